@@ -1,0 +1,36 @@
+"""customerlab: a notebook workbench for customer segmentation and personalisation.
+
+A notebook takes what it needs in one line, for example ``from customerlab import Run, rfm, show``. Names are
+imported when they are first used, so that the command line can refuse a wrong parameter before anything heavy loads.
+"""
+
+from importlib import import_module
+from typing import Any
+
+HOMES = {
+    "Run": "customerlab.workbench.run:Run",
+    "show": "customerlab.workbench.display:show",
+    "findings": "customerlab.workbench.display:findings",
+    "checks": "customerlab.workbench.display:checks",
+    "explore": "customerlab.analysis.explore",
+    "rfm": "customerlab.analysis.rfm",
+    "clustering": "customerlab.analysis.clustering",
+    "recommend": "customerlab.analysis.recommend",
+    "experiment": "customerlab.analysis.experiment",
+    "explore_figures": "customerlab.figures.explore",
+    "rfm_figures": "customerlab.figures.rfm",
+    "clustering_figures": "customerlab.figures.clustering",
+    "recommend_figures": "customerlab.figures.recommend",
+    "experiment_figures": "customerlab.figures.experiment",
+}
+"""The public names and where they live, `module` or `module:attribute`."""
+
+__all__ = list(HOMES)  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module 'customerlab' has no attribute {name!r}")
+    module, _, attribute = HOMES[name].partition(":")
+    value = import_module(module)
+    return getattr(value, attribute) if attribute else value

@@ -1,0 +1,1 @@
+"""What comes in: the catalogue, canonical tables and their checks, cleaning, the simulated shop, the engine."""

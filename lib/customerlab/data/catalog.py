@@ -1,0 +1,236 @@
+"""The catalogue of data sets, `data/catalog.yml`: what each is, where its files are and how its columns map.
+
+The format is described, with an example, in `data/README.md`.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from customerlab.data.clean import RULES
+from customerlab.data.project import CATALOG
+from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, missing_columns
+from customerlab.data.yaml_files import load_yaml, only_keys, suggest
+from customerlab.errors import DataError
+
+FORMATS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx", ".parquet")
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form in which a file may be found: a path (or a glob of many), its checksum and where it is published."""
+
+    path: str
+    sha256: str | None = None
+    url: str | None = None
+    member: str | None = None  # the file wanted from the zip at `url`
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file, or a glob of files of one shape: its forms in order of preference, how to read it, what it holds."""
+
+    name: str
+    forms: tuple[Form, ...]
+    delimiter: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    encoding: str = "utf-8"
+    sheet: str | int = 0
+    rows: int | None = None
+    columns: tuple[str, ...] | None = None
+    span: tuple[str, str, str] | None = None  # column, first, last
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Where a canonical column comes from: a column of the file (with a date format), or the row's number."""
+
+    column: str | None
+    format: str | None = None
+
+
+@dataclass(frozen=True)
+class TableMap:
+    """How one canonical table is made: the source, the column map, and the cleaning rules with their settings."""
+
+    source: str
+    columns: dict[str, Mapped]
+    clean: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One entry of the catalogue."""
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    sources: dict[str, Source]
+    tables: dict[str, TableMap]
+    how_to_get: str | None = None
+
+
+def load_catalog(root: Path) -> dict[str, DataSet]:
+    """Read and check the whole catalogue.
+
+    Returns
+    -------
+    dict of str to DataSet
+        In the order of the file.
+
+    Raises
+    ------
+    CustomerlabError
+        Naming the entry and the key, when anything is unknown, missing or of the wrong kind.
+    """
+    raw = load_yaml(root / CATALOG, where=str(CATALOG))
+    return {name: _data_set(str(name), value) for name, value in raw.items()}
+
+
+def find_data_set(root: Path, name: str) -> DataSet:
+    """Return one entry of the catalogue, or say which there are."""
+    catalog = load_catalog(root)
+    if name not in catalog:
+        raise DataError(
+            f"no data set is called {name!r}",
+            where=str(CATALOG),
+            expected=suggest(name, catalog),
+            do="add an entry (data/README.md shows how), or name another one in the params file",
+        )
+    return catalog[name]
+
+
+def _data_set(name: str, raw: Any) -> DataSet:
+    where = f"{CATALOG}, {name}"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise DataError(f"{name!r} cannot name a data set", where=where, expected="letters, digits, _ and -")
+    only_keys(
+        raw,
+        ("title", "licence", "citation", "files", "tables", "how_to_get"),
+        where=where,
+        required=("title", "files", "tables"),
+    )
+    sources = {key: _source(key, value, f"{where}, files, {key}") for key, value in _items(raw["files"], where, "files")}
+    tables: dict[str, TableMap] = {}
+    for table, value in _items(raw["tables"], where, "tables"):
+        if table not in TABLES:
+            raise DataError(f"unknown table {table!r}", where=f"{where}, tables", expected=suggest(table, TABLES))
+        tables[table] = _table_map(table, value, sources, f"{where}, tables, {table}")
+    return DataSet(
+        name,
+        str(raw["title"]),
+        str(raw.get("licence") or "not stated"),
+        str(raw.get("citation") or "not stated"),
+        sources,
+        tables,
+        raw.get("how_to_get"),
+    )
+
+
+def _items(raw: Any, where: str, key: str) -> list[tuple[str, Any]]:
+    if not isinstance(raw, dict) or not raw:
+        raise DataError(f"found {raw!r}", where=f"{where}, {key}", expected="a mapping with at least one entry")
+    return [(str(k), v) for k, v in raw.items()]
+
+
+def _source(name: str, raw: Any, where: str) -> Source:
+    if isinstance(raw, str):
+        raw = {"path": raw}
+    form_keys = ("path", "sha256", "url", "member")
+    read_keys = ("delimiter", "decimal", "thousands", "encoding", "sheet")
+    only_keys(raw, (*form_keys, "any_of", *read_keys, "rows", "columns", "span"), where=where)
+    if ("any_of" in raw) == ("path" in raw):
+        raise DataError("which file?", where=where, expected="either `path: …` or `any_of:` with a list of paths")
+    listed = raw["any_of"] if "any_of" in raw else [{k: raw[k] for k in form_keys if k in raw}]
+    if not isinstance(listed, list) or not listed:
+        raise DataError(f"found {listed!r}", where=f"{where}, any_of", expected="a list with at least one path")
+    forms = tuple(_form(item, where) for item in listed)
+    decimal, thousands = str(raw.get("decimal", ".")), raw.get("thousands")
+    if decimal not in (".", ",") or thousands == decimal:
+        raise DataError(
+            f"decimal {decimal!r} with thousands {thousands!r}", where=where, expected="decimal '.' or ',', thousands another sign"
+        )
+    span = raw.get("span")
+    if span is not None:
+        only_keys(span, ("column", "first", "last"), where=f"{where}, span", required=("column", "first", "last"))
+        span = (str(span["column"]), str(span["first"]), str(span["last"]))
+    rows, columns = raw.get("rows"), raw.get("columns")
+    if rows is not None and not (isinstance(rows, int) and rows > 0):
+        raise DataError(f"found {rows!r}", where=f"{where}, rows", expected="a whole number above zero")
+    if columns is not None and not isinstance(columns, list):
+        raise DataError(f"found {columns!r}", where=f"{where}, columns", expected="a list of column names")
+    return Source(
+        name, forms, raw.get("delimiter"), decimal, thousands, str(raw.get("encoding", "utf-8")), raw.get("sheet", 0), rows,
+        tuple(map(str, columns)) if columns else None, span,
+    )  # fmt: skip
+
+
+def _form(raw: Any, where: str) -> Form:
+    raw = {"path": raw} if isinstance(raw, str) else raw
+    only_keys(raw, ("path", "sha256", "url", "member"), where=where, required=("path",))
+    path = str(raw["path"])
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise DataError(
+            f"the path {path!r} leaves the data folders", where=where,
+            expected="a path inside data/raw/, data/ or the folder in CUSTOMERLAB_DATA", do="put the file there",
+        )  # fmt: skip
+    if not path.lower().endswith(FORMATS):
+        raise DataError(f"cannot read {path!r}", where=where, expected=f"a file that ends in {', '.join(FORMATS)}")
+    if "*" in path and raw.get("sha256"):
+        raise DataError("a glob cannot have one checksum", where=where, do="remove sha256; rows, columns and span still hold")
+    return Form(path, raw.get("sha256"), raw.get("url"), raw.get("member"))
+
+
+def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> TableMap:
+    extra = ("outcomes", "covariates") if table == "experiment" else ()
+    only_keys(raw, ("file", "columns", "clean", *extra), where=where, required=("columns",))
+    source = raw.get("file") or (next(iter(sources)) if len(sources) == 1 else None)
+    if source not in sources:
+        raise DataError(f"file {source!r}", where=where, expected=suggest(source, sources))
+    columns: dict[str, Mapped] = {}
+    for name, value in _items(raw["columns"], where, "columns"):
+        declared = TABLES[table].columns
+        if name not in declared or declared[name].derived:
+            known = [n for n, c in declared.items() if not c.derived]
+            raise DataError(f"the table has no column {name!r}", where=f"{where}, columns", expected=suggest(name, known))
+        columns[name] = _mapped(value, f"{where}, columns, {name}")
+    for prefix, key in ((OUTCOME, "outcomes"), (COVARIATE, "covariates")):
+        listed = raw.get(key) or []
+        if not isinstance(listed, list):
+            raise DataError(f"found {listed!r}", where=f"{where}, {key}", expected="a list of columns of the file")
+        columns |= {f"{prefix}{name}": Mapped(str(name)) for name in listed}
+    if table == "experiment" and not raw.get("outcomes"):
+        raise DataError("no outcome is named", where=where, do="add `outcomes: [ … ]`, columns that hold numbers")
+    lacking = missing_columns(table, list(columns))
+    if lacking:
+        raise DataError(
+            f"no column is mapped to {', '.join(lacking)}", where=f"{where}, columns", do=f"add `{lacking[0]}: <column of the file>`"
+        )
+    return TableMap(source, columns, tuple(_rule(item, table, f"{where}, clean") for item in raw.get("clean") or []))
+
+
+def _mapped(raw: Any, where: str) -> Mapped:
+    if isinstance(raw, dict):
+        only_keys(raw, ("column", "format", "row_number"), where=where)
+        if raw.get("row_number") is True and "column" not in raw:
+            return Mapped(None)
+        if not raw.get("column"):
+            raise DataError(f"found {raw!r}", where=where, expected="`column: NAME`, with `format: …` for dates, or `row_number: true`")
+        return Mapped(str(raw["column"]), raw.get("format"))
+    if raw is None:
+        raise DataError("no column is named", where=where, expected="the name of a column of the file")
+    return Mapped(str(raw))
+
+
+def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:
+    name, settings = next(iter(raw.items())) if isinstance(raw, dict) and len(raw) == 1 else (raw, {})
+    if not isinstance(name, str) or name not in RULES:
+        raise DataError(f"unknown cleaning rule {name!r}", where=where, expected=suggest(name, RULES))
+    rule = RULES[name]
+    if rule.tables and table not in rule.tables:
+        raise DataError(f"the rule {name} is not for {table}", where=where, expected=f"tables: {', '.join(rule.tables)}")
+    only_keys(settings, rule.settings, where=f"{where}, {name}")
+    return name, {**rule.settings, **settings}

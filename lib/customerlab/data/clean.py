@@ -1,0 +1,128 @@
+"""Cleaning as a list of named rules, with a report in which kept + removed = read.
+
+Each rule is an Ibis predicate that marks the rows to remove. A row is counted under the first rule of the list that
+marks it, so that the report reads as a ladder, and the whole ladder costs one pass over the data.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the engine takes a second to import; the names of the rules are needed without it
+    import ibis.expr.types as ir
+    import pandas as pd
+
+KEPT = "kept"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named reason to remove a row.
+
+    Attributes
+    ----------
+    why : str
+        The reason, as the report prints it.
+    marks : callable
+        Table and settings in, boolean column out: true where the row goes.
+    settings : dict
+        The settings that the catalogue may give, with their defaults.
+    tables : tuple of str
+        The canonical tables that the rule is for; empty for all.
+    """
+
+    why: str
+    marks: "Callable[[ir.Table, dict[str, Any]], ir.BooleanValue]"
+    settings: dict[str, Any] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+
+
+def _repeats(table: "ir.Table", _: dict[str, Any]) -> "ir.BooleanValue":
+    import ibis
+
+    return ibis.row_number().over(ibis.window(group_by=list(table.columns), order_by=table[table.columns[0]])) > 0
+
+
+RULES: dict[str, Rule] = {
+    "customer_missing": Rule("no customer", lambda t, _: t.customer_id.isnull(), tables=("transactions", "ratings")),
+    "product_missing": Rule("no product", lambda t, _: t.product_id.isnull(), tables=("transactions", "ratings", "products")),
+    "date_missing": Rule("no date", lambda t, _: t.ordered_at.isnull(), tables=("transactions",)),
+    "order_cancelled": Rule(
+        "cancellation (by the order's prefix)",
+        lambda t, s: t.order_id.startswith(s["prefix"]),
+        {"prefix": "C"},
+        ("transactions",),
+    ),
+    "quantity_not_positive": Rule("quantity not above zero", lambda t, _: t.quantity <= 0, tables=("transactions",)),
+    "price_not_positive": Rule("price not above zero", lambda t, _: t.unit_price <= 0, tables=("transactions",)),
+    "product_not_matching": Rule(
+        "product id outside the wanted pattern",
+        lambda t, s: ~t.product_id.re_search(s["pattern"]),
+        {"pattern": ""},
+        ("transactions", "products", "ratings"),
+    ),
+    "exact_repeat": Rule("exact repeat of another row", _repeats),
+}
+
+
+def ladder(table: "ir.Table", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "ir.Table":
+    """Add the column `removed_by`: the first rule that marks the row, or ``kept``.
+
+    Parameters
+    ----------
+    table : ibis Table
+        A canonical table.
+    rules : tuple of (name, settings)
+        From the catalogue, in order.
+    """
+    import ibis
+
+    if not rules:
+        return table.mutate(removed_by=ibis.literal(KEPT))
+    # a comparison with an empty value marks nothing: emptiness has rules of its own
+    branches = [(RULES[name].marks(table, settings).fill_null(False), name) for name, settings in rules]
+    return table.mutate(removed_by=ibis.cases(*branches, else_=KEPT))
+
+
+def report(counted: "pd.DataFrame", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> list[dict[str, Any]]:
+    """Turn rows and money by `removed_by` into the ladder, from what was read to what was kept.
+
+    Parameters
+    ----------
+    counted : DataFrame
+        Columns `removed_by`, `rows` and, where the table has money, `amount` as exact decimals.
+    rules : tuple of (name, settings)
+        In the order of the catalogue.
+
+    Returns
+    -------
+    list of dict
+        One step each: `step`, `why`, `rows_removed`, `rows_left`, and `amount_removed`, `amount_left` as exact
+        decimal texts where the table has money.
+    """
+    from decimal import Decimal
+
+    money = "amount" in counted.columns
+    by_rule = {row["removed_by"]: row for row in counted.to_dict("records")}
+
+    def removed(name: str) -> tuple[int, Decimal]:
+        row = by_rule.get(name, {})
+        amount = row.get("amount")
+        return int(row.get("rows", 0)), Decimal(0) if amount is None or amount != amount else Decimal(amount)
+
+    rows = sum(removed(name)[0] for name in by_rule)
+    amount = sum((removed(name)[1] for name in by_rule), Decimal(0))
+    steps: list[dict[str, Any]] = []
+
+    def step(name: str, why: str, rows_removed: int, amount_removed: Decimal) -> None:
+        entry: dict[str, Any] = {"step": name, "why": why, "rows_removed": rows_removed, "rows_left": rows}
+        if money:
+            entry |= {"amount_removed": str(amount_removed), "amount_left": str(amount)}
+        steps.append(entry)
+
+    step("read", "rows read", 0, Decimal(0))
+    for name in dict.fromkeys(name for name, _ in rules):
+        rows_removed, amount_removed = removed(name)
+        rows, amount = rows - rows_removed, amount - amount_removed
+        step(name, RULES[name].why, rows_removed, amount_removed)
+    return steps

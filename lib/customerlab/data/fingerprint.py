@@ -1,0 +1,113 @@
+"""Digests of code: what a notebook or a step computes with, so that only a change of it asks for a rerun.
+
+Only code counts. Comments, docstrings and layout do not, nor do outputs saved in a notebook.
+"""
+
+import ast
+import dataclasses
+import importlib.util
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from customerlab.data.catalog import DataSet
+from customerlab.data.project import text_digest
+
+PACKAGE = "customerlab"
+
+
+def normal_form(source: str) -> str:
+    """Python source reduced to what it computes: no comments, no docstrings, no layout.
+
+    Examples
+    --------
+    >>> normal_form("x = 1  # one") == normal_form("x   =   1")
+    True
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+@cache
+def _module_file(module: str) -> Path | None:
+    spec = importlib.util.find_spec(module)
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+@cache
+def _parsed(file: Path) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    source = file.read_text(encoding="utf-8")
+    return normal_form(source), tuple(imports(source))
+
+
+def imports(source: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The modules of this package that a source imports, each with the names taken from it."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, ()) for alias in node.names if alias.name.split(".")[0] == PACKAGE]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
+            found.append((node.module, tuple(alias.name for alias in node.names)))
+    return found
+
+
+def _targets(module: str, names: tuple[str, ...]) -> list[str]:
+    """The modules behind `from module import names`: submodules, the homes of lazy names, or the module itself."""
+    import customerlab
+
+    if module == PACKAGE and names:
+        return [customerlab.HOMES[name].partition(":")[0] if name in customerlab.HOMES else module for name in names]
+    submodules = [f"{module}.{name}" for name in names if _is_module(f"{module}.{name}")]
+    return [*submodules, module]
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return _module_file(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def reached(sources: Iterable[tuple[str, tuple[str, ...]]]) -> list[str]:
+    """All modules of this package that some imports reach, directly or through one another."""
+    waiting = [target for module, names in sources for target in _targets(module, names)]
+    seen: set[str] = set()
+    while waiting:
+        module = waiting.pop()
+        file = _module_file(module)
+        if module in seen or file is None:
+            continue
+        seen.add(module)
+        waiting += [target for name, names in _parsed(file)[1] for target in _targets(name, names)]
+    return sorted(seen)
+
+
+def code_digest(modules: Iterable[str]) -> str:
+    """Digest of the code of some modules and of all that they import from this package."""
+    texts = []
+    for module in reached((module, ()) for module in modules):
+        file = _module_file(module)
+        assert file is not None
+        texts += [module, _parsed(file)[0]]
+    return text_digest(*texts)
+
+
+def table_fingerprint(data_set: DataSet, table: str, digests: list[str]) -> str:
+    """What decides whether a prepared table is up to date: its files, its part of the entry, the code that makes it.
+
+    Parameters
+    ----------
+    data_set : DataSet
+        The entry of the catalogue.
+    table : str
+        The canonical table.
+    digests : list of str
+        SHA-256 of its files, in order.
+    """
+    table_map = data_set.tables[table]
+    declared = [dataclasses.asdict(data_set.sources[table_map.source]), dataclasses.asdict(table_map), data_set.title]
+    return text_digest(table, json.dumps(declared, sort_keys=True), *digests, code_digest(["customerlab.data.prepare"]))

@@ -1,0 +1,265 @@
+"""From files to canonical tables: read, map, cast, clean, check, write; every row accounted for.
+
+A table is prepared once for a run and kept as `outputs/<run>/tables/<table>.parquet`, with a report beside it. It is
+made again when its files, its catalogue entry or the code of this layer change.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pandera.errors
+import pandera.ibis as pa
+
+from customerlab.data import clean, fetch, read
+from customerlab.data.catalog import Mapped, Source, TableMap, find_data_set
+from customerlab.data.fingerprint import table_fingerprint
+from customerlab.data.project import file_digest, read_json, relative, remove_tree, write_json, written_aside
+from customerlab.data.tables import COVARIATE, TABLES
+from customerlab.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A prepared table: its parquet file and what is known of it."""
+
+    path: Path
+    report: dict[str, Any]
+
+
+def prepare(root: Path, run_folder: Path, table: str, data_set_name: str, *, progress: bool = True) -> Prepared:
+    """Return a canonical table, prepared now if it is not up to date.
+
+    Parameters
+    ----------
+    root : Path
+        The project.
+    run_folder : Path
+        `outputs/<run>`.
+    table : str
+        One of the canonical tables.
+    data_set_name : str
+        The entry of the catalogue that it comes from.
+    progress : bool
+        Show the progress of downloads.
+
+    Raises
+    ------
+    DataError
+        If the data set lacks the table, or its files are missing, changed or hold what cannot be read.
+    """
+    data_set = find_data_set(root, data_set_name)
+    if table not in data_set.tables:
+        raise DataError(
+            f"the data set {data_set_name!r} has no {table} table", where="data/catalog.yml",
+            expected=f"tables: {', '.join(data_set.tables)}",
+            do=f"add the table to the entry, or name another entry with the parameter `{table}`",
+        )  # fmt: skip
+    table_map = data_set.tables[table]
+    source = data_set.sources[table_map.source]
+    paths = fetch.fetch(root, data_set, source, progress=progress)
+    digests = [fetch.digests(root).digest(path) for path in paths]
+    fingerprint = table_fingerprint(data_set, table, digests)
+    target = run_folder / "tables" / f"{table}.parquet"
+    known = read_json(target.with_suffix(".json"))
+    if known and known["fingerprint"] == fingerprint and target.is_file():
+        return Prepared(target, known)
+    files = [{"file": relative(p, root), "sha256": d} for p, d in zip(paths, digests, strict=True)]
+    report = {
+        "table": table, "data_set": data_set.name, "title": data_set.title, "licence": data_set.licence,
+        "citation": data_set.citation, "files": files, "fingerprint": fingerprint,
+    }  # fmt: skip
+    # The old report goes before the new table comes, so that a run killed between them finds no match.
+    with written_aside(target) as aside:
+        report |= _build(paths, source, table, table_map, aside)
+        report["sha256"] = file_digest(aside)
+        target.with_suffix(".json").unlink(missing_ok=True)
+    write_json(target.with_suffix(".json"), report)
+    return Prepared(target, report)
+
+
+def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path) -> dict[str, Any]:
+    """Write one canonical table to `target` and return its report."""
+    # A database file beside the target, so that a log larger than memory is staged on disk.
+    con = ibis.duckdb.connect(target.with_suffix(".duckdb"))
+    try:
+        columns = [m.column for m in table_map.columns.values() if m.column]
+        text = read.read_text(con, paths, source, columns)
+        spans = [m for m in table_map.columns.values() if source.span and m.column == source.span[0]]
+        when = _cast(text, spans[0], "timestamp(6)", source) if spans else None
+        read.check_content(text, paths, source, when)
+        canonical = _canonical(text, table, table_map, source)
+        staged = con.create_table("staged", clean.ladder(canonical, table_map.clean))
+        money = {"amount": staged.amount.sum()} if "amount" in staged.columns else {}
+        counted = staged.group_by("removed_by").aggregate(rows=staged.count(), **money).to_pandas()
+        steps = clean.report(counted, table_map.clean)
+        kept = staged.filter(staged.removed_by == clean.KEPT).drop("removed_by")
+        if table == "products":
+            kept = _one_row_a_product(kept)
+        rows = int(kept.count().execute())
+        _check(kept, table, paths[0].name)
+        # Sorted by every column: the same rows give the same bytes in whatever order they were read.
+        kept.order_by([ibis.asc(name) for name in kept.columns]).to_parquet(target, compression="zstd")
+    except (duckdb.Error, OSError) as error:
+        if isinstance(error, duckdb.InvalidInputException | duckdb.ConversionException):
+            raise read.unreadable(paths[0], source, error) from None
+        raise DataError(
+            f"the {table} table could not be written: {' '.join(str(error).split())[:300]}",
+            where="outputs/", expected="room on the disk and the right to write", do="free some space and run again",
+        ) from None  # fmt: skip
+    finally:
+        con.disconnect()
+        target.with_suffix(".duckdb").unlink(missing_ok=True)
+        remove_tree(target.with_suffix(".duckdb.tmp"))
+    if rows < steps[-1]["rows_left"]:
+        merged = steps[-1]["rows_left"] - rows
+        steps.append({"step": "one_row_a_product", "why": "further rows of a product", "rows_removed": merged, "rows_left": rows})
+    if rows == 0:
+        raise DataError(
+            f"no row of the {table} table is left", where=paths[0].name, expected="at least one row",
+            do="look at the cleaning rules: " + "; ".join(f"{s['why']} −{s['rows_removed']:,}" for s in steps[1:]),
+        )  # fmt: skip
+    return {"ladder": steps, "rows": rows, "columns": dict(_schema_of(kept))}
+
+
+def _schema_of(table: ir.Table) -> list[tuple[str, str]]:
+    return [(name, str(kind)) for name, kind in table.schema().items()]
+
+
+def _cast(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> ir.Value:
+    """One mapped column cast to its canonical type; NULL where it is empty or cannot be read."""
+    if mapped.column is None:
+        return text[read.ROW].cast("string")
+    # An unbreakable or stray blank around a value is never meant.
+    value = text[mapped.column].strip().nullif("")
+    if kind == "string":
+        return value
+    if kind.startswith("timestamp"):
+        if mapped.format == "epoch":
+            return value.try_cast("int64").as_timestamp("s").cast(kind)
+        if mapped.format:
+            return _try_strptime(value, ibis.literal(mapped.format)).cast(kind)
+        return value.try_cast(kind)
+    if source.thousands:
+        value = value.replace(source.thousands, "")
+    if source.decimal == ",":
+        # with a decimal comma, a point that is not the thousands sign is an error and not a decimal point
+        value = ibis.cases((value.contains("."), ibis.null("string")), else_=value.replace(",", "."))
+    number = value.try_cast("float64")
+    return ibis.cases((number.isnan() | number.isinf(), ibis.null("float64")), else_=number)
+
+
+@ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), "timestamp(6)"))
+def _try_strptime(value, pattern):  # type: ignore[no-untyped-def]
+    """DuckDB's own: NULL where the text does not follow the pattern."""
+
+
+def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) -> ir.Table:
+    """The canonical columns, every value readable or empty."""
+    declared = TABLES[table]
+    values: dict[str, ir.Value] = {}
+    for name, mapped in table_map.columns.items():
+        column = declared.column(name)
+        assert column is not None
+        kind = column.type
+        if name.startswith(COVARIATE) and _all_read(text, _cast(text, mapped, "float64", source), mapped):
+            kind = "float64"
+        values[name] = _cast(text, mapped, kind, source)
+        if mapped.column and kind != "string" and not _all_read(text, values[name], mapped):
+            raise _unreadable_values(text, values[name], mapped, name, kind, source)
+    order = [name for name in declared.columns if name in values] + [n for n in values if n not in declared.columns]
+    result = text.select(**{name: values[name] for name in order})
+    if "amount" in declared.columns:
+        amount = (result.quantity * result.unit_price).round(4).cast(declared.columns["amount"].type)
+        result = result.mutate(amount=amount)
+        result = result.relocate("amount", after="unit_price")
+    return result
+
+
+def _bad(text: ir.Table, value: ir.Value, mapped: Mapped) -> ir.BooleanValue:
+    assert mapped.column is not None
+    return value.isnull() & (text[mapped.column].strip().nullif("").notnull())
+
+
+def _all_read(text: ir.Table, value: ir.Value, mapped: Mapped) -> bool:
+    return not text.aggregate(bad=_bad(text, value, mapped).any()).execute().iloc[0]["bad"]
+
+
+def _unreadable_values(
+    text: ir.Table, value: ir.Value, mapped: Mapped, name: str, kind: str, source: Source
+) -> DataError:
+    assert mapped.column is not None
+    bad = text.filter(_bad(text, value, mapped))
+    count = int(bad.count().execute())
+    first = bad.order_by([read.FILE, read.ROW]).limit(1).to_pandas().iloc[0]
+    if kind.startswith("timestamp"):
+        expected = f"dates of the form {mapped.format}" if mapped.format else "dates of the form 2024-12-31 23:59:59"
+        do = "mend the row, or add the `format` of the dates to the column map (data/README.md lists the signs)"
+    else:
+        expected = f"numbers with decimal sign {source.decimal!r}" + (
+            f" and thousands sign {source.thousands!r}" if source.thousands else ""
+        )
+        do = "mend the row, or set `decimal` and `thousands` of the file in data/catalog.yml"
+    more = f" and {count - 1:,} more like it" if count > 1 else ""
+    return DataError(
+        f"{first[mapped.column]!r} cannot be read as {name}{more}",
+        where=f"{first[read.FILE]}, row {int(first[read.ROW]):,} below the header, column {mapped.column!r}",
+        expected=expected,
+        do=do,
+    )
+
+
+def _one_row_a_product(products: ir.Table) -> ir.Table:
+    """One row a product: the most frequent of its descriptions, the first in the alphabet where several are."""
+    columns = [name for name in products.columns if name != "product_id"]
+    counted = products.group_by(products.columns).aggregate(times=products.count())
+    rank = ibis.row_number().over(
+        ibis.window(
+            group_by="product_id",
+            order_by=[counted[columns[0]].isnull(), counted.times.desc(), *[counted[name].asc() for name in columns]],
+        )
+    )
+    return counted.mutate(rank=rank).filter(lambda t: t["rank"] == 0).select("product_id", *columns)
+
+
+def schema(table: str, columns: list[str]) -> pa.DataFrameSchema:
+    """The pandera schema of a canonical table with these columns."""
+    checked = {}
+    for name in columns:
+        column = TABLES[table].column(name)
+        assert column is not None
+        # a covariate is a number or a label, as its values say
+        kind = None if name.startswith(COVARIATE) else ibis.dtype(column.type)
+        checked[name] = pa.Column(kind, nullable=column.nullable)
+    return pa.DataFrameSchema(checked, name=table)
+
+
+def _check(kept: ir.Table, table: str, file: str) -> None:
+    """Raise unless the cleaned table is valid: types, no empty value where one is needed, unique keys."""
+    try:
+        schema(table, list(kept.columns)).validate(kept, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        first = error.schema_errors[0]
+        column = first.schema.name
+        if column in kept.columns:
+            empty = int(kept.filter(kept[column].isnull()).count().execute())
+            rules = {"customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing"}
+            hint = f"add the rule `{rules[column]}` to `clean`, or " if column in rules and table == "transactions" else ""
+            raise DataError(
+                f"{column} is empty in {empty:,} rows", where=f"{file}, table {table}", expected="a value in every row",
+                do=f"{hint}fill the values in",
+            ) from None  # fmt: skip
+        raise DataError(f"the table is not valid: {first}", where=f"{file}, table {table}") from None
+    key = list(TABLES[table].key)
+    if key:
+        twice = kept.group_by(key).aggregate(times=kept.count()).filter(lambda t: t.times > 1).order_by(key)
+        found = twice.limit(1).to_pandas()
+        if len(found):
+            raise DataError(
+                f"{', '.join(key)} {found.iloc[0][key[0]]!r} stands in {int(found.iloc[0]['times']):,} rows",
+                where=f"{file}, table {table}", expected="one row each",
+                do="remove the repeats (the rule `exact_repeat` removes rows that are alike in every mapped column)",
+            )  # fmt: skip

@@ -1,0 +1,181 @@
+"""Read a source as text, columns as they are named in the file, and check that it holds what the catalogue declares.
+
+Everything is read as text first and cast later, so that a value that cannot be read is reported with its file, its
+row and its column, and an id such as ``007`` stays what it is.
+"""
+
+import csv
+import gzip
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+
+from customerlab.data.catalog import Source
+from customerlab.errors import DataError
+
+ROW, FILE = "__row__", "__file__"  # the row within its file (from 1, the header not counted) and the file's name
+
+
+def header(path: Path, source: Source) -> list[str]:
+    """The column names in a file, as they stand in it.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, cannot be decoded or names a column twice.
+    """
+    try:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            names = pq.read_schema(path).names
+        elif path.suffix == ".xlsx":
+            import pandas as pd
+
+            first = pd.read_excel(path, sheet_name=source.sheet, header=None, nrows=1, dtype=str)
+            names = [str(name) for name in first.to_numpy().ravel()]
+        else:
+            opened = gzip.open(path, "rt", encoding=_encoding(source), newline="") if path.suffix == ".gz" else path.open(
+                encoding=_encoding(source), newline=""
+            )
+            with opened as handle:
+                names = next(csv.reader(handle, delimiter=_delimiter(path, source)), [])
+    except (UnicodeDecodeError, LookupError, OSError, ValueError) as error:
+        raise unreadable(path, source, error) from None
+    if not any(name.strip() for name in names):
+        raise DataError("the table is empty: not even a header", where=path.name, expected="a header and at least one row")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"doubled column: {', '.join(map(repr, twice))}",
+            where=f"{path.name}, header",
+            expected="every column once",
+            do="rename or remove one of them in the file",
+        )
+    return names
+
+
+def unreadable(path: Path, source: Source, error: Exception) -> DataError:
+    """The error for a file that the reader gives up on."""
+    return DataError(
+        f"the file cannot be read: {' '.join(str(error).split())[:400]}",
+        where=path.name,
+        expected=f"a {path.suffix.lstrip('.')} file, delimiter {_delimiter(path, source)!r}, encoding {source.encoding}",
+        do="mend the file, or delimiter, encoding or sheet in data/catalog.yml",
+    )
+
+
+def _delimiter(path: Path, source: Source) -> str:
+    return source.delimiter or ("\t" if ".tsv" in path.suffixes else ",")
+
+
+def _encoding(source: Source) -> str:
+    return "utf-8-sig" if source.encoding.lower() in ("utf-8", "utf8") else source.encoding
+
+
+def read_text(con: Any, paths: list[Path], source: Source, columns: list[str]) -> ir.Table:
+    """Read files of one shape into one table of the wanted columns, all text, with `__row__` and `__file__`.
+
+    Parameters
+    ----------
+    con : Ibis DuckDB connection
+    paths : list of Path
+        One file, or many with the same header.
+    source : Source
+        How to read them.
+    columns : list of str
+        The columns that are mapped; each must be there.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, the files differ in shape, or a file cannot be read.
+    """
+    wanted = list(dict.fromkeys(columns))
+    parts = []
+    for path in paths:
+        names = header(path, source)
+        absent = [name for name in wanted if name not in names]
+        if absent:
+            raise DataError(
+                f"missing column: {', '.join(map(repr, absent))}",
+                where=f"{path.name}, which has {', '.join(map(repr, names))}",
+                expected="every column that data/catalog.yml maps",
+                do="mend the column map, or the delimiter if the names above are run together",
+            )
+        table = _read_one(con, path, source, names)
+        parts.append(
+            table.select(*[table[name].cast("string").name(name) for name in wanted]).mutate(
+                **{ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}
+            )
+        )
+    return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def _read_one(con: Any, path: Path, source: Source, names: list[str]) -> ir.Table:
+    try:
+        if path.suffix == ".parquet":
+            return con.read_parquet(path)
+        if path.suffix == ".xlsx":
+            import pandas as pd
+
+            frame = pd.read_excel(path, sheet_name=source.sheet, dtype=str, keep_default_na=False)
+            frame.columns = pd.Index(names)
+            return con.create_table(ibis.util.gen_name("sheet"), frame.replace("", None).astype("str"), temp=True)
+        encoding = source.encoding.lower()
+        # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
+        return con.read_csv(
+            path,
+            columns=dict.fromkeys(names, "VARCHAR"),
+            auto_detect=False,
+            header=True,
+            delim=_delimiter(path, source),
+            quote='"',
+            escape='"',
+            encoding={"utf8": "utf-8", "latin1": "latin-1", "iso-8859-1": "latin-1"}.get(encoding, encoding),
+        )
+    except (duckdb.Error, OSError, ValueError) as error:
+        raise unreadable(path, source, error) from None
+
+
+def check_content(table: ir.Table, paths: list[Path], source: Source, when: ir.Value | None) -> None:
+    """Raise unless the source has the rows, columns and span of time that the catalogue declares.
+
+    Parameters
+    ----------
+    table : ibis Table
+        The source as read.
+    paths : list of Path
+        Its files.
+    source : Source
+        What is declared; what is not declared is not checked.
+    when : ibis timestamp column or None
+        The column that the span speaks of, cast.
+    """
+    where = ", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else "")
+    if source.columns is not None:
+        for path in paths:
+            names = header(path, source)
+            if sorted(names) != sorted(source.columns):
+                raise DataError(
+                    f"the columns are {', '.join(names)}", where=path.name, expected=", ".join(source.columns),
+                    do="get the declared edition, or mend `columns` in data/catalog.yml",
+                )  # fmt: skip
+    rows = int(table.count().execute())
+    if rows == 0:
+        raise DataError("the table is empty", where=where, expected="a header and at least one row")
+    if source.rows is not None and rows != source.rows:
+        raise DataError(
+            f"{rows:,} rows", where=where, expected=f"{source.rows:,} rows", do="get the declared edition, or mend `rows`"
+        )
+    if source.span is not None and when is not None:
+        column, first, last = source.span
+        found = table.aggregate(first=when.min(), last=when.max()).execute().iloc[0]
+        if (str(found["first"]), str(found["last"])) != (first, last):
+            raise DataError(
+                f"{column} runs from {found['first']} to {found['last']}", where=where, expected=f"from {first} to {last}",
+                do="get the declared edition, or mend `span`",
+            )  # fmt: skip

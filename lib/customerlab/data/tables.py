@@ -1,0 +1,104 @@
+"""The canonical tables: their names, columns, types and checks.
+
+The data dictionary in `data/README.md` says the same in words. A column marked optional may be missing from a data
+set; a column marked nullable may hold empty values.
+"""
+
+from dataclasses import dataclass, field
+
+OUTCOME = "outcome_"  # prefix of the experiment table's outcome columns
+COVARIATE = "covariate_"  # prefix of its covariate columns, known before the experiment
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a canonical table: its Ibis type and what may be missing."""
+
+    type: str
+    optional: bool = False
+    nullable: bool = False
+    derived: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One canonical table: its columns, and the columns that name a row where they must be unique."""
+
+    columns: dict[str, Column]
+    key: tuple[str, ...] = ()
+    prefixes: dict[str, Column] = field(default_factory=dict)
+
+    def column(self, name: str) -> Column | None:
+        """The declaration of `name`, by its own name or by its prefix; None where the table has no such column."""
+        if name in self.columns:
+            return self.columns[name]
+        return next((column for prefix, column in self.prefixes.items() if name.startswith(prefix)), None)
+
+
+TABLES: dict[str, Table] = {
+    "transactions": Table(
+        {
+            "customer_id": Column("string"),
+            "order_id": Column("string"),
+            "ordered_at": Column("timestamp(6)"),
+            "product_id": Column("string"),
+            "quantity": Column("float64"),
+            "unit_price": Column("float64"),
+            # quantity * unit_price to four decimals. Exact decimals, so that sums of money do not depend
+            # on the order of rows, the number of threads or the engine.
+            "amount": Column("decimal(18, 4)", derived=True),
+            "country": Column("string", optional=True, nullable=True),
+            "channel": Column("string", optional=True, nullable=True),
+        }
+    ),
+    "products": Table(
+        {
+            "product_id": Column("string"),
+            "description": Column("string", nullable=True),
+            "category": Column("string", optional=True, nullable=True),
+        },
+        key=("product_id",),
+    ),
+    "customers": Table(
+        {
+            "customer_id": Column("string"),
+            "signed_up_at": Column("timestamp(6)", optional=True, nullable=True),
+            "country": Column("string", optional=True, nullable=True),
+        },
+        key=("customer_id",),
+    ),
+    "ratings": Table(
+        {
+            "customer_id": Column("string"),
+            "product_id": Column("string"),
+            "rating": Column("float64"),
+            "rated_at": Column("timestamp(6)"),
+            "text": Column("string", optional=True, nullable=True),
+        }
+    ),
+    "experiment": Table(
+        {
+            "unit_id": Column("string"),
+            "variant": Column("string"),
+            "exposed_at": Column("timestamp(6)", optional=True, nullable=True),
+        },
+        key=("unit_id",),
+        prefixes={
+            OUTCOME: Column("float64", nullable=True),
+            # kept as read: a covariate may be a number or a label
+            COVARIATE: Column("string", nullable=True),
+        },
+    ),
+}
+
+
+def missing_columns(table: str, names: list[str]) -> list[str]:
+    """Columns that `table` cannot do without and that `names` lacks.
+
+    Examples
+    --------
+    >>> missing_columns("ratings", ["customer_id", "product_id", "rating"])
+    ['rated_at']
+    """
+    declared = TABLES[table].columns
+    return [n for n, c in declared.items() if not (c.optional or c.derived) and n not in names]
