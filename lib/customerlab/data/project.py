@@ -1,5 +1,6 @@
 """Where a project is, and how its files are written and digested."""
 
+import filecmp
 import hashlib
 import json
 import os
@@ -44,7 +45,8 @@ def find_root(start: Path | None = None) -> Path:
 def written_aside(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to, and put it in place only when the block ends well.
 
-    A reader sees the old file or the new one, never half of one; what a failed block wrote is removed.
+    A reader sees the old file or the new one, never half of one; what a failed block wrote is removed. A file whose
+    content would stay the same is not touched, so that its time tells when it last changed.
 
     Examples
     --------
@@ -59,7 +61,8 @@ def written_aside(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=".aside-", dir=path.parent) as folder:
         aside = Path(folder) / path.name
         yield aside
-        aside.replace(path)
+        if not (path.is_file() and filecmp.cmp(aside, path, shallow=False)):
+            aside.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:

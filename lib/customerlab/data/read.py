@@ -124,7 +124,8 @@ def _read_one(con: Any, path: Path, source: Source, names: list[str]) -> ir.Tabl
 
             frame = pd.read_excel(path, sheet_name=source.sheet, dtype=str, keep_default_na=False)
             frame.columns = pd.Index(names)
-            return con.create_table(ibis.util.gen_name("sheet"), frame.replace("", None).astype("str"), temp=True)
+            # as a memtable: ibis 12 fails to drop the view that it makes for a plain DataFrame on DuckDB 2
+            return con.create_table(ibis.util.gen_name("sheet"), ibis.memtable(frame.replace("", None)), temp=True)
         encoding = source.encoding.lower()
         # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
         return con.read_csv(

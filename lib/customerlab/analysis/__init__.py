@@ -1,0 +1,1 @@
+"""The methods: tables in, tables out; no files, no notebooks, no figures."""

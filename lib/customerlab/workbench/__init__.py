@@ -1,0 +1,1 @@
+"""How notebooks run: typed parameters, the Run, execution, manifest, rendered site, command line."""

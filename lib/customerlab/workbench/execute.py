@@ -1,0 +1,254 @@
+"""Execute notebooks: aside from the results, followed on the terminal, published whole or not at all."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from customerlab.data.prepare import prepare
+from customerlab.data.project import read_json, remove_tree, write_json, written_aside
+from customerlab.errors import CustomerlabError, RunError
+from customerlab.workbench.manifest import assemble, entry
+from customerlab.workbench.normalise import normalise
+from customerlab.workbench.plan import Plan, Step
+from customerlab.workbench.run import STAGING
+
+Say = Callable[[str], None]
+# One thread a kernel for the numerical libraries: notebooks run side by side, and sums keep their last digits.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class FollowedEngine(NBClientEngine):
+    """papermill's own engine, with sockets in place of TCP ports and a line at every section."""
+
+    say: Say = print
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
+        """Execute, and say which section begins."""
+        code = [cell for cell in nb_man.nb.cells if cell.cell_type == "code"]
+        sections = _sections(nb_man.nb)
+        number = {id(cell): place for place, cell in enumerate(code, 1)}
+        begin, said = time.monotonic(), set()
+        cell_start = nb_man.cell_start
+
+        def started(cell: Any, *args: Any, **more: Any) -> Any:
+            section = sections.get(id(cell), "")
+            if section not in said and id(cell) in number:
+                said.add(section)
+                cls.say(f"cell {number[id(cell)]:>2} of {len(code)}  {time.monotonic() - begin:5.1f} s  {section}")
+            return cell_start(cell, *args, **more)
+
+        nb_man.cell_start = started
+        # Ports of kernels that start side by side can collide; sockets on disk cannot.
+        config = Config({"KernelManager": {"transport": "ipc"}})
+        return super().execute_managed_notebook(nb_man, kernel_name, config=config, **kwargs)
+
+
+papermill_engines.register("followed", FollowedEngine)
+
+
+def _sections(notebook: Any) -> dict[int, str]:
+    """The heading above each code cell, by the cell's identity."""
+    heading, found = "set-up", {}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = next((ln.lstrip("# ") for ln in cell.source.splitlines() if ln.startswith("## ")), heading)
+        found[id(cell)] = heading
+    return found
+
+
+def prepare_tables(plan: Plan, tables: dict[str, str], say: Say) -> None:
+    """Bring a run's tables up to date, before any kernel starts.
+
+    Raises
+    ------
+    DataError
+        If data are missing or cannot be used.
+    """
+    for table, source in tables.items():
+        report = prepare(plan.root, plan.folder, table, source).report
+        ladder = report["ladder"]
+        say(f"table {table:<13} {ladder[0]['rows_left']:>9,} rows read, {report['rows']:>9,} kept   from {source}")
+
+
+def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbformat.NotebookNode:
+    """Execute one notebook and publish its results.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run.
+    step : Step
+        The notebook, with its parameters.
+    say : callable
+        Told what is going on, a line at a time.
+    inject : bool
+        Put the parameters in as a cell. Without it the notebook runs on its own defaults, and nothing is published.
+
+    Returns
+    -------
+    NotebookNode
+        The executed notebook, normalised.
+
+    Raises
+    ------
+    CustomerlabError
+        If the notebook does not come to its end. Earlier results stay, and the partial copy goes to `failed/`.
+    """
+    staging = plan.folder / ".staging" / step.name
+    remove_tree(staging)  # what a killed run may have left
+    begin = time.monotonic()
+    try:
+        prepare_tables(plan, step.sources, lambda _: None)
+        (staging / "artifacts").mkdir(parents=True)
+        notebook = _execute(plan, step, staging, say, inject=inject)
+        seconds = time.monotonic() - begin
+        if inject:
+            _publish(plan, step, staging, notebook, seconds)
+        say(f"done       {seconds:5.1f} s")
+        return notebook
+    except (CustomerlabError, OSError) as error:
+        if isinstance(error, OSError):
+            error = RunError(
+                f"{step.name} could not be written: {error.strerror or error}", where=f"outputs/{plan.run}/",
+                expected="room on the disk and the right to write", do="free some space and run again",
+            )  # fmt: skip
+        _keep_failed(plan, step, staging, error)
+        raise error from None
+    finally:
+        remove_tree(staging)
+
+
+def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -> nbformat.NotebookNode:
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+    os.environ[STAGING] = str(staging)
+    FollowedEngine.say = staticmethod(say)  # type: ignore[method-assign]
+    try:
+        papermill.execute_notebook(
+            str(step.notebook.path),
+            str(staging / f"{step.name}.ipynb"),
+            parameters=step.parameters if inject else {},
+            engine_name="followed",
+            kernel_name="python3",
+            cwd=str(plan.root / "notebooks"),
+            progress_bar=False,
+        )
+    except PapermillExecutionError as error:
+        raise RunError(
+            f"{step.name} stopped: {error.ename}: {error.evalue}", where=f"code cell {error.exec_count}: {_first_line(error.source)}",
+            do=f"open outputs/{plan.run}/failed/{step.name}.ipynb, mend the cause and run again",
+        ) from None  # fmt: skip
+    except DeadKernelError:
+        raise RunError(
+            f"the kernel of {step.name} died", where="the cell that was running", expected="memory for its data",
+            do="close other programs, or lower the run's sizes in its params file",
+        ) from None  # fmt: skip
+    finally:
+        del os.environ[STAGING]
+    notebook = nbformat.read(staging / f"{step.name}.ipynb", as_version=4)
+    _check_complete(step, staging, notebook)
+    return normalise(notebook)
+
+
+def _first_line(source: str) -> str:
+    lines = [line for line in source.splitlines() if line.strip()]
+    return lines[0].strip() if lines else ""
+
+
+def _check_complete(step: Step, staging: Path, notebook: nbformat.NotebookNode) -> None:
+    """Raise unless every code cell ran and everything announced was written: a cell may have ended the kernel itself."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    for place, cell in enumerate(code, 1):
+        if cell.execution_count != place or cell.metadata.get("papermill", {}).get("status") != "completed":
+            raise RunError(
+                f"{step.name} ended before its last cell", where=f"code cell {place}: {_first_line(cell.source)}",
+                expected="every code cell completed, in order", do="remove what ends the kernel, such as sys.exit()",
+            )  # fmt: skip
+    for artifact in step.notebook.saves:
+        if not (staging / "artifacts" / f"{artifact}.parquet").is_file():
+            raise RunError(f"{step.name} did not save {artifact}", where="lab.save(…) was not reached")
+    if not (staging / ".state" / f"{step.name}.metrics.json").is_file():
+        raise RunError(f"{step.name} recorded no metrics", where="lab.record(…) was not reached")
+
+
+def _publish(plan: Plan, step: Step, staging: Path, notebook: nbformat.NotebookNode, seconds: float) -> None:
+    """Put the results in place: everything is written first, then renamed one file after the other."""
+    nbformat.write(notebook, staging / f"{step.name}.ipynb")
+    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    record = entry(plan, step, staging / "artifacts", seconds=seconds, cells=cells)
+    write_json(staging / ".state" / f"{step.name}.manifest.json", record)
+    plan.write_stamps([step])
+    for part in ("artifacts", ".state"):
+        (plan.folder / part).mkdir(parents=True, exist_ok=True)
+        for path in sorted((staging / part).iterdir()):
+            path.replace(plan.folder / part / path.name)
+    (staging / f"{step.name}.ipynb").replace(plan.folder / f"{step.name}.ipynb")
+    for suffix in (".ipynb", ".txt"):
+        (plan.folder / "failed" / f"{step.name}{suffix}").unlink(missing_ok=True)
+    assemble(plan.folder)
+
+
+def _keep_failed(plan: Plan, step: Step, staging: Path, error: Exception) -> None:
+    failed = plan.folder / "failed"
+    try:
+        with written_aside(failed / f"{step.name}.txt") as aside:
+            aside.write_text(f"{error}\n", encoding="utf-8")
+        partial = staging / f"{step.name}.ipynb"
+        if partial.is_file():
+            partial.replace(failed / partial.name)
+    except OSError:
+        return  # the disk is full: the message on the terminal has to do
+
+
+def run_all(plan: Plan, steps: list[Step], say: Callable[[str, str], None]) -> list[str]:
+    """Execute some steps in order; a failing one stops only those that read what it makes.
+
+    Returns
+    -------
+    list of str
+        The names of the steps that failed or were not reached.
+    """
+    broken: list[str] = []
+    unmade: set[str] = set()
+    for step in steps:
+        lacking = sorted(unmade.intersection(step.notebook.loads))
+        try:
+            if lacking:
+                raise RunError(f"not run: {', '.join(lacking)} was not made", where=step.name)
+            say(step.name, f"starts: {step.notebook.title}")
+            for note in step.notes:
+                say(step.name, note)
+            run_step(plan, step, lambda line, name=step.name: say(name, line))  # type: ignore[misc]
+        except CustomerlabError as error:
+            say(step.name, f"FAILED  {error}")
+            broken.append(step.name)
+            unmade |= set(step.notebook.saves)
+    return broken
+
+
+def refresh(plan: Plan, steps: list[Step], say: Callable[[str, str], None]) -> None:
+    """Execute the committed notebooks on their own defaults and store the normalised outputs in them."""
+    for step in steps:
+        executed = run_step(plan, step, lambda line, name=step.name: say(name, line), inject=False)  # type: ignore[misc]
+        with written_aside(step.notebook.path) as aside:
+            nbformat.write(executed, aside)
+
+
+def failures(folder: Path) -> dict[str, str]:
+    """The notebooks whose last execution failed, with what was said."""
+    return {path.stem: path.read_text(encoding="utf-8").strip() for path in sorted((folder / "failed").glob("*.txt"))}
+
+
+def executed(folder: Path) -> dict[str, Any]:
+    """The manifest of a run: one entry an executed notebook."""
+    return read_json(folder / "manifest.json") or {}

@@ -1,0 +1,242 @@
+"""What a notebook says of itself: its parameters, the tables and artefacts it reads and writes, its sections.
+
+All of it is read from the notebook's own code, so there is no second declaration that could drift from it.
+"""
+
+import ast
+import io
+import json
+import re
+import tokenize
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from customerlab.data.fingerprint import imports, normal_form
+from customerlab.errors import ParameterError
+
+TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One typed parameter of a notebook, as its parameters cell declares it.
+
+    Attributes
+    ----------
+    kind : str
+        ``int``, ``float``, ``str``, ``bool`` or ``list[…]`` of one of these.
+    optional : bool
+        Whether None is a value.
+    low, high : float or None
+        The range, from ``(LOW to HIGH)`` in the comment.
+    choices : tuple of str
+        The allowed words, from ``(one of A, B)`` in the comment.
+    """
+
+    name: str
+    kind: str
+    optional: bool
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, in words."""
+        text = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}.get(
+            self.kind, f"a list of {self.kind[5:-1]}"
+        )
+        if self.low is not None:
+            text += f" from {self.low:g} to {self.high:g}"
+        if self.choices:
+            text = "one of " + ", ".join(self.choices)
+        return text + (", or null" if self.optional else "") + f": {self.help}"
+
+    def check(self, value: Any, where: str) -> Any:
+        """Return `value` in its declared type, or raise what was found and what was expected."""
+        if value is None and self.optional:
+            return None
+        fits = self._fits(value, self.kind)
+        if fits and self.low is not None and self.high is not None:
+            fits = all(self.low <= item <= self.high for item in (value if isinstance(value, list) else [value]))
+        if fits and self.choices:
+            fits = value in self.choices
+        if not fits:
+            do = "write it in quotes" if self.kind == "str" and not isinstance(value, str | None) else ""
+            raise ParameterError(f"{self.name} = {value!r}", where=where, expected=self.expected, do=do)
+        return float(value) if self.kind == "float" else value
+
+    def _fits(self, value: Any, kind: str) -> bool:
+        if kind.startswith("list["):
+            return isinstance(value, list) and all(self._fits(item, kind[5:-1]) for item in value)
+        if kind in ("int", "float") and isinstance(value, bool):
+            return False
+        return isinstance(value, (int, float) if kind == "float" else TYPES[kind])
+
+
+def _annotation(node: ast.expr, where: str) -> tuple[str, bool]:
+    text = ast.unparse(node)
+    kind = text.removesuffix(" | None")
+    inner = kind[5:-1] if kind.startswith("list[") else kind
+    if inner not in TYPES:
+        raise ParameterError(f"the type {text!r} cannot be a parameter's", where=where, expected=f"{', '.join(TYPES)}, list[…], … | None")
+    return kind, kind != text
+
+
+def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
+    """Read a parameters cell: typed literals, each with a comment.
+
+    Parameters
+    ----------
+    source : str
+        The cell.
+    where : str
+        How messages name it.
+
+    Examples
+    --------
+    >>> cell = "bins: int = 5  # quantile bins (2 to 10)"
+    >>> parse_parameters(cell, "a cell")["bins"].high
+    10.0
+    """
+    comments = {
+        token.start[0]: token.string.lstrip("# ").strip()
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    found: dict[str, Parameter] = {}
+    for node in ast.parse(source).body:
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None):
+            raise ParameterError(
+                f"line {node.lineno} is no typed parameter", where=where, expected="name: type = literal  # comment"
+            )
+        name = node.target.id
+        kind, optional = _annotation(node.annotation, f"{where}, {name}")
+        try:
+            default = ast.literal_eval(node.value)
+        except ValueError:
+            raise ParameterError(f"{name} is no literal", where=where, expected="a number, a text, true, false, None or a list") from None
+        text = comments.get(node.end_lineno or node.lineno, "")
+        bounds = re.search(r"\((-?[\d.]+) to (-?[\d.]+)\)", text)
+        words = re.search(r"\(one of ([^)]+)\)", text)
+        parameter = Parameter(
+            name, kind, optional, default, text,
+            float(bounds[1]) if bounds else None, float(bounds[2]) if bounds else None,
+            tuple(re.split(r",\s*", words[1])) if words else (),
+        )  # fmt: skip
+        parameter.check(default, f"{where}, default")
+        found[name] = parameter
+    return found
+
+
+class Notebook:
+    """A notebook file, read as data.
+
+    Parameters
+    ----------
+    path : Path
+        The `.ipynb` file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.stem
+        try:
+            self.cells: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        except (json.JSONDecodeError, KeyError) as error:
+            raise ParameterError(f"not a notebook: {error}", where=path.name, do="restore it from git") from None
+
+    @staticmethod
+    def source(cell: dict[str, Any]) -> str:
+        """A cell's text."""
+        return "".join(cell["source"])
+
+    @cached_property
+    def code(self) -> list[str]:
+        """The code cells, empty ones left out, magics and shell escapes dropped."""
+        texts = [self.source(cell) for cell in self.cells if cell["cell_type"] == "code"]
+        return [re.sub(r"(?m)^\s*[%!].*$", "", text) for text in texts if text.strip()]
+
+    @cached_property
+    def parameters(self) -> dict[str, Parameter]:
+        """The typed parameters."""
+        tagged = [c for c in self.cells if "parameters" in c["metadata"].get("tags", [])]
+        if len(tagged) != 1:
+            raise ParameterError(f"{len(tagged)} cells are tagged `parameters`", where=self.path.name, expected="one")
+        return parse_parameters(self.source(tagged[0]), f"{self.path.name}, parameters cell")
+
+    @cached_property
+    def _calls(self) -> list[ast.Call]:
+        return [
+            node
+            for text in self.code
+            for node in ast.walk(self._parse(text))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == "lab"
+        ]
+
+    def _parse(self, text: str) -> ast.Module:
+        try:
+            return ast.parse(text)
+        except SyntaxError as error:
+            raise ParameterError(
+                f"a code cell is not Python: {error.msg}", where=f"{self.path.name}: {(error.text or '').strip()}", do="mend the cell"
+            ) from None
+
+    def _names(self, method: str) -> list[ast.Call]:
+        return [c for c in self._calls if isinstance(c.func, ast.Attribute) and c.func.attr == method and c.args]
+
+    @staticmethod
+    def _first(call: ast.Call) -> str:
+        return str(ast.literal_eval(call.args[0]))
+
+    @cached_property
+    def tables(self) -> dict[str, bool]:
+        """The canonical tables it opens, by `lab.table("…")`; the value says whether it can do without."""
+        return {self._first(c): any(k.arg == "optional" for k in c.keywords) for c in self._names("table")}
+
+    @cached_property
+    def loads(self) -> list[str]:
+        """The artefacts it reads, by `lab.load("…")`."""
+        return sorted({self._first(c) for c in self._names("load")})
+
+    @cached_property
+    def saves(self) -> list[str]:
+        """The artefacts it writes, by `lab.save("…", …)`."""
+        return sorted({self._first(c) for c in self._names("save")})
+
+    @property
+    def title(self) -> str:
+        """The first heading."""
+        return next((line[2:].strip() for c in self.cells for line in self.source(c).splitlines() if line.startswith("# ")), self.name)
+
+    @property
+    def question(self) -> str:
+        """The first paragraph below the title."""
+        blocks = [b.strip() for b in self.source(self.cells[0]).split("\n\n")] if self.cells else []
+        return next((" ".join(b.split()) for b in blocks if b and not b.startswith("#")), "")
+
+    @cached_property
+    def normal_code(self) -> str:
+        """The code reduced to what it computes; the parameters cell counts by its values, elsewhere."""
+        tagged = [self.source(c) for c in self.cells if "parameters" in c["metadata"].get("tags", [])]
+        return "\n".join(normal_form(text) for text in self.code if text not in tagged)
+
+    @cached_property
+    def imports(self) -> list[tuple[str, tuple[str, ...]]]:
+        """What it imports from this package."""
+        return [found for text in self.code for found in imports(text)]
+
+
+def load_notebooks(root: Path) -> list[Notebook]:
+    """The numbered notebooks of a project, in order."""
+    paths = sorted(p for p in (root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if not paths:
+        raise ParameterError("there is no numbered notebook", where="notebooks/", expected="NN_name.ipynb")
+    return [Notebook(path) for path in paths]

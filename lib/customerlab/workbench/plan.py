@@ -1,0 +1,229 @@
+"""What a run is going to do: which notebooks, with which parameters, from which data, and what has changed since."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from customerlab.data import fetch
+from customerlab.data.catalog import DataSet, load_catalog
+from customerlab.data.fingerprint import code_digest, reached, table_fingerprint
+from customerlab.data.project import file_digest, text_digest, written_aside
+from customerlab.data.tables import TABLES
+from customerlab.data.yaml_files import load_yaml, suggest
+from customerlab.errors import CustomerlabError, ParameterError
+from customerlab.workbench.notebook import Notebook, load_notebooks
+
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def check_run_name(name: str, where: str = "parameter run") -> str:
+    """Return a run's name if it can name a file and a folder, or raise."""
+    if not RUN_NAME.fullmatch(name):
+        raise ParameterError(
+            f"{name!r} cannot name a run", where=where,
+            expected="letters, digits, _ and -, at most 64, and the first a letter or a digit",
+        )  # fmt: skip
+    return name
+
+
+def source_of(table: str, run: str, parameters: dict[str, Any]) -> str:
+    """The catalogue entry that a table of a run comes from.
+
+    A parameter with the table's name decides; else `data`; else the entry that is named like the run.
+
+    Examples
+    --------
+    >>> source_of("ratings", "my_shop", {"data": None, "ratings": "stars"})
+    'stars'
+    >>> source_of("transactions", "my_shop", {"data": None})
+    'my_shop'
+    """
+    return str(parameters.get(table) or parameters.get("data") or run)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One notebook in a run.
+
+    Attributes
+    ----------
+    parameters : dict
+        The resolved parameters, those that the notebook declares.
+    sources : dict of str to str
+        The tables that it opens and the catalogue entries that they come from.
+    left_out : str
+        Why the notebook is not part of the run; empty where it is.
+    notes : tuple of str
+        Optional tables that the run lacks.
+    """
+
+    notebook: Notebook
+    parameters: dict[str, Any]
+    sources: dict[str, str]
+    left_out: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The notebook's name."""
+        return self.notebook.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run as it is meant: its steps in order."""
+
+    root: Path
+    run: str
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """`outputs/<run>`."""
+        return self.root / "outputs" / self.run
+
+    @property
+    def included(self) -> list[Step]:
+        """The steps that are part of the run."""
+        return [step for step in self.steps if not step.left_out]
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """All tables that the steps open, with the catalogue entries that they come from."""
+        return {table: source for step in self.included for table, source in step.sources.items()}
+
+    def step(self, name: str) -> Step:
+        """The step of a notebook, by its name or its number."""
+        for step in self.steps:
+            if name in (step.name, step.name.partition("_")[0]):
+                return step
+        raise ParameterError(
+            f"no notebook is called {name!r}", where="notebooks/", expected=suggest(name, [s.name for s in self.steps])
+        )
+
+    def fingerprint(self, step: Step) -> str:
+        """What a step's results depend on: code, parameters, data, and the locked packages."""
+        catalog = load_catalog(self.root)
+        tables = [_table_state(self.root, catalog[source], table) for table, source in sorted(step.sources.items())]
+        lock = self.root / "requirements.lock"
+        return text_digest(
+            step.notebook.normal_code,
+            code_digest(reached(step.notebook.imports)),
+            json.dumps(step.parameters, sort_keys=True),
+            *tables,
+            file_digest(lock) if lock.is_file() else "",
+        )
+
+    def stamp(self, step: Step | None) -> Path:
+        """The file that changes when what a step depends on changes; without a step, the one of all the tables."""
+        return self.folder / ".state" / f"{step.name if step else 'tables'}.stamp"
+
+    def write_stamps(self, steps: list[Step]) -> None:
+        """Bring the stamps up to date: one whose content is still true is not touched, so its time stays."""
+        catalog = load_catalog(self.root)
+        tables = text_digest(*[t + _table_state(self.root, catalog[s], t) for t, s in sorted(self.tables.items())])
+        for path, content in [(self.stamp(None), tables), *[(self.stamp(s), self.fingerprint(s)) for s in steps]]:
+            with written_aside(path) as aside:
+                aside.write_text(content, encoding="utf-8")
+
+
+def _table_state(root: Path, data_set: DataSet, table: str) -> str:
+    found = fetch.locate(root, data_set.sources[data_set.tables[table].source])
+    digests = [fetch.digests(root).digest(path) for path in found[1]] if found else ["not on this machine"]
+    return table_fingerprint(data_set, table, digests)
+
+
+def run_names(root: Path) -> list[str]:
+    """The runs that have a params file."""
+    return sorted(path.stem for path in (root / "params").glob("*.yml"))
+
+
+def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> Plan:
+    """Resolve a run's parameters and decide which notebooks are part of it.
+
+    Parameters
+    ----------
+    root : Path
+        The project.
+    run : str
+        The name of `params/<run>.yml`.
+    overrides : dict of str to str, optional
+        Values given on the command line, as text.
+
+    Raises
+    ------
+    ParameterError
+        For a run or a parameter that does not exist, or a value of the wrong type or out of its range.
+    """
+    check_run_name(run)
+    notebooks = load_notebooks(root)
+    known = {name: parameter for notebook in notebooks for name, parameter in notebook.parameters.items()}
+    where = f"params/{run}.yml"
+    if not (root / where).is_file():
+        raise ParameterError(
+            f"there is no run called {run!r}", where="params/", expected=suggest(run, run_names(root)),
+            do=f"create {where} (params/README.md shows how), or choose another run",
+        )  # fmt: skip
+    given = load_yaml(root / where, where=where)
+    for key in given:
+        if key not in known:
+            raise ParameterError(f"no notebook has a parameter {key!r}", where=where, expected=suggest(key, known))
+    if given.get("run") != run:
+        raise ParameterError(
+            f"run: {given.get('run')}" if "run" in given else "the key `run` is missing", where=where,
+            expected=f"run: {run}, the file's own name", do="a rerun must not read one shop and write into another",
+        )  # fmt: skip
+    values = {key: known[key].check(value, where) for key, value in given.items()}
+    for key, text in (overrides or {}).items():
+        if key not in known:
+            raise ParameterError(f"no notebook has a parameter {key!r}", where=f"-p {key}", expected=suggest(key, known))
+        if key == "run":
+            raise ParameterError("run is not to be overridden", where="-p run", do="choose the run with --run")
+        values[key] = known[key].check(_from_text(text, known[key].kind), f"-p {key}")
+    catalog = load_catalog(root)
+    made: set[str] = set()
+    steps = []
+    for notebook in notebooks:
+        step = _step(notebook, run, values, catalog, made)
+        if not step.left_out:
+            made |= set(notebook.saves)
+        steps.append(step)
+    return Plan(root, run, steps)
+
+
+def _from_text(text: str, kind: str) -> Any:
+    if kind == "str":
+        return None if text == "null" else text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _step(notebook: Notebook, run: str, values: dict[str, Any], catalog: dict[str, DataSet], made: set[str]) -> Step:
+    parameters = {name: values.get(name, p.default) for name, p in notebook.parameters.items()}
+    sources: dict[str, str] = {}
+    left_out, notes = "", []
+    for table, optional in notebook.tables.items():
+        if table not in TABLES:
+            raise CustomerlabError(f"unknown table {table!r}", where=notebook.path.name, expected=suggest(table, TABLES))
+        name = source_of(table, run, parameters)
+        if name not in catalog:
+            raise ParameterError(
+                f"no data set is called {name!r}", where=f"params/{run}.yml", expected=suggest(name, catalog),
+                do=f"add the entry {name} to data/catalog.yml, or name another one with `data:` or `{table}:`",
+            )  # fmt: skip
+        if table in catalog[name].tables:
+            sources[table] = name
+        elif optional:
+            notes.append(f"no {table} table in data set {name}: that section is left out")
+        else:
+            left_out = left_out or f"the data set {name} has no {table} table"
+    unmade = [artifact for artifact in notebook.loads if artifact not in made]
+    if unmade and not left_out:
+        left_out = f"no notebook of this run makes {', '.join(unmade)}"
+    return Step(notebook, parameters, sources, left_out, tuple(notes))

@@ -1,0 +1,172 @@
+"""The Run: a notebook's one door to the data, to what other notebooks made, and to where its own results go."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from customerlab.data.catalog import load_catalog
+from customerlab.data.engine import DEFAULT, connect, open_table
+from customerlab.data.prepare import Prepared, prepare
+from customerlab.data.project import file_digest, find_root, read_json, write_json, written_aside
+from customerlab.errors import RunError
+from customerlab.workbench.manifest import assemble
+from customerlab.workbench.notebook import load_notebooks
+from customerlab.workbench.plan import check_run_name, source_of
+
+STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook write into, aside from the results
+
+
+class Run:
+    """One shop's run, seen from one notebook.
+
+    Parameters
+    ----------
+    name : str
+        The run: `params/<name>.yml` and `outputs/<name>/`.
+    notebook : str
+        The notebook's own name, such as ``02_rfm``.
+    engine : str
+        The Ibis address of the engine that tables are opened in.
+    data, **sources : str or None
+        The catalogue entries of all tables, and of single tables by their names, where they are not the one that is
+        named like the run.
+
+    Examples
+    --------
+    >>> lab = Run("demo", "01_eda")
+    >>> lab.table("products").count().execute() > 0
+    True
+    """
+
+    def __init__(
+        self, name: str, notebook: str, *, engine: str = DEFAULT, data: str | None = None, **sources: str | None
+    ) -> None:
+        self.name = check_run_name(name)
+        self.notebook = notebook
+        self.root = find_root()
+        self.folder = self.root / "outputs" / name
+        self._sources: dict[str, Any] = {"data": data, **sources}
+        self._engine = engine
+        self._connection: Any = None
+
+    def __repr__(self) -> str:
+        return f"Run({self.name!r}, {self.notebook!r})"
+
+    def _prepare(self, table: str) -> Prepared:
+        return prepare(self.root, self.folder, table, source_of(table, self.name, self._sources), progress=False)
+
+    def table(self, name: str, *, optional: bool = False) -> ir.Table | None:
+        """Open a canonical table as a lazy Ibis table, prepared first where that is due.
+
+        Parameters
+        ----------
+        name : str
+            For example ``transactions``.
+        optional : bool
+            Return None, instead of an error, where the run's data set has no such table.
+        """
+        source = source_of(name, self.name, self._sources)
+        if optional and name not in load_catalog(self.root)[source].tables:
+            return None
+        prepared = self._prepare(name)
+        self._connection = self._connection or connect(self._engine)
+        return open_table(self._connection, prepared.path)
+
+    def source(self, table: str) -> dict[str, Any]:
+        """What is known of a prepared table: title, licence, files, ladder."""
+        return self._prepare(table).report
+
+    def ladder(self, table: str) -> pd.DataFrame:
+        """The accounting of a table's rows: every cleaning step, what it removed and what was left.
+
+        Returns
+        -------
+        DataFrame
+            Columns `step`, `rows removed`, `rows left` and, where the table has money, `amount removed`,
+            `amount left`.
+        """
+        steps = pd.DataFrame(self.source(table)["ladder"]).drop(columns="step").rename(columns={"why": "step"})
+        for column in ("amount_removed", "amount_left"):
+            if column in steps:
+                steps[column] = steps[column].astype(float)
+        return steps.rename(columns=lambda name: name.replace("_", " "))
+
+    # -- artefacts ------------------------------------------------------------------------------------------------
+
+    def _target(self) -> Path:
+        staged = os.environ.get(STAGING)
+        return Path(staged) if staged else self.folder
+
+    def load(self, artifact: str) -> pd.DataFrame:
+        """Read what another notebook of this run saved.
+
+        Raises
+        ------
+        RunError
+            If that notebook has not run; the message names the command.
+        """
+        path = self.folder / "artifacts" / f"{artifact}.parquet"
+        if not path.is_file():
+            makers = [n.name for n in load_notebooks(self.root) if artifact in n.saves]
+            maker = makers[0] if makers else None
+            raise RunError(
+                f"{artifact} has not been made in run {self.name!r}", where=f"outputs/{self.name}/artifacts/",
+                expected=f"{artifact}.parquet, which {maker or 'no notebook'} saves",
+                do=f"customerlab run {maker[:2]} --run {self.name}" if maker else "mend the name",
+            )  # fmt: skip
+        return pd.read_parquet(path)
+
+    def save(self, artifact: str, table: pd.DataFrame, *, key: str | list[str]) -> None:
+        """Save a table for other notebooks and tools, in a fixed order of rows.
+
+        Parameters
+        ----------
+        artifact : str
+            Its name, the file's without `.parquet`.
+        table : DataFrame
+            At customer level, or smaller.
+        key : str or list of str
+            The columns that name a row; rows are sorted by them and each may occur once.
+
+        Raises
+        ------
+        RunError
+            If a key occurs twice or is empty.
+        """
+        keys = [key] if isinstance(key, str) else key
+        if table.duplicated(keys).any() or table[keys].isna().any(axis=None):
+            raise RunError(f"{', '.join(keys)} does not name every row of {artifact} once", where=self.notebook)
+        table = table.sort_values(keys, ignore_index=True)
+        path = self._target() / "artifacts" / f"{artifact}.parquet"
+        before = file_digest(path) if path.is_file() else ""
+        with written_aside(path) as aside:
+            table.to_parquet(aside, index=False, compression="zstd")
+        if file_digest(path) != before:
+            self._draft()
+
+    def record(self, **metrics: float) -> None:
+        """Record this notebook's numbers, for `metrics.json` and the run's front page; call it once.
+
+        Ten digits are kept: beyond them sums depend on the number of threads.
+        """
+        numbers = {name: value if isinstance(value, int) else float(f"{value:.10g}") for name, value in metrics.items()}
+        path = self._target() / ".state" / f"{self.notebook}.metrics.json"
+        if read_json(path) != numbers:
+            write_json(path, numbers)
+            self._draft()
+        if STAGING not in os.environ:
+            assemble(self.folder)
+
+    def _draft(self) -> None:
+        """Results written by hand differ from the run's: make the next `make run` execute this notebook again."""
+        if STAGING in os.environ:
+            return
+        stamp = self.folder / ".state" / f"{self.notebook}.stamp"
+        if stamp.is_file():
+            with written_aside(stamp) as aside:
+                aside.write_text("changed by hand", encoding="utf-8")
+
+
