@@ -1,0 +1,23 @@
+"""Recommenders, and their evaluation by a global split in time.
+
+`split` divides the log, `models` recommend, `metrics` score one list, `evaluate` puts models side by side,
+`ratings` predicts stars.
+"""
+
+from customerlab.analysis.recommend.evaluate import TASKS, evaluate, recommend, summary
+from customerlab.analysis.recommend.models import ItemNeighbours, PersonalFrequency, Popularity
+from customerlab.analysis.recommend.ratings import predict_ratings
+from customerlab.analysis.recommend.split import Split, split_by_time
+
+__all__ = [
+    "TASKS",
+    "ItemNeighbours",
+    "PersonalFrequency",
+    "Popularity",
+    "Split",
+    "evaluate",
+    "predict_ratings",
+    "recommend",
+    "split_by_time",
+    "summary",
+]

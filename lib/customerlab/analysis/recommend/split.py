@@ -1,0 +1,120 @@
+"""One cut in time for everybody: what came before is known, what came after is to be found."""
+
+from dataclasses import dataclass
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from customerlab.analysis.rfm import day_after
+
+
+@dataclass(frozen=True)
+class Split:
+    """A log cut in time, as matrices of customers by products.
+
+    Products are numbered by falling popularity in the weeks before the cut (customers who bought them, then buyers of
+    all time, ties by id), so that the order of columns is the tie-break of every model.
+
+    Attributes
+    ----------
+    cut : Timestamp
+        Orders before it are the history, orders from it on the future.
+    customers, products : Index
+        The rows, all customers of the history, and the columns, all products.
+    history : sparse matrix of shape (customers, products)
+        In how many orders before the cut a customer bought a product.
+    recent_buyers : array of shape (products,)
+        How many customers bought the product in the weeks before the cut.
+    future : sparse matrix of the shape of the history
+        One where a customer bought a product from the cut on. Products without a history are in it: no model can know
+        them, and they count as not found.
+    warm : array of int
+        The customers (rows) with a history who bought in the future: those that are evaluated.
+    accounting : DataFrame
+        `what`, `customers`, `products`, `pairs`: who was there and who was dropped, at every step.
+    """
+
+    cut: pd.Timestamp
+    customers: pd.Index
+    products: pd.Index
+    history: csr_matrix
+    recent_buyers: np.ndarray
+    future: csr_matrix
+    warm: np.ndarray
+    accounting: pd.DataFrame
+
+
+def split_by_time(
+    transactions: ir.Table, holdout_days: int, *, popularity_days: int = 28, pattern: str | None = None
+) -> Split:
+    """Cut a log at midnight, `holdout_days` before the day after its last order.
+
+    Parameters
+    ----------
+    transactions : ibis Table
+        Canonical.
+    holdout_days : int
+        The length of the future.
+    popularity_days : int
+        The length of the weeks before the cut in which popularity is counted.
+    pattern : str, optional
+        A regular expression; products whose id does not match it (postage, fees) are left out.
+
+    Raises
+    ------
+    ValueError
+        If nobody bought on both sides of the cut.
+    """
+    t = transactions
+    cut = day_after(t) - pd.Timedelta(days=holdout_days)
+    if pattern:
+        t = t.filter(t.product_id.re_search(pattern))
+    past = t.ordered_at < cut.to_pydatetime()
+    recent = past & (t.ordered_at >= (cut - pd.Timedelta(days=popularity_days)).to_pydatetime())
+    pairs = (
+        t.group_by("customer_id", "product_id")
+        .aggregate(
+            before=t.order_id.nunique(where=past),
+            recent=t.order_id.nunique(where=recent),
+            after=t.order_id.nunique(where=~past),
+        )
+        .order_by("customer_id", "product_id")
+        .to_pandas()
+    )
+    known, new = pairs[pairs["before"] > 0], pairs[pairs["after"] > 0]
+    buyers = (pairs[["recent", "before"]] > 0).groupby(pairs["product_id"]).sum().reset_index()
+    buyers = buyers.sort_values(["recent", "before", "product_id"], ascending=[False, False, True])
+    products = pd.Index(buyers["product_id"], name="product_id")
+    customers = pd.Index(known["customer_id"].unique(), name="customer_id")
+    warm = new[new["customer_id"].isin(customers)]
+    if warm.empty:
+        raise ValueError(
+            f"nobody bought both before and after {cut:%Y-%m-%d}; expected at least one customer, "
+            f"choose a shorter holdout_days than {holdout_days}"
+        )
+    history, future = (
+        csr_matrix(
+            (values.astype(float), (customers.get_indexer(part["customer_id"]), products.get_indexer(part["product_id"]))),
+            shape=(len(customers), len(products)),
+        )
+        for part, values in ((known, known["before"].to_numpy()), (warm, np.ones(len(warm))))
+    )
+    accounting = pd.DataFrame(
+        [
+            _counts("history, before the cut", known),
+            _counts("future, from the cut on", new),
+            _counts("dropped: customers without a history", new[~new["customer_id"].isin(customers)]),
+            _counts("evaluated", warm),
+            _counts("of these not to be found: products without a history", warm[~warm["product_id"].isin(known["product_id"])]),
+        ]
+    )
+    rows = np.unique(customers.get_indexer(warm["customer_id"]))
+    return Split(cut, customers, products, history, buyers["recent"].to_numpy(), future, rows, accounting)
+
+
+def _counts(what: str, pairs: pd.DataFrame) -> dict[str, object]:
+    return {
+        "what": what, "customers": pairs["customer_id"].nunique(), "products": pairs["product_id"].nunique(), "pairs": len(pairs),
+    }  # fmt: skip
