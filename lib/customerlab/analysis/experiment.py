@@ -85,6 +85,17 @@ def missing_outcomes(experiment: ir.Table) -> pd.DataFrame:
     return pd.DataFrame({"outcome": names, "missing": [int(row.iloc[0][name]) for name in names]})
 
 
+EFFECT_COLUMNS = (
+    "outcome", "variant", "control_mean", "variant_mean", "effect", "effect_low", "effect_high",
+    "relative", "relative_low", "relative_high", "pvalue", "pvalue_holm",
+)  # fmt: skip
+
+
+def no_effects() -> pd.DataFrame:
+    """The table of effects of a test that is not sound: it has none."""
+    return pd.DataFrame({name: pd.Series(dtype="str" if name in EFFECT_COLUMNS[:2] else "float64") for name in EFFECT_COLUMNS})
+
+
 def effects(experiment: ir.Table, control: str, confidence: float = 0.95) -> pd.DataFrame:
     """Each arm against the control, for every outcome.
 

@@ -253,6 +253,13 @@ def _check(kept: ir.Table, table: str, file: str) -> None:
                 do=f"{hint}fill the values in",
             ) from None  # fmt: skip
         raise DataError(f"the table is not valid: {first}", where=f"{file}, table {table}") from None
+    if table == "transactions":
+        customers = int(kept.customer_id.nunique().execute())
+        if customers == 1:
+            raise DataError(
+                "the log has one customer only", where=f"{file}, table {table}", expected="at least two customers to compare",
+                do="look at the column that is mapped to customer_id, and at the cleaning rules",
+            )  # fmt: skip
     key = list(TABLES[table].key)
     if key:
         twice = kept.group_by(key).aggregate(times=kept.count()).filter(lambda t: t.times > 1).order_by(key)

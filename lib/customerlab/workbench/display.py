@@ -7,7 +7,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 from pandas.io.formats.style import Styler
 
-CAPTION = {"customerlab": "caption"}  # marks a caption, which the rendered site puts below its figure
+CAPTION = {"customerlab": "caption"}  # marks a figure's caption, which the rendered site shows with the figure itself
 
 
 class Picture(Protocol):
@@ -42,7 +42,7 @@ def show(item: "Picture | pd.DataFrame", caption: str, formats: dict[str, str] |
 
     display(
         {"image/png": base64.b64encode(item.png()).decode(), "text/plain": item.alt},
-        metadata={"image/png": {"alt": item.alt, "width": item.width}},
+        metadata={"image/png": {"alt": item.alt, "caption": caption, "width": item.width}},
         raw=True,
     )
     display({"text/markdown": f"*{caption}*", "text/plain": caption}, metadata=CAPTION, raw=True)

@@ -27,8 +27,6 @@ class Parameter:
     ----------
     kind : str
         ``int``, ``float``, ``str``, ``bool`` or ``list[…]`` of one of these.
-    optional : bool
-        Whether None is a value.
     low, high : float or None
         The range, from ``(LOW to HIGH)`` in the comment.
     choices : tuple of str
@@ -37,7 +35,6 @@ class Parameter:
 
     name: str
     kind: str
-    optional: bool
     default: Any
     help: str
     low: float | None = None
@@ -54,19 +51,17 @@ class Parameter:
             text += f" from {self.low:g} to {self.high:g}"
         if self.choices:
             text = "one of " + ", ".join(self.choices)
-        return text + (", or null" if self.optional else "") + f": {self.help}"
+        return f"{text}: {self.help}"
 
     def check(self, value: Any, where: str) -> Any:
         """Return `value` in its declared type, or raise what was found and what was expected."""
-        if value is None and self.optional:
-            return None
         fits = self._fits(value, self.kind)
         if fits and self.low is not None and self.high is not None:
             fits = all(self.low <= item <= self.high for item in (value if isinstance(value, list) else [value]))
         if fits and self.choices:
             fits = value in self.choices
         if not fits:
-            do = "write it in quotes" if self.kind == "str" and not isinstance(value, str | None) else ""
+            do = "write it in quotes" if self.kind == "str" and not isinstance(value, str) else ""
             raise ParameterError(f"{self.name} = {value!r}", where=where, expected=self.expected, do=do)
         return float(value) if self.kind == "float" else value
 
@@ -78,13 +73,12 @@ class Parameter:
         return isinstance(value, (int, float) if kind == "float" else TYPES[kind])
 
 
-def _annotation(node: ast.expr, where: str) -> tuple[str, bool]:
-    text = ast.unparse(node)
-    kind = text.removesuffix(" | None")
-    inner = kind[5:-1] if kind.startswith("list[") else kind
-    if inner not in TYPES:
-        raise ParameterError(f"the type {text!r} cannot be a parameter's", where=where, expected=f"{', '.join(TYPES)}, list[…], … | None")
-    return kind, kind != text
+def _annotation(node: ast.expr, where: str) -> str:
+    kind = ast.unparse(node)
+    if (kind[5:-1] if kind.startswith("list[") else kind) not in TYPES:
+        # nothing else: papermill's own reader of parameters does not know unions, and would warn of every one
+        raise ParameterError(f"the type {kind!r} cannot be a parameter's", where=where, expected=f"{', '.join(TYPES)} or list[…]")
+    return kind
 
 
 def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
@@ -115,7 +109,7 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
                 f"line {node.lineno} is no typed parameter", where=where, expected="name: type = literal  # comment"
             )
         name = node.target.id
-        kind, optional = _annotation(node.annotation, f"{where}, {name}")
+        kind = _annotation(node.annotation, f"{where}, {name}")
         try:
             default = ast.literal_eval(node.value)
         except ValueError:
@@ -124,7 +118,7 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
         bounds = re.search(r"\((-?[\d.]+) to (-?[\d.]+)\)", text)
         words = re.search(r"\(one of ([^)]+)\)", text)
         parameter = Parameter(
-            name, kind, optional, default, text,
+            name, kind, default, text,
             float(bounds[1]) if bounds else None, float(bounds[2]) if bounds else None,
             tuple(re.split(r",\s*", words[1])) if words else (),
         )  # fmt: skip

@@ -33,13 +33,13 @@ def check_run_name(name: str, where: str = "parameter run") -> str:
 def source_of(table: str, run: str, parameters: dict[str, Any]) -> str:
     """The catalogue entry that a table of a run comes from.
 
-    A parameter with the table's name decides; else `data`; else the entry that is named like the run.
+    A parameter with the table's name decides where it is not empty; else `data`; else the entry that is named like the run.
 
     Examples
     --------
-    >>> source_of("ratings", "my_shop", {"data": None, "ratings": "stars"})
+    >>> source_of("ratings", "my_shop", {"data": "", "ratings": "stars"})
     'stars'
-    >>> source_of("transactions", "my_shop", {"data": None})
+    >>> source_of("transactions", "my_shop", {"data": ""})
     'my_shop'
     """
     return str(parameters.get(table) or parameters.get("data") or run)
@@ -197,7 +197,7 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
 
 def _from_text(text: str, kind: str) -> Any:
     if kind == "str":
-        return None if text == "null" else text
+        return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

@@ -30,7 +30,7 @@ class Run:
         The notebook's own name, such as ``02_rfm``.
     engine : str
         The Ibis address of the engine that tables are opened in.
-    data, **sources : str or None
+    data, **sources : str
         The catalogue entries of all tables, and of single tables by their names, where they are not the one that is
         named like the run.
 
@@ -42,7 +42,7 @@ class Run:
     """
 
     def __init__(
-        self, name: str, notebook: str, *, engine: str = DEFAULT, data: str | None = None, **sources: str | None
+        self, name: str, notebook: str, *, engine: str = DEFAULT, data: str = "", **sources: str
     ) -> None:
         self.name = check_run_name(name)
         self.notebook = notebook

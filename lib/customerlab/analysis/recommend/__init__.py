@@ -7,7 +7,7 @@
 from customerlab.analysis.recommend.evaluate import TASKS, evaluate, recommend, summary
 from customerlab.analysis.recommend.models import ItemNeighbours, PersonalFrequency, Popularity
 from customerlab.analysis.recommend.ratings import predict_ratings
-from customerlab.analysis.recommend.split import Split, split_by_time
+from customerlab.analysis.recommend.split import Split, split_by_time, whole_log
 
 __all__ = [
     "TASKS",
@@ -20,4 +20,5 @@ __all__ = [
     "recommend",
     "split_by_time",
     "summary",
+    "whole_log",
 ]

@@ -47,7 +47,7 @@ class Split:
 
 
 def split_by_time(
-    transactions: ir.Table, holdout_days: int, *, popularity_days: int = 28, pattern: str | None = None
+    transactions: ir.Table, holdout_days: int, *, popularity_days: int = 28, pattern: str = ""
 ) -> Split:
     """Cut a log at midnight, `holdout_days` before the day after its last order.
 
@@ -59,16 +59,36 @@ def split_by_time(
         The length of the future.
     popularity_days : int
         The length of the weeks before the cut in which popularity is counted.
-    pattern : str, optional
-        A regular expression; products whose id does not match it (postage, fees) are left out.
+    pattern : str
+        A regular expression; products whose id does not match it (postage, fees) are left out. Empty for all.
 
     Raises
     ------
     ValueError
         If nobody bought on both sides of the cut.
     """
+    split = _cut(transactions, day_after(transactions) - pd.Timedelta(days=holdout_days), popularity_days, pattern)
+    if len(split.warm) == 0:
+        raise ValueError(
+            f"nobody bought both before and after {split.cut:%Y-%m-%d}; expected at least one customer, "
+            f"choose another holdout_days than {holdout_days}, or mend product_pattern = {pattern!r}"
+        )
+    return split
+
+
+def whole_log(transactions: ir.Table, *, popularity_days: int = 28, pattern: str = "") -> Split:
+    """The whole log as history, with nothing after it: what the recommendations of today are made from.
+
+    Parameters
+    ----------
+    transactions, popularity_days, pattern
+        As in `split_by_time`.
+    """
+    return _cut(transactions, day_after(transactions), popularity_days, pattern)
+
+
+def _cut(transactions: ir.Table, cut: pd.Timestamp, popularity_days: int, pattern: str) -> Split:
     t = transactions
-    cut = day_after(t) - pd.Timedelta(days=holdout_days)
     if pattern:
         t = t.filter(t.product_id.re_search(pattern))
     past = t.ordered_at < cut.to_pydatetime()
@@ -89,11 +109,6 @@ def split_by_time(
     products = pd.Index(buyers["product_id"], name="product_id")
     customers = pd.Index(known["customer_id"].unique(), name="customer_id")
     warm = new[new["customer_id"].isin(customers)]
-    if warm.empty:
-        raise ValueError(
-            f"nobody bought both before and after {cut:%Y-%m-%d}; expected at least one customer, "
-            f"choose a shorter holdout_days than {holdout_days}"
-        )
     history, future = (
         csr_matrix(
             (values.astype(float), (customers.get_indexer(part["customer_id"]), products.get_indexer(part["product_id"]))),

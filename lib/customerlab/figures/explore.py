@@ -1,0 +1,118 @@
+"""Figures of the exploration: trading over time, distributions, products."""
+
+import numpy as np
+import pandas as pd
+
+from customerlab.figures.style import BLUE, ORANGE, RED, SEQUENTIAL, SHORT, SKY, Picture, canvas, short, shortened
+
+
+def revenue_by_month(months: pd.DataFrame) -> Picture:
+    """Bars of revenue by month, partial months hatched.
+
+    Parameters
+    ----------
+    months : DataFrame
+        As `analysis.explore.by_month` returns it.
+    """
+    figure, axis = canvas(height=3.0)
+    names = months["month"].dt.strftime("%b\n%Y").where(months["month"].dt.month.eq(1) | (months.index == 0), months["month"].dt.strftime("%b"))
+    places = np.arange(len(months))
+    for partial, colour, hatch, label in ((False, BLUE, None, "whole month"), (True, SKY, "///", "part of a month")):
+        part = months["partial"].to_numpy() == partial
+        if part.any():
+            axis.bar(places[part], months["revenue"][part], color=colour, hatch=hatch, edgecolor="white", label=label)
+    step = max(1, len(months) // 24)
+    axis.set_xticks(places[::step], names[::step])
+    axis.grid(axis="x", visible=False)
+    axis.yaxis.set_major_formatter(SHORT)
+    axis.set_ylabel("revenue")
+    if months["partial"].any():
+        axis.legend(loc="upper left")
+    whole = months[~months["partial"]] if (~months["partial"]).any() else months
+    best, worst = whole.loc[whole["revenue"].idxmax()], whole.loc[whole["revenue"].idxmin()]
+    alt = (
+        f"Bar chart of revenue in {len(months)} months. Highest whole month: {best['month']:%B %Y} with {short(best['revenue'])}; "
+        f"lowest: {worst['month']:%B %Y} with {short(worst['revenue'])}; {int(months['partial'].sum())} partial."
+    )
+    return Picture(figure, alt)
+
+
+def revenue_by_weekday_hour(grid: pd.DataFrame) -> Picture:
+    """A heat map of revenue by weekday and hour.
+
+    Parameters
+    ----------
+    grid : DataFrame
+        Seven weekdays by 24 hours.
+    """
+    figure, axis = canvas(height=2.7)
+    image = axis.imshow(grid.to_numpy(), aspect="auto", cmap=SEQUENTIAL)
+    axis.set_yticks(range(7), grid.index)
+    axis.set_xticks(range(0, 24, 2), [f"{hour:02d}" for hour in range(0, 24, 2)])
+    axis.set_xlabel("hour of the day")
+    axis.grid(visible=False)
+    bar = figure.colorbar(image, ax=axis, format=SHORT, pad=0.01)
+    bar.set_label("revenue")
+    bar.outline.set_visible(False)
+    days, hours = grid.sum(axis=1), grid.sum()
+    alt = (
+        f"Heat map of revenue, seven weekdays by 24 hours. The strongest weekday is {days.idxmax()} with "
+        f"{days.max() / days.sum():.0%} of revenue, the strongest hour {hours.idxmax()}:00 with {hours.max() / hours.sum():.0%}; "
+        f"{int((grid == 0).to_numpy().sum())} of 168 cells have none."
+    )
+    return Picture(figure, alt)
+
+
+def distributions(histograms: dict[str, pd.DataFrame], medians: dict[str, float], unit: str) -> Picture:
+    """Histograms on logarithmic scales side by side, the median marked.
+
+    Parameters
+    ----------
+    histograms : dict of str to DataFrame
+        What is counted, to `low`, `high`, `count`.
+    medians : dict of str to float
+    unit : str
+        What is counted, such as ``orders``.
+    """
+    figure, axes = canvas(height=2.7, columns=len(histograms), squeeze=False)
+    parts = []
+    for axis, (name, table) in zip(axes.ravel(), histograms.items(), strict=True):
+        axis.stairs(table["count"], np.append(table["low"], table["high"].iloc[-1]), fill=True, color=BLUE)
+        axis.set_xscale("log")
+        axis.axvline(medians[name], color=RED, linewidth=1.5)
+        right = medians[name] > np.sqrt(table["low"].iloc[0] * table["high"].iloc[-1])
+        axis.annotate(
+            f"median {short(medians[name])}", (medians[name], 0.97), xycoords=("data", "axes fraction"),
+            xytext=(-4 if right else 4, 0), textcoords="offset points", ha="right" if right else "left", va="top", color=RED,
+        )  # fmt: skip
+        axis.set_xlabel(f"{name} (log scale)")
+        axis.xaxis.set_major_formatter(SHORT)
+        axis.yaxis.set_major_formatter(SHORT)
+        parts.append(f"{name}: median {short(medians[name])}, from {short(table['low'].iloc[0])} to {short(table['high'].iloc[-1])}")
+    axes[0, 0].set_ylabel(unit)
+    return Picture(figure, f"Histograms of {unit} on logarithmic scales. " + "; ".join(parts) + ".")
+
+
+def top_products(table: pd.DataFrame) -> Picture:
+    """Horizontal bars of the products that bring the most money.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `analysis.explore.top_products` returns it.
+    """
+    figure, axis = canvas(height=0.9 + 0.26 * len(table))
+    # by place, since two products may share a description
+    places = np.arange(len(table))
+    axis.barh(places, table["revenue"], color=ORANGE)
+    axis.set_yticks(places, [shortened(text) for text in table["description"]])
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    axis.xaxis.set_major_formatter(SHORT)
+    axis.set_xlabel("revenue")
+    for place, row in enumerate(table.itertuples()):
+        axis.annotate(f" {row.share:.1%}", (row.revenue, place), va="center", fontsize=8.5)
+    axis.margins(x=0.08)
+    listed = "; ".join(f"{row.description} {short(row.revenue)}" for row in table.head(3).itertuples())
+    alt = f"Bar chart of the {len(table)} products with the most revenue, {table['share'].sum():.1%} of all. First: {listed}."
+    return Picture(figure, alt)

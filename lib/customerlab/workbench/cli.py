@@ -1,0 +1,205 @@
+"""The command line. What is slow to import is imported where it is used, so that a wrong word fails at once."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from customerlab.data.project import find_root
+from customerlab.errors import CustomerlabError, RunError
+from customerlab.workbench.plan import Plan, Step, make_plan
+
+
+class _Group(click.Group):
+    """A group whose commands end with a clear message, and status 1, when something can be put right."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CustomerlabError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """customerlab: notebooks for customer segmentation and personalisation."""
+
+
+def overrides_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Split `key=value` words."""
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise CustomerlabError(f"{pair!r} sets nothing", where="-p", expected="key=value, such as rfm_bins=4")
+        found[key.strip()] = value.strip()
+    return found
+
+
+_run_option = click.option("--run", "run_name", default="demo", show_default=True, help="The run: params/NAME.yml.", metavar="NAME")
+_set_option = click.option("-p", "--parameter", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the run.")
+
+
+def _say(name: str, line: str) -> None:
+    click.echo(f"[{name}] {line}")
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1, metavar="[NN]...")
+@_run_option
+@_set_option
+@click.option("--site/--no-site", default=True, show_default=True, help="Render the run's pages afterwards.")
+def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], site: bool) -> None:
+    """Execute notebooks of a run: all, or those named by number or name."""
+    begin = time.monotonic()
+    plan = make_plan(find_root(), run_name, overrides_of(pairs))
+    steps = _chosen(plan, notebooks)
+    if not steps:
+        raise RunError(f"nothing in run {run_name!r} can be executed", where="the lines above say why")
+
+    from customerlab.workbench import execute
+
+    plan.write_stamps(steps)
+    tables = {table: source for step in steps for table, source in step.sources.items()}
+    execute.prepare_tables(plan, tables, lambda line: _say("data", line))
+    broken = execute.run_all(plan, steps, _say)
+    if site:
+        _render(plan)
+    if broken:
+        raise RunError(
+            f"{len(broken)} of {len(steps)} notebooks did not finish: {', '.join(broken)}", where=f"outputs/{run_name}/failed/",
+            expected="the results of the others, and all earlier ones, are in place", do="mend what the lines above say and run again",
+        )  # fmt: skip
+    _say(run_name, f"finished in {time.monotonic() - begin:.1f} s")
+
+
+def _chosen(plan: Plan, names: tuple[str, ...]) -> list[Step]:
+    steps = [plan.step(name) for name in dict.fromkeys(names)] if names else plan.steps
+    for step in steps:
+        if step.left_out:
+            _say(step.name, f"left out: {step.left_out}")
+    return [step for step in steps if not step.left_out]
+
+
+def _render(plan: Plan) -> None:
+    from customerlab.workbench import site as pages
+
+    _say("site", f"read it at {pages.render(plan).relative_to(plan.root)}")
+
+
+@main.command()
+@_run_option
+def site(run_name: str) -> None:
+    """Render the pages of a run from its executed notebooks."""
+    _render(make_plan(find_root(), run_name))
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1, metavar="[NN]...")
+def refresh(notebooks: tuple[str, ...]) -> None:
+    """Execute the committed notebooks on their own defaults and store their outputs in them."""
+    from customerlab.workbench import execute
+
+    plan = make_plan(find_root(), "demo")
+    steps = _chosen(plan, notebooks)
+    broken = execute.run_all(plan, steps, _say)  # first as a run, for the artefacts that notebooks read from one another
+    if broken:
+        raise RunError(f"not stored: {', '.join(broken)} did not finish", where="notebooks/")
+    execute.refresh(plan, steps, _say)
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is missing on this machine, and how to get it."""
+    from customerlab.workbench import doctor as check
+
+    sys.exit(check.report(find_root()))
+
+
+@main.group()
+def data() -> None:
+    """Data sets of the catalogue."""
+
+
+@data.command("list")
+def data_list() -> None:
+    """List the data sets: where they are, what they hold."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from customerlab.data.catalog import load_catalog
+    from customerlab.data.fetch import locate
+
+    root = find_root()
+    table = Table("data set", "title", "tables", "licence", "here?", box=None)
+    for name, data_set in load_catalog(root).items():
+        here = [locate(root, source) is not None for source in data_set.sources.values()]
+        loadable = any(form.url for source in data_set.sources.values() for form in source.forms)
+        state = "yes" if all(here) else "can be downloaded" if loadable else "no"
+        table.add_row(name, data_set.title, ", ".join(data_set.tables), data_set.licence, state)
+    Console().print(table)
+
+
+@data.command("get")
+@click.argument("names", nargs=-1, required=True, metavar="DATA_SET...")
+def data_get(names: tuple[str, ...]) -> None:
+    """Find data sets, or download them, and check their checksums."""
+    from customerlab.data import fetch
+    from customerlab.data.catalog import find_data_set
+    from customerlab.data.project import relative
+
+    root = find_root()
+    for name in names:
+        data_set = find_data_set(root, name)
+        for source in data_set.sources.values():
+            for path in fetch.fetch(root, data_set, source):
+                _say(name, f"{relative(path, root)}  {path.stat().st_size:,} bytes  sha256 {fetch.digests(root).digest(path)[:16]}…")
+
+
+@data.command("check")
+@click.argument("names", nargs=-1, metavar="[DATA_SET]...")
+def data_check(names: tuple[str, ...]) -> None:
+    """Read data sets in full, and check content, columns, types and cleaning; all that are here by default."""
+    import tempfile
+
+    from customerlab.data.catalog import find_data_set, load_catalog
+    from customerlab.data.fetch import locate
+    from customerlab.data.prepare import prepare
+
+    root = find_root()
+    wanted = [find_data_set(root, name) for name in names] or list(load_catalog(root).values())
+    failed = 0
+    for data_set in wanted:
+        if not names and not all(locate(root, source) for source in data_set.sources.values()):
+            _say(data_set.name, "skipped: not on this machine")
+            continue
+        for table in data_set.tables:
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    report = prepare(root, Path(folder), table, data_set.name).report
+                for step in report["ladder"]:
+                    money = f"   {float(step['amount_left']):>16,.3f} money" if "amount_left" in step else ""
+                    _say(data_set.name, f"{table:<13} {step['rows_left']:>9,} rows{money}   {step['why']}")
+            except CustomerlabError as error:
+                failed += 1
+                _say(data_set.name, f"FAILED  {error}")
+    sys.exit(1 if failed else 0)
+
+
+@data.command("prepare")
+@_run_option
+@_set_option
+def data_prepare(run_name: str, pairs: tuple[str, ...]) -> None:
+    """Bring the canonical tables of a run up to date."""
+    from customerlab.workbench import execute
+
+    plan = make_plan(find_root(), run_name, overrides_of(pairs))
+    plan.write_stamps([])
+    execute.prepare_tables(plan, plan.tables, lambda line: _say("data", line))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The reading room: a run's executed notebooks as self-contained pages, with a front page."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jinja2 import Environment, FileSystemLoader
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+from customerlab.data.project import read_json, written_aside
+from customerlab.workbench.execute import executed, failures
+from customerlab.workbench.plan import Plan, Step
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(plan: Plan) -> Path:
+    """Render the pages of a run.
+
+    Parameters
+    ----------
+    plan : Plan
+        The run; its notebooks are taken as they were last executed.
+
+    Returns
+    -------
+    Path
+        The front page, `outputs/<run>/site/index.html`.
+    """
+    folder = plan.folder / "site"
+    manifest, failed = executed(plan.folder), failures(plan.folder)
+    pages = [step for step in plan.included if (plan.folder / f"{step.name}.ipynb").is_file() and step.name in manifest]
+    for place, step in enumerate(pages):
+        before = pages[place - 1] if place else None
+        after = pages[place + 1] if place + 1 < len(pages) else None
+        _write(folder / f"{step.name}.html", _page(plan, step, manifest[step.name], before, after, failed))
+    for old in set(folder.glob("*.html")) - {folder / f"{step.name}.html" for step in pages}:
+        old.unlink()
+    _write(folder / "index.html", _front(plan, pages, manifest, failed))
+    return folder / "index.html"
+
+
+def _write(path: Path, text: str) -> None:
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+@cache
+def _style() -> str:
+    """The style sheet, with the colours of code for light and for dark pages."""
+    css = (TEMPLATES / "site" / "style.css").read_text(encoding="utf-8")
+    light = HtmlFormatter(style="default").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    return f"{css}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+def _environment() -> Environment:
+    return Environment(loader=FileSystemLoader(TEMPLATES / "site"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def _page(plan: Plan, step: Step, entry: dict[str, Any], before: Step | None, after: Step | None, failed: dict[str, str]) -> str:
+    notebook = nbformat.read(plan.folder / f"{step.name}.ipynb", as_version=4)
+    exporter = HTMLExporter(template_name="site", extra_template_basedirs=[str(TEMPLATES)])
+    exporter.anchor_link_text = ""  # no sign behind headings: the contents list leads to them
+    body, _ = exporter.from_notebook_node(
+        notebook,
+        resources={
+            "page": {
+                "style": _style(), "run": plan.run, "step": step, "entry": entry, "before": before, "after": after,
+                "contents": contents(notebook), "failed": failed.get(step.name),
+            },
+        },
+    )  # fmt: skip
+    return body
+
+
+def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
+    """The second-level headings of a notebook and the anchors that nbconvert gives them."""
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    headings = [line[3:].strip() for text in texts for line in text.splitlines() if line.startswith("## ")]
+    return [(heading, re.sub(r"[^\w\-.]", "", heading.replace(" ", "-"))) for heading in headings]
+
+
+def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], failed: dict[str, str]) -> str:
+    metrics = read_json(plan.folder / "metrics.json") or {}
+    tables = {t: r for step in pages for t, r in manifest[step.name]["tables"].items()}
+    reports = {t: read_json(plan.folder / "tables" / f"{t}.json") for t in tables}
+    return _environment().get_template("front.html.j2").render(
+        style=_style(), run=plan.run, steps=plan.steps, pages=[step.name for step in pages], manifest=manifest, failed=failed,
+        metrics=metrics, reports={t: r for t, r in reports.items() if r}, software=manifest[pages[-1].name]["software"] if pages else {},
+        commit=manifest[pages[-1].name]["commit"] if pages else None, number=number,
+    )  # fmt: skip
+
+
+def number(value: float) -> str:
+    """A number as the front page shows it.
+
+    Examples
+    --------
+    >>> number(8911407.904), number(4338), number(0.3527)
+    ('8,911,407.90', '4,338', '0.353')
+    """
+    if float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.3g}"
