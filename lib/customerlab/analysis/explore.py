@@ -149,7 +149,8 @@ def log_histogram(table: ir.Table, column: str, per_decade: int = 10) -> pd.Data
     Returns
     -------
     DataFrame
-        `low`, `high` (edges of the bin, in units of the column) and `count`; bins without a value are included.
+        `low`, `high` (edges of the bin, in units of the column) and `count`; bins without a value are included. For
+        whole numbers a bin that no whole number can fall into is joined to the one before.
     """
     positive = table.filter(table[column] > 0)
     # a hair is added so that a value on an edge, such as 100, does not fall below it by rounding
@@ -158,13 +159,11 @@ def log_histogram(table: ir.Table, column: str, per_decade: int = 10) -> pd.Data
     if counted.empty:
         return pd.DataFrame({"low": [], "high": [], "count": []})
     bins = np.arange(counted.index.min(), counted.index.max() + 1)
-    return pd.DataFrame(
-        {
-            "low": 10 ** (bins / per_decade),
-            "high": 10 ** ((bins + 1) / per_decade),
-            "count": counted.reindex(bins, fill_value=0).to_numpy(),
-        }
-    )
+    edges = 10 ** (np.append(bins, bins[-1] + 1) / per_decade)
+    if table[column].type().is_integer():
+        possible = np.ceil(edges[:-1] - 1e-6) < edges[1:] - 1e-6
+        bins, edges = bins[possible], np.append(edges[:-1][possible], edges[-1])
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counted.reindex(bins, fill_value=0).to_numpy()})
 
 
 def top_products(transactions: ir.Table, products: ir.Table | None, n: int = 10) -> pd.DataFrame:

@@ -123,7 +123,7 @@ def _data_set(name: str, raw: Any) -> DataSet:
         name,
         str(raw["title"]),
         str(raw.get("licence") or "not stated"),
-        str(raw.get("citation") or "not stated"),
+        str(raw.get("citation") or "not stated").strip().rstrip("."),
         sources,
         tables,
         raw.get("how_to_get"),

@@ -24,10 +24,11 @@ from customerlab.errors import DataError
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A prepared table: its parquet file and what is known of it."""
+    """A prepared table: its parquet file, what is known of it, and whether it was made just now."""
 
     path: Path
     report: dict[str, Any]
+    made: bool
 
 
 def prepare(root: Path, run_folder: Path, table: str, data_set_name: str, *, progress: bool = True) -> Prepared:
@@ -66,7 +67,7 @@ def prepare(root: Path, run_folder: Path, table: str, data_set_name: str, *, pro
     target = run_folder / "tables" / f"{table}.parquet"
     known = read_json(target.with_suffix(".json"))
     if known and known["fingerprint"] == fingerprint and target.is_file():
-        return Prepared(target, known)
+        return Prepared(target, known, made=False)
     files = [{"file": relative(p, root), "sha256": d} for p, d in zip(paths, digests, strict=True)]
     report = {
         "table": table, "data_set": data_set.name, "title": data_set.title, "licence": data_set.licence,
@@ -78,7 +79,7 @@ def prepare(root: Path, run_folder: Path, table: str, data_set_name: str, *, pro
         report["sha256"] = file_digest(aside)
         target.with_suffix(".json").unlink(missing_ok=True)
     write_json(target.with_suffix(".json"), report)
-    return Prepared(target, report)
+    return Prepared(target, report, made=True)
 
 
 def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from customerlab.figures.style import BLUE, GREY, PALETTE, PERCENT, RED, SHORT, Picture, canvas
+from customerlab.figures.style import BLUE, GREY, PALETTE, PERCENT, RED, SHORT, Picture, canvas, styled
 
 NOISE = -1
 
 
+@styled
 def indices_by_clusters(table: pd.DataFrame, chosen: int) -> Picture:
     """Four small panels: what each index says of every number of clusters.
 
@@ -43,6 +44,7 @@ def indices_by_clusters(table: pd.DataFrame, chosen: int) -> Picture:
     return Picture(figure, alt)
 
 
+@styled
 def neighbour_distances(distances: np.ndarray, eps: float, neighbours: int) -> Picture:
     """The sorted distances to the k-th neighbour, with the radius that DBSCAN takes from their knee.
 
@@ -68,6 +70,7 @@ def neighbour_distances(distances: np.ndarray, eps: float, neighbours: int) -> P
     return Picture(figure, alt)
 
 
+@styled
 def side_by_side(customers: pd.DataFrame, labels: dict[str, np.ndarray]) -> Picture:
     """Recency against monetary value, one panel a method, clusters in colours and noise in grey.
 
@@ -89,6 +92,12 @@ def side_by_side(customers: pd.DataFrame, labels: dict[str, np.ndarray]) -> Pict
         axis.scatter(x, np.maximum(y, 0.01), c=colours, s=4, alpha=0.6, linewidths=0)
         axis.set_yscale("log")
         axis.set_xscale("log")
+        for cluster in np.unique(found[found != NOISE])[: len(PALETTE)]:  # a number besides the colour
+            middle = [np.median(values[shown == cluster]) for values in (x, y)]
+            axis.annotate(
+                f"{cluster}", middle, ha="center", va="center", fontsize=8.5, fontweight="bold",
+                bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": PALETTE[cluster], "linewidth": 1.5},
+            )  # fmt: skip
         axis.xaxis.set_major_formatter(SHORT)
         axis.yaxis.set_major_formatter(SHORT)
         sizes = np.bincount(found[found != NOISE]) if (found != NOISE).any() else np.array([0])

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
-from customerlab.figures.style import GREY, PALETTE, Picture, canvas
+from customerlab.figures.style import GREY, PALETTE, Picture, canvas, styled
 
 
+@styled
 def relative_effects(effects: pd.DataFrame, control: str) -> Picture:
     """Relative effects with their intervals, one panel an outcome, arms as marks.
 
@@ -32,7 +34,8 @@ def relative_effects(effects: pd.DataFrame, control: str) -> Picture:
         axis.set_yticks(np.arange(len(part)), part["variant"])
         axis.set_ylim(len(part) - 0.5, -0.6)
         axis.grid(axis="y", visible=False)
-        axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0 %")
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
+        axis.xaxis.set_major_locator(MaxNLocator(4))
         axis.set_title(outcome)
         said += [
             f"{row.variant} on {outcome} {row.relative:+.0%} ({row.relative_low:+.0%} to {row.relative_high:+.0%})"

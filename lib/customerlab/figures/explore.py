@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from customerlab.figures.style import BLUE, ORANGE, RED, SEQUENTIAL, SHORT, SKY, Picture, canvas, short, shortened
+from customerlab.figures.style import BLUE, ORANGE, RED, SEQUENTIAL, SHORT, SKY, Picture, canvas, short, shortened, styled
 
 
+@styled
 def revenue_by_month(months: pd.DataFrame) -> Picture:
     """Bars of revenue by month, partial months hatched.
 
@@ -37,6 +38,7 @@ def revenue_by_month(months: pd.DataFrame) -> Picture:
     return Picture(figure, alt)
 
 
+@styled
 def revenue_by_weekday_hour(grid: pd.DataFrame) -> Picture:
     """A heat map of revenue by weekday and hour.
 
@@ -63,6 +65,7 @@ def revenue_by_weekday_hour(grid: pd.DataFrame) -> Picture:
     return Picture(figure, alt)
 
 
+@styled
 def distributions(histograms: dict[str, pd.DataFrame], medians: dict[str, float], unit: str) -> Picture:
     """Histograms on logarithmic scales side by side, the median marked.
 
@@ -93,6 +96,7 @@ def distributions(histograms: dict[str, pd.DataFrame], medians: dict[str, float]
     return Picture(figure, f"Histograms of {unit} on logarithmic scales. " + "; ".join(parts) + ".")
 
 
+@styled
 def top_products(table: pd.DataFrame) -> Picture:
     """Horizontal bars of the products that bring the most money.
 

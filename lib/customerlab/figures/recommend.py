@@ -2,12 +2,14 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
-from customerlab.figures.style import PALETTE, Picture, canvas
+from customerlab.figures.style import PALETTE, Picture, canvas, styled
 
 MARKERS = "osD^vP"
 
 
+@styled
 def ndcg(summary: pd.DataFrame, k: int) -> Picture:
     """nDCG with its interval, models as marks, one panel a task.
 
@@ -18,7 +20,7 @@ def ndcg(summary: pd.DataFrame, k: int) -> Picture:
     k : int
     """
     tasks = summary["task"].unique()
-    figure, axes = canvas(height=2.5, columns=len(tasks), sharey=True, squeeze=False)
+    figure, axes = canvas(height=2.6, columns=len(tasks), sharey=True, squeeze=False)
     said = []
     for axis, task in zip(axes[0], tasks, strict=True):
         part = summary[summary["task"] == task].reset_index(drop=True)
@@ -33,7 +35,8 @@ def ndcg(summary: pd.DataFrame, k: int) -> Picture:
         axis.set_xlim(left=0)
         axis.margins(x=0.12)
         axis.grid(axis="y", visible=False)
-        axis.set_title(f"{task} ({part['customers'].max():,} customers)")
+        axis.set_title(f"{task}\n{part['customers'].max():,} customers", fontsize=9.5)
+        axis.xaxis.set_major_locator(MaxNLocator(4))
         axis.set_xlabel(f"nDCG@{k}")
         said.append(f"{task}: " + ", ".join(f"{row.model} {row.ndcg:.3f}" for row in part.itertuples()))
     return Picture(figure, f"Dot plots of nDCG at {k} with 95 % intervals, one panel a task. {'; '.join(said)}.")

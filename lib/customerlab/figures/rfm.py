@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, SEQUENTIAL, Picture, canvas
+from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, SEQUENTIAL, Picture, canvas, styled
 
 
+@styled
 def grid(scored: pd.DataFrame, bins: int) -> Picture:
     """A heat map of customers by recency and frequency score.
 
@@ -38,6 +39,7 @@ def grid(scored: pd.DataFrame, bins: int) -> Picture:
     return Picture(figure, alt)
 
 
+@styled
 def shares(profile: pd.DataFrame) -> Picture:
     """Each segment's share of customers beside its share of revenue.
 
@@ -54,7 +56,7 @@ def shares(profile: pd.DataFrame) -> Picture:
     ):
         axis.barh(places + offset, profile[column], height=0.38, color=colour, label=label)
         for place, value in zip(places, profile[column], strict=True):
-            axis.annotate(f" {value:.0%}", (value, place + offset), va="center", fontsize=8)
+            axis.annotate(f" {value:.0%}" if value >= 0.01 else f" {value:.1%}", (value, place + offset), va="center", fontsize=8)
     axis.set_yticks(places, profile["segment"])
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
@@ -67,6 +69,7 @@ def shares(profile: pd.DataFrame) -> Picture:
     return Picture(figure, f"Paired bars by segment. {listed}.")
 
 
+@styled
 def lorenz(curve: pd.DataFrame, gini: float) -> Picture:
     """The Lorenz curve against the diagonal of equality.
 

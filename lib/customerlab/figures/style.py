@@ -1,7 +1,10 @@
 """The one style of all figures, the palette, and the picture that a figure function returns."""
 
+import functools
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import seaborn as sns
@@ -12,6 +15,7 @@ from matplotlib.ticker import FuncFormatter
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D46", "#7A7A7A")
 BLUE, RED, GREEN, PINK, ORANGE, SKY, BROWN, GREY = PALETTE
 SEQUENTIAL = "cividis"  # made for colour-blind readers, and even in grey
+P = ParamSpec("P")
 DPI = 120
 SHOWN_AT = 100  # CSS pixels an inch
 
@@ -63,20 +67,35 @@ class Picture:
         return buffer.getvalue()
 
 
-def canvas(width: float = 7.6, height: float = 3.2, rows: int = 1, columns: int = 1, **options: object) -> tuple:
-    """A figure in the project's style with one or more axes.
+def styled(draw: Callable[P, Picture]) -> Callable[P, Picture]:
+    """Draw in the project's style, without changing the style of anything that a user draws."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Picture:
+        with sns.axes_style("whitegrid", rc=RC), mpl.rc_context(RC):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def canvas(width: float = 7.6, height: float = 3.2, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure with one or more axes; it belongs to no window and is drawn only where it is shown.
+
+    Parameters
+    ----------
+    width, height : float
+        In inches.
+    rows, columns : int
+        Of axes.
+    **options
+        For `Figure.subplots`.
 
     Returns
     -------
     (Figure, Axes or array of Axes)
-        The figure belongs to no window and is drawn only where it is shown.
     """
-    with sns.axes_style("whitegrid", rc=RC), mpl.rc_context(RC):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(rows, columns, **options)
-    for axis in figure.axes:
-        sns.despine(ax=axis)
-    return figure, axes
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def short(value: float) -> str:

@@ -73,7 +73,8 @@ def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], site:
             f"{len(broken)} of {len(steps)} notebooks did not finish: {', '.join(broken)}", where=f"outputs/{run_name}/failed/",
             expected="the results of the others, and all earlier ones, are in place", do="mend what the lines above say and run again",
         )  # fmt: skip
-    _say(run_name, f"finished in {time.monotonic() - begin:.1f} s")
+    if site:
+        _say(run_name, f"finished in {time.monotonic() - begin:.1f} s")
 
 
 def _chosen(plan: Plan, names: tuple[str, ...]) -> list[Step]:

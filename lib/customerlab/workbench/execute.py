@@ -1,6 +1,7 @@
 """Execute notebooks: aside from the results, followed on the terminal, published whole or not at all."""
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,9 +49,12 @@ class FollowedEngine(NBClientEngine):
             return cell_start(cell, *args, **more)
 
         nb_man.cell_start = started
-        # Ports of kernels that start side by side can collide; sockets on disk cannot.
-        config = Config({"KernelManager": {"transport": "ipc"}})
-        return super().execute_managed_notebook(nb_man, kernel_name, config=config, **kwargs)
+        # Ports of kernels that start side by side can collide, sockets in a folder of their own cannot. The folder has
+        # to be named: by default jupyter_client puts every kernel's sockets at ./kernel-ipc-N, where they do collide.
+        # A short one, because the path of a socket may have about 100 characters.
+        with tempfile.TemporaryDirectory(prefix="clab-") as sockets:
+            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
+            return super().execute_managed_notebook(nb_man, kernel_name, config=config, **kwargs)
 
 
 papermill_engines.register("followed", FollowedEngine)
@@ -75,9 +79,10 @@ def prepare_tables(plan: Plan, tables: dict[str, str], say: Say) -> None:
         If data are missing or cannot be used.
     """
     for table, source in tables.items():
-        report = prepare(plan.root, plan.folder, table, source).report
-        ladder = report["ladder"]
-        say(f"table {table:<13} {ladder[0]['rows_left']:>9,} rows read, {report['rows']:>9,} kept   from {source}")
+        prepared = prepare(plan.root, plan.folder, table, source)
+        if prepared.made:
+            read, kept = prepared.report["ladder"][0]["rows_left"], prepared.report["rows"]
+            say(f"table {table:<13} {read:>9,} rows read, {kept:>9,} kept   from {source}")
 
 
 def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbformat.NotebookNode:

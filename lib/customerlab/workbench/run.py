@@ -76,7 +76,7 @@ class Run:
         return open_table(self._connection, prepared.path)
 
     def source(self, table: str) -> dict[str, Any]:
-        """What is known of a prepared table: title, licence, files, ladder."""
+        """What is known of a prepared table: `title`, `licence`, `citation`, `files`, `ladder`."""
         return self._prepare(table).report
 
     def ladder(self, table: str) -> pd.DataFrame:

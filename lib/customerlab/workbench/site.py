@@ -11,6 +11,7 @@ from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
 from customerlab.data.project import read_json, written_aside
+from customerlab.data.tables import TABLES
 from customerlab.workbench.execute import executed, failures
 from customerlab.workbench.plan import Plan, Step
 
@@ -87,7 +88,7 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
 def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], failed: dict[str, str]) -> str:
     metrics = read_json(plan.folder / "metrics.json") or {}
     tables = {t: r for step in pages for t, r in manifest[step.name]["tables"].items()}
-    reports = {t: read_json(plan.folder / "tables" / f"{t}.json") for t in tables}
+    reports = {t: read_json(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
     return _environment().get_template("front.html.j2").render(
         style=_style(), run=plan.run, steps=plan.steps, pages=[step.name for step in pages], manifest=manifest, failed=failed,
         metrics=metrics, reports={t: r for t, r in reports.items() if r}, software=manifest[pages[-1].name]["software"] if pages else {},

@@ -1,0 +1,56 @@
+# make help lists what there is. Every target builds the environment first where that is due.
+SHELL := /bin/bash
+RUN ?= demo
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lab lint refresh site lock clean clean-venv
+
+help: ## list the targets
+	@echo "make TARGET [RUN=name]     RUN is a file of params/, $(RUN) now"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: $(READY) ## create .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "error: $$($(PYTHON) --version) found, Python 3.11, 3.12 or 3.13 expected; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "[setup] creating .venv from requirements.lock (once; one to three minutes)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+run: $(READY) ## execute what has changed in a run, in parallel, and render its pages
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(JOBS) --quiet all --keep-going --nolock --rerun-incomplete \
+	  --rerun-triggers mtime input --config run=$(RUN)
+	@echo "[$(RUN)] up to date: open outputs/$(RUN)/site/index.html"
+
+test: $(READY) ## run all tests
+	@$(BIN)/python -m pytest
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks
+
+lint: $(READY) ## check style, types and the direction of imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
+
+refresh: $(READY) ## execute the committed notebooks again and store their outputs
+	@$(BIN)/customerlab refresh
+
+site: $(READY) ## render the pages of a run again
+	@$(BIN)/customerlab site --run $(RUN)
+
+lock: $(READY) ## renew requirements.lock (needs uv)
+	@uv pip compile pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 --upgrade \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet -o requirements.lock
+
+clean: ## remove the results of a run
+	@[[ "$(RUN)" =~ ^[A-Za-z0-9][A-Za-z0-9_-]*$$ ]] || { echo "error: '$(RUN)' cannot name a run"; exit 1; }
+	@rm -rf outputs/$(RUN) && echo "removed outputs/$(RUN)"
+
+clean-venv: ## remove the environment
+	@rm -rf .venv && echo "removed .venv"
