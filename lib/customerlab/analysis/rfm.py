@@ -100,7 +100,7 @@ class Scored:
 def score_one(values: pd.Series, bins: int, *, low_is_good: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Score one measure by its own quantiles; equal values get equal scores.
 
-    A value's score is one plus the number of thresholds that it exceeds. Where many values are equal, some scores
+    A value's score is one plus the number of thresholds that it exceeds (or, where low is good, stays below). Where many values are equal, some scores
     stay unused; nothing splits equal values, which rank-based scores do by the order of rows.
 
     Parameters

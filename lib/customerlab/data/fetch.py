@@ -8,7 +8,7 @@ from customerlab.data.catalog import DataSet, Form, Source
 from customerlab.data.project import DigestCache, data_folders, relative, written_aside
 from customerlab.errors import DataError
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16  # bytes; what a broken connection loses of the download is at most one chunk
 
 
 def digests(root: Path) -> DigestCache:

@@ -101,6 +101,11 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
         if table == "products":
             kept = _one_row_a_product(kept)
         rows = int(kept.count().execute())
+        if rows == 0:
+            raise DataError(
+                f"no row of the {table} table is left", where=paths[0].name, expected="at least one row",
+                do="look at the cleaning rules: " + "; ".join(f"{s['why']} −{s['rows_removed']:,}" for s in steps[1:]),
+            )  # fmt: skip
         _check(kept, table, paths[0].name)
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         kept.order_by([ibis.asc(name) for name in kept.columns]).to_parquet(target, compression="zstd")
@@ -118,11 +123,6 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
     if rows < steps[-1]["rows_left"]:
         merged = steps[-1]["rows_left"] - rows
         steps.append({"step": "one_row_a_product", "why": "further rows of a product", "rows_removed": merged, "rows_left": rows})
-    if rows == 0:
-        raise DataError(
-            f"no row of the {table} table is left", where=paths[0].name, expected="at least one row",
-            do="look at the cleaning rules: " + "; ".join(f"{s['why']} −{s['rows_removed']:,}" for s in steps[1:]),
-        )  # fmt: skip
     return {"ladder": steps, "rows": rows, "columns": dict(_schema_of(kept))}
 
 

@@ -28,9 +28,11 @@ def evaluate(split: Split, models: list[Model], k: int = 10) -> pd.DataFrame:
     DataFrame
         One row a model, task and customer: `model`, `task`, `customer_id`, `precision`, `recall`, `ndcg`, `hit_rate`.
         In the tasks repeat and explore, only products of the kind are ranked, and customers who bought none of the
-        kind in the future are left out.
+        kind in the future are left out. A product without a history is never recommended: that it will be sold is
+        known from the future alone.
     """
     parts = []
+    known = np.asarray(split.history.sum(axis=0)).ravel() > 0
     for model in models:
         model.fit(split)
         for begin in range(0, len(split.warm), BATCH):
@@ -38,10 +40,10 @@ def evaluate(split: Split, models: list[Model], k: int = 10) -> pd.DataFrame:
             scores = model.scores(rows)
             owned = split.history[rows].toarray() > 0
             bought = split.future[rows].toarray() > 0
-            for task, allowed in zip(TASKS, (np.ones_like(owned), owned, ~owned), strict=True):
-                relevant = bought & allowed
+            for task, kind in zip(TASKS, (np.ones_like(owned), owned, ~owned), strict=True):
+                relevant = bought & kind
                 some = relevant.any(axis=1)
-                ranked = top(scores[some], allowed[some], k)
+                ranked = top(scores[some], kind[some] & known, k)
                 hits = (ranked >= 0) & np.take_along_axis(relevant[some], np.maximum(ranked, 0), 1)
                 values = at_k(hits, relevant[some].sum(axis=1))
                 values.insert(0, "customer_id", split.customers[rows[some]].to_numpy())

@@ -68,7 +68,7 @@ def simulate_orders(rng: np.random.Generator, customers: pd.DataFrame, truth: pd
     day = np.cumsum(gaps, axis=1) + (customers["signed_up_at"] - START).dt.days.to_numpy()[:, None]
     customer, _ = np.nonzero(day < (END - START).days)
     date = START + pd.to_timedelta(np.floor(day[day < (END - START).days]).astype("int64"), unit="D")
-    chance = keep[date.month.to_numpy() - 1, date.dayofweek.to_numpy()]
+    chance = keep[date.month.to_numpy() - 1, date.day_of_week.to_numpy()]
     kept = rng.random(len(date)) < chance
     customer, date = customer[kept], date[kept]
     # the customer leaves after an order with the own chance: everything later is cut off

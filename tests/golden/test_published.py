@@ -1,0 +1,124 @@
+"""Published numbers of published data; skipped where the data are not on this machine."""
+
+import pandas as pd
+import pytest
+
+import ibis
+from customerlab.analysis import clustering, experiment, explore, recommend, rfm
+from customerlab.data.engine import connect, open_table
+
+pytestmark = pytest.mark.real_data
+
+
+@pytest.fixture(scope="module")
+def online_retail(real_table):
+    prepared = real_table("online_retail", "transactions")
+    return open_table(connect(), prepared.path), prepared.report
+
+
+def test_the_row_ladder(online_retail):
+    _, report = online_retail
+    assert [step["rows_left"] for step in report["ladder"]] == [541_909, 406_829, 397_924, 397_884]
+    assert [step["rows_removed"] for step in report["ladder"]][1:] == [135_080, 8_905, 40]
+    assert float(report["ladder"][-1]["amount_left"]) == 8_911_407.904
+
+
+def test_totals_are_those_of_the_publication(online_retail):
+    totals = explore.totals(online_retail[0])
+    assert totals[["customers", "orders", "lines"]].tolist() == [4_338, 18_532, 397_884]
+    assert totals["revenue"] == 8_911_407.904
+    assert str(totals["first"]) == "2010-12-01 08:26:00" and str(totals["last"]) == "2011-12-09 12:50:00"
+    last = explore.by_month(online_retail[0]).iloc[-1]
+    assert last["partial"] and last["days"] == 9
+
+
+def test_customers(online_retail):
+    table = rfm.features(online_retail[0])
+    assert (table["frequency"] == 1).sum() == 1_493
+    assert table["frequency"].mean() == pytest.approx(4.27, abs=0.005) and table["frequency"].median() == 2
+    assert round(table["monetary"].mean()) == 2_054 and round(table["monetary"].median()) == 674
+    assert rfm.concentration(table["monetary"]).top["share_of_revenue"].iloc[-1] == pytest.approx(0.746, abs=0.0005)
+    known = table.set_index("customer_id").loc[["12346", "12347", "12348"]]
+    assert known["frequency"].tolist() == [1, 7, 4]
+    assert known["monetary"].round(2).tolist() == [77_183.60, 4_310.00, 1_797.24]
+    # last orders on 18 January, 7 December and 25 September 2011; as of 10 December
+    assert known["recency"].tolist() == [326, 3, 76]
+
+
+def test_equal_values_get_equal_scores_where_ranks_would_not(online_retail):
+    table = rfm.features(online_retail[0])
+    again = table.sample(frac=1, random_state=5)
+    scores = rfm.score(table).table.set_index("customer_id")[list(rfm.SCORES)]
+    shuffled = rfm.score(again).table.set_index("customer_id")[list(rfm.SCORES)].loc[scores.index]
+    assert (scores == shuffled).all(axis=None)
+    by_rank = [pd.qcut(t.set_index("customer_id")["frequency"].rank(method="first"), 5, labels=False) for t in (table, again)]
+    assert (by_rank[0] != by_rank[1].loc[by_rank[0].index]).sum() > 400, "what this guards against"
+
+
+def test_raw_features_reward_a_fence_around_the_big_spenders(online_retail):
+    """The published trap: without the logarithm, two clusters of 4,312 and 26 have the best silhouette, 0.90."""
+    table = rfm.features(online_retail[0])
+    raw = table[["recency", "frequency", "monetary"]]
+    points = ((raw - raw.mean()) / raw.std(ddof=0)).to_numpy()
+    labels = clustering.kmeans(points, 2, 7)
+    found = clustering.validity(points, labels, 7)
+    sizes = sorted(pd.Series(labels).value_counts())
+    assert found["silhouette"] == pytest.approx(0.90, abs=0.01) and sizes[0] < 40
+    assert clustering.stability(points, 2, 7) < 0.7
+    space = clustering.space(table, ["recency", "frequency", "monetary"])
+    assert clustering.validity(space.points, clustering.kmeans(space.points, 2, 7), 7)["smallest"] > 0.3
+
+
+def test_recommenders_reach_the_published_baselines(online_retail):
+    split = recommend.split_by_time(online_retail[0], 28, pattern=r"^\d{5}")
+    assert len(split.warm) == 1_301
+    models = [recommend.Popularity(), recommend.PersonalFrequency()]
+    table = recommend.summary(recommend.evaluate(split, models, 10), 7).query("task == 'all'").set_index("model")["ndcg"]
+    assert round(table["popularity"], 3) == 0.143
+    assert round(table["personal frequency"], 3) == 0.353
+
+
+def test_shuffled_rows_change_nothing(online_retail):
+    table, _ = online_retail
+    shuffled = ibis.memtable(table.to_pandas().sample(frac=1, random_state=1))
+    shuffled = shuffled.mutate(amount=shuffled.amount.cast("decimal(18, 4)"))
+    pd.testing.assert_frame_equal(rfm.features(shuffled), rfm.features(table))
+    pd.testing.assert_frame_equal(explore.by_month(shuffled), explore.by_month(table))
+    one, two = (recommend.split_by_time(t, 28, pattern=r"^\d{5}") for t in (table, shuffled))
+    assert (one.history != two.history).nnz == 0 and one.products.equals(two.products)
+
+
+@pytest.fixture(scope="module")
+def hillstrom(real_table):
+    return open_table(connect(), real_table("hillstrom_email", "experiment").path)
+
+
+def test_hillstrom_arms(hillstrom):
+    ratio = experiment.sample_ratio(hillstrom, "No E-Mail")
+    assert ratio.table.set_index("variant")["units"].to_dict() == {"No E-Mail": 21_306, "Mens E-Mail": 21_307, "Womens E-Mail": 21_387}
+    assert ratio.sound
+
+
+def test_hillstrom_effects(hillstrom):
+    table = experiment.effects(hillstrom, "No E-Mail")
+    means = table.pivot(index="variant", columns="outcome", values="variant_mean")[["visit", "conversion", "spend"]].round(6)
+    assert means.loc["Mens E-Mail"].tolist() == [0.182757, 0.012531, 1.422617]
+    assert means.loc["Womens E-Mail"].tolist() == [0.151400, 0.008837, 1.077202]
+    control = table.drop_duplicates("outcome").set_index("outcome")["control_mean"].round(6)
+    assert control[["visit", "conversion", "spend"]].tolist() == [0.106167, 0.005726, 0.652789]
+    lifts = table.pivot(index="variant", columns="outcome", values="effect")[["visit", "conversion", "spend"]].round(7)
+    assert lifts.loc["Mens E-Mail"].tolist() == [0.0765896, 0.0068050, 0.7698272]
+    assert lifts.loc["Womens E-Mail"].tolist() == [0.0452331, 0.0031111, 0.4244122]
+    outcomes = hillstrom.aggregate(v=hillstrom.outcome_visit.sum(), c=hillstrom.outcome_conversion.sum(), s=hillstrom.outcome_spend.sum())
+    assert outcomes.to_pandas().round(2).iloc[0].tolist() == [9_394, 578, 67_258.13]
+
+
+def test_movielens(real_table):
+    report = real_table("movielens_latest_small", "ratings").report
+    ratings = open_table(connect(), real_table("movielens_latest_small", "ratings").path)
+    counted = ratings.aggregate(users=ratings.customer_id.nunique(), films=ratings.product_id.nunique()).to_pandas().iloc[0]
+    assert (report["rows"], counted["users"], counted["films"]) == (100_004, 671, 9_066)
+    assert real_table("movielens_latest_small", "products").report["rows"] == 9_125
+    # the edition says: from 9 January 1995 to 16 October 2016
+    span = ratings.aggregate(first=ratings.rated_at.min(), last=ratings.rated_at.max()).to_pandas().iloc[0]
+    assert (str(span["first"].date()), str(span["last"].date())) == ("1995-01-09", "2016-10-16")

@@ -1,0 +1,317 @@
+"""Whole runs, as their users start them."""
+
+import hashlib
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from customerlab.data.catalog import find_data_set
+from customerlab.data.fetch import locate
+from customerlab.workbench.notebook import load_notebooks
+from helpers import BIN, ROOT, add_shop, as_written, call, copy_project, stranger_lines
+
+pytestmark = pytest.mark.slow
+NAMES = [n.name for n in load_notebooks(ROOT)]
+SNAKEMAKE = (
+    "snakemake", "--cores", "2", "--quiet", "all", "--keep-going", "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "input",
+)  # fmt: skip
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("*")) if p.is_file()}
+
+
+def started(output: str) -> list[str]:
+    return sorted(set(re.findall(r"\[(\d\d_\w+)\] starts", output)))
+
+
+def edit(project: Path, name: str, change) -> None:
+    path = project / "notebooks" / f"{name}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A copy of the project in which `make run` has run once."""
+    project = copy_project(tmp_path_factory.mktemp("demo") / "project")
+    return project, call(project, *SNAKEMAKE)
+
+
+def test_a_run_leaves_everything(demo):
+    project, done = demo
+    out = project / "outputs" / "demo"
+    assert started(done.stdout) == NAMES
+    assert {p.stem for p in out.glob("*.ipynb")} == set(NAMES)
+    metrics, manifest = (json.loads((out / f"{n}.json").read_text()) for n in ("metrics", "manifest"))
+    assert set(metrics) == set(manifest) == set(NAMES)
+    for name in NAMES:
+        entry = manifest[name]
+        assert {"parameters", "tables", "reads", "writes", "software", "fingerprint"} <= set(entry)
+        for artifact, digest in entry["writes"].items():
+            assert hashlib.sha256((out / "artifacts" / f"{artifact}.parquet").read_bytes()).hexdigest() == digest
+        assert str(project) not in (out / f"{name}.ipynb").read_text()
+    assert manifest["03_clustering"]["reads"] == {"rfm_segments": manifest["02_rfm"]["writes"]["rfm_segments"]}
+    assert str(project) not in (out / "manifest.json").read_text()
+    assert not (out / ".staging").exists() or not list((out / ".staging").iterdir())
+    assert not list(project.rglob("kernel-ipc*"))
+
+
+def test_the_pages_are_whole_and_need_no_network(demo):
+    site = demo[0] / "outputs" / "demo" / "site"
+    pages = sorted(p.stem for p in site.glob("*.html"))
+    assert pages == [*NAMES, "index"]
+    for path in site.glob("*.html"):
+        text = path.read_text()
+        assert not re.search(r'(?:src|href)="(?!data:|#|[\w]+\.html)', text), "nothing outside the folder is loaded"
+        assert not re.search(r"<script|@import|url\(", text)
+        assert text.count("<h1") == 1 and '<html lang="en">' in text and 'name="viewport"' in text and "prefers-color-scheme: dark" in text
+        for alt in re.findall(r"<img[^>]*alt=\"([^\"]*)\"", text):
+            assert len(alt) > 40
+        assert text.count("<img") == len(re.findall(r"<img[^>]*alt=\"[^\"]+\"", text)) == text.count("<figcaption>")
+        for target in re.findall(r'href="#([^"]+)"', text):
+            assert f'id="{target}"' in text, f"{path.name} has no {target}"
+    index = (site / "index.html").read_text()
+    assert all(f'href="{name}.html"' in index for name in NAMES)
+    rfm = (site / "02_rfm.html").read_text()
+    assert 'rel="prev" href="01_eda.html"' in rfm and 'rel="next" href="03_clustering.html"' in rfm
+    assert "<details class=\"source\"><summary>Code" in rfm and "rfm_bins" in rfm and "sha256" in rfm
+
+
+def test_a_second_run_executes_nothing(demo):
+    before = digests(demo[0] / "outputs" / "demo" / "artifacts")
+    done = call(demo[0], *SNAKEMAKE)
+    assert started(done.stdout) == [] and digests(demo[0] / "outputs" / "demo" / "artifacts") == before
+
+
+def test_only_what_changed_runs_again(demo):
+    project, _ = demo
+
+    def resaved(notebook):
+        for cell in notebook.cells:
+            cell.metadata["scrolled"] = True
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], 99
+
+    edit(project, "03_clustering", resaved)
+    assert started(call(project, *SNAKEMAKE).stdout) == []
+
+    def changed(notebook):
+        next(c for c in notebook.cells if "lab.save" in c.source).source += "\nextra = 1"
+
+    edit(project, "03_clustering", changed)
+    assert started(call(project, *SNAKEMAKE).stdout) == ["03_clustering"]
+    edit(project, "02_rfm", changed)
+    assert started(call(project, *SNAKEMAKE).stdout) == ["02_rfm", "03_clustering"]
+
+
+def test_a_failing_notebook_stops_only_its_dependents(demo):
+    project, _ = demo
+    out = project / "outputs" / "demo"
+    artifacts, page = digests(out / "artifacts"), (out / "02_rfm.ipynb").read_text()
+
+    def breaks(notebook):
+        next(c for c in notebook.cells if "lab.save" in c.source).source += "\nraise RuntimeError('planted')"
+
+    def changed(notebook):
+        next(c for c in notebook.cells if "lab.save" in c.source).source += "\nharmless = 1"
+
+    edit(project, "02_rfm", breaks)
+    edit(project, "05_ab_analysis", changed)
+    done = call(project, *SNAKEMAKE, check=False)
+    assert done.returncode != 0
+    assert "02_rfm stopped: RuntimeError: planted" in done.stdout and "failed/02_rfm.ipynb" in done.stdout
+    assert started(done.stdout) == ["02_rfm", "05_ab_analysis"] and "[05_ab_analysis] done" in done.stdout
+    assert digests(out / "artifacts") == artifacts and (out / "02_rfm.ipynb").read_text() == page, "earlier results are intact"
+    assert (out / "failed" / "02_rfm.ipynb").is_file()
+    assert "planted" in (out / "site" / "index.html").read_text() and "planted" in (out / "site" / "02_rfm.html").read_text()
+    edit(project, "02_rfm", lambda n: [c.update(source=c.source.replace("raise RuntimeError('planted')", "")) for c in n.cells])
+    assert started(call(project, *SNAKEMAKE).stdout) == ["02_rfm", "03_clustering"]
+    assert not list((out / "failed").iterdir())
+
+
+def test_the_command_line_does_the_same_without_snakemake(demo, tmp_path):
+    project = copy_project(tmp_path / "project")
+    fresh = demo[0].parent / "fresh"
+    if not fresh.exists():
+        copy_project(fresh)
+        call(fresh, *SNAKEMAKE)
+    call(project, "customerlab", "run", "--run", "demo")
+    one, two = (p / "outputs" / "demo" for p in (fresh, project))
+    assert digests(one / "artifacts") == digests(two / "artifacts")
+    assert (one / "metrics.json").read_text() == (two / "metrics.json").read_text()
+    for name in NAMES:
+        assert (one / f"{name}.ipynb").read_text() == (two / f"{name}.ipynb").read_text()
+
+
+def test_plain_papermill_and_run_all_give_the_same_results(demo, tmp_path):
+    project = copy_project(tmp_path / "project")
+    call(project, "papermill", "notebooks/02_rfm.ipynb", "out.ipynb", "-f", "params/demo.yml", "--no-progress-bar")
+    by_papermill = digests(project / "outputs" / "demo" / "artifacts")
+    jupyter = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", "notebooks/03_clustering.ipynb"]
+    call(project, *jupyter)  # the notebook's own folder, its own defaults, as Run all has them
+    results = digests(project / "outputs" / "demo" / "artifacts")
+    assert set(by_papermill) < set(results)
+    wanted = digests(demo[0] / "outputs" / "demo" / "artifacts")
+    assert {name: wanted[name] for name in results} == results
+    metrics = json.loads((project / "outputs" / "demo" / "metrics.json").read_text())
+    all_metrics = json.loads((demo[0] / "outputs" / "demo" / "metrics.json").read_text())
+    assert metrics == {name: all_metrics[name] for name in ("02_rfm", "03_clustering")}
+
+
+def test_overrides_change_what_they_name(demo, tmp_path):
+    project = copy_project(tmp_path / "project")
+    call(project, "customerlab", "run", "02", "-p", "rfm_bins=3", "-p", "as_of=2024-12-01", "--no-site")
+    table = pd.read_parquet(project / "outputs" / "demo" / "artifacts" / "rfm_segments.parquet")
+    assert table["r_score"].max() == 3 and table["last_order"].max() < pd.Timestamp("2024-12-01")
+    manifest = json.loads((project / "outputs" / "demo" / "manifest.json").read_text())
+    assert manifest["02_rfm"]["parameters"]["rfm_bins"] == 3
+    done = call(project, "customerlab", "run", "03", "--no-site")
+    assert started(done.stdout) == ["03_clustering"]
+
+
+def test_a_missing_artefact_names_its_notebook(project):
+    done = call(project, "customerlab", "run", "03", "--no-site", check=False)
+    assert done.returncode == 1
+    assert "rfm_segments has not been made" in done.stdout and "customerlab run 02 --run demo" in done.stdout
+
+
+def test_a_cell_that_ends_the_kernel_is_no_success(project):
+    def leaves(notebook):
+        next(c for c in notebook.cells if "lab.save" in c.source).source += "\nimport sys\nsys.exit(0)"
+
+    edit(project, "05_ab_analysis", leaves)
+    done = call(project, "customerlab", "run", "05", "--no-site", check=False)
+    assert done.returncode == 1 and "ended before its last cell" in done.stdout
+    assert not (project / "outputs" / "demo" / "artifacts" / "experiment_effects.parquet").exists()
+
+
+def test_a_failed_check_is_no_success(project):
+    edit(project, "05_ab_analysis", lambda n: n.cells[-1].update(source="checks(shares_sum_to_one=False)"))
+    done = call(project, "customerlab", "run", "05", "--no-site", check=False)
+    assert done.returncode == 1 and "does not hold: shares sum to one" in done.stdout
+
+
+def test_a_broken_split_is_not_concluded_from(project):
+    path = project / "data" / "demo" / "experiment.csv"
+    table = pd.read_csv(path)
+    table = table[(table["variant"] != "voucher") | (table.index % 2 == 0)]
+    table.to_csv(path, index=False)
+    call(project, "customerlab", "run", "05", "--no-site")
+    text = (project / "outputs" / "demo" / "05_ab_analysis.ipynb").read_text()
+    assert "No conclusion is drawn" in text and "No effect is reported" in text and "against control" not in text
+    assert len(pd.read_parquet(project / "outputs" / "demo" / "artifacts" / "experiment_effects.parquet")) == 0
+
+
+def test_a_killed_run_leaves_earlier_results_and_can_be_repeated(project):
+    call(project, "customerlab", "run", "02", "--no-site")
+    out = project / "outputs" / "demo"
+    before, page = digests(out / "artifacts"), (out / "02_rfm.ipynb").read_text()
+    process = subprocess.Popen(
+        [BIN / "customerlab", "run", "02", "-p", "rfm_bins=4", "--no-site"], cwd=project, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if "Segments" in line:
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert digests(out / "artifacts") == before and (out / "02_rfm.ipynb").read_text() == page
+    done = call(project, "customerlab", "run", "02", "-p", "rfm_bins=4", "--no-site")
+    assert started(done.stdout) == ["02_rfm"] and digests(out / "artifacts") != before
+
+
+def test_a_full_disk_is_named_and_earlier_results_stay(project):
+    call(project, "customerlab", "run", "05", "--no-site")
+    out = project / "outputs" / "demo"
+    before, tables = digests(out / "artifacts"), digests(out / "tables")
+
+    def no_file_larger(size):
+        return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    # as on a full disk, writing fails part-way: at first a result, then a table
+    notebook = project / "notebooks" / "05_ab_analysis.ipynb"
+    done = call(project, "customerlab", "run", "05", "--no-site", check=False, preexec_fn=no_file_larger(40_000))
+    assert done.returncode == 1 and "05_ab_analysis could not be written" in done.stdout and "free some space" in done.stdout
+    assert digests(out / "artifacts") == before and notebook.is_file()
+    catalog = project / "data" / "catalog.yml"
+    catalog.write_text(catalog.read_text().replace("outcomes: [visit, conversion, spend]", "outcomes: [visit, conversion]"))
+    done = call(project, "customerlab", "run", "05", "--no-site", check=False, preexec_fn=no_file_larger(8_000))
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "free some space" in done.stderr
+    assert digests(out / "tables") == tables and digests(out / "artifacts") == before
+
+
+def test_a_strangers_shop_runs_through_all_that_applies(project):
+    lines = stranger_lines()
+    add_shop(project, as_written(lines))
+    done = call(project, *SNAKEMAKE, "--config", "run=my_shop")
+    assert started(done.stdout) == NAMES[:4]
+    assert "[05_ab_analysis] left out: the data set my_shop has no experiment table" in done.stderr
+    assert "[04_recommenders] no ratings table in data set my_shop: that section is left out" in done.stderr
+    out = project / "outputs" / "my_shop"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["01_eda"]["revenue"] == pytest.approx((lines["Menge"] * lines["Preis"]).sum(), abs=0.005)
+    assert metrics["01_eda"]["customers"] == lines["Kunde"].nunique() and metrics["01_eda"]["orders"] == 900
+    assert "Left out: the data set my_shop has no experiment table" in (out / "site" / "index.html").read_text()
+    assert call(project, "customerlab", "run", "05", "--run", "my_shop", check=False).returncode == 1
+
+
+def test_an_empty_shop_is_answered_before_a_kernel_starts(project):
+    add_shop(project, as_written(stranger_lines())[:0])
+    done = call(project, "customerlab", "run", "--run", "my_shop", check=False)
+    assert done.returncode == 1 and "the table is empty" in done.stderr and "starts" not in done.stdout
+
+
+def test_the_doctor_and_the_data_commands(project):
+    done = call(project, "customerlab", "doctor", check=False)
+    assert "data set demo" in done.stdout and "run online_retail" in done.stdout and "Traceback" not in done.stderr
+    (project / "params" / "broken.yml").write_text("run: broken\nrfm_bin: 3\n")
+    done = call(project, "customerlab", "doctor", check=False)
+    assert done.returncode == 1 and "did you mean" in " ".join(done.stdout.split())
+    assert "Simulated shop" in call(project, "customerlab", "data", "list").stdout
+    assert "demo/transactions.parquet" in call(project, "customerlab", "data", "get", "demo").stdout
+    done = call(project, "customerlab", "data", "check", "demo")
+    assert "27,211 rows" in done.stdout and "25,891 rows" in done.stdout
+    (project / "data" / "demo" / "products.csv").write_text("product_id,description\n")
+    done = call(project, "customerlab", "data", "check", "demo", check=False)
+    assert done.returncode == 1 and "FAILED" in done.stdout and "'category'" in done.stdout
+
+
+def test_refresh_stores_what_nbval_compares(project):
+    edit(project, "05_ab_analysis", lambda n: [c.update(outputs=[], execution_count=None) for c in n.cells if c.cell_type == "code"])
+    call(project, "customerlab", "refresh", "05")
+    stored = (project / "notebooks" / "05_ab_analysis.ipynb").read_text()
+    assert stored == (ROOT / "notebooks" / "05_ab_analysis.ipynb").read_text()
+
+
+@pytest.mark.real_data
+def test_online_retail(project):
+    for name in ("online_retail", "hillstrom_email", "movielens_latest_small"):
+        for source in find_data_set(ROOT, name).sources.values():
+            found = locate(ROOT, source)
+            if found is None:
+                pytest.skip(f"{source.forms[0].path} is not on this machine (set CUSTOMERLAB_DATA, or put it into data/raw/)")
+            target = project / "data" / "raw" / found[0].path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(found[1][0].resolve())
+    done = call(project, *SNAKEMAKE, "--config", "run=online_retail")
+    assert started(done.stdout) == NAMES
+    out = project / "outputs" / "online_retail"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["01_eda"] == {
+        "customers": 4_338, "orders": 18_532, "lines": 397_884, "revenue": 8_911_407.904, "median_order_value": 303.04,
+    }  # fmt: skip
+    assert round(metrics["04_recommenders"]["ndcg_personal_frequency"], 3) == 0.353
+    assert metrics["05_ab_analysis"]["units"] == 64_000 and metrics["05_ab_analysis"]["split_sound"] == 1
+    page = (out / "site" / "01_eda.html").read_text()
+    assert all(number in page for number in ("541,909", "406,829", "397,924", "397,884", "4,338", "18,532", "8,911,407.90"))

@@ -1,0 +1,87 @@
+"""What the tests share: a copy of the project to run in, its commands, and a stranger's shop."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+
+
+def copy_project(folder: Path) -> Path:
+    """A project that a test may write into: everything that a run reads, and no results."""
+    for name in ("notebooks", "params", "data"):
+        ignored = shutil.ignore_patterns("raw", "cache", ".ipynb_checkpoints")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for name in ("Snakefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def call(project: Path, *words: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
+    """Call one of the environment's commands in a project; CUSTOMERLAB_DATA stays what it is."""
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    command = [str(BIN / words[0]), *words[1:]]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=540, **options)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(words)} ended {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+STRANGER = """
+my_shop:
+  title: A stranger's shop
+  files:
+    sales:
+      path: verkauf.csv
+      delimiter: ";"
+      decimal: ","
+      thousands: "."
+  tables:
+    transactions:
+      columns:
+        customer_id: Kunde
+        order_id: Beleg
+        ordered_at: {column: Datum, format: "%d.%m.%Y %H:%M"}
+        product_id: Artikel
+        quantity: Menge
+        unit_price: Preis
+      clean: [customer_missing, quantity_not_positive]
+"""
+
+
+def stranger_lines(seed: int = 3) -> pd.DataFrame:
+    """The stranger's order lines, typed."""
+    rng = np.random.default_rng(seed)
+    orders = pd.DataFrame({"Beleg": [f"R-{n:05d}" for n in range(900)], "Kunde": rng.integers(1, 200, 900)})
+    orders["Datum"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 365 * 1440, 900), unit="min")
+    lines = orders.loc[orders.index.repeat(rng.integers(1, 5, 900))].reset_index(drop=True)
+    lines["Artikel"] = [f"A{n}" for n in rng.integers(1, 60, len(lines))]
+    lines["Menge"] = rng.integers(1, 6, len(lines))
+    lines["Preis"] = rng.integers(50, 250_000, len(lines)) / 100
+    return lines
+
+
+def as_written(lines: pd.DataFrame) -> pd.DataFrame:
+    """The same lines as a German spreadsheet writes them: day first, decimal comma, points between thousands."""
+    text = lines.assign(
+        Datum=lines["Datum"].dt.strftime("%d.%m.%Y %H:%M"),
+        Preis=[f"{p:,.2f}".translate(str.maketrans(",.", ".,")) for p in lines["Preis"]],
+    )
+    return text.astype(str)
+
+
+def add_shop(project: Path, lines: pd.DataFrame, *, entry: str = STRANGER, name: str = "my_shop") -> Path:
+    """Add a shop to a project as its user would: a file in data/raw, an entry, a params file."""
+    path = project / "data" / "raw" / "verkauf.csv"
+    path.parent.mkdir(exist_ok=True)
+    lines.to_csv(path, sep=";", index=False)
+    with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
+        handle.write(entry)
+    (project / "params" / f"{name}.yml").write_text(f"run: {name}\n", encoding="utf-8")
+    return path

@@ -1,0 +1,122 @@
+"""The committed notebooks: their form, their outputs, and that a changed number would be seen.
+
+nbval compares stored outputs with those of a fresh execution. It passes a notebook whose outputs were stripped, and it
+skips images and their alt text; the tests of the form see these. The last tests prove that the first ones can fail.
+"""
+
+import ast
+import re
+import subprocess
+
+import nbformat
+import pytest
+
+from customerlab.workbench.normalise import normalise
+from customerlab.workbench.notebook import load_notebooks
+from helpers import BIN, ROOT, copy_project
+from notebook_form import faults, markdown
+
+NOTEBOOKS = [n.path for n in load_notebooks(ROOT)]
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_form(path):
+    assert list(faults(read(path))) == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_it_is_stored_normalised_and_short(path):
+    notebook = read(path)
+    assert normalise(read(path)) == notebook
+    assert 15 <= len(notebook.cells) <= 35
+    assert [c.metadata.get("tags") for c in notebook.cells if c.metadata.get("tags")] == [["parameters"]]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_the_story_is_told_by_calls(path):
+    """A function longer than a few lines lives in lib/; one import line for the library; the run's name is the file's."""
+    code = [c.source for c in read(path).cells if c.cell_type == "code"]
+    trees = [ast.parse(source) for source in code]
+    assert not [n.name for t in trees for n in ast.walk(t) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    assert sum(source.count("from customerlab import") for source in code) == 1
+    assert re.search(rf'lab = Run\(run, "{path.stem}"', "\n".join(code))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_no_result_is_typed_into_prose(path):
+    """Numbers in prose would stay when the data change. Zero, one and 95 % are conventions; headings are numbered."""
+    text = "\n".join(markdown(read(path)))
+    text = re.sub(r"(?m)^#.*$|`[^`]*`|95 %", "", text)
+    assert [n for n in re.findall(r"(?<![\w.])\d[\d.,]*", text) if n.rstrip(".,") not in ("0", "1")] == []
+
+
+def nbval(project, *names):
+    words = ["-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "-o", "addopts=", *[f"notebooks/{n}.ipynb" for n in names]]
+    return subprocess.run([BIN / "python", *words], cwd=project, capture_output=True, text=True, timeout=500, check=False)
+
+
+@pytest.mark.slow
+def test_stored_outputs_are_those_of_a_fresh_execution(tmp_path):
+    done = nbval(copy_project(tmp_path / "project"), *[p.stem for p in NOTEBOOKS])
+    assert done.returncode == 0, done.stdout[-6000:]
+    cells = sum(c.cell_type == "code" for p in NOTEBOOKS for c in read(p).cells)
+    assert f"{cells} passed" in done.stdout
+
+
+@pytest.mark.slow
+def test_one_changed_number_turns_it_red(tmp_path):
+    project = copy_project(tmp_path / "project")
+    path = project / "notebooks" / "02_rfm.ipynb"
+    notebook = read(path)
+    output = next(o for c in notebook.cells for o in c.get("outputs", []) if "Gini coefficient is" in o.data.get("text/markdown", ""))
+    said = output.data["text/markdown"]
+    digit = re.search(r"Gini coefficient is 0\.\d(\d)", said)
+    output.data["text/markdown"] = said[: digit.start(1)] + str((int(digit[1]) + 1) % 10) + said[digit.end(1) :]
+    nbformat.write(notebook, path)
+    done = nbval(project, "02_rfm")
+    assert done.returncode == 1 and "1 failed" in done.stdout
+
+
+@pytest.mark.slow
+def test_as_of_shifted_by_a_day_in_the_library_turns_it_red(tmp_path):
+    project = copy_project(tmp_path / "project")
+    path = project / "notebooks" / "02_rfm.ipynb"
+    notebook = read(path)
+    first = next(c for c in notebook.cells if c.cell_type == "code")
+    first.source += "\n_true = rfm.day_after\nrfm.day_after = lambda t: _true(t) + pd.Timedelta(days=1)"
+    nbformat.write(notebook, path)
+    done = nbval(project, "02_rfm")
+    assert done.returncode == 1 and "failed" in done.stdout
+
+
+BREAKS = {
+    "outputs stripped": lambda n: [c.update(outputs=[]) for c in n.cells if c.cell_type == "code"],
+    "a count missing": lambda n: n.cells[1].update(execution_count=None),
+    "alt text dropped": lambda n: image(n).metadata["image/png"].pop("alt"),
+    "alt text empty": lambda n: image(n).metadata["image/png"].update(alt=""),
+    "caption dropped": lambda n: image(n).metadata["image/png"].pop("caption"),
+    "a silenced cell": lambda n: n.cells[1].update(source=n.cells[1].source + ";"),
+    "a path of a machine": lambda n: outputs(n)[0].data.update({"text/plain": "/home/me/data.csv"}),
+    "an address": lambda n: outputs(n)[0].data.update({"text/plain": "<x at 0x7fa0b1c2d3e4>"}),
+    "no limits": lambda n: [c.update(source="-") for c in n.cells if c.source.startswith("## Limits")],
+    "an error stored": lambda n: outputs(n)[0].update(output_type="error"),
+}
+
+
+def outputs(notebook):
+    return [o for c in notebook.cells for o in c.get("outputs", [])]
+
+
+def image(notebook):
+    return next(o for o in outputs(notebook) if "image/png" in o.data)
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_the_form_is_seen_to_be_broken(broken):
+    notebook = read(ROOT / "notebooks" / "02_rfm.ipynb")
+    BREAKS[broken](notebook)
+    assert list(faults(notebook))

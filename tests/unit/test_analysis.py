@@ -1,0 +1,340 @@
+"""The methods on small tables worked out by hand, and at their edges."""
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import ndcg_score
+
+from customerlab.analysis import clustering, experiment, explore, recommend, rfm
+from customerlab.analysis.recommend.metrics import at_k
+from customerlab.analysis.recommend.models import top
+
+
+def log(rows):
+    frame = pd.DataFrame(rows, columns=["customer_id", "order_id", "ordered_at", "product_id", "quantity", "unit_price"])
+    frame["ordered_at"] = pd.to_datetime(frame["ordered_at"]).astype("datetime64[us]")
+    table = ibis.memtable(frame.astype({"quantity": float, "unit_price": float}))
+    return table.mutate(amount=(table.quantity * table.unit_price).round(4).cast("decimal(18, 4)"))
+
+
+LOG = log(
+    [
+        ("a", "1", "2024-01-30 09:15", "x", 2, 5.0),
+        ("a", "1", "2024-01-30 09:15", "y", 1, 1.0),
+        ("a", "2", "2024-02-10 23:59", "x", 1, 5.0),
+        ("b", "3", "2024-04-01 00:00", "y", 10, 1.0),
+        ("b", "4", "2024-04-02 10:30", "z", 1, 0.1),
+    ]
+)
+
+
+def test_totals_and_months():
+    totals = explore.totals(LOG)
+    assert totals[["lines", "orders", "customers", "products"]].tolist() == [5, 4, 2, 3]
+    assert totals["revenue"] == 26.1
+    months = explore.by_month(LOG)
+    assert months["month"].dt.strftime("%Y-%m").tolist() == ["2024-01", "2024-02", "2024-03", "2024-04"]
+    assert months["revenue"].tolist() == [11.0, 5.0, 0.0, 10.1]
+    assert months["days"].tolist() == [2, 29, 31, 2]
+    assert months["partial"].tolist() == [True, False, False, True]
+
+
+def test_weekdays_and_hours():
+    grid = explore.by_weekday_hour(LOG)
+    assert grid.shape == (7, 24)
+    # 30 January 2024 and 2 April 2024 were Tuesdays, 10 February a Saturday, 1 April a Monday
+    assert (grid.loc["Tue", 9], grid.loc["Sat", 23], grid.loc["Mon", 0], grid.loc["Tue", 10]) == (11.0, 5.0, 10.0, 0.1)
+    assert grid.to_numpy().sum() == pytest.approx(26.1)
+
+
+def test_spread_agrees_with_numpy():
+    values = np.random.default_rng(1).lognormal(3, 1, 501).round(2)
+    spread = explore.spread(ibis.memtable(pd.DataFrame({"v": values})), ["v"]).iloc[0]
+    assert spread["mean"] == pytest.approx(values.mean())
+    wanted = np.quantile(values, explore.QUANTILES)
+    assert spread[["5 %", "25 %", "median", "75 %", "95 %"]].to_numpy(dtype=float) == pytest.approx(wanted)
+
+
+def test_log_histogram_counts_every_value_once():
+    whole = pd.DataFrame({"v": [1, 1, 2, 3, 4, 9, 10, 100, 1000]})
+    table = explore.log_histogram(ibis.memtable(whole), "v")
+    assert table["count"].sum() == 9 and (table["low"].to_numpy()[1:] == table["high"].to_numpy()[:-1]).all()
+    for row in table.itertuples():
+        inside = ((whole["v"] >= row.low - 1e-6) & (whole["v"] < row.high - 1e-6)).sum()
+        assert inside == row.count
+        assert np.ceil(row.low - 1e-6) < row.high, "no bin without a whole number"
+    assert explore.log_histogram(ibis.memtable(pd.DataFrame({"v": [-1.0, 0.0]})), "v").empty
+
+
+def test_top_products_break_ties_by_id_and_fall_back_on_it():
+    best = explore.top_products(LOG, None, 2)
+    assert best["product_id"].tolist() == ["x", "y"] and best["share"].sum() == pytest.approx(26 / 26.1)
+    names = ibis.memtable(pd.DataFrame({"product_id": ["x"], "description": ["Pot"]}))
+    assert explore.top_products(LOG, names, 2)["description"].tolist() == ["Pot", "y"]
+
+
+def test_rfm_features_by_hand():
+    table = rfm.features(LOG).set_index("customer_id")
+    # as of 3 April 2024, the day after the last order; 2024 has 29 days in February
+    assert table["recency"].to_dict() == {"a": 53, "b": 1}
+    assert table["tenure"].to_dict() == {"a": 64, "b": 2}
+    assert table["frequency"].to_dict() == {"a": 2, "b": 2}
+    assert table["monetary"].to_dict() == {"a": 16.0, "b": 10.1}
+
+
+def test_orders_on_the_day_itself_do_not_count():
+    table = rfm.features(LOG, "2024-04-01").set_index("customer_id")
+    assert list(table.index) == ["a"] and table.loc["a", "recency"] == 51
+    with pytest.raises(ValueError, match="no order was placed before"):
+        rfm.features(LOG, "2023-01-01")
+
+
+def test_scores_by_hand():
+    scores, cuts = rfm.score_one(pd.Series([10, 20, 30, 40, 50, 60, 70, 80, 90, 100]), 5)
+    assert scores.tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5] and cuts.tolist() == [20, 40, 60, 80]
+    scores, cuts = rfm.score_one(pd.Series([1, 2, 3, 4]), 2, low_is_good=True)
+    assert scores.tolist() == [2, 2, 1, 1] and cuts.tolist() == [3], "fewer than three days score higher"
+    assert set(rfm.score_one(pd.Series([7.0] * 9), 5)[0]) == {1}
+    with pytest.raises(ValueError, match="missing values"):
+        rfm.score_one(pd.Series([1.0, np.nan]), 5)
+
+
+def test_the_default_rules_partition_the_grid_and_others_are_refused():
+    rfm.check_rules(rfm.RULES)
+    assert len(rfm.RULES) == 10
+    with pytest.raises(ValueError, match="belongs to no segment"):
+        rfm.check_rules(rfm.RULES[1:])
+    doubled = rfm.RULES.assign(r_low=rfm.RULES["r_low"].where(rfm.RULES["segment"] != "New", 4))
+    with pytest.raises(ValueError, match="New, Promising|Promising, New"):
+        rfm.check_rules(doubled)
+
+
+@pytest.mark.parametrize("bins", range(2, 11))
+def test_levels_keep_the_order_and_reach_both_halves(bins):
+    found = rfm.levels(pd.Series(range(1, bins + 1)), bins)
+    assert found.is_monotonic_increasing and found.between(1, 5).all()
+    assert found.iloc[0] <= 2 and found.iloc[-1] >= 4
+    assert bins != 5 or found.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_gini_has_its_closed_forms():
+    # 1 … n: (n - 1) / (3 n); Pareto with exponent a: 1 / (2 a - 1)
+    assert rfm.concentration(pd.Series(range(1, 101))).gini == pytest.approx(99 / 300)
+    pareto = pd.Series(stats.pareto(2).ppf((np.arange(200_000) + 0.5) / 200_000))
+    assert rfm.concentration(pareto).gini == pytest.approx(1 / 3, abs=2e-3)
+    for bad in ([], [0.0, 0.0], [-1.0, 2.0]):
+        with pytest.raises(ValueError, match="amounts must hold"):
+            rfm.concentration(pd.Series(bad, dtype=float))
+
+
+def test_gini_is_twice_the_area_below_the_diagonal():
+    values = pd.Series(np.random.default_rng(0).lognormal(0, 1.5, 1000))
+    result = rfm.concentration(values)
+    area = np.trapezoid(result.lorenz["share_of_revenue"], result.lorenz["share_of_customers"])
+    assert result.gini == pytest.approx(1 - 2 * area)
+    assert result.top["customers"].tolist() == [10, 50, 100, 200]
+    assert result.top["share_of_revenue"].iloc[0] == pytest.approx(values.nlargest(10).sum() / values.sum())
+
+
+def blobs(seed=0, each=60):
+    rng = np.random.default_rng(seed)
+    centres = np.array([[0, 0, 0], [6, 0, 0], [0, 6, 0], [0, 0, 6]])
+    return np.repeat(centres, each, axis=0) + rng.normal(0, 0.4, (4 * each, 3)), np.repeat(np.arange(4), each)
+
+
+def test_every_method_finds_planted_groups():
+    points, truth = blobs()
+    eps = clustering.knee(clustering.neighbour_distances(points, 6))
+    found = {
+        "K-Means": clustering.kmeans(points, 4, 7),
+        "Ward": clustering.ward(clustering.ward_tree(points), 4),
+        "DBSCAN": clustering.dbscan(points, eps, 6),
+        "truth": truth,
+    }
+    agreement = clustering.agreement(found)["truth"]
+    assert agreement["K-Means"] == 1 and agreement["Ward"] == 1 and agreement["DBSCAN"] > 0.9
+    assert clustering.stability(points, 4, 7) == 1
+    table = clustering.by_clusters(points, range(2, 7), 7)
+    assert table["clusters"][table["silhouette"].idxmax()] == 4
+
+
+def test_uniform_noise_is_not_stable():
+    points = np.random.default_rng(3).random((400, 3))
+    assert clustering.stability(points, 5, 7) < 0.9
+
+
+def test_validity_at_its_edges():
+    points, truth = blobs(each=5)
+    noise = clustering.validity(points, np.full(20, -1), 7)
+    assert noise["clusters"] == 0 and noise["noise"] == 1 and np.isnan(noise["silhouette"])
+    one = clustering.validity(points, np.zeros(20, dtype=int), 7)
+    assert one["clusters"] == 1 and one["smallest"] == 1 and np.isnan(one["davies_bouldin"])
+    part = np.where(np.arange(20) < 2, -1, truth)
+    assert clustering.validity(points, part, 7)["noise"] == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="different customers"):
+        clustering.kmeans(np.zeros((5, 3)), 2, 7)
+
+
+def test_space_does_not_depend_on_the_order_of_rows():
+    table = pd.DataFrame({"customer_id": ["c", "a", "b"], "x": [1.0, 2.0, 9.0], "same": [4.0, 4.0, 4.0]})
+    first, second = clustering.space(table, ["x", "same"]), clustering.space(table[::-1], ["x", "same"])
+    assert (first.points == second.points).all() and (first.points[:, 1] == 0).all()
+    assert first.ids.tolist() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="not below zero"):
+        clustering.space(table.assign(x=-1.0), ["x"])
+
+
+def test_metrics_by_hand_and_against_scikit_learn():
+    hits = np.array([[1, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0]], dtype=bool)
+    values = at_k(hits, np.array([3, 1, 9]))
+    assert values["precision"].tolist() == [0.5, 0, 0.25] and values["hit_rate"].tolist() == [1, 0, 1]
+    assert values["recall"].tolist() == pytest.approx([2 / 3, 0, 1 / 9])
+    ranked = np.array([[1.0, 0, 1, 0, 1, 0]])  # three relevant, two within the first four
+    scores = np.array([[6.0, 5, 4, 3, 2, 1]])
+    assert values["ndcg"][0] == pytest.approx(ndcg_score(ranked, scores, k=4))
+    with pytest.raises(ValueError, match="nothing relevant"):
+        at_k(hits, np.array([0, 1, 1]))
+
+
+def test_the_top_skips_what_is_not_allowed():
+    allowed = np.array([[True, False, True], [False, False, False]])
+    assert top(np.ones((2, 3)), allowed, 4).tolist() == [[0, 2, -1, -1], [-1, -1, -1, -1]]
+
+
+SHOP = log(
+    [
+        ("a", "1", "2024-01-01", "x", 1, 1), ("a", "2", "2024-01-02", "x", 1, 1), ("a", "2", "2024-01-02", "y", 1, 1),
+        ("b", "3", "2024-01-03", "y", 1, 1), ("b", "3", "2024-01-03", "z", 1, 1), ("c", "4", "2024-01-04", "y", 1, 1),
+        ("a", "5", "2024-02-01", "x", 1, 1), ("b", "6", "2024-02-01", "new", 1, 1), ("d", "7", "2024-02-02", "x", 1, 1),
+    ]
+)  # fmt: skip
+
+
+def test_the_split_accounts_for_everybody():
+    split = recommend.split_by_time(SHOP, 10)
+    assert str(split.cut.date()) == "2024-01-24"
+    assert list(split.customers) == ["a", "b", "c"] and list(split.products)[:1] == ["y"]
+    assert split.customers[split.warm].tolist() == ["a", "b"]
+    counts = split.accounting.set_index("what")["pairs"]
+    assert counts["future, from the cut on"] == counts["dropped: customers without a history"] + counts["evaluated"] == 3
+    assert counts["of these not to be found: products without a history"] == 1
+    with pytest.raises(ValueError, match="nobody bought both before and after"):
+        recommend.split_by_time(SHOP, 200)
+
+
+def test_models_by_hand():
+    split = recommend.split_by_time(SHOP, 10)
+    place = {product: n for n, product in enumerate(split.products)}
+    rows = np.arange(3)
+    personal = recommend.PersonalFrequency().fit(split).scores(rows)
+    assert personal[0, place["x"]] == 2 and personal[0, place["y"]] == 1 and personal[2, place["x"]] == 0
+    popular = recommend.Popularity().fit(split).scores(rows)
+    assert popular[0, place["y"]] == 3 and popular[0, place["new"]] == 0
+    similar = recommend.ItemNeighbours(10).fit(split).scores(rows)
+    # c has y alone; x is bought by a, y by a, b and c: cosine 1 / sqrt(3)
+    assert similar[2, place["x"]] == pytest.approx(1 / np.sqrt(3)) and similar[2, place["y"]] == 0
+
+
+def test_models_never_see_the_future():
+    split = recommend.split_by_time(SHOP, 10)
+    changed = log([("a", "9", "2024-02-02 01:00", "z", 50, 1), *[("b", f"n{i}", "2024-02-02 01:00", "z", 1, 1) for i in range(9)]])
+    other = recommend.split_by_time(ibis.union(SHOP, changed), 10)
+    assert other.cut == split.cut
+    for model in (recommend.Popularity(), recommend.PersonalFrequency(), recommend.ItemNeighbours()):
+        one = pd.DataFrame(model.fit(split).scores(np.arange(3)), columns=split.products)
+        two = pd.DataFrame(model.fit(other).scores(np.arange(3)), columns=other.products)
+        pd.testing.assert_frame_equal(one[sorted(one)], two[sorted(two)])
+
+
+def test_tasks_rank_only_their_own_products():
+    split = recommend.split_by_time(SHOP, 10)
+    values = recommend.evaluate(split, [recommend.PersonalFrequency()], 2).set_index(["task", "customer_id"])
+    assert values.loc[("repeat", "a"), "ndcg"] == 1 and ("repeat", "b") not in values.index
+    assert values.loc[("explore", "b"), "recall"] == 0 and ("explore", "a") not in values.index
+    lists = recommend.recommend(recommend.whole_log(SHOP), recommend.PersonalFrequency().fit(recommend.whole_log(SHOP)), 2)
+    assert lists["customer_id"].nunique() == 4 and (lists.groupby("customer_id")["rank"].agg(list).map(lambda r: r == [1, 2])).all()
+
+
+def test_intervals_cover_the_mean_of_many_customers():
+    rng = np.random.default_rng(5)
+    covered = 0
+    for seed in range(200):
+        frame = pd.DataFrame({"model": "m", "task": "all", "customer_id": np.arange(80), "ndcg": rng.beta(2, 3, 80)})
+        row = recommend.summary(frame.assign(precision=0.0, recall=0.0, hit_rate=0.0), seed, 400).iloc[0]
+        covered += row["ndcg_low"] <= 0.4 <= row["ndcg_high"]
+    assert 180 <= covered <= 198
+
+
+def rating_frame(n=4000, seed=0):
+    rng = np.random.default_rng(seed)
+    customer, product = rng.integers(0, 60, n), rng.integers(0, 40, n)
+    level = 3 + rng.normal(0, 0.6, 60)[customer] + rng.normal(0, 0.6, 40)[product]
+    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.permutation(n), unit="h")
+    return pd.DataFrame(
+        {"customer_id": customer.astype(str), "product_id": product.astype(str), "rating": np.clip(np.rint(level), 1, 5), "rated_at": when}
+    )
+
+
+def test_ratings_planted_biases_are_found_and_row_order_does_not_matter():
+    ratings = rating_frame()
+    result = recommend.predict_ratings(ratings, 0.2, 7)
+    errors = result.table.set_index("model")["rmse"]
+    assert errors["customer and product bias"] < 0.7 * errors["mean of all ratings"]
+    pd.testing.assert_frame_equal(recommend.predict_ratings(ratings.sample(frac=1, random_state=2), 0.2, 7).table, result.table)
+    counts = result.accounting.set_index("what")["ratings"]
+    assert counts.iloc[0] + counts.iloc[1] == len(ratings) and counts.iloc[1] == counts.iloc[2:].sum()
+    train = ratings[ratings["rated_at"] < result.cut]
+    later = ratings[ratings["rated_at"] >= result.cut]
+    known = later[later["customer_id"].isin(train["customer_id"]) & later["product_id"].isin(train["product_id"])]
+    assert errors["mean of all ratings"] == pytest.approx(np.sqrt(((known["rating"] - train["rating"].mean()) ** 2).mean()))
+
+
+def arms(sizes, rates, seed=0):
+    rng = np.random.default_rng(seed)
+    frame = pd.concat(
+        [pd.DataFrame({"variant": v, "outcome_visit": (rng.random(n) < r).astype(float)}) for (v, n), r in zip(sizes.items(), rates, strict=True)]
+    )
+    return frame.assign(unit_id=[str(i) for i in range(len(frame))])
+
+
+def test_effects_agree_with_scipy():
+    frame = arms({"control": 900, "b": 950, "a": 1000}, [0.1, 0.2, 0.12])
+    table = experiment.effects(ibis.memtable(frame), "control").set_index("variant")
+    for arm in ("a", "b"):
+        one, two = (frame.loc[frame["variant"] == v, "outcome_visit"] for v in (arm, "control"))
+        test = stats.ttest_ind(one, two, equal_var=False)
+        low, high = test.confidence_interval()
+        row = table.loc[arm]
+        assert row["effect"] == pytest.approx(one.mean() - two.mean()) and row["pvalue"] == pytest.approx(test.pvalue)
+        assert (row["effect_low"], row["effect_high"]) == pytest.approx((low, high))
+    low_p, high_p = sorted(table["pvalue"])
+    assert sorted(table["pvalue_holm"]) == pytest.approx(sorted([min(2 * low_p, 1), max(2 * low_p, high_p)]))
+
+
+def test_a_broken_split_is_caught_and_a_sound_one_is_not():
+    broken = experiment.sample_ratio(ibis.memtable(arms({"control": 1000, "a": 1200}, [0.1, 0.1])), "control")
+    assert not broken.sound and broken.pvalue == pytest.approx(stats.binomtest(1000, 2200).pvalue, rel=0.1)
+    sound = experiment.sample_ratio(ibis.memtable(arms({"a": 1000, "control": 1020}, [0.1, 0.1])), "control")
+    assert sound.sound and sound.table["variant"].tolist() == ["control", "a"]
+    planned = experiment.sample_ratio(ibis.memtable(arms({"a": 500, "control": 1010}, [0.1, 0.1])), "control", {"a": 1, "control": 2})
+    assert planned.sound and planned.table["planned"].tolist() == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_a_sound_split_is_refused_at_the_promised_rate():
+    rng = np.random.default_rng(11)
+    pvalues = [stats.chisquare(rng.multinomial(9000, [1 / 3] * 3)).pvalue for _ in range(4000)]
+    assert np.mean(np.array(pvalues) < experiment.SAMPLE_RATIO_ALPHA) < 0.003
+    assert experiment.SAMPLE_RATIO_ALPHA == 0.001
+
+
+def test_what_cannot_be_analysed_is_named():
+    table = ibis.memtable(arms({"control": 20, "a": 20}, [0.5, 0.5]))
+    with pytest.raises(ValueError, match="the arms are 'a', 'control'"):
+        experiment.sample_ratio(table, "none")
+    lacking = arms({"control": 20, "a": 20}, [0.5, 0.5])
+    lacking.loc[lacking["unit_id"] == "3", "outcome_visit"] = None
+    assert experiment.missing_outcomes(ibis.memtable(lacking))["missing"].tolist() == [1]
+    with pytest.raises(ValueError, match="1 units have no visit"):
+        experiment.effects(ibis.memtable(lacking), "control")

@@ -1,0 +1,63 @@
+"""The catalogue is read strictly, and says what is wrong and where."""
+
+import pytest
+
+from customerlab.data.catalog import find_data_set, load_catalog
+from customerlab.errors import CustomerlabError
+
+GOOD = """
+shop:
+  title: A shop
+  files: {log: {path: log.csv, delimiter: ";"}}
+  tables:
+    transactions:
+      columns: {customer_id: c, order_id: o, ordered_at: {column: d, format: "%d.%m.%Y"}, product_id: p, quantity: q, unit_price: u}
+      clean: [customer_missing, {order_cancelled: {prefix: S}}]
+"""
+
+
+def write(project, text):
+    (project / "data" / "catalog.yml").write_text(text, encoding="utf-8")
+    return project
+
+
+def test_an_entry_is_read(project):
+    entry = find_data_set(write(project, GOOD), "shop")
+    table = entry.tables["transactions"]
+    assert entry.sources["log"].delimiter == ";"
+    assert table.columns["ordered_at"].format == "%d.%m.%Y"
+    assert table.clean == (("customer_missing", {}), ("order_cancelled", {"prefix": "S"}))
+
+
+def test_shipped_entries(root):
+    assert list(load_catalog(root)) == ["demo", "online_retail", "hillstrom_email", "movielens_latest_small"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("title:", "titel:"), "unknown key 'titel'"),
+        (("quantity: q", "quantitty: q"), "no column 'quantitty'"),
+        ((", unit_price: u", ""), "no column is mapped to unit_price"),
+        (("customer_missing", "customer_mising"), "did you mean customer_missing?"),
+        (("transactions:", "transaction:"), "did you mean transactions?"),
+        (("path: log.csv", "path: ../log.csv"), "leaves the data folders"),
+        (("path: log.csv", "path: log.doc"), "cannot read 'log.doc'"),
+        (("path: log.csv", 'path: "*.csv", sha256: abc'), "a glob cannot have one checksum"),
+        (("{prefix: S}", "{suffix: S}"), "unknown key 'suffix'"),
+        (("title: A shop", "title: A shop\n  title: Two"), "stands here twice"),
+        (("product_id: p", "product_id: "), "no column is named"),
+        ((": A shop", ": [unclosed"), "not readable as YAML"),
+        (("shop:", "../shop:"), "cannot name a data set"),
+    ],
+)
+def test_what_is_wrong_is_named(project, change, said):
+    assert change[0] in GOOD
+    with pytest.raises(CustomerlabError, match=r"(?s).*catalog\.yml") as caught:
+        load_catalog(write(project, GOOD.replace(*change)))
+    assert said in str(caught.value)
+
+
+def test_an_unknown_data_set_is_answered_with_the_known_ones(root):
+    with pytest.raises(CustomerlabError, match="did you mean online_retail"):
+        find_data_set(root, "onlineretail")

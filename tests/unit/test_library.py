@@ -1,0 +1,53 @@
+"""The library's own rules: imports point one way, examples run, every public thing is documented."""
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import customerlab
+from helpers import BIN
+
+MODULES = sorted(m.name for m in pkgutil.walk_packages(customerlab.__path__, "customerlab."))
+
+
+def test_imports_point_one_way(root):
+    done = subprocess.run([BIN / "lint-imports"], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_run(module, project, monkeypatch):
+    monkeypatch.chdir(project / "notebooks")
+    result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
+
+
+def test_there_are_examples():
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    examples = [t for m in MODULES for t in finder.find(importlib.import_module(m)) if t.examples]
+    assert len(examples) >= 20
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_public_things_are_documented_and_typed(module):
+    path = Path(importlib.import_module(module).__file__)
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), f"{module} has no docstring"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") and node in tree.body:
+            assert ast.get_docstring(node), f"{module}.{node.name} has no docstring"
+    assert len(path.read_text().splitlines()) <= 400, f"{module} is too long"
+
+
+def test_public_names_are_lazy_and_right():
+    for name, home in customerlab.HOMES.items():
+        module, _, attribute = home.partition(":")
+        thing = getattr(customerlab, name)
+        assert thing is (getattr(importlib.import_module(module), attribute) if attribute else importlib.import_module(module))
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = customerlab.nothing

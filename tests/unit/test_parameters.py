@@ -1,0 +1,229 @@
+"""Typed parameters, runs and plans: what is wrong is refused before anything heavy is imported."""
+
+import json
+
+import nbformat
+import pytest
+
+from customerlab.errors import CustomerlabError, ParameterError
+from customerlab.workbench.notebook import load_notebooks, parse_parameters
+from customerlab.workbench.plan import check_run_name, make_plan
+from helpers import ROOT, add_shop, as_written, call, stranger_lines
+
+CELL = """\
+run: str = "demo"  # the run
+bins: int = 5  # bins (2 to 10)
+share: float = 0.5  # a share (0.1 to 0.9)
+verbose: bool = False  # talk
+method: str = "ward"  # linkage (one of ward, average)
+days: list[int] = [7, 28]  # windows (1 to 365)
+"""
+
+
+def parameters():
+    return parse_parameters(CELL, "cell")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("bins", 2), ("share", 0.9), ("share", 0.5), ("verbose", True), ("method", "average"), ("days", []), ("days", [1]), ("run", "")],
+)
+def test_right_values_pass(name, value):
+    assert parameters()[name].check(value, "here") == value
+
+
+def test_a_whole_number_is_a_number():
+    table = parse_parameters("x: float = 1.0  # x (0 to 5)", "cell")
+    assert isinstance(table["x"].check(3, "here"), float)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("bins", 1), ("bins", 11), ("bins", 5.0), ("bins", "5"), ("bins", True), ("bins", None), ("share", 0.91), ("share", "half"),
+        ("share", float("nan")), ("verbose", 1), ("method", "single"), ("days", [0]), ("days", 7), ("days", ["7"]), ("run", 7),
+    ],
+)  # fmt: skip
+def test_wrong_values_are_refused(name, value):
+    with pytest.raises(ParameterError) as caught:
+        parameters()[name].check(value, "here")
+    message = str(caught.value)
+    assert f"{name} = {value!r}" in message and "here" in message and "expected" in message
+
+
+@pytest.mark.parametrize(
+    "cell", ["x = 1", "x: int", "x: dict = {}  # no", "x: int = y  # no", "x: int | None = None  # no", "x: int = 5  # x (6 to 9)"]
+)
+def test_what_is_no_parameter_is_refused(cell):
+    with pytest.raises(ParameterError):
+        parse_parameters(cell, "cell")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", "a b", "-x", "a" * 65, "x\n"])
+def test_run_names_that_leave_the_folder_are_refused(name):
+    with pytest.raises(ParameterError, match="cannot name a run"):
+        check_run_name(name)
+
+
+def test_notebooks_declare_the_same_parameter_alike():
+    seen = {}
+    for notebook in load_notebooks(ROOT):
+        for name, parameter in notebook.parameters.items():
+            assert parameter.help, f"{notebook.name}: {name} has no comment"
+            assert parameter.kind not in ("int", "float") or parameter.low is not None, f"{notebook.name}: {name} has no range"
+            assert seen.setdefault(name, parameter) == parameter, f"{name} differs in {notebook.name}"
+    assert seen["run"].default == "demo"
+
+
+def test_papermill_reads_the_same_parameters():
+    from papermill import inspect_notebook
+
+    for notebook in load_notebooks(ROOT):
+        assert set(inspect_notebook(str(notebook.path))) == set(notebook.parameters)
+
+
+def test_each_notebook_gets_only_what_it_declares():
+    plan = make_plan(ROOT, "demo", {"rfm_bins": "4", "control": "newsletter"})
+    assert plan.step("02").parameters["rfm_bins"] == 4
+    assert "rfm_bins" not in plan.step("05").parameters and plan.step("05").parameters["control"] == "newsletter"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("run: demo\nrfm_bin: 4\n", "did you mean rfm_bins?"),
+        ("run: demo\nrfm_bins: four\n", "rfm_bins = 'four'"),
+        ("run: demo\nrfm_bins: 40\n", "from 2 to 10"),
+        ("run: demo\nas_of: 2024-12-01\n", "write it in quotes"),
+        ("run: other\n", "run: demo, the file's own name"),
+        ("rfm_bins: 4\n", "the key `run` is missing"),
+        ("run: demo\nrun: demo\n", "stands here twice"),
+        ("run: demo\ndata: nope\n", "no data set is called 'nope'"),
+        ("- run\n", "not a mapping"),
+        ("", "the key `run` is missing"),
+    ],
+)
+def test_wrong_params_files_are_refused(project, text, said):
+    (project / "params" / "demo.yml").write_text(text)
+    with pytest.raises(CustomerlabError) as caught:
+        make_plan(project, "demo")
+    assert said in str(caught.value) and "params/demo.yml" in str(caught.value)
+
+
+def test_edges_are_read_from_the_code():
+    plan = make_plan(ROOT, "demo")
+    assert plan.step("03").notebook.loads == ["rfm_segments"] and "rfm_segments" in plan.step("02").notebook.saves
+    assert set(plan.step("04").sources) == {"transactions", "products", "ratings"}
+    assert make_plan(ROOT, "online_retail").tables == {
+        "transactions": "online_retail", "products": "online_retail", "ratings": "movielens_latest_small", "experiment": "hillstrom_email",
+    }  # fmt: skip
+
+
+def test_what_a_shop_lacks_is_left_out_with_the_reason(project):
+    add_shop(project, as_written(stranger_lines()))
+    plan = make_plan(project, "my_shop")
+    assert [step.name[:2] for step in plan.included] == ["01", "02", "03", "04"]
+    assert plan.step("05").left_out == "the data set my_shop has no experiment table"
+    assert "no ratings table" in " ".join(plan.step("04").notes)
+
+
+def test_what_depends_on_a_left_out_notebook_is_left_out(project):
+    (project / "params" / "hillstrom.yml").write_text("run: hillstrom\ndata: hillstrom_email\ncontrol: No E-Mail\n")
+    plan = make_plan(project, "hillstrom")
+    assert [step.name[:2] for step in plan.included] == ["05"]
+    assert plan.step("03").left_out == "no notebook of this run makes rfm_segments"
+
+
+def edit(project, name, change):
+    path = project / "notebooks" / f"{name}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+
+
+def fingerprints(project):
+    plan = make_plan(project, "demo")
+    return {step.name: plan.fingerprint(step) for step in plan.included}
+
+
+def test_only_what_counts_changes_a_fingerprint(project):
+    before = fingerprints(project)
+
+    def saved(notebook):
+        for cell in notebook.cells:
+            cell.metadata["collapsed"] = True
+            if cell.cell_type == "markdown":
+                cell.source += "\n\nA remark."
+            else:
+                cell.outputs, cell.execution_count = [], 7
+                cell.source += "\n# a comment"
+
+    edit(project, "03_clustering", saved)
+    assert fingerprints(project) == before
+
+    def changed(notebook):
+        next(c for c in notebook.cells if "lab.save" in c.source).source += "\nx = 1"
+
+    edit(project, "03_clustering", changed)
+    after = fingerprints(project)
+    assert {name for name in before if before[name] != after[name]} == {"03_clustering"}
+
+
+def test_parameters_and_data_change_fingerprints(project):
+    before = fingerprints(project)
+    (project / "params" / "demo.yml").write_text("run: demo\nrfm_bins: 4\n")
+    after = fingerprints(project)
+    assert {name for name in before if before[name] != after[name]} == {"02_rfm"}
+    with (project / "data" / "demo" / "experiment.csv").open("a") as handle:
+        handle.write("\n")
+    again = fingerprints(project)
+    assert {name for name in before if after[name] != again[name]} == {"05_ab_analysis"}
+
+
+def test_imported_code_alone_counts():
+    from customerlab.data.fingerprint import reached
+
+    modules = {n.name: set(reached(n.imports)) for n in load_notebooks(ROOT)}
+    assert "customerlab.analysis.rfm" in modules["02_rfm"] and "customerlab.analysis.clustering" not in modules["02_rfm"]
+    assert "customerlab.data.clean" in modules["02_rfm"], "what Run imports counts too"
+    assert all("customerlab.workbench.site" not in m for m in modules.values())
+
+
+def test_a_wrong_parameter_fails_before_anything_heavy_is_imported():
+    code = (
+        "import sys; from customerlab.workbench.cli import main\n"
+        "try: main(['run', '02', '-p', 'rfm_bins=99'])\n"
+        "except SystemExit as end: status = end.code\n"
+        "heavy = {'pandas', 'ibis', 'papermill', 'matplotlib', 'sklearn', 'nbformat'} & set(sys.modules)\n"
+        "print(status, sorted(heavy))"
+    )
+    done = call(ROOT, "python", "-c", code)
+    assert done.stdout.split() == ["1", "[]"]
+    assert "rfm_bins = 99" in done.stderr and "-p rfm_bins" in done.stderr and "from 2 to 10" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--run", "nope"], "there is no run called 'nope'"),
+        (["run", "--run", "../demo"], "cannot name a run"),
+        (["run", "09"], "no notebook is called '09'"),
+        (["run", "-p", "rfm_bins"], "sets nothing"),
+        (["run", "-p", "rfm_bin=4"], "did you mean rfm_bins?"),
+        (["run", "-p", "run=online_retail"], "run is not to be overridden"),
+        (["data", "get", "online"], "did you mean online_retail?"),
+    ],
+)
+def test_wrong_words_on_the_command_line(words, said):
+    done = call(ROOT, "customerlab", *words, check=False)
+    assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_outside_a_project(tmp_path):
+    done = call(tmp_path, "customerlab", "run", check=False)
+    assert done.returncode == 1 and "not a customerlab project" in done.stderr
+
+
+def test_every_shipped_notebook_is_valid():
+    for notebook in load_notebooks(ROOT):
+        nbformat.validate(json.loads(notebook.path.read_text()))

@@ -1,0 +1,130 @@
+"""The Run in a notebook's hands: artefacts, metrics, and what is shown."""
+
+import base64
+
+import pandas as pd
+import pytest
+
+from customerlab.data.project import file_digest, read_json, write_json, written_aside
+from customerlab.errors import CustomerlabError, RunError
+from customerlab.workbench.display import checks, show
+from customerlab.workbench.normalise import masked
+from customerlab.workbench.run import STAGING, Run
+
+
+@pytest.fixture
+def lab(project, monkeypatch):
+    monkeypatch.chdir(project / "notebooks")
+    return Run("demo", "02_rfm")
+
+
+TABLE = pd.DataFrame({"customer_id": ["b", "a"], "value": [2.0, 1.0]})
+
+
+def test_what_is_saved_is_loaded_in_a_fixed_order(lab):
+    lab.save("rfm_segments", TABLE, key="customer_id")
+    path = lab.folder / "artifacts" / "rfm_segments.parquet"
+    digest = file_digest(path)
+    lab.save("rfm_segments", TABLE[::-1], key="customer_id")
+    assert file_digest(path) == digest
+    assert lab.load("rfm_segments")["customer_id"].tolist() == ["a", "b"]
+
+
+def test_a_key_has_to_name_every_row(lab):
+    with pytest.raises(RunError, match="does not name every row"):
+        lab.save("rfm_segments", pd.concat([TABLE, TABLE]), key="customer_id")
+    with pytest.raises(RunError):
+        lab.save("rfm_segments", TABLE.assign(customer_id=None), key="customer_id")
+
+
+def test_a_missing_artefact_names_the_command(lab):
+    with pytest.raises(RunError) as caught:
+        lab.load("rfm_segments")
+    assert "customerlab run 02 --run demo" in str(caught.value)
+
+
+def test_results_by_hand_ask_for_a_rerun_only_where_they_differ(lab):
+    stamp = lab.folder / ".state" / "02_rfm.stamp"
+    lab.save("rfm_segments", TABLE, key="customer_id")
+    lab.record(customers=2)
+    write_json(stamp, "true")
+    before = stamp.read_text()
+    lab.save("rfm_segments", TABLE, key="customer_id")
+    lab.record(customers=2)
+    assert stamp.read_text() == before
+    lab.record(customers=3)
+    assert stamp.read_text() != before
+    assert read_json(lab.folder / "metrics.json") == {"02_rfm": {"customers": 3}}
+
+
+def test_a_runner_gives_a_folder_aside(lab, tmp_path, monkeypatch):
+    monkeypatch.setenv(STAGING, str(tmp_path / "aside"))
+    lab.save("rfm_segments", TABLE, key="customer_id")
+    assert (tmp_path / "aside" / "artifacts" / "rfm_segments.parquet").is_file()
+    assert not (lab.folder / "artifacts").exists()
+
+
+def test_a_table_that_the_shop_lacks(lab):
+    assert lab.table("products", optional=True) is not None
+    other = Run("demo", "04_recommenders", data="hillstrom_email")
+    assert other.table("ratings", optional=True) is None
+    with pytest.raises(CustomerlabError, match="no ratings table"):
+        other.table("ratings")
+
+
+def test_a_run_name_cannot_leave_the_folder(project, monkeypatch):
+    monkeypatch.chdir(project)
+    with pytest.raises(CustomerlabError, match="cannot name a run"):
+        Run("../demo", "02_rfm")
+
+
+def test_half_a_file_is_never_seen(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(OSError), written_aside(path) as aside:
+        aside.write_text("half")
+        raise OSError("disk full")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def shown(capsys, monkeypatch, item, caption, formats=None):
+    said = []
+    monkeypatch.setattr("customerlab.workbench.display.display", lambda data, **_: said.append(data))
+    show(item, caption, formats)
+    return said
+
+
+def test_a_table_is_shown_without_changing_ids_and_escaped(capsys, monkeypatch):
+    table = pd.DataFrame({"name": ["<b>bold</b>"], "share": [0.123]})
+    first, second = (shown(capsys, monkeypatch, table, "A <caption>", {"share": "{:.1%}"})[0] for _ in range(2))
+    assert first == second
+    assert "<b>" not in first["text/html"] and "A &lt;caption&gt;" in first["text/html"]
+    assert "12.3%" in first["text/html"] and "12.3%" in first["text/plain"]
+
+
+def test_a_format_of_an_unknown_column_is_refused(capsys, monkeypatch):
+    with pytest.raises(KeyError, match="shares"):
+        shown(capsys, monkeypatch, TABLE, "A table", {"shares": "{}"})
+
+
+def test_a_figure_is_shown_with_alt_text_and_caption(capsys, monkeypatch):
+    from customerlab.figures.rfm import lorenz
+
+    picture, again = (lorenz(pd.DataFrame({"share_of_customers": [0, 1], "share_of_revenue": [0, 1]}), 0.0) for _ in range(2))
+    image, caption = shown(capsys, monkeypatch, picture, "How uneven?")
+    assert image["text/plain"] == picture.alt and "Gini 0.00" in picture.alt
+    assert caption["text/plain"] == "How uneven?"
+    png = again.png()
+    assert base64.b64decode(image["image/png"]) == png and b"Software" not in png
+
+
+def test_checks_stop_an_unattended_rerun():
+    checks(sound=True)
+    with pytest.raises(AssertionError, match="shares sum to one; kept is read"):
+        checks(shares_sum_to_one=False, sound=True, kept_is_read=0)
+
+
+def test_what_differs_between_equal_runs_is_masked():
+    text = "/tmp/ipykernel_12/345.py:3: UserWarning: <a at 0x7fa0b1c2d3e4>"
+    assert masked(text) == "<cell>:3: UserWarning: <a at 0x0>"
+    assert masked("0x12 stays, and so does 1,234.5") == "0x12 stays, and so does 1,234.5"
