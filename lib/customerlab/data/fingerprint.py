@@ -5,7 +5,6 @@ Only code counts. Comments, docstrings and layout do not, nor do outputs saved i
 
 import ast
 import dataclasses
-import importlib.util
 import json
 from collections.abc import Iterable
 from functools import cache
@@ -34,8 +33,9 @@ def normal_form(source: str) -> str:
 
 @cache
 def _module_file(module: str) -> Path | None:
-    spec = importlib.util.find_spec(module)
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+    # by path: importlib would import a module's parents to find it, and with them seaborn and ibis
+    base = Path(__file__).parents[1].joinpath(*module.split(".")[1:])
+    return next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
 
 
 @cache
@@ -61,15 +61,8 @@ def _targets(module: str, names: tuple[str, ...]) -> list[str]:
 
     if module == PACKAGE and names:
         return [customerlab.HOMES[name].partition(":")[0] if name in customerlab.HOMES else module for name in names]
-    submodules = [f"{module}.{name}" for name in names if _is_module(f"{module}.{name}")]
+    submodules = [f"{module}.{name}" for name in names if _module_file(f"{module}.{name}")]
     return [*submodules, module]
-
-
-def _is_module(name: str) -> bool:
-    try:
-        return _module_file(name) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def reached(sources: Iterable[tuple[str, tuple[str, ...]]]) -> list[str]:

@@ -84,9 +84,10 @@ def prepare(root: Path, run_folder: Path, table: str, data_set_name: str, *, pro
 
 def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path) -> dict[str, Any]:
     """Write one canonical table to `target` and return its report."""
-    # A database file beside the target, so that a log larger than memory is staged on disk.
-    con = ibis.duckdb.connect(target.with_suffix(".duckdb"))
+    con = None
     try:
+        # A database file beside the target, so that a log larger than memory is staged on disk.
+        con = ibis.duckdb.connect(target.with_suffix(".duckdb"))
         columns = [m.column for m in table_map.columns.values() if m.column]
         text = read.read_text(con, paths, source, columns)
         spans = [m for m in table_map.columns.values() if source.span and m.column == source.span[0]]
@@ -117,7 +118,8 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
             where="outputs/", expected="room on the disk and the right to write", do="free some space and run again",
         ) from None  # fmt: skip
     finally:
-        con.disconnect()
+        if con is not None:
+            con.disconnect()
         target.with_suffix(".duckdb").unlink(missing_ok=True)
         remove_tree(target.with_suffix(".duckdb.tmp"))
     if rows < steps[-1]["rows_left"]:

@@ -21,6 +21,10 @@ class _Group(click.Group):
         except CustomerlabError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
+        except OSError as error:  # a full disk, a folder that may not be written
+            message = f"{error.strerror or error} — {error.filename or 'a file'}; earlier results are in place"
+            click.echo(f"error: {message}", err=True)
+            sys.exit(1)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,8 @@ UNSTABLE: dict[str, tuple[str, str]] = {
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return the notebook without run times, paths of this machine and addresses in memory.
 
-    Ids of cells, execution counts, outputs and the tags of cells stay.
+    Execution counts, outputs and the tags and ids of cells stay, but for the cell of injected parameters: papermill gives
+    it a new random id each time.
     """
     notebook.metadata = nbformat.from_dict(
         {
@@ -26,6 +27,8 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     )
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
+        if "injected-parameters" in tags:
+            cell.id = "injected-parameters"
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         for output in cell.get("outputs", []):
             _mask(output)

@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 from jinja2 import Environment, FileSystemLoader
 from nbconvert import HTMLExporter
+from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
 
 from customerlab.data.project import read_json, written_aside
@@ -82,7 +83,9 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
     """The second-level headings of a notebook and the anchors that nbconvert gives them."""
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     headings = [line[3:].strip() for text in texts for line in text.splitlines() if line.startswith("## ")]
-    return [(heading, re.sub(r"[^\w\-.]", "", heading.replace(" ", "-"))) for heading in headings]
+    # nbconvert's own filter is asked, because how it makes an id of a heading is not documented
+    found = [re.search(r'id="([^"]*)"', str(markdown2html(f"## {heading}"))) for heading in headings]
+    return [(heading, match[1]) for heading, match in zip(headings, found, strict=True) if match]
 
 
 def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], failed: dict[str, str]) -> str:
