@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from customerlab.data.catalog import find_data_set
 from customerlab.data.fetch import locate
 from customerlab.data.prepare import Prepared, prepare
@@ -31,7 +30,9 @@ def real_table(tmp_path_factory: pytest.TempPathFactory):
         entry = find_data_set(ROOT, data_set)
         source = entry.sources[entry.tables[table].source]
         if locate(ROOT, source) is None:
-            pytest.skip(f"{source.forms[0].path} is not on this machine (set CUSTOMERLAB_DATA, or put it into data/raw/)")
+            pytest.skip(
+                f"{source.forms[0].path} is not on this machine (set CUSTOMERLAB_DATA, or put it into data/raw/)"
+            )
         return prepare(ROOT, folder / data_set, table, data_set)
 
     return get

@@ -28,7 +28,11 @@ def faults(notebook: NotebookNode) -> Iterator[str]:
         where = f"cell {cell.execution_count}"
         if cell.source.rstrip().endswith(";"):
             yield f"{where} is silenced"
-        if re.search(r"\b(show|findings|checks)\(", cell.source) and "import" not in cell.source.split("\n")[0] and not cell.outputs:
+        if (
+            re.search(r"\b(show|findings|checks)\(", cell.source)
+            and "import" not in cell.source.split("\n")[0]
+            and not cell.outputs
+        ):
             yield f"{where} shows something and has no output"
         for output in cell.outputs:
             yield from _output_faults(output, where)

@@ -25,7 +25,7 @@ HOMES = {
 }
 """The public names and where they live, `module` or `module:attribute`."""
 
-__all__ = list(HOMES)  # noqa: PLE0604
+__all__ = list(HOMES)
 
 
 def __getattr__(name: str) -> Any:

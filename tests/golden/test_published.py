@@ -1,9 +1,8 @@
 """Published numbers of published data; skipped where the data are not on this machine."""
 
+import ibis
 import pandas as pd
 import pytest
-
-import ibis
 from customerlab.analysis import clustering, experiment, explore, recommend, rfm
 from customerlab.data.engine import connect, open_table
 
@@ -51,7 +50,9 @@ def test_equal_values_get_equal_scores_where_ranks_would_not(online_retail):
     scores = rfm.score(table).table.set_index("customer_id")[list(rfm.SCORES)]
     shuffled = rfm.score(again).table.set_index("customer_id")[list(rfm.SCORES)].loc[scores.index]
     assert (scores == shuffled).all(axis=None)
-    by_rank = [pd.qcut(t.set_index("customer_id")["frequency"].rank(method="first"), 5, labels=False) for t in (table, again)]
+    by_rank = [
+        pd.qcut(t.set_index("customer_id")["frequency"].rank(method="first"), 5, labels=False) for t in (table, again)
+    ]
     assert (by_rank[0] != by_rank[1].loc[by_rank[0].index]).sum() > 400, "what this guards against"
 
 
@@ -73,7 +74,9 @@ def test_recommenders_reach_the_published_baselines(online_retail):
     split = recommend.split_by_time(online_retail[0], 28, pattern=r"^\d{5}")
     assert len(split.warm) == 1_301
     models = [recommend.Popularity(), recommend.PersonalFrequency()]
-    table = recommend.summary(recommend.evaluate(split, models, 10), 7).query("task == 'all'").set_index("model")["ndcg"]
+    table = (
+        recommend.summary(recommend.evaluate(split, models, 10), 7).query("task == 'all'").set_index("model")["ndcg"]
+    )
     assert round(table["popularity"], 3) == 0.143
     assert round(table["personal frequency"], 3) == 0.353
 
@@ -95,13 +98,19 @@ def hillstrom(real_table):
 
 def test_hillstrom_arms(hillstrom):
     ratio = experiment.sample_ratio(hillstrom, "No E-Mail")
-    assert ratio.table.set_index("variant")["units"].to_dict() == {"No E-Mail": 21_306, "Mens E-Mail": 21_307, "Womens E-Mail": 21_387}
+    assert ratio.table.set_index("variant")["units"].to_dict() == {
+        "No E-Mail": 21_306,
+        "Mens E-Mail": 21_307,
+        "Womens E-Mail": 21_387,
+    }
     assert ratio.sound
 
 
 def test_hillstrom_effects(hillstrom):
     table = experiment.effects(hillstrom, "No E-Mail")
-    means = table.pivot(index="variant", columns="outcome", values="variant_mean")[["visit", "conversion", "spend"]].round(6)
+    means = table.pivot(index="variant", columns="outcome", values="variant_mean")[
+        ["visit", "conversion", "spend"]
+    ].round(6)
     assert means.loc["Mens E-Mail"].tolist() == [0.182757, 0.012531, 1.422617]
     assert means.loc["Womens E-Mail"].tolist() == [0.151400, 0.008837, 1.077202]
     control = table.drop_duplicates("outcome").set_index("outcome")["control_mean"].round(6)
@@ -109,14 +118,18 @@ def test_hillstrom_effects(hillstrom):
     lifts = table.pivot(index="variant", columns="outcome", values="effect")[["visit", "conversion", "spend"]].round(7)
     assert lifts.loc["Mens E-Mail"].tolist() == [0.0765896, 0.0068050, 0.7698272]
     assert lifts.loc["Womens E-Mail"].tolist() == [0.0452331, 0.0031111, 0.4244122]
-    outcomes = hillstrom.aggregate(v=hillstrom.outcome_visit.sum(), c=hillstrom.outcome_conversion.sum(), s=hillstrom.outcome_spend.sum())
+    outcomes = hillstrom.aggregate(
+        v=hillstrom.outcome_visit.sum(), c=hillstrom.outcome_conversion.sum(), s=hillstrom.outcome_spend.sum()
+    )
     assert outcomes.to_pandas().round(2).iloc[0].tolist() == [9_394, 578, 67_258.13]
 
 
 def test_movielens(real_table):
     report = real_table("movielens_latest_small", "ratings").report
     ratings = open_table(connect(), real_table("movielens_latest_small", "ratings").path)
-    counted = ratings.aggregate(users=ratings.customer_id.nunique(), films=ratings.product_id.nunique()).to_pandas().iloc[0]
+    counted = (
+        ratings.aggregate(users=ratings.customer_id.nunique(), films=ratings.product_id.nunique()).to_pandas().iloc[0]
+    )
     assert (report["rows"], counted["users"], counted["films"]) == (100_004, 671, 9_066)
     assert real_table("movielens_latest_small", "products").report["rows"] == 9_125
     # the edition says: from 9 January 1995 to 16 October 2016

@@ -7,13 +7,11 @@ import re
 import resource
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
-
 from customerlab.data.catalog import find_data_set
 from customerlab.data.fetch import locate
 from customerlab.workbench.notebook import load_notebooks
@@ -75,7 +73,12 @@ def test_the_pages_are_whole_and_need_no_network(demo):
         text = path.read_text()
         assert not re.search(r'(?:src|href)="(?!data:|#|[\w]+\.html)', text), "nothing outside the folder is loaded"
         assert not re.search(r"<script|@import|url\(", text)
-        assert text.count("<h1") == 1 and '<html lang="en">' in text and 'name="viewport"' in text and "prefers-color-scheme: dark" in text
+        assert (
+            text.count("<h1") == 1
+            and '<html lang="en">' in text
+            and 'name="viewport"' in text
+            and "prefers-color-scheme: dark" in text
+        )
         for alt in re.findall(r"<img[^>]*alt=\"([^\"]*)\"", text):
             assert len(alt) > 40
         assert text.count("<img") == len(re.findall(r"<img[^>]*alt=\"[^\"]+\"", text)) == text.count("<figcaption>")
@@ -85,7 +88,7 @@ def test_the_pages_are_whole_and_need_no_network(demo):
     assert all(f'href="{name}.html"' in index for name in NAMES)
     rfm = (site / "02_rfm.html").read_text()
     assert 'rel="prev" href="01_eda.html"' in rfm and 'rel="next" href="03_clustering.html"' in rfm
-    assert "<details class=\"source\"><summary>Code" in rfm and "rfm_bins" in rfm and "sha256" in rfm
+    assert '<details class="source"><summary>Code' in rfm and "rfm_bins" in rfm and "sha256" in rfm
 
 
 def test_a_second_run_executes_nothing(demo):
@@ -132,10 +135,19 @@ def test_a_failing_notebook_stops_only_its_dependents(demo):
     assert done.returncode != 0
     assert "02_rfm stopped: RuntimeError: planted" in done.stdout and "failed/02_rfm.ipynb" in done.stdout
     assert started(done.stdout) == ["02_rfm", "05_ab_analysis"] and "[05_ab_analysis] done" in done.stdout
-    assert digests(out / "artifacts") == artifacts and (out / "02_rfm.ipynb").read_text() == page, "earlier results are intact"
+    assert digests(out / "artifacts") == artifacts and (out / "02_rfm.ipynb").read_text() == page, (
+        "earlier results are intact"
+    )
     assert (out / "failed" / "02_rfm.ipynb").is_file()
-    assert "planted" in (out / "site" / "index.html").read_text() and "planted" in (out / "site" / "02_rfm.html").read_text()
-    edit(project, "02_rfm", lambda n: [c.update(source=c.source.replace("raise RuntimeError('planted')", "")) for c in n.cells])
+    assert (
+        "planted" in (out / "site" / "index.html").read_text()
+        and "planted" in (out / "site" / "02_rfm.html").read_text()
+    )
+    edit(
+        project,
+        "02_rfm",
+        lambda n: [c.update(source=c.source.replace("raise RuntimeError('planted')", "")) for c in n.cells],
+    )
     assert started(call(project, *SNAKEMAKE).stdout) == ["02_rfm", "03_clustering"]
     assert not list((out / "failed").iterdir())
 
@@ -242,10 +254,16 @@ def test_a_full_disk_is_named_and_earlier_results_stay(project):
     # as on a full disk, writing fails part-way: at first a result, then a table
     notebook = project / "notebooks" / "05_ab_analysis.ipynb"
     done = call(project, "customerlab", "run", "05", "--no-site", check=False, preexec_fn=no_file_larger(40_000))
-    assert done.returncode == 1 and "05_ab_analysis could not be written" in done.stdout and "free some space" in done.stdout
+    assert (
+        done.returncode == 1
+        and "05_ab_analysis could not be written" in done.stdout
+        and "free some space" in done.stdout
+    )
     assert digests(out / "artifacts") == before and notebook.is_file()
     catalog = project / "data" / "catalog.yml"
-    catalog.write_text(catalog.read_text().replace("outcomes: [visit, conversion, spend]", "outcomes: [visit, conversion]"))
+    catalog.write_text(
+        catalog.read_text().replace("outcomes: [visit, conversion, spend]", "outcomes: [visit, conversion]")
+    )
     done = call(project, "customerlab", "run", "05", "--no-site", check=False, preexec_fn=no_file_larger(8_000))
     assert done.returncode == 1 and "Traceback" not in done.stderr and "free some space" in done.stderr
     assert digests(out / "tables") == tables and digests(out / "artifacts") == before
@@ -288,7 +306,11 @@ def test_the_doctor_and_the_data_commands(project):
 
 
 def test_refresh_stores_what_nbval_compares(project):
-    edit(project, "05_ab_analysis", lambda n: [c.update(outputs=[], execution_count=None) for c in n.cells if c.cell_type == "code"])
+    edit(
+        project,
+        "05_ab_analysis",
+        lambda n: [c.update(outputs=[], execution_count=None) for c in n.cells if c.cell_type == "code"],
+    )
     call(project, "customerlab", "refresh", "05")
     stored = (project / "notebooks" / "05_ab_analysis.ipynb").read_text()
     assert stored == (ROOT / "notebooks" / "05_ab_analysis.ipynb").read_text()
@@ -300,7 +322,9 @@ def test_online_retail(project):
         for source in find_data_set(ROOT, name).sources.values():
             found = locate(ROOT, source)
             if found is None:
-                pytest.skip(f"{source.forms[0].path} is not on this machine (set CUSTOMERLAB_DATA, or put it into data/raw/)")
+                pytest.skip(
+                    f"{source.forms[0].path} is not on this machine (set CUSTOMERLAB_DATA, or put it into data/raw/)"
+                )
             target = project / "data" / "raw" / found[0].path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(found[1][0].resolve())
@@ -314,4 +338,6 @@ def test_online_retail(project):
     assert round(metrics["04_recommenders"]["ndcg_personal_frequency"], 3) == 0.353
     assert metrics["05_ab_analysis"]["units"] == 64_000 and metrics["05_ab_analysis"]["split_sound"] == 1
     page = (out / "site" / "01_eda.html").read_text()
-    assert all(number in page for number in ("541,909", "406,829", "397,924", "397,884", "4,338", "18,532", "8,911,407.90"))
+    assert all(
+        number in page for number in ("541,909", "406,829", "397,924", "397,884", "4,338", "18,532", "8,911,407.90")
+    )

@@ -10,7 +10,6 @@ import subprocess
 
 import nbformat
 import pytest
-
 from customerlab.workbench.normalise import normalise
 from customerlab.workbench.notebook import load_notebooks
 from helpers import BIN, ROOT, copy_project
@@ -38,7 +37,7 @@ def test_it_is_stored_normalised_and_short(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_the_story_is_told_by_calls(path):
-    """A function longer than a few lines lives in lib/; one import line for the library; the run's name is the file's."""
+    """Functions live in lib/, one line imports the library, and a Run is told the name of its file."""
     code = [c.source for c in read(path).cells if c.cell_type == "code"]
     trees = [ast.parse(source) for source in code]
     assert not [n.name for t in trees for n in ast.walk(t) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
@@ -55,8 +54,20 @@ def test_no_result_is_typed_into_prose(path):
 
 
 def nbval(project, *names):
-    words = ["-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "-o", "addopts=", *[f"notebooks/{n}.ipynb" for n in names]]
-    return subprocess.run([BIN / "python", *words], cwd=project, capture_output=True, text=True, timeout=500, check=False)
+    words = [
+        "-m",
+        "pytest",
+        "--nbval",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "addopts=",
+        *[f"notebooks/{n}.ipynb" for n in names],
+    ]
+    return subprocess.run(
+        [BIN / "python", *words], cwd=project, capture_output=True, text=True, timeout=500, check=False
+    )
 
 
 @pytest.mark.slow
@@ -72,7 +83,12 @@ def test_one_changed_number_turns_it_red(tmp_path):
     project = copy_project(tmp_path / "project")
     path = project / "notebooks" / "02_rfm.ipynb"
     notebook = read(path)
-    output = next(o for c in notebook.cells for o in c.get("outputs", []) if "Gini coefficient is" in o.data.get("text/markdown", ""))
+    output = next(
+        o
+        for c in notebook.cells
+        for o in c.get("outputs", [])
+        if "Gini coefficient is" in o.data.get("text/markdown", "")
+    )
     said = output.data["text/markdown"]
     digit = re.search(r"Gini coefficient is 0\.\d(\d)", said)
     output.data["text/markdown"] = said[: digit.start(1)] + str((int(digit[1]) + 1) % 10) + said[digit.end(1) :]

@@ -3,13 +3,12 @@
 import ibis
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from customerlab.analysis import clustering, rfm
 from customerlab.analysis.recommend.metrics import at_k
 from customerlab.analysis.recommend.models import top
 from customerlab.data.clean import ladder, report
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 numbers = st.lists(st.integers(0, 30), min_size=1, max_size=80)
 bins = st.integers(2, 10)
@@ -47,7 +46,12 @@ def test_different_values_fill_the_bins_evenly(n, k):
 def test_segments_partition_the_customers(recency, frequency, k):
     n = min(len(recency), len(frequency))
     table = pd.DataFrame(
-        {"customer_id": [str(i) for i in range(n)], "recency": recency[:n], "frequency": frequency[:n], "monetary": frequency[:n]}
+        {
+            "customer_id": [str(i) for i in range(n)],
+            "recency": recency[:n],
+            "frequency": frequency[:n],
+            "monetary": frequency[:n],
+        }
     )
     segmented = rfm.segment(rfm.score(table, k))
     profile = rfm.profile(segmented)
@@ -79,7 +83,7 @@ def test_the_top_is_the_head_of_the_whole_ranking(rows, columns, k, seed):
     rng = np.random.default_rng(seed)
     scores, allowed = rng.integers(0, 4, (rows, columns)).astype(float), rng.random((rows, columns)) < 0.7
     for row, found in enumerate(top(scores, allowed, k)):
-        wanted = sorted((c for c in range(columns) if allowed[row, c]), key=lambda c: (-scores[row, c], c))[:k]  # noqa: B023
+        wanted = sorted((c for c in range(columns) if allowed[row, c]), key=lambda c: (-scores[row, c], c))[:k]
         assert [c for c in found if c >= 0] == wanted and len(found) == k
 
 
@@ -97,16 +101,25 @@ rows = st.lists(
     st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from(["1", "C2", "3"]), st.integers(-3, 3), st.integers(-200, 200)),
     min_size=1, max_size=40,
 )  # fmt: skip
-chosen = st.lists(st.sampled_from(["customer_missing", "order_cancelled", "quantity_not_positive", "price_not_positive", "exact_repeat"]), unique=True)
+chosen = st.lists(
+    st.sampled_from(
+        ["customer_missing", "order_cancelled", "quantity_not_positive", "price_not_positive", "exact_repeat"]
+    ),
+    unique=True,
+)
 
 
 @settings(deadline=None, max_examples=40)
 @given(rows, chosen)
 def test_cleaning_accounts_for_every_row_and_every_penny(lines, names):
-    frame = pd.DataFrame(lines, columns=["customer_id", "order_id", "quantity", "cents"]).astype({"customer_id": "string"})
+    frame = pd.DataFrame(lines, columns=["customer_id", "order_id", "quantity", "cents"]).astype(
+        {"customer_id": "string"}
+    )
     rules = tuple((name, {"prefix": "C"} if name == "order_cancelled" else {}) for name in names)
     table = ibis.memtable(frame)
-    table = table.mutate(unit_price=table.cents / 100, amount=(table.quantity * table.cents / 100).cast("decimal(18, 4)"))
+    table = table.mutate(
+        unit_price=table.cents / 100, amount=(table.quantity * table.cents / 100).cast("decimal(18, 4)")
+    )
     marked = ladder(table, rules)
     counted = marked.group_by("removed_by").aggregate(rows=marked.count(), amount=marked.amount.sum()).to_pandas()
     steps = report(counted, rules)

@@ -1,7 +1,6 @@
 """The catalogue is read strictly, and says what is wrong and where."""
 
 import pytest
-
 from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.errors import CustomerlabError
 

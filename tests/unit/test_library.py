@@ -7,9 +7,8 @@ import pkgutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 import customerlab
+import pytest
 from helpers import BIN
 
 MODULES = sorted(m.name for m in pkgutil.walk_packages(customerlab.__path__, "customerlab."))
@@ -48,6 +47,8 @@ def test_public_names_are_lazy_and_right():
     for name, home in customerlab.HOMES.items():
         module, _, attribute = home.partition(":")
         thing = getattr(customerlab, name)
-        assert thing is (getattr(importlib.import_module(module), attribute) if attribute else importlib.import_module(module))
+        assert thing is (
+            getattr(importlib.import_module(module), attribute) if attribute else importlib.import_module(module)
+        )
     with pytest.raises(AttributeError, match="nothing"):
         _ = customerlab.nothing

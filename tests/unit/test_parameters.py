@@ -4,7 +4,6 @@ import json
 
 import nbformat
 import pytest
-
 from customerlab.errors import CustomerlabError, ParameterError
 from customerlab.workbench.notebook import load_notebooks, parse_parameters
 from customerlab.workbench.plan import check_run_name, make_plan
@@ -17,6 +16,7 @@ share: float = 0.5  # a share (0.1 to 0.9)
 verbose: bool = False  # talk
 method: str = "ward"  # linkage (one of ward, average)
 days: list[int] = [7, 28]  # windows (1 to 365)
+as_of: str = ""  # a day (YYYY-MM-DD)
 """
 
 
@@ -26,7 +26,18 @@ def parameters():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("bins", 2), ("share", 0.9), ("share", 0.5), ("verbose", True), ("method", "average"), ("days", []), ("days", [1]), ("run", "")],
+    [
+        ("bins", 2),
+        ("share", 0.9),
+        ("share", 0.5),
+        ("verbose", True),
+        ("method", "average"),
+        ("days", []),
+        ("days", [1]),
+        ("run", ""),
+        ("as_of", "2024-02-29"),
+        ("as_of", ""),
+    ],
 )
 def test_right_values_pass(name, value):
     assert parameters()[name].check(value, "here") == value
@@ -42,6 +53,7 @@ def test_a_whole_number_is_a_number():
     [
         ("bins", 1), ("bins", 11), ("bins", 5.0), ("bins", "5"), ("bins", True), ("bins", None), ("share", 0.91), ("share", "half"),
         ("share", float("nan")), ("verbose", 1), ("method", "single"), ("days", [0]), ("days", 7), ("days", ["7"]), ("run", 7),
+        ("as_of", "2023-02-29"), ("as_of", "1 May"), ("as_of", "20240501"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused(name, value):
@@ -52,7 +64,15 @@ def test_wrong_values_are_refused(name, value):
 
 
 @pytest.mark.parametrize(
-    "cell", ["x = 1", "x: int", "x: dict = {}  # no", "x: int = y  # no", "x: int | None = None  # no", "x: int = 5  # x (6 to 9)"]
+    "cell",
+    [
+        "x = 1",
+        "x: int",
+        "x: dict = {}  # no",
+        "x: int = y  # no",
+        "x: int | None = None  # no",
+        "x: int = 5  # x (6 to 9)",
+    ],
 )
 def test_what_is_no_parameter_is_refused(cell):
     with pytest.raises(ParameterError):
@@ -70,7 +90,9 @@ def test_notebooks_declare_the_same_parameter_alike():
     for notebook in load_notebooks(ROOT):
         for name, parameter in notebook.parameters.items():
             assert parameter.help, f"{notebook.name}: {name} has no comment"
-            assert parameter.kind not in ("int", "float") or parameter.low is not None, f"{notebook.name}: {name} has no range"
+            assert parameter.kind not in ("int", "float") or parameter.low is not None, (
+                f"{notebook.name}: {name} has no range"
+            )
             assert seen.setdefault(name, parameter) == parameter, f"{name} differs in {notebook.name}"
     assert seen["run"].default == "demo"
 
@@ -184,7 +206,9 @@ def test_imported_code_alone_counts():
     from customerlab.data.fingerprint import reached
 
     modules = {n.name: set(reached(n.imports)) for n in load_notebooks(ROOT)}
-    assert "customerlab.analysis.rfm" in modules["02_rfm"] and "customerlab.analysis.clustering" not in modules["02_rfm"]
+    assert (
+        "customerlab.analysis.rfm" in modules["02_rfm"] and "customerlab.analysis.clustering" not in modules["02_rfm"]
+    )
     assert "customerlab.data.clean" in modules["02_rfm"], "what Run imports counts too"
     assert all("customerlab.workbench.site" not in m for m in modules.values())
 

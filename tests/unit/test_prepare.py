@@ -7,10 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from helpers import STRANGER, add_shop, as_written, stranger_lines
 from customerlab.data.prepare import prepare
 from customerlab.errors import DataError
+from helpers import STRANGER, add_shop, as_written, stranger_lines
 
 
 def build(project, table="transactions", name="my_shop"):
@@ -137,7 +136,9 @@ def test_a_product_has_one_row_with_its_most_frequent_name(project):
     lines["Name"] = "common"
     lines.loc[lines.index[lines["Artikel"] == "A1"][0], "Name"] = "rare"
     lines.loc[lines["Artikel"] == "A2", "Name"] = ""
-    add_shop(project, lines, entry=STRANGER + "    products:\n      columns: {product_id: Artikel, description: Name}\n")
+    add_shop(
+        project, lines, entry=STRANGER + "    products:\n      columns: {product_id: Artikel, description: Name}\n"
+    )
     products = frame(project, table="products").set_index("product_id")["description"]
     assert products.index.is_unique and products["A1"] == "common" and pd.isna(products["A2"])
 
@@ -163,16 +164,25 @@ def spoil(lines, column, value, row=4):
 
 
 BAD = {
-    "text in a number": (lambda x: spoil(x, "Preis", "gratis"), ["'gratis'", "unit_price", "row 5", "'Preis'", "decimal sign ','"]),
+    "text in a number": (
+        lambda x: spoil(x, "Preis", "gratis"),
+        ["'gratis'", "unit_price", "row 5", "'Preis'", "decimal sign ','"],
+    ),
     "a decimal point where commas are": (lambda x: spoil(x, "Menge", "1e"), ["'1e'", "quantity", "row 5"]),
-    "an unreadable date": (lambda x: spoil(x, "Datum", "31.02.2024 10:00"), ["'31.02.2024 10:00'", "%d.%m.%Y", "row 5"]),
+    "an unreadable date": (
+        lambda x: spoil(x, "Datum", "31.02.2024 10:00"),
+        ["'31.02.2024 10:00'", "%d.%m.%Y", "row 5"],
+    ),
     "month first": (lambda x: spoil(x, "Datum", "2024-01-05"), ["2024-01-05", "ordered_at"]),
     "infinity": (lambda x: spoil(x, "Preis", "inf"), ["'inf'", "unit_price"]),
     "a missing column": (lambda x: x.drop(columns="Preis"), ["missing column: 'Preis'", "'Artikel'"]),
     "a doubled column": (lambda x: x.rename(columns={"Menge": "Preis"}), ["doubled column: 'Preis'"]),
     "an empty table": (lambda x: x[:0], ["the table is empty", "at least one row"]),
     "one customer": (lambda x: x.assign(Kunde="7"), ["one customer only", "at least two", "customer_id"]),
-    "no row left": (lambda x: x.assign(Menge="-1"), ["no row of the transactions table is left", "quantity not above zero"]),
+    "no row left": (
+        lambda x: x.assign(Menge="-1"),
+        ["no row of the transactions table is left", "quantity not above zero"],
+    ),
     "an empty order": (lambda x: spoil(x, "Beleg", ""), ["order_id is empty in 1 rows"]),
 }
 
@@ -213,7 +223,9 @@ def test_a_doubled_column_in_parquet(project):
 
 
 def test_declared_content_is_checked(project):
-    add_shop(project, as_written(stranger_lines()), entry=STRANGER.replace('thousands: "."', 'thousands: "."\n      rows: 3'))
+    add_shop(
+        project, as_written(stranger_lines()), entry=STRANGER.replace('thousands: "."', 'thousands: "."\n      rows: 3')
+    )
     with pytest.raises(DataError, match="rows") as caught:
         build(project)
     assert "expected: 3 rows" in str(caught.value)
@@ -226,7 +238,9 @@ def test_a_span_of_time_is_checked(project):
     add_shop(project, as_written(lines), entry=entry)
     with pytest.raises(DataError, match="runs from"):
         build(project)
-    good = span.replace("2024-01-01 00:00:00", str(lines["Datum"].min())).replace("2030-01-01 00:00:00", str(lines["Datum"].max()))
+    good = span.replace("2024-01-01 00:00:00", str(lines["Datum"].min())).replace(
+        "2030-01-01 00:00:00", str(lines["Datum"].max())
+    )
     catalog = project / "data" / "catalog.yml"
     catalog.write_text(catalog.read_text().replace(span, good))
     assert build(project).made

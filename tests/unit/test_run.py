@@ -4,7 +4,6 @@ import base64
 
 import pandas as pd
 import pytest
-
 from customerlab.data.project import file_digest, read_json, write_json, written_aside
 from customerlab.errors import CustomerlabError, RunError
 from customerlab.workbench.display import checks, show
@@ -110,7 +109,9 @@ def test_a_format_of_an_unknown_column_is_refused(capsys, monkeypatch):
 def test_a_figure_is_shown_with_alt_text_and_caption(capsys, monkeypatch):
     from customerlab.figures.rfm import lorenz
 
-    picture, again = (lorenz(pd.DataFrame({"share_of_customers": [0, 1], "share_of_revenue": [0, 1]}), 0.0) for _ in range(2))
+    picture, again = (
+        lorenz(pd.DataFrame({"share_of_customers": [0, 1], "share_of_revenue": [0, 1]}), 0.0) for _ in range(2)
+    )
     image, caption = shown(capsys, monkeypatch, picture, "How uneven?")
     assert image["text/plain"] == picture.alt and "Gini 0.00" in picture.alt
     assert caption["text/plain"] == "How uneven?"

@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-
 from customerlab.data.simulate import simulate_shop, write_shop
 
 
@@ -19,7 +18,9 @@ def test_the_committed_files_are_what_the_simulator_makes(shop, root, tmp_path):
 
 def test_another_seed_gives_another_shop(shop):
     again, other = simulate_shop(customers=300, seed=1), simulate_shop(customers=300, seed=2)
-    pd.testing.assert_frame_equal(again.tables["transactions"], simulate_shop(customers=300, seed=1).tables["transactions"])
+    pd.testing.assert_frame_equal(
+        again.tables["transactions"], simulate_shop(customers=300, seed=1).tables["transactions"]
+    )
     assert not again.tables["transactions"].equals(other.tables["transactions"])
 
 
@@ -38,7 +39,9 @@ def test_keys_meet(shop):
     assert set(tables["transactions"]["product_id"]) <= set(tables["products"]["product_id"])
     assert set(tables["experiment"]["unit_id"]) <= set(tables["customers"]["customer_id"])
     merged = tables["ratings"].merge(tables["transactions"], on=["customer_id", "product_id"], how="left")
-    assert merged["order_id"].notna().mean() > 0.9, "nearly all ratings are of products whose order is in the log under the customer"
+    assert merged["order_id"].notna().mean() > 0.9, (
+        "nearly all ratings are of products whose order is in the log under the customer"
+    )
 
 
 def test_planted_patterns_are_there(shop):
@@ -49,7 +52,10 @@ def test_planted_patterns_are_there(shop):
     weekday = orders.groupby(orders["ordered_at"].dt.day_of_week).size()
     assert weekday.idxmin() == 5
     assert shop.truth["segment"].nunique() == 5
-    merged = orders.merge(shop.truth, on="customer_id").groupby("segment")["order_id"].size() / shop.truth.groupby("segment").size()
+    merged = (
+        orders.merge(shop.truth, on="customer_id").groupby("segment")["order_id"].size()
+        / shop.truth.groupby("segment").size()
+    )
     assert merged["regular"] > 3 * merged["one-time"]
 
 
@@ -62,6 +68,7 @@ def test_truth_is_in_no_table(shop, root):
 
 def test_the_voucher_brings_visits():
     visits = [
-        simulate_shop(customers=1_000, seed=seed).tables["experiment"].groupby("variant")["visit"].mean() for seed in range(5)
+        simulate_shop(customers=1_000, seed=seed).tables["experiment"].groupby("variant")["visit"].mean()
+        for seed in range(5)
     ]
     assert all(v["voucher"] > v["control"] for v in visits)

@@ -193,7 +193,9 @@ def by_clusters(points: np.ndarray, choices: range, seed: int) -> pd.DataFrame:
         One row a number of clusters: those of `validity` and `stability` (bootstrap adjusted Rand index).
     """
     possible = [k for k in choices if k <= len(np.unique(points, axis=0))]
-    rows = [validity(points, kmeans(points, k, seed), seed) | {"stability": stability(points, k, seed)} for k in possible]
+    rows = [
+        validity(points, kmeans(points, k, seed), seed) | {"stability": stability(points, k, seed)} for k in possible
+    ]
     return pd.DataFrame(rows).drop(columns="noise")
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 import tea_tasting as tt
 from scipy.stats import chisquare
@@ -60,7 +61,9 @@ def sample_ratio(experiment: ir.Table, control: str, planned: dict[str, float] |
     counted = experiment.group_by("variant").aggregate(units=experiment.count()).order_by("variant").to_pandas()
     arms = counted["variant"].tolist()
     if control not in arms or len(arms) < 2:
-        raise ValueError(f"control = {control!r}; the arms are {', '.join(map(repr, arms))}; expected two arms or more, one the control")
+        raise ValueError(
+            f"control = {control!r}; the arms are {', '.join(map(repr, arms))}; expected two arms or more, one the control"
+        )
     if planned is not None and set(planned) != set(arms):
         raise ValueError(f"planned names {sorted(planned)}; expected the arms {arms}")
     order = [control, *[arm for arm in arms if arm != control]]
@@ -93,7 +96,9 @@ EFFECT_COLUMNS = (
 
 def no_effects() -> pd.DataFrame:
     """The table of effects of a test that is not sound: it has none."""
-    return pd.DataFrame({name: pd.Series(dtype="str" if name in EFFECT_COLUMNS[:2] else "float64") for name in EFFECT_COLUMNS})
+    return pd.DataFrame(
+        {name: pd.Series(dtype="str" if name in EFFECT_COLUMNS[:2] else "float64") for name in EFFECT_COLUMNS}
+    )
 
 
 def effects(experiment: ir.Table, control: str, confidence: float = 0.95) -> pd.DataFrame:
@@ -116,7 +121,9 @@ def effects(experiment: ir.Table, control: str, confidence: float = 0.95) -> pd.
     DataFrame
         One row an outcome and arm: `outcome`, `variant`, `control_mean`, `variant_mean`, `effect` with `effect_low`,
         `effect_high` (in units of the outcome), `relative` with `relative_low`, `relative_high` (share of the
-        control's mean), `pvalue`, and `pvalue_holm`, adjusted over all rows (Holm 1979).
+        control's mean), `pvalue`, and `pvalue_holm`, adjusted over all rows (Holm 1979). NaN where a number is not
+        defined: interval and p-value of an outcome that is the same for every unit of both arms, and the relative
+        effect where the control's mean is zero.
 
     Raises
     ------
@@ -127,11 +134,15 @@ def effects(experiment: ir.Table, control: str, confidence: float = 0.95) -> pd.
     lacking = missing[missing["missing"] > 0]
     if len(lacking):
         row = lacking.iloc[0]
-        raise ValueError(f"{row['missing']:,} units have no {row['outcome']}; expected a value for every unit (0 where nothing happened)")
+        raise ValueError(
+            f"{row['missing']:,} units have no {row['outcome']}; expected a value for every unit (0 where nothing happened)"
+        )
     names = outcomes_of(experiment)
     metrics = {name: tt.Mean(OUTCOME + name, confidence_level=confidence) for name in names}
-    results = tt.Experiment(metrics, variant="variant").analyze(experiment, control=control, all_variants=True)
-    adjusted = tt.adjust_fwer(results, arbitrary_dependence=True)
+    with np.errstate(all="ignore"):  # an outcome without variance has no test; it gives NaN below
+        results = tt.Experiment(metrics, variant="variant").analyze(experiment, control=control, all_variants=True)
+    # Holm's own procedure; the default, Šidák's variant, does not hold under any dependence
+    adjusted = tt.adjust_fwer(results, arbitrary_dependence=True, method="bonferroni")
     rows = []
     for name in names:
         for pair in sorted(results):
@@ -145,4 +156,32 @@ def effects(experiment: ir.Table, control: str, confidence: float = 0.95) -> pd.
                     "pvalue_holm": adjusted[pair][name]["pvalue_adj"],
                 }
             )  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).replace([np.inf, -np.inf], np.nan)
+
+
+def verdicts(effects: pd.DataFrame, control: str, confidence: float) -> list[str]:
+    """One sentence an arm and outcome: the effect, its interval, and whether it is clear of chance.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        As `effects` returns it.
+    control : str
+        The name of the control arm.
+    confidence : float
+        Of the intervals; an adjusted p-value below one minus it is clear of chance.
+    """
+    said = []
+    for row in effects.to_dict("records"):
+        begin = f"**{row['variant']}** on {row['outcome']}: "
+        if np.isnan(row["pvalue_holm"]):
+            said.append(f"{begin}nothing to compare, the outcome is the same for every unit of both arms.")
+            continue
+        kind, form = ("effect", "+,.4g") if np.isnan(row["relative"]) else ("relative", "+.0%")
+        value, low, high = (format(row[name], form) for name in (kind, f"{kind}_low", f"{kind}_high"))
+        clear = row["pvalue_holm"] < 1 - confidence
+        said.append(
+            f"{begin}{value} against {control} ({confidence:.0%} interval {low} to {high})"
+            + (", clear of chance after adjustment." if clear else "; after adjustment not to be told from no effect.")
+        )
+    return said

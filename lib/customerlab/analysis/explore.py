@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-WEEKDAYS = tuple(calendar.day_abbr)  # Monday first
+WEEKDAYS = tuple(calendar.day_name)  # Monday first
 
 
 def totals(transactions: ir.Table) -> pd.Series:
@@ -47,7 +47,9 @@ def by_month(transactions: ir.Table) -> pd.DataFrame:
     t = transactions
     counted = (
         t.group_by(year=t.ordered_at.year(), number=t.ordered_at.month())
-        .aggregate(revenue=t.amount.sum().cast("float64"), orders=t.order_id.nunique(), customers=t.customer_id.nunique())
+        .aggregate(
+            revenue=t.amount.sum().cast("float64"), orders=t.order_id.nunique(), customers=t.customer_id.nunique()
+        )
         .to_pandas()
     )
     span = totals(t)
@@ -130,7 +132,9 @@ def spread(table: ir.Table, columns: list[str]) -> pd.DataFrame:
             **{f"q{i}": column.quantile(q) for i, q in enumerate(QUANTILES)},
         )
         row = aggregated.to_pandas().iloc[0]
-        quantiles = {("median" if q == 0.5 else f"{q:.0%}".replace("%", " %")): row[f"q{i}"] for i, q in enumerate(QUANTILES)}
+        quantiles = {
+            ("median" if q == 0.5 else f"{q:.0%}".replace("%", " %")): row[f"q{i}"] for i, q in enumerate(QUANTILES)
+        }
         rows.append({"measure": name, "mean": row["total"] / row["n"], **quantiles, "largest": row["largest"]})
     return pd.DataFrame(rows)
 
@@ -186,7 +190,10 @@ def top_products(transactions: ir.Table, products: ir.Table | None, n: int = 10)
     counted = (
         t.group_by("product_id")
         .aggregate(
-            revenue=t.amount.sum(), pieces=t.quantity.sum(), orders=t.order_id.nunique(), customers=t.customer_id.nunique()
+            revenue=t.amount.sum(),
+            pieces=t.quantity.sum(),
+            orders=t.order_id.nunique(),
+            customers=t.customer_id.nunique(),
         )
         .order_by([ibis.desc("revenue"), ibis.asc("product_id")])
         .limit(n)

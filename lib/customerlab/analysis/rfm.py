@@ -100,8 +100,9 @@ class Scored:
 def score_one(values: pd.Series, bins: int, *, low_is_good: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Score one measure by its own quantiles; equal values get equal scores.
 
-    A value's score is one plus the number of thresholds that it exceeds (or, where low is good, stays below). Where many values are equal, some scores
-    stay unused; nothing splits equal values, which rank-based scores do by the order of rows.
+    A value's score is one plus the number of thresholds that it exceeds (or, where low is good, stays below). Where
+    many values are equal, some scores stay unused; nothing splits equal values, which rank-based scores do by the
+    order of rows.
 
     Parameters
     ----------
@@ -196,10 +197,10 @@ def segment(scored: Scored, rules: pd.DataFrame = RULES) -> pd.DataFrame:
     """
     check_rules(rules)
     grid = {
-        (r, f): rule.segment
-        for rule in rules.itertuples()
-        for r in range(rule.r_low, rule.r_high + 1)
-        for f in range(rule.f_low, rule.f_high + 1)
+        (r, f): rule["segment"]
+        for rule in rules.to_dict("records")
+        for r in range(rule["r_low"], rule["r_high"] + 1)
+        for f in range(rule["f_low"], rule["f_high"] + 1)
     }
     r, f = (levels(scored.table[name], scored.bins) for name in ("r_score", "f_score"))
     return scored.table.assign(segment=[grid[pair] for pair in zip(r, f, strict=True)])

@@ -113,7 +113,9 @@ def _data_set(name: str, raw: Any) -> DataSet:
         where=where,
         required=("title", "files", "tables"),
     )
-    sources = {key: _source(key, value, f"{where}, files, {key}") for key, value in _items(raw["files"], where, "files")}
+    sources = {
+        key: _source(key, value, f"{where}, files, {key}") for key, value in _items(raw["files"], where, "files")
+    }
     tables: dict[str, TableMap] = {}
     for table, value in _items(raw["tables"], where, "tables"):
         if table not in TABLES:
@@ -151,7 +153,9 @@ def _source(name: str, raw: Any, where: str) -> Source:
     decimal, thousands = str(raw.get("decimal", ".")), raw.get("thousands")
     if decimal not in (".", ",") or thousands == decimal:
         raise DataError(
-            f"decimal {decimal!r} with thousands {thousands!r}", where=where, expected="decimal '.' or ',', thousands another sign"
+            f"decimal {decimal!r} with thousands {thousands!r}",
+            where=where,
+            expected="decimal '.' or ',', thousands another sign",
         )
     span = raw.get("span")
     if span is not None:
@@ -180,7 +184,9 @@ def _form(raw: Any, where: str) -> Form:
     if not path.lower().endswith(FORMATS):
         raise DataError(f"cannot read {path!r}", where=where, expected=f"a file that ends in {', '.join(FORMATS)}")
     if "*" in path and raw.get("sha256"):
-        raise DataError("a glob cannot have one checksum", where=where, do="remove sha256; rows, columns and span still hold")
+        raise DataError(
+            "a glob cannot have one checksum", where=where, do="remove sha256; rows, columns and span still hold"
+        )
     return Form(path, raw.get("sha256"), raw.get("url"), raw.get("member"))
 
 
@@ -195,7 +201,9 @@ def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> 
         declared = TABLES[table].columns
         if name not in declared or declared[name].derived:
             known = [n for n, c in declared.items() if not c.derived]
-            raise DataError(f"the table has no column {name!r}", where=f"{where}, columns", expected=suggest(name, known))
+            raise DataError(
+                f"the table has no column {name!r}", where=f"{where}, columns", expected=suggest(name, known)
+            )
         columns[name] = _mapped(value, f"{where}, columns, {name}")
     for prefix, key in ((OUTCOME, "outcomes"), (COVARIATE, "covariates")):
         listed = raw.get(key) or []
@@ -207,7 +215,9 @@ def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> 
     lacking = missing_columns(table, list(columns))
     if lacking:
         raise DataError(
-            f"no column is mapped to {', '.join(lacking)}", where=f"{where}, columns", do=f"add `{lacking[0]}: <column of the file>`"
+            f"no column is mapped to {', '.join(lacking)}",
+            where=f"{where}, columns",
+            do=f"add `{lacking[0]}: <column of the file>`",
         )
     return TableMap(source, columns, tuple(_rule(item, table, f"{where}, clean") for item in raw.get("clean") or []))
 
@@ -218,7 +228,11 @@ def _mapped(raw: Any, where: str) -> Mapped:
         if raw.get("row_number") is True and "column" not in raw:
             return Mapped(None)
         if not raw.get("column"):
-            raise DataError(f"found {raw!r}", where=where, expected="`column: NAME`, with `format: …` for dates, or `row_number: true`")
+            raise DataError(
+                f"found {raw!r}",
+                where=where,
+                expected="`column: NAME`, with `format: …` for dates, or `row_number: true`",
+            )
         return Mapped(str(raw["column"]), raw.get("format"))
     if raw is None:
         raise DataError("no column is named", where=where, expected="the name of a column of the file")
@@ -231,6 +245,8 @@ def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:
         raise DataError(f"unknown cleaning rule {name!r}", where=where, expected=suggest(name, RULES))
     rule = RULES[name]
     if rule.tables and table not in rule.tables:
-        raise DataError(f"the rule {name} is not for {table}", where=where, expected=f"tables: {', '.join(rule.tables)}")
+        raise DataError(
+            f"the rule {name} is not for {table}", where=where, expected=f"tables: {', '.join(rule.tables)}"
+        )
     only_keys(settings, rule.settings, where=f"{where}, {name}")
     return name, {**rule.settings, **settings}

@@ -45,7 +45,9 @@ def _repeats(table: "ir.Table", _: dict[str, Any]) -> "ir.BooleanValue":
 
 RULES: dict[str, Rule] = {
     "customer_missing": Rule("no customer", lambda t, _: t.customer_id.isnull(), tables=("transactions", "ratings")),
-    "product_missing": Rule("no product", lambda t, _: t.product_id.isnull(), tables=("transactions", "ratings", "products")),
+    "product_missing": Rule(
+        "no product", lambda t, _: t.product_id.isnull(), tables=("transactions", "ratings", "products")
+    ),
     "date_missing": Rule("no date", lambda t, _: t.ordered_at.isnull(), tables=("transactions",)),
     "order_cancelled": Rule(
         "cancellation (by the order's prefix)",

@@ -167,7 +167,11 @@ def download(root: Path, data_set: DataSet, form: Form, *, progress: bool = True
         arrived.unlink()
     except (requests.RequestException, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         (cache / f"{data_set.name}-{name}").unlink(missing_ok=True)
-        kept = "; what has arrived is kept, and the next try goes on from there" if isinstance(error, requests.RequestException) else ""
+        kept = (
+            "; what has arrived is kept, and the next try goes on from there"
+            if isinstance(error, requests.RequestException)
+            else ""
+        )
         raise DataError(
             f"the download of {data_set.name!r} failed: {' '.join(str(error).split())}",
             where=form.url,

@@ -124,7 +124,9 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
         remove_tree(target.with_suffix(".duckdb.tmp"))
     if rows < steps[-1]["rows_left"]:
         merged = steps[-1]["rows_left"] - rows
-        steps.append({"step": "one_row_a_product", "why": "further rows of a product", "rows_removed": merged, "rows_left": rows})
+        steps.append(
+            {"step": "one_row_a_product", "why": "further rows of a product", "rows_removed": merged, "rows_left": rows}
+        )
     return {"ladder": steps, "rows": rows, "columns": dict(_schema_of(kept))}
 
 
@@ -250,7 +252,9 @@ def _check(kept: ir.Table, table: str, file: str) -> None:
         if column in kept.columns:
             empty = int(kept.filter(kept[column].isnull()).count().execute())
             rules = {"customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing"}
-            hint = f"add the rule `{rules[column]}` to `clean`, or " if column in rules and table == "transactions" else ""
+            hint = (
+                f"add the rule `{rules[column]}` to `clean`, or " if column in rules and table == "transactions" else ""
+            )
             raise DataError(
                 f"{column} is empty in {empty:,} rows", where=f"{file}, table {table}", expected="a value in every row",
                 do=f"{hint}fill the values in",

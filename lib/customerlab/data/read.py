@@ -38,15 +38,15 @@ def header(path: Path, source: Source) -> list[str]:
             first = pd.read_excel(path, sheet_name=source.sheet, header=None, nrows=1, dtype=str)
             names = [str(name) for name in first.to_numpy().ravel()]
         else:
-            opened = gzip.open(path, "rt", encoding=_encoding(source), newline="") if path.suffix == ".gz" else path.open(
-                encoding=_encoding(source), newline=""
-            )
-            with opened as handle:
+            opened = gzip.open if path.suffix == ".gz" else open
+            with opened(path, "rt", encoding=_encoding(source), newline="") as handle:
                 names = next(csv.reader(handle, delimiter=_delimiter(path, source)), [])
     except (UnicodeDecodeError, LookupError, OSError, ValueError) as error:
         raise unreadable(path, source, error) from None
     if not any(name.strip() for name in names):
-        raise DataError("the table is empty: not even a header", where=path.name, expected="a header and at least one row")
+        raise DataError(
+            "the table is empty: not even a header", where=path.name, expected="a header and at least one row"
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(
@@ -170,7 +170,10 @@ def check_content(table: ir.Table, paths: list[Path], source: Source, when: ir.V
         raise DataError("the table is empty", where=where, expected="a header and at least one row")
     if source.rows is not None and rows != source.rows:
         raise DataError(
-            f"{rows:,} rows", where=where, expected=f"{source.rows:,} rows", do="get the declared edition, or mend `rows`"
+            f"{rows:,} rows",
+            where=where,
+            expected=f"{source.rows:,} rows",
+            do="get the declared edition, or mend `rows`",
         )
     if source.span is not None and when is not None:
         column, first, last = source.span

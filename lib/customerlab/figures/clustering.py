@@ -30,17 +30,19 @@ def indices_by_clusters(table: pd.DataFrame, chosen: int) -> Picture:
     for axis, (column, (title, sense)) in zip(axes.ravel(), panels.items(), strict=True):
         axis.plot(table["clusters"], table[column], color=BLUE, marker="o", markersize=4)
         axis.axvline(chosen, color=GREY, linestyle="--", linewidth=1)
-        best = table[column].idxmin() if column == "davies_bouldin" else table[column].idxmax()
-        axis.plot(table["clusters"][best], table[column][best], "o", color=RED, markersize=8, fillstyle="none", markeredgewidth=2)
+        best = table.sort_values(column, ascending=column == "davies_bouldin", kind="stable").iloc[0]
+        ring = {"color": RED, "markersize": 8, "fillstyle": "none", "markeredgewidth": 2}
+        axis.plot(best["clusters"], best[column], "o", **ring)
         axis.set_title(title)
         axis.set_ylabel(sense)
         axis.yaxis.set_major_formatter(SHORT)
         axis.set_xticks(table["clusters"])
-        said.append(f"{title} prefers {table['clusters'][best]}")
+        said.append(f"{title} prefers {best['clusters']:.0f}")
     for axis in axes[1]:
         axis.set_xlabel("number of clusters")
     low, high = table["clusters"].min(), table["clusters"].max()
-    alt = f"Four line charts over {low} to {high} clusters, the best value circled, {chosen} clusters marked. {'; '.join(said)}."
+    begin = f"Four line charts over {low} to {high} clusters, the best value circled, {chosen} clusters marked"
+    alt = f"{begin}. {'; '.join(said)}."
     return Picture(figure, alt)
 
 
@@ -106,4 +108,6 @@ def side_by_side(customers: pd.DataFrame, labels: dict[str, np.ndarray]) -> Pict
         said.append(f"{name} has {len(sizes)} clusters of {', '.join(f'{size:,}' for size in sizes)} customers{noise}")
         axis.set_xlabel("days since last order")
     axes[0, 0].set_ylabel("money spent")
-    return Picture(figure, f"Scatter plots of recency against money, one a method, both axes logarithmic. {'; '.join(said)}.")
+    return Picture(
+        figure, f"Scatter plots of recency against money, one a method, both axes logarithmic. {'; '.join(said)}."
+    )

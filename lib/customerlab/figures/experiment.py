@@ -8,7 +8,7 @@ from customerlab.figures.style import GREY, PALETTE, Picture, canvas, styled
 
 
 @styled
-def relative_effects(effects: pd.DataFrame, control: str) -> Picture:
+def relative_effects(effects: pd.DataFrame, control: str, confidence: float) -> Picture:
     """Relative effects with their intervals, one panel an outcome, arms as marks.
 
     Parameters
@@ -17,6 +17,8 @@ def relative_effects(effects: pd.DataFrame, control: str) -> Picture:
         As `analysis.experiment.effects` returns it.
     control : str
         The name of the control arm.
+    confidence : float
+        Of the intervals.
     """
     outcomes = effects["outcome"].unique()
     arms = effects["variant"].unique()
@@ -26,10 +28,18 @@ def relative_effects(effects: pd.DataFrame, control: str) -> Picture:
         part = effects[effects["outcome"] == outcome].reset_index(drop=True)
         axis.axvline(0, color=GREY, linestyle="--", linewidth=1)
         for place, row in part.iterrows():
+            if np.isnan(row["relative_low"]):
+                axis.annotate("not defined", (0, place), xytext=(4, -3), textcoords="offset points", fontsize=8.5)
+                continue
             error = [[row["relative"] - row["relative_low"]], [row["relative_high"] - row["relative"]]]
             axis.errorbar(row["relative"], place, xerr=error, fmt="o", color=PALETTE[place % len(PALETTE)], capsize=3)
             axis.annotate(
-                f"{row['relative']:+.0%}", (row["relative"], place), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8.5
+                f"{row['relative']:+.0%}",
+                (row["relative"], place),
+                xytext=(0, 7),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8.5,
             )
         axis.set_yticks(np.arange(len(part)), part["variant"])
         axis.set_ylim(len(part) - 0.5, -0.6)
@@ -39,7 +49,7 @@ def relative_effects(effects: pd.DataFrame, control: str) -> Picture:
         axis.set_title(outcome)
         said += [
             f"{row.variant} on {outcome} {row.relative:+.0%} ({row.relative_low:+.0%} to {row.relative_high:+.0%})"
-            for row in part.itertuples()
+            for row in part.dropna(subset="relative_low").itertuples()
         ]
     figure.supxlabel(f"difference from {control}, share of its mean", fontsize=9.5)
-    return Picture(figure, f"Effects relative to {control} with 95 % intervals. {'; '.join(said)}.")
+    return Picture(figure, f"Effects relative to {control} with {confidence:.0%} intervals. {'; '.join(said)}.")

@@ -3,7 +3,19 @@
 import numpy as np
 import pandas as pd
 
-from customerlab.figures.style import BLUE, ORANGE, RED, SEQUENTIAL, SHORT, SKY, Picture, canvas, short, shortened, styled
+from customerlab.figures.style import (
+    BLUE,
+    ORANGE,
+    RED,
+    SEQUENTIAL,
+    SHORT,
+    SKY,
+    Picture,
+    canvas,
+    short,
+    shortened,
+    styled,
+)
 
 
 @styled
@@ -16,7 +28,11 @@ def revenue_by_month(months: pd.DataFrame) -> Picture:
         As `analysis.explore.by_month` returns it.
     """
     figure, axis = canvas(height=3.0)
-    names = months["month"].dt.strftime("%b\n%Y").where(months["month"].dt.month.eq(1) | (months.index == 0), months["month"].dt.strftime("%b"))
+    names = (
+        months["month"]
+        .dt.strftime("%b\n%Y")
+        .where(months["month"].dt.month.eq(1) | (months.index == 0), months["month"].dt.strftime("%b"))
+    )
     places = np.arange(len(months))
     for partial, colour, hatch, label in ((False, BLUE, None, "whole month"), (True, SKY, "///", "part of a month")):
         part = months["partial"].to_numpy() == partial
@@ -30,7 +46,7 @@ def revenue_by_month(months: pd.DataFrame) -> Picture:
     if months["partial"].any():
         axis.legend(loc="upper left")
     whole = months[~months["partial"]] if (~months["partial"]).any() else months
-    best, worst = whole.loc[whole["revenue"].idxmax()], whole.loc[whole["revenue"].idxmin()]
+    best, worst = whole.iloc[int(whole["revenue"].argmax())], whole.iloc[int(whole["revenue"].argmin())]
     alt = (
         f"Bar chart of revenue in {len(months)} months. Highest whole month: {best['month']:%B %Y} with {short(best['revenue'])}; "
         f"lowest: {worst['month']:%B %Y} with {short(worst['revenue'])}; {int(months['partial'].sum())} partial."
@@ -49,7 +65,7 @@ def revenue_by_weekday_hour(grid: pd.DataFrame) -> Picture:
     """
     figure, axis = canvas(height=2.7)
     image = axis.imshow(grid.to_numpy(), aspect="auto", cmap=SEQUENTIAL)
-    axis.set_yticks(range(7), grid.index)
+    axis.set_yticks(range(7), [day[:3] for day in grid.index])
     axis.set_xticks(range(0, 24, 2), [f"{hour:02d}" for hour in range(0, 24, 2)])
     axis.set_xlabel("hour of the day")
     axis.grid(visible=False)
@@ -91,7 +107,9 @@ def distributions(histograms: dict[str, pd.DataFrame], medians: dict[str, float]
         axis.set_xlabel(f"{name} (log scale)")
         axis.xaxis.set_major_formatter(SHORT)
         axis.yaxis.set_major_formatter(SHORT)
-        parts.append(f"{name}: median {short(medians[name])}, from {short(table['low'].iloc[0])} to {short(table['high'].iloc[-1])}")
+        parts.append(
+            f"{name}: median {short(medians[name])}, from {short(table['low'].iloc[0])} to {short(table['high'].iloc[-1])}"
+        )
     axes[0, 0].set_ylabel(unit)
     return Picture(figure, f"Histograms of {unit} on logarithmic scales. " + "; ".join(parts) + ".")
 
@@ -117,6 +135,7 @@ def top_products(table: pd.DataFrame) -> Picture:
     for place, row in enumerate(table.itertuples()):
         axis.annotate(f" {row.share:.1%}", (row.revenue, place), va="center", fontsize=8.5)
     axis.margins(x=0.08)
-    listed = "; ".join(f"{row.description} {short(row.revenue)}" for row in table.head(3).itertuples())
-    alt = f"Bar chart of the {len(table)} products with the most revenue, {table['share'].sum():.1%} of all. First: {listed}."
+    first = zip(table["description"][:3], table["revenue"][:3], strict=True)
+    listed = "; ".join(f"{description} {short(revenue)}" for description, revenue in first)
+    alt = f"Bar chart of the {len(table)} products with the most revenue, {table['share'].sum():.1%} of all: {listed}."
     return Picture(figure, alt)

@@ -27,9 +27,21 @@ def ndcg(summary: pd.DataFrame, k: int) -> Picture:
         for place, row in part.iterrows():
             error = [[row["ndcg"] - row["ndcg_low"]], [row["ndcg_high"] - row["ndcg"]]]
             axis.errorbar(
-                row["ndcg"], place, xerr=error, fmt=MARKERS[place % len(MARKERS)], color=PALETTE[place % len(PALETTE)], capsize=3
+                row["ndcg"],
+                place,
+                xerr=error,
+                fmt=MARKERS[place % len(MARKERS)],
+                color=PALETTE[place % len(PALETTE)],
+                capsize=3,
             )
-            axis.annotate(f"{row['ndcg']:.3f}", (row["ndcg"], place), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8.5)
+            axis.annotate(
+                f"{row['ndcg']:.3f}",
+                (row["ndcg"], place),
+                xytext=(0, 7),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8.5,
+            )
         axis.set_yticks(np.arange(len(part)), part["model"])
         axis.set_ylim(len(part) - 0.5, -0.6)
         axis.set_xlim(left=0)

@@ -22,7 +22,15 @@ def grid(scored: pd.DataFrame, bins: int) -> Picture:
     image = axis.imshow(counts.to_numpy(), origin="lower", aspect="auto", cmap=SEQUENTIAL)
     middle = counts.to_numpy().max() / 2
     for (row, column), value in np.ndenumerate(counts.to_numpy()):
-        axis.text(column, row, f"{value:,}", ha="center", va="center", fontsize=8.5, color="black" if value > middle else "white")
+        axis.text(
+            column,
+            row,
+            f"{value:,}",
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color="black" if value > middle else "white",
+        )
     axis.set_xticks(range(bins), scores)
     axis.set_yticks(range(bins), scores)
     axis.set_xlabel("recency score (highest: ordered most recently)")
@@ -34,7 +42,8 @@ def grid(scored: pd.DataFrame, bins: int) -> Picture:
     f, r = np.unravel_index(counts.to_numpy().argmax(), counts.shape)
     alt = (
         f"Heat map of {len(scored):,} customers on a grid of {bins} recency by {bins} frequency scores. The fullest cell is "
-        f"recency {r + 1}, frequency {f + 1} with {counts.to_numpy().max():,} customers; {int((counts == 0).to_numpy().sum())} cells are empty."
+        f"recency {r + 1}, frequency {f + 1} with {counts.to_numpy().max():,} customers; "
+        f"{int((counts == 0).to_numpy().sum())} cells are empty."
     )
     return Picture(figure, alt)
 
@@ -56,7 +65,9 @@ def shares(profile: pd.DataFrame) -> Picture:
     ):
         axis.barh(places + offset, profile[column], height=0.38, color=colour, label=label)
         for place, value in zip(places, profile[column], strict=True):
-            axis.annotate(f" {value:.0%}" if value >= 0.01 else f" {value:.1%}", (value, place + offset), va="center", fontsize=8)
+            axis.annotate(
+                f" {value:.0%}" if value >= 0.01 else f" {value:.1%}", (value, place + offset), va="center", fontsize=8
+            )
     axis.set_yticks(places, profile["segment"])
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
@@ -64,7 +75,8 @@ def shares(profile: pd.DataFrame) -> Picture:
     axis.margins(x=0.08)
     axis.legend(loc="lower right")
     listed = "; ".join(
-        f"{row.segment} {row.share_of_customers:.0%} of customers, {row.share_of_revenue:.0%} of revenue" for row in profile.itertuples()
+        f"{row.segment} {row.share_of_customers:.0%} of customers, {row.share_of_revenue:.0%} of revenue"
+        for row in profile.itertuples()
     )
     return Picture(figure, f"Paired bars by segment. {listed}.")
 
@@ -82,7 +94,9 @@ def lorenz(curve: pd.DataFrame, gini: float) -> Picture:
     figure, axis = canvas(width=4.6, height=3.8)
     axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="all customers equal")
     axis.plot(curve["share_of_customers"], curve["share_of_revenue"], color=BLUE, linewidth=2, label="this shop")
-    axis.fill_between(curve["share_of_customers"], curve["share_of_revenue"], curve["share_of_customers"], color=BLUE, alpha=0.12)
+    axis.fill_between(
+        curve["share_of_customers"], curve["share_of_revenue"], curve["share_of_customers"], color=BLUE, alpha=0.12
+    )
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
     axis.set_xlabel("customers, smallest spenders first")

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import seaborn as sns
+from cycler import cycler
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -19,7 +20,7 @@ P = ParamSpec("P")
 DPI = 120
 SHOWN_AT = 100  # CSS pixels an inch
 
-RC = {
+RC: Any = {  # matplotlib types the keys of its settings one by one
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
     "figure.facecolor": "white",
@@ -32,7 +33,7 @@ RC = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#555555",
-    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.7,
     "legend.frameon": False,
@@ -78,7 +79,9 @@ def styled(draw: Callable[P, Picture]) -> Callable[P, Picture]:
     return drawn
 
 
-def canvas(width: float = 7.6, height: float = 3.2, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+def canvas(
+    width: float = 7.6, height: float = 3.2, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, Any]:
     """A figure with one or more axes; it belongs to no window and is drawn only where it is shown.
 
     Parameters

@@ -43,8 +43,12 @@ def overrides_of(pairs: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-_run_option = click.option("--run", "run_name", default="demo", show_default=True, help="The run: params/NAME.yml.", metavar="NAME")
-_set_option = click.option("-p", "--parameter", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the run.")
+_run_option = click.option(
+    "--run", "run_name", default="demo", show_default=True, help="The run: params/NAME.yml.", metavar="NAME"
+)
+_set_option = click.option(
+    "-p", "--parameter", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a parameter of the run."
+)
 
 
 def _say(name: str, line: str) -> None:
@@ -110,7 +114,9 @@ def refresh(notebooks: tuple[str, ...]) -> None:
 
     plan = make_plan(find_root(), "demo")
     steps = _chosen(plan, notebooks)
-    broken = execute.run_all(plan, steps, _say)  # first as a run, for the artefacts that notebooks read from one another
+    broken = execute.run_all(
+        plan, steps, _say
+    )  # first as a run, for the artefacts that notebooks read from one another
     if broken:
         raise RunError(f"not stored: {', '.join(broken)} did not finish", where="notebooks/")
     execute.refresh(plan, steps, _say)
@@ -161,7 +167,10 @@ def data_get(names: tuple[str, ...]) -> None:
         data_set = find_data_set(root, name)
         for source in data_set.sources.values():
             for path in fetch.fetch(root, data_set, source):
-                _say(name, f"{relative(path, root)}  {path.stat().st_size:,} bytes  sha256 {fetch.digests(root).digest(path)[:16]}…")
+                _say(
+                    name,
+                    f"{relative(path, root)}  {path.stat().st_size:,} bytes  sha256 {fetch.digests(root).digest(path)[:16]}…",
+                )
 
 
 @data.command("check")

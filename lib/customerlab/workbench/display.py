@@ -48,13 +48,13 @@ def show(item: "Picture | pd.DataFrame", caption: str, formats: dict[str, str] |
     display({"text/markdown": f"*{caption}*", "text/plain": caption}, metadata=CAPTION, raw=True)
 
 
-def _show_table(table: pd.DataFrame, caption: str, formats: dict[str, str]) -> None:
+def _show_table(table: pd.DataFrame, caption: str, formats: dict[Any, Any]) -> None:
     unknown = set(formats) - set(table.columns)
     if unknown:
         raise KeyError(f"formats name columns that the table lacks: {sorted(unknown)}")
     # By name of the caption: ids that change from run to run would make every output differ.
     uuid = hashlib.sha256(caption.encode()).hexdigest()[:8]
-    numbers = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    numbers: Any = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
     styler = (
         Styler(table, uuid=uuid, cell_ids=False, caption=_escaped(caption))
         .format(formats, na_rep="–", escape="html")

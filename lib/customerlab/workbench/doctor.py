@@ -24,7 +24,12 @@ def findings(root: Path) -> Iterator[tuple[str, bool, str, str]]:
     yield "Python", (3, 11) <= sys.version_info[:2] < (3, 14), version, "install Python 3.11, 3.12 or 3.13"
     wrong = list(_differing(root))
     text = "as in requirements.lock" if not wrong else "; ".join(wrong[:5]) + (" …" if len(wrong) > 5 else "")
-    yield "packages", not wrong, text, "make clean-venv, then make setup; with conda: conda env update -f environment.yml"
+    yield (
+        "packages",
+        not wrong,
+        text,
+        "make clean-venv, then make setup; with conda: conda env update -f environment.yml",
+    )
     kernel = _kernel()
     yield "Jupyter kernel python3", kernel, "found" if kernel else "missing", "python -m ipykernel install --sys-prefix"
     free = shutil.disk_usage(root).free
@@ -40,7 +45,10 @@ def findings(root: Path) -> Iterator[tuple[str, bool, str, str]]:
         absent = [source for source in data_set.sources.values() if not locate(root, source)]
         loadable = all(any(form.url for form in source.forms) for source in absent)
         state = "here" if not absent else "not here; comes with its first run" if loadable else "not here"
-        do = data_set.how_to_get or f"customerlab data get {name}, or put its files into data/raw/ or the folder in CUSTOMERLAB_DATA"
+        do = (
+            data_set.how_to_get
+            or f"customerlab data get {name}, or put its files into data/raw/ or the folder in CUSTOMERLAB_DATA"
+        )
         yield f"data set {name}", not absent or loadable, state, do
     for name in run_names(root):
         try:

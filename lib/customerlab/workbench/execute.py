@@ -137,7 +137,7 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
     for name in THREADS:
         os.environ.setdefault(name, "1")
     os.environ[STAGING] = str(staging)
-    FollowedEngine.say = staticmethod(say)  # type: ignore[method-assign]
+    FollowedEngine.say = staticmethod(say)
     try:
         papermill.execute_notebook(
             str(step.notebook.path),
@@ -171,7 +171,7 @@ def _first_line(source: str) -> str:
 
 
 def _check_complete(step: Step, staging: Path, notebook: nbformat.NotebookNode) -> None:
-    """Raise unless every code cell ran and everything announced was written: a cell may have ended the kernel itself."""
+    """Raise unless every cell ran and all that is announced was written: a cell may have ended the kernel itself."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     for place, cell in enumerate(code, 1):
         if cell.execution_count != place or cell.metadata.get("papermill", {}).get("status") != "completed":

@@ -38,7 +38,9 @@ def git_state(root: Path) -> str | None:
     """The commit of the project, with a mark when files differ from it; None outside a git checkout."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         return git("rev-parse", "HEAD") + ("+changed" if git("status", "--porcelain") else "")

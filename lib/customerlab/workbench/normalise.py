@@ -16,8 +16,8 @@ UNSTABLE: dict[str, tuple[str, str]] = {
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return the notebook without run times, paths of this machine and addresses in memory.
 
-    Execution counts, outputs and the tags and ids of cells stay, but for the cell of injected parameters: papermill gives
-    it a new random id each time.
+    Execution counts, outputs and the tags and ids of cells stay, but for the cell of injected parameters, to which
+    papermill gives a new random id each time.
     """
     notebook.metadata = nbformat.from_dict(
         {

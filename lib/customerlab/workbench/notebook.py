@@ -9,6 +9,7 @@ import json
 import re
 import tokenize
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ class Parameter:
         The range, from ``(LOW to HIGH)`` in the comment.
     choices : tuple of str
         The allowed words, from ``(one of A, B)`` in the comment.
+    day : bool
+        Whether a text must be a day, from ``(YYYY-MM-DD)`` in the comment; an empty text stays allowed.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    day: bool = False
 
     @property
     def expected(self) -> str:
@@ -60,6 +64,8 @@ class Parameter:
             fits = all(self.low <= item <= self.high for item in (value if isinstance(value, list) else [value]))
         if fits and self.choices:
             fits = value in self.choices
+        if fits and self.day and value:
+            fits = _is_day(value)
         if not fits:
             do = "write it in quotes" if self.kind == "str" and not isinstance(value, str) else ""
             raise ParameterError(f"{self.name} = {value!r}", where=where, expected=self.expected, do=do)
@@ -73,11 +79,20 @@ class Parameter:
         return isinstance(value, (int, float) if kind == "float" else TYPES[kind])
 
 
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 def _annotation(node: ast.expr, where: str) -> str:
     kind = ast.unparse(node)
     if (kind[5:-1] if kind.startswith("list[") else kind) not in TYPES:
         # nothing else: papermill's own reader of parameters does not know unions, and would warn of every one
-        raise ParameterError(f"the type {kind!r} cannot be a parameter's", where=where, expected=f"{', '.join(TYPES)} or list[…]")
+        raise ParameterError(
+            f"the type {kind!r} cannot be a parameter's", where=where, expected=f"{', '.join(TYPES)} or list[…]"
+        )
     return kind
 
 
@@ -113,14 +128,16 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
         try:
             default = ast.literal_eval(node.value)
         except ValueError:
-            raise ParameterError(f"{name} is no literal", where=where, expected="a number, a text, true, false, None or a list") from None
+            raise ParameterError(
+                f"{name} is no literal", where=where, expected="a number, a text, true, false, None or a list"
+            ) from None
         text = comments.get(node.end_lineno or node.lineno, "")
         bounds = re.search(r"\((-?[\d.]+) to (-?[\d.]+)\)", text)
         words = re.search(r"\(one of ([^)]+)\)", text)
         parameter = Parameter(
             name, kind, default, text,
             float(bounds[1]) if bounds else None, float(bounds[2]) if bounds else None,
-            tuple(re.split(r",\s*", words[1])) if words else (),
+            tuple(re.split(r",\s*", words[1])) if words else (), "(YYYY-MM-DD)" in text,
         )  # fmt: skip
         parameter.check(default, f"{where}, default")
         found[name] = parameter
@@ -180,7 +197,9 @@ class Notebook:
             return ast.parse(text)
         except SyntaxError as error:
             raise ParameterError(
-                f"a code cell is not Python: {error.msg}", where=f"{self.path.name}: {(error.text or '').strip()}", do="mend the cell"
+                f"a code cell is not Python: {error.msg}",
+                where=f"{self.path.name}: {(error.text or '').strip()}",
+                do="mend the cell",
             ) from None
 
     def _names(self, method: str) -> list[ast.Call]:
@@ -208,7 +227,10 @@ class Notebook:
     @property
     def title(self) -> str:
         """The first heading."""
-        return next((line[2:].strip() for c in self.cells for line in self.source(c).splitlines() if line.startswith("# ")), self.name)
+        return next(
+            (line[2:].strip() for c in self.cells for line in self.source(c).splitlines() if line.startswith("# ")),
+            self.name,
+        )
 
     @property
     def question(self) -> str:

@@ -33,7 +33,8 @@ def check_run_name(name: str, where: str = "parameter run") -> str:
 def source_of(table: str, run: str, parameters: dict[str, Any]) -> str:
     """The catalogue entry that a table of a run comes from.
 
-    A parameter with the table's name decides where it is not empty; else `data`; else the entry that is named like the run.
+    A parameter with the table's name decides where it is not empty; else `data`; else the entry that is named like the
+    run.
 
     Examples
     --------
@@ -180,7 +181,9 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
     values = {key: known[key].check(value, where) for key, value in given.items()}
     for key, text in (overrides or {}).items():
         if key not in known:
-            raise ParameterError(f"no notebook has a parameter {key!r}", where=f"-p {key}", expected=suggest(key, known))
+            raise ParameterError(
+                f"no notebook has a parameter {key!r}", where=f"-p {key}", expected=suggest(key, known)
+            )
         if key == "run":
             raise ParameterError("run is not to be overridden", where="-p run", do="choose the run with --run")
         values[key] = known[key].check(_from_text(text, known[key].kind), f"-p {key}")
@@ -210,7 +213,9 @@ def _step(notebook: Notebook, run: str, values: dict[str, Any], catalog: dict[st
     left_out, notes = "", []
     for table, optional in notebook.tables.items():
         if table not in TABLES:
-            raise CustomerlabError(f"unknown table {table!r}", where=notebook.path.name, expected=suggest(table, TABLES))
+            raise CustomerlabError(
+                f"unknown table {table!r}", where=notebook.path.name, expected=suggest(table, TABLES)
+            )
         name = source_of(table, run, parameters)
         if name not in catalog:
             raise ParameterError(

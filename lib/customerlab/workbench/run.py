@@ -41,9 +41,7 @@ class Run:
     True
     """
 
-    def __init__(
-        self, name: str, notebook: str, *, engine: str = DEFAULT, data: str = "", **sources: str
-    ) -> None:
+    def __init__(self, name: str, notebook: str, *, engine: str = DEFAULT, data: str = "", **sources: str) -> None:
         self.name = check_run_name(name)
         self.notebook = notebook
         self.root = find_root()
@@ -168,5 +166,3 @@ class Run:
         if stamp.is_file():
             with written_aside(stamp) as aside:
                 aside.write_text("changed by hand", encoding="utf-8")
-
-

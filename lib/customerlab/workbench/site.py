@@ -60,10 +60,14 @@ def _style() -> str:
 
 
 def _environment() -> Environment:
-    return Environment(loader=FileSystemLoader(TEMPLATES / "site"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES / "site"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
 
 
-def _page(plan: Plan, step: Step, entry: dict[str, Any], before: Step | None, after: Step | None, failed: dict[str, str]) -> str:
+def _page(
+    plan: Plan, step: Step, entry: dict[str, Any], before: Step | None, after: Step | None, failed: dict[str, str]
+) -> str:
     notebook = nbformat.read(plan.folder / f"{step.name}.ipynb", as_version=4)
     exporter = HTMLExporter(template_name="site", extra_template_basedirs=[str(TEMPLATES)])
     exporter.anchor_link_text = ""  # no sign behind headings: the contents list leads to them

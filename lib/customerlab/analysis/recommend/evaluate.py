@@ -78,7 +78,14 @@ def summary(values: pd.DataFrame, seed: int, resamples: int = 1000) -> pd.DataFr
         means = weights @ part["ndcg"].to_numpy() / len(part)
         low, high = np.quantile(means, [0.025, 0.975])
         rows.append(
-            {"task": task, "model": model, "customers": len(part), **part[list(METRICS)].mean(), "ndcg_low": low, "ndcg_high": high}
+            {
+                "task": task,
+                "model": model,
+                "customers": len(part),
+                **part[list(METRICS)].mean(),
+                "ndcg_low": low,
+                "ndcg_high": high,
+            }
         )
     table = pd.DataFrame(rows)
     order = table["task"].map({task: place for place, task in enumerate(TASKS)})

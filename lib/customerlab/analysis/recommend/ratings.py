@@ -1,5 +1,6 @@
 """Predicting stars: a Surprise model against what the averages already tell, with a global split in time."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,13 +49,16 @@ def predict_ratings(ratings: pd.DataFrame, holdout_share: float, seed: int) -> R
     """
     # sorted, because the factorisation learns in the order of rows
     table = ratings.sort_values(["rated_at", "customer_id", "product_id", "rating"], ignore_index=True)
-    cut = table["rated_at"].quantile(1 - holdout_share, interpolation="higher")
+    # the rating times in order, so that the cut is one of them
+    cut = pd.Timestamp(table["rated_at"].iloc[math.ceil((1 - holdout_share) * (len(table) - 1))])
     train, later = table[table["rated_at"] < cut], table[table["rated_at"] >= cut]
     known = later["customer_id"].isin(train["customer_id"])
     both = known & later["product_id"].isin(train["product_id"])
     test = later[both]
     if test.empty:
-        raise ValueError("no later rating is of a customer and a product with earlier ones; use a smaller holdout_share")
+        raise ValueError(
+            "no later rating is of a customer and a product with earlier ones; use a smaller holdout_share"
+        )
     scale = (table["rating"].min(), table["rating"].max())
     columns = ["customer_id", "product_id", "rating"]
     learned = Dataset.load_from_df(train[columns], Reader(rating_scale=scale)).build_full_trainset()
@@ -82,7 +86,7 @@ def predict_ratings(ratings: pd.DataFrame, holdout_share: float, seed: int) -> R
             _counts("evaluated", test),
         ]
     )
-    return RatingResult(pd.DataFrame(rows), accounting, pd.Timestamp(cut))
+    return RatingResult(pd.DataFrame(rows), accounting, cut)
 
 
 def _counts(what: str, part: pd.DataFrame) -> dict[str, object]:

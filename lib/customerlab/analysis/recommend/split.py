@@ -46,9 +46,7 @@ class Split:
     accounting: pd.DataFrame
 
 
-def split_by_time(
-    transactions: ir.Table, holdout_days: int, *, popularity_days: int = 28, pattern: str = ""
-) -> Split:
+def split_by_time(transactions: ir.Table, holdout_days: int, *, popularity_days: int = 28, pattern: str = "") -> Split:
     """Cut a log at midnight, `holdout_days` before the day after its last order.
 
     Parameters
@@ -111,7 +109,10 @@ def _cut(transactions: ir.Table, cut: pd.Timestamp, popularity_days: int, patter
     warm = new[new["customer_id"].isin(customers)]
     history, future = (
         csr_matrix(
-            (values.astype(float), (customers.get_indexer(part["customer_id"]), products.get_indexer(part["product_id"]))),
+            (
+                values.astype(float),
+                (customers.get_indexer(part["customer_id"]), products.get_indexer(part["product_id"])),
+            ),
             shape=(len(customers), len(products)),
         )
         for part, values in ((known, known["before"].to_numpy()), (warm, np.ones(len(warm))))
@@ -122,7 +123,10 @@ def _cut(transactions: ir.Table, cut: pd.Timestamp, popularity_days: int, patter
             _counts("future, from the cut on", new),
             _counts("dropped: customers without a history", new[~new["customer_id"].isin(customers)]),
             _counts("evaluated", warm),
-            _counts("of these not to be found: products without a history", warm[~warm["product_id"].isin(known["product_id"])]),
+            _counts(
+                "of these not to be found: products without a history",
+                warm[~warm["product_id"].isin(known["product_id"])],
+            ),
         ]
     )
     rows = np.unique(customers.get_indexer(warm["customer_id"]))

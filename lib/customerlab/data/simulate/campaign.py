@@ -6,7 +6,9 @@ import pandas as pd
 SENT = pd.Timestamp("2024-10-07")  # customers who had bought by this day took part
 ARMS = ("control", "newsletter", "voucher")
 # what an e-mail adds to the chance of a visit and, after a visit, of an order; what it does to the money of an order
-EFFECTS = pd.DataFrame({"visit": [0.0, 0.07, 0.10], "conversion": [0.0, 0.02, 0.08], "spend": [1.0, 1.0, 0.92]}, index=ARMS)
+EFFECTS = pd.DataFrame(
+    {"visit": [0.0, 0.07, 0.10], "conversion": [0.0, 0.02, 0.08], "spend": [1.0, 1.0, 0.92]}, index=ARMS
+)
 
 
 def simulate_campaign(rng: np.random.Generator, past: pd.DataFrame) -> pd.DataFrame:
@@ -57,6 +59,8 @@ def simulate_ratings(rng: np.random.Generator, bought: pd.DataFrame, end: pd.Tim
     customer, product = rated["customer_id"].factorize()[0], rated["product_id"].factorize()[0]
     level = 3.9 + rng.normal(0, 0.45, customer.max() + 1)[customer] + rng.normal(0, 0.5, product.max() + 1)[product]
     rated["rating"] = np.clip(np.rint(level + rng.normal(0, 0.7, len(rated))), 1, 5).astype("int64")
-    rated["rated_at"] = rated.pop("ordered_at") + pd.to_timedelta(rng.integers(2 * 86400, 21 * 86400, len(rated)), unit="s")
+    rated["rated_at"] = rated.pop("ordered_at") + pd.to_timedelta(
+        rng.integers(2 * 86400, 21 * 86400, len(rated)), unit="s"
+    )
     rated = rated[rated["rated_at"] < end]
     return rated.sort_values(["rated_at", "customer_id", "product_id"], ignore_index=True)

@@ -40,7 +40,9 @@ def simulate_customers(rng: np.random.Generator, customers: int) -> tuple[pd.Dat
         {
             "customer_id": [f"C{number:05d}" for number in rng.permutation(customers) + 10_001],
             "signed_up_at": START + pd.to_timedelta(day, unit="D"),
-            "country": rng.choice(["United Kingdom", "Ireland", "France", "Germany"], customers, p=[0.84, 0.07, 0.05, 0.04]),
+            "country": rng.choice(
+                ["United Kingdom", "Ireland", "France", "Germany"], customers, p=[0.84, 0.07, 0.05, 0.04]
+            ),
         }
     )
     chosen = SEGMENTS.iloc[kind].reset_index(drop=True)
@@ -97,7 +99,11 @@ def simulate_lines(
     within = products["popularity"].to_numpy().reshape(len(categories), each).cumsum(axis=1)
 
     def choose(customer: np.ndarray) -> np.ndarray:
-        category = (rng.random(len(customer))[:, None] > taste[customer].cumsum(axis=1)).sum(axis=1).clip(max=len(categories) - 1)
+        category = (
+            (rng.random(len(customer))[:, None] > taste[customer].cumsum(axis=1))
+            .sum(axis=1)
+            .clip(max=len(categories) - 1)
+        )
         place = (rng.random(len(customer))[:, None] > within[category]).sum(axis=1).clip(max=each - 1)
         return category * each + place
 
@@ -118,4 +124,4 @@ def simulate_lines(
     product = np.where(festive, christmas * each + place, product)
     quantity = rng.geometric(1 / truth["pieces"].to_numpy()[buyer])
     lines = pd.DataFrame({"order": order, "product": product, "quantity": quantity})
-    return lines.groupby(["order", "product"], as_index=False)["quantity"].sum()
+    return lines.groupby(["order", "product"], as_index=False).sum()

@@ -69,7 +69,9 @@ def simulate_shop(customers: int = 2_000, seed: int = 7) -> Shop:
     first = sound.sort_values("ordered_at", kind="stable").drop_duplicates(["customer_id", "product_id"])
     ratings = campaign.simulate_ratings(rng, first[["customer_id", "product_id", "ordered_at"]], orders.END)
     before = sound[sound["ordered_at"] < campaign.SENT].assign(spend=lambda t: t["quantity"] * t["unit_price"])
-    past = before.groupby("customer_id", as_index=False).agg(past_orders=("order_id", "nunique"), past_spend=("spend", "sum"))
+    past = before.groupby("customer_id", as_index=False).agg(
+        past_orders=("order_id", "nunique"), past_spend=("spend", "sum")
+    )
     tables = {
         "transactions": log,
         "products": range_.drop(columns=["price", "popularity"]),
@@ -77,7 +79,9 @@ def simulate_shop(customers: int = 2_000, seed: int = 7) -> Shop:
         "ratings": ratings,
         "experiment": campaign.simulate_campaign(rng, past),
     }
-    return Shop(tables, truth[["customer_id", "segment", "rate", "leaves"]].sort_values("customer_id", ignore_index=True))
+    return Shop(
+        tables, truth[["customer_id", "segment", "rate", "leaves"]].sort_values("customer_id", ignore_index=True)
+    )
 
 
 def _with_faults(rng: np.random.Generator, log: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +108,7 @@ def write_shop(shop: Shop, folder: Path) -> list[Path]:
         with written_aside(path) as aside:
             if large:
                 times = table.select_dtypes("datetime").columns
-                table.astype({time: "datetime64[s]" for time in times}).to_parquet(aside, index=False, compression="zstd")
+                table.astype(dict.fromkeys(times, "datetime64[s]")).to_parquet(aside, index=False, compression="zstd")
             else:
                 table.to_csv(aside, index=False, lineterminator="\n")
         paths.append(path)
