@@ -70,8 +70,21 @@ def test_log_histogram_counts_every_value_once():
     for row in table.itertuples():
         inside = ((whole["v"] >= row.low - 1e-6) & (whole["v"] < row.high - 1e-6)).sum()
         assert inside == row.count
-        assert np.ceil(row.low - 1e-6) < row.high, "no bin without a whole number"
     assert explore.log_histogram(ibis.memtable(pd.DataFrame({"v": [-1.0, 0.0]})), "v").empty
+
+
+def test_cumulative_shares_by_hand():
+    table = explore.cumulative(ibis.memtable(pd.DataFrame({"v": [3, 1, 1, 10]})), "v")
+    assert table["value"].tolist() == [1, 3, 10] and table["share"].tolist() == [0.5, 0.75, 1.0]
+
+
+def test_a_distribution_of_nothing_above_zero_is_said():
+    from customerlab.figures.explore import distributions
+
+    nothing = explore.log_histogram(ibis.memtable(pd.DataFrame({"v": [0.0, -2.0]})), "v")
+    counts = explore.cumulative(ibis.memtable(pd.DataFrame({"v": [1, 1]})), "v")
+    picture = distributions(nothing, counts, {"revenue": -1.0, "orders": 1.0}, "customers")
+    assert "no revenue above zero" in picture.alt and picture.png()
 
 
 def test_top_products_break_ties_by_id_and_fall_back_on_it():

@@ -146,15 +146,15 @@ def log_histogram(table: ir.Table, column: str, per_decade: int = 10) -> pd.Data
     ----------
     table : ibis Table
     column : str
-        Numeric; values that are not above zero have no logarithm and are left out.
+        Numeric; values that are not above zero have no logarithm and are left out. For whole numbers take
+        `cumulative`: bins that hold different numbers of them show peaks that are not there.
     per_decade : int
         Bins between one power of ten and the next.
 
     Returns
     -------
     DataFrame
-        `low`, `high` (edges of the bin, in units of the column) and `count`; bins without a value are included. For
-        whole numbers a bin that no whole number can fall into is joined to the one before.
+        `low`, `high` (edges of the bin, in units of the column) and `count`; bins without a value are included.
     """
     positive = table.filter(table[column] > 0)
     # a hair is added so that a value on an edge, such as 100, does not fall below it by rounding
@@ -164,10 +164,32 @@ def log_histogram(table: ir.Table, column: str, per_decade: int = 10) -> pd.Data
         return pd.DataFrame({"low": [], "high": [], "count": []})
     bins = np.arange(counted.index.min(), counted.index.max() + 1)
     edges = 10 ** (np.append(bins, bins[-1] + 1) / per_decade)
-    if table[column].type().is_integer():
-        possible = np.ceil(edges[:-1] - 1e-6) < edges[1:] - 1e-6
-        bins, edges = bins[possible], np.append(edges[:-1][possible], edges[-1])
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counted.reindex(bins, fill_value=0).to_numpy()})
+
+
+def cumulative(table: ir.Table, column: str) -> pd.DataFrame:
+    """The empirical distribution of a whole number, computed in the engine.
+
+    Parameters
+    ----------
+    table : ibis Table
+    column : str
+        Whole numbers.
+
+    Returns
+    -------
+    DataFrame
+        `value` (rising, those that occur), `count` and `share`, the share of rows with at most this value.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> cumulative(ibis.memtable({"orders": [1, 1, 2, 5]}), "orders")["share"].tolist()
+    [0.5, 0.75, 1.0]
+    """
+    counted = table.group_by(value=table[column]).aggregate(count=table.count()).order_by("value").to_pandas()
+    counted["share"] = counted["count"].cumsum() / counted["count"].sum()
+    return counted
 
 
 def top_products(transactions: ir.Table, products: ir.Table | None, n: int = 10) -> pd.DataFrame:

@@ -66,7 +66,8 @@ def neighbour_distances(distances: np.ndarray, eps: float, neighbours: int) -> P
     axis.set_ylabel(f"distance to neighbour {neighbours}")
     beyond = float((distances > eps).mean())
     alt = (
-        f"Rising curve of every customer's distance to the {neighbours}th nearest point, from {distances[0]:.2f} to {distances[-1]:.2f}. "
+        f"Rising curve of every customer's distance to its nearest point number {neighbours}, "
+        f"from {distances[0]:.2f} to {distances[-1]:.2f}. "
         f"The knee is at {eps:.2f}; {beyond:.1%} of customers lie beyond it."
     )
     return Picture(figure, alt)

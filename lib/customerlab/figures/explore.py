@@ -6,6 +6,7 @@ import pandas as pd
 from customerlab.figures.style import (
     BLUE,
     ORANGE,
+    PERCENT,
     RED,
     SEQUENTIAL,
     SHORT,
@@ -82,36 +83,56 @@ def revenue_by_weekday_hour(grid: pd.DataFrame) -> Picture:
 
 
 @styled
-def distributions(histograms: dict[str, pd.DataFrame], medians: dict[str, float], unit: str) -> Picture:
-    """Histograms on logarithmic scales side by side, the median marked.
+def distributions(amounts: pd.DataFrame, counts: pd.DataFrame, medians: dict[str, float], unit: str) -> Picture:
+    """A histogram of money beside the cumulative distribution of a whole number, both on logarithmic scales.
+
+    Whole numbers have no histogram on a logarithmic scale: its bins would hold one, two or three of them, and peaks
+    would appear that are not in the data.
 
     Parameters
     ----------
-    histograms : dict of str to DataFrame
-        What is counted, to `low`, `high`, `count`.
+    amounts : DataFrame
+        As `analysis.explore.log_histogram` returns it.
+    counts : DataFrame
+        As `analysis.explore.cumulative` returns it.
     medians : dict of str to float
+        The name of the money and that of the whole number, with their medians.
     unit : str
         What is counted, such as ``orders``.
     """
-    figure, axes = canvas(height=2.7, columns=len(histograms), squeeze=False)
-    parts = []
-    for axis, (name, table) in zip(axes.ravel(), histograms.items(), strict=True):
-        axis.stairs(table["count"], np.append(table["low"], table["high"].iloc[-1]), fill=True, color=BLUE)
+    figure, (left, right) = canvas(height=2.9, columns=2)
+    if len(amounts):
+        left.stairs(amounts["count"], np.append(amounts["low"], amounts["high"].iloc[-1]), fill=True, color=BLUE)
+    left.set_ylabel(unit)
+    left.yaxis.set_major_formatter(SHORT)
+    right.step(counts["value"], counts["share"], where="post", color=BLUE)
+    right.set_ylabel(f"share of {unit} with at most this")
+    right.yaxis.set_major_formatter(PERCENT)
+    right.set_ylim(0, 1.02)
+    for axis, (name, median) in zip((left, right), medians.items(), strict=True):
         axis.set_xscale("log")
-        axis.axvline(medians[name], color=RED, linewidth=1.5)
-        right = medians[name] > np.sqrt(table["low"].iloc[0] * table["high"].iloc[-1])
-        axis.annotate(
-            f"median {short(medians[name])}", (medians[name], 0.97), xycoords=("data", "axes fraction"),
-            xytext=(-4 if right else 4, 0), textcoords="offset points", ha="right" if right else "left", va="top", color=RED,
-        )  # fmt: skip
         axis.set_xlabel(f"{name} (log scale)")
         axis.xaxis.set_major_formatter(SHORT)
-        axis.yaxis.set_major_formatter(SHORT)
-        parts.append(
-            f"{name}: median {short(medians[name])}, from {short(table['low'].iloc[0])} to {short(table['high'].iloc[-1])}"
-        )
-    axes[0, 0].set_ylabel(unit)
-    return Picture(figure, f"Histograms of {unit} on logarithmic scales. " + "; ".join(parts) + ".")
+        if median <= 0:  # has no place on this scale
+            continue
+        axis.axvline(median, color=RED, linewidth=1.5)
+        axis.annotate(
+            f"median {short(median)}", (median, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
+            textcoords="offset points", ha="center", va="bottom", color=RED,
+        )  # fmt: skip
+    (money, money_median), (number, number_median) = medians.items()
+    most = counts["value"].iloc[int(np.searchsorted(counts["share"], 0.95))]
+    bounds = (
+        f"from {short(amounts['low'].min())} to {short(amounts['high'].max())}"
+        if len(amounts)
+        else f"no {money} above zero"
+    )
+    alt = (
+        f"Two charts of {unit} on logarithmic scales. Histogram of {money}: {bounds}, median {short(money_median)}. "
+        f"Cumulative distribution of {number}: median {short(number_median)}, 95 % have at most {short(most)}, "
+        f"the largest {short(counts['value'].iloc[-1])}."
+    )
+    return Picture(figure, alt)
 
 
 @styled

@@ -54,13 +54,14 @@ def _show_table(table: pd.DataFrame, caption: str, formats: dict[Any, Any]) -> N
         raise KeyError(f"formats name columns that the table lacks: {sorted(unknown)}")
     # By name of the caption: ids that change from run to run would make every output differ.
     uuid = hashlib.sha256(caption.encode()).hexdigest()[:8]
-    numbers: Any = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    numbers = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    right: Any = {name: [{"selector": "", "props": "text-align: right"}] for name in numbers}  # heads and cells alike
     styler = (
         Styler(table, uuid=uuid, cell_ids=False, caption=_escaped(caption))
         .format(formats, na_rep="–", escape="html")
         .format_index(escape="html", axis=1)
         .hide(axis="index")
-        .set_properties(subset=numbers, **{"text-align": "right"})
+        .set_table_styles(right)
     )
     shown = table.copy()
     for name, pattern in formats.items():

@@ -68,7 +68,7 @@ def _environment() -> Environment:
 def _page(
     plan: Plan, step: Step, entry: dict[str, Any], before: Step | None, after: Step | None, failed: dict[str, str]
 ) -> str:
-    notebook = nbformat.read(plan.folder / f"{step.name}.ipynb", as_version=4)
+    notebook = read(plan, step)
     exporter = HTMLExporter(template_name="site", extra_template_basedirs=[str(TEMPLATES)])
     exporter.anchor_link_text = ""  # no sign behind headings: the contents list leads to them
     body, _ = exporter.from_notebook_node(
@@ -83,6 +83,22 @@ def _page(
     return body
 
 
+def read(plan: Plan, step: Step) -> nbformat.NotebookNode:
+    """A notebook of a run as it was last executed."""
+    return nbformat.read(plan.folder / f"{step.name}.ipynb", as_version=4)
+
+
+def findings(notebook: nbformat.NotebookNode) -> str:
+    """What an executed notebook shows below its heading Findings, as HTML; empty where it has none."""
+    texts, inside = [], False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and "\n## " in f"\n{cell.source}":
+            inside = "\n## Findings" in f"\n{cell.source}"
+        elif inside:
+            texts += [output.get("data", {}).get("text/markdown", "") for output in cell.get("outputs", [])]
+    return str(markdown2html("\n\n".join(texts)))
+
+
 def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
     """The second-level headings of a notebook and the anchors that nbconvert gives them."""
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
@@ -93,24 +109,20 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
 
 
 def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], failed: dict[str, str]) -> str:
-    metrics = read_json(plan.folder / "metrics.json") or {}
     tables = {t: r for step in pages for t, r in manifest[step.name]["tables"].items()}
     reports = {t: read_json(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
-    return _environment().get_template("front.html.j2").render(
-        style=_style(), run=plan.run, steps=plan.steps, pages=[step.name for step in pages], manifest=manifest, failed=failed,
-        metrics=metrics, reports={t: r for t, r in reports.items() if r}, software=manifest[pages[-1].name]["software"] if pages else {},
-        commit=manifest[pages[-1].name]["commit"] if pages else None, number=number,
-    )  # fmt: skip
-
-
-def number(value: float) -> str:
-    """A number as the front page shows it.
-
-    Examples
-    --------
-    >>> number(8911407.904), number(4338), number(0.3527)
-    ('8,911,407.90', '4,338', '0.353')
-    """
-    if float(value).is_integer():
-        return f"{value:,.0f}"
-    return f"{value:,.2f}" if abs(value) >= 100 else f"{value:.3g}"
+    latest = manifest[pages[-1].name] if pages else {"software": {}, "commit": None}
+    return (
+        _environment()
+        .get_template("front.html.j2")
+        .render(
+            style=_style(),
+            run=plan.run,
+            steps=plan.steps,
+            findings={step.name: findings(read(plan, step)) for step in pages},
+            failed=failed,
+            reports={table: report for table, report in reports.items() if report},
+            software=latest["software"],
+            commit=latest["commit"],
+        )
+    )
