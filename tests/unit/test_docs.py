@@ -1,0 +1,85 @@
+"""What the pages for people say is true: links lead somewhere, tables list what there is, the worked example runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from customerlab.data.clean import RULES
+from customerlab.data.tables import TABLES
+from customerlab.workbench.notebook import load_notebooks
+from customerlab.workbench.plan import make_plan
+from helpers import ROOT
+
+PAGES = sorted(path for path in ROOT.rglob("*.md") if not {".venv", "outputs"} & set(path.relative_to(ROOT).parts[:-1]))
+PAGES += [ROOT / "outputs" / "README.md"]
+
+
+def rows(path: Path) -> dict[str, list[str]]:
+    """The cells of the tables in a page, by what their first cell has in backquotes."""
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if cells and (name := re.match(r"`([^`]+)`", cells[0])):
+            found[name[1]] = cells[1:]
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_parameters_are_listed_as_the_notebooks_declare_them():
+    listed = rows(ROOT / "params" / "README.md")
+    declared: dict[str, tuple] = {}
+    for notebook in load_notebooks(ROOT):
+        for name, parameter in notebook.parameters.items():
+            declared.setdefault(name, (parameter, []))[1].append(notebook.name[:2])
+    del declared["run"]
+    assert listed == {
+        name: [", ".join(numbers), p.kind, "empty" if p.default == "" else f"`{p.default}`", p.help]
+        for name, (p, numbers) in declared.items()
+    }
+
+
+def test_every_notebook_is_listed_with_its_title_and_artefacts():
+    here, front = rows(ROOT / "notebooks" / "README.md"), rows(ROOT / "README.md")
+    for notebook in load_notebooks(ROOT):
+        assert notebook.title in front[notebook.name][0]
+        text = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
+        assert f"`{notebook.name}` {notebook.title}" in text
+        reads, writes = here[notebook.name]
+        assert all(f"`{name}`" in reads for name in [*notebook.tables, *notebook.loads])
+        assert writes == "artefact " + ", ".join(f"`{name}`" for name in notebook.saves)
+
+
+def test_the_dictionary_has_every_column_and_every_rule():
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    for name, table in TABLES.items():
+        section = text.split(f"| **{name}** |")[1].split("| **")[0]
+        assert [column for column in table.columns if f"`{column}`" not in section] == []
+    listed = rows(ROOT / "data" / "README.md")
+    for name, rule in RULES.items():
+        tables = ", ".join(rule.tables) if rule.tables else "all tables"
+        assert listed[name][1] == tables, name
+
+
+def test_the_readme_s_own_shop_runs(project):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    header, line = re.search(r"```\n(Kunde;.*)\n(.*)\n```", text).groups()
+    entry = "\n".join(part[3:] for part in re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1].splitlines())
+    assert list(yaml.safe_load(entry)) == ["my_shop"]
+    with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
+        handle.write(f"\n{entry}\n")
+    (project / "params" / "my_shop.yml").write_text("run: my_shop\n", encoding="utf-8")
+    raw = project / "data" / "raw"
+    raw.mkdir()
+    (raw / "sales.csv").write_text(f"{header}\n{line}\n{line.replace('1042', '7')}\n", encoding="utf-8")
+    plan = make_plan(project, "my_shop")
+    from customerlab.data.prepare import prepare
+
+    table = prepare(project, plan.folder, "transactions", "my_shop").report
+    assert table["rows"] == 2 and table["ladder"][0]["amount_left"] == "4998.0000"
