@@ -26,7 +26,7 @@ $(READY): requirements.lock pyproject.toml
 
 run: $(READY) ## execute what has changed in a run, in parallel, and render its pages
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(JOBS) --quiet all --keep-going --nolock --rerun-incomplete \
-	  --rerun-triggers mtime input --config run=$(RUN)
+	  --rerun-triggers mtime input --config 'run=$(RUN)'
 	@echo "[$(RUN)] up to date: open outputs/$(RUN)/site/index.html"
 
 test: $(READY) ## run all tests
@@ -49,7 +49,7 @@ lock: $(READY) ## renew requirements.lock (needs uv)
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet -o requirements.lock
 
 clean: ## remove the results of a run
-	@[[ "$(RUN)" =~ ^[A-Za-z0-9][A-Za-z0-9_-]*$$ ]] || { echo "error: '$(RUN)' cannot name a run"; exit 1; }
+	@[[ "$(RUN)" =~ ^[A-Za-z][A-Za-z0-9_-]*$$ ]] || { echo "error: '$(RUN)' cannot name a run"; exit 1; }
 	@rm -rf outputs/$(RUN) && echo "removed outputs/$(RUN)"
 
 clean-venv: ## remove the environment

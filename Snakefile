@@ -9,7 +9,7 @@ from customerlab.data.project import find_root
 from customerlab.errors import CustomerlabError
 from customerlab.workbench.plan import make_plan
 
-RUN = config.get("run", "demo")
+RUN = str(config.get("run", "demo"))
 try:
     plan = make_plan(find_root(), RUN)
     plan.write_stamps(plan.included)

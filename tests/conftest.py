@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from customerlab.data.catalog import find_data_set
 from customerlab.data.fetch import locate
 from customerlab.data.prepare import Prepared, prepare

@@ -3,6 +3,7 @@
 import ibis
 import pandas as pd
 import pytest
+
 from customerlab.analysis import clustering, experiment, explore, recommend, rfm
 from customerlab.data.engine import connect, open_table
 

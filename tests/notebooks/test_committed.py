@@ -10,6 +10,7 @@ import subprocess
 
 import nbformat
 import pytest
+
 from customerlab.workbench.normalise import normalise
 from customerlab.workbench.notebook import load_notebooks
 from helpers import BIN, ROOT, copy_project

@@ -3,12 +3,12 @@
 import ibis
 import numpy as np
 import pandas as pd
+from hypothesis import given, settings, strategies as st
+
 from customerlab.analysis import clustering, rfm
 from customerlab.analysis.recommend.metrics import at_k
 from customerlab.analysis.recommend.models import top
 from customerlab.data.clean import ladder, report
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 numbers = st.lists(st.integers(0, 30), min_size=1, max_size=80)
 bins = st.integers(2, 10)

@@ -4,11 +4,12 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from sklearn.metrics import ndcg_score
+
 from customerlab.analysis import clustering, experiment, explore, recommend, rfm
 from customerlab.analysis.recommend.metrics import at_k
 from customerlab.analysis.recommend.models import top
-from scipy import stats
-from sklearn.metrics import ndcg_score
 
 
 def log(rows):

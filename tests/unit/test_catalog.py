@@ -1,6 +1,7 @@
 """The catalogue is read strictly, and says what is wrong and where."""
 
 import pytest
+
 from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.errors import CustomerlabError
 
@@ -45,6 +46,7 @@ def test_shipped_entries(root):
         (("path: log.csv", 'path: "*.csv", sha256: abc'), "a glob cannot have one checksum"),
         (("{prefix: S}", "{suffix: S}"), "unknown key 'suffix'"),
         (("title: A shop", "title: A shop\n  title: Two"), "stands here twice"),
+        (('format: "%d.%m.%Y"', 'format: "%d.%m.%Y %z"'), "reads a zone"),
         (("product_id: p", "product_id: "), "no column is named"),
         ((": A shop", ": [unclosed"), "not readable as YAML"),
         (("shop:", "../shop:"), "cannot name a data set"),

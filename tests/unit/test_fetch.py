@@ -8,6 +8,7 @@ import zipfile
 from functools import partial
 
 import pytest
+
 from customerlab.data import fetch
 from customerlab.data.catalog import DataSet, Form, Source
 from customerlab.errors import DataError

@@ -7,8 +7,9 @@ import pkgutil
 import subprocess
 from pathlib import Path
 
-import customerlab
 import pytest
+
+import customerlab
 from helpers import BIN
 
 MODULES = sorted(m.name for m in pkgutil.walk_packages(customerlab.__path__, "customerlab."))

@@ -4,6 +4,7 @@ import json
 
 import nbformat
 import pytest
+
 from customerlab.errors import CustomerlabError, ParameterError
 from customerlab.workbench.notebook import load_notebooks, parse_parameters
 from customerlab.workbench.plan import check_run_name, make_plan
@@ -79,7 +80,7 @@ def test_what_is_no_parameter_is_refused(cell):
         parse_parameters(cell, "cell")
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", "a b", "-x", "a" * 65, "x\n"])
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", "a b", "-x", "a" * 65, "2024_06", "x\n"])
 def test_run_names_that_leave_the_folder_are_refused(name):
     with pytest.raises(ParameterError, match="cannot name a run"):
         check_run_name(name)
@@ -235,6 +236,8 @@ def test_a_wrong_parameter_fails_before_anything_heavy_is_imported():
         (["run", "-p", "rfm_bins"], "sets nothing"),
         (["run", "-p", "rfm_bin=4"], "did you mean rfm_bins?"),
         (["run", "-p", "run=online_retail"], "run is not to be overridden"),
+        (["run", "-p", "data=online_retail"], "data is not to be overridden"),
+        (["run", "-p", "experiment=hillstrom_email"], "experiment is not to be overridden"),
         (["data", "get", "online"], "did you mean online_retail?"),
     ],
 )

@@ -1,12 +1,14 @@
 """From files to canonical tables: formats, casts, accounting, checks, and bad input."""
 
 import gzip
+import itertools
 import shutil
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from customerlab.data.prepare import prepare
 from customerlab.errors import DataError
 from helpers import STRANGER, add_shop, as_written, stranger_lines
@@ -99,6 +101,16 @@ def test_typed_parquet_needs_no_text(project):
     catalog = project / "data" / "catalog.yml"
     text = catalog.read_text().replace("verkauf.csv", "verkauf.parquet").replace(', format: "%d.%m.%Y %H:%M"', "")
     catalog.write_text(text.replace('decimal: ","', 'decimal: "."').replace('thousands: "."', 'thousands: ","'))
+    assert_same(frame(project), lines)
+
+
+def test_an_offset_is_dropped_and_the_time_on_the_clock_stays(project, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    lines = stranger_lines()
+    zones = itertools.cycle(["+01:00", "Z"])
+    clock = [f"{time:%Y-%m-%d %H:%M}:00{zone}" for time, zone in zip(lines["Datum"], zones, strict=False)]
+    written = as_written(lines).assign(Datum=clock)
+    add_shop(project, written, entry=STRANGER.replace(', format: "%d.%m.%Y %H:%M"', ""))
     assert_same(frame(project), lines)
 
 

@@ -1,9 +1,12 @@
 """The Run in a notebook's hands: artefacts, metrics, and what is shown."""
 
 import base64
+import os
+import time
 
 import pandas as pd
 import pytest
+
 from customerlab.data.project import file_digest, read_json, write_json, written_aside
 from customerlab.errors import CustomerlabError, RunError
 from customerlab.workbench.display import checks, show
@@ -65,10 +68,18 @@ def test_a_runner_gives_a_folder_aside(lab, tmp_path, monkeypatch):
 
 def test_a_table_that_the_shop_lacks(lab):
     assert lab.table("products", optional=True) is not None
-    other = Run("demo", "04_recommenders", data="hillstrom_email")
+    (lab.root / "params" / "emails.yml").write_text("run: emails\ndata: hillstrom_email\n")
+    other = Run("emails", "04_recommenders", data="hillstrom_email")
     assert other.table("ratings", optional=True) is None
     with pytest.raises(CustomerlabError, match="no ratings table"):
         other.table("ratings")
+
+
+@pytest.mark.parametrize("given", [{"data": "online_retail"}, {"products": "movielens_latest_small"}])
+def test_one_shop_is_never_written_into_another(lab, given):
+    with pytest.raises(RunError, match="but run 'demo' reads it from 'demo'") as caught:
+        Run("demo", "01_eda", **given).table("products", optional=True)
+    assert "params/demo.yml" in str(caught.value) and not (lab.folder / "tables").exists()
 
 
 def test_a_run_name_cannot_leave_the_folder(project, monkeypatch):
@@ -84,6 +95,15 @@ def test_half_a_file_is_never_seen(tmp_path):
         aside.write_text("half")
         raise OSError("disk full")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_run_left_half_written_is_removed_a_day_later(tmp_path):
+    for name, hours in ((".aside-old", 25), (".aside-new", 1)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half.parquet").write_text("half")
+        os.utime(tmp_path / name, (time.time() - hours * 3600,) * 2)
+    write_json(tmp_path / "a.json", 1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".aside-new", "a.json"]
 
 
 def shown(capsys, monkeypatch, item, caption, formats=None):

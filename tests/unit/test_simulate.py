@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+
 from customerlab.data.simulate import simulate_shop, write_shop
 
 

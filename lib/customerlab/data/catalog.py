@@ -233,7 +233,14 @@ def _mapped(raw: Any, where: str) -> Mapped:
                 where=where,
                 expected="`column: NAME`, with `format: …` for dates, or `row_number: true`",
             )
-        return Mapped(str(raw["column"]), raw.get("format"))
+        pattern = raw.get("format")
+        if pattern and re.search("%[zZ]", str(pattern)):
+            raise DataError(
+                f"the format {pattern!r} reads a zone, and a converted time is no longer the shop's own",
+                where=where,
+                do="leave the format out where dates begin 2024-12-31 (the zone is then dropped), or cut the zone in the file",
+            )
+        return Mapped(str(raw["column"]), pattern)
     if raw is None:
         raise DataError("no column is named", where=where, expected="the name of a column of the file")
     return Mapped(str(raw))

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from customerlab.errors import CustomerlabError
 
 CATALOG = Path("data/catalog.yml")
+ABANDONED = 24 * 3600  # seconds after which a half-written file is taken to have no writer any more
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -58,6 +60,9 @@ def written_aside(path: Path) -> Iterator[Path]:
     ['a.txt']
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(".aside-*"):  # by runs that were killed
+        if left.stat().st_mtime < time.time() - ABANDONED:
+            remove_tree(left)
     with tempfile.TemporaryDirectory(prefix=".aside-", dir=path.parent) as folder:
         aside = Path(folder) / path.name
         yield aside

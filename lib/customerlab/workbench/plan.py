@@ -17,7 +17,8 @@ from customerlab.data.yaml_files import load_yaml, suggest
 from customerlab.errors import CustomerlabError, ParameterError
 from customerlab.workbench.notebook import Notebook, load_notebooks
 
-RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# A letter first: Snakemake reads a value such as 2024_06 as a number.
+RUN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 def check_run_name(name: str, where: str = "parameter run") -> str:
@@ -25,7 +26,7 @@ def check_run_name(name: str, where: str = "parameter run") -> str:
     if not RUN_NAME.fullmatch(name):
         raise ParameterError(
             f"{name!r} cannot name a run", where=where,
-            expected="letters, digits, _ and -, at most 64, and the first a letter or a digit",
+            expected="letters, digits, _ and -, at most 64, and the first a letter",
         )  # fmt: skip
     return name
 
@@ -184,8 +185,12 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
             raise ParameterError(
                 f"no notebook has a parameter {key!r}", where=f"-p {key}", expected=suggest(key, known)
             )
-        if key == "run":
-            raise ParameterError("run is not to be overridden", where="-p run", do="choose the run with --run")
+        if key in ("run", "data", *TABLES):
+            raise ParameterError(
+                f"{key} is not to be overridden: a rerun must not read one shop and write into another",
+                where=f"-p {key}",
+                do="choose the run with --run, or write a params file for another shop",
+            )
         values[key] = known[key].check(_from_text(text, known[key].kind), f"-p {key}")
     catalog = load_catalog(root)
     made: set[str] = set()

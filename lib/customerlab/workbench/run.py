@@ -7,10 +7,11 @@ from typing import Any
 import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.data.catalog import load_catalog
+from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, connect, open_table
 from customerlab.data.prepare import Prepared, prepare
 from customerlab.data.project import file_digest, find_root, read_json, write_json, written_aside
+from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
 from customerlab.workbench.manifest import assemble
 from customerlab.workbench.notebook import load_notebooks
@@ -53,8 +54,22 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({self.name!r}, {self.notebook!r})"
 
+    def _source(self, table: str) -> str:
+        """The catalogue entry of a table: the notebook's parameters and the run's file must mean the same one."""
+        where = f"params/{self.name}.yml"
+        declared = load_yaml(self.root / where, where=where) if (self.root / where).is_file() else {}
+        here, there = (source_of(table, self.name, given) for given in (self._sources, declared))
+        if here != there:
+            raise RunError(
+                f"{table} would be read from {here!r}, but run {self.name!r} reads it from {there!r}",
+                where=f"{self.notebook}, parameters cell, against {where}",
+                expected="the same data set in both, so that one shop is never written into another's results",
+                do=f"set `data` and `{table}` as {where} does, or choose the run that belongs to {here!r}",
+            )
+        return here
+
     def _prepare(self, table: str) -> Prepared:
-        return prepare(self.root, self.folder, table, source_of(table, self.name, self._sources), progress=False)
+        return prepare(self.root, self.folder, table, self._source(table), progress=False)
 
     def table(self, name: str, *, optional: bool = False) -> ir.Table | None:
         """Open a canonical table as a lazy Ibis table, prepared first where that is due.
@@ -66,8 +81,7 @@ class Run:
         optional : bool
             Return None, instead of an error, where the run's data set has no such table.
         """
-        source = source_of(name, self.name, self._sources)
-        if optional and name not in load_catalog(self.root)[source].tables:
+        if optional and name not in find_data_set(self.root, self._source(name)).tables:
             return None
         prepared = self._prepare(name)
         self._connection = self._connection or connect(self._engine)
