@@ -42,7 +42,7 @@ def edit(project: Path, name: str, change) -> None:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """A copy of the project in which `make run` has run once."""
+    """A copy of the project in which `make run` has run once; the tests that change it come after those that do not."""
     project = copy_project(tmp_path_factory.mktemp("demo") / "project")
     return project, call(project, *SNAKEMAKE)
 
@@ -99,6 +99,31 @@ def test_a_second_run_executes_nothing(demo):
     assert started(done.stdout) == [] and digests(demo[0] / "outputs" / "demo" / "artifacts") == before
 
 
+def test_the_command_line_does_the_same_without_snakemake(demo, tmp_path):
+    project = copy_project(tmp_path / "project")
+    call(project, "customerlab", "run", "--run", "demo")
+    one, two = (p / "outputs" / "demo" for p in (demo[0], project))
+    assert digests(one / "artifacts") == digests(two / "artifacts")
+    assert (one / "metrics.json").read_text() == (two / "metrics.json").read_text()
+    for name in NAMES:
+        assert (one / f"{name}.ipynb").read_text() == (two / f"{name}.ipynb").read_text()
+
+
+def test_plain_papermill_and_run_all_give_the_same_results(demo, tmp_path):
+    project = copy_project(tmp_path / "project")
+    call(project, "papermill", "notebooks/02_rfm.ipynb", "out.ipynb", "-f", "params/demo.yml", "--no-progress-bar")
+    by_papermill = digests(project / "outputs" / "demo" / "artifacts")
+    jupyter = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", "notebooks/03_clustering.ipynb"]
+    call(project, *jupyter)  # the notebook's own folder, its own defaults, as Run all has them
+    results = digests(project / "outputs" / "demo" / "artifacts")
+    assert set(by_papermill) < set(results)
+    wanted = digests(demo[0] / "outputs" / "demo" / "artifacts")
+    assert {name: wanted[name] for name in results} == results
+    metrics = json.loads((project / "outputs" / "demo" / "metrics.json").read_text())
+    all_metrics = json.loads((demo[0] / "outputs" / "demo" / "metrics.json").read_text())
+    assert metrics == {name: all_metrics[name] for name in ("02_rfm", "03_clustering")}
+
+
 def test_only_what_changed_runs_again(demo):
     project, _ = demo
 
@@ -152,35 +177,6 @@ def test_a_failing_notebook_stops_only_its_dependents(demo):
     )
     assert started(call(project, *SNAKEMAKE).stdout) == ["02_rfm", "03_clustering"]
     assert not list((out / "failed").iterdir())
-
-
-def test_the_command_line_does_the_same_without_snakemake(demo, tmp_path):
-    project = copy_project(tmp_path / "project")
-    fresh = demo[0].parent / "fresh"
-    if not fresh.exists():
-        copy_project(fresh)
-        call(fresh, *SNAKEMAKE)
-    call(project, "customerlab", "run", "--run", "demo")
-    one, two = (p / "outputs" / "demo" for p in (fresh, project))
-    assert digests(one / "artifacts") == digests(two / "artifacts")
-    assert (one / "metrics.json").read_text() == (two / "metrics.json").read_text()
-    for name in NAMES:
-        assert (one / f"{name}.ipynb").read_text() == (two / f"{name}.ipynb").read_text()
-
-
-def test_plain_papermill_and_run_all_give_the_same_results(demo, tmp_path):
-    project = copy_project(tmp_path / "project")
-    call(project, "papermill", "notebooks/02_rfm.ipynb", "out.ipynb", "-f", "params/demo.yml", "--no-progress-bar")
-    by_papermill = digests(project / "outputs" / "demo" / "artifacts")
-    jupyter = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", "notebooks/03_clustering.ipynb"]
-    call(project, *jupyter)  # the notebook's own folder, its own defaults, as Run all has them
-    results = digests(project / "outputs" / "demo" / "artifacts")
-    assert set(by_papermill) < set(results)
-    wanted = digests(demo[0] / "outputs" / "demo" / "artifacts")
-    assert {name: wanted[name] for name in results} == results
-    metrics = json.loads((project / "outputs" / "demo" / "metrics.json").read_text())
-    all_metrics = json.loads((demo[0] / "outputs" / "demo" / "metrics.json").read_text())
-    assert metrics == {name: all_metrics[name] for name in ("02_rfm", "03_clustering")}
 
 
 def test_overrides_change_what_they_name(demo, tmp_path):
