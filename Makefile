@@ -17,7 +17,7 @@ setup: $(READY) ## create .venv from requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
-	  || { echo "error: $$($(PYTHON) --version) found, Python 3.11, 3.12 or 3.13 expected; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	  || { echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1); expected Python 3.11, 3.12 or 3.13; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "[setup] creating .venv from requirements.lock (once; one to three minutes)"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

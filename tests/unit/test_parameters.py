@@ -18,6 +18,7 @@ verbose: bool = False  # talk
 method: str = "ward"  # linkage (one of ward, average)
 days: list[int] = [7, 28]  # windows (1 to 365)
 as_of: str = ""  # a day (YYYY-MM-DD)
+pattern: str = ""  # ids (regular expression)
 """
 
 
@@ -38,6 +39,7 @@ def parameters():
         ("run", ""),
         ("as_of", "2024-02-29"),
         ("as_of", ""),
+        ("pattern", "^A+"),
     ],
 )
 def test_right_values_pass(name, value):
@@ -54,7 +56,7 @@ def test_a_whole_number_is_a_number():
     [
         ("bins", 1), ("bins", 11), ("bins", 5.0), ("bins", "5"), ("bins", True), ("bins", None), ("share", 0.91), ("share", "half"),
         ("share", float("nan")), ("verbose", 1), ("method", "single"), ("days", [0]), ("days", 7), ("days", ["7"]), ("run", 7),
-        ("as_of", "2023-02-29"), ("as_of", "1 May"), ("as_of", "20240501"),
+        ("as_of", "2023-02-29"), ("as_of", "1 May"), ("as_of", "20240501"), ("pattern", "(unclosed"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused(name, value):

@@ -35,6 +35,11 @@ def totals(transactions: ir.Table) -> pd.Series:
     return row.iloc[0]
 
 
+def matching(transactions: ir.Table, pattern: str) -> ir.Table:
+    """The lines whose product id matches a regular expression, to leave out postage and fees; all where it is empty."""
+    return transactions.filter(transactions.product_id.re_search(pattern)) if pattern else transactions
+
+
 def by_month(transactions: ir.Table) -> pd.DataFrame:
     """Trading by calendar month, months without an order included.
 
@@ -206,7 +211,8 @@ def top_products(transactions: ir.Table, products: ir.Table | None, n: int = 10)
     Returns
     -------
     DataFrame
-        `product_id`, `description`, `revenue`, `share` of all revenue, `pieces`, `orders`, `customers`.
+        `product_id`, `description`, `revenue`, `share` of the revenue of all these transactions, `pieces`, `orders`,
+        `customers`.
     """
     t = transactions
     counted = (

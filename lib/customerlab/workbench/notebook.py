@@ -8,6 +8,7 @@ import io
 import json
 import re
 import tokenize
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -32,8 +33,9 @@ class Parameter:
         The range, from ``(LOW to HIGH)`` in the comment.
     choices : tuple of str
         The allowed words, from ``(one of A, B)`` in the comment.
-    day : bool
-        Whether a text must be a day, from ``(YYYY-MM-DD)`` in the comment; an empty text stays allowed.
+    form : callable or None
+        Raises where a text has not the form that the comment asks for: ``(YYYY-MM-DD)``, or ``(regular expression)``.
+        An empty text stays allowed.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
-    day: bool = False
+    form: Callable[[str], object] | None = None
 
     @property
     def expected(self) -> str:
@@ -64,8 +66,8 @@ class Parameter:
             fits = all(self.low <= item <= self.high for item in (value if isinstance(value, list) else [value]))
         if fits and self.choices:
             fits = value in self.choices
-        if fits and self.day and value:
-            fits = _is_day(value)
+        if fits and self.form and value:
+            fits = _passes(self.form, value)
         if not fits:
             do = "write it in quotes" if self.kind == "str" and not isinstance(value, str) else ""
             raise ParameterError(f"{self.name} = {value!r}", where=where, expected=self.expected, do=do)
@@ -79,11 +81,20 @@ class Parameter:
         return isinstance(value, (int, float) if kind == "float" else TYPES[kind])
 
 
-def _is_day(text: str) -> bool:
+def _day(text: str) -> None:
+    if date.fromisoformat(text).isoformat() != text:  # which also reads 20241231
+        raise ValueError(text)
+
+
+FORMS: dict[str, Callable[[str], object]] = {"(YYYY-MM-DD)": _day, "(regular expression)": re.compile}
+
+
+def _passes(form: Callable[[str], object], text: str) -> bool:
     try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
+        form(text)
+    except (ValueError, re.error):
         return False
+    return True
 
 
 def _annotation(node: ast.expr, where: str) -> str:
@@ -137,7 +148,7 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
         parameter = Parameter(
             name, kind, default, text,
             float(bounds[1]) if bounds else None, float(bounds[2]) if bounds else None,
-            tuple(re.split(r",\s*", words[1])) if words else (), "(YYYY-MM-DD)" in text,
+            tuple(re.split(r",\s*", words[1])) if words else (), next((form for mark, form in FORMS.items() if mark in text), None),
         )  # fmt: skip
         parameter.check(default, f"{where}, default")
         found[name] = parameter

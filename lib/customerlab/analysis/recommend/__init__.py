@@ -4,7 +4,7 @@
 `ratings` predicts stars.
 """
 
-from customerlab.analysis.recommend.evaluate import TASKS, evaluate, recommend, summary
+from customerlab.analysis.recommend.evaluate import TASKS, evaluate, leaders, recommend, summary
 from customerlab.analysis.recommend.models import ItemNeighbours, PersonalFrequency, Popularity
 from customerlab.analysis.recommend.ratings import predict_ratings
 from customerlab.analysis.recommend.split import Split, split_by_time, whole_log
@@ -16,6 +16,7 @@ __all__ = [
     "Popularity",
     "Split",
     "evaluate",
+    "leaders",
     "predict_ratings",
     "recommend",
     "split_by_time",

@@ -57,7 +57,7 @@ def predict_ratings(ratings: pd.DataFrame, holdout_share: float, seed: int) -> R
     test = later[both]
     if test.empty:
         raise ValueError(
-            "no later rating is of a customer and a product with earlier ones; use a smaller holdout_share"
+            "no later rating is of a customer and a product with earlier ones; choose another rating_holdout"
         )
     scale = (table["rating"].min(), table["rating"].max())
     columns = ["customer_id", "product_id", "rating"]

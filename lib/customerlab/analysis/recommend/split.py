@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from customerlab.analysis.explore import matching
 from customerlab.analysis.rfm import day_after
 
 
@@ -86,9 +87,7 @@ def whole_log(transactions: ir.Table, *, popularity_days: int = 28, pattern: str
 
 
 def _cut(transactions: ir.Table, cut: pd.Timestamp, popularity_days: int, pattern: str) -> Split:
-    t = transactions
-    if pattern:
-        t = t.filter(t.product_id.re_search(pattern))
+    t = matching(transactions, pattern)
     past = t.ordered_at < cut.to_pydatetime()
     recent = past & (t.ordered_at >= (cut - pd.Timedelta(days=popularity_days)).to_pydatetime())
     pairs = (
