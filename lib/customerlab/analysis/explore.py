@@ -69,24 +69,27 @@ def by_month(transactions: ir.Table) -> pd.DataFrame:
     return result
 
 
-def by_weekday_hour(transactions: ir.Table) -> pd.DataFrame:
-    """Revenue by weekday and hour.
+def by_weekday_hour(transactions: ir.Table) -> dict[str, pd.DataFrame]:
+    """Orders and revenue by weekday and hour.
 
     Returns
     -------
-    DataFrame
-        Seven rows, Monday first, by 24 columns, hour 0 to 23; zero where nothing was sold.
+    dict of str to DataFrame
+        `orders` and `revenue`, each seven rows, Monday first, by 24 columns, hour 0 to 23; zero where nothing was sold.
     """
     t = transactions
     counted = (
         t.group_by(weekday=t.ordered_at.day_of_week.index(), hour=t.ordered_at.hour())
-        .aggregate(revenue=t.amount.sum().cast("float64"))
+        .aggregate(orders=t.order_id.nunique(), revenue=t.amount.sum().cast("float64"))
         .to_pandas()
     )
-    grid = counted.pivot(index="weekday", columns="hour", values="revenue")
-    grid = grid.reindex(index=range(7), columns=range(24)).fillna(0.0)
-    grid.index = pd.Index(WEEKDAYS, name="weekday")
-    return grid.rename_axis(columns="hour")
+    grids = {}
+    for measure in ("orders", "revenue"):
+        grid = counted.pivot(index="weekday", columns="hour", values=measure)
+        grid = grid.reindex(index=range(7), columns=range(24)).fillna(0)
+        grid.index = pd.Index(WEEKDAYS, name="weekday")
+        grids[measure] = grid.rename_axis(columns="hour")
+    return grids
 
 
 def baskets(transactions: ir.Table) -> ir.Table:

@@ -56,6 +56,12 @@ RULES: dict[str, Rule] = {
         ("transactions",),
     ),
     "quantity_not_positive": Rule("quantity not above zero", lambda t, _: t.quantity <= 0, tables=("transactions",)),
+    "quantity_too_large": Rule(
+        "quantity above what can be ordered",
+        lambda t, s: t.quantity > s["most"],
+        {"most": 1_000_000},
+        ("transactions",),
+    ),
     "price_not_positive": Rule("price not above zero", lambda t, _: t.unit_price <= 0, tables=("transactions",)),
     "product_not_matching": Rule(
         "product id outside the wanted pattern",

@@ -21,6 +21,8 @@ from customerlab.data.project import file_digest, read_json, relative, remove_tr
 from customerlab.data.tables import COVARIATE, TABLES
 from customerlab.errors import DataError
 
+LARGEST_AMOUNT = 10**14  # what decimal(18, 4) holds
+
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
@@ -178,10 +180,26 @@ def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) 
     order = [name for name in declared.columns if name in values] + [n for n in values if n not in declared.columns]
     result = text.select(**{name: values[name] for name in order})
     if "amount" in declared.columns:
+        product = (values["quantity"] * values["unit_price"]).round(4)
+        _check_amounts(text, product)
         amount = (result.quantity * result.unit_price).round(4).cast(declared.columns["amount"].type)
         result = result.mutate(amount=amount)
         result = result.relocate("amount", after="unit_price")
     return result
+
+
+def _check_amounts(text: ir.Table, amount: ir.Value) -> None:
+    """Raise where quantity times price does not fit into the decimals that money is summed in."""
+    large = text.filter(amount.abs() >= LARGEST_AMOUNT)
+    found = large.order_by([read.FILE, read.ROW]).limit(1).to_pandas()
+    if len(found):
+        first = found.iloc[0]
+        raise DataError(
+            "quantity times unit_price is too large to be money",
+            where=f"{first[read.FILE]}, row {int(first[read.ROW]):,} below the header",
+            expected=f"an amount below {LARGEST_AMOUNT:,}",
+            do="mend the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
+        )
 
 
 def _bad(text: ir.Table, value: ir.Value, mapped: Mapped) -> ir.BooleanValue:

@@ -56,30 +56,31 @@ def revenue_by_month(months: pd.DataFrame) -> Picture:
 
 
 @styled
-def revenue_by_weekday_hour(grid: pd.DataFrame) -> Picture:
-    """A heat map of revenue by weekday and hour.
+def by_weekday_hour(grids: dict[str, pd.DataFrame]) -> Picture:
+    """Heat maps by weekday and hour, one below the other.
 
     Parameters
     ----------
-    grid : DataFrame
-        Seven weekdays by 24 hours.
+    grids : dict of str to DataFrame
+        What is counted, to seven weekdays by 24 hours.
     """
-    figure, axis = canvas(height=2.7)
-    image = axis.imshow(grid.to_numpy(), aspect="auto", cmap=SEQUENTIAL)
-    axis.set_yticks(range(7), [day[:3] for day in grid.index])
-    axis.set_xticks(range(0, 24, 2), [f"{hour:02d}" for hour in range(0, 24, 2)])
-    axis.set_xlabel("hour of the day")
-    axis.grid(visible=False)
-    bar = figure.colorbar(image, ax=axis, format=SHORT, pad=0.01)
-    bar.set_label("revenue")
-    bar.outline.set_visible(False)
-    days, hours = grid.sum(axis=1), grid.sum()
-    alt = (
-        f"Heat map of revenue, seven weekdays by 24 hours. The strongest weekday is {days.idxmax()} with "
-        f"{days.max() / days.sum():.0%} of revenue, the strongest hour {hours.idxmax()}:00 with {hours.max() / hours.sum():.0%}; "
-        f"{int((grid == 0).to_numpy().sum())} of 168 cells have none."
-    )
-    return Picture(figure, alt)
+    figure, axes = canvas(height=0.5 + 2.1 * len(grids), rows=len(grids), sharex=True, squeeze=False)
+    said = []
+    for axis, (measure, grid) in zip(axes.ravel(), grids.items(), strict=True):
+        image = axis.imshow(grid.to_numpy(), aspect="auto", cmap=SEQUENTIAL)
+        axis.set_yticks(range(7), [day[:3] for day in grid.index])
+        axis.set_xticks(range(0, 24, 2), [f"{hour:02d}" for hour in range(0, 24, 2)])
+        axis.grid(visible=False)
+        bar = figure.colorbar(image, ax=axis, format=SHORT, pad=0.01)
+        bar.set_label(measure)
+        bar.outline.set_visible(False)
+        days, hours = grid.sum(axis=1), grid.sum()
+        said.append(
+            f"Most {measure} on {days.idxmax()} ({days.max() / days.sum():.0%}) and at {hours.idxmax()}:00 "
+            f"({hours.max() / hours.sum():.0%}); {int((grid == 0).to_numpy().sum())} of 168 cells have none."
+        )
+    axes[-1, 0].set_xlabel("hour of the day")
+    return Picture(figure, f"Heat maps of {' and '.join(grids)}, seven weekdays by 24 hours. {' '.join(said)}")
 
 
 @styled

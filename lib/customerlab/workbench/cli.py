@@ -130,6 +130,28 @@ def doctor() -> None:
     sys.exit(check.report(find_root()))
 
 
+@main.command()
+@click.argument("name")
+@click.option(
+    "--customers", default=2_000, show_default=True, type=click.IntRange(1, 100_000_000), help="How many sign up."
+)
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(0), help="The same seed gives the same shop.")
+@click.option("--faults/--sound", default=False, show_default=True, help="Plant the faults of real logs.")
+def simulate(name: str, customers: int, seed: int, faults: bool) -> None:
+    """Simulate a shop whose truth is known, as the data set NAME in data/raw/."""
+    from customerlab.data.simulate import write_shop
+    from customerlab.workbench.plan import check_run_name
+
+    root = find_root()
+    folder = root / "data" / "raw" / check_run_name(name, where="NAME")
+    begin = time.monotonic()
+    entry = write_shop(folder, customers, seed, spoiled=faults, say=lambda line: _say(name, line))
+    _say(
+        name, f"written to data/raw/{name}/ in {time.monotonic() - begin:.1f} s; the truth is in data/raw/{name}/truth/"
+    )
+    click.echo(f"\nAdd this to data/catalog.yml, and a file params/{name}.yml with the line `run: {name}`:\n\n{entry}")
+
+
 @main.group()
 def data() -> None:
     """Data sets of the catalogue."""

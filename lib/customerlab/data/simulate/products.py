@@ -1,53 +1,117 @@
-"""The simulated shop's range: categories, names that read like a catalogue, prices and popularity."""
+"""The simulated shop's range: a tree of categories, catalogue names, prices, popularity, launches, planted pairs."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-# category: (median price, styles, things)
-RANGE: dict[str, tuple[float, tuple[str, ...], tuple[str, ...]]] = {
-    "Candles": (7.0, ("Beeswax", "Fig & Cedar", "Linen", "Sea Salt", "Winter Spice"),
-                ("Pillar Candle", "Tea Lights, Box of 12", "Travel Candle", "Candle Holder", "Wax Melts")),
-    "Kitchen": (14.0, ("Stoneware", "Enamel", "Oak", "Speckled", "Copper"),
-                ("Mixing Bowl", "Jug", "Chopping Board", "Storage Jar", "Colander")),
-    "Table": (9.0, ("Indigo", "Sage", "Terracotta", "White", "Ochre"),
-              ("Dinner Plate", "Soup Bowl", "Mug", "Napkins, Set of 4", "Serving Platter")),
-    "Textiles": (24.0, ("Linen", "Wool", "Waffle", "Striped", "Quilted"),
-                 ("Cushion", "Throw", "Bath Towel", "Apron", "Tea Towels, Pair")),
-    "Garden": (16.0, ("Galvanised", "Terracotta", "Willow", "Cast Iron", "Bamboo"),
-               ("Planter", "Watering Can", "Hanging Basket", "Bird Feeder", "Trug")),
-    "Lighting": (32.0, ("Brass", "Rattan", "Smoked Glass", "Paper", "Ceramic"),
-                 ("Table Lamp", "Pendant Shade", "Fairy Lights", "Wall Light", "Lantern")),
-    "Stationery": (5.0, ("Botanical", "Marbled", "Recycled", "Letterpress", "Gilded"),
-                   ("Notebook", "Greeting Cards, Pack of 6", "Wrapping Paper", "Desk Diary", "Pencil Set")),
-    "Storage": (18.0, ("Seagrass", "Felt", "Wire", "Canvas", "Pine"),
-                ("Basket", "Box with Lid", "Wall Shelf", "Laundry Bag", "Coat Hooks")),
-    "Bath": (8.0, ("Lavender", "Oatmeal", "Eucalyptus", "Rose", "Charcoal"),
-             ("Hand Soap", "Bath Salts", "Body Brush", "Soap Dish", "Hand Cream")),
-    "Christmas": (6.0, ("Felt", "Glass", "Wooden", "Silver", "Folk Art"),
-                  ("Tree Decoration", "Wreath", "Stocking", "Advent Calendar", "Garland")),
+from customerlab.data.simulate.purchasing import DAYS
+
+# department, category: (median price, styles, things with what a catalogue says of them)
+RANGE: dict[tuple[str, str], tuple[float, tuple[str, ...], dict[str, str]]] = {
+    ("Home", "Candles"): (7.0, ("Beeswax", "Fig & Cedar", "Linen", "Sea Salt", "Winter Spice"), {
+        "Pillar Candle": "burns for 40 hours", "Tea Lights": "box of 12", "Travel Candle": "in a tin with lid",
+        "Candle Holder": "hand thrown", "Wax Melts": "six cubes, soy wax"}),
+    ("Home", "Textiles"): (24.0, ("Alpine", "Wool", "Waffle", "Striped", "Quilted"), {
+        "Cushion": "feather filled, 45 cm", "Throw": "fringed, 130 by 170 cm", "Bath Towel": "organic cotton, 600 g",
+        "Apron": "adjustable neck", "Tea Towels": "pair, lint free"}),
+    ("Home", "Lighting"): (32.0, ("Brass", "Rattan", "Smoked Glass", "Paper", "Ceramic"), {
+        "Table Lamp": "fabric cable, E27", "Pendant Shade": "30 cm across", "Fairy Lights": "40 warm LEDs, 5 m",
+        "Wall Light": "dimmable", "Lantern": "for one pillar candle"}),
+    ("Home", "Storage"): (18.0, ("Seagrass", "Felt", "Wire", "Canvas", "Pine"), {
+        "Basket": "with handles, 20 litres", "Box with Lid": "stackable", "Wall Shelf": "fixings included",
+        "Laundry Bag": "machine washable", "Coat Hooks": "row of five"}),
+    ("Kitchen", "Cooking"): (14.0, ("Stoneware", "Enamel", "Oak", "Speckled", "Copper"), {
+        "Mixing Bowl": "two litres", "Jug": "one litre, dripless", "Chopping Board": "with juice groove",
+        "Storage Jar": "airtight", "Colander": "with two handles"}),
+    ("Kitchen", "Table"): (9.0, ("Indigo", "Sage", "Terracotta", "Ivory", "Ochre"), {
+        "Dinner Plate": "27 cm, dishwasher safe", "Soup Bowl": "deep, 16 cm", "Mug": "350 ml",
+        "Napkins": "set of four, washed cotton", "Serving Platter": "oval, 38 cm"}),
+    ("Garden", "Outdoors"): (16.0, ("Galvanised", "Clay", "Willow", "Cast Iron", "Bamboo"), {
+        "Planter": "with drainage, 25 cm", "Watering Can": "five litres", "Hanging Basket": "lined, with chain",
+        "Bird Feeder": "for seeds and nuts", "Trug": "for harvest and weeds"}),
+    ("Gifts", "Stationery"): (5.0, ("Botanical", "Marbled", "Recycled", "Letterpress", "Gilded"), {
+        "Notebook": "A5, dotted, 160 pages", "Greeting Cards": "pack of six with envelopes", "Wrapping Paper": "three sheets",
+        "Desk Diary": "week to view", "Pencil Set": "twelve, HB"}),
+    ("Gifts", "Bath"): (8.0, ("Lavender", "Oatmeal", "Eucalyptus", "Rose", "Charcoal"), {
+        "Hand Soap": "500 ml, refillable", "Bath Salts": "from the Dead Sea, 400 g", "Body Brush": "natural bristle",
+        "Soap Dish": "self draining", "Hand Cream": "75 ml tube"}),
+    ("Gifts", "Christmas"): (6.0, ("Snowy", "Glass", "Wooden", "Silver", "Folk Art"), {
+        "Tree Decoration": "set of three", "Wreath": "35 cm across", "Stocking": "to be filled",
+        "Advent Calendar": "24 drawers", "Garland": "two metres"}),
 }  # fmt: skip
+CATEGORIES = [f"{department} / {category}" for department, category in RANGE]
+EACH = 25  # products a category
+FESTIVE = CATEGORIES.index("Gifts / Christmas")
+LAUNCHED_LATE = 0.1  # share of products that come during the log
+PAIRS = 20  # planted complements
 
 
-def simulate_products(rng: np.random.Generator) -> pd.DataFrame:
-    """The shop's 250 products.
+@dataclass(frozen=True)
+class Assortment:
+    """The shop's products, by category and within it.
 
-    Returns
-    -------
-    DataFrame
-        `product_id`, `description`, `category`, `price` (two decimals, log-normal around the category's median) and
-        `popularity` (Zipf weights in a random order, summing to one within a category).
+    Attributes
+    ----------
+    table : DataFrame
+        `product_id`, `description`, `category`.
+    price : array
+        Two decimals; log-normal around the category's median.
+    popularity : array
+        Zipf weights in a random order, summing to one within a category.
+    launch : array of int
+        First day of the calendar on which it is sold; below zero for those there from the beginning.
+    instead : array of int
+        A product of the category that is there from the beginning, which is bought where this one is not yet.
+    partner : array of int
+        The product that is often bought with it; -1 where none is planted.
+    liking : array
+        What it adds to every rating of it, in stars.
     """
+
+    table: pd.DataFrame
+    price: np.ndarray
+    popularity: np.ndarray
+    launch: np.ndarray
+    instead: np.ndarray
+    partner: np.ndarray
+    liking: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.price)
+
+    @property
+    def complements(self) -> pd.DataFrame:
+        """The planted pairs, each once: `product_id`, `partner_id`."""
+        first = np.flatnonzero(self.partner > np.arange(len(self)))
+        ids = self.table["product_id"].to_numpy()
+        return pd.DataFrame({"product_id": ids[first], "partner_id": ids[self.partner[first]]})
+
+
+def simulate_products(rng: np.random.Generator) -> Assortment:
+    """Draw the shop's 250 products."""
     rows = [
-        (category, f"{style} {thing}", median)
-        for category, (median, styles, things) in RANGE.items()
+        (f"{department} / {category}", f"{style} {thing}, {says}", median)
+        for (department, category), (median, styles, things) in RANGE.items()
         for style in styles
-        for thing in things
+        for thing, says in things.items()
     ]
-    products = pd.DataFrame(rows, columns=["category", "description", "median"])
-    products.insert(0, "product_id", [f"P{number:04d}" for number in range(1, len(products) + 1)])
-    price = products.pop("median").to_numpy() * rng.lognormal(0.0, 0.35, len(products))
-    products["price"] = np.maximum(np.round(price * 4) / 4 - 0.01, 0.49).round(2)
-    each = len(products) // len(RANGE)
-    zipf = 1 / np.arange(1, each + 1) ** 0.9
-    products["popularity"] = np.concatenate([rng.permutation(zipf / zipf.sum()) for _ in RANGE])
-    return products
+    table = pd.DataFrame(rows, columns=["category", "description", "median"])
+    table.insert(0, "product_id", [f"P{number:04d}" for number in range(1, len(table) + 1)])
+    price = table.pop("median").to_numpy() * rng.lognormal(0.0, 0.35, len(table))
+    price = np.maximum(np.round(price * 4) / 4 - 0.01, 0.49).round(2)
+    zipf = 1 / np.arange(1, EACH + 1) ** 0.9
+    popularity = np.concatenate([rng.permutation(zipf / zipf.sum()) for _ in RANGE])
+    size = len(table)
+    launch = np.where(rng.random(size) < LAUNCHED_LATE, rng.integers(60, DAYS - 60, size), -1)
+    first = np.arange(size) // EACH * EACH
+    launch[first] = -1  # so that every category has a product from the beginning
+    # pairs among products that are there from the beginning and not the rarest, so that a log can show them
+    able = np.flatnonzero((launch < 0) & (popularity > np.quantile(popularity, 0.3)))
+    paired = rng.permutation(able)[: 2 * PAIRS].reshape(2, PAIRS)
+    partner = np.full(size, -1)
+    partner[paired[0]], partner[paired[1]] = paired[1], paired[0]
+    liking = rng.normal(0, 0.5, size)
+    return Assortment(
+        table[["product_id", "description", "category"]], price, popularity, launch, first, partner, liking
+    )

@@ -1,0 +1,153 @@
+"""The simulated shop as files: the small demo that is committed, and shops of any size, part by part."""
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from customerlab.data.project import written_aside
+from customerlab.data.simulate import experiments
+from customerlab.data.simulate.shop import Part, Shop, assortment, average_effects, part_sizes, simulate_part
+from customerlab.errors import DataError
+
+TESTS = {"experiment": "three arms", "aa_test": "two equal arms", "broken_test": "a broken split"}
+ENTRY = """\
+{name}:
+  title: Simulated shop, {customers:,} customers, seed {seed}
+  licence: CC0 1.0
+  citation: simulated by customerlab (lib/customerlab/data/simulate), seed {seed}
+  files:
+    lines: {{path: "{name}/transactions/*.parquet"}}
+    range: {name}/products.csv
+    people: {{path: "{name}/customers/*.parquet"}}
+    stars: {{path: "{name}/ratings/*.parquet"}}
+    email: {{path: "{name}/experiment/*.parquet"}}
+  tables:
+    transactions:
+      file: lines
+      columns:
+        {{customer_id: customer_id, order_id: order_id, ordered_at: ordered_at, product_id: product_id,
+         quantity: quantity, unit_price: unit_price, country: country}}
+      clean: {clean}
+    products:
+      file: range
+      columns: {{product_id: product_id, description: description, category: category}}
+    customers:
+      file: people
+      columns: {{customer_id: customer_id, signed_up_at: signed_up_at, country: country}}
+    ratings:
+      file: stars
+      columns: {{customer_id: customer_id, product_id: product_id, rating: rating, rated_at: rated_at, text: text}}
+    experiment:
+      file: email
+      columns: {{unit_id: unit_id, variant: variant, exposed_at: exposed_at}}
+      outcomes: [visit, conversion, spend]
+      covariates: [past_orders, past_spend]
+"""
+# the rules that undo the planted faults, one for each, and the returns, which a sound shop has too
+CLEAN = "[order_cancelled]"
+CLEAN_SPOILED = (
+    "[exact_repeat, customer_missing, {product_not_matching: {pattern: '^P'}}, order_cancelled, price_not_positive, "
+    "{quantity_too_large: {most: 1000000}}]"
+)
+
+
+def write_demo(shop: Shop, folder: Path) -> list[Path]:
+    """Write a small shop: what people may want to read as csv, the log and the ratings as parquet."""
+    paths = []
+    for name, table in shop.tables.items():
+        large = name in ("transactions", "ratings")
+        path = folder / f"{name}.{'parquet' if large else 'csv'}"
+        with written_aside(path) as aside:
+            if large:
+                times = table.select_dtypes("datetime").columns
+                table.astype(dict.fromkeys(times, "datetime64[s]")).to_parquet(aside, index=False, compression="zstd")
+            else:
+                table.to_csv(aside, index=False, lineterminator="\n")
+        paths.append(path)
+    return paths
+
+
+def write_shop(
+    folder: Path, customers: int, seed: int, *, spoiled: bool, say: Callable[[str], None] = lambda _: None
+) -> str:
+    """Write a shop of any size as parquet, part by part in as many processes as there are cores.
+
+    Tables go into folders of `folder`, the truth into `folder/truth`, which no catalogue entry names. The same seed
+    gives the same bytes, whatever the number of processes. Nothing is left in place when it fails.
+
+    Parameters
+    ----------
+    folder : Path
+        Its name is that of the catalogue entry; it must not exist yet.
+    customers, seed : int
+    spoiled : bool
+        Plant the faults of real logs.
+    say : callable
+        Told how far it is.
+
+    Returns
+    -------
+    str
+        The shop's entry for `data/catalog.yml`.
+    """
+    if folder.exists():
+        raise DataError(
+            f"there is a data set {folder.name!r} already",
+            where=str(folder),
+            do="choose another name, or remove the folder",
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    goods = assortment(seed)
+    with tempfile.TemporaryDirectory(prefix=".aside-", dir=folder.parent) as made:
+        target = Path(made) / folder.name
+        lines, effects = 0, []
+        sizes = part_sizes(customers)
+        for done, (written, part_effects) in enumerate(_parts(target, seed, sizes, spoiled), 1):
+            lines += written
+            effects.append(part_effects)
+            if done == len(sizes) or done % 20 == 0:
+                say(f"{done:,} of {len(sizes):,} parts, {lines:,} order lines")
+        goods.table.to_csv(target / "products.csv", index=False, lineterminator="\n")
+        goods.complements.to_csv(target / "truth" / "complements.csv", index=False, lineterminator="\n")
+        _overall(effects).to_csv(target / "truth" / "effects.csv", index=False, lineterminator="\n")
+        target.rename(folder)
+    return ENTRY.format(name=folder.name, customers=customers, seed=seed, clean=CLEAN_SPOILED if spoiled else CLEAN)
+
+
+def _parts(target: Path, seed: int, sizes: list[int], spoiled: bool) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Simulate and write the parts, in this process where there is one, else in several."""
+    jobs = [(target, seed, number, size, spoiled) for number, size in enumerate(sizes)]
+    if len(jobs) == 1:
+        yield _write_part(*jobs[0])
+        return
+    # spawned, because a process with arrow's threads must not be forked
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context, initializer=pa.set_cpu_count, initargs=(1,)) as pool:
+        for future in as_completed([pool.submit(_write_part, *job) for job in jobs]):
+            yield future.result()
+
+
+def _write_part(target: Path, seed: int, number: int, size: int, spoiled: bool) -> tuple[int, pd.DataFrame]:
+    part: Part = simulate_part(seed, number, size, spoiled=spoiled)
+    for folder, tables in ((target, part.tables), (target / "truth", part.truth)):
+        for name, table in tables.items():
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, folder / name / f"part-{number:05d}.parquet", compression="zstd")
+    people = part.truth["customers"].to_pandas()
+    members = int(people[f"{experiments.ARMS[-1]}_visit"].notna().sum())
+    return len(part.tables["transactions"]), average_effects(people).assign(units=members, part=number)
+
+
+def _overall(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """The average effects of all parts together, weighted by their units."""
+    table = pd.concat(parts).sort_values(["part", "variant", "outcome"])
+    table["effect"] = (table["effect"] * table["units"]).fillna(0.0)
+    summed = table.groupby(["variant", "outcome"], as_index=False, sort=False)[["effect", "units"]].sum()
+    return summed.assign(effect=summed["effect"] / summed["units"])
