@@ -73,7 +73,7 @@ def shares(profile: pd.DataFrame) -> Picture:
     axis.grid(axis="y", visible=False)
     axis.xaxis.set_major_formatter(PERCENT)
     axis.margins(x=0.08)
-    axis.legend(loc="lower right")
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
     listed = "; ".join(
         f"{row.segment} {row.share_of_customers:.0%} of customers, {row.share_of_revenue:.0%} of revenue"
         for row in profile.itertuples()
