@@ -146,6 +146,6 @@ def test_checks_stop_an_unattended_rerun():
 
 
 def test_what_differs_between_equal_runs_is_masked():
-    text = "/tmp/ipykernel_12/345.py:3: UserWarning: <a at 0x7fa0b1c2d3e4>"
+    text = "/var/folders/ipykernel_12/345.py:3: UserWarning: <a at 0x7fa0b1c2d3e4>"
     assert masked(text) == "<cell>:3: UserWarning: <a at 0x0>"
     assert masked("0x12 stays, and so does 1,234.5") == "0x12 stays, and so does 1,234.5"
