@@ -70,7 +70,8 @@ def split_by_time(transactions: ir.Table, holdout_days: int, *, popularity_days:
     if len(split.warm) == 0:
         raise ValueError(
             f"nobody bought both before and after {split.cut:%Y-%m-%d}; expected at least one customer, "
-            f"choose another holdout_days than {holdout_days}, or mend product_pattern = {pattern!r}"
+            f"choose another holdout_days than {holdout_days}"
+            + (f", or mend product_pattern = {pattern!r}" if pattern else "")
         )
     return split
 
