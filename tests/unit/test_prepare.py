@@ -114,6 +114,17 @@ def test_an_offset_is_dropped_and_the_time_on_the_clock_stays(project, monkeypat
     assert_same(frame(project), lines)
 
 
+def test_ids_that_pandas_made_floats_are_read_as_whole_numbers(project):
+    lines = stranger_lines()
+    path = add_shop(project, as_written(lines))
+    holes = lines.assign(Kunde=lines["Kunde"].astype(float).mask(lines.index % 50 == 0), Menge=lines["Menge"] + 0.5)
+    holes.to_parquet(path.with_suffix(".parquet"))
+    catalog = project / "data" / "catalog.yml"
+    text = catalog.read_text().replace("verkauf.csv", "verkauf.parquet").replace(', format: "%d.%m.%Y %H:%M"', "")
+    catalog.write_text(text.replace('decimal: ","', 'decimal: "."').replace('thousands: "."', 'thousands: ","'))
+    assert_same(frame(project), holes.dropna().astype({"Kunde": int}))
+
+
 def test_kept_and_removed_are_what_was_read(project):
     lines = as_written(stranger_lines())
     lines.loc[0:9, "Kunde"] = ""

@@ -108,11 +108,23 @@ def read_text(con: Any, paths: list[Path], source: Source, columns: list[str]) -
             )
         table = _read_one(con, path, source, names)
         parts.append(
-            table.select(*[table[name].cast("string").name(name) for name in wanted]).mutate(
+            table.select(*[_as_text(table[name]).name(name) for name in wanted]).mutate(
                 **{ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}
             )
         )
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def _as_text(column: ir.Column) -> ir.Value:
+    """A column as text. Whole numbers are written without decimals: an id with gaps comes as 17850.0 from pandas."""
+    if not column.type().is_floating():
+        return column.cast("string")
+    whole = (column.abs() < 2.0**53) & (column == column.floor())
+    return ibis.cases(
+        (column.isnan(), ibis.null("string")),
+        (whole, column.try_cast("int64").cast("string")),
+        else_=column.cast("string"),
+    )
 
 
 def _read_one(con: Any, path: Path, source: Source, names: list[str]) -> ir.Table:
