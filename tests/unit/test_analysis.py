@@ -376,14 +376,25 @@ def test_outcomes_that_nobody_or_everybody_has_are_named_and_leave_the_others_al
     assert whole.loc[["none", "every"], ["effect_low", "pvalue", "pvalue_holm"]].isna().all(axis=None)
     assert (whole.loc[["none", "every"], "effect"] == 0).all() and np.isnan(whole.loc["rare", "relative"])
     said = dict(zip(whole.index, experiment.verdicts(whole.reset_index(), "control", 0.9), strict=True))
-    assert "nothing to compare" in said["none"] and "nothing to compare" in said["every"]
-    assert "+0.003333 against control (90% interval" in said["rare"]
-    assert f"{alone['relative'].iloc[0]:+.0%} against control" in said["visit"]
-    assert said["visit"].endswith("clear of chance after adjustment.")
+    assert "does not vary" in said["none"] and "does not vary" in said["every"]
+    assert "+0.003333 against control (90% interval" in said["rare"] and "of its mean" not in said["rare"]
+    assert f", {alone['relative'].iloc[0]:+.1%} of its mean; clear of chance" in said["visit"]
     from customerlab.figures.experiment import relative_effects
 
     picture = relative_effects(whole.reset_index(), "control", 0.9)
     assert "90% intervals" in picture.alt and "nan" not in picture.alt and picture.png()
+
+
+def test_a_relative_effect_needs_a_mean_above_zero_and_an_arm_two_units():
+    rng = np.random.default_rng(2)
+    frame = arms({"control": 300, "a": 300}, [0.2, 0.3])
+    loss = frame.assign(outcome_visit=rng.normal(-1, 1, 600) - (frame["variant"] == "a"))
+    table = experiment.effects(ibis.memtable(loss), "control")
+    assert table["effect"].iloc[0] < 0 and table[["relative", "relative_low", "relative_high"]].isna().all(axis=None)
+    assert "+" not in experiment.verdicts(table, "control", 0.999)[0].split(";")[0]
+    assert "99.9% interval" in experiment.verdicts(table, "control", 0.999)[0]
+    with pytest.raises(ValueError, match="'a' has one unit"):
+        experiment.effects(ibis.memtable(arms({"control": 30, "a": 1}, [0.5, 0.5])), "control")
 
 
 def test_a_broken_split_is_caught_and_a_sound_one_is_not():

@@ -123,7 +123,7 @@ def effects(experiment: ir.Table, control: str, confidence: float = 0.95) -> pd.
         `effect_high` (in units of the outcome), `relative` with `relative_low`, `relative_high` (share of the
         control's mean), `pvalue`, and `pvalue_holm`, adjusted over all rows (Holm 1979). NaN where a number is not
         defined: interval and p-value of an outcome that is the same for every unit of both arms, and the relative
-        effect where the control's mean is zero.
+        effect where the control's mean is not above zero.
 
     Raises
     ------
@@ -137,6 +137,9 @@ def effects(experiment: ir.Table, control: str, confidence: float = 0.95) -> pd.
         raise ValueError(
             f"{row['missing']:,} units have no {row['outcome']}; expected a value for every unit (0 where nothing happened)"
         )
+    sizes = experiment.group_by("variant").aggregate(units=experiment.count()).to_pandas().set_index("variant")["units"]
+    if sizes.min() < 2:
+        raise ValueError(f"the arm {sizes.idxmin()!r} has one unit; expected at least two in every arm")
     names = outcomes_of(experiment)
     metrics = {name: tt.Mean(OUTCOME + name, confidence_level=confidence) for name in names}
     with np.errstate(all="ignore"):  # an outcome without variance has no test; it gives NaN below
@@ -156,7 +159,10 @@ def effects(experiment: ir.Table, control: str, confidence: float = 0.95) -> pd.
                     "pvalue_holm": adjusted[pair][name]["pvalue_adj"],
                 }
             )  # fmt: skip
-    return pd.DataFrame(rows).replace([np.inf, -np.inf], np.nan)
+    table = pd.DataFrame(rows).replace([np.inf, -np.inf], np.nan)
+    # a share of a mean that is not above zero has no meaning, and would turn the sign of an effect
+    table.loc[table["control_mean"] <= 0, ["relative", "relative_low", "relative_high"]] = np.nan
+    return table
 
 
 def verdicts(effects: pd.DataFrame, control: str, confidence: float) -> list[str]:
@@ -172,16 +178,17 @@ def verdicts(effects: pd.DataFrame, control: str, confidence: float) -> list[str
         Of the intervals; an adjusted p-value below one minus it is clear of chance.
     """
     said = []
+    percent = f"{100 * confidence:g}%"
     for row in effects.to_dict("records"):
-        begin = f"**{row['variant']}** on {row['outcome']}: "
+        begin = f"**{row['variant']}** on {row['outcome']}: {row['effect']:+,.4g} against {control}"
         if np.isnan(row["pvalue_holm"]):
-            said.append(f"{begin}nothing to compare, the outcome is the same for every unit of both arms.")
+            said.append(f"{begin}; the outcome does not vary within the arms, so chance cannot be judged.")
             continue
-        kind, form = ("effect", "+,.4g") if np.isnan(row["relative"]) else ("relative", "+.0%")
-        value, low, high = (format(row[name], form) for name in (kind, f"{kind}_low", f"{kind}_high"))
+        relative = "" if np.isnan(row["relative"]) else f", {row['relative']:+.1%} of its mean"
         clear = row["pvalue_holm"] < 1 - confidence
         said.append(
-            f"{begin}{value} against {control} ({confidence:.0%} interval {low} to {high})"
-            + (", clear of chance after adjustment." if clear else "; after adjustment not to be told from no effect.")
+            f"{begin} ({percent} interval {row['effect_low']:+,.4g} to {row['effect_high']:+,.4g}){relative}; "
+            + ("clear of chance" if clear else "not to be told from no effect")
+            + " after adjustment for all comparisons."
         )
     return said

@@ -66,7 +66,7 @@ def neighbour_distances(distances: np.ndarray, eps: float, neighbours: int) -> P
     axis.set_ylabel(f"distance to neighbour {neighbours}")
     beyond = float((distances > eps).mean())
     alt = (
-        f"Rising curve of every customer's distance to its nearest point number {neighbours}, "
+        f"Rising curve of every customer's distance to its nearest point number {neighbours}, itself the first, "
         f"from {distances[0]:.2f} to {distances[-1]:.2f}. "
         f"The knee is at {eps:.2f}; {beyond:.1%} of customers lie beyond it."
     )

@@ -52,4 +52,5 @@ def relative_effects(effects: pd.DataFrame, control: str, confidence: float) -> 
             for row in part.dropna(subset="relative_low").itertuples()
         ]
     figure.supxlabel(f"difference from {control}, share of its mean", fontsize=9.5)
-    return Picture(figure, f"Effects relative to {control} with {confidence:.0%} intervals. {'; '.join(said)}.")
+    listed = "; ".join(said) or "none is defined"
+    return Picture(figure, f"Effects relative to {control} with {100 * confidence:g}% intervals: {listed}.")

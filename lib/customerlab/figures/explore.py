@@ -48,8 +48,9 @@ def revenue_by_month(months: pd.DataFrame) -> Picture:
         axis.legend(loc="upper left")
     whole = months[~months["partial"]] if (~months["partial"]).any() else months
     best, worst = whole.iloc[int(whole["revenue"].argmax())], whole.iloc[int(whole["revenue"].argmin())]
+    kind = "month" if months["partial"].all() else "whole month"
     alt = (
-        f"Bar chart of revenue in {len(months)} months. Highest whole month: {best['month']:%B %Y} with {short(best['revenue'])}; "
+        f"Bar chart of revenue in {len(months)} months. Highest {kind}: {best['month']:%B %Y} with {short(best['revenue'])}; "
         f"lowest: {worst['month']:%B %Y} with {short(worst['revenue'])}; {int(months['partial'].sum())} partial."
     )
     return Picture(figure, alt)
@@ -124,7 +125,7 @@ def distributions(amounts: pd.DataFrame, counts: pd.DataFrame, medians: dict[str
     (money, money_median), (number, number_median) = medians.items()
     most = counts["value"].iloc[int(np.searchsorted(counts["share"], 0.95))]
     bounds = (
-        f"from {short(amounts['low'].min())} to {short(amounts['high'].max())}"
+        f"bins from {short(amounts['low'].min())} to {short(amounts['high'].max())}"
         if len(amounts)
         else f"no {money} above zero"
     )

@@ -1,5 +1,7 @@
 """Figures of recency, frequency and monetary value."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -48,6 +50,10 @@ def grid(scored: pd.DataFrame, bins: int) -> Picture:
     return Picture(figure, alt)
 
 
+def _percent(value: Any) -> str:
+    return f"{value:.0%}" if value >= 0.01 else f"{value:.1%}"
+
+
 @styled
 def shares(profile: pd.DataFrame) -> Picture:
     """Each segment's share of customers beside its share of revenue.
@@ -65,9 +71,7 @@ def shares(profile: pd.DataFrame) -> Picture:
     ):
         axis.barh(places + offset, profile[column], height=0.38, color=colour, label=label)
         for place, value in zip(places, profile[column], strict=True):
-            axis.annotate(
-                f" {value:.0%}" if value >= 0.01 else f" {value:.1%}", (value, place + offset), va="center", fontsize=8
-            )
+            axis.annotate(f" {_percent(value)}", (value, place + offset), va="center", fontsize=8)
     axis.set_yticks(places, profile["segment"])
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
@@ -75,7 +79,7 @@ def shares(profile: pd.DataFrame) -> Picture:
     axis.margins(x=0.08)
     axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
     listed = "; ".join(
-        f"{row.segment} {row.share_of_customers:.0%} of customers, {row.share_of_revenue:.0%} of revenue"
+        f"{row.segment} {_percent(row.share_of_customers)} of customers, {_percent(row.share_of_revenue)} of revenue"
         for row in profile.itertuples()
     )
     return Picture(figure, f"Paired bars by segment. {listed}.")
