@@ -32,6 +32,15 @@ def test_totals_are_those_of_the_publication(online_retail):
     assert last["partial"] and last["days"] == 9
 
 
+def test_returns_are_the_cancelled_lines_of_known_customers(online_retail, real_table, root):
+    returned = pd.read_parquet(real_table("online_retail", "returns").path)
+    steps = online_retail[1]["ladder"]
+    # no other line is below zero, so the money of the cancellations is the step of the ladder
+    assert len(returned) == 8_905 and returned["order_id"].str.startswith("C").all()
+    assert str(returned["amount"].sum()) == steps[2]["amount_removed"]
+    assert (returned["amount"] < 0).all() and (returned["quantity"] < 0).all()
+
+
 def test_customers(online_retail):
     table = rfm.features(online_retail[0])
     assert (table["frequency"] == 1).sum() == 1_493

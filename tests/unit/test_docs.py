@@ -60,6 +60,9 @@ def test_the_dictionary_has_every_column_and_every_rule():
     text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
     for name, table in TABLES.items():
         section = text.split(f"| **{name}** |")[1].split("| **")[0]
+        if table.made_from:
+            assert f"as in {table.made_from}" in section
+            continue
         assert [column for column in table.columns if f"`{column}`" not in section] == []
     listed = rows(ROOT / "data" / "README.md")
     for name, rule in RULES.items():

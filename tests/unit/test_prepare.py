@@ -154,6 +154,32 @@ def test_exact_repeats_leave_one(project):
     assert build(project).report["rows"] == once
 
 
+def test_returns_are_what_only_the_cancellations_keep_from_the_log(project):
+    lines = as_written(stranger_lines()).head(4).assign(Beleg=["A1", "C2", "C3", "A4"], Menge=["5", "-2", "3", "-1"])
+    lines = lines.assign(Preis="10,50", Kunde=["1", "1", "2", "2"])
+    free = lines.assign(Preis="0", Beleg="C9").head(2)
+    no_one = lines.assign(Kunde="", Beleg="C8").iloc[[1]]
+    entry = STRANGER.replace("quantity_not_positive", "order_cancelled, price_not_positive")
+    add_shop(project, pd.concat([lines, free, no_one]), entry=entry)
+    bought, returned = frame(project), frame(project, table="returns")
+    # the negative line of an order that was not cancelled stays in the log, so it cannot be a return as well
+    assert bought["order_id"].tolist() == ["A1", "A4"] and bought["quantity"].tolist() == [5, -1]
+    assert returned[["order_id", "quantity", "amount"]].astype(float, errors="ignore").values.tolist() == [["C2", -2, -21]]
+    steps = build(project, table="returns").report["ladder"]
+    assert [step["rows_left"] for step in steps] == [7, 6, 4, 1]
+
+
+def test_a_log_whose_cancellations_stay_has_no_table_of_returns(project):
+    add_shop(project, as_written(stranger_lines()), entry=STRANGER.replace(", quantity_not_positive", ""))
+    with pytest.raises(DataError, match="no returns table"):
+        build(project, table="returns")
+
+
+def test_a_log_without_cancellations_has_an_empty_table_of_returns(project):
+    add_shop(project, as_written(stranger_lines().query("Menge > 0")))
+    assert frame(project, table="returns").empty
+
+
 def test_a_product_has_one_row_with_its_most_frequent_name(project):
     lines = as_written(stranger_lines())
     lines["Name"] = "common"

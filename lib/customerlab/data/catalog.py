@@ -4,11 +4,11 @@ The format is described, with an example, in `data/README.md`.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from customerlab.data.clean import RULES
+from customerlab.data.clean import RULES, TAKES_BACK, rules_of_returns
 from customerlab.data.project import CATALOG
 from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, missing_columns
 from customerlab.data.yaml_files import load_yaml, only_keys, suggest
@@ -118,9 +118,13 @@ def _data_set(name: str, raw: Any) -> DataSet:
     }
     tables: dict[str, TableMap] = {}
     for table, value in _items(raw["tables"], where, "tables"):
-        if table not in TABLES:
-            raise DataError(f"unknown table {table!r}", where=f"{where}, tables", expected=suggest(table, TABLES))
+        known = [name for name, declared in TABLES.items() if not declared.made_from]
+        if table not in known:
+            raise DataError(f"unknown table {table!r}", where=f"{where}, tables", expected=suggest(table, known))
         tables[table] = _table_map(table, value, sources, f"{where}, tables, {table}")
+    sold = tables.get("transactions")
+    if sold and any(name in TAKES_BACK for name, _ in sold.clean):
+        tables["returns"] = replace(sold, clean=rules_of_returns(sold.clean))
     return DataSet(
         name,
         str(raw["title"]),
@@ -249,7 +253,8 @@ def _mapped(raw: Any, where: str) -> Mapped:
 def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:
     name, settings = next(iter(raw.items())) if isinstance(raw, dict) and len(raw) == 1 else (raw, {})
     if not isinstance(name, str) or name not in RULES:
-        raise DataError(f"unknown cleaning rule {name!r}", where=where, expected=suggest(name, RULES))
+        known = [n for n, r in RULES.items() if not r.tables or table in r.tables]
+        raise DataError(f"unknown cleaning rule {name!r}", where=where, expected=suggest(name, known))
     rule = RULES[name]
     if rule.tables and table not in rule.tables:
         raise DataError(

@@ -43,6 +43,13 @@ def _repeats(table: "ir.Table", _: dict[str, Any]) -> "ir.BooleanValue":
     return ibis.row_number().over(ibis.window(group_by=list(table.columns), order_by=table[table.columns[0]])) > 0
 
 
+def _not_taken_back(table: "ir.Table", settings: dict[str, Any]) -> "ir.BooleanValue":
+    import ibis
+
+    taken = ibis.or_(*[RULES[name].marks(table, given) for name, given in settings["rules"]])
+    return ~taken.fill_null(False) | (table.amount >= 0)
+
+
 RULES: dict[str, Rule] = {
     "customer_missing": Rule("no customer", lambda t, _: t.customer_id.isnull(), tables=("transactions", "ratings")),
     "product_missing": Rule(
@@ -70,7 +77,24 @@ RULES: dict[str, Rule] = {
         ("transactions", "products", "ratings"),
     ),
     "exact_repeat": Rule("exact repeat of another row", _repeats),
+    "not_taken_back": Rule("not taken back", _not_taken_back, {"rules": ()}, ("returns",)),
 }
+TAKES_BACK = ("order_cancelled", "quantity_not_positive")  # rules whose rows with money below zero are returns
+
+
+def rules_of_returns(rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "tuple[tuple[str, dict[str, Any]], ...]":
+    """The rules that make the returns out of the same rows, from those that make the transactions.
+
+    A return is a row of a negative amount that only a rule for cancellations keeps from the transactions. So no row is
+    in both tables; where the transactions have no such rule, their negative lines stay in them and nothing is returned.
+
+    Examples
+    --------
+    >>> [name for name, _ in rules_of_returns((("order_cancelled", {"prefix": "C"}), ("exact_repeat", {})))]
+    ['exact_repeat', 'not_taken_back']
+    """
+    taking = tuple((name, settings) for name, settings in rules if name in TAKES_BACK)
+    return (*[rule for rule in rules if rule not in taking], ("not_taken_back", {"rules": taking}))
 
 
 def ladder(table: "ir.Table", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "ir.Table":

@@ -22,11 +22,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One canonical table: its columns, and the columns that name a row where they must be unique."""
+    """One canonical table: its columns, the columns that name a row where they must be unique, and what it is made from.
+
+    A table that is made from another one has no entry of its own in the catalogue.
+    """
 
     columns: dict[str, Column]
     key: tuple[str, ...] = ()
     prefixes: dict[str, Column] = field(default_factory=dict)
+    made_from: str | None = None
 
     def column(self, name: str) -> Column | None:
         """The declaration of `name`, by its own name or by its prefix; None where the table has no such column."""
@@ -90,6 +94,9 @@ TABLES: dict[str, Table] = {
         },
     ),
 }
+
+# Lines taken back, which the cleaning rules for cancellations remove from the transactions: amounts below zero.
+TABLES["returns"] = Table(TABLES["transactions"].columns, made_from="transactions")
 
 
 def missing_columns(table: str, names: list[str]) -> list[str]:
