@@ -22,7 +22,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One canonical table: its columns, the columns that name a row where they must be unique, and what it is made from.
+    """One canonical table: its columns, those that name a row where they must be unique, what it is made from.
 
     A table that is made from another one has no entry of its own in the catalogue.
     """
