@@ -164,7 +164,9 @@ def test_returns_are_what_only_the_cancellations_keep_from_the_log(project):
     bought, returned = frame(project), frame(project, table="returns")
     # the negative line of an order that was not cancelled stays in the log, so it cannot be a return as well
     assert bought["order_id"].tolist() == ["A1", "A4"] and bought["quantity"].tolist() == [5, -1]
-    assert returned[["order_id", "quantity", "amount"]].astype(float, errors="ignore").values.tolist() == [["C2", -2, -21]]
+    assert returned[["order_id", "quantity", "amount"]].astype(float, errors="ignore").values.tolist() == [
+        ["C2", -2, -21]
+    ]
     steps = build(project, table="returns").report["ladder"]
     assert [step["rows_left"] for step in steps] == [7, 6, 4, 1]
 
