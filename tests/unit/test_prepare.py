@@ -3,12 +3,16 @@
 import gzip
 import itertools
 import shutil
+from decimal import Decimal
 
+import ibis
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from customerlab.data import cast
+from customerlab.data.catalog import Mapped, Source
 from customerlab.data.prepare import prepare
 from customerlab.errors import DataError
 from helpers import STRANGER, add_shop, as_written, stranger_lines
@@ -43,6 +47,12 @@ def assert_same(found, lines):
     pd.testing.assert_frame_equal(
         found.sort_values(keys, ignore_index=True), wanted.sort_values(keys, ignore_index=True), check_dtype=False
     )
+
+
+def spoil(lines, column, value, row=4):
+    lines = lines.copy()
+    lines.loc[row, column] = value
+    return lines
 
 
 def test_semicolons_decimal_commas_and_day_first_dates(project):
@@ -94,13 +104,91 @@ def test_every_format_gives_the_same_table(project, kind):
     assert_same(frame(project), lines)
 
 
-def test_typed_parquet_needs_no_text(project):
-    lines = stranger_lines()
-    path = add_shop(project, as_written(lines))
-    lines.to_parquet(path.with_suffix(".parquet"))
+def change_entry(project, *changes):
+    """Change the stranger's entry in the catalogue, each text into another."""
     catalog = project / "data" / "catalog.yml"
-    text = catalog.read_text().replace("verkauf.csv", "verkauf.parquet").replace(', format: "%d.%m.%Y %H:%M"', "")
-    catalog.write_text(text.replace('decimal: ","', 'decimal: "."').replace('thousands: "."', 'thousands: ","'))
+    text = catalog.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    catalog.write_text(text, encoding="utf-8")
+
+
+WITHOUT_FORMAT = (', format: "%d.%m.%Y %H:%M"', "")
+
+
+@pytest.mark.parametrize("kind", ["floats", "decimals", "xlsx", "xlsx with texts among the numbers"])
+def test_numbers_that_are_numbers_need_no_signs(project, kind):
+    lines = stranger_lines()[:300]
+    lines.loc[:2, "Preis"] = [12.5, 1234567.25, 0.0625]
+    path = add_shop(project, as_written(lines))
+    target = path.with_suffix(".xlsx" if "xlsx" in kind else ".parquet")
+    typed = lines.copy()
+    if kind == "decimals":
+        typed["Preis"] = [Decimal(f"{price:.4f}") for price in typed["Preis"]]
+    if "texts" in kind:
+        typed["Preis"] = typed["Preis"].astype(object)
+        typed.loc[3:9, "Preis"] = as_written(lines).loc[3:9, "Preis"]
+    typed.to_excel(target, index=False) if "xlsx" in kind else typed.to_parquet(target)
+    change_entry(project, WITHOUT_FORMAT, ("verkauf.csv", target.name))
+    assert_same(frame(project), lines)
+
+
+@pytest.mark.parametrize(
+    ("decimal", "thousands"), [(",", "."), (".", ","), (",", " "), (".", "'"), (",", "\u202f"), (".", None)]
+)
+def test_numbers_are_read_in_groups_of_three_or_not_at_all(decimal, thousands):
+    """The grouping that Python writes is read back; a sign that stands anywhere else is no thousands sign."""
+    source = Source("log", (), decimal=decimal, thousands=thousands)
+
+    def read_all(texts):
+        table = ibis.memtable({"x": texts}, schema={"x": "string"})
+        return cast.cast(table, Mapped("x"), "float64", source).execute().tolist()
+
+    def write(number, form):
+        return f"{number:{form}}".translate({ord(","): thousands or "", ord("."): decimal})
+
+    numbers = [0, 7, -12.5, 999, 1000, -1234.25, 12_500, 123_456.75, 1_234_567.5, 98_765_432_101]
+    assert read_all([write(n, ",") for n in numbers]) == numbers
+    assert read_all([write(n, "") for n in numbers]) == numbers
+    assert read_all(["1e3", f"{decimal}5", f"5{decimal}", "+5"]) == [1000, 0.5, 5, 5]
+    signs = str.maketrans({"t": thousands or "_", "d": decimal, "o": "." if decimal == "," else ","})
+    bad = "12t50 1t2345 1234t567 1tt234 1t234d567t8 1d234t567 1t23t456 1t234e2 12o50 - 1e400 inf nan 1_000 12€"
+    assert {word: n for word in bad.split() if (n := read_all([word.translate(signs)])[0]) == n} == {}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "year", "bad", "said"),
+    [
+        ("%d.%m.%Y", "01.01.1900", 1900, "05.01.24", "dates of the form %d.%m.%Y, from 1900-01-01 to 2100-01-01"),
+        ("%d.%m.%Y", "01.01.2100", 2100, "31.12.9999", "dates of the form %d.%m.%Y, from 1900-01-01 to 2100-01-01"),
+        (None, "1900-01-01", 1900, "1899-12-31", "dates of the form 2024-12-31 23:59:59, from 1900-01-01"),
+        (None, "2100-01-01", 2100, "infinity", "dates of the form 2024-12-31 23:59:59, from 1900-01-01"),
+        ("epoch", "-2208988800", 1900, "1704067200000", "seconds since 1970, from 1900-01-01 to 2100-01-01"),
+        ("epoch", "4102444800", 2100, "1704067200000000000", "seconds since 1970, from 1900-01-01 to 2100-01-01"),
+    ],
+)
+def test_days_that_no_shop_had_are_refused(project, pattern, good, year, bad, said):
+    lines = as_written(stranger_lines()[:50]).assign(Datum=good)
+    changed = WITHOUT_FORMAT if pattern is None else ("%d.%m.%Y %H:%M", pattern)
+    path = add_shop(project, lines, entry=STRANGER.replace(*changed))
+    assert frame(project)["ordered_at"].eq(pd.Timestamp(year, 1, 1)).all()
+    spoil(lines, "Datum", bad).to_csv(path, sep=";", index=False)
+    with pytest.raises(DataError) as caught:
+        build(project)
+    where = "verkauf.csv, row 5 below the header, column 'Datum'"
+    assert all(words in str(caught.value) for words in (f"{bad!r} cannot be read as ordered_at", where, said))
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "parquet"])
+def test_dates_that_are_dates_need_no_format(project, kind):
+    lines = stranger_lines()[:50]
+    path = add_shop(project, as_written(lines)).with_suffix(f".{kind}")
+    lines.to_excel(path, index=False) if kind == "xlsx" else lines.to_parquet(path)
+    change_entry(project, ("verkauf.csv", path.name))
+    with pytest.raises(DataError, match=r"row 1 below the header, column 'Datum'[\s\S]*remove `format`"):
+        build(project)
+    change_entry(project, WITHOUT_FORMAT)
     assert_same(frame(project), lines)
 
 
@@ -208,12 +296,6 @@ def test_a_table_is_made_once_and_again_when_something_changes(project):
     assert build(project).made
 
 
-def spoil(lines, column, value, row=4):
-    lines = lines.copy()
-    lines.loc[row, column] = value
-    return lines
-
-
 BAD = {
     "text in a number": (
         lambda x: spoil(x, "Preis", "gratis"),
@@ -229,6 +311,11 @@ BAD = {
         lambda x: spoil(x, "Menge", "5012345678900").assign(Preis="99,00"),
         ["too large to be money", "row 5", "bar code"],
     ),
+    "a decimal point that would be a thousands sign": (
+        lambda x: spoil(x, "Preis", "12.50"),
+        ["'12.50' cannot be read as unit_price", "row 5", "'Preis'", "thousands sign '.' between groups of three"],
+    ),
+    "a price beyond all money": (lambda x: spoil(x, "Preis", "1e300"), ["too large to be money", "row 5"]),
     "infinity": (lambda x: spoil(x, "Preis", "inf"), ["'inf'", "unit_price"]),
     "a missing column": (lambda x: x.drop(columns="Preis"), ["missing column: 'Preis'", "'Artikel'"]),
     "a doubled column": (lambda x: x.rename(columns={"Menge": "Preis"}), ["doubled column: 'Preis'"]),

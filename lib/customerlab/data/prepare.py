@@ -14,8 +14,8 @@ import ibis.expr.types as ir
 import pandera.errors
 import pandera.ibis as pa
 
-from customerlab.data import clean, fetch, read
-from customerlab.data.catalog import Mapped, Source, TableMap, find_data_set
+from customerlab.data import cast, clean, fetch, read
+from customerlab.data.catalog import Source, TableMap, find_data_set
 from customerlab.data.fingerprint import table_fingerprint
 from customerlab.data.project import file_digest, read_json, relative, remove_tree, write_json, written_aside
 from customerlab.data.tables import COVARIATE, TABLES
@@ -93,7 +93,7 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
         columns = [m.column for m in table_map.columns.values() if m.column]
         text = read.read_text(con, paths, source, columns)
         spans = [m for m in table_map.columns.values() if source.span and m.column == source.span[0]]
-        when = _cast(text, spans[0], "timestamp(6)", source) if spans else None
+        when = cast.cast(text, spans[0], "timestamp(6)", source) if spans else None
         read.check_content(text, paths, source, when)
         canonical = _canonical(text, table, table_map, source)
         staged = con.create_table("staged", clean.ladder(canonical, table_map.clean))
@@ -137,34 +137,6 @@ def _schema_of(table: ir.Table) -> list[tuple[str, str]]:
     return [(name, str(kind)) for name, kind in table.schema().items()]
 
 
-def _cast(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> ir.Value:
-    """One mapped column cast to its canonical type; NULL where it is empty or cannot be read."""
-    if mapped.column is None:
-        return text[read.ROW].cast("string")
-    # An unbreakable or stray blank around a value is never meant.
-    value = text[mapped.column].strip().nullif("")
-    if kind == "string":
-        return value
-    if kind.startswith("timestamp"):
-        if mapped.format == "epoch":
-            return value.try_cast("int64").as_timestamp("s").cast(kind)
-        if mapped.format:
-            return _try_strptime(value, ibis.literal(mapped.format)).cast(kind)
-        return value.try_cast(kind)
-    if source.thousands:
-        value = value.replace(source.thousands, "")
-    if source.decimal == ",":
-        # with a decimal comma, a point that is not the thousands sign is an error and not a decimal point
-        value = ibis.cases((value.contains("."), ibis.null("string")), else_=value.replace(",", "."))
-    number = value.try_cast("float64")
-    return ibis.cases((number.isnan() | number.isinf(), ibis.null("float64")), else_=number)
-
-
-@ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), "timestamp(6)"))
-def _try_strptime(value, pattern):  # type: ignore[no-untyped-def]
-    """DuckDB's own: NULL where the text does not follow the pattern."""
-
-
 def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) -> ir.Table:
     """The canonical columns, every value readable or empty."""
     declared = TABLES[table]
@@ -173,11 +145,11 @@ def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) 
         column = declared.column(name)
         assert column is not None
         kind = column.type
-        if name.startswith(COVARIATE) and _all_read(text, _cast(text, mapped, "float64", source), mapped):
+        if name.startswith(COVARIATE) and cast.all_read(text, cast.cast(text, mapped, "float64", source), mapped):
             kind = "float64"
-        values[name] = _cast(text, mapped, kind, source)
-        if mapped.column and kind != "string" and not _all_read(text, values[name], mapped):
-            raise _unreadable_values(text, values[name], mapped, name, kind, source)
+        values[name] = cast.cast(text, mapped, kind, source)
+        if mapped.column and kind != "string" and not cast.all_read(text, values[name], mapped):
+            raise cast.unreadable_values(text, values[name], mapped, name, kind, source)
     order = [name for name in declared.columns if name in values] + [n for n in values if n not in declared.columns]
     result = text.select(**{name: values[name] for name in order})
     if "amount" in declared.columns:
@@ -192,48 +164,13 @@ def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) 
 def _check_amounts(text: ir.Table, amount: ir.Value) -> None:
     """Raise where quantity times price does not fit into the decimals that money is summed in."""
     large = text.filter(amount.abs() >= LARGEST_AMOUNT)
-    found = large.order_by([read.FILE, read.ROW]).limit(1).to_pandas()
-    if len(found):
-        first = found.iloc[0]
+    if int(large.count().execute()):
         raise DataError(
             "quantity times unit_price is too large to be money",
-            where=f"{first[read.FILE]}, row {int(first[read.ROW]):,} below the header",
+            where=read.place(read.first_row(large)),
             expected=f"an amount below {LARGEST_AMOUNT:,}",
             do="mend the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
         )
-
-
-def _bad(text: ir.Table, value: ir.Value, mapped: Mapped) -> ir.BooleanValue:
-    assert mapped.column is not None
-    return value.isnull() & (text[mapped.column].strip().nullif("").notnull())
-
-
-def _all_read(text: ir.Table, value: ir.Value, mapped: Mapped) -> bool:
-    return not text.aggregate(bad=_bad(text, value, mapped).any()).execute().iloc[0]["bad"]
-
-
-def _unreadable_values(
-    text: ir.Table, value: ir.Value, mapped: Mapped, name: str, kind: str, source: Source
-) -> DataError:
-    assert mapped.column is not None
-    bad = text.filter(_bad(text, value, mapped))
-    count = int(bad.count().execute())
-    first = bad.order_by([read.FILE, read.ROW]).limit(1).to_pandas().iloc[0]
-    if kind.startswith("timestamp"):
-        expected = f"dates of the form {mapped.format}" if mapped.format else "dates of the form 2024-12-31 23:59:59"
-        do = "mend the row, or add the `format` of the dates to the column map (data/README.md lists the signs)"
-    else:
-        expected = f"numbers with decimal sign {source.decimal!r}" + (
-            f" and thousands sign {source.thousands!r}" if source.thousands else ""
-        )
-        do = "mend the row, or set `decimal` and `thousands` of the file in data/catalog.yml"
-    more = f" and {count - 1:,} more like it" if count > 1 else ""
-    return DataError(
-        f"{first[mapped.column]!r} cannot be read as {name}{more}",
-        where=f"{first[read.FILE]}, row {int(first[read.ROW]):,} below the header, column {mapped.column!r}",
-        expected=expected,
-        do=do,
-    )
 
 
 def _one_row_a_product(products: ir.Table) -> ir.Table:

@@ -7,7 +7,7 @@ row and its column, and an id such as ``007`` stays what it is.
 import csv
 import gzip
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import ibis
@@ -15,6 +15,9 @@ import ibis.expr.types as ir
 
 from customerlab.data.catalog import Source
 from customerlab.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROW, FILE = "__row__", "__file__"  # the row within its file (from 1, the header not counted) and the file's name
 
@@ -108,23 +111,47 @@ def read_text(con: Any, paths: list[Path], source: Source, columns: list[str]) -
             )
         table = _read_one(con, path, source, names)
         parts.append(
-            table.select(*[_as_text(table[name]).name(name) for name in wanted]).mutate(
+            table.select(*[_as_text(table[name], source.decimal).name(name) for name in wanted]).mutate(
                 **{ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}
             )
         )
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
 
-def _as_text(column: ir.Column) -> ir.Value:
-    """A column as text. Whole numbers are written without decimals: an id with gaps comes as 17850.0 from pandas."""
-    if not column.type().is_floating():
-        return column.cast("string")
+def _as_text(column: ir.Column, decimal: str) -> ir.Value:
+    """A column as text; numbers with the decimal sign of the file's texts, so that 12.5 is never taken for 125.
+
+    Whole numbers are written without decimals: an id with gaps comes as 17850.0 from pandas.
+    """
+    kind = column.type()
+    text = column.cast("string")
+    if kind.is_decimal():
+        return text.replace(".", decimal)
+    if not kind.is_floating():
+        return text
     whole = (column.abs() < 2.0**53) & (column == column.floor())
     return ibis.cases(
         (column.isnan(), ibis.null("string")),
         (whole, column.try_cast("int64").cast("string")),
-        else_=column.cast("string"),
+        else_=text.replace(".", decimal),
     )
+
+
+def _cell(value: Any, decimal: str) -> str | None:
+    """A cell of a workbook as text, as `_as_text` writes it; pandas has made whole numbers integers already."""
+    if value == "" or value != value:
+        return None
+    return str(value).replace(".", decimal) if isinstance(value, float) else str(value)
+
+
+def first_row(rows: ir.Table) -> "pd.Series":
+    """The first of some rows of a text table, in the order of files and rows."""
+    return rows.order_by([FILE, ROW]).limit(1).to_pandas().iloc[0]
+
+
+def place(row: "pd.Series", column: str | None = None) -> str:
+    """How messages name a row, and a column of its file."""
+    return f"{row[FILE]}, row {int(row[ROW]):,} below the header" + (f", column {column!r}" if column else "")
 
 
 def _read_one(con: Any, path: Path, source: Source, names: list[str]) -> ir.Table:
@@ -134,10 +161,11 @@ def _read_one(con: Any, path: Path, source: Source, names: list[str]) -> ir.Tabl
         if path.suffix == ".xlsx":
             import pandas as pd
 
-            frame = pd.read_excel(path, sheet_name=source.sheet, dtype=str, keep_default_na=False)
+            frame = pd.read_excel(path, sheet_name=source.sheet, dtype=object, na_filter=False)
             frame.columns = pd.Index(names)
+            frame = frame.map(_cell, decimal=source.decimal).astype("string")
             # as a memtable: ibis 12 fails to drop the view that it makes for a plain DataFrame on DuckDB 2
-            return con.create_table(ibis.util.gen_name("sheet"), ibis.memtable(frame.replace("", None)), temp=True)
+            return con.create_table(ibis.util.gen_name("sheet"), ibis.memtable(frame), temp=True)
         encoding = source.encoding.lower()
         # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
         return con.read_csv(

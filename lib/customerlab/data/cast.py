@@ -1,0 +1,120 @@
+"""From text to numbers and times: what cannot be read is NULL here, and is then named by file, row and column."""
+
+import re
+
+import ibis
+import ibis.expr.types as ir
+
+from customerlab.data import read
+from customerlab.data.catalog import Mapped, Source
+from customerlab.errors import DataError
+
+# A year of two digits that is read as one of four, or 9999 for "never", is no day that a shop had.
+EARLIEST, LATEST = "1900-01-01", "2100-01-01"
+EPOCHS = (-2_208_988_800, 4_102_444_800)  # the same two days in seconds since 1970
+
+
+def cast(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> ir.Value:
+    """One mapped column cast to its canonical type; NULL where it is empty or cannot be read.
+
+    Parameters
+    ----------
+    text : ibis Table
+        What `read.read_text` gives.
+    mapped : Mapped
+        Where the column comes from.
+    kind : str
+        The Ibis type: ``string``, ``float64`` or ``timestamp(6)``.
+    source : Source
+        Its signs for decimals and thousands.
+    """
+    if mapped.column is None:
+        return text[read.ROW].cast("string")
+    # An unbreakable or stray blank around a value is never meant.
+    value = text[mapped.column].strip().nullif("")
+    if kind == "string":
+        return value
+    return _time(value, mapped.format, kind) if kind.startswith("timestamp") else _number(value, source)
+
+
+def _time(value: ir.StringValue, pattern: str | None, kind: str) -> ir.Value:
+    if pattern == "epoch":
+        seconds = value.try_cast("int64")
+        return ibis.cases((seconds.between(*EPOCHS), seconds.as_timestamp("s").cast(kind)))
+    moment = (_try_strptime(value, ibis.literal(pattern)) if pattern else value.try_cast(kind)).cast(kind)
+    return ibis.cases((moment.between(ibis.timestamp(EARLIEST), ibis.timestamp(LATEST)), moment))
+
+
+@ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), "timestamp(6)"))
+def _try_strptime(value, pattern):  # type: ignore[no-untyped-def]
+    """DuckDB's own: NULL where the text does not follow the pattern."""
+
+
+def number_pattern(decimal: str, thousands: str | None) -> str:
+    """The regular expression of a number: thousands signs between groups of three digits throughout, or none at all.
+
+    Examples
+    --------
+    >>> pattern = number_pattern(",", ".")
+    >>> [text for text in ("1.234.567,5", "1234567,5", "12.50", "1.2345", "1234.567") if re.search(pattern, text)]
+    ['1.234.567,5', '1234567,5']
+    """
+    point = re.escape(decimal)
+    forms = [rf"(\d+({point}\d*)?|{point}\d+)([eE][+-]?\d+)?"]
+    if thousands:
+        forms.append(rf"\d{{1,3}}({re.escape(thousands)}\d{{3}})+({point}\d*)?")
+    return rf"^[+-]?({'|'.join(forms)})$"
+
+
+def _number(value: ir.StringValue, source: Source) -> ir.Value:
+    plain = value.replace(source.thousands, "") if source.thousands else value
+    number = plain.replace(source.decimal, ".").try_cast("float64")
+    read_as_meant = value.re_search(number_pattern(source.decimal, source.thousands)) & ~number.isinf()
+    return ibis.cases((read_as_meant, number))
+
+
+def _bad(text: ir.Table, value: ir.Value, mapped: Mapped) -> ir.BooleanValue:
+    assert mapped.column is not None
+    return value.isnull() & text[mapped.column].strip().nullif("").notnull()
+
+
+def all_read(text: ir.Table, value: ir.Value, mapped: Mapped) -> bool:
+    """Whether `value`, the cast of a mapped column, is NULL only where that column is empty."""
+    return not text.aggregate(bad=_bad(text, value, mapped).any()).execute().iloc[0]["bad"]
+
+
+def unreadable_values(
+    text: ir.Table, value: ir.Value, mapped: Mapped, name: str, kind: str, source: Source
+) -> DataError:
+    """The error for a column that is not read in full; it names the first value, where it stands and how many more."""
+    assert mapped.column is not None
+    bad = text.filter(_bad(text, value, mapped))
+    count = int(bad.count().execute())
+    first = read.first_row(bad)
+    if kind.startswith("timestamp"):
+        expected, do = _about_times(text, mapped, kind, source)
+    else:
+        groups = f" and thousands sign {source.thousands!r} between groups of three digits" if source.thousands else ""
+        expected = f"numbers with decimal sign {source.decimal!r}{groups}"
+        do = "mend the row, or set `decimal` and `thousands` of the file in data/catalog.yml"
+    more = f" and {count - 1:,} more like it" if count > 1 else ""
+    return DataError(
+        f"{first[mapped.column]!r} cannot be read as {name}{more}",
+        where=read.place(first, mapped.column),
+        expected=expected,
+        do=do,
+    )
+
+
+def _about_times(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> tuple[str, str]:
+    form = {None: "dates of the form 2024-12-31 23:59:59", "epoch": "seconds since 1970"}.get(
+        mapped.format, f"dates of the form {mapped.format}"
+    )
+    expected = f"{form}, from {EARLIEST} to {LATEST}"
+    signs = "(data/README.md lists the signs)"
+    if mapped.format is None:
+        return expected, f"mend the row, or add the `format` of the dates to the column map {signs}"
+    bare = Mapped(mapped.column)
+    if all_read(text, cast(text, bare, kind, source), bare):
+        return expected, "remove `format` from the column map: all values of this column are read without one"
+    return expected, f"mend the row, or the `format` in the column map {signs}"
