@@ -3,7 +3,9 @@
 import gzip
 import itertools
 import shutil
+from datetime import timedelta, timezone
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import ibis
 import pandas as pd
@@ -200,6 +202,26 @@ def test_an_offset_is_dropped_and_the_time_on_the_clock_stays(project, monkeypat
     written = as_written(lines).assign(Datum=clock)
     add_shop(project, written, entry=STRANGER.replace(', format: "%d.%m.%Y %H:%M"', ""))
     assert_same(frame(project), lines)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "+05:30", "-03:00", "UTC"])
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_times_of_a_zone_are_read_from_its_own_clock(project, monkeypatch, zone, unit):
+    """Across both changes of Berlin's clocks; Python's zoneinfo says what the clock of the zone shows."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    lines = stranger_lines()[:300]
+    begin = {True: "2024-03-30 20:00", False: "2024-10-26 20:00"}
+    instants = [pd.Timestamp(begin[n % 2 == 0], tz="UTC") + pd.Timedelta(minutes=7 * n) for n in lines.index]
+    offset = timedelta(hours=float(zone[:3]), minutes=30 if "30" in zone else 0) if zone[0] in "+-" else None
+    own = timezone(offset) if offset else ZoneInfo(zone)
+    path = add_shop(project, as_written(lines))
+    table = pa.Table.from_pandas(lines.drop(columns="Datum"))
+    pq.write_table(
+        table.append_column("Datum", pa.array(instants, pa.timestamp(unit, tz=zone))), path.with_suffix(".parquet")
+    )
+    change_entry(project, WITHOUT_FORMAT, ("verkauf.csv", "verkauf.parquet"))
+    clock = [instant.to_pydatetime().astimezone(own).replace(tzinfo=None) for instant in instants]
+    assert_same(frame(project), lines.assign(Datum=pd.Series(clock)))
 
 
 def test_ids_that_pandas_made_floats_are_read_as_whole_numbers(project):

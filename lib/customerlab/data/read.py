@@ -110,12 +110,34 @@ def read_text(con: Any, paths: list[Path], source: Source, columns: list[str]) -
                 do="mend the column map, or the delimiter if the names above are run together",
             )
         table = _read_one(con, path, source, names)
+        zones = _zones(path)
+        clocks = {name: _on_the_clock(table[name], zones[name]) if name in zones else table[name] for name in wanted}
         parts.append(
-            table.select(*[_as_text(table[name], source.decimal).name(name) for name in wanted]).mutate(
+            table.select(*[_as_text(column, source.decimal).name(name) for name, column in clocks.items()]).mutate(
                 **{ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}
             )
         )
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def _zones(path: Path) -> dict[str, str]:
+    """The time zones that a parquet file names for its columns; UTC where it stores instants and names none."""
+    if path.suffix != ".parquet":
+        return {}
+    import pyarrow.parquet as pq
+
+    return {field.name: zone for field in pq.read_schema(path) if (zone := getattr(field.type, "tz", None))}
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp(6)"))
+def _wall_clock(zone, instant):  # type: ignore[no-untyped-def]
+    """DuckDB's own: what the clocks of a zone show at an instant."""
+
+
+def _on_the_clock(column: ir.Column, zone: str) -> ir.Value:
+    """An instant as the time on the clock of its column's zone; parquet stores it in UTC."""
+    known_as = f"GMT{zone}" if zone[0] in "+-" else zone  # DuckDB takes +05:30 for no zone, and UTC+05:30 for UTC+5
+    return _wall_clock(ibis.literal(known_as), column.cast("timestamp('UTC')"))
 
 
 def _as_text(column: ir.Column, decimal: str) -> ir.Value:
