@@ -304,6 +304,27 @@ def test_a_product_has_one_row_with_its_most_frequent_name(project):
     assert products.index.is_unique and products["A1"] == "common" and pd.isna(products["A2"])
 
 
+def test_description_and_category_are_each_the_most_frequent_of_the_product(project):
+    rows = [
+        # "Mug" five times in three categories, "Cup" three times in one: the combination Cup/A is the most frequent
+        ("A1", "Mug", "B"), ("A1", "Mug", "B"), ("A1", "Mug", "C"), ("A1", "Mug", "C"), ("A1", "Mug", "D"),
+        ("A1", "Cup", "A"), ("A1", "Cup", "A"), ("A1", "Cup", "A"),
+        # a tie in both: the alphabet decides
+        ("A2", "Urn", "Y"), ("A2", "Jug", "Z"),
+        # empty values do not count, and stand where there is no other
+        ("A3", "", "Q"), ("A3", "", "Q"), ("A3", "Pot", ""), ("A4", "", ""),
+    ]  # fmt: skip
+    entry = STRANGER + "    products:\n      columns: {product_id: Artikel, description: Name, category: Art}\n"
+    path = add_shop(project, as_written(stranger_lines()), entry=entry)
+    lines = pd.DataFrame(rows, columns=["Artikel", "Name", "Art"])
+    for seed in range(3):
+        lines.sample(frac=1, random_state=seed).to_csv(path, sep=";", index=False)
+        found = frame(project, table="products")
+        assert found.astype(object).where(found.notna(), None).to_numpy().tolist() == [
+            ["A1", "Mug", "A"], ["A2", "Jug", "Y"], ["A3", "Pot", "Q"], ["A4", None, None],
+        ]  # fmt: skip
+
+
 def test_a_table_is_made_once_and_again_when_something_changes(project):
     lines = as_written(stranger_lines())
     path = add_shop(project, lines)

@@ -174,16 +174,18 @@ def _check_amounts(text: ir.Table, amount: ir.Value) -> None:
 
 
 def _one_row_a_product(products: ir.Table) -> ir.Table:
-    """One row a product: the most frequent of its descriptions, the first in the alphabet where several are."""
+    """One row a product: the most frequent of its descriptions, and of its categories.
+
+    Empty values do not count; where several are as frequent, the first in the alphabet is kept.
+    """
     columns = [name for name in products.columns if name != "product_id"]
     counted = products.group_by(products.columns).aggregate(times=products.count())
-    rank = ibis.row_number().over(
-        ibis.window(
-            group_by="product_id",
-            order_by=[counted[columns[0]].isnull(), counted.times.desc(), *[counted[name].asc() for name in columns]],
-        )
-    )
-    return counted.mutate(rank=rank).filter(lambda t: t["rank"] == 0).select("product_id", *columns)
+    kept = {}
+    for name in columns:
+        of_value = counted.times.sum().over(ibis.window(group_by=["product_id", name]))
+        counted = counted.mutate(**{f"times_{name}": of_value})
+        kept[name] = lambda t, name=name: t[name].first(order_by=[t[f"times_{name}"].desc(), t[name].asc()])
+    return counted.group_by("product_id").aggregate(**kept)
 
 
 def schema(table: str, columns: list[str]) -> pa.DataFrameSchema:
