@@ -1,13 +1,16 @@
 """From files to canonical tables: formats, casts, accounting, checks, and bad input."""
 
+import errno
 import gzip
 import itertools
 import shutil
+import zipfile
 from datetime import timedelta, timezone
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import ibis
+import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -362,7 +365,7 @@ BAD = {
     "infinity": (lambda x: spoil(x, "Preis", "inf"), ["'inf'", "unit_price"]),
     "a missing column": (lambda x: x.drop(columns="Preis"), ["missing column: 'Preis'", "'Artikel'"]),
     "a doubled column": (lambda x: x.rename(columns={"Menge": "Preis"}), ["doubled column: 'Preis'"]),
-    "an empty table": (lambda x: x[:0], ["the table is empty", "at least one row"]),
+    "an empty table": (lambda x: x[:0], ["the table is empty", "at least one row", "do:"]),
     "one customer": (lambda x: x.assign(Kunde="7"), ["one customer only", "at least two", "customer_id"]),
     "no row left": (
         lambda x: x.assign(Menge="-1"),
@@ -389,12 +392,147 @@ def test_bad_input_is_named_and_earlier_results_stay(project, case):
     assert sorted(p.name for p in before.path.parent.iterdir()) == ["transactions.json", "transactions.parquet"]
 
 
-def test_a_row_with_too_many_fields_is_named(project):
-    path = add_shop(project, as_written(stranger_lines()))
-    path.write_text(path.read_text() + "1;2;3;4;5;6;7;8\n")
-    with pytest.raises(DataError, match="cannot be read") as caught:
+def with_suffix(path, suffix, content):
+    """Write another form of the stranger's file beside it."""
+    target = path.with_name(f"verkauf{suffix}")
+    target.write_bytes(content)
+    return target
+
+
+def zipped(path, name):
+    with zipfile.ZipFile(path.with_name("verkauf.xlsx"), "w") as archive:
+        archive.writestr(name, "no workbook")
+    return path.with_name("verkauf.xlsx")
+
+
+def half(path, suffix):
+    lines = stranger_lines()
+    lines.to_excel(path.with_suffix(suffix), index=False) if suffix == ".xlsx" else lines.to_parquet(
+        path.with_suffix(suffix)
+    )
+    return with_suffix(path, suffix, path.with_suffix(suffix).read_bytes()[:-3000])
+
+
+def scratched(path, at):
+    """A parquet file with its head and its foot as they were and rubbish between them, `at` a share of its length."""
+    as_written(stranger_lines()).to_parquet(path.with_suffix(".parquet"))
+    content = bytearray(path.with_suffix(".parquet").read_bytes())
+    begin = int(len(content) * at)
+    content[begin : begin + 200] = bytes(range(200))
+    return with_suffix(path, ".parquet", content)
+
+
+LINE = "7;R-1;31.01.2024 10:00;A7;1;1,00\n"
+GOOD_TEXT = as_written(stranger_lines()).to_csv(sep=";", index=False)
+ROWS = GOOD_TEXT.count("\n") - 1
+
+FAULTS = {
+    "too many fields": (
+        lambda path: with_suffix(path, ".csv", (GOOD_TEXT + "1;2;3;4;5;6;7;8\n" + LINE).encode()),
+        [
+            "the row has 8 fields, the header has 6",
+            f"row {ROWS + 1:,} below the header",
+            "6 fields in every row, with ';'",
+        ],
+    ),
+    "too few fields": (
+        lambda path: with_suffix(path, ".csv", (GOOD_TEXT + "1;2;3\n" + LINE).encode()),
+        ["the row has 3 fields, the header has 6", f"row {ROWS + 1:,} below the header"],
+    ),
+    "an open quotation mark": (
+        lambda path: with_suffix(path, ".csv", (GOOD_TEXT + '1;"2;3;4;5;6\n' + LINE).encode()),
+        ["a quotation mark is not closed", f"row {ROWS + 1:,} below the header"],
+    ),
+    "another encoding": (
+        lambda path: with_suffix(path, ".csv", (GOOD_TEXT + LINE.replace("R", "Rä")).encode("cp1252")),
+        ["the text is not in utf-8: b'R\\xe4-1'", f"row {ROWS + 1:,} below the header", "`encoding`", "cp1252"],
+    ),
+    "another encoding from the first byte": (
+        lambda path: with_suffix(path, ".csv", GOOD_TEXT.encode("utf-16")),
+        ["the text is not in utf-8", "header", "`encoding`"],
+    ),
+    "half a gz": (
+        lambda path: with_suffix(path, ".csv.gz", gzip.compress(GOOD_TEXT.encode())[:-3000]),
+        ["damaged or incomplete", "get the file again"],
+    ),
+    "no gz": (lambda path: with_suffix(path, ".csv.gz", GOOD_TEXT.encode()), ["damaged or incomplete", "gzip"]),
+    "half a workbook": (lambda path: half(path, ".xlsx"), ["damaged or incomplete, or no .xlsx file"]),
+    "no workbook": (lambda path: zipped(path, "a.txt"), ["damaged or incomplete, or no .xlsx file"]),
+    "an old workbook": (
+        lambda path: with_suffix(path, ".xlsx", bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600)),
+        ["damaged or incomplete, or no .xlsx file"],
+    ),
+    "half a parquet": (lambda path: half(path, ".parquet"), ["damaged or incomplete, or no .parquet file"]),
+    "a parquet scratched in its first column": (lambda path: scratched(path, 0.1), ["the file cannot be read"]),
+    "a parquet scratched in its last columns": (lambda path: scratched(path, 0.8), ["the file cannot be read"]),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_a_fault_in_a_file_is_named_and_the_advice_fits(project, case):
+    write, said = FAULTS[case]
+    target = write(add_shop(project, as_written(stranger_lines())))
+    change_entry(project, ("verkauf.csv", target.name))
+    with pytest.raises(DataError) as caught:
         build(project)
-    assert "Expected Number of Columns: 6" in str(caught.value)
+    message = str(caught.value)
+    assert all(word in message for word in [target.name, "do:", *said]), message
+    assert "space" not in message and ("delimiter" not in message or "fields" in message), message
+    assert list((project / "outputs").rglob("*.*")) == []
+
+
+def test_of_many_files_the_faulty_one_is_named(project):
+    path = add_shop(project, as_written(stranger_lines()))
+    with_suffix(path, "-1.csv", GOOD_TEXT.encode())
+    with_suffix(path, "-2.csv", (GOOD_TEXT + "1;2\n").encode())
+    change_entry(project, ("verkauf.csv", '"verkauf-*.csv"'))
+    with pytest.raises(DataError, match=rf"2 fields[\s\S]*verkauf-2.csv, row {ROWS + 1:,} below"):
+        build(project)
+
+
+def test_a_result_that_cannot_be_written_is_no_fault_of_the_file(project, monkeypatch):
+    add_shop(project, as_written(stranger_lines()))
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ir.Table, "to_parquet", full)
+    with pytest.raises(DataError, match=r"could not be written: .*No space[\s\S]*free some space"):
+        build(project)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp1251", "utf-16", "utf-8-sig", "shift_jis", "ISO-8859-15", "UTF8"])
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_encodings_that_are_in_use_are_read(project, encoding, suffix):
+    """Written by Python's codec, with what the alphabet has beyond ASCII."""
+    word = {"cp1251": "Щётка", "shift_jis": "湯呑み"}.get(encoding, "Käse—œuvre €" if encoding == "cp1252" else "Käse")
+    lines = stranger_lines()[:60]
+    text = as_written(lines.assign(Artikel=word)).to_csv(sep=";", index=False).encode(encoding)
+    target = with_suffix(add_shop(project, as_written(lines)), suffix, gzip.compress(text) if "gz" in suffix else text)
+    change_entry(project, ("path: verkauf.csv", f"path: {target.name}\n      encoding: {encoding}"))
+    assert_same(frame(project), lines.assign(Artikel=word))
+
+
+@pytest.mark.parametrize(("sheet", "found"), [("Nope", "'Nope'"), (2, "2")])
+def test_a_wrong_sheet_is_answered_with_the_sheets(project, sheet, found):
+    path = add_shop(project, as_written(stranger_lines()))
+    with pd.ExcelWriter(path.with_suffix(".xlsx")) as book:
+        pd.DataFrame({"x": [1]}).to_excel(book, sheet_name="Notes", index=False)
+        as_written(stranger_lines()).to_excel(book, sheet_name="Sales", index=False)
+    change_entry(project, ("path: verkauf.csv", f"path: verkauf.xlsx\n      sheet: {sheet}"))
+    with pytest.raises(DataError, match=rf"no sheet {found}[\s\S]*one of: Notes, Sales"):
+        build(project)
+    change_entry(project, (f"sheet: {sheet}", "sheet: Sales"))
+    assert_same(frame(project), stranger_lines())
+
+
+@pytest.mark.parametrize("pattern", ["[", "A(?=1)"])
+def test_a_pattern_that_the_engine_does_not_take_is_named(project, pattern):
+    entry = STRANGER.replace("quantity_not_positive", f"{{product_not_matching: {{pattern: '{pattern}'}}}}")
+    add_shop(project, as_written(stranger_lines()), entry=entry)
+    with pytest.raises(DataError, match="is not a regular expression") as caught:
+        build(project)
+    assert repr(pattern) in str(caught.value) and "product_not_matching" in str(caught.value)
 
 
 def test_a_doubled_column_in_parquet(project):

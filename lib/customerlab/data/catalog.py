@@ -15,6 +15,9 @@ from customerlab.data.yaml_files import load_yaml, only_keys, suggest
 from customerlab.errors import DataError
 
 FORMATS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx", ".parquet")
+ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "cp1251", "cp437", "shift_jis", "gb18030")  # the usual
+# The signs of a date format. Those of a zone are not among them: a converted time is no longer the shop's own.
+DATE_SIGNS = re.compile(r"%(-?[dmyHIMSj]|[YpbBaAf%])")
 
 
 @dataclass(frozen=True)
@@ -154,13 +157,7 @@ def _source(name: str, raw: Any, where: str) -> Source:
     if not isinstance(listed, list) or not listed:
         raise DataError(f"found {listed!r}", where=f"{where}, any_of", expected="a list with at least one path")
     forms = tuple(_form(item, where) for item in listed)
-    decimal, thousands = str(raw.get("decimal", ".")), raw.get("thousands")
-    if decimal not in (".", ",") or thousands == decimal:
-        raise DataError(
-            f"decimal {decimal!r} with thousands {thousands!r}",
-            where=where,
-            expected="decimal '.' or ',', thousands another sign",
-        )
+    _check_signs(raw, where)
     span = raw.get("span")
     if span is not None:
         only_keys(span, ("column", "first", "last"), where=f"{where}, span", required=("column", "first", "last"))
@@ -171,9 +168,38 @@ def _source(name: str, raw: Any, where: str) -> Source:
     if columns is not None and not isinstance(columns, list):
         raise DataError(f"found {columns!r}", where=f"{where}, columns", expected="a list of column names")
     return Source(
-        name, forms, raw.get("delimiter"), decimal, thousands, str(raw.get("encoding", "utf-8")), raw.get("sheet", 0), rows,
-        tuple(map(str, columns)) if columns else None, span,
+        name, forms, raw.get("delimiter"), raw.get("decimal", "."), raw.get("thousands"), raw.get("encoding", "utf-8"),
+        raw.get("sheet", 0), rows, tuple(map(str, columns)) if columns else None, span,
     )  # fmt: skip
+
+
+def _check_signs(raw: dict[str, Any], where: str) -> None:
+    """Raise unless delimiter, decimal, thousands, encoding and sheet, where they are given, can be what they say."""
+    delimiter, decimal, thousands = raw.get("delimiter"), raw.get("decimal", "."), raw.get("thousands")
+    if delimiter is not None and not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '"\r\n'):
+        raise DataError(
+            f"found {delimiter!r}",
+            where=f"{where}, delimiter",
+            expected='one sign, such as ";"; a tab is "\\t" in double quotes',
+        )
+    sign = thousands is None or (isinstance(thousands, str) and len(thousands) == 1 and thousands not in "+-")
+    if decimal not in (".", ",") or thousands == decimal or not sign or (thousands or ".").isalnum():
+        raise DataError(
+            f"decimal {decimal!r} with thousands {thousands!r}",
+            where=where,
+            expected="decimal '.' or ',', thousands another sign, one that is no letter or digit",
+        )
+    encoding, sheet = raw.get("encoding", "utf-8"), raw.get("sheet", 0)
+    try:
+        "".encode(encoding)
+    except (LookupError, TypeError):
+        raise DataError(
+            f"unknown encoding {encoding!r}",
+            where=f"{where}, encoding",
+            expected=f"one of: {', '.join(ENCODINGS)}, or another that Python knows",
+        ) from None
+    if isinstance(sheet, bool) or not (isinstance(sheet, str) or (isinstance(sheet, int) and sheet >= 0)):
+        raise DataError(f"found {sheet!r}", where=f"{where}, sheet", expected="a name, or a number from 0")
 
 
 def _form(raw: Any, where: str) -> Form:
@@ -238,16 +264,32 @@ def _mapped(raw: Any, where: str) -> Mapped:
                 expected="`column: NAME`, with `format: …` for dates, or `row_number: true`",
             )
         pattern = raw.get("format")
-        if pattern and re.search("%[zZ]", str(pattern)):
-            raise DataError(
-                f"the format {pattern!r} reads a zone, and a converted time is no longer the shop's own",
-                where=where,
-                do="leave the format out where dates begin 2024-12-31 (the zone is then dropped), or cut the zone in the file",
-            )
+        if pattern is not None:
+            _check_format(pattern, f"{where}, format")
         return Mapped(str(raw["column"]), pattern)
     if raw is None:
         raise DataError("no column is named", where=where, expected="the name of a column of the file")
     return Mapped(str(raw))
+
+
+def _check_format(pattern: Any, where: str) -> None:
+    """Raise unless a date format is made of known signs and says the year."""
+    if pattern == "epoch":
+        return
+    if re.search("%[zZ]", str(pattern)):
+        raise DataError(
+            f"the format {pattern!r} reads a zone, and a converted time is no longer the shop's own",
+            where=where,
+            do="leave the format out where dates begin 2024-12-31 (the zone is then dropped), or cut the zone in the file",
+        )
+    left = re.search("%-?.?", DATE_SIGNS.sub("", str(pattern)))
+    year = re.search("%-?[yY]", str(pattern))
+    if left or not year:
+        raise DataError(
+            f"unknown sign {left[0]!r} in the format {pattern!r}" if left else f"the format {pattern!r} has no year",
+            where=where,
+            expected="signs such as %d.%m.%Y %H:%M (data/README.md lists them), or epoch",
+        )
 
 
 def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:
@@ -261,4 +303,9 @@ def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:
             f"the rule {name} is not for {table}", where=where, expected=f"tables: {', '.join(rule.tables)}"
         )
     only_keys(settings, rule.settings, where=f"{where}, {name}")
+    for key, value in settings.items():
+        usual = rule.settings[key]
+        if isinstance(value, bool) or not isinstance(value, str if isinstance(usual, str) else int | float):
+            kind = "a text, in quotes where it looks like a number" if isinstance(usual, str) else "a number"
+            raise DataError(f"found {value!r}", where=f"{where}, {name}, {key}", expected=kind)
     return name, {**rule.settings, **settings}

@@ -87,15 +87,19 @@ def prepare(root: Path, run_folder: Path, table: str, data_set_name: str, *, pro
 def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path) -> dict[str, Any]:
     """Write one canonical table to `target` and return its report."""
     con = None
+    reading = False
     try:
         # A database file beside the target, so that a log larger than memory is staged on disk.
         con = ibis.duckdb.connect(target.with_suffix(".duckdb"))
+        reading = True
         columns = [m.column for m in table_map.columns.values() if m.column]
-        text = read.read_text(con, paths, source, columns)
+        text = read.read_text(con, paths, source, columns, target.parent)
         spans = [m for m in table_map.columns.values() if source.span and m.column == source.span[0]]
         when = cast.cast(text, spans[0], "timestamp(6)", source) if spans else None
         read.check_content(text, paths, source, when)
         canonical = _canonical(text, table, table_map, source)
+        _check_patterns(con, table_map)
+        reading = False  # all that can be wrong with the files has shown
         staged = con.create_table("staged", clean.ladder(canonical, table_map.clean))
         money = {"amount": staged.amount.sum()} if "amount" in staged.columns else {}
         counted = staged.group_by("removed_by").aggregate(rows=staged.count(), **money).to_pandas()
@@ -114,8 +118,9 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         kept.order_by([ibis.asc(name) for name in kept.columns]).to_parquet(target, compression="zstd")
     except (duckdb.Error, OSError) as error:
-        if isinstance(error, duckdb.InvalidInputException | duckdb.ConversionException):
-            raise read.unreadable(paths[0], source, error) from None
+        # an error of the system has a number: no room, no right to write
+        if reading and getattr(error, "errno", None) is None:
+            raise read.unreadable(paths, source, error) from None
         raise DataError(
             f"the {table} table could not be written: {' '.join(str(error).split())[:300]}",
             where="outputs/", expected="room on the disk and the right to write", do="free some space and run again",
@@ -159,6 +164,20 @@ def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) 
         result = result.mutate(amount=amount)
         result = result.relocate("amount", after="unit_price")
     return result
+
+
+def _check_patterns(con: Any, table_map: TableMap) -> None:
+    """Raise where a cleaning rule has a regular expression that the engine does not take."""
+    for rule, settings in table_map.clean:
+        try:
+            con.execute(ibis.literal("").re_search(settings.get("pattern", "")))
+        except duckdb.Error as error:
+            raise DataError(
+                f"the pattern {settings['pattern']!r} is not a regular expression: {str(error).partition(': ')[2]}",
+                where=f"data/catalog.yml, clean, {rule}",
+                expected="a regular expression in the syntax of RE2, which has no look-around",
+                do="mend the pattern",
+            ) from None
 
 
 def _check_amounts(text: ir.Table, amount: ir.Value) -> None:

@@ -5,14 +5,13 @@ row and its column, and an id such as ``007`` stays what it is.
 """
 
 import csv
-import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import ibis
 import ibis.expr.types as ir
 
+from customerlab.data import texts
 from customerlab.data.catalog import Source
 from customerlab.errors import DataError
 
@@ -28,28 +27,24 @@ def header(path: Path, source: Source) -> list[str]:
     Raises
     ------
     DataError
-        If the file is empty, cannot be decoded or names a column twice.
+        If the file is empty, cannot be read or names a column twice.
     """
-    try:
-        if path.suffix == ".parquet":
-            import pyarrow.parquet as pq
-
-            names = pq.read_schema(path).names
-        elif path.suffix == ".xlsx":
-            import pandas as pd
-
-            first = pd.read_excel(path, sheet_name=source.sheet, header=None, nrows=1, dtype=str)
-            names = [str(name) for name in first.to_numpy().ravel()]
-        else:
-            opened = gzip.open if path.suffix == ".gz" else open
-            with opened(path, "rt", encoding=_encoding(source), newline="") as handle:
-                names = next(csv.reader(handle, delimiter=_delimiter(path, source)), [])
-    except (UnicodeDecodeError, LookupError, OSError, ValueError) as error:
-        raise unreadable(path, source, error) from None
+    kind = _kind(path)
+    if kind == ".parquet":
+        names = _parquet_schema(path).names
+    elif kind == ".xlsx":
+        names = [str(name) for name in _sheet(path, source, rows=1).to_numpy().ravel()]
+    else:
+        try:
+            with texts.opened(path, source) as handle:
+                names = next(csv.reader(handle, delimiter=texts.delimiter(path, source)), [])
+        except (*texts.DAMAGED, UnicodeDecodeError, csv.Error, OSError) as error:
+            raise unreadable([path], source, error) from None
     if not any(name.strip() for name in names):
         raise DataError(
-            "the table is empty: not even a header", where=path.name, expected="a header and at least one row"
-        )
+            "the table is empty: not even a header", where=path.name, expected="a header and at least one row",
+            do="export the file again" + (", or mend `sheet` in data/catalog.yml" if kind == ".xlsx" else ""),
+        )  # fmt: skip
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(
@@ -61,25 +56,61 @@ def header(path: Path, source: Source) -> list[str]:
     return names
 
 
-def unreadable(path: Path, source: Source, error: Exception) -> DataError:
-    """The error for a file that the reader gives up on."""
+def unreadable(paths: list[Path], source: Source, error: Exception) -> DataError:
+    """The error for files that a reader gives up on: the first fault found in them, else the reader's own words."""
+    for path in paths:
+        if _kind(path) == "" and (fault := texts.fault(path, source)):
+            return fault
     return DataError(
         f"the file cannot be read: {' '.join(str(error).split())[:400]}",
-        where=path.name,
-        expected=f"a {path.suffix.lstrip('.')} file, delimiter {_delimiter(path, source)!r}, encoding {source.encoding}",
-        do="mend the file, or delimiter, encoding or sheet in data/catalog.yml",
+        where=", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else ""),
+        do="write the file again, or mend its entry in data/catalog.yml",
     )
 
 
-def _delimiter(path: Path, source: Source) -> str:
-    return source.delimiter or ("\t" if ".tsv" in path.suffixes else ",")
+def _kind(path: Path) -> str:
+    """``.parquet`` or ``.xlsx``; empty for the texts, which differ by no more than their delimiter."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in (".parquet", ".xlsx") else ""
 
 
-def _encoding(source: Source) -> str:
-    return "utf-8-sig" if source.encoding.lower() in ("utf-8", "utf8") else source.encoding
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"the file is damaged or incomplete, or no {_kind(path)} file: {' '.join(str(error).split())[:200]}",
+        where=path.name, expected=f"a {_kind(path)} file", do="get the file again, or write it again by the program it is from",
+    )  # fmt: skip
 
 
-def read_text(con: Any, paths: list[Path], source: Source, columns: list[str]) -> ir.Table:
+def _parquet_schema(path: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_schema(path)
+    except (ValueError, OSError) as error:
+        raise _damaged(path, error) from None
+
+
+def _sheet(path: Path, source: Source, rows: int | None = None) -> "pd.DataFrame":
+    """The sheet of a workbook as it is: cells of all kinds, the header in the first row."""
+    import pandas as pd
+
+    try:
+        with pd.ExcelFile(path, engine="openpyxl") as book:
+            sheets = [str(name) for name in book.sheet_names]
+            known = source.sheet in sheets if isinstance(source.sheet, str) else source.sheet < len(sheets)
+            if known:
+                return pd.read_excel(
+                    book, sheet_name=source.sheet, header=None, nrows=rows, dtype=object, na_filter=False
+                )
+    except Exception as error:  # openpyxl has no error of its own for what is no workbook, or half of one
+        raise _damaged(path, error) from None
+    raise DataError(
+        f"there is no sheet {source.sheet!r}", where=path.name, expected=f"one of: {', '.join(sheets)}",
+        do="mend `sheet` in data/catalog.yml (its name, or its number from 0)",
+    )  # fmt: skip
+
+
+def read_text(con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path) -> ir.Table:
     """Read files of one shape into one table of the wanted columns, all text, with `__row__` and `__file__`.
 
     Parameters
@@ -91,6 +122,8 @@ def read_text(con: Any, paths: list[Path], source: Source, columns: list[str]) -
         How to read them.
     columns : list of str
         The columns that are mapped; each must be there.
+    aside : Path
+        A folder for copies in UTF-8 of texts in another encoding; they are read as long as the table is.
 
     Raises
     ------
@@ -109,7 +142,7 @@ def read_text(con: Any, paths: list[Path], source: Source, columns: list[str]) -
                 expected="every column that data/catalog.yml maps",
                 do="mend the column map, or the delimiter if the names above are run together",
             )
-        table = _read_one(con, path, source, names)
+        table = _read_one(con, path, source, names, aside)
         zones = _zones(path)
         clocks = {name: _on_the_clock(table[name], zones[name]) if name in zones else table[name] for name in wanted}
         parts.append(
@@ -122,11 +155,9 @@ def read_text(con: Any, paths: list[Path], source: Source, columns: list[str]) -
 
 def _zones(path: Path) -> dict[str, str]:
     """The time zones that a parquet file names for its columns; UTC where it stores instants and names none."""
-    if path.suffix != ".parquet":
+    if _kind(path) != ".parquet":
         return {}
-    import pyarrow.parquet as pq
-
-    return {field.name: zone for field in pq.read_schema(path) if (zone := getattr(field.type, "tz", None))}
+    return {field.name: zone for field in _parquet_schema(path) if (zone := getattr(field.type, "tz", None))}
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp(6)"))
@@ -176,32 +207,29 @@ def place(row: "pd.Series", column: str | None = None) -> str:
     return f"{row[FILE]}, row {int(row[ROW]):,} below the header" + (f", column {column!r}" if column else "")
 
 
-def _read_one(con: Any, path: Path, source: Source, names: list[str]) -> ir.Table:
-    try:
-        if path.suffix == ".parquet":
-            return con.read_parquet(path)
-        if path.suffix == ".xlsx":
-            import pandas as pd
+def _read_one(con: Any, path: Path, source: Source, names: list[str], aside: Path) -> ir.Table:
+    kind = _kind(path)
+    if kind == ".parquet":
+        return con.read_parquet(path)
+    if kind == ".xlsx":
+        import pandas as pd
 
-            frame = pd.read_excel(path, sheet_name=source.sheet, dtype=object, na_filter=False)
-            frame.columns = pd.Index(names)
-            frame = frame.map(_cell, decimal=source.decimal).astype("string")
-            # as a memtable: ibis 12 fails to drop the view that it makes for a plain DataFrame on DuckDB 2
-            return con.create_table(ibis.util.gen_name("sheet"), ibis.memtable(frame), temp=True)
-        encoding = source.encoding.lower()
-        # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
-        return con.read_csv(
-            path,
-            columns=dict.fromkeys(names, "VARCHAR"),
-            auto_detect=False,
-            header=True,
-            delim=_delimiter(path, source),
-            quote='"',
-            escape='"',
-            encoding={"utf8": "utf-8", "latin1": "latin-1", "iso-8859-1": "latin-1"}.get(encoding, encoding),
-        )
-    except (duckdb.Error, OSError, ValueError) as error:
-        raise unreadable(path, source, error) from None
+        frame = _sheet(path, source)[1:]
+        frame.columns = pd.Index(names)
+        frame = frame.map(_cell, decimal=source.decimal).astype("string")
+        # as a memtable: ibis 12 fails to drop the view that it makes for a plain DataFrame on DuckDB 2
+        return con.create_table(ibis.util.gen_name("sheet"), ibis.memtable(frame), temp=True)
+    compressed = path.suffix.lower() == ".gz"
+    if not texts.is_utf8(source):  # DuckDB knows three encodings, Python all that are in use
+        try:
+            path, compressed = texts.recoded(path, source, aside), False
+        except (*texts.DAMAGED, UnicodeDecodeError) as error:
+            raise unreadable([path], source, error) from None
+    # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
+    return con.read_csv(
+        path, columns=dict.fromkeys(names, "VARCHAR"), auto_detect=False, header=True, quote='"', escape='"',
+        delim=texts.delimiter(path, source), compression="gzip" if compressed else "none",
+    )  # fmt: skip
 
 
 def check_content(table: ir.Table, paths: list[Path], source: Source, when: ir.Value | None) -> None:
@@ -227,9 +255,13 @@ def check_content(table: ir.Table, paths: list[Path], source: Source, when: ir.V
                     f"the columns are {', '.join(names)}", where=path.name, expected=", ".join(source.columns),
                     do="get the declared edition, or mend `columns` in data/catalog.yml",
                 )  # fmt: skip
-    rows = int(table.count().execute())
+    # Every value of the mapped columns is looked at: a fault in a file shows here, before anything is written.
+    longest = {name: table[name].length().max() for name in table.columns if name not in (ROW, FILE)}
+    rows = int(table.aggregate(rows=table.count(), **longest).execute()["rows"][0])
     if rows == 0:
-        raise DataError("the table is empty", where=where, expected="a header and at least one row")
+        raise DataError(
+            "the table is empty", where=where, expected="a header and at least one row", do="export the file again"
+        )
     if source.rows is not None and rows != source.rows:
         raise DataError(
             f"{rows:,} rows",
