@@ -328,6 +328,24 @@ def test_description_and_category_are_each_the_most_frequent_of_the_product(proj
         ]  # fmt: skip
 
 
+def test_an_empty_value_is_named_in_every_table(project):
+    entry = STRANGER + (
+        "    products:\n      columns: {product_id: Artikel, description: Beleg}\n"
+        "    experiment:\n      columns: {unit_id: {row_number: true}, variant: Arm}\n      outcomes: [Menge]\n"
+    )
+    lines = as_written(stranger_lines()).assign(Arm="a")
+    add_shop(project, spoil(spoil(lines, "Arm", "", 11), "Artikel", "", 12), entry=entry)
+    for table, said in (
+        ("experiment", r"variant is empty in 1 row\n.*verkauf.csv, row 12 below the header, column 'Arm'"),
+        (
+            "products",
+            r"product_id is empty in 1 row\n.*row 13 below the header, column 'Artikel'[\s\S]*product_missing",
+        ),
+    ):
+        with pytest.raises(DataError, match=said):
+            build(project, table=table)
+
+
 def test_a_table_is_made_once_and_again_when_something_changes(project):
     lines = as_written(stranger_lines())
     path = add_shop(project, lines)
@@ -371,7 +389,16 @@ BAD = {
         lambda x: x.assign(Menge="-1"),
         ["no row of the transactions table is left", "quantity not above zero"],
     ),
-    "an empty order": (lambda x: spoil(x, "Beleg", ""), ["order_id is empty in 1 rows"]),
+    "an empty order": (lambda x: spoil(x, "Beleg", ""), ["order_id is empty in 1 row\n", "row 5", "'Beleg'"]),
+    "empty prices": (
+        # the first of them is in a row that cleaning removes
+        lambda x: spoil(spoil(spoil(spoil(x, "Preis", "", 2), "Menge", "-1", 2), "Preis", "", 7), "Preis", "", 9),
+        ["unit_price is empty in 2 rows\n", "row 8 below the header, column 'Preis', the first"],
+    ),
+    "an empty date": (
+        lambda x: spoil(x, "Datum", " "),
+        ["ordered_at is empty in 1 row\n", "row 5", "'Datum'", "add the rule `date_missing`"],
+    ),
 }
 
 

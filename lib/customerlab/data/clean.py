@@ -40,7 +40,10 @@ class Rule:
 def _repeats(table: "ir.Table", _: dict[str, Any]) -> "ir.BooleanValue":
     import ibis
 
-    return ibis.row_number().over(ibis.window(group_by=list(table.columns), order_by=table[table.columns[0]])) > 0
+    columns = [
+        name for name in table.columns if not name.startswith("__")
+    ]  # where a row stands in its file is no value
+    return ibis.row_number().over(ibis.window(group_by=columns, order_by=table[columns[0]])) > 0
 
 
 def _not_taken_back(table: "ir.Table", settings: dict[str, Any]) -> "ir.BooleanValue":

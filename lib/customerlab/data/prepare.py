@@ -105,16 +105,18 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
         counted = staged.group_by("removed_by").aggregate(rows=staged.count(), **money).to_pandas()
         steps = clean.report(counted, table_map.clean)
         kept = staged.filter(staged.removed_by == clean.KEPT).drop("removed_by")
-        if table == "products":
-            kept = _one_row_a_product(kept)
-        rows = int(kept.count().execute())
-        if rows == 0 and not TABLES[table].made_from:  # a shop may have no returns
+        if steps[-1]["rows_left"]:
+            _check_values(kept, table, table_map)
+        elif not TABLES[table].made_from:  # a shop may have no returns
             raise DataError(
                 f"no row of the {table} table is left", where=paths[0].name, expected="at least one row",
                 do="look at the cleaning rules: " + "; ".join(f"{s['why']} −{s['rows_removed']:,}" for s in steps[1:]),
             )  # fmt: skip
-        if rows:
-            _check(kept, table, paths[0].name)
+        kept = kept.drop(read.FILE, read.ROW)
+        if table == "products":
+            kept = _one_row_a_product(kept)
+        _check_table(kept, table, paths[0].name)
+        rows = int(kept.count().execute())
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         kept.order_by([ibis.asc(name) for name in kept.columns]).to_parquet(target, compression="zstd")
     except (duckdb.Error, OSError) as error:
@@ -143,7 +145,7 @@ def _schema_of(table: ir.Table) -> list[tuple[str, str]]:
 
 
 def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) -> ir.Table:
-    """The canonical columns, every value readable or empty."""
+    """The canonical columns, every value readable or empty, and the place of each row in its file."""
     declared = TABLES[table]
     values: dict[str, ir.Value] = {}
     for name, mapped in table_map.columns.items():
@@ -156,7 +158,7 @@ def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) 
         if mapped.column and kind != "string" and not cast.all_read(text, values[name], mapped):
             raise cast.unreadable_values(text, values[name], mapped, name, kind, source)
     order = [name for name in declared.columns if name in values] + [n for n in values if n not in declared.columns]
-    result = text.select(**{name: values[name] for name in order})
+    result = text.select(read.FILE, read.ROW, **{name: values[name] for name in order})
     if "amount" in declared.columns:
         product = (values["quantity"] * values["unit_price"]).round(4)
         _check_amounts(text, product)
@@ -219,24 +221,31 @@ def schema(table: str, columns: list[str]) -> pa.DataFrameSchema:
     return pa.DataFrameSchema(checked, name=table)
 
 
-def _check(kept: ir.Table, table: str, file: str) -> None:
-    """Raise unless the cleaned table is valid: types, no empty value where one is needed, unique keys."""
+def _check_values(rows: ir.Table, table: str, table_map: TableMap) -> None:
+    """Raise unless the cleaned rows have the right types and a value wherever one is needed."""
+    columns = [name for name in rows.columns if name not in (read.FILE, read.ROW)]
     try:
-        schema(table, list(kept.columns)).validate(kept, lazy=True)
+        schema(table, columns).validate(rows.select(columns), lazy=True)
     except pandera.errors.SchemaErrors as error:
         first = error.schema_errors[0]
         column = first.schema.name
-        if column in kept.columns:
-            empty = int(kept.filter(kept[column].isnull()).count().execute())
-            rules = {"customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing"}
-            hint = (
-                f"add the rule `{rules[column]}` to `clean`, or " if column in rules and table == "transactions" else ""
-            )
-            raise DataError(
-                f"{column} is empty in {empty:,} rows", where=f"{file}, table {table}", expected="a value in every row",
-                do=f"{hint}fill the values in",
-            ) from None  # fmt: skip
-        raise DataError(f"the table is not valid: {first}", where=f"{file}, table {table}") from None
+        if column not in columns:
+            raise DataError(f"the table is not valid: {first}", where=f"table {table}") from None
+        empty = rows.filter(rows[column].isnull())
+        count = int(empty.count().execute())
+        rule = {"customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing"}.get(
+            column
+        )
+        hint = f"add the rule `{rule}` to `clean`, or " if rule and table in clean.RULES[rule].tables else ""
+        raise DataError(
+            f"{column} is empty in {count:,} row{'s' if count > 1 else ''}",
+            where=read.place(read.first_row(empty), table_map.columns[column].column) + (", the first" if count > 1 else ""),
+            expected="a value in every row", do=f"{hint}fill the values in",
+        ) from None  # fmt: skip
+
+
+def _check_table(kept: ir.Table, table: str, file: str) -> None:
+    """Raise unless the table can be used as a whole: more than one customer, unique keys."""
     if table == "transactions":
         customers = int(kept.customer_id.nunique().execute())
         if customers == 1:
