@@ -123,7 +123,10 @@ def test_each_notebook_gets_only_what_it_declares():
         ("run: other\n", "run: demo, the file's own name"),
         ("rfm_bins: 4\n", "the key `run` is missing"),
         ("run: demo\nrun: demo\n", "stands here twice"),
-        ("run: demo\ndata: nope\n", "no data set is called 'nope'"),
+        ("run: demo\ndata: nope\n", "no data set is called 'nope'\n  where:    params/demo.yml, data\n"),
+        ("run: demo\ndata: nope\n", "one of: demo, demo_aa_test, demo_broken_test, online_retail"),
+        ("run: demo\nproducts: online_retial\n", "params/demo.yml, products\n"),
+        ("run: demo\nproducts: online_retial\n", "(did you mean online_retail?)"),
         ("- run\n", "not a mapping"),
         ("", "the key `run` is missing"),
     ],
@@ -133,6 +136,12 @@ def test_wrong_params_files_are_refused(project, text, said):
     with pytest.raises(CustomerlabError) as caught:
         make_plan(project, "demo")
     assert said in str(caught.value) and "params/demo.yml" in str(caught.value)
+
+
+def test_a_run_without_an_entry_is_told_how_to_name_one(project):
+    (project / "params" / "mine.yml").write_text("run: mine\n")
+    with pytest.raises(CustomerlabError, match=r"'mine'\n  where:    params/mine\.yml, which has no `data:`"):
+        make_plan(project, "mine")
 
 
 def test_edges_are_read_from_the_code():

@@ -600,3 +600,11 @@ def test_a_lacking_table_names_those_there_are(project):
     add_shop(project, as_written(stranger_lines()))
     with pytest.raises(DataError, match="no ratings table"):
         build(project, table="ratings")
+
+
+def test_no_message_names_a_parameter_that_there_is_none_of(project):
+    add_shop(project, as_written(stranger_lines()))
+    for table, data_set in (("transactions", "demo_aa_test"), ("customers", "my_shop"), ("transactions", "nosuch")):
+        with pytest.raises(DataError) as caught:
+            prepare(project, project / "outputs" / "my_shop", table, data_set)
+        assert f"`{table}" not in str(caught.value)

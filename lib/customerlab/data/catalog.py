@@ -3,6 +3,7 @@
 The format is described, with an example, in `data/README.md`.
 """
 
+import difflib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,13 +98,18 @@ def find_data_set(root: Path, name: str) -> DataSet:
     """Return one entry of the catalogue, or say which there are."""
     catalog = load_catalog(root)
     if name not in catalog:
-        raise DataError(
-            f"no data set is called {name!r}",
-            where=str(CATALOG),
-            expected=suggest(name, catalog),
-            do="add an entry (data/README.md shows how), or name another one in the params file",
-        )
+        raise unknown_data_set(name, catalog, where=str(CATALOG))
     return catalog[name]
+
+
+def unknown_data_set(name: str, catalog: dict[str, DataSet], *, where: str) -> DataError:
+    """The error for a data set that the catalogue lacks: which there are, and the one that may be meant."""
+    near = difflib.get_close_matches(name, catalog, n=1)
+    return DataError(
+        f"no data set is called {name!r}", where=where,
+        expected=f"one of: {', '.join(catalog)}" + (f" (did you mean {near[0]}?)" if near else ""),
+        do=f"name one of these, or add an entry {name} to {CATALOG} (data/README.md shows how)",
+    )  # fmt: skip
 
 
 def _data_set(name: str, raw: Any) -> DataSet:

@@ -59,7 +59,7 @@ def prepare(root: Path, run_folder: Path, table: str, data_set_name: str, *, pro
         raise DataError(
             f"the data set {data_set_name!r} has no {table} table", where="data/catalog.yml",
             expected=f"tables: {', '.join(data_set.tables)}",
-            do=f"add the table to the entry, or name another entry with the parameter `{table}`",
+            do="add the table to the entry, or name one that has it in the params file (params/README.md shows how)",
         )  # fmt: skip
     table_map = data_set.tables[table]
     source = data_set.sources[table_map.source]

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from customerlab.data import fetch
-from customerlab.data.catalog import DataSet, load_catalog
+from customerlab.data.catalog import DataSet, load_catalog, unknown_data_set
 from customerlab.data.fingerprint import code_digest, reached, table_fingerprint
 from customerlab.data.project import file_digest, text_digest, written_aside
 from customerlab.data.tables import TABLES
@@ -223,10 +223,8 @@ def _step(notebook: Notebook, run: str, values: dict[str, Any], catalog: dict[st
             )
         name = source_of(table, run, parameters)
         if name not in catalog:
-            raise ParameterError(
-                f"no data set is called {name!r}", where=f"params/{run}.yml", expected=suggest(name, catalog),
-                do=f"add the entry {name} to data/catalog.yml, or name another one with `data:` or `{table}:`",
-            )  # fmt: skip
+            key = next((key for key in (table, "data") if parameters.get(key)), "which has no `data:`")
+            raise unknown_data_set(name, catalog, where=f"params/{run}.yml, {key}")
         if table in catalog[name].tables:
             sources[table] = name
         elif optional:
