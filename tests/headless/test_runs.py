@@ -290,11 +290,14 @@ def test_the_doctor_and_the_data_commands(project):
     (project / "params" / "broken.yml").write_text("run: broken\nrfm_bin: 3\n")
     done = call(project, "customerlab", "doctor", check=False)
     assert done.returncode == 1 and "did you mean" in " ".join(done.stdout.split())
-    assert "Simulated shop" in call(project, "customerlab", "data", "list").stdout
+    assert "movielens_latest_small" in call(project, "customerlab", "data", "list").stdout
     assert "demo/transactions.parquet" in call(project, "customerlab", "data", "get", "demo").stdout
     done = call(project, "customerlab", "data", "check", "demo")
     log = pd.read_parquet(project / "data" / "demo" / "transactions.parquet")
-    assert f"transactions    {len(log):>7,} rows" in done.stdout and "quantity above what can be ordered" in done.stdout
+    assert (
+        f"[demo] transactions  read {len(log):>15,} rows" in done.stdout
+        and "quantity above what can be ordered" in done.stdout
+    )
     (project / "data" / "demo" / "products.csv").write_text("product_id,description\n")
     done = call(project, "customerlab", "data", "check", "demo", check=False)
     assert done.returncode == 1 and "FAILED" in done.stdout and "'category'" in done.stdout

@@ -1,9 +1,14 @@
 """The catalogue is read strictly, and says what is wrong and where."""
 
+import re
+from decimal import Decimal
+
 import pytest
+from click.testing import CliRunner
 
 from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.errors import CustomerlabError
+from customerlab.workbench.cli import main
 
 GOOD = """
 shop:
@@ -87,3 +92,30 @@ def test_an_unknown_data_set_is_answered_with_the_known_ones(root):
     with pytest.raises(CustomerlabError) as caught:
         find_data_set(root, "xyz")
     assert all(name in str(caught.value) for name in load_catalog(root)) and "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("width", ["80", "100", "200"])
+def test_the_list_of_data_sets_loses_nothing(root, monkeypatch, width):
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("COLUMNS", width)
+    printed = CliRunner().invoke(main, ["data", "list"]).output
+    assert "…" not in printed and max(map(len, printed.splitlines())) <= int(width)
+    for name, data_set in load_catalog(root).items():
+        assert name in printed and all(f"{word}" in printed for word in [*data_set.title.split(), *data_set.tables])
+
+
+def test_a_check_says_what_was_read_what_was_removed_and_what_is_left(root, monkeypatch):
+    monkeypatch.chdir(root)
+    printed = CliRunner().invoke(main, ["data", "check", "demo"]).output
+    lines = re.findall(r"\[demo\] transactions +(read|removed|left) +([\d,]+) rows +([-\d,.]+) money *(.*)", printed)
+    assert [what for what, *_ in lines] == ["read", *["removed"] * (len(lines) - 2), "left"] and len(lines) > 3
+    for column in (1, 2):
+        numbers = [Decimal(line[column].replace(",", "")) for line in lines]
+        assert numbers[0] - sum(numbers[1:-1]) == numbers[-1]
+    assert [why != "" for *_, why in lines] == [what == "removed" for what, *_ in lines]
+
+
+def test_the_folder_for_one_s_own_files_comes_with_the_project(root):
+    ignored = (root / ".gitignore").read_text().split()
+    assert (root / "data" / "raw" / "README.md").is_file()
+    assert ignored.index("data/raw/*") < ignored.index("!data/raw/README.md")

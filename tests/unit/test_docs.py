@@ -70,6 +70,18 @@ def test_the_dictionary_has_every_column_and_every_rule():
         assert listed[name][1] == tables, name
 
 
+def test_what_no_notebook_uses_is_used_by_none():
+    said = re.search(r"No notebook uses (.*?)\. Where", (ROOT / "data" / "README.md").read_text(), re.DOTALL)[1]
+    assert re.findall(r"`(.*?)`", said) == ["customers", "text", "exposed_at", "covariate_…"]
+    notebooks = load_notebooks(ROOT)
+    assert "customers" not in {table for notebook in notebooks for table in notebook.tables}
+    code = [path.read_text() for path in (ROOT / "lib" / "customerlab" / "analysis").rglob("*.py")]
+    code += [notebook.normal_code for notebook in notebooks]
+    assert [
+        found for text in code for found in re.findall(r"""exposed_at|covariate|COVARIATE|["']text["']""", text)
+    ] == []
+
+
 def test_the_readme_s_own_shop_runs(project):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     header, line = re.search(r"```\n(Kunde;.*)\n(.*)\n```", text).groups()

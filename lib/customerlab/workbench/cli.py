@@ -2,6 +2,7 @@
 
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -161,13 +162,17 @@ def data() -> None:
 def data_list() -> None:
     """List the data sets: where they are, what they hold."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from customerlab.data.catalog import load_catalog
     from customerlab.data.fetch import locate
 
     root = find_root()
-    table = Table("data set", "title", "tables", "licence", "here?", box=None)
+    # names stay whole, so that they can be copied; the rest is broken into lines and nothing is cut
+    folded = [
+        Column(title, overflow="fold", min_width=len("transactions,")) for title in ("title", "tables", "licence")
+    ]
+    table = Table(Column("data set", no_wrap=True), *folded, Column("here?", overflow="fold"), box=None)
     for name, data_set in load_catalog(root).items():
         here = [locate(root, source) is not None for source in data_set.sources.values()]
         loadable = any(form.url for source in data_set.sources.values() for form in source.forms)
@@ -216,13 +221,24 @@ def data_check(names: tuple[str, ...]) -> None:
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     report = prepare(root, Path(folder), table, data_set.name).report
-                for step in report["ladder"]:
-                    money = f"   {float(step['amount_left']):>16,.3f} money" if "amount_left" in step else ""
-                    _say(data_set.name, f"{table:<13} {step['rows_left']:>9,} rows{money}   {step['why']}")
+                for line in _ladder_lines(report["ladder"]):
+                    _say(data_set.name, f"{table:<13} {line}")
             except CustomerlabError as error:
                 failed += 1
                 _say(data_set.name, f"FAILED  {error}")
     sys.exit(1 if failed else 0)
+
+
+def _ladder_lines(ladder: list[dict[str, Any]]) -> list[str]:
+    """The accounting of a table for reading on a terminal: read − removed = left."""
+
+    def line(what: str, step: dict[str, Any], of: str, why: str = "") -> str:
+        money = f"   {Decimal(step[f'amount_{of}']):>18,.3f} money" if f"amount_{of}" in step else ""
+        return f"{what:<8} {step[f'rows_{of}']:>11,} rows{money}{why and '   ' + why}"
+
+    read, *removals = ladder
+    removed = [line("removed", step, "removed", step["why"]) for step in removals]
+    return [line("read", read, "left"), *removed, line("left", ladder[-1], "left")]
 
 
 @data.command("prepare")
