@@ -78,9 +78,11 @@ def _bad(text: ir.Table, value: ir.Value, mapped: Mapped) -> ir.BooleanValue:
     return value.isnull() & text[mapped.column].strip().nullif("").notnull()
 
 
-def all_read(text: ir.Table, value: ir.Value, mapped: Mapped) -> bool:
-    """Whether `value`, the cast of a mapped column, is NULL only where that column is empty."""
-    return not text.aggregate(bad=_bad(text, value, mapped).any()).execute().iloc[0]["bad"]
+def unread(text: ir.Table, values: dict[str, ir.Value], columns: dict[str, Mapped]) -> list[str]:
+    """The names of the casts in `values` that are NULL where their column of the file is not; one pass finds all."""
+    bad = {name: _bad(text, value, columns[name]).any() for name, value in values.items() if columns[name].column}
+    found = text.aggregate(**bad).execute().iloc[0] if bad else {}
+    return [name for name in bad if found[name]]
 
 
 def unreadable_values(
@@ -115,6 +117,6 @@ def _about_times(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> t
     if mapped.format is None:
         return expected, f"mend the row, or add the `format` of the dates to the column map {signs}"
     bare = Mapped(mapped.column)
-    if all_read(text, cast(text, bare, kind, source), bare):
+    if not unread(text, {"when": cast(text, bare, kind, source)}, {"when": bare}):
         return expected, "remove `format` from the column map: all values of this column are read without one"
     return expected, f"mend the row, or the `format` in the column map {signs}"

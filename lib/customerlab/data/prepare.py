@@ -18,7 +18,7 @@ from customerlab.data import cast, clean, fetch, read
 from customerlab.data.catalog import Source, TableMap, find_data_set
 from customerlab.data.fingerprint import table_fingerprint
 from customerlab.data.project import file_digest, read_json, relative, remove_tree, write_json, written_aside
-from customerlab.data.tables import COVARIATE, TABLES
+from customerlab.data.tables import COVARIATE, TABLES, Column
 from customerlab.errors import DataError
 
 LARGEST_AMOUNT = 10**14  # what decimal(18, 4) holds
@@ -144,19 +144,22 @@ def _schema_of(table: ir.Table) -> list[tuple[str, str]]:
     return [(name, str(kind)) for name, kind in table.schema().items()]
 
 
+def _declared(table: str, name: str) -> Column:
+    column = TABLES[table].column(name)
+    assert column is not None
+    return column
+
+
 def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) -> ir.Table:
     """The canonical columns, every value readable or empty, and the place of each row in its file."""
-    declared = TABLES[table]
-    values: dict[str, ir.Value] = {}
-    for name, mapped in table_map.columns.items():
-        column = declared.column(name)
-        assert column is not None
-        kind = column.type
-        if name.startswith(COVARIATE) and cast.all_read(text, cast.cast(text, mapped, "float64", source), mapped):
-            kind = "float64"
-        values[name] = cast.cast(text, mapped, kind, source)
-        if mapped.column and kind != "string" and not cast.all_read(text, values[name], mapped):
-            raise cast.unreadable_values(text, values[name], mapped, name, kind, source)
+    declared, columns = TABLES[table], table_map.columns
+    # a covariate is a number unless one of its values is none
+    kinds = {name: "float64" if name.startswith(COVARIATE) else _declared(table, name).type for name in columns}
+    values = {name: cast.cast(text, mapped, kinds[name], source) for name, mapped in columns.items()}
+    for name in cast.unread(text, {name: v for name, v in values.items() if kinds[name] != "string"}, columns):
+        if not name.startswith(COVARIATE):
+            raise cast.unreadable_values(text, values[name], columns[name], name, kinds[name], source)
+        values[name] = cast.cast(text, columns[name], _declared(table, name).type, source)
     order = [name for name in declared.columns if name in values] + [n for n in values if n not in declared.columns]
     result = text.select(read.FILE, read.ROW, **{name: values[name] for name in order})
     if "amount" in declared.columns:
@@ -213,8 +216,7 @@ def schema(table: str, columns: list[str]) -> pa.DataFrameSchema:
     """The pandera schema of a canonical table with these columns."""
     checked = {}
     for name in columns:
-        column = TABLES[table].column(name)
-        assert column is not None
+        column = _declared(table, name)
         # a covariate is a number or a label, as its values say
         kind = None if name.startswith(COVARIATE) else ibis.dtype(column.type)
         checked[name] = pa.Column(kind, nullable=column.nullable)
