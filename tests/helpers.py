@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -31,6 +33,16 @@ def call(project: Path, *words: str, check: bool = True, **options: object) -> s
     if check and done.returncode:
         raise AssertionError(f"{' '.join(words)} ended {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def log(rows: list[tuple]) -> ir.Table:
+    """A canonical log from rows of customer, order, time, product, quantity and price."""
+    frame = pd.DataFrame(
+        rows, columns=["customer_id", "order_id", "ordered_at", "product_id", "quantity", "unit_price"]
+    )
+    frame["ordered_at"] = pd.to_datetime(frame["ordered_at"]).astype("datetime64[us]")
+    table = ibis.memtable(frame.astype({"quantity": float, "unit_price": float}))
+    return table.mutate(amount=(table.quantity * table.unit_price).round(4).cast("decimal(18, 4)"))
 
 
 STRANGER = """

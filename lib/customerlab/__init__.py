@@ -12,6 +12,7 @@ HOMES = {
     "show": "customerlab.workbench.display:show",
     "findings": "customerlab.workbench.display:findings",
     "checks": "customerlab.workbench.display:checks",
+    "percent": "customerlab.figures.style:percent",
     "explore": "customerlab.analysis.explore",
     "rfm": "customerlab.analysis.rfm",
     "clustering": "customerlab.analysis.clustering",

@@ -1,6 +1,7 @@
 """Published numbers of published data; skipped where the data are not on this machine."""
 
 import ibis
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -52,6 +53,35 @@ def test_customers(online_retail):
     assert known["monetary"].round(2).tolist() == [77_183.60, 4_310.00, 1_797.24]
     # last orders on 18 January, 7 December and 25 September 2011; as of 10 December
     assert known["recency"].tolist() == [326, 3, 76]
+
+
+def test_what_segments_did_next_agrees_with_a_plain_count(online_retail, real_table):
+    table = online_retail[0]
+
+    def on(day, bins=5):
+        return rfm.segment(rfm.score(rfm.features(table, day), bins))
+
+    day = pd.Timestamp("2011-12-10")
+    held = rfm.hold_out(table, on, day, days=90, order=list(rfm.RULES["segment"]), seed=1)
+    lines = pd.read_parquet(real_table("online_retail", "transactions").path)
+    lines["amount"] = lines["amount"].astype(float)
+    early = lines[lines["ordered_at"] < held.formed_on]
+    late = lines[lines["ordered_at"] >= held.formed_on]
+    spent = early.groupby("customer_id")["amount"].sum().sort_values(ascending=False)
+    money = (
+        late[late["customer_id"].isin(spent.index)]
+        .groupby("customer_id")["amount"]
+        .sum()
+        .reindex(spent.index)
+        .fillna(0)
+    )
+    assert (held.segments["customers"] * held.segments["return_rate"]).sum() == pytest.approx((money > 0).sum())
+    assert (held.segments["customers"] * held.segments["money"]).sum() == pytest.approx(money.sum())
+    naive = held.depths.query("outcome == 'later money'")["spent most so far"]
+    shares = np.interp(
+        np.array([0.1, 0.2, 0.3, 0.5]) * len(spent), np.arange(1, len(spent) + 1), money.cumsum() / money.sum()
+    )
+    assert naive.to_numpy() == pytest.approx(shares)
 
 
 def test_equal_values_get_equal_scores_where_ranks_would_not(online_retail):

@@ -3,6 +3,7 @@
 import ibis
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from customerlab.analysis import clustering, rfm
@@ -51,6 +52,7 @@ def test_segments_partition_the_customers(recency, frequency, k):
             "recency": recency[:n],
             "frequency": frequency[:n],
             "monetary": frequency[:n],
+            "days_between_orders": np.nan,
         }
     )
     segmented = rfm.segment(rfm.score(table, k))
@@ -58,12 +60,37 @@ def test_segments_partition_the_customers(recency, frequency, k):
     assert len(segmented) == n == profile["customers"].sum() and segmented["segment"].isin(rfm.RULES["segment"]).all()
 
 
+def cut(rectangle, random):
+    """Rectangles of levels that partition one."""
+    r_low, r_high, f_low, f_high = rectangle
+    if random.random() < 0.3 or (r_low == r_high and f_low == f_high):
+        return [rectangle]
+    if f_low == f_high or (r_low < r_high and random.random() < 0.5):
+        at = random.randint(r_low, r_high - 1)
+        parts = [(r_low, at, f_low, f_high), (at + 1, r_high, f_low, f_high)]
+    else:
+        at = random.randint(f_low, f_high - 1)
+        parts = [(r_low, r_high, f_low, at), (r_low, r_high, at + 1, f_high)]
+    return [part for half in parts for part in cut(half, random)]
+
+
+@given(st.randoms(use_true_random=False))
+def test_any_partition_is_taken_and_none_with_a_hole_or_an_overlap(random):
+    parts = cut((1, 5, 1, 5), random)
+    texts = [f"s{i}: {a}-{b}, {c}-{d}" for i, (a, b, c, d) in enumerate(parts)]
+    assert len(rfm.read_rules(texts)) == len(parts)
+    with pytest.raises(ValueError, match=r"belongs to no segment|belongs to s0, extra"):
+        rfm.read_rules(
+            texts[1:] if random.random() < 0.5 and len(texts) > 1 else [*texts, texts[0].replace("s0", "extra")]
+        )
+
+
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60).filter(lambda v: max(v) > 1e-3))
 def test_concentration_stays_in_its_bounds(values):
     result = rfm.concentration(pd.Series(values))
     assert 0 <= result.gini <= 1 - 1 / len(values) + 1e-9
     curve = result.lorenz
-    assert (curve["share_of_revenue"] <= curve["share_of_customers"] + 1e-9).all()
+    assert (curve["share_of_revenue"] <= curve["share_of_holders"] + 1e-9).all()
     assert curve["share_of_revenue"].diff().dropna().ge(-1e-9).all() and curve["share_of_revenue"].iloc[-1] == 1
     assert result.top["share_of_revenue"].is_monotonic_increasing
 

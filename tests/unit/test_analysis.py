@@ -7,19 +7,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import ndcg_score
 
-from customerlab.analysis import clustering, experiment, explore, recommend, rfm
+from customerlab.analysis import clustering, experiment, explore, recommend
 from customerlab.analysis.recommend.metrics import at_k
 from customerlab.analysis.recommend.models import top
-
-
-def log(rows):
-    frame = pd.DataFrame(
-        rows, columns=["customer_id", "order_id", "ordered_at", "product_id", "quantity", "unit_price"]
-    )
-    frame["ordered_at"] = pd.to_datetime(frame["ordered_at"]).astype("datetime64[us]")
-    table = ibis.memtable(frame.astype({"quantity": float, "unit_price": float}))
-    return table.mutate(amount=(table.quantity * table.unit_price).round(4).cast("decimal(18, 4)"))
-
+from helpers import log
 
 LOG = log(
     [
@@ -94,69 +85,6 @@ def test_top_products_break_ties_by_id_and_fall_back_on_it():
     assert best["product_id"].tolist() == ["x", "y"] and best["share"].sum() == pytest.approx(26 / 26.1)
     names = ibis.memtable(pd.DataFrame({"product_id": ["x"], "description": ["Pot"]}))
     assert explore.top_products(LOG, names, 2)["description"].tolist() == ["Pot", "y"]
-
-
-def test_rfm_features_by_hand():
-    table = rfm.features(LOG).set_index("customer_id")
-    # as of 3 April 2024, the day after the last order; 2024 has 29 days in February
-    assert table["recency"].to_dict() == {"a": 53, "b": 1}
-    assert table["tenure"].to_dict() == {"a": 64, "b": 2}
-    assert table["frequency"].to_dict() == {"a": 2, "b": 2}
-    assert table["monetary"].to_dict() == {"a": 16.0, "b": 10.1}
-
-
-def test_orders_on_the_day_itself_do_not_count():
-    table = rfm.features(LOG, "2024-04-01").set_index("customer_id")
-    assert list(table.index) == ["a"] and table.loc["a", "recency"] == 51
-    with pytest.raises(ValueError, match="no order was placed before"):
-        rfm.features(LOG, "2023-01-01")
-
-
-def test_scores_by_hand():
-    scores, cuts = rfm.score_one(pd.Series([10, 20, 30, 40, 50, 60, 70, 80, 90, 100]), 5)
-    assert scores.tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5] and cuts.tolist() == [20, 40, 60, 80]
-    scores, cuts = rfm.score_one(pd.Series([1, 2, 3, 4]), 2, low_is_good=True)
-    assert scores.tolist() == [2, 2, 1, 1] and cuts.tolist() == [3], "fewer than three days score higher"
-    assert set(rfm.score_one(pd.Series([7.0] * 9), 5)[0]) == {1}
-    with pytest.raises(ValueError, match="missing values"):
-        rfm.score_one(pd.Series([1.0, np.nan]), 5)
-
-
-def test_the_default_rules_partition_the_grid_and_others_are_refused():
-    rfm.check_rules(rfm.RULES)
-    assert len(rfm.RULES) == 10
-    with pytest.raises(ValueError, match="belongs to no segment"):
-        rfm.check_rules(rfm.RULES[1:])
-    doubled = rfm.RULES.assign(r_low=rfm.RULES["r_low"].where(rfm.RULES["segment"] != "New", 4))
-    with pytest.raises(ValueError, match=r"New, Promising|Promising, New"):
-        rfm.check_rules(doubled)
-
-
-@pytest.mark.parametrize("bins", range(2, 11))
-def test_levels_keep_the_order_and_reach_both_halves(bins):
-    found = rfm.levels(pd.Series(range(1, bins + 1)), bins)
-    assert found.is_monotonic_increasing and found.between(1, 5).all()
-    assert found.iloc[0] <= 2 and found.iloc[-1] >= 4
-    assert bins != 5 or found.tolist() == [1, 2, 3, 4, 5]
-
-
-def test_gini_has_its_closed_forms():
-    # 1 … n: (n - 1) / (3 n); Pareto with exponent a: 1 / (2 a - 1)
-    assert rfm.concentration(pd.Series(range(1, 101))).gini == pytest.approx(99 / 300)
-    pareto = pd.Series(stats.pareto(2).ppf((np.arange(200_000) + 0.5) / 200_000))
-    assert rfm.concentration(pareto).gini == pytest.approx(1 / 3, abs=2e-3)
-    for bad in ([], [0.0, 0.0], [-1.0, 2.0]):
-        with pytest.raises(ValueError, match="amounts must hold"):
-            rfm.concentration(pd.Series(bad, dtype=float))
-
-
-def test_gini_is_twice_the_area_below_the_diagonal():
-    values = pd.Series(np.random.default_rng(0).lognormal(0, 1.5, 1000))
-    result = rfm.concentration(values)
-    area = np.trapezoid(result.lorenz["share_of_revenue"], result.lorenz["share_of_customers"])
-    assert result.gini == pytest.approx(1 - 2 * area)
-    assert result.top["customers"].tolist() == [10, 50, 100, 200]
-    assert result.top["share_of_revenue"].iloc[0] == pytest.approx(values.nlargest(10).sum() / values.sum())
 
 
 def blobs(seed=0, each=60):

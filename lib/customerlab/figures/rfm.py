@@ -1,11 +1,26 @@
 """Figures of recency, frequency and monetary value."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
-from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, SEQUENTIAL, Picture, canvas, styled
+from customerlab.figures.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PERCENT,
+    RED,
+    SEGMENTS,
+    SEQUENTIAL,
+    SHORT,
+    Picture,
+    canvas,
+    percent,
+    short,
+    styled,
+)
 
 
 @styled
@@ -50,10 +65,6 @@ def grid(scored: pd.DataFrame, bins: int) -> Picture:
     return Picture(figure, alt)
 
 
-def _percent(value: Any) -> str:
-    return f"{value:.0%}" if value >= 0.01 else f"{value:.1%}"
-
-
 @styled
 def shares(profile: pd.DataFrame) -> Picture:
     """Each segment's share of customers beside its share of revenue.
@@ -69,47 +80,190 @@ def shares(profile: pd.DataFrame) -> Picture:
         (-0.2, "share_of_customers", BLUE, "share of customers"),
         (0.2, "share_of_revenue", ORANGE, "share of revenue"),
     ):
-        axis.barh(places + offset, profile[column], height=0.38, color=colour, label=label)
+        axis.barh(places + offset, profile[column].fillna(0), height=0.38, color=colour, label=label)
         for place, value in zip(places, profile[column], strict=True):
-            axis.annotate(f" {_percent(value)}", (value, place + offset), va="center", fontsize=8)
+            axis.annotate(f" {percent(value)}", (value, place + offset), va="center", fontsize=8)
     axis.set_yticks(places, profile["segment"])
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     axis.xaxis.set_major_formatter(PERCENT)
     axis.margins(x=0.08)
     axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
-    listed = "; ".join(
-        f"{row.segment} {_percent(row.share_of_customers)} of customers, {_percent(row.share_of_revenue)} of revenue"
-        for row in profile.itertuples()
-    )
+    columns = zip(profile["segment"], profile["share_of_customers"], profile["share_of_revenue"], strict=True)
+    listed = "; ".join(f"{name} {percent(one)} of customers, {percent(two)} of revenue" for name, one, two in columns)
     return Picture(figure, f"Paired bars by segment. {listed}.")
 
 
 @styled
-def lorenz(curve: pd.DataFrame, gini: float) -> Picture:
-    """The Lorenz curve against the diagonal of equality.
+def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
+    """Lorenz curves against the diagonal of equality.
 
     Parameters
     ----------
-    curve : DataFrame
-        `share_of_customers`, `share_of_revenue`, poorest first.
-    gini : float
+    curves : mapping of str to (DataFrame, float)
+        Who holds, such as ``customers``, to the curve (`share_of_holders`, `share_of_revenue`, poorest first) and its
+        Gini coefficient.
     """
-    figure, axis = canvas(width=4.6, height=3.8)
-    axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="all customers equal")
-    axis.plot(curve["share_of_customers"], curve["share_of_revenue"], color=BLUE, linewidth=2, label="this shop")
-    axis.fill_between(
-        curve["share_of_customers"], curve["share_of_revenue"], curve["share_of_customers"], color=BLUE, alpha=0.12
-    )
+    figure, axis = canvas(width=5.4, height=4.2)
+    axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="all equal")
+    said = []
+    for (holders, (curve, gini)), colour, line in zip(curves.items(), (BLUE, RED), ("-", "-."), strict=False):
+        x, y = curve["share_of_holders"], curve["share_of_revenue"]
+        axis.plot(x, y, color=colour, linestyle=line, linewidth=2, label=f"{holders} (Gini {gini:.2f})")
+        low = float(np.interp(0.8, x, y))
+        said.append(
+            f"{holders}: Gini {gini:.2f}, the lower 80 % bring {percent(low)} of revenue, the other 20 % {percent(1 - low)}"
+        )
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_xlabel("customers, smallest spenders first")
+    axis.set_xlabel("share of customers or products, smallest first")
     axis.set_ylabel("share of revenue")
-    axis.set_title(f"Gini {gini:.2f}")
     axis.legend(loc="upper left")
-    low = float(np.interp(0.8, curve["share_of_customers"], curve["share_of_revenue"]))
-    alt = (
-        f"Lorenz curve of revenue over customers, Gini {gini:.2f}. The 80 % of customers who spend least bring {low:.0%} of revenue, "
-        f"the other 20 % bring {1 - low:.0%}."
-    )
+    return Picture(figure, f"Lorenz curves of revenue. {'. '.join(said).capitalize()}.")
+
+
+@styled
+def held(table: pd.DataFrame, days: int) -> Picture:
+    """What each segment did later: return rate and money a customer, with intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `analysis.rfm.by_segment` returns it.
+    days : int
+        The length of the period.
+    """
+    figure, (left, right) = canvas(height=1.0 + 0.3 * len(table), columns=2, sharey=True)
+    places = np.arange(len(table))
+    labels = (f"came back within {days} days", f"money a customer in {days} days")
+    for axis, name, colour, label in ((left, "return_rate", BLUE, labels[0]), (right, "money", RED, labels[1])):
+        middle = table[name].to_numpy()
+        reach = np.nan_to_num([middle - table[f"{name}_low"], table[f"{name}_high"] - middle])
+        axis.errorbar(middle, places, xerr=reach, fmt="o", color=colour, capsize=3, markersize=5)
+        axis.set_xlabel(label)
+        axis.grid(axis="y", visible=False)
+        axis.set_xlim(left=min(0, axis.get_xlim()[0] if name == "money" and (middle < 0).any() else 0))
+    left.xaxis.set_major_formatter(PERCENT)
+    right.xaxis.set_major_formatter(SHORT)
+    left.set_yticks(places, [f"{row.segment} ({row.customers:,})" for row in table.itertuples()])
+    left.set_ylim(len(table) - 0.5, -0.5)
+    columns = zip(table["segment"], table["return_rate"], table["money"], strict=True)
+    listed = "; ".join(f"{name} {percent(rate)} and {short(money)}" for name, rate, money in columns)
+    return Picture(figure, f"Points with intervals by segment: share that came back, and money a customer. {listed}.")
+
+
+@styled
+def gains(curves: Mapping[str, pd.DataFrame], outcome: str) -> Picture:
+    """Cumulative gains: what the customers that a rule puts first bring.
+
+    Parameters
+    ----------
+    curves : mapping of str to DataFrame
+        The rule's name to its curve, as `analysis.rfm.gains` returns it.
+    outcome : str
+        What is gained, such as ``later money``.
+    """
+    figure, axis = canvas(width=5.4, height=4.0)
+    axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="at random")
+    said = []
+    for (name, curve), colour, line in zip(curves.items(), (BLUE, RED), ("-", "-."), strict=True):
+        x, y = curve["share_of_customers"], curve["share_of_outcome"]
+        axis.plot(x, y, color=colour, linestyle=line, linewidth=2, label=name)
+        said.append(f"the first fifth by {name} brings {percent(float(np.interp(0.2, x, y)))}")
+    axis.xaxis.set_major_formatter(PERCENT)
+    axis.yaxis.set_major_formatter(PERCENT)
+    axis.set_xlabel("share of customers, chosen first to last")
+    axis.set_ylabel(f"share of {outcome}")
+    axis.legend(loc="lower right")
+    return Picture(figure, f"Cumulative gains curves of {outcome}: {'; '.join(said)}.")
+
+
+@styled
+def migration(matrix: pd.DataFrame) -> Picture:
+    """A heat map of moves between segments, in shares of each row.
+
+    Parameters
+    ----------
+    matrix : DataFrame
+        Counts, as `analysis.rfm.migration` returns it.
+    """
+    totals = matrix.sum(axis=1)
+    parts = matrix.div(totals.where(totals > 0), axis=0)
+    figure, axis = canvas(height=1.5 + 0.34 * len(matrix))
+    image = axis.imshow(parts.fillna(0).to_numpy(), aspect="auto", cmap=SEQUENTIAL, vmin=0, vmax=1)
+    for (row, column), value in np.ndenumerate(parts.to_numpy()):
+        if value > 0:
+            text = f"{value:.0%}" if value >= 0.005 else "<1%"
+            colour = "black" if value > 0.5 else "white"
+            axis.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
+    axis.set_xticks(range(matrix.shape[1]), matrix.columns, rotation=35, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(matrix)), [f"{name} ({totals[name]:,})" for name in matrix.index])
+    axis.set_xlabel("segment at the next snapshot")
+    axis.set_ylabel("segment at a snapshot")
+    axis.grid(visible=False)
+    bar = figure.colorbar(image, ax=axis, pad=0.01, format=PERCENT)
+    bar.set_label("share of the row")
+    bar.outline.set_visible(False)
+    stays = "; ".join(f"{n} {percent(parts.loc[n, n])}" for n in matrix.index if n in matrix.columns and totals[n])
+    return Picture(figure, f"Heat map of moves between {matrix.shape[1]} segments. Share that stays: {stays}.")
+
+
+@styled
+def flows(moves: pd.DataFrame, order: Sequence[str], days: Sequence[pd.Timestamp]) -> Picture:
+    """An alluvial picture: how customers move between segments from one snapshot to the next.
+
+    Parameters
+    ----------
+    moves : DataFrame
+        As `analysis.rfm.flows` returns it.
+    order : sequence of str
+        All that customers can be, top to bottom; the last stands for those who are no customers yet.
+    days : sequence of Timestamp
+        The snapshots.
+    """
+    names = list(order)
+    colours = [*(SEGMENTS * (1 + len(names) // len(SEGMENTS)))[: len(names) - 1], "#FFFFFF"]
+    counts = np.zeros((len(days) - 1, len(names), len(names)))
+    steps, before, after = moves["step"], moves["before"].map(names.index), moves["after"].map(names.index)
+    counts[steps, before, after] = moves["customers"]
+    # one row a snapshot: who leaves it, and at the last who has arrived
+    heights = np.vstack([counts.sum(axis=2), counts[-1].sum(axis=0)])
+    padded = heights + 0.012 * heights.sum(axis=1).max()
+    tops = padded - padded.cumsum(axis=1)
+    figure, axis = canvas(width=7.6, height=4.8)
+    for step, matrix in enumerate(counts):
+        begin = tops[step, :, None] - np.hstack([np.zeros((len(names), 1)), matrix.cumsum(axis=1)[:, :-1]])
+        end = tops[step + 1, None, :] - np.vstack([np.zeros((1, len(names))), matrix.cumsum(axis=0)[:-1]])
+        for (one, two), size in np.ndenumerate(matrix):
+            if size:
+                _ribbon(axis, step, begin[one, two], end[one, two], size, colours[one])
+    for (step, name), size in np.ndenumerate(heights):
+        if size:
+            axis.bar(step, size, bottom=tops[step, name] - size, width=0.12, color=colours[name], edgecolor="#555555")
+    _label_blocks(axis, len(days) - 1, heights[-1], tops[-1], names)
+    axis.set_xticks(range(len(days)), [f"{day:%d %b %Y}" for day in days])
+    axis.set_yticks([])
+    axis.set_xlim(-0.1, len(days) - 0.1)
+    axis.grid(visible=False)
+    axis.spines["left"].set_visible(False)
+    last = moves[(steps == len(days) - 2) & (before != after) & (before != len(names) - 1)]
+    largest = last.sort_values(["customers", "before", "after"], ascending=[False, True, True]).head(3)
+    listed = "; ".join(f"{row.before} to {row.after} {row.customers:,}" for row in largest.itertuples())
+    alt = f"Flow picture of segments at {len(days)} snapshots. Largest moves of the last step: {listed or 'none'}."
     return Picture(figure, alt)
+
+
+def _ribbon(axis: Axes, step: int, begin: float, end: float, size: float, colour: str) -> None:
+    """A band of some width from one block to the next."""
+    along = np.linspace(0, 1, 40)
+    upper = begin + (end - begin) * along**2 * (3 - 2 * along)
+    shade = "#BBBBBB" if colour == "#FFFFFF" else colour
+    axis.fill_between(step + 0.06 + 0.88 * along, upper - size, upper, color=shade, alpha=0.55, linewidth=0)
+
+
+def _label_blocks(axis: Axes, step: int, heights: np.ndarray, tops: np.ndarray, names: list[str]) -> None:
+    """Names beside the last blocks, pushed apart where blocks are thin."""
+    low = np.inf
+    for place in np.flatnonzero(heights):
+        low = min(tops[place] - heights[place] / 2, low - 0.05 * heights.sum())
+        axis.text(step + 0.09, low, f"{names[place]} {heights[place]:,.0f}", va="center", fontsize=8.5)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from cycler import cycler
 from matplotlib.figure import Figure
@@ -16,6 +17,10 @@ from matplotlib.ticker import FuncFormatter
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D46", "#7A7A7A")
 BLUE, RED, GREEN, PINK, ORANGE, SKY, BROWN, GREY = PALETTE
 SEQUENTIAL = "cividis"  # made for colour-blind readers, and even in grey
+# Ten steps of blue over grey to red-brown, dark at both ends: from customers who are here to customers who are gone.
+SEGMENTS = (
+    "#053061", "#2166AC", "#4393C3", "#7FB8DA", "#B5D4E9", "#D9D9D9", "#F7C99B", "#E89A5B", "#C4622D", "#7F3108",
+)  # fmt: skip
 P = ParamSpec("P")
 DPI = 120
 SHOWN_AT = 100  # CSS pixels an inch
@@ -117,6 +122,24 @@ def short(value: float) -> str:
     if size >= 100 or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, never 0 % for some or 100 % for not quite all.
+
+    Examples
+    --------
+    >>> percent(0.254), percent(0.004), percent(0.0), percent(0.9996), percent(1.0)
+    ('25 %', '0.4 %', '0 %', '> 99.9 %', '100 %')
+    """
+    if share in (0, 1) or not np.isfinite(share):
+        return f"{share * 100:.0f} %" if np.isfinite(share) else "–"
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    if 0.9995 <= share < 1:
+        return "> 99.9 %"
+    digits = 1 if abs(share) < 0.01 or 0.99 < share < 1 else 0
+    return f"{share * 100:.{digits}f} %"
 
 
 SHORT = FuncFormatter(lambda value, _: short(value))

@@ -131,7 +131,7 @@ class Run:
             )  # fmt: skip
         return pd.read_parquet(path)
 
-    def save(self, artifact: str, table: pd.DataFrame, *, key: str | list[str]) -> None:
+    def save(self, artifact: str, table: pd.DataFrame, *, key: str | list[str], csv: bool = False) -> None:
         """Save a table for other notebooks and tools, in a fixed order of rows.
 
         Parameters
@@ -142,6 +142,8 @@ class Run:
             At customer level, or smaller.
         key : str or list of str
             The columns that name a row; rows are sorted by them and each may occur once.
+        csv : bool
+            Write `<artifact>.csv` beside it, for tools that read no parquet.
 
         Raises
         ------
@@ -154,6 +156,9 @@ class Run:
         table = table.sort_values(keys, ignore_index=True)
         path = self._target() / "artifacts" / f"{artifact}.parquet"
         before = file_digest(path) if path.is_file() else ""
+        if csv:
+            with written_aside(path.with_suffix(".csv")) as aside:
+                table.to_csv(aside, index=False, date_format="%Y-%m-%d")
         with written_aside(path) as aside:
             table.to_parquet(aside, index=False, compression="zstd")
         if file_digest(path) != before:

@@ -1,0 +1,108 @@
+"""Scores from 1 (worst) to a number of bins (best), by quantiles or by cut-offs; equal values get equal scores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+MEASURES = {"r_score": "recency", "f_score": "frequency", "m_score": "monetary"}
+SCORES = tuple(MEASURES)
+
+
+BINS = (2, 10)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores and the thresholds that made them.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The features with `r_score`, `f_score`, `m_score`, from 1 (worst) to `bins` (best).
+    thresholds : DataFrame
+        One row a threshold: `measure`, `between` (the scores on its two sides), `threshold`.
+    bins : int
+    """
+
+    table: pd.DataFrame
+    thresholds: pd.DataFrame
+    bins: int
+
+
+def score_one(
+    values: pd.Series, bins: int, *, low_is_good: bool = False, cuts: Sequence[float] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score one measure by its own quantiles or by given cut-offs; equal values get equal scores.
+
+    A value's score is one plus the number of thresholds that it exceeds (or, where low is good, stays below). Where
+    many values are equal, some scores stay unused; nothing splits equal values, which rank-based scores do by the
+    order of rows.
+
+    Parameters
+    ----------
+    values : Series
+        Numbers, none missing.
+    bins : int
+        How many scores there are, 2 to 10.
+    low_is_good : bool
+        Give the smallest values the highest score, as for recency.
+    cuts : sequence of float
+        The ``bins - 1`` thresholds in rising order; without them the quantiles of the values.
+
+    Returns
+    -------
+    (array of int, array of float)
+        Scores from 1 to `bins`, and the thresholds from the one between the scores 1 and 2 on.
+
+    Raises
+    ------
+    ValueError
+        For missing values, bins outside 2 to 10, cut-offs that do not rise or are not ``bins - 1``.
+
+    Examples
+    --------
+    >>> score_one(pd.Series([1, 1, 1, 2, 9]), 5)[0].tolist()
+    [1, 1, 1, 4, 5]
+    >>> score_one(pd.Series([5, 30, 31, 400]), 3, low_is_good=True, cuts=[31, 365])[0].tolist()
+    [3, 3, 2, 1]
+    """
+    if not BINS[0] <= bins <= BINS[1]:
+        raise ValueError(f"bins = {bins}; expected {BINS[0]} to {BINS[1]}")
+    numbers = values.to_numpy(dtype=float)
+    if np.isnan(numbers).any():
+        raise ValueError(f"{int(np.isnan(numbers).sum())} missing values in {values.name}; expected none")
+    given = np.asarray(cuts, dtype=float)
+    if len(given) and (len(given) != bins - 1 or not (np.diff(given) > 0).all()):
+        raise ValueError(f"cut-offs {list(cuts)} of {values.name}; expected {bins - 1} rising numbers for {bins} bins")
+    sign = -1.0 if low_is_good else 1.0
+    signed = sign * numbers
+    # each quantile is one of the values: at least i/bins of all are no larger
+    edges = (
+        np.sort(sign * given) if len(given) else np.quantile(signed, np.arange(1, bins) / bins, method="inverted_cdf")
+    )
+    scores = np.searchsorted(edges, signed, side="left") + 1
+    return scores.astype("int64"), sign * edges
+
+
+def score(table: pd.DataFrame, bins: int = 5, cuts: Mapping[str, Sequence[float]] | None = None) -> Scored:
+    """Score recency, frequency and monetary value of every customer.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `features` returns it.
+    bins : int
+        Scores of each measure, 2 to 10.
+    cuts : mapping of str to sequence of float, optional
+        The user's own thresholds of a measure, such as ``{"recency": [30, 90, 180, 365]}``; a measure without any is
+        cut at its quantiles.
+    """
+    result, thresholds = table.copy(), []
+    between = [f"{low} and {low + 1}" for low in range(1, bins)]
+    for name, measure in MEASURES.items():
+        given = (cuts or {}).get(measure, ())
+        result[name], edges = score_one(table[measure], bins, low_is_good=measure == "recency", cuts=given)
+        thresholds.append(pd.DataFrame({"measure": measure, "between": between, "threshold": edges}))
+    return Scored(result, pd.concat(thresholds, ignore_index=True), bins)

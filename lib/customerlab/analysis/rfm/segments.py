@@ -1,0 +1,145 @@
+"""Named segments: a table of rules that partitions the grid of recency and frequency."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.rfm.scores import Scored
+
+# Named segments by the levels (1 lowest to 5 highest) of recency and frequency. Together they cover every pair
+# of levels exactly once, which `check_rules` proves for these and for any other table of rules.
+RULES = pd.DataFrame(
+    [
+        ("Champions", 5, 5, 4, 5),
+        ("Loyal", 3, 4, 4, 5),
+        ("Potential loyalists", 4, 5, 2, 3),
+        ("New", 5, 5, 1, 1),
+        ("Promising", 4, 4, 1, 1),
+        ("Need attention", 3, 3, 3, 3),
+        ("About to sleep", 3, 3, 1, 2),
+        ("Cannot lose", 1, 2, 5, 5),
+        ("At risk", 1, 2, 3, 4),
+        ("Hibernating", 1, 2, 1, 2),
+    ],
+    columns=["segment", "r_low", "r_high", "f_low", "f_high"],
+)
+LEVELS = 5
+
+
+def levels(scores: pd.Series, bins: int) -> pd.Series:
+    """Map scores from 1 to `bins` onto the five levels that the rules speak of.
+
+    A score stands for the middle of its bin, so that any number of bins meets the same rules.
+
+    Examples
+    --------
+    >>> levels(pd.Series([1, 2]), 2).tolist()
+    [2, 4]
+    """
+    return np.ceil(LEVELS * (scores - 0.5) / bins).astype("int64")
+
+
+RULE = re.compile(r"(?P<name>[^:]+):\s*(?P<r>[1-5](-[1-5])?)\s*,\s*(?P<f>[1-5](-[1-5])?)\s*")
+
+
+def read_rules(texts: Sequence[str]) -> pd.DataFrame:
+    """Read a table of rules from texts, one a segment: ``NAME: RECENCY, FREQUENCY``, in levels or spans of levels.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        For example ``["Active: 4-5, 1-5", "Sleeping: 1-3, 1-5"]``; none for the ten usual segments.
+
+    Returns
+    -------
+    DataFrame
+        As `RULES`, checked by `check_rules`.
+
+    Raises
+    ------
+    ValueError
+        For a text that is no rule, and where the rules do not partition the grid.
+
+    Examples
+    --------
+    >>> read_rules(["Active: 4-5, 1-5", "Sleeping: 1-3, 1-5"]).values.tolist()
+    [['Active', 4, 5, 1, 5], ['Sleeping', 1, 3, 1, 5]]
+    """
+    if not texts:
+        return RULES
+    rows = []
+    for text in texts:
+        found = RULE.fullmatch(text)
+        if not found:
+            raise ValueError(f"{text!r} is no rule; expected NAME: RECENCY, FREQUENCY such as 'Loyal: 3-4, 4-5'")
+        spans = [[int(level) for level in found[key].split("-")] for key in ("r", "f")]
+        rows.append((found["name"].strip(), *[level for span in spans for level in (span[0], span[-1])]))
+    rules = pd.DataFrame(rows, columns=RULES.columns)
+    check_rules(rules)
+    return rules
+
+
+def check_rules(rules: pd.DataFrame) -> None:
+    """Raise unless the rules cover every pair of levels exactly once.
+
+    Raises
+    ------
+    ValueError
+        Naming the first pair that no rule, or more than one, covers, or a name that stands twice.
+    """
+    twice = rules["segment"][rules["segment"].duplicated()]
+    if len(twice):
+        raise ValueError(f"the segment {twice.iloc[0]!r} has two rules; expected one each")
+    for r in range(1, LEVELS + 1):
+        for f in range(1, LEVELS + 1):
+            hit = rules[rules["r_low"].le(r) & rules["r_high"].ge(r) & rules["f_low"].le(f) & rules["f_high"].ge(f)]
+            if len(hit) != 1:
+                named = ", ".join(hit["segment"]) or "no segment"
+                raise ValueError(f"recency level {r} with frequency level {f} belongs to {named}; expected one segment")
+
+
+def segment(scored: Scored, rules: pd.DataFrame = RULES) -> pd.DataFrame:
+    """Name every customer's segment by the rules.
+
+    Parameters
+    ----------
+    scored : Scored
+    rules : DataFrame
+        Columns `segment`, `r_low`, `r_high`, `f_low`, `f_high`, in levels from 1 to 5.
+
+    Returns
+    -------
+    DataFrame
+        The scored table with `segment`.
+    """
+    check_rules(rules)
+    grid = {
+        (r, f): rule["segment"]
+        for rule in rules.to_dict("records")
+        for r in range(rule["r_low"], rule["r_high"] + 1)
+        for f in range(rule["f_low"], rule["f_high"] + 1)
+    }
+    r, f = (levels(scored.table[name], scored.bins) for name in ("r_score", "f_score"))
+    return scored.table.assign(segment=[grid[pair] for pair in zip(r, f, strict=True)])
+
+
+def profile(segmented: pd.DataFrame, rules: pd.DataFrame = RULES) -> pd.DataFrame:
+    """What each segment is: size, money and typical values, in the order of the rules.
+
+    Returns
+    -------
+    DataFrame
+        `segment`, `customers`, `share_of_customers`, `revenue`, `share_of_revenue` (missing where all revenue
+        together is not above zero), and the medians of recency (days), frequency (orders), monetary value and days
+        between orders. Segments without a customer are left out.
+    """
+    grouped = segmented.groupby("segment")
+    medians = grouped[["recency", "frequency", "monetary", "days_between_orders"]].median()
+    table = pd.DataFrame({"customers": grouped.size(), "revenue": grouped["monetary"].sum()}).join(medians)
+    table.insert(1, "share_of_customers", table["customers"] / table["customers"].sum())
+    total = table["revenue"].sum()
+    table.insert(3, "share_of_revenue", table["revenue"] / total if total > 0 else np.nan)
+    order = [name for name in rules["segment"] if name in table.index]
+    return table.loc[order].rename_axis("segment").reset_index()

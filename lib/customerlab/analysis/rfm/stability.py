@@ -1,0 +1,131 @@
+"""How segments move: from month to month, and with the choices that made them."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+NOT_YET = "Not yet a customer"
+Segments = Callable[..., pd.DataFrame]  # a day (and a number of bins) to a table as `segment` returns it
+
+
+def month_starts(first: pd.Timestamp, day: pd.Timestamp, months: int) -> list[pd.Timestamp]:
+    """The first days of the last months up to a day, as many as lie after the first order.
+
+    Examples
+    --------
+    >>> [f"{d:%Y-%m-%d}" for d in month_starts(pd.Timestamp("2024-01-15"), pd.Timestamp("2024-03-20"), 6)]
+    ['2024-02-01', '2024-03-01']
+    """
+    return [start for start in pd.date_range(end=day.normalize(), periods=months, freq="MS") if start > first]
+
+
+def snapshots(segments_on: Segments, days: Sequence[pd.Timestamp]) -> pd.DataFrame:
+    """The segment of every customer on some days, each formed from what was known then.
+
+    Parameters
+    ----------
+    segments_on : callable
+        From a day to a table with `customer_id` and `segment`.
+    days : sequence of Timestamp
+        In rising order.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `customer_id`, one column a day; `NOT_YET` before a customer's first order.
+    """
+    columns = {day: segments_on(day).set_index("customer_id")["segment"] for day in days}
+    return pd.DataFrame(columns).fillna(NOT_YET).sort_index()
+
+
+def flows(history: pd.DataFrame) -> pd.DataFrame:
+    """How many customers went from one segment to another between one snapshot and the next.
+
+    Parameters
+    ----------
+    history : DataFrame
+        As `snapshots` returns it.
+
+    Returns
+    -------
+    DataFrame
+        `step` (0 for the first two snapshots), `before`, `after`, `customers`; those who were no customers on either
+        day are left out.
+
+    Examples
+    --------
+    >>> history = pd.DataFrame({1: ["New", "New", NOT_YET], 2: ["Loyal", "New", "New"]})
+    >>> flows(history).values.tolist()
+    [[0, 'New', 'Loyal', 1], [0, 'New', 'New', 1], [0, 'Not yet a customer', 'New', 1]]
+    """
+    parts = []
+    for step, (one, two) in enumerate(zip(history.columns[:-1], history.columns[1:], strict=True)):
+        pairs = pd.DataFrame({"before": history[one], "after": history[two]})
+        counted = pairs[pairs["after"] != NOT_YET].groupby(["before", "after"], as_index=False).size()
+        parts.append(counted.rename(columns={"size": "customers"}).assign(step=step))
+    if not parts:
+        return pd.DataFrame({"step": [], "before": [], "after": [], "customers": []})
+    return pd.concat(parts, ignore_index=True)[["step", "before", "after", "customers"]]
+
+
+def migration(moves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """The matrix of moves, all steps together.
+
+    Parameters
+    ----------
+    moves : DataFrame
+        As `flows` returns it.
+    order : list of str
+        The segments in the order in which they are to stand.
+
+    Returns
+    -------
+    DataFrame
+        Customers that went from the segment of the row (the last row: not yet customers) to that of the column; a
+        customer counts once a step.
+    """
+    matrix = moves.pivot_table(index="before", columns="after", values="customers", aggfunc="sum", fill_value=0)
+    rows = [name for name in [*order, NOT_YET] if name in matrix.index or name in matrix.columns]
+    columns = [name for name in rows if name != NOT_YET]
+    return matrix.reindex(index=rows, columns=columns, fill_value=0).astype("int64")
+
+
+def sensitivity(
+    segments_on: Segments, day: pd.Timestamp, earlier: Sequence[int], bins: Sequence[int], chosen: int
+) -> pd.DataFrame:
+    """How many customers would bear another name, had the day or the number of bins been another.
+
+    Parameters
+    ----------
+    segments_on : callable
+        From a day and a number of bins to a table with `customer_id`, `segment`, `monetary`, `first_order`.
+    day : Timestamp
+        The day of the analysis.
+    earlier : sequence of int
+        Days by which to go back; customers who came later cannot be compared.
+    bins : sequence of int
+        Numbers of bins to try.
+    chosen : int
+        The number of bins of the analysis.
+
+    Returns
+    -------
+    DataFrame
+        `change`, `customers` (compared), `same_segment` (share of them), `same_segment_money` (share of their money;
+        missing where that is not above zero).
+    """
+    base = segments_on(day, chosen).set_index("customer_id")
+    variants: list[tuple[str, pd.Timestamp, int]] = []
+    for days in earlier:
+        if base["first_order"].min() < day - pd.Timedelta(days=days):
+            variants.append((f"{days} day{'s' if days > 1 else ''} earlier", day - pd.Timedelta(days=days), chosen))
+    variants += [(f"{count} bins", day, count) for count in bins if count != chosen]
+    rows = []
+    for change, when, count in variants:
+        other = segments_on(when, count).set_index("customer_id")["segment"]
+        compared = base.loc[base.index.isin(other.index)]
+        same = compared["segment"] == other.reindex(compared.index)
+        money = compared["monetary"].sum()
+        kept = compared["monetary"][same].sum() / money if money > 0 else float("nan")
+        rows.append((change, len(compared), same.mean(), kept))
+    return pd.DataFrame(rows, columns=["change", "customers", "same_segment", "same_segment_money"])
