@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from customerlab.figures.style import (
     BLUE,
@@ -145,6 +146,7 @@ def held(table: pd.DataFrame, days: int) -> Picture:
         axis.set_xlim(left=min(0, axis.get_xlim()[0] if name == "money" and (middle < 0).any() else 0))
     left.xaxis.set_major_formatter(PERCENT)
     right.xaxis.set_major_formatter(SHORT)
+    right.xaxis.set_major_locator(MaxNLocator(4))
     left.set_yticks(places, [f"{row.segment} ({row.customers:,})" for row in table.itertuples()])
     left.set_ylim(len(table) - 0.5, -0.5)
     columns = zip(table["segment"], table["return_rate"], table["money"], strict=True)
