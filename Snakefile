@@ -1,18 +1,21 @@
 # The edges between notebooks, and nothing else. What a step reads and writes is read from the notebooks themselves;
 # every rule calls the command line, so all of it works without Snakemake too.
 #
-# A stamp changes when code, parameters or data of a step change, and only then: times of change are all that
-# Snakemake has to compare. `update` keeps it from deleting earlier results before a step has new ones.
+# What is up to date is found by content, not by times: `settle` leaves a mark for each step and table that is, all with
+# one time, and Snakemake executes what has no mark and what depends on it. A table is `ancient`, because a step knows
+# by itself whether the tables that it opens have changed; a table made again asks for no other step.
 import sys
 
 from customerlab.data.project import find_root
 from customerlab.errors import CustomerlabError
 from customerlab.workbench.plan import make_plan
+from customerlab.workbench.standing import settle
 
 RUN = str(config.get("run", "demo"))
 try:
     plan = make_plan(find_root(), RUN)
-    plan.write_stamps(plan.included)
+    if workflow.is_main_process:
+        settle(plan)
 except CustomerlabError as error:
     sys.exit(f"error: {error}")
 
@@ -20,30 +23,37 @@ for step in plan.steps:
     for reason in [step.left_out] if step.left_out else step.notes:
         print(f"[{step.name}] {'left out: ' if step.left_out else ''}{reason}", file=sys.stderr)
 
-OUT = f"outputs/{RUN}"
-TABLES = {table: f"{OUT}/tables/{table}.parquet" for table in plan.tables}
+MAKERS = {artifact: step.name for step in plan.included for artifact in step.notebook.saves}
 
 
-def artifact(name):
-    return f"{OUT}/artifacts/{name}.parquet"
+def mark(name):
+    return str(plan.mark(name).relative_to(plan.root))
 
 
-def stamp(step):
-    return str(plan.stamp(step).relative_to(plan.root))
+def table_mark(table):
+    return mark(f"table_{table}")
 
 
 rule all:
     input:
-        f"{OUT}/site/index.html",
+        # each by name: Snakemake makes no missing file that nothing missing depends on
+        [table_mark(table) for table in plan.tables],
+        [mark(step.name) for step in plan.included],
+        mark("site"),
 
 
-rule tables:
-    input:
-        stamp(None),
-    output:
-        [update(path) for path in TABLES.values()],
-    shell:
-        "customerlab data prepare --run {RUN}"
+for tables in plan.files:
+
+    rule:
+        name:
+            "tables_" + "_".join(tables)
+        output:
+            [touch(table_mark(table)) for table in tables],
+        params:
+            # a parameter, because the command itself is put together only when the job starts, after the loop
+            tables=tables,
+        shell:
+            "customerlab data prepare {params.tables} --run {RUN}"
 
 
 for step in plan.included:
@@ -52,14 +62,11 @@ for step in plan.included:
         name:
             step.name
         input:
-            stamp(step),
-            [TABLES[table] for table in step.sources],
-            [artifact(name) for name in step.notebook.loads],
+            [ancient(table_mark(table)) for table in step.sources],
+            [mark(MAKERS[artifact]) for artifact in step.notebook.loads],
         output:
-            update(f"{OUT}/{step.name}.ipynb"),
-            [update(artifact(name)) for name in step.notebook.saves],
+            touch(mark(step.name)),
         params:
-            # a parameter, because the command itself is put together only when the job starts, after the loop
             notebook=step.name,
         shell:
             "customerlab run {params.notebook} --run {RUN} --no-site"
@@ -67,9 +74,9 @@ for step in plan.included:
 
 rule site:
     input:
-        [f"{OUT}/{step.name}.ipynb" for step in plan.included],
+        [mark(step.name) for step in plan.included],
     output:
-        update(f"{OUT}/site/index.html"),
+        touch(mark("site")),
     shell:
         "customerlab site --run {RUN}"
 

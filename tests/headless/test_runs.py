@@ -21,7 +21,7 @@ from helpers import BIN, ROOT, add_shop, as_written, call, copy_project, strange
 pytestmark = pytest.mark.slow
 NAMES = [n.name for n in load_notebooks(ROOT)]
 SNAKEMAKE = (
-    "snakemake", "--cores", "2", "--quiet", "all", "--keep-going", "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "input",
+    "snakemake", "--cores", "2", "--quiet", "all", "--keep-going", "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime",
 )  # fmt: skip
 
 
@@ -124,6 +124,61 @@ def test_plain_papermill_and_run_all_give_the_same_results(demo, tmp_path):
     assert metrics == {name: all_metrics[name] for name in ("02_rfm", "03_clustering")}
 
 
+def by_papermill(project):
+    words = ["notebooks/02_rfm.ipynb", "out.ipynb", "-f", "params/demo.yml", "-p", "as_of", "2024-06-01"]
+    call(project, "papermill", *words, "--no-progress-bar")
+
+
+def by_run_all(project):
+    """An edited parameters cell, executed in the notebook's own folder and not saved."""
+    scratch = project / "notebooks" / "Untitled.ipynb"
+    text = (project / "notebooks" / "02_rfm.ipynb").read_text()
+    assert "rfm_bins: int = 5" in text
+    scratch.write_text(text.replace("rfm_bins: int = 5", "rfm_bins: int = 3"))
+    call(project, "jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", str(scratch))
+    scratch.unlink()
+
+
+def by_override(project):
+    call(project, "customerlab", "run", "02", "-p", "rfm_bins=3")
+
+
+@pytest.mark.parametrize("way", [by_papermill, by_run_all, by_override])
+def test_results_of_another_execution_do_not_stay(demo, way):
+    project, out = demo[0], demo[0] / "outputs" / "demo"
+
+    def results():
+        return [digests(out / "artifacts"), (out / "metrics.json").read_text(), (out / "02_rfm.ipynb").read_text()]
+
+    before = results()
+    way(project)
+    artifacts, metrics, page = results()
+    assert artifacts != before[0] and metrics != before[1] and (page != before[2]) == (way is by_override)
+    assert started(call(project, *SNAKEMAKE).stdout) == ["02_rfm", "03_clustering"]
+    assert results() == before
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["03_clustering"]["reads"] == manifest["02_rfm"]["writes"]
+    assert started(call(project, *SNAKEMAKE).stdout) == []
+
+
+def test_data_put_back_as_they_were_ask_for_nothing(demo, tmp_path):
+    project = demo[0]
+    for name in ("transactions.parquet", "experiment.csv"):
+        kept = (project / "data" / "demo" / name).rename(tmp_path / name)
+        assert call(project, *SNAKEMAKE, check=False).returncode != 0
+        kept.rename(project / "data" / "demo" / name)
+        assert started(call(project, *SNAKEMAKE).stdout) == []
+
+
+def test_a_table_that_was_removed_is_prepared_without_executing_anything(demo):
+    table = demo[0] / "outputs" / "demo" / "tables" / "ratings.parquet"
+    before = table.read_bytes()
+    table.unlink()
+    done = call(demo[0], *SNAKEMAKE)
+    assert "table ratings" in done.stdout and "table transactions" not in done.stdout
+    assert table.read_bytes() == before
+
+
 def test_only_what_changed_runs_again(demo):
     project, _ = demo
 
@@ -173,8 +228,8 @@ def test_a_failing_notebook_stops_only_its_dependents(demo):
         "02_rfm",
         lambda n: [c.update(source=c.source.replace("raise RuntimeError('planted')", "")) for c in n.cells],
     )
-    assert started(call(project, *SNAKEMAKE).stdout) == ["02_rfm", "03_clustering"]
-    assert not list((out / "failed").iterdir())
+    assert started(call(project, *SNAKEMAKE).stdout) == [], "the code is again the one whose results are here"
+    assert not list((out / "failed").iterdir()) and "planted" not in (out / "site" / "02_rfm.html").read_text()
 
 
 def test_overrides_change_what_they_name(demo, tmp_path):

@@ -45,18 +45,10 @@ def test_a_missing_artefact_names_the_command(lab):
     assert "customerlab run 02 --run demo" in str(caught.value)
 
 
-def test_results_by_hand_ask_for_a_rerun_only_where_they_differ(lab):
-    stamp = lab.folder / ".state" / "02_rfm.stamp"
-    lab.save("rfm_segments", TABLE, key="customer_id")
-    lab.record(customers=2)
-    write_json(stamp, "true")
-    before = stamp.read_text()
-    lab.save("rfm_segments", TABLE, key="customer_id")
-    lab.record(customers=2)
-    assert stamp.read_text() == before
-    lab.record(customers=3)
-    assert stamp.read_text() != before
-    assert read_json(lab.folder / "metrics.json") == {"02_rfm": {"customers": 3}}
+def test_the_numbers_of_a_notebook_are_recorded(lab):
+    lab.record(customers=2, share=1 / 3)
+    lab.record(customers=3, share=1 / 3)
+    assert read_json(lab.folder / "metrics.json") == {"02_rfm": {"customers": 3, "share": 0.3333333333}}
 
 
 def test_a_runner_gives_a_folder_aside(lab, tmp_path, monkeypatch):

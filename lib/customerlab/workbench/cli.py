@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from customerlab.data.project import find_root
-from customerlab.errors import CustomerlabError, RunError
+from customerlab.data.yaml_files import suggest
+from customerlab.errors import CustomerlabError, ParameterError, RunError
 from customerlab.workbench.plan import Plan, Step, make_plan
 
 
@@ -71,7 +72,6 @@ def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], site:
 
     from customerlab.workbench import execute
 
-    plan.write_stamps(steps)
     tables = {table: source for step in steps for table, source in step.sources.items()}
     execute.prepare_tables(plan, tables, lambda line: _say("data", line))
     broken = execute.run_all(plan, steps, _say)
@@ -242,15 +242,20 @@ def _ladder_lines(ladder: list[dict[str, Any]]) -> list[str]:
 
 
 @data.command("prepare")
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
 @_run_option
-@_set_option
-def data_prepare(run_name: str, pairs: tuple[str, ...]) -> None:
-    """Bring the canonical tables of a run up to date."""
+def data_prepare(tables: tuple[str, ...], run_name: str) -> None:
+    """Bring the canonical tables of a run up to date: all, or those named."""
     from customerlab.workbench import execute
 
-    plan = make_plan(find_root(), run_name, overrides_of(pairs))
-    plan.write_stamps([])
-    execute.prepare_tables(plan, plan.tables, lambda line: _say("data", line))
+    plan = make_plan(find_root(), run_name)
+    for table in tables:
+        if table not in plan.tables:
+            raise ParameterError(
+                f"run {run_name!r} reads no table {table!r}", where="TABLE", expected=suggest(table, plan.tables)
+            )
+    wanted = {table: source for table, source in plan.tables.items() if table in tables or not tables}
+    execute.prepare_tables(plan, wanted, lambda line: _say("data", line))
 
 
 if __name__ == "__main__":

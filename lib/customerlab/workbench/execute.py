@@ -21,6 +21,7 @@ from customerlab.workbench.manifest import assemble, entry
 from customerlab.workbench.normalise import normalise
 from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.run import STAGING
+from customerlab.workbench.standing import forget_failure
 
 Say = Callable[[str], None]
 # One thread a kernel for the numerical libraries: notebooks run side by side, and sums keep their last digits.
@@ -190,16 +191,14 @@ def _publish(plan: Plan, step: Step, staging: Path, notebook: nbformat.NotebookN
     """Put the results in place: everything is written first, then renamed one file after the other."""
     nbformat.write(notebook, staging / f"{step.name}.ipynb")
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    record = entry(plan, step, staging / "artifacts", seconds=seconds, cells=cells)
+    record = entry(plan, step, staging, seconds=seconds, cells=cells)
     write_json(staging / ".state" / f"{step.name}.manifest.json", record)
-    plan.write_stamps([step])
     for part in ("artifacts", ".state"):
         (plan.folder / part).mkdir(parents=True, exist_ok=True)
         for path in sorted((staging / part).iterdir()):
             path.replace(plan.folder / part / path.name)
     (staging / f"{step.name}.ipynb").replace(plan.folder / f"{step.name}.ipynb")
-    for suffix in (".ipynb", ".txt"):
-        (plan.folder / "failed" / f"{step.name}{suffix}").unlink(missing_ok=True)
+    forget_failure(plan, step)
     assemble(plan.folder)
 
 

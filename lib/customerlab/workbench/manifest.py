@@ -48,7 +48,7 @@ def git_state(root: Path) -> str | None:
         return None
 
 
-def entry(plan: Plan, step: Step, artifacts: Path, *, seconds: float, cells: int) -> dict[str, Any]:
+def entry(plan: Plan, step: Step, staging: Path, *, seconds: float, cells: int) -> dict[str, Any]:
     """The manifest's entry of one executed notebook: what it read, with what it ran, what it made."""
     reports = {table: read_json(plan.folder / "tables" / f"{table}.json") for table in step.sources}
     return {
@@ -58,7 +58,8 @@ def entry(plan: Plan, step: Step, artifacts: Path, *, seconds: float, cells: int
             for table, report in reports.items()
         },
         "reads": {a: file_digest(plan.folder / "artifacts" / f"{a}.parquet") for a in step.notebook.loads},
-        "writes": {a: file_digest(artifacts / f"{a}.parquet") for a in step.notebook.saves},
+        "writes": {a: file_digest(staging / "artifacts" / f"{a}.parquet") for a in step.notebook.saves},
+        "metrics": file_digest(staging / ".state" / f"{step.name}.metrics.json"),
         "fingerprint": plan.fingerprint(step),
         "software": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "commit": git_state(plan.root),

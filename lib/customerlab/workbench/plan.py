@@ -11,7 +11,7 @@ import yaml
 from customerlab.data import fetch
 from customerlab.data.catalog import DataSet, load_catalog, unknown_data_set
 from customerlab.data.fingerprint import code_digest, reached, table_fingerprint
-from customerlab.data.project import file_digest, text_digest, written_aside
+from customerlab.data.project import file_digest, text_digest
 from customerlab.data.tables import TABLES
 from customerlab.data.yaml_files import load_yaml, suggest
 from customerlab.errors import CustomerlabError, ParameterError
@@ -109,34 +109,34 @@ class Plan:
 
     def fingerprint(self, step: Step) -> str:
         """What a step's results depend on: code, parameters, data, and the locked packages."""
-        catalog = load_catalog(self.root)
-        tables = [_table_state(self.root, catalog[source], table) for table, source in sorted(step.sources.items())]
         lock = self.root / "requirements.lock"
         return text_digest(
             step.notebook.normal_code,
             code_digest(reached(step.notebook.imports)),
             json.dumps(step.parameters, sort_keys=True),
-            *tables,
+            *[self.table_state(table) for table in sorted(step.sources)],
             file_digest(lock) if lock.is_file() else "",
         )
 
-    def stamp(self, step: Step | None) -> Path:
-        """The file that changes when what a step depends on changes; without a step, the one of all the tables."""
-        return self.folder / ".state" / f"{step.name if step else 'tables'}.stamp"
+    def table_state(self, table: str) -> str:
+        """What a canonical table depends on: its files, its part of the catalogue, the code that prepares it."""
+        data_set = load_catalog(self.root)[self.tables[table]]
+        found = fetch.locate(self.root, data_set.sources[data_set.tables[table].source])
+        digests = [fetch.digests(self.root).digest(path) for path in found[1]] if found else ["not on this machine"]
+        return table_fingerprint(data_set, table, digests)
 
-    def write_stamps(self, steps: list[Step]) -> None:
-        """Bring the stamps up to date: one whose content is still true is not touched, so its time stays."""
+    @property
+    def files(self) -> list[list[str]]:
+        """The tables, those that come from one file together: it is downloaded and found wanting once."""
         catalog = load_catalog(self.root)
-        tables = text_digest(*[t + _table_state(self.root, catalog[s], t) for t, s in sorted(self.tables.items())])
-        for path, content in [(self.stamp(None), tables), *[(self.stamp(s), self.fingerprint(s)) for s in steps]]:
-            with written_aside(path) as aside:
-                aside.write_text(content, encoding="utf-8")
+        found: dict[tuple[str, str], list[str]] = {}
+        for table, source in self.tables.items():
+            found.setdefault((source, catalog[source].tables[table].source), []).append(table)
+        return list(found.values())
 
-
-def _table_state(root: Path, data_set: DataSet, table: str) -> str:
-    found = fetch.locate(root, data_set.sources[data_set.tables[table].source])
-    digests = [fetch.digests(root).digest(path) for path in found[1]] if found else ["not on this machine"]
-    return table_fingerprint(data_set, table, digests)
+    def mark(self, name: str) -> Path:
+        """The empty file by which Snakemake knows that a step or a table is up to date."""
+        return self.folder / ".state" / f"{name}.done"
 
 
 def run_names(root: Path) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, connect, open_table
 from customerlab.data.prepare import Prepared, prepare
-from customerlab.data.project import file_digest, find_root, read_json, write_json, written_aside
+from customerlab.data.project import find_root, write_json, written_aside
 from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
 from customerlab.workbench.manifest import assemble
@@ -155,14 +155,11 @@ class Run:
             raise RunError(f"{', '.join(keys)} does not name every row of {artifact} once", where=self.notebook)
         table = table.sort_values(keys, ignore_index=True)
         path = self._target() / "artifacts" / f"{artifact}.parquet"
-        before = file_digest(path) if path.is_file() else ""
         if csv:
             with written_aside(path.with_suffix(".csv")) as aside:
                 table.to_csv(aside, index=False, date_format="%Y-%m-%d")
         with written_aside(path) as aside:
             table.to_parquet(aside, index=False, compression="zstd")
-        if file_digest(path) != before:
-            self._draft()
 
     def record(self, **metrics: float) -> None:
         """Record this notebook's numbers, for `metrics.json` and the run's front page; call it once.
@@ -170,18 +167,6 @@ class Run:
         Ten digits are kept: beyond them sums depend on the number of threads.
         """
         numbers = {name: value if isinstance(value, int) else float(f"{value:.10g}") for name, value in metrics.items()}
-        path = self._target() / ".state" / f"{self.notebook}.metrics.json"
-        if read_json(path) != numbers:
-            write_json(path, numbers)
-            self._draft()
+        write_json(self._target() / ".state" / f"{self.notebook}.metrics.json", numbers)
         if STAGING not in os.environ:
             assemble(self.folder)
-
-    def _draft(self) -> None:
-        """Results written by hand differ from the run's: make the next `make run` execute this notebook again."""
-        if STAGING in os.environ:
-            return
-        stamp = self.folder / ".state" / f"{self.notebook}.stamp"
-        if stamp.is_file():
-            with written_aside(stamp) as aside:
-                aside.write_text("changed by hand", encoding="utf-8")

@@ -11,12 +11,11 @@ from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
 
-from customerlab.data.project import read_json, written_aside
+from customerlab.data.project import read_json, write_json, written_aside
 from customerlab.data.tables import TABLES
 from customerlab.workbench.execute import executed, failures
 from customerlab.workbench.plan import Plan, Step
-
-TEMPLATES = Path(__file__).parent / "templates"
+from customerlab.workbench.standing import TEMPLATES, pages_state
 
 
 def render(plan: Plan) -> Path:
@@ -42,6 +41,7 @@ def render(plan: Plan) -> Path:
     for old in set(folder.glob("*.html")) - {folder / f"{step.name}.html" for step in pages}:
         old.unlink()
     _write(folder / "index.html", _front(plan, pages, manifest, failed))
+    write_json(plan.folder / ".state" / "site.json", pages_state(plan))
     return folder / "index.html"
 
 

@@ -1,0 +1,80 @@
+"""What stands in a run's folder, held against its plan: which results are up to date, and why others are not.
+
+Results are compared by content: what a step depends on, and what its manifest says that it wrote and read. Times of
+files say nothing, so results written by hand are seen, and data put back as they were ask for nothing.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from customerlab.data.fingerprint import code_digest
+from customerlab.data.project import file_digest, read_json, text_digest
+from customerlab.workbench.plan import Plan, Step
+
+TEMPLATES = Path(__file__).parent / "templates"
+RENDERER = "customerlab.workbench.site"  # by name: importing it would load nbconvert
+MARK_TIME = (1, 1)  # of every mark: Snakemake compares times, and these are to tell it nothing
+
+
+def due(plan: Plan, step: Step) -> str:
+    """Why a step has to be executed; empty where its results are those that the plan asks for."""
+    record = read_json(plan.folder / ".state" / f"{step.name}.manifest.json")
+    if not record or not (plan.folder / f"{step.name}.ipynb").is_file():
+        return "it has not been executed"
+    if record["fingerprint"] != plan.fingerprint(step):
+        return "its code, parameters, data or packages have changed"
+    artifacts = plan.folder / "artifacts"
+    written = {artifacts / f"{name}.parquet": digest for name, digest in record["writes"].items()}
+    written[plan.folder / ".state" / f"{step.name}.metrics.json"] = record.get("metrics")
+    if any(_digest(path) != digest for path, digest in written.items()):
+        return "its results are no longer those that it wrote"
+    others = [name for name, digest in record["reads"].items() if _digest(artifacts / f"{name}.parquet") != digest]
+    return f"{others[0]} has been made anew" if others else ""
+
+
+def _digest(path: Path) -> str:
+    return file_digest(path) if path.is_file() else ""
+
+
+def table_due(plan: Plan, table: str) -> bool:
+    """Whether a canonical table has to be prepared."""
+    target = plan.folder / "tables" / f"{table}.parquet"
+    report = read_json(target.with_suffix(".json"))
+    return not report or report["fingerprint"] != plan.table_state(table) or not target.is_file()
+
+
+def pages_state(plan: Plan) -> str:
+    """Digest of all that the pages of a run are rendered from."""
+    said = [[s.name, s.left_out, *s.notes, *map(s.notebook.source, s.notebook.cells)] for s in plan.steps]
+    templates = [path for path in TEMPLATES.rglob("*") if path.is_file()]
+    results = [plan.folder / f"{step.name}.ipynb" for step in plan.included]
+    results += [plan.folder / "manifest.json", *(plan.folder / "tables").glob("*.json")]
+    failed = (plan.folder / "failed").glob("*.txt")
+    files = [f"{path.name} {_digest(path)}" for path in sorted([*templates, *results, *failed])]
+    return text_digest(json.dumps(said), *files, code_digest([RENDERER]))
+
+
+def forget_failure(plan: Plan, step: Step) -> None:
+    """Remove what a failed execution left: the step's results are up to date."""
+    for suffix in (".ipynb", ".txt"):
+        (plan.folder / "failed" / f"{step.name}{suffix}").unlink(missing_ok=True)
+
+
+def settle(plan: Plan) -> None:
+    """Mark what is up to date: Snakemake executes what has no mark, and what depends on it."""
+    state = {f"table_{table}": not table_due(plan, table) for table in plan.tables}
+    for step in plan.included:
+        state[step.name] = not due(plan, step)
+        if state[step.name]:
+            forget_failure(plan, step)
+    rendered = (plan.folder / "site" / "index.html").is_file()
+    state["site"] = rendered and read_json(plan.folder / ".state" / "site.json") == pages_state(plan)
+    for name, current in state.items():
+        mark = plan.mark(name)
+        if current:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+            os.utime(mark, MARK_TIME)
+        else:
+            mark.unlink(missing_ok=True)

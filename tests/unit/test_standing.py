@@ -1,0 +1,95 @@
+"""What is up to date in a run's folder, and what is not: by content, whatever the times of files say."""
+
+import os
+import shutil
+
+import pandas as pd
+import pytest
+
+from customerlab.data.project import read_json, write_json
+from customerlab.workbench.manifest import entry
+from customerlab.workbench.plan import make_plan
+from customerlab.workbench.run import STAGING, Run
+from customerlab.workbench.standing import due, settle
+
+SEGMENTS = pd.DataFrame({"customer_id": ["a", "b"], "segment": ["new", "lost"]})
+
+
+def execute(plan, name, monkeypatch):
+    """Put results of a step in place as its execution does, without executing anything."""
+    step, staging = plan.step(name), plan.folder / "aside"
+    monkeypatch.setenv(STAGING, str(staging))
+    lab = Run("demo", step.name)
+    for artifact in step.notebook.saves:
+        lab.save(artifact, SEGMENTS, key="customer_id")
+    lab.record(customers=2)
+    monkeypatch.delenv(STAGING)
+    write_json(staging / ".state" / f"{step.name}.manifest.json", entry(plan, step, staging, seconds=1.0, cells=1))
+    shutil.copytree(staging, plan.folder, dirs_exist_ok=True)
+    shutil.rmtree(staging)
+    (plan.folder / f"{step.name}.ipynb").write_text("{}")
+
+
+@pytest.fixture
+def plan(project, monkeypatch):
+    """A plan whose notebooks 02 and 03 have results; what opens tables is cut off from them."""
+    monkeypatch.chdir(project)
+    plan = make_plan(project, "demo")
+    for step in plan.steps:
+        step.sources.clear()
+    for name in ("02", "03"):
+        execute(plan, name, monkeypatch)
+    assert [due(plan, plan.step(name)) for name in ("02", "03")] == ["", ""]
+    return plan
+
+
+def test_what_was_never_executed_is_due(plan):
+    assert due(plan, plan.step("05")) == "it has not been executed"
+    (plan.folder / "02_rfm.ipynb").unlink()
+    assert due(plan, plan.step("02")) == "it has not been executed"
+
+
+def test_equal_results_by_hand_are_none_of_anybodys_business(plan):
+    lab = Run("demo", "02_rfm")
+    lab.save("rfm_segments", SEGMENTS[::-1], key="customer_id")
+    lab.record(customers=2)
+    assert due(plan, plan.step("02")) == ""
+
+
+def test_other_results_by_hand_make_the_notebook_and_its_reader_due(plan):
+    Run("demo", "02_rfm").save("rfm_segments", SEGMENTS[:1], key="customer_id")
+    assert due(plan, plan.step("02")) == "its results are no longer those that it wrote"
+    assert due(plan, plan.step("03")) == "rfm_segments has been made anew"
+
+
+def test_other_numbers_by_hand_make_the_notebook_due(plan):
+    Run("demo", "02_rfm").record(customers=3)
+    assert due(plan, plan.step("02")) == "its results are no longer those that it wrote"
+    assert due(plan, plan.step("03")) == ""
+
+
+def test_a_removed_result_makes_due(plan):
+    (plan.folder / "artifacts" / "clusters.parquet").unlink()
+    assert due(plan, plan.step("03")) and not due(plan, plan.step("02"))
+
+
+def test_other_parameters_make_due(plan, project):
+    other = make_plan(project, "demo", {"rfm_bins": "4"})
+    other.step("02").sources.clear()
+    assert due(other, other.step("02")) == "its code, parameters, data or packages have changed"
+
+
+def test_times_of_files_say_nothing(plan):
+    for path in plan.folder.rglob("*"):
+        os.utime(path, (2e9, 2e9))
+    assert due(plan, plan.step("02")) == "" and due(plan, plan.step("03")) == ""
+
+
+def test_marks_stand_for_what_is_up_to_date(plan):
+    plan.mark("05_ab_analysis").touch()  # by an earlier run
+    settle(plan)
+    assert {path.stem for path in plan.mark("x").parent.glob("*.done")} == {"02_rfm", "03_clustering"}
+    Run("demo", "02_rfm").record(customers=3)
+    settle(plan)
+    assert not plan.mark("02_rfm").exists() and plan.mark("03_clustering").exists()
+    assert read_json(plan.folder / "metrics.json") == {"02_rfm": {"customers": 3}, "03_clustering": {"customers": 2}}
