@@ -179,6 +179,13 @@ def test_a_table_that_was_removed_is_prepared_without_executing_anything(demo):
     assert table.read_bytes() == before
 
 
+def test_plain_papermill_cannot_leave_the_range_of_a_parameter(project):
+    words = ["notebooks/02_rfm.ipynb", "out.ipynb", "-p", "rfm_bins", "99", "--no-progress-bar"]
+    done = call(project, "papermill", *words, check=False)
+    assert done.returncode != 0 and "rfm_bins = 99" in done.stderr and "from 2 to 10" in done.stderr
+    assert not (project / "outputs").exists()
+
+
 def test_only_what_changed_runs_again(demo):
     project, _ = demo
 

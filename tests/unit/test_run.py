@@ -3,6 +3,7 @@
 import base64
 import os
 import time
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -72,6 +73,24 @@ def test_one_shop_is_never_written_into_another(lab, given):
     with pytest.raises(RunError, match="but run 'demo' reads it from 'demo'") as caught:
         Run("demo", "01_eda", **given).table("products", optional=True)
     assert "params/demo.yml" in str(caught.value) and not (lab.folder / "tables").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"rfm_bins": 99}, "from 2 to 10"),
+        ({"rfm_bins": "5"}, "a whole number"),
+        ({"rfm_bins": 5, "as_of": "2024-02-31"}, "YYYY-MM-DD"),
+    ],
+)
+def test_values_that_the_parameters_cell_does_not_allow_are_refused(project, monkeypatch, given, said):
+    monkeypatch.chdir(project / "notebooks")
+    monkeypatch.setattr("customerlab.workbench.run.get_ipython", lambda: SimpleNamespace(user_ns=given))
+    with pytest.raises(CustomerlabError) as caught:
+        Run("demo", "02_rfm")
+    assert said in str(caught.value) and "02_rfm, parameters" in str(caught.value)
+    Run("demo", "05_ab_analysis")  # another notebook's names are none of its parameters
+    Run("demo", "scratch")  # nor does a notebook of one's own declare any
 
 
 def test_a_run_name_cannot_leave_the_folder(project, monkeypatch):

@@ -6,6 +6,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 import pandas as pd
+from IPython.core.getipython import get_ipython
 
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, connect, open_table
@@ -14,7 +15,7 @@ from customerlab.data.project import find_root, write_json, written_aside
 from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
 from customerlab.workbench.manifest import assemble
-from customerlab.workbench.notebook import load_notebooks
+from customerlab.workbench.notebook import Notebook, load_notebooks
 from customerlab.workbench.plan import check_run_name, source_of
 
 STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook write into, aside from the results
@@ -22,6 +23,9 @@ STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook wr
 
 class Run:
     """One shop's run, seen from one notebook.
+
+    The values that the notebook's parameters have when its Run is made must be such as its parameters cell declares:
+    neither papermill, which puts values in, nor Jupyter looks at them.
 
     Parameters
     ----------
@@ -34,6 +38,11 @@ class Run:
     data, **sources : str
         The catalogue entries of all tables, and of single tables by their names, where they are not the one that is
         named like the run.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter has a value of another type, or out of its declared range.
 
     Examples
     --------
@@ -50,6 +59,15 @@ class Run:
         self._sources: dict[str, Any] = {"data": data, **sources}
         self._engine = engine
         self._connection: Any = None
+        self._check_parameters()
+
+    def _check_parameters(self) -> None:
+        shell, path = get_ipython(), self.root / "notebooks" / f"{self.notebook}.ipynb"
+        if shell is None or not path.is_file():
+            return
+        for name, parameter in Notebook(path).parameters.items():
+            if name in shell.user_ns:
+                parameter.check(shell.user_ns[name], f"{self.notebook}, parameters")
 
     def __repr__(self) -> str:
         return f"Run({self.name!r}, {self.notebook!r})"
