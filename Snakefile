@@ -11,12 +11,12 @@ from customerlab.errors import CustomerlabError
 from customerlab.workbench.plan import make_plan
 from customerlab.workbench.standing import settle
 
-RUN = str(config.get("run", "demo"))
+RUN = str(config.get("run", "demo") or "")  # Snakemake makes None of an empty text
 try:
     plan = make_plan(find_root(), RUN)
     if workflow.is_main_process:
         settle(plan)
-except CustomerlabError as error:
+except (CustomerlabError, OSError) as error:
     sys.exit(f"error: {error}")
 
 for step in plan.steps:

@@ -45,6 +45,16 @@ def log(rows: list[tuple]) -> ir.Table:
     return table.mutate(amount=(table.quantity * table.unit_price).round(4).cast("decimal(18, 4)"))
 
 
+def make(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Call make in a project, with the environment that is there."""
+    shutil.copy(ROOT / "Makefile", project)
+    if not (project / ".venv").exists():
+        (project / ".venv").mkdir()
+        (project / ".venv" / "bin").symlink_to(BIN)
+        (project / ".venv" / ".ready").touch()
+    return subprocess.run(["make", *words], cwd=project, capture_output=True, text=True, timeout=540, check=False)
+
+
 STRANGER = """
 my_shop:
   title: A stranger's shop

@@ -16,7 +16,7 @@ import pytest
 from customerlab.data.catalog import find_data_set
 from customerlab.data.fetch import locate
 from customerlab.workbench.notebook import load_notebooks
-from helpers import BIN, ROOT, add_shop, as_written, call, copy_project, stranger_lines
+from helpers import BIN, ROOT, add_shop, as_written, call, copy_project, make, stranger_lines
 
 pytestmark = pytest.mark.slow
 NAMES = [n.name for n in load_notebooks(ROOT)]
@@ -246,6 +246,19 @@ def test_overrides_change_what_they_name(demo, tmp_path):
     assert table["r_score"].max() == 3 and table["last_order"].max() < pd.Timestamp("2024-12-01")
     manifest = json.loads((project / "outputs" / "demo" / "manifest.json").read_text())
     assert manifest["02_rfm"]["parameters"]["rfm_bins"] == 3
+
+
+def test_what_make_run_cannot_begin_is_said(project):
+    (project / "notebooks" / "02_again.ipynb").write_text((project / "notebooks" / "05_ab_analysis.ipynb").read_text())
+    for words, said in (
+        ([], "error: two notebooks have the number 02"),
+        (["RUN="], "error: '' cannot name a run"),
+        (["RUN=null"], "error: there is no run called 'null'"),
+    ):
+        done = make(project, "run", *words)
+        assert done.returncode != 0 and said in done.stderr and "did not finish" in done.stderr
+        assert "site/index.html" not in done.stdout
+        (project / "notebooks" / "02_again.ipynb").unlink(missing_ok=True)
 
 
 def test_a_missing_artefact_names_its_notebook(project):

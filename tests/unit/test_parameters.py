@@ -168,6 +168,25 @@ def test_what_depends_on_a_left_out_notebook_is_left_out(project):
     assert plan.step("03").left_out == "no notebook of this run makes rfm_segments"
 
 
+def test_copies_and_checkpoints_are_no_notebooks(project):
+    notebooks = project / "notebooks"
+    for name in ("02_rfm-Copy1.ipynb", "04_recommenders.nbconvert.ipynb", "Untitled.ipynb", "2_rfm.ipynb"):
+        (notebooks / name).write_text("no notebook at all")
+    (notebooks / ".ipynb_checkpoints").mkdir()
+    (notebooks / ".ipynb_checkpoints" / "02_rfm-checkpoint.ipynb").write_text("no notebook at all")
+    assert [n.name for n in load_notebooks(project)] == [n.name for n in load_notebooks(ROOT)]
+
+
+def test_two_notebooks_of_one_number_or_one_artefact_are_refused(project):
+    notebooks = project / "notebooks"
+    (notebooks / "02_again.ipynb").write_text((notebooks / "05_ab_analysis.ipynb").read_text())
+    with pytest.raises(ParameterError, match=r"two notebooks have the number 02: 02_again\.ipynb and 02_rfm\.ipynb"):
+        make_plan(project, "demo")
+    (notebooks / "02_again.ipynb").rename(notebooks / "06_again.ipynb")
+    with pytest.raises(ParameterError, match="two notebooks save experiment_effects: 05_ab_analysis and 06_again"):
+        make_plan(project, "demo")
+
+
 def edit(project, name, change):
     path = project / "notebooks" / f"{name}.ipynb"
     notebook = nbformat.read(path, as_version=4)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -261,9 +262,33 @@ class Notebook:
         return [found for text in self.code for found in imports(text)]
 
 
+NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+\.ipynb")
+
+
 def load_notebooks(root: Path) -> list[Notebook]:
-    """The numbered notebooks of a project, in order."""
-    paths = sorted(p for p in (root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    """The numbered notebooks of a project, in order; copies such as `02_rfm-Copy1.ipynb` are none.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, if two have one number, or if two save the same artefact.
+    """
+    paths = sorted(path for path in (root / "notebooks").glob("*.ipynb") if NAME.fullmatch(path.name))
     if not paths:
         raise ParameterError("there is no numbered notebook", where="notebooks/", expected="NN_name.ipynb")
-    return [Notebook(path) for path in paths]
+    for one, two in pairwise(paths):
+        if one.name[:2] == two.name[:2]:
+            raise ParameterError(
+                f"two notebooks have the number {one.name[:2]}: {one.name} and {two.name}", where="notebooks/",
+                expected="a number for each, because artefacts pass from lower to higher ones", do="rename one of them",
+            )  # fmt: skip
+    notebooks = [Notebook(path) for path in paths]
+    makers: dict[str, str] = {}
+    for notebook in notebooks:
+        for artifact in notebook.saves:
+            if makers.setdefault(artifact, notebook.name) != notebook.name:
+                raise ParameterError(
+                    f"two notebooks save {artifact}: {makers[artifact]} and {notebook.name}", where="notebooks/",
+                    expected="one notebook that makes an artefact", do="rename it in one of them",
+                )  # fmt: skip
+    return notebooks
