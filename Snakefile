@@ -20,8 +20,8 @@ except (CustomerlabError, OSError) as error:
     sys.exit(f"error: {error}")
 
 for step in plan.steps:
-    for reason in [step.left_out] if step.left_out else step.notes:
-        print(f"[{step.name}] {'left out: ' if step.left_out else ''}{reason}", file=sys.stderr)
+    if step.left_out and workflow.is_main_process:
+        print(f"[{step.name}] left out: {step.left_out}", file=sys.stderr)
 
 MAKERS = {artifact: step.name for step in plan.included for artifact in step.notebook.saves}
 

@@ -38,6 +38,11 @@ def locate(root: Path, source: Source) -> tuple[Form, list[Path]] | None:
     return None
 
 
+def obtainable(root: Path, source: Source) -> bool:
+    """Whether the files of a source are on this machine, or have an address to download them from."""
+    return any(form.url for form in source.forms) or locate(root, source) is not None
+
+
 def fetch(root: Path, data_set: DataSet, source: Source, *, progress: bool = True) -> list[Path]:
     """Return the files of a source, downloaded first where they are not on this machine, checksums checked.
 

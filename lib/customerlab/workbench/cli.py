@@ -161,24 +161,15 @@ def data() -> None:
 @data.command("list")
 def data_list() -> None:
     """List the data sets: where they are, what they hold."""
-    from rich.console import Console
-    from rich.table import Column, Table
-
     from customerlab.data.catalog import load_catalog
-    from customerlab.data.fetch import locate
+    from customerlab.data.fetch import locate, obtainable
 
     root = find_root()
-    # names stay whole, so that they can be copied; the rest is broken into lines and nothing is cut
-    folded = [
-        Column(title, overflow="fold", min_width=len("transactions,")) for title in ("title", "tables", "licence")
-    ]
-    table = Table(Column("data set", no_wrap=True), *folded, Column("here?", overflow="fold"), box=None)
     for name, data_set in load_catalog(root).items():
-        here = [locate(root, source) is not None for source in data_set.sources.values()]
-        loadable = any(form.url for source in data_set.sources.values() for form in source.forms)
-        state = "yes" if all(here) else "can be downloaded" if loadable else "no"
-        table.add_row(name, data_set.title, ", ".join(data_set.tables), data_set.licence, state)
-    Console().print(table)
+        sources = data_set.sources.values()
+        here = all(locate(root, source) is not None for source in sources)
+        state = "here" if here else "can be downloaded" if all(obtainable(root, s) for s in sources) else "not here"
+        click.echo(f"{name}: {state}\n  {data_set.title} ({data_set.licence})\n  tables: {', '.join(data_set.tables)}")
 
 
 @data.command("get")

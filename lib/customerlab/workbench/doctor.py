@@ -7,56 +7,85 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+import click
 
-from customerlab.data.catalog import load_catalog
-from customerlab.data.fetch import locate
+from customerlab.data.catalog import DataSet, load_catalog
+from customerlab.data.fetch import locate, obtainable
 from customerlab.errors import CustomerlabError
-from customerlab.workbench.plan import make_plan, run_names
+from customerlab.workbench.plan import make_plan, run_names, why_lacking
 
 ROOM = 2 * 1024**3  # bytes that a run of half a million lines uses at most, with much to spare
 
 
-def findings(root: Path) -> Iterator[tuple[str, bool, str, str]]:
+OK, NOTE, WRONG = "ok", "note", "WRONG"  # a note names what is not here, though nothing that is here is wrong
+
+
+def findings(root: Path) -> Iterator[tuple[str, str, str, str]]:
     """What was looked at: the thing, whether it is well, what was found, and what to do where it is not."""
     version = ".".join(map(str, sys.version_info[:3]))
-    yield "Python", (3, 11) <= sys.version_info[:2] < (3, 14), version, "install Python 3.11, 3.12 or 3.13"
+    yield "Python", _well((3, 11) <= sys.version_info[:2] < (3, 14)), version, "install Python 3.11, 3.12 or 3.13"
     wrong = list(_differing(root))
     text = "as in requirements.lock" if not wrong else "; ".join(wrong[:5]) + (" …" if len(wrong) > 5 else "")
     yield (
         "packages",
-        not wrong,
+        _well(not wrong),
         text,
         "make clean-venv, then make setup; with conda: conda env update -f environment.yml",
     )
     kernel = _kernel()
-    yield "Jupyter kernel python3", kernel, "found" if kernel else "missing", "python -m ipykernel install --sys-prefix"
+    found = "found" if kernel else "missing"
+    yield "Jupyter kernel python3", _well(kernel), found, "python -m ipykernel install --sys-prefix"
     free = shutil.disk_usage(root).free
-    yield "disk", free > ROOM, f"{free / 1024**3:.1f} GiB free", "free some space"
+    yield "disk", _well(free > ROOM), f"{free / 1024**3:.1f} GiB free", "free some space"
     make = shutil.which("make") is not None
-    yield "make", make, "found" if make else "missing", "install make, or use `customerlab run` in its place"
+    yield (
+        "make",
+        OK if make else NOTE,
+        "found" if make else "missing",
+        "install make, or use `customerlab run` in its place",
+    )
     try:
         catalog = load_catalog(root)
     except CustomerlabError as error:
-        yield "catalogue", False, str(error), "mend data/catalog.yml"
+        yield "catalogue", WRONG, _one_line(error), "mend data/catalog.yml"
         return
-    for name, data_set in catalog.items():
-        absent = [source for source in data_set.sources.values() if not locate(root, source)]
-        loadable = all(any(form.url for form in source.forms) for source in absent)
-        state = "here" if not absent else "not here; comes with its first run" if loadable else "not here"
-        do = (
-            data_set.how_to_get
-            or f"customerlab data get {name}, or put its files into data/raw/ or the folder in CUSTOMERLAB_DATA"
-        )
-        yield f"data set {name}", not absent or loadable, state, do
+    for data_set in catalog.values():
+        yield _data_set(root, data_set)
     for name in run_names(root):
-        try:
-            plan = make_plan(root, name)
-            left = [f"{step.name[:2]} left out ({step.left_out})" for step in plan.steps if step.left_out]
-            yield f"run {name}", True, "; ".join(left) or "all notebooks", ""
-        except CustomerlabError as error:
-            yield f"run {name}", False, " ".join(str(error).split()), f"mend params/{name}.yml"
+        yield _run(root, name, catalog)
+
+
+def _well(well: bool) -> str:
+    return OK if well else WRONG
+
+
+def _one_line(error: CustomerlabError) -> str:
+    return " ".join(str(error).split())
+
+
+def _data_set(root: Path, data_set: DataSet) -> tuple[str, str, str, str]:
+    absent = [source for source in data_set.sources.values() if not locate(root, source)]
+    what = f"data set {data_set.name}"
+    if not absent:
+        return what, OK, "here", ""
+    if all(obtainable(root, source) for source in absent):
+        return what, OK, "not here; its first run downloads it", ""
+    do = data_set.how_to_get or "put its files into data/raw/ or the folder in CUSTOMERLAB_DATA"
+    return what, NOTE, "not here, and has no address to download it from", do
+
+
+def _run(root: Path, name: str, catalog: dict[str, DataSet]) -> tuple[str, str, str, str]:
+    what = f"run {name}"
+    try:
+        plan = make_plan(root, name)
+    except CustomerlabError as error:
+        return what, WRONG, _one_line(error), f"mend params/{name}.yml"
+    missing = [f"{t}: {why}" for t, source in plan.tables.items() if (why := why_lacking(root, catalog[source], t))]
+    if missing:
+        return what, WRONG, "; ".join(missing), "see the data set above, or remove the params file"
+    said = [f"{step.name[:2]} left out: {step.left_out}" for step in plan.steps if step.left_out]
+    said += [f"{step.name[:2]} {note}" for step in plan.included for note in step.notes]
+    return what, OK, "; ".join(said) or "all notebooks", ""
 
 
 def _differing(root: Path) -> Iterator[str]:
@@ -91,11 +120,11 @@ def _kernel() -> bool:
 
 
 def report(root: Path) -> int:
-    """Print the findings; 0 where all is well, 1 where something is missing."""
-    table = Table("", "what", "found", "to do", box=None)
+    """Print the findings; 0 where nothing is wrong, 1 where something is."""
     well = True
-    for what, ok, found, do in findings(root):
-        well &= ok
-        table.add_row("ok" if ok else "NO", what, found, "" if ok else do)
-    Console().print(table)
+    for what, state, found, do in findings(root):
+        well &= state != WRONG
+        click.echo(f"{state:<6} {what}: {found}")
+        if state != OK:
+            click.echo(f"       do: {do}")
     return 0 if well else 1

@@ -60,7 +60,7 @@ class Step:
     left_out : str
         Why the notebook is not part of the run; empty where it is.
     notes : tuple of str
-        Optional tables that the run lacks.
+        The optional tables that it does without, and why.
     """
 
     notebook: Notebook
@@ -196,7 +196,7 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
     made: set[str] = set()
     steps = []
     for notebook in notebooks:
-        step = _step(notebook, run, values, catalog, made)
+        step = _step(root, notebook, run, values, catalog, made)
         if not step.left_out:
             made |= set(notebook.saves)
         steps.append(step)
@@ -212,7 +212,20 @@ def _from_text(text: str, kind: str) -> Any:
         return text
 
 
-def _step(notebook: Notebook, run: str, values: dict[str, Any], catalog: dict[str, DataSet], made: set[str]) -> Step:
+def why_lacking(root: Path, data_set: DataSet, table: str) -> str:
+    """Why a run cannot have a table, as a sentence; empty where it can."""
+    if table not in data_set.tables:
+        return f"the data set {data_set.name} has no {table} table"
+    source = data_set.sources[data_set.tables[table].source]
+    if fetch.obtainable(root, source):
+        return ""
+    paths = " or ".join(form.path for form in source.forms)
+    return f"{paths} of data set {data_set.name} is not on this machine, and has no address"
+
+
+def _step(
+    root: Path, notebook: Notebook, run: str, values: dict[str, Any], catalog: dict[str, DataSet], made: set[str]
+) -> Step:
     parameters = {name: values.get(name, p.default) for name, p in notebook.parameters.items()}
     sources: dict[str, str] = {}
     left_out, notes = "", []
@@ -225,12 +238,13 @@ def _step(notebook: Notebook, run: str, values: dict[str, Any], catalog: dict[st
         if name not in catalog:
             key = next((key for key in (table, "data") if parameters.get(key)), "which has no `data:`")
             raise unknown_data_set(name, catalog, where=f"params/{run}.yml, {key}")
-        if table in catalog[name].tables:
+        lacking = why_lacking(root, catalog[name], table)
+        if optional and lacking:
+            notes.append(f"without {table}: {lacking}")
+        elif table in catalog[name].tables:
             sources[table] = name
-        elif optional:
-            notes.append(f"no {table} table in data set {name}: that section is left out")
         else:
-            left_out = left_out or f"the data set {name} has no {table} table"
+            left_out = left_out or lacking
     unmade = [artifact for artifact in notebook.loads if artifact not in made]
     if unmade and not left_out:
         left_out = f"no notebook of this run makes {', '.join(unmade)}"

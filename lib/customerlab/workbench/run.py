@@ -16,7 +16,7 @@ from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
 from customerlab.workbench.manifest import assemble
 from customerlab.workbench.notebook import Notebook, load_notebooks
-from customerlab.workbench.plan import check_run_name, source_of
+from customerlab.workbench.plan import check_run_name, source_of, why_lacking
 
 STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook write into, aside from the results
 
@@ -97,9 +97,10 @@ class Run:
         name : str
             For example ``transactions``.
         optional : bool
-            Return None, instead of an error, where the run's data set has no such table.
+            Return None, instead of an error, where the run's data set has no such table, or its file is missing and
+            has no address to download it from.
         """
-        if optional and name not in find_data_set(self.root, self._source(name)).tables:
+        if optional and why_lacking(self.root, find_data_set(self.root, self._source(name)), name):
             return None
         prepared = self._prepare(name)
         self._connection = self._connection or connect(self._engine)
