@@ -161,13 +161,35 @@ def test_results_of_another_execution_do_not_stay(demo, way):
     assert started(call(project, *SNAKEMAKE).stdout) == []
 
 
-def test_data_put_back_as_they_were_ask_for_nothing(demo, tmp_path):
+def test_a_data_error_is_on_the_pages_until_it_is_mended(demo):
+    project, out = demo[0], demo[0] / "outputs" / "demo"
+    path = project / "data" / "demo" / "experiment.csv"
+    whole, results = path.read_bytes(), [digests(out / "artifacts"), (out / "05_ab_analysis.ipynb").read_text()]
+    path.write_bytes(whole.replace(b",0.0\n", b",abc\n", 1))
+    done = call(project, *SNAKEMAKE, check=False)
+    assert done.returncode != 0 and done.stdout.count("'abc' cannot be read as outcome_spend\n  where:") == 1
+    said = "not up to date: the last run failed: 'abc' cannot be read as outcome_spend"
+    assert f"[05_ab_analysis] {said}" in done.stdout and started(done.stdout) == []
+    index, page, other = ((out / "site" / f"{n}.html").read_text() for n in ("index", "05_ab_analysis", "02_rfm"))
+    assert "The last run failed" in index and "cannot be read as outcome_spend" in index
+    assert "This page is not up to date" in page and "cannot be read as outcome_spend" in page
+    assert "not up to date" not in other
+    path.write_bytes(whole)
+    assert started(call(project, *SNAKEMAKE).stdout) == []
+    index, page = ((out / "site" / f"{n}.html").read_text() for n in ("index", "05_ab_analysis"))
+    assert "failed" not in index.split("</style>")[1] and "not up to date" not in page
+    assert results == [digests(out / "artifacts"), (out / "05_ab_analysis.ipynb").read_text()]
+
+
+def test_a_file_removed_and_put_back_asks_for_nothing(demo, tmp_path):
     project = demo[0]
-    for name in ("transactions.parquet", "experiment.csv"):
-        kept = (project / "data" / "demo" / name).rename(tmp_path / name)
-        assert call(project, *SNAKEMAKE, check=False).returncode != 0
-        kept.rename(project / "data" / "demo" / name)
-        assert started(call(project, *SNAKEMAKE).stdout) == []
+    kept = (project / "data" / "demo" / "transactions.parquet").rename(tmp_path / "kept")
+    done = call(project, *SNAKEMAKE, check=False)
+    assert done.returncode != 0 and "[03_clustering] not up to date: it waits for 02_rfm" in done.stdout
+    for name in ("01_eda", "02_rfm", "03_clustering", "04_recommenders"):
+        assert "not up to date" in (project / "outputs" / "demo" / "site" / f"{name}.html").read_text()
+    kept.rename(project / "data" / "demo" / "transactions.parquet")
+    assert started(call(project, *SNAKEMAKE).stdout) == []
 
 
 def test_a_table_that_was_removed_is_prepared_without_executing_anything(demo):
@@ -226,6 +248,8 @@ def test_a_failing_notebook_stops_only_its_dependents(demo):
         "earlier results are intact"
     )
     assert (out / "failed" / "02_rfm.ipynb").is_file()
+    assert "[03_clustering] not up to date: it waits for 02_rfm" in done.stdout
+    assert "it waits for 02_rfm" in (out / "site" / "03_clustering.html").read_text()
     assert (
         "planted" in (out / "site" / "index.html").read_text()
         and "planted" in (out / "site" / "02_rfm.html").read_text()
@@ -334,7 +358,7 @@ def test_a_full_disk_is_named_and_earlier_results_stay(project):
         catalog.read_text().replace("outcomes: [visit, conversion, spend]", "outcomes: [visit, conversion]")
     )
     done = call(project, "customerlab", "run", "05", "--no-site", check=False, preexec_fn=no_file_larger(8_000))
-    assert done.returncode == 1 and "Traceback" not in done.stderr and "free some space" in done.stderr
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "free some space" in done.stdout
     assert digests(out / "tables") == tables and digests(out / "artifacts") == before
 
 
@@ -374,7 +398,10 @@ def test_ratings_that_nobody_can_get_leave_the_rest_running(project, monkeypatch
 def test_an_empty_shop_is_answered_before_a_kernel_starts(project):
     add_shop(project, as_written(stranger_lines())[:0])
     done = call(project, "customerlab", "run", "--run", "my_shop", check=False)
-    assert done.returncode == 1 and "the table is empty" in done.stderr and "starts" not in done.stdout
+    assert (
+        done.returncode == 1 and done.stdout.count("FAILED  the table is empty\n") == 1 and "starts" not in done.stdout
+    )
+    assert "[04_recommenders] not run: the transactions table could not be made" in done.stdout
 
 
 def test_the_doctor_and_the_data_commands(project, monkeypatch):

@@ -10,7 +10,7 @@ from customerlab.data.project import read_json, write_json
 from customerlab.workbench.manifest import entry
 from customerlab.workbench.plan import make_plan
 from customerlab.workbench.run import STAGING, Run
-from customerlab.workbench.standing import due, settle
+from customerlab.workbench.standing import Standing, due, settle, standings
 
 SEGMENTS = pd.DataFrame({"customer_id": ["a", "b"], "segment": ["new", "lost"]})
 
@@ -93,3 +93,17 @@ def test_marks_stand_for_what_is_up_to_date(plan):
     settle(plan)
     assert not plan.mark("02_rfm").exists() and plan.mark("03_clustering").exists()
     assert read_json(plan.folder / "metrics.json") == {"02_rfm": {"customers": 3}, "03_clustering": {"customers": 2}}
+
+
+def test_what_failed_and_what_waits_for_it_are_behind(plan):
+    assert list(standings(plan)) == ["01_eda", "04_recommenders", "05_ab_analysis"]
+    failure = plan.folder / "failed" / "02_rfm.txt"
+    failure.parent.mkdir()
+    failure.write_text("02_rfm stopped: planted\n  where:    code cell 3\n")
+    assert "02_rfm" not in standings(plan), "its results are up to date, so the failure was another plan's"
+    Run("demo", "02_rfm").record(customers=3)
+    found = standings(plan)
+    assert found["02_rfm"] == Standing(
+        "the last run failed: 02_rfm stopped: planted", "02_rfm stopped: planted\n  where:    code cell 3"
+    )
+    assert found["03_clustering"] == Standing("it waits for 02_rfm")

@@ -72,8 +72,6 @@ def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], site:
 
     from customerlab.workbench import execute
 
-    tables = {table: source for step in steps for table, source in step.sources.items()}
-    execute.prepare_tables(plan, tables, lambda line: _say("data", line))
     broken = execute.run_all(plan, steps, _say)
     if site:
         _render(plan)
@@ -96,8 +94,12 @@ def _chosen(plan: Plan, names: tuple[str, ...]) -> list[Step]:
 
 def _render(plan: Plan) -> None:
     from customerlab.workbench import site as pages
+    from customerlab.workbench.standing import standings
 
-    _say("site", f"read it at {pages.render(plan).relative_to(plan.root)}")
+    page, behind = pages.render(plan), standings(plan)
+    for name, standing in behind.items():
+        _say(name, f"not up to date: {standing.why}")
+    _say("site", f"read it at {page.relative_to(plan.root)}" + ("; it says what is not up to date" if behind else ""))
 
 
 @main.command()
@@ -246,7 +248,8 @@ def data_prepare(tables: tuple[str, ...], run_name: str) -> None:
                 f"run {run_name!r} reads no table {table!r}", where="TABLE", expected=suggest(table, plan.tables)
             )
     wanted = {table: source for table, source in plan.tables.items() if table in tables or not tables}
-    execute.prepare_tables(plan, wanted, lambda line: _say("data", line))
+    if execute.prepare_tables(plan, wanted, lambda line: _say("data", line)):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -71,19 +71,31 @@ def _sections(notebook: Any) -> dict[int, str]:
     return found
 
 
-def prepare_tables(plan: Plan, tables: dict[str, str], say: Say) -> None:
-    """Bring a run's tables up to date, before any kernel starts.
+def prepare_tables(plan: Plan, tables: dict[str, str], say: Say) -> list[str]:
+    """Bring some of a run's tables up to date, before any kernel starts.
 
-    Raises
-    ------
-    DataError
-        If data are missing or cannot be used.
+    Returns
+    -------
+    list of str
+        The tables that cannot be used. What was said of each is kept in `failed/` for the notebooks that open it.
     """
+    unusable, said = [], set()
     for table, source in tables.items():
-        prepared = prepare(plan.root, plan.folder, table, source)
+        try:
+            prepared = prepare(plan.root, plan.folder, table, source)
+        except CustomerlabError as error:
+            unusable.append(table)
+            if str(error) not in said:  # two tables may come from one file
+                said.add(str(error))
+                say(f"FAILED  {error}")
+            for step in plan.included:
+                if table in step.sources:
+                    _keep_failed(plan, step, None, error)
+            continue
         if prepared.made:
             read, kept = prepared.report["ladder"][0]["rows_left"], prepared.report["rows"]
             say(f"table {table:<13} {read:>9,} rows read, {kept:>9,} kept   from {source}")
+    return unusable
 
 
 def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbformat.NotebookNode:
@@ -114,7 +126,8 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
     remove_tree(staging)  # what a killed run may have left
     begin = time.monotonic()
     try:
-        prepare_tables(plan, step.sources, lambda _: None)
+        for table, source in step.sources.items():
+            prepare(plan.root, plan.folder, table, source)
         (staging / "artifacts").mkdir(parents=True)
         notebook = _execute(plan, step, staging, say, inject=inject)
         seconds = time.monotonic() - begin
@@ -128,7 +141,7 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
                 f"{step.name} could not be written: {error.strerror or error}", where=f"outputs/{plan.run}/",
                 expected="room on the disk and the right to write", do="free some space and run again",
             )  # fmt: skip
-        _keep_failed(plan, step, staging, error)
+        _keep_failed(plan, step, staging / f"{step.name}.ipynb", error)
         raise error from None
     finally:
         remove_tree(staging)
@@ -202,41 +215,45 @@ def _publish(plan: Plan, step: Step, staging: Path, notebook: nbformat.NotebookN
     assemble(plan.folder)
 
 
-def _keep_failed(plan: Plan, step: Step, staging: Path, error: Exception) -> None:
+def _keep_failed(plan: Plan, step: Step, partial: Path | None, error: Exception) -> None:
     failed = plan.folder / "failed"
     try:
+        forget_failure(plan, step)
         with written_aside(failed / f"{step.name}.txt") as aside:
             aside.write_text(f"{error}\n", encoding="utf-8")
-        partial = staging / f"{step.name}.ipynb"
-        if partial.is_file():
+        if partial and partial.is_file():
             partial.replace(failed / partial.name)
     except OSError:
         return  # the disk is full: the message on the terminal has to do
 
 
 def run_all(plan: Plan, steps: list[Step], say: Callable[[str, str], None]) -> list[str]:
-    """Execute some steps in order; a failing one stops only those that read what it makes.
+    """Prepare the tables of some steps and execute these in order; what fails stops only those that read it.
 
     Returns
     -------
     list of str
         The names of the steps that failed or were not reached.
     """
+    tables = {table: source for step in steps for table, source in step.sources.items()}
+    lacking = {f"the {table} table" for table in prepare_tables(plan, tables, lambda line: say("data", line))}
     broken: list[str] = []
-    unmade: set[str] = set()
     for step in steps:
-        lacking = sorted(unmade.intersection(step.notebook.loads))
+        needs = [*(f"the {table} table" for table in step.sources), *step.notebook.loads]
+        missing = [name for name in needs if name in lacking]
         try:
-            if lacking:
-                raise RunError(f"not run: {', '.join(lacking)} was not made", where=step.name)
-            say(step.name, f"starts: {step.notebook.title}")
-            for note in step.notes:
-                say(step.name, note)
-            run_step(plan, step, lambda line, name=step.name: say(name, line))  # type: ignore[misc]
+            if missing:
+                say(step.name, f"not run: {missing[0]} could not be made")
+            else:
+                say(step.name, f"starts: {step.notebook.title}")
+                for note in step.notes:
+                    say(step.name, note)
+                run_step(plan, step, lambda line, name=step.name: say(name, line))  # type: ignore[misc]
+                continue
         except CustomerlabError as error:
             say(step.name, f"FAILED  {error}")
-            broken.append(step.name)
-            unmade |= set(step.notebook.saves)
+        broken.append(step.name)
+        lacking |= set(step.notebook.saves)
     return broken
 
 
@@ -246,11 +263,6 @@ def refresh(plan: Plan, steps: list[Step], say: Callable[[str, str], None]) -> N
         executed = run_step(plan, step, lambda line, name=step.name: say(name, line), inject=False)  # type: ignore[misc]
         with written_aside(step.notebook.path) as aside:
             nbformat.write(executed, aside)
-
-
-def failures(folder: Path) -> dict[str, str]:
-    """The notebooks whose last execution failed, with what was said."""
-    return {path.stem: path.read_text(encoding="utf-8").strip() for path in sorted((folder / "failed").glob("*.txt"))}
 
 
 def executed(folder: Path) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from pygments.formatters import HtmlFormatter
 
 from customerlab.data.project import read_json, write_json, written_aside
 from customerlab.data.tables import TABLES
-from customerlab.workbench.execute import executed, failures
+from customerlab.workbench.execute import executed
 from customerlab.workbench.plan import Plan, Step
-from customerlab.workbench.standing import TEMPLATES, pages_state
+from customerlab.workbench.standing import TEMPLATES, Standing, pages_state, standings
 
 
 def render(plan: Plan) -> Path:
@@ -32,15 +32,17 @@ def render(plan: Plan) -> Path:
         The front page, `outputs/<run>/site/index.html`.
     """
     folder = plan.folder / "site"
-    manifest, failed = executed(plan.folder), failures(plan.folder)
+    manifest, behind = executed(plan.folder), standings(plan)
     pages = [step for step in plan.included if (plan.folder / f"{step.name}.ipynb").is_file() and step.name in manifest]
     for place, step in enumerate(pages):
         before = pages[place - 1] if place else None
         after = pages[place + 1] if place + 1 < len(pages) else None
-        _write(folder / f"{step.name}.html", _page(plan, step, manifest[step.name], before, after, failed))
+        _write(
+            folder / f"{step.name}.html", _page(plan, step, manifest[step.name], before, after, behind.get(step.name))
+        )
     for old in set(folder.glob("*.html")) - {folder / f"{step.name}.html" for step in pages}:
         old.unlink()
-    _write(folder / "index.html", _front(plan, pages, manifest, failed))
+    _write(folder / "index.html", _front(plan, pages, manifest, behind))
     write_json(plan.folder / ".state" / "site.json", pages_state(plan))
     return folder / "index.html"
 
@@ -66,7 +68,7 @@ def _environment() -> Environment:
 
 
 def _page(
-    plan: Plan, step: Step, entry: dict[str, Any], before: Step | None, after: Step | None, failed: dict[str, str]
+    plan: Plan, step: Step, entry: dict[str, Any], before: Step | None, after: Step | None, behind: Standing | None
 ) -> str:
     notebook = read(plan, step)
     exporter = HTMLExporter(template_name="site", extra_template_basedirs=[str(TEMPLATES)])
@@ -76,7 +78,7 @@ def _page(
         resources={
             "page": {
                 "style": _style(), "run": plan.run, "step": step, "entry": entry, "before": before, "after": after,
-                "contents": contents(notebook), "failed": failed.get(step.name),
+                "contents": contents(notebook), "behind": behind,
             },
         },
     )  # fmt: skip
@@ -108,7 +110,7 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
     return [(heading, match[1]) for heading, match in zip(headings, found, strict=True) if match]
 
 
-def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], failed: dict[str, str]) -> str:
+def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict[str, Standing]) -> str:
     tables = {t: r for step in pages for t, r in manifest[step.name]["tables"].items()}
     reports = {t: read_json(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
     latest = manifest[pages[-1].name] if pages else {"software": {}, "commit": None}
@@ -120,7 +122,8 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], failed: dict
             run=plan.run,
             steps=plan.steps,
             findings={step.name: findings(read(plan, step)) for step in pages},
-            failed=failed,
+            behind=behind,
+            finished={step.name: manifest[step.name]["finished_at"] for step in pages},
             reports={table: report for table, report in reports.items() if report},
             software=latest["software"],
             commit=latest["commit"],

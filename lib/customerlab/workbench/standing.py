@@ -6,6 +6,7 @@ files say nothing, so results written by hand are seen, and data put back as the
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from customerlab.data.fingerprint import code_digest
@@ -47,12 +48,45 @@ def table_due(plan: Plan, table: str) -> bool:
 def pages_state(plan: Plan) -> str:
     """Digest of all that the pages of a run are rendered from."""
     said = [[s.name, s.left_out, *s.notes, *map(s.notebook.source, s.notebook.cells)] for s in plan.steps]
+    said += [[name, standing.why, standing.failure] for name, standing in standings(plan).items()]
     templates = [path for path in TEMPLATES.rglob("*") if path.is_file()]
     results = [plan.folder / f"{step.name}.ipynb" for step in plan.included]
     results += [plan.folder / "manifest.json", *(plan.folder / "tables").glob("*.json")]
-    failed = (plan.folder / "failed").glob("*.txt")
-    files = [f"{path.name} {_digest(path)}" for path in sorted([*templates, *results, *failed])]
+    files = [f"{path.name} {_digest(path)}" for path in sorted([*templates, *results])]
     return text_digest(json.dumps(said), *files, code_digest([RENDERER]))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Why the results of a step are not those that its plan asks for.
+
+    Attributes
+    ----------
+    why : str
+        As a clause.
+    failure : str
+        What the last run said of it, where it failed.
+    """
+
+    why: str
+    failure: str = ""
+
+
+def standings(plan: Plan) -> dict[str, Standing]:
+    """The steps of a run that are not up to date, in order."""
+    found: dict[str, Standing] = {}
+    for step in plan.included:
+        why = due(plan, step)
+        waits = [name for name in found if set(plan.step(name).notebook.saves) & set(step.notebook.loads)]
+        failure = plan.folder / "failed" / f"{step.name}.txt"
+        if why and failure.is_file():
+            said = failure.read_text(encoding="utf-8").strip()
+            found[step.name] = Standing(f"the last run failed: {said.splitlines()[0]}", said)
+        elif waits:
+            found[step.name] = Standing(f"it waits for {waits[0]}")
+        elif why:
+            found[step.name] = Standing(why)
+    return found
 
 
 def forget_failure(plan: Plan, step: Step) -> None:
