@@ -301,6 +301,15 @@ def test_a_cell_that_ends_the_kernel_is_no_success(project):
     assert not (project / "outputs" / "demo" / "artifacts" / "experiment_effects.parquet").exists()
 
 
+def test_a_kernel_that_has_done_its_work_is_not_interrupted(project):
+    """What an idle kernel says of an interrupt looks like an error of the run."""
+    handler = "lambda *_: open('interrupted', 'w').close()"
+    asks = f"\nget_ipython().kernel.saved_sigint_handler = {handler}  # for when the cell has ended"
+    edit(project, "05_ab_analysis", lambda n: n.cells[-1].update(source=n.cells[-1].source + asks))
+    done = call(project, "customerlab", "run", "05", "--no-site")
+    assert not (project / "notebooks" / "interrupted").exists() and "KeyboardInterrupt" not in done.stderr
+
+
 def test_a_failed_check_is_no_success(project):
     edit(project, "05_ab_analysis", lambda n: n.cells[-1].update(source="checks(shares_sum_to_one=False)"))
     done = call(project, "customerlab", "run", "05", "--no-site", check=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 import nbformat
 import papermill
+from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -26,6 +27,18 @@ from customerlab.workbench.standing import forget_failure
 Say = Callable[[str], None]
 # One thread a kernel for the numerical libraries: notebooks run side by side, and sums keep their last digits.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class UninterruptedKernels(AsyncKernelManager):
+    """Kernels that are asked to end without being interrupted first.
+
+    jupyter_client interrupts every kernel that it shuts down, lest it be busy. One that has run its last cell is idle,
+    or about to be, and then says on the terminal that it caught a KeyboardInterrupt, though all is well.
+    """
+
+    async def _async_interrupt_kernel(self) -> None:
+        if not self.shutting_down:
+            await super()._async_interrupt_kernel()
 
 
 class FollowedEngine(NBClientEngine):
@@ -55,7 +68,8 @@ class FollowedEngine(NBClientEngine):
         # A short one, because the path of a socket may have about 100 characters.
         with tempfile.TemporaryDirectory(prefix="clab-") as sockets:
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
-            return super().execute_managed_notebook(nb_man, kernel_name, config=config, **kwargs)
+            kwargs |= {"config": config, "kernel_manager_class": UninterruptedKernels}
+            return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
 
 
 papermill_engines.register("followed", FollowedEngine)
