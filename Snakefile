@@ -8,6 +8,7 @@ import sys
 
 from customerlab.data.project import find_root
 from customerlab.errors import CustomerlabError
+from customerlab.workbench.lock import hold
 from customerlab.workbench.plan import make_plan
 from customerlab.workbench.standing import settle
 
@@ -15,6 +16,7 @@ RUN = str(config.get("run", "demo") or "")  # Snakemake makes None of an empty t
 try:
     plan = make_plan(find_root(), RUN)
     if workflow.is_main_process:
+        hold(plan)
         settle(plan)
 except (CustomerlabError, OSError) as error:
     sys.exit(f"error: {error}")
@@ -69,7 +71,7 @@ for step in plan.included:
         params:
             notebook=step.name,
         shell:
-            "customerlab run {params.notebook} --run {RUN} --no-site"
+            "CUSTOMERLAB_HELD=1 customerlab run {params.notebook} --run {RUN} --no-site"
 
 
 rule site:

@@ -345,6 +345,27 @@ def test_a_killed_run_leaves_earlier_results_and_can_be_repeated(project):
     assert started(done.stdout) == ["02_rfm"] and digests(out / "artifacts") != before
 
 
+def test_a_run_is_executed_by_one_process_at_a_time(project):
+    code = (
+        "import time; from pathlib import Path; from customerlab.workbench.lock import hold\n"
+        "from customerlab.workbench.plan import make_plan\n"
+        "hold(make_plan(Path.cwd(), 'demo')); print('held', flush=True); time.sleep(300)"
+    )
+    holder = subprocess.Popen([BIN / "python", "-c", code], cwd=project, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    try:
+        for words in (SNAKEMAKE, ("customerlab", "run", "05"), ("customerlab", "refresh", "05")):
+            done = call(project, *words, check=False)
+            assert done.returncode == 1 and started(done.stdout) == []
+            assert f"run 'demo' is being executed by process {holder.pid}\n" in done.stderr
+            assert "wait until it has ended" in done.stderr
+        assert "read it at" in call(project, "customerlab", "site").stdout, "looking is allowed"
+    finally:
+        holder.kill()
+        holder.wait()
+    assert started(call(project, "customerlab", "run", "05", "--no-site").stdout) == ["05_ab_analysis"]
+
+
 def test_a_full_disk_is_named_and_earlier_results_stay(project):
     call(project, "customerlab", "run", "05", "--no-site")
     out = project / "outputs" / "demo"

@@ -60,9 +60,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     ['a.txt']
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(".aside-*"):  # by runs that were killed
-        if left.stat().st_mtime < time.time() - ABANDONED:
-            remove_tree(left)
+    remove_abandoned(path.parent, ".aside-*")
     with tempfile.TemporaryDirectory(prefix=".aside-", dir=path.parent) as folder:
         aside = Path(folder) / path.name
         yield aside
@@ -124,6 +122,13 @@ class DigestCache:
 def remove_tree(path: Path) -> None:
     """Remove a folder that may not be there."""
     shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_abandoned(folder: Path, pattern: str) -> None:
+    """Remove what processes that were killed have left half-written in a folder, a day later."""
+    for left in folder.glob(pattern):
+        if left.stat().st_mtime < time.time() - ABANDONED:
+            remove_tree(left)
 
 
 def relative(path: Path, root: Path) -> str:

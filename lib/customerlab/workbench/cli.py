@@ -11,6 +11,7 @@ import click
 from customerlab.data.project import find_root
 from customerlab.data.yaml_files import suggest
 from customerlab.errors import CustomerlabError, ParameterError, RunError
+from customerlab.workbench.lock import hold
 from customerlab.workbench.plan import Plan, Step, make_plan
 
 
@@ -70,6 +71,7 @@ def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], site:
     if not steps:
         raise RunError(f"nothing in run {run_name!r} can be executed", where="the lines above say why")
 
+    hold(plan)
     from customerlab.workbench import execute
 
     broken = execute.run_all(plan, steps, _say)
@@ -116,6 +118,7 @@ def refresh(notebooks: tuple[str, ...]) -> None:
     from customerlab.workbench import execute
 
     plan = make_plan(find_root(), "demo")
+    hold(plan)
     steps = _chosen(plan, notebooks)
     broken = execute.run_all(
         plan, steps, _say

@@ -16,7 +16,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from customerlab.data.prepare import prepare
-from customerlab.data.project import read_json, remove_tree, write_json, written_aside
+from customerlab.data.project import read_json, remove_abandoned, remove_tree, write_json, written_aside
 from customerlab.errors import CustomerlabError, RunError
 from customerlab.workbench.manifest import assemble, entry
 from customerlab.workbench.normalise import normalise
@@ -136,13 +136,14 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
     CustomerlabError
         If the notebook does not come to its end. Earlier results stay, and the partial copy goes to `failed/`.
     """
-    staging = plan.folder / ".staging" / step.name
-    remove_tree(staging)  # what a killed run may have left
-    begin = time.monotonic()
+    begin, aside = time.monotonic(), plan.folder / ".staging"
+    aside.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(aside, "*")
+    staging = Path(tempfile.mkdtemp(prefix=f"{step.name}-", dir=aside))
     try:
         for table, source in step.sources.items():
             prepare(plan.root, plan.folder, table, source)
-        (staging / "artifacts").mkdir(parents=True)
+        (staging / "artifacts").mkdir()
         notebook = _execute(plan, step, staging, say, inject=inject)
         seconds = time.monotonic() - begin
         if inject:
