@@ -288,7 +288,19 @@ def test_what_make_run_cannot_begin_is_said(project):
 def test_a_missing_artefact_names_its_notebook(project):
     done = call(project, "customerlab", "run", "03", "--no-site", check=False)
     assert done.returncode == 1
-    assert "rfm_segments has not been made" in done.stdout and "customerlab run 02 --run demo" in done.stdout
+    assert (
+        "[03_clustering] FAILED  03_clustering stopped: rfm_segments has not been made in run 'demo'\n" in done.stdout
+    )
+    assert done.stdout.count("  do: ") == 1 and "do:       customerlab run 02 --run demo\n" in done.stdout
+
+
+def test_an_error_in_a_notebook_names_the_parameter_and_where_it_is_set(project):
+    (project / "params" / "demo.yml").write_text('run: demo\nas_of: "2020-01-01"\n')
+    done = call(project, "customerlab", "run", "02", "--no-site", check=False)
+    message = (project / "outputs" / "demo" / "failed" / "02_rfm.txt").read_text()
+    assert done.returncode == 1 and message.strip() in done.stdout
+    assert message.startswith("02_rfm stopped: ") and "2020-01-01" in message
+    assert "as_of = '2020-01-01'" in message and "set as_of in params/demo.yml" in message
 
 
 def test_a_cell_that_ends_the_kernel_is_no_success(project):

@@ -67,6 +67,22 @@ def test_wrong_values_are_refused(name, value):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("as_of", "2024-02-31", "a day YYYY-MM-DD: "),
+        ("pattern", "(unclosed", "a regular expression: "),
+        ("seed", -1, "a whole number from 0 to 4294967295: "),
+        ("share", 2, "a number from 0.1 to 0.9: "),
+    ],
+)
+def test_what_is_expected_is_said_in_words(name, value, expected):
+    table = parse_parameters(CELL + "seed: int = 7  # of every random choice (0 to 4294967295)\n", "cell")
+    with pytest.raises(ParameterError) as caught:
+        table[name].check(value, "here")
+    assert f"expected: {expected}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "cell",
     [
         "x = 1",

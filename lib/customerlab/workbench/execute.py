@@ -1,6 +1,7 @@
 """Execute notebooks: aside from the results, followed on the terminal, published whole or not at all."""
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -178,10 +179,7 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
             progress_bar=False,
         )
     except PapermillExecutionError as error:
-        raise RunError(
-            f"{step.name} stopped: {error.ename}: {error.evalue}", where=f"code cell {error.exec_count}: {_first_line(error.source)}",
-            do=f"open outputs/{plan.run}/failed/{step.name}.ipynb, mend the cause and run again",
-        ) from None  # fmt: skip
+        raise _stopped(plan, step, error) from None
     except DeadKernelError:
         raise RunError(
             f"the kernel of {step.name} died", where="the cell that was running", expected="memory for its data",
@@ -192,6 +190,22 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
     notebook = nbformat.read(staging / f"{step.name}.ipynb", as_version=4)
     _check_complete(step, staging, notebook)
     return normalise(notebook)
+
+
+def _stopped(plan: Plan, step: Step, error: PapermillExecutionError) -> RunError:
+    """The error of a cell, as one of ours: with the parameters that it names or uses, and where these are set."""
+    own = dict(re.findall(r"\n  (where|expected|do): +(.*)", error.evalue))  # as a CustomerlabError writes them
+    what = error.evalue.partition("\n  ")[0] if own else f"{error.ename}: {error.evalue}"
+    file = f"params/{plan.run}.yml"
+    named = [name for name in step.parameters if name != "run" and re.search(rf"\b{name}\b", what)]
+    used = [name for name in step.parameters if name != "run" and re.search(rf"\b{name}\b", error.source)]
+    values = ", ".join(f"{name} = {step.parameters[name]!r}" for name in dict.fromkeys(named + used))
+    cell = f"code cell {error.exec_count}: {_first_line(error.source)}" + (f" ({values}; {file})" if values else "")
+    look = f"open outputs/{plan.run}/failed/{step.name}.ipynb, mend the cause and run again"
+    return RunError(
+        f"{step.name} stopped: {what}", where="; ".join(filter(None, [own.get("where"), cell])),
+        expected=own.get("expected", ""), do=own.get("do") or (f"set {named[0]} in {file}, or {look}" if named else look),
+    )  # fmt: skip
 
 
 def _first_line(source: str) -> str:

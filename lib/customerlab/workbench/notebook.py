@@ -34,9 +34,9 @@ class Parameter:
         The range, from ``(LOW to HIGH)`` in the comment.
     choices : tuple of str
         The allowed words, from ``(one of A, B)`` in the comment.
-    form : callable or None
-        Raises where a text has not the form that the comment asks for: ``(YYYY-MM-DD)``, or ``(regular expression)``.
-        An empty text stays allowed.
+    form : str
+        The form of a text, ``YYYY-MM-DD`` or ``regular expression``, where the comment asks for it in brackets. An
+        empty text stays allowed.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
-    form: Callable[[str], object] | None = None
+    form: str = ""
 
     @property
     def expected(self) -> str:
@@ -54,8 +54,10 @@ class Parameter:
         text = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}.get(
             self.kind, f"a list of {self.kind[5:-1]}"
         )
-        if self.low is not None:
-            text += f" from {self.low:g} to {self.high:g}"
+        if self.low is not None and self.high is not None:
+            text += f" from {_spelled(self.low)} to {_spelled(self.high)}"
+        if self.form:
+            text = FORMS[self.form][0]
         if self.choices:
             text = "one of " + ", ".join(self.choices)
         return f"{text}: {self.help}"
@@ -87,12 +89,20 @@ def _day(text: str) -> None:
         raise ValueError(text)
 
 
-FORMS: dict[str, Callable[[str], object]] = {"(YYYY-MM-DD)": _day, "(regular expression)": re.compile}
+# in words, and what raises where a text has not this form
+FORMS: dict[str, tuple[str, Callable[[str], object]]] = {
+    "YYYY-MM-DD": ("a day YYYY-MM-DD", _day),
+    "regular expression": ("a regular expression", re.compile),
+}
 
 
-def _passes(form: Callable[[str], object], text: str) -> bool:
+def _spelled(number: float) -> str:
+    return f"{number:.0f}" if number.is_integer() else f"{number:g}"
+
+
+def _passes(form: str, text: str) -> bool:
     try:
-        form(text)
+        FORMS[form][1](text)
     except (ValueError, re.error):
         return False
     return True
@@ -149,7 +159,7 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
         parameter = Parameter(
             name, kind, default, text,
             float(bounds[1]) if bounds else None, float(bounds[2]) if bounds else None,
-            tuple(re.split(r",\s*", words[1])) if words else (), next((form for mark, form in FORMS.items() if mark in text), None),
+            tuple(re.split(r",\s*", words[1])) if words else (), next((form for form in FORMS if f"({form})" in text), ""),
         )  # fmt: skip
         parameter.check(default, f"{where}, default")
         found[name] = parameter
