@@ -140,9 +140,8 @@ def test_a_format_of_an_unknown_column_is_refused(capsys, monkeypatch):
 def test_a_figure_is_shown_with_alt_text_and_caption(capsys, monkeypatch):
     from customerlab.figures.rfm import lorenz
 
-    picture, again = (
-        lorenz(pd.DataFrame({"share_of_customers": [0, 1], "share_of_revenue": [0, 1]}), 0.0) for _ in range(2)
-    )
+    curve = pd.DataFrame({"share_of_holders": [0, 1], "share_of_revenue": [0, 1]})
+    picture, again = (lorenz({"customers": (curve, 0.0)}) for _ in range(2))
     image, caption = shown(capsys, monkeypatch, picture, "How uneven?")
     assert image["text/plain"] == picture.alt and "Gini 0.00" in picture.alt
     assert caption["text/plain"] == "How uneven?"
