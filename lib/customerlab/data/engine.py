@@ -1,14 +1,38 @@
-"""The engine that the big tables stay in: any Ibis back end, DuckDB in this process unless the run says otherwise."""
+"""The engine that the big tables stay in: any Ibis back end, DuckDB in this process unless the run says otherwise.
 
+`docs/engines.md` says how a team on Spark or BigQuery runs the workbench, and what has been tested.
+"""
+
+import atexit
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
+from customerlab.data.project import text_digest
 from customerlab.errors import ParameterError
 
 DEFAULT = "duckdb://"
+
+# What a Spark session must have for the numbers to be those of DuckDB.
+SPARK_ALWAYS = {
+    # Times are naive. Whatever Spark turns into an instant on the way goes through this zone, which has no clock
+    # changes, and not through the machine's, in which some times do not exist and others exist twice.
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
+    # A sum that does not fit, a text that is no number, a division by zero: an error, not NULL as Spark 3 has it.
+    "spark.sql.ansi.enabled": "true",
+    # Results cross as Arrow tables: row by row, times would pass through the zone of the Python process.
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.execution.arrow.pyspark.fallback.enabled": "false",
+}
+# What a session that is started here has besides, unless the address or Spark's own configuration says otherwise.
+SPARK_QUIET = {"spark.app.name": "customerlab", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 
 
 def connect(url: str = DEFAULT) -> Any:
@@ -17,7 +41,9 @@ def connect(url: str = DEFAULT) -> Any:
     Parameters
     ----------
     url : str
-        For example ``duckdb://`` (in this process).
+        For example ``duckdb://`` (in this process), ``duckdb://?threads=2&memory_limit=4GB`` or
+        ``pyspark://?spark.master=local[2]`` (any setting of Spark may follow; a session that this process has already
+        is used, and `spark.remote` names a Spark Connect server).
 
     Raises
     ------
@@ -29,16 +55,67 @@ def connect(url: str = DEFAULT) -> Any:
     >>> connect("duckdb://").name
     'duckdb'
     """
-    try:
-        return ibis.connect(url)
-    except Exception as error:  # each back end has errors of its own; each means that the address does not work
-        raise ParameterError(
-            f"cannot connect to the engine {url!r}: {' '.join(str(error).split())[:300]}",
-            where="parameter engine",
-            expected="an Ibis address whose back end is installed, such as duckdb://",
-        ) from None
+    with tempfile.TemporaryFile() as log:  # gone when it is closed; a running Spark still writes into it
+        try:
+            return _spark(url, log) if url.startswith("pyspark://") else ibis.connect(url)
+        except Exception as error:  # each back end has errors of its own; each means that the address does not work
+            log.seek(0)
+            said = " ".join(f"{error} {log.read().decode(errors='replace')}".split())
+            raise ParameterError(
+                f"cannot connect to the engine {url!r}: {said[:600]}",
+                where="parameter engine",
+                expected="an Ibis address whose back end is installed, such as duckdb://",
+                do="docs/engines.md says what each engine needs",
+            ) from None
+
+
+def _spark(url: str, log: Any) -> Any:
+    """A connection to Spark that gives DuckDB's numbers and writes nothing into a notebook.
+
+    `ibis.connect` cannot do it: it sets every setting of the address on the running session once more, which Spark
+    refuses for those that count at the start only, such as the master or the memory.
+    """
+    import pyspark
+    from pyspark.java_gateway import launch_gateway
+    from pyspark.sql import SparkSession
+
+    address = urlsplit(url)
+    settings = dict(parse_qsl(address.query))
+    if address.path.strip("/"):  # as Ibis has it: the folder of the tables that Spark itself manages
+        settings["spark.sql.warehouse.dir"] = address.path
+    remote = "spark.remote" in settings or "SPARK_REMOTE" in os.environ
+    started = SparkSession.getActiveSession() is None
+    if started and not remote:
+        conf = pyspark.SparkConf().setAll([*SPARK_QUIET.items(), *settings.items(), *SPARK_ALWAYS.items()])
+        # Java's own stderr would become output of the notebook's cell.
+        context = pyspark.SparkContext(conf=conf, gateway=launch_gateway(conf, {"stderr": log}))
+        context.setLogLevel("ERROR")
+        settings = {}
+    builder = SparkSession.builder
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    if started:
+        atexit.register(session.stop)
+    plain = ibis.pyspark.connect(session, **SPARK_ALWAYS)
+
+    class Spark(type(plain)):  # type: ignore[misc]
+        """Times in pandas to the microsecond, as DuckDB has them; pyspark makes them nanoseconds."""
+
+        def execute(self, expr: ir.Expr, /, **options: Any) -> Any:
+            result = super().execute(expr, **options)
+            if isinstance(result, pd.DataFrame):
+                return result.astype(dict.fromkeys(result.select_dtypes("datetime").columns, "datetime64[us]"))
+            if isinstance(result, pd.Series) and result.dtype.kind == "M":
+                return result.astype("datetime64[us]")
+            return result
+
+    return Spark().connect(session)
 
 
 def open_table(con: Any, path: Path) -> ir.Table:
     """Open a prepared parquet file as a lazy table."""
-    return con.read_parquet(path, table_name=path.stem)
+    # The name is the file's own: a Spark session is shared by all runs of a process, and a view of the same name would
+    # turn one run's table into another's.
+    path = path.resolve()
+    return con.read_parquet(path, table_name=f"{path.stem}_{text_digest(str(path))[:12]}")

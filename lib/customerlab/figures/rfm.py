@@ -113,14 +113,14 @@ def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
         axis.plot(x, y, color=colour, linestyle=line, linewidth=2, label=f"{holders} (Gini {gini:.2f})")
         low = float(np.interp(0.8, x, y))
         said.append(
-            f"{holders}: Gini {gini:.2f}, the lower 80 % bring {percent(low)} of revenue, the other 20 % {percent(1 - low)}"
+            f"{holders} with Gini {gini:.2f}, the lower 80 % bring {percent(low)} of revenue, the other 20 % {percent(1 - low)}"
         )
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
     axis.set_xlabel("share of customers or products, smallest first")
     axis.set_ylabel("share of revenue")
     axis.legend(loc="upper left")
-    return Picture(figure, f"Lorenz curves of revenue. {'. '.join(said).capitalize()}.")
+    return Picture(figure, f"Lorenz curves of revenue: {'; '.join(said)}.")
 
 
 @styled
