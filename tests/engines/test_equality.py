@@ -32,6 +32,22 @@ from customerlab.data.fetch import locate
 from customerlab.data.prepare import prepare
 from helpers import ROOT
 
+
+def segments_on(transactions: ir.Table, day: pd.Timestamp) -> pd.DataFrame:
+    """The segments of a day."""
+    return rfm.segment(rfm.score(rfm.features(transactions, day)))
+
+
+def later_than(day: str) -> pd.Timestamp:
+    """Sixty days after a day."""
+    return pd.Timestamp(day) + pd.Timedelta(days=60)
+
+
+def by_id(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows in an order of their own, where an expression promises none."""
+    return table.sort_values(list(table.columns), ignore_index=True)
+
+
 # Each: tables of one engine in, what the method makes of them out.
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.totals": lambda s: explore.totals(s.transactions),
@@ -45,7 +61,28 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.cumulative": lambda s: explore.cumulative(explore.customers(s.transactions), "orders"),
     "explore.top_products": lambda s: explore.top_products(s.transactions, s.products, 50),
     "rfm.day_after": lambda s: rfm.day_after(s.transactions),
-    "rfm.features": lambda s: [rfm.features(s.transactions), rfm.features(s.transactions, s.middle)],
+    "rfm.before": lambda s: explore.totals(rfm.before(s.transactions, pd.Timestamp(s.middle))),
+    "rfm.by_customer": lambda s: rfm.by_customer(s.transactions),
+    "rfm.fetched": lambda s: by_id(rfm.fetched(s.transactions.filter(s.transactions.ordered_at < s.middle))),
+    "rfm.features": lambda s: [
+        rfm.features(s.transactions, returns=s.returns, net=True),
+        rfm.features(s.transactions, s.middle, returns=s.returns),
+    ],
+    "rfm.revenue_of": lambda s: rfm.revenue_of(s.transactions, "product_id"),
+    "rfm.later": lambda s: rfm.later(
+        s.transactions,
+        rfm.features(s.transactions, s.middle)["customer_id"],
+        pd.Timestamp(s.middle),
+        later_than(s.middle),
+    ),
+    "rfm.hold_out": lambda s: rfm.hold_out(
+        s.transactions,
+        lambda day: segments_on(s.transactions, day),
+        later_than(s.middle),
+        days=60,
+        order=list(rfm.RULES["segment"]),
+        seed=1,
+    ),
     "recommend.split_by_time": lambda s: recommend.split_by_time(s.transactions, 28, pattern=r"^P?\d+[02468]"),
     "recommend.whole_log": lambda s: recommend.whole_log(s.transactions),
     "experiment.outcomes_of": lambda s: experiment.outcomes_of(s.experiment),
@@ -82,7 +119,7 @@ class Shop:
 def shop(request, real_table, tmp_path_factory):
     """The demo shop, and Online Retail where it is on this machine."""
     name = request.param
-    source = {"transactions": name, "products": name, "experiment": SHOPS[name]["experiment"]}
+    source = {"transactions": name, "returns": name, "products": name, "experiment": SHOPS[name]["experiment"]}
     paths = {table: real_table(data_set, table).path for table, data_set in source.items()}
     log = pq.read_table(paths["transactions"])
     shuffled = tmp_path_factory.mktemp(name) / "transactions.parquet"

@@ -1,7 +1,7 @@
 """Recency, frequency and monetary value: features, scores, named segments, and whether they hold."""
 
 from customerlab.analysis.rfm.concentration import Concentration, concentration, revenue_of
-from customerlab.analysis.rfm.features import before, day_after, features
+from customerlab.analysis.rfm.features import before, by_customer, day_after, features, fetched
 from customerlab.analysis.rfm.holdout import (
     CHOSEN_BY,
     Holdout,
@@ -26,11 +26,13 @@ __all__ = [
     "Scored",
     "at_depths",
     "before",
+    "by_customer",
     "by_segment",
     "check_rules",
     "concentration",
     "day_after",
     "features",
+    "fetched",
     "flows",
     "gains",
     "hold_out",
