@@ -107,8 +107,10 @@ def _render(plan: Plan) -> None:
 @main.command()
 @_run_option
 def site(run_name: str) -> None:
-    """Render the pages of a run from its executed notebooks."""
-    _render(make_plan(find_root(), run_name))
+    """Render the pages of a run from its executed notebooks, with the texts that these have now."""
+    plan = make_plan(find_root(), run_name)
+    hold(plan)
+    _render(plan)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""Take out of an executed notebook what differs between two equal runs."""
+"""Executed notebooks as they are kept: without what differs between two equal runs, with the texts of their source."""
 
 import re
 from typing import Any
@@ -33,6 +33,30 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         for output in cell.get("outputs", []):
             _mask(output)
     return notebook
+
+
+def retold(executed: nbformat.NotebookNode, notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return an executed notebook with the texts and comments that its source has now, its outputs unchanged.
+
+    Parameters
+    ----------
+    executed : NotebookNode
+        As a run has left it, with a cell of injected parameters.
+    notebook : NotebookNode
+        Its source, whose code still computes the same: the code cells that are not empty are the same ones in order.
+    """
+    injected = [cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    results = iter([c for c in executed.cells if c.cell_type == "code" and c.source.strip() and c not in injected])
+    cells = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            result = next(results) if cell.source.strip() else {"outputs": [], "execution_count": None}
+            cell.outputs, cell.execution_count = result["outputs"], result["execution_count"]
+        cells.append(cell)
+        if "parameters" in cell.metadata.get("tags", []):
+            cells += injected
+    executed.cells = cells
+    return normalise(executed)
 
 
 def _mask(output: Any) -> None:

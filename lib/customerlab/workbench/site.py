@@ -14,6 +14,7 @@ from pygments.formatters import HtmlFormatter
 from customerlab.data.project import read_json, write_json, written_aside
 from customerlab.data.tables import TABLES
 from customerlab.workbench.execute import executed
+from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.standing import TEMPLATES, Standing, pages_state, standings
 
@@ -24,7 +25,7 @@ def render(plan: Plan) -> Path:
     Parameters
     ----------
     plan : Plan
-        The run; its notebooks are taken as they were last executed.
+        The run; its notebooks are taken as they were last executed, with the texts that they have now.
 
     Returns
     -------
@@ -35,6 +36,8 @@ def render(plan: Plan) -> Path:
     manifest, behind = executed(plan.folder), standings(plan)
     pages = [step for step in plan.included if (plan.folder / f"{step.name}.ipynb").is_file() and step.name in manifest]
     for place, step in enumerate(pages):
+        if manifest[step.name]["fingerprint"] == plan.fingerprint(step):
+            _retell(plan, step)
         before = pages[place - 1] if place else None
         after = pages[place + 1] if place + 1 < len(pages) else None
         _write(
@@ -83,6 +86,13 @@ def _page(
         },
     )  # fmt: skip
     return body
+
+
+def _retell(plan: Plan, step: Step) -> None:
+    """Bring the texts of an executed notebook up to date: no output depends on them, so nothing is executed."""
+    notebook = retold(read(plan, step), nbformat.read(step.notebook.path, as_version=4))
+    with written_aside(plan.folder / f"{step.name}.ipynb") as aside:
+        nbformat.write(notebook, aside)
 
 
 def read(plan: Plan, step: Step) -> nbformat.NotebookNode:
