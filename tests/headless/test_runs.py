@@ -448,7 +448,9 @@ def test_a_strangers_shop_runs_through_all_that_applies(project):
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["01_eda"]["revenue"] == pytest.approx((lines["Menge"] * lines["Preis"]).sum(), abs=0.005)
     assert metrics["01_eda"]["customers"] == lines["Kunde"].nunique() and metrics["01_eda"]["orders"] == 900
-    assert "Left out: the data set my_shop has no experiment table" in (out / "site" / "index.html").read_text()
+    index = (out / "site" / "index.html").read_text()
+    assert "Left out: the data set my_shop has no experiment table" in index
+    assert "Licence: not stated (add licence to my_shop in data/catalog.yml). Source: not stated (add citation" in index
     assert call(project, "customerlab", "run", "05", "--run", "my_shop", check=False).returncode == 1
 
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from customerlab.data.catalog import find_data_set, load_catalog
+from customerlab.data.fingerprint import table_fingerprint
 from customerlab.errors import CustomerlabError
 from customerlab.workbench.cli import main
 
@@ -32,6 +33,18 @@ def test_an_entry_is_read(project):
     assert entry.sources["log"].delimiter == ";"
     assert table.columns["ordered_at"].format == "%d.%m.%Y"
     assert table.clean == (("customer_missing", {}), ("order_cancelled", {"prefix": "S"}))
+
+
+def test_what_an_entry_does_not_state_is_said_with_the_key_that_would(project):
+    entry = find_data_set(write(project, GOOD), "shop")
+    assert entry.licence == "not stated (add licence to shop in data/catalog.yml)"
+    assert entry.citation == "not stated (add citation to shop in data/catalog.yml)"
+    stated = find_data_set(
+        write(project, GOOD.replace("A shop", "A shop\n  licence: CC0\n  citation: Our till.")), "shop"
+    )
+    assert (stated.licence, stated.citation) == ("CC0", "Our till")
+    states = [table_fingerprint(data_set, "transactions", ["digest"]) for data_set in (entry, stated)]
+    assert states[0] != states[1], "a licence that is stated later has to reach the pages"
 
 
 def test_shipped_entries(root):

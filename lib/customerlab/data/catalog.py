@@ -137,12 +137,17 @@ def _data_set(name: str, raw: Any) -> DataSet:
     return DataSet(
         name,
         str(raw["title"]),
-        str(raw.get("licence") or "not stated"),
-        str(raw.get("citation") or "not stated").strip().rstrip("."),
+        _stated(raw, "licence", name),
+        _stated(raw, "citation", name),
         sources,
         tables,
         raw.get("how_to_get"),
     )
+
+
+def _stated(raw: dict[str, Any], key: str, name: str) -> str:
+    """What notebooks and pages say of a data set, as the end of a sentence."""
+    return str(raw.get(key) or f"not stated (add {key} to {name} in {CATALOG})").strip().rstrip(".")
 
 
 def _items(raw: Any, where: str, key: str) -> list[tuple[str, Any]]:

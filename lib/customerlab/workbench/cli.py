@@ -176,7 +176,9 @@ def data_list() -> None:
         sources = data_set.sources.values()
         here = all(locate(root, source) is not None for source in sources)
         state = "here" if here else "can be downloaded" if all(obtainable(root, s) for s in sources) else "not here"
-        click.echo(f"{name}: {state}\n  {data_set.title} ({data_set.licence})\n  tables: {', '.join(data_set.tables)}")
+        click.echo(
+            f"{name}: {state}\n  {data_set.title}\n  licence: {data_set.licence}\n  tables: {', '.join(data_set.tables)}"
+        )
 
 
 @data.command("get")
