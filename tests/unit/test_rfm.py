@@ -43,7 +43,8 @@ def test_scores_by_hand():
     assert scores.tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5] and cuts.tolist() == [20, 40, 60, 80]
     scores, cuts = rfm.score_one(pd.Series([1, 2, 3, 4]), 2, low_is_good=True)
     assert scores.tolist() == [2, 2, 1, 1] and cuts.tolist() == [3], "fewer than three days score higher"
-    assert set(rfm.score_one(pd.Series([7.0] * 9), 5)[0]) == {1}
+    assert set(rfm.score_one(pd.Series([7.0] * 9), 5)[0]) == {3}, "no one is better than another"
+    assert rfm.score_one(pd.Series([7.0] * 3), 3, cuts=[1, 2])[0].tolist() == [3, 3, 3], "own cut-offs hold for all"
     with pytest.raises(ValueError, match="missing values"):
         rfm.score_one(pd.Series([1.0, np.nan]), 5)
 

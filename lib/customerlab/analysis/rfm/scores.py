@@ -38,7 +38,8 @@ def score_one(
 
     A value's score is one plus the number of thresholds that it exceeds (or, where low is good, stays below). Where
     many values are equal, some scores stay unused; nothing splits equal values, which rank-based scores do by the
-    order of rows.
+    order of rows. Values that are all the same say nothing of who is better, and get the middle score (unless
+    cut-offs are given).
 
     Parameters
     ----------
@@ -83,6 +84,8 @@ def score_one(
         np.sort(sign * given) if len(given) else np.quantile(signed, np.arange(1, bins) / bins, method="inverted_cdf")
     )
     scores = np.searchsorted(edges, signed, side="left") + 1
+    if not len(given) and signed.min() == signed.max():
+        scores[:] = (bins + 1) // 2
     return scores.astype("int64"), sign * edges
 
 
