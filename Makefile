@@ -1,13 +1,14 @@
 # make help lists what there is. Every target builds the environment first where that is due.
 SHELL := /bin/bash
 RUN ?= demo
+LINES ?= 1e6,1e7,1e8
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lab lint refresh site lock clean clean-venv
+.PHONY: help setup run test bench lab lint refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $(RUN) now"
@@ -32,6 +33,9 @@ run: $(READY) ## execute what has changed in a run, in parallel, and render its 
 
 test: $(READY) ## run all tests
 	@$(BIN)/python -m pytest
+
+bench: $(READY) ## what customer features cost beside pandas and a bare scan (LINES=1e6,1e7,1e8)
+	@$(BIN)/python tests/benchmarks/features.py --lines $(LINES)
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks

@@ -27,7 +27,7 @@ SPARK_ALWAYS = {
     "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
     # A sum that does not fit, a text that is no number, a division by zero: an error, not NULL as Spark 3 has it.
     "spark.sql.ansi.enabled": "true",
-    # Results cross as Arrow tables: row by row, times would pass through the zone of the Python process.
+    # Results cross as Arrow tables, not row by row: there may be millions of customers.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.execution.arrow.pyspark.fallback.enabled": "false",
 }
