@@ -178,3 +178,12 @@ def test_an_engine_that_cannot_be_reached_is_named(monkeypatch):
         with pytest.raises(Exception, match=f"cannot connect to the engine '{url}'") as error:
             connect(url)
         assert type(error.value).__name__ == "ParameterError" and "docs/engines.md" in str(error.value)
+
+
+def test_what_does_not_fit_into_memory_is_not_left_beside_the_notebooks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    con = connect("duckdb://?memory_limit=60MB&threads=1")
+    con.raw_sql("CREATE TEMP TABLE large AS SELECT hash(i) || 'x' AS x FROM range(5000000) AS t(i)")
+    assert con.table("large").count().to_pandas() == 5_000_000
+    assert list(tmp_path.iterdir()) == []
+    con.disconnect()

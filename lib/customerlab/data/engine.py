@@ -57,7 +57,7 @@ def connect(url: str = DEFAULT) -> Any:
     """
     with tempfile.TemporaryFile() as log:  # gone when it is closed; a running Spark still writes into it
         try:
-            return _spark(url, log) if url.startswith("pyspark://") else ibis.connect(url)
+            con = _spark(url, log) if url.startswith("pyspark://") else ibis.connect(url)
         except Exception as error:  # each back end has errors of its own; each means that the address does not work
             log.seek(0)
             said = " ".join(f"{error} {log.read().decode(errors='replace')}".split())
@@ -67,6 +67,10 @@ def connect(url: str = DEFAULT) -> Any:
                 expected="an Ibis address whose back end is installed, such as duckdb://",
                 do="docs/engines.md says what each engine needs",
             ) from None
+    if con.name == "duckdb" and con.settings["temp_directory"] == ".tmp":
+        # what does not fit into memory goes to the machine's own place for it, not into the notebooks' folder
+        con.settings["temp_directory"] = f"{tempfile.gettempdir()}/customerlab-{os.getpid()}"
+    return con
 
 
 def _spark(url: str, log: Any) -> Any:
