@@ -21,6 +21,7 @@ from customerlab.data.project import file_digest, read_json, relative, remove_tr
 from customerlab.data.tables import COVARIATE, TABLES, Column
 from customerlab.errors import DataError
 
+MEMORY = "4GB"  # what does not fit is staged on disk; DuckDB's own limit is most of the machine
 LARGEST_AMOUNT = 10**14  # what decimal(18, 4) holds
 
 
@@ -90,7 +91,7 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
     reading = False
     try:
         # A database file beside the target, so that a log larger than memory is staged on disk.
-        con = ibis.duckdb.connect(target.with_suffix(".duckdb"))
+        con = ibis.duckdb.connect(target.with_suffix(".duckdb"), memory_limit=MEMORY)
         reading = True
         columns = [m.column for m in table_map.columns.values() if m.column]
         text = read.read_text(con, paths, source, columns, target.parent)
