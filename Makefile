@@ -6,9 +6,10 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+SPARK := .venv/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lab lint refresh site lock clean clean-venv
+.PHONY: help setup spark run test bench lab lint refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $(RUN) now"
@@ -25,13 +26,20 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
+spark: $(SPARK) ## add Spark, the second engine, to .venv (470 MB; it needs Java 17 or 21)
+
+$(SPARK): $(READY) requirements-spark.lock
+	@echo "[spark] adding Spark from requirements-spark.lock (once; one to three minutes)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-spark.lock
+	@touch $(SPARK)
+
 run: $(READY) ## execute what has changed in a run, in parallel, and render its pages
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(JOBS) --quiet all --keep-going --nolock --rerun-incomplete \
 	  --rerun-triggers mtime --config 'run=$(RUN)' \
 	  || { echo "[$(RUN)] did not finish; the lines above say why (where none does: $(BIN)/snakemake --cores 1)" >&2; exit 1; }
 	@echo "[$(RUN)] up to date: open outputs/$(RUN)/site/index.html"
 
-test: $(READY) ## run all tests
+test: $(READY) $(SPARK) ## run all tests, on both engines
 	@$(BIN)/python -m pytest
 
 bench: $(READY) ## what customer features cost beside pandas and a bare scan (LINES=1e6,1e7,1e8)
@@ -49,9 +57,12 @@ refresh: $(READY) ## execute the committed notebooks again and store their outpu
 site: $(READY) ## render the pages of a run again
 	@$(BIN)/customerlab site --run $(RUN)
 
-lock: $(READY) ## renew requirements.lock (needs uv)
-	@uv pip compile pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 --upgrade \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet -o requirements.lock
+UV_LOCK := uv pip compile --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-annotate --no-header --quiet
+
+lock: $(READY) ## renew the locks (needs uv)
+	@$(UV_LOCK) pyproject.toml --extra dev --fork-strategy fewest -o requirements.lock
+	@sed -n 's/^spark = \["\(.*\)"\].*/\1/p' pyproject.toml | $(UV_LOCK) - -o requirements-spark.lock
 
 clean: ## remove the results of a run
 	@[[ "$(RUN)" =~ ^[A-Za-z][A-Za-z0-9_-]*$$ ]] || { echo "error: '$(RUN)' cannot name a run"; exit 1; }

@@ -16,9 +16,9 @@ def declared(root: Path) -> dict[str, Requirement]:
     return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
 
 
-def locked(root: Path) -> dict[str, list[Requirement]]:
+def locked(root: Path, name: str = "requirements.lock") -> dict[str, list[Requirement]]:
     found: dict[str, list[Requirement]] = {}
-    for line in re.findall(r"(?m)^[A-Za-z0-9][^\\\n]*", (root / "requirements.lock").read_text()):
+    for line in re.findall(r"(?m)^[A-Za-z0-9][^\\\n]*", (root / name).read_text()):
         requirement = Requirement(line.strip())
         found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
     return found
@@ -45,6 +45,17 @@ def test_lock_meets_every_declaration(root):
         for pinned in lock[name]:
             (pin,) = pinned.specifier
             assert pin.operator == "==" and pin.version in requirement.specifier
+
+
+def test_the_lock_of_spark_meets_the_extra_and_nothing_else(root):
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (wanted,) = map(Requirement, extras["spark"])
+    lock = locked(root, "requirements-spark.lock")
+    assert set(lock) == {"pyspark", "py4j"} and set(lock).isdisjoint(locked(root))
+    (pin,) = lock["pyspark"][0].specifier
+    assert pin.operator == "==" and pin.version in wanted.specifier
+    text = (root / "requirements-spark.lock").read_text()
+    assert "://" not in text and text.count("==") <= text.count("--hash=sha256:")
 
 
 def test_lock_has_hashes_and_no_addresses(root):
