@@ -26,6 +26,7 @@ from scipy.sparse import csr_matrix
 
 from customerlab import analysis
 from customerlab.analysis import experiment, explore, recommend, rfm
+from customerlab.analysis.explore import returning
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import open_table
 from customerlab.data.fetch import locate
@@ -53,13 +54,31 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.totals": lambda s: explore.totals(s.transactions),
     "explore.matching": lambda s: explore.totals(explore.matching(s.transactions, r"^P?\d+[02468]")),
     "explore.by_month": lambda s: explore.by_month(s.transactions),
+    "explore.by_weekday": lambda s: explore.by_weekday(s.transactions),
     "explore.by_weekday_hour": lambda s: explore.by_weekday_hour(s.transactions),
+    "explore.active_months": lambda s: returning.active_months(s.transactions),
+    "explore.new_and_returning": lambda s: explore.new_and_returning(s.transactions),
+    "explore.gaps": lambda s: explore.gaps(s.transactions),
+    "explore.cohorts": lambda s: explore.cohorts(s.transactions),
     "explore.baskets": lambda s: explore.baskets(s.transactions),
     "explore.customers": lambda s: explore.customers(s.transactions),
     "explore.spread": lambda s: explore.spread(explore.baskets(s.transactions), ["value", "products", "pieces"]),
     "explore.log_histogram": lambda s: explore.log_histogram(explore.baskets(s.transactions), "value"),
+    "explore.log_cumulative": lambda s: explore.log_cumulative(explore.baskets(s.transactions), "value"),
+    "explore.whole_histogram": lambda s: explore.whole_histogram(explore.baskets(s.transactions), "products"),
     "explore.cumulative": lambda s: explore.cumulative(explore.customers(s.transactions), "orders"),
+    "explore.top_tenth": lambda s: explore.top_tenth(s.transactions, s.returns),
     "explore.top_products": lambda s: explore.top_products(s.transactions, s.products, 50),
+    "explore.described": lambda s: explore.described(
+        explore.long_tail(s.transactions)["product_id"].head(9), s.products
+    ),
+    "explore.long_tail": lambda s: explore.long_tail(s.transactions),
+    "explore.together": lambda s: explore.together(s.transactions),
+    "explore.by_part": lambda s: explore.by_part(s.transactions, "country"),
+    "explore.by_category": lambda s: explore.by_category(s.transactions, s.products),
+    "explore.returns_by_month": lambda s: explore.returns_by_month(s.transactions, s.returns),
+    "explore.most_returned": lambda s: explore.most_returned(s.transactions, s.returns, s.products),
+    "explore.who_returns": lambda s: explore.who_returns(s.transactions, s.returns),
     "rfm.day_after": lambda s: rfm.day_after(s.transactions),
     "rfm.before": lambda s: explore.totals(rfm.before(s.transactions, pd.Timestamp(s.middle))),
     "rfm.by_customer": lambda s: rfm.by_customer(s.transactions),
@@ -93,7 +112,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
 # Variances, which have no exact decimals: equal to nine digits. Everything else is equal to the last bit.
 INEXACT = {"experiment.effects"}
 # What Ibis cannot say in BigQuery's words, and why. docs/engines.md tells.
-NOT_IN_BIGQUERY = {"explore.spread": "Quantile"}
+NOT_IN_BIGQUERY = dict.fromkeys(["explore.spread", "explore.whole_histogram", "explore.top_tenth"], "Quantile")
 
 SHOPS = {
     "demo": {"experiment": "demo", "control": "control", "middle": "2024-04-01"},

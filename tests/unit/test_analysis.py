@@ -7,84 +7,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import ndcg_score
 
-from customerlab.analysis import clustering, experiment, explore, recommend
+from customerlab.analysis import clustering, experiment, recommend
 from customerlab.analysis.recommend.metrics import at_k
 from customerlab.analysis.recommend.models import top
 from helpers import log
-
-LOG = log(
-    [
-        ("a", "1", "2024-01-30 09:15", "x", 2, 5.0),
-        ("a", "1", "2024-01-30 09:15", "y", 1, 1.0),
-        ("a", "2", "2024-02-10 23:59", "x", 1, 5.0),
-        ("b", "3", "2024-04-01 00:00", "y", 10, 1.0),
-        ("b", "4", "2024-04-02 10:30", "z", 1, 0.1),
-    ]
-)
-
-
-def test_totals_and_months():
-    totals = explore.totals(LOG)
-    assert totals[["lines", "orders", "customers", "products"]].tolist() == [5, 4, 2, 3]
-    assert totals["revenue"] == 26.1
-    months = explore.by_month(LOG)
-    assert months["month"].dt.strftime("%Y-%m").tolist() == ["2024-01", "2024-02", "2024-03", "2024-04"]
-    assert months["revenue"].tolist() == [11.0, 5.0, 0.0, 10.1]
-    assert months["days"].tolist() == [2, 29, 31, 2]
-    assert months["partial"].tolist() == [True, False, False, True]
-
-
-def test_weekdays_and_hours():
-    orders, grid = explore.by_weekday_hour(LOG)["orders"], explore.by_weekday_hour(LOG)["revenue"]
-    assert grid.shape == orders.shape == (7, 24)
-    assert orders.loc["Tuesday", 9] == 1 and orders.to_numpy().sum() == 4
-    # 30 January 2024 and 2 April 2024 were Tuesdays, 10 February a Saturday, 1 April a Monday
-    assert (grid.loc["Tuesday", 9], grid.loc["Saturday", 23], grid.loc["Monday", 0], grid.loc["Tuesday", 10]) == (
-        11.0,
-        5.0,
-        10.0,
-        0.1,
-    )
-    assert grid.to_numpy().sum() == pytest.approx(26.1)
-
-
-def test_spread_agrees_with_numpy():
-    values = np.random.default_rng(1).lognormal(3, 1, 501).round(2)
-    spread = explore.spread(ibis.memtable(pd.DataFrame({"v": values})), ["v"]).iloc[0]
-    assert spread["mean"] == pytest.approx(values.mean())
-    wanted = np.quantile(values, explore.QUANTILES)
-    assert spread[["5 %", "25 %", "median", "75 %", "95 %"]].to_numpy(dtype=float) == pytest.approx(wanted)
-
-
-def test_log_histogram_counts_every_value_once():
-    whole = pd.DataFrame({"v": [1, 1, 2, 3, 4, 9, 10, 100, 1000]})
-    table = explore.log_histogram(ibis.memtable(whole), "v")
-    assert table["count"].sum() == 9 and (table["low"].to_numpy()[1:] == table["high"].to_numpy()[:-1]).all()
-    for row in table.itertuples():
-        inside = ((whole["v"] >= row.low - 1e-6) & (whole["v"] < row.high - 1e-6)).sum()
-        assert inside == row.count
-    assert explore.log_histogram(ibis.memtable(pd.DataFrame({"v": [-1.0, 0.0]})), "v").empty
-
-
-def test_cumulative_shares_by_hand():
-    table = explore.cumulative(ibis.memtable(pd.DataFrame({"v": [3, 1, 1, 10]})), "v")
-    assert table["value"].tolist() == [1, 3, 10] and table["share"].tolist() == [0.5, 0.75, 1.0]
-
-
-def test_a_distribution_of_nothing_above_zero_is_said():
-    from customerlab.figures.explore import distributions
-
-    nothing = explore.log_histogram(ibis.memtable(pd.DataFrame({"v": [0.0, -2.0]})), "v")
-    counts = explore.cumulative(ibis.memtable(pd.DataFrame({"v": [1, 1]})), "v")
-    picture = distributions(nothing, counts, {"revenue": -1.0, "orders": 1.0}, "customers")
-    assert "no revenue above zero" in picture.alt and picture.png()
-
-
-def test_top_products_break_ties_by_id_and_fall_back_on_it():
-    best = explore.top_products(LOG, None, 2)
-    assert best["product_id"].tolist() == ["x", "y"] and best["share"].sum() == pytest.approx(26 / 26.1)
-    names = ibis.memtable(pd.DataFrame({"product_id": ["x"], "description": ["Pot"]}))
-    assert explore.top_products(LOG, names, 2)["description"].tolist() == ["Pot", "y"]
 
 
 def blobs(seed=0, each=60):

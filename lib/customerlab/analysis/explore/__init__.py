@@ -1,0 +1,69 @@
+"""What a log of orders says about a shop: trading over time, baskets, customers, products, returns.
+
+Every function takes canonical tables as Ibis expressions, aggregates in the engine and returns a small pandas table.
+Money is summed as exact decimals, so that neither the order of rows nor the engine changes a cent.
+"""
+
+from customerlab.analysis.explore.best import TopTenth, top_tenth
+from customerlab.analysis.explore.distributions import (
+    QUANTILES,
+    baskets,
+    cumulative,
+    customers,
+    log_cumulative,
+    log_histogram,
+    spread,
+    whole_histogram,
+)
+from customerlab.analysis.explore.parts import by_category, by_part
+from customerlab.analysis.explore.products import described, long_tail, matching, products_for, top_products
+from customerlab.analysis.explore.returning import Cohorts, cohorts, gaps, new_and_returning, share_within
+from customerlab.analysis.explore.returns import most_returned, returns_by_month, who_returns
+from customerlab.analysis.explore.together import Together, lift, together
+from customerlab.analysis.explore.trading import (
+    WEEKDAYS,
+    by_month,
+    by_weekday,
+    by_weekday_hour,
+    highest,
+    seasons,
+    totals,
+)
+
+__all__ = [
+    "QUANTILES",
+    "WEEKDAYS",
+    "Cohorts",
+    "Together",
+    "TopTenth",
+    "baskets",
+    "by_category",
+    "by_month",
+    "by_part",
+    "by_weekday",
+    "by_weekday_hour",
+    "cohorts",
+    "cumulative",
+    "customers",
+    "described",
+    "gaps",
+    "highest",
+    "lift",
+    "log_cumulative",
+    "log_histogram",
+    "long_tail",
+    "matching",
+    "most_returned",
+    "new_and_returning",
+    "products_for",
+    "returns_by_month",
+    "seasons",
+    "share_within",
+    "spread",
+    "together",
+    "top_products",
+    "top_tenth",
+    "totals",
+    "who_returns",
+    "whole_histogram",
+]

@@ -1,0 +1,141 @@
+"""What marks the customers who bring the most money."""
+
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from customerlab.analysis.explore.trading import totals
+
+MEDIANS = {
+    "revenue": "money spent",
+    "orders": "orders",
+    "value_per_order": "money per order",
+    "products": "different products",
+    "span": "days from first to last order",
+    "since_first": "days since the first order",
+    "since_last": "days since the last order",
+}
+
+
+@dataclass(frozen=True)
+class TopTenth:
+    """The top tenth of customers by money, beside the rest.
+
+    Attributes
+    ----------
+    threshold : float
+        The 90 % quantile of the money of a customer; who has at least this is in, so that equal customers are never
+        parted, and ties can make the tenth a larger part.
+    top, rest : int
+        Customers.
+    share : float
+        Of the revenue that the top brings.
+    times_orders, times_value : float
+        Orders of a customer, and money of an order, in the top as a multiple of those in the rest, by their means. The
+        two multiply to the multiple of the money of a customer; empty where the rest brought nothing.
+    table : DataFrame
+        `measure`, `kind` (what is compared: median, share of customers, share of money), `top`, `rest` and `ratio`
+        (empty where the rest has zero).
+    """
+
+    threshold: float
+    top: int
+    rest: int
+    share: float
+    times_orders: float
+    times_value: float
+    table: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"TopTenth({self.top:,} of {self.top + self.rest:,} customers, {self.share:.0%} of the revenue)"
+
+
+def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTenth | None:
+    """Compare the top tenth of customers by money with the rest: a description, not a cause.
+
+    Parameters
+    ----------
+    transactions : ibis Table
+    returns : ibis Table, optional
+        Adds the share of money that was taken back.
+
+    Returns
+    -------
+    TopTenth or None
+        None where there is no top tenth: a single customer, all alike in money, or none with money above zero.
+    """
+    whole = totals(transactions)
+    customers, main = _profiles(transactions, returns, whole["last"])
+    money = customers.aggregate(q=customers.revenue.quantile(0.9), low=customers.revenue.min()).to_pandas().iloc[0]
+    # engines interpolate to different last bits, and money has four decimals
+    threshold = round(float(money["q"]), 6)
+    if not (threshold > 0 and money["low"] < threshold):
+        return None
+    side = customers.mutate(top=customers.revenue >= threshold)
+    found = (
+        side.group_by("top")
+        .aggregate(
+            n=side.count(),
+            money=side.exact.sum().cast("float64"),
+            total_orders=side.orders.sum(),
+            returned=side.returned.sum().cast("float64"),
+            main=side.main.sum(),
+            **{name: side[name].cast("float64").quantile(0.5) for name in MEDIANS},
+        )
+        .to_pandas()
+        .set_index("top")
+        .reindex([True, False])
+    )
+    rows = [(label, "median", *found[name]) for name, label in MEDIANS.items()]
+    if main is not None:
+        rows.append((f"orders from {main}", "share of customers", *(found["main"] / found["n"])))
+    if returns is not None:
+        back = found["returned"] / found["money"].where(found["money"] > 0)
+        rows.append(("money taken back", "share of money", *back))
+    table = pd.DataFrame(rows, columns=["measure", "kind", "top", "rest"])
+    table["ratio"] = table["top"] / table["rest"].where(table["rest"] > 0)
+    orders, value = found["total_orders"] / found["n"], found["money"] / found["total_orders"]
+    return TopTenth(
+        threshold=threshold,
+        top=int(found.loc[True, "n"]),
+        rest=int(found.loc[False, "n"]),
+        share=float(found.loc[True, "money"] / whole["revenue"]),
+        times_orders=float(orders[True] / orders[False]),
+        times_value=float(value[True] / value[False]) if value[False] > 0 else float("nan"),
+        table=table,
+    )
+
+
+def _profiles(transactions: ir.Table, returns: ir.Table | None, last: pd.Timestamp) -> tuple[ir.Table, str | None]:
+    """One row a customer, still an expression; and the country with the most revenue, where countries are known."""
+    t, main = transactions, None
+    if "country" in t.columns:
+        ranked = t.filter(~t.country.isnull()).group_by("country").aggregate(revenue=t.amount.sum())
+        first = ranked.order_by([ibis.desc("revenue"), ibis.asc("country")]).limit(1).to_pandas()
+        main = str(first["country"].iloc[0]) if len(first) else None
+    there = (t.country == main).fill_null(False).cast("int64").max() if main is not None else ibis.literal(0)
+    each = t.group_by("customer_id").aggregate(
+        exact=t.amount.sum(),
+        orders=t.order_id.nunique(),
+        products=t.product_id.nunique(),
+        begin=t.ordered_at.min().date(),
+        end=t.ordered_at.max().date(),
+        main=there,
+    )
+    if returns is not None:
+        taken = returns.group_by("customer_id").aggregate(taken=-returns.amount.sum())
+        each = each.left_join(taken, "customer_id").drop("customer_id_right")
+        each = each.mutate(returned=each.taken.fill_null(0)).drop("taken")
+    else:
+        each = each.mutate(returned=ibis.literal(0))
+    today = ibis.date(last.year, last.month, last.day)
+    money = each.exact.cast("float64")
+    return each.mutate(
+        revenue=money,
+        value_per_order=money / each.orders.cast("float64"),
+        span=each.end.delta(each.begin, unit="day"),
+        since_first=today.delta(each.begin, unit="day"),
+        since_last=today.delta(each.end, unit="day"),
+    ), main

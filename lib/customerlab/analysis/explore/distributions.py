@@ -1,0 +1,179 @@
+"""How values are spread: quantiles, histograms and empirical distributions, all computed in the engine."""
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.explore.trading import exact_sum
+
+
+def baskets(transactions: ir.Table) -> ir.Table:
+    """One row an order: `value` (money), `products` (different ones) and `pieces`.
+
+    Still an expression: a log may hold more orders than memory does.
+    """
+    t = transactions
+    return t.group_by("order_id").aggregate(
+        value=t.amount.sum().cast("float64"), products=t.product_id.nunique(), pieces=exact_sum(t.quantity)
+    )
+
+
+def customers(transactions: ir.Table) -> ir.Table:
+    """One row a customer: `orders`, `revenue`, `products` (different ones). Still an expression."""
+    t = transactions
+    return t.group_by("customer_id").aggregate(
+        orders=t.order_id.nunique(), revenue=t.amount.sum().cast("float64"), products=t.product_id.nunique()
+    )
+
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def spread(table: ir.Table, columns: list[str]) -> pd.DataFrame:
+    """Mean and quantiles of some columns, computed in the engine.
+
+    Parameters
+    ----------
+    table : ibis Table
+    columns : list of str
+        Numeric columns.
+
+    Returns
+    -------
+    DataFrame
+        One row a column: `measure`, `mean`, `5 %`, `25 %`, `median`, `75 %`, `95 %`, `largest`. Quantiles are
+        interpolated linearly between the neighbouring values.
+    """
+    rows = []
+    for name in columns:
+        column = table[name].cast("float64")
+        # The mean as sum over count, with the sum exact to four decimals whatever the order of rows.
+        aggregated = table.aggregate(
+            total=column.round(4).cast("decimal(38, 4)").sum().cast("float64"),
+            n=column.count(),
+            largest=column.max(),
+            **{f"q{i}": column.quantile(q) for i, q in enumerate(QUANTILES)},
+        )
+        row = aggregated.to_pandas().iloc[0]
+        quantiles = {
+            ("median" if q == 0.5 else f"{q:.0%}".replace("%", " %")): row[f"q{i}"] for i, q in enumerate(QUANTILES)
+        }
+        rows.append({"measure": name, "mean": row["total"] / row["n"], **quantiles, "largest": row["largest"]})
+    return pd.DataFrame(rows)
+
+
+def log_histogram(table: ir.Table, column: str, per_decade: int = 10) -> pd.DataFrame:
+    """Counts in bins of equal width on a logarithmic scale, computed in the engine.
+
+    Parameters
+    ----------
+    table : ibis Table
+    column : str
+        Numeric; values that are not above zero have no logarithm and are left out. For whole numbers take
+        `cumulative`: bins that hold different numbers of them show peaks that are not there.
+    per_decade : int
+        Bins between one power of ten and the next.
+
+    Returns
+    -------
+    DataFrame
+        `low`, `high` (edges of the bin, in units of the column) and `count`; bins without a value are included.
+    """
+    positive = table.filter(table[column] > 0)
+    # a hair is added so that a value on an edge, such as 100, does not fall below it by rounding
+    place = (positive[column].cast("float64").log10() * per_decade + 1e-9).floor().cast("int64")
+    counted = positive.group_by(bin=place).aggregate(count=positive.count()).to_pandas().set_index("bin")["count"]
+    if counted.empty:
+        return pd.DataFrame({"low": [], "high": [], "count": []})
+    bins = np.arange(counted.index.min(), counted.index.max() + 1)
+    edges = 10 ** (np.append(bins, bins[-1] + 1) / per_decade)
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counted.reindex(bins, fill_value=0).to_numpy()})
+
+
+def whole_histogram(table: ir.Table, column: str, bars: int = 40) -> pd.DataFrame:
+    """Counts of a whole number in bins that hold equally many whole numbers, with one last bin for the long tail.
+
+    Parameters
+    ----------
+    table : ibis Table
+    column : str
+        Whole numbers; those below 1 are left out.
+    bars : int
+        At most so many bins up to the 95 % quantile, and one for all above.
+
+    Returns
+    -------
+    DataFrame
+        `low` (the smallest number of the bin), `high` (the smallest of the next; infinite in the last row where that
+        is the long tail) and `count`; bins without a value are included.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> whole_histogram(ibis.memtable({"orders": [1, 1, 3] + [2] * 20 + [900]}), "orders")["count"].tolist()
+    [2, 20, 1, 1]
+    """
+    value = table[column].cast("float64")
+    some = table.filter(value >= 1)
+    value = some[column].cast("float64")
+    edge = some.aggregate(low=value.min(), usual=value.quantile(0.95), largest=value.max()).to_pandas().iloc[0]
+    if np.isnan(edge["low"]):
+        return pd.DataFrame({"low": [], "high": [], "count": []})
+    low, usual = int(np.floor(edge["low"])), int(np.ceil(edge["usual"]))
+    width = max(1, -(-(usual - low + 1) // bars))
+    bins = (usual - low) // width + 1
+    place = ((value - low) / width).floor().cast("int64")
+    counted = some.group_by(bin=ibis.least(place, bins)).aggregate(count=some.count()).to_pandas()
+    counts = counted.set_index("bin")["count"].reindex(range(bins + 1), fill_value=0).to_numpy()
+    edges = np.append(low + width * np.arange(bins + 1.0), np.inf)
+    result = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counts})
+    return result if counts[-1] else result[:-1]
+
+
+def cumulative(table: ir.Table, column: str) -> pd.DataFrame:
+    """The empirical distribution of a whole number, computed in the engine.
+
+    Parameters
+    ----------
+    table : ibis Table
+    column : str
+        Whole numbers.
+
+    Returns
+    -------
+    DataFrame
+        `value` (rising, those that occur), `count` and `share`, the share of rows with at most this value.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> cumulative(ibis.memtable({"orders": [1, 1, 2, 5]}), "orders")["share"].tolist()
+    [0.5, 0.75, 1.0]
+    """
+    counted = table.group_by(value=table[column]).aggregate(count=table.count()).order_by("value").to_pandas()
+    counted["share"] = counted["count"].cumsum() / counted["count"].sum()
+    return counted
+
+
+def log_cumulative(table: ir.Table, column: str, per_decade: int = 50) -> pd.DataFrame:
+    """The empirical distribution of money, at edges of equal distance on a logarithmic scale, computed in the engine.
+
+    Parameters
+    ----------
+    table : ibis Table
+    column : str
+        Numeric.
+    per_decade : int
+        Edges between one power of ten and the next.
+
+    Returns
+    -------
+    DataFrame
+        `value` (an edge), `count` of the rows between it and the edge before, and `share`, of all rows that lie below
+        the edge; rows that are not above zero count in every share.
+    """
+    bins = log_histogram(table, column, per_decade)
+    every = int(table.count().execute())
+    share = (every - bins["count"].sum() + bins["count"].cumsum()) / every
+    return pd.DataFrame({"value": bins["high"], "count": bins["count"], "share": share})

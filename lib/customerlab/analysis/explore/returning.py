@@ -1,0 +1,170 @@
+"""Customers over time: new against returning, the time between orders, monthly cohorts and what stays of them."""
+
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.explore.trading import calendar_months, first_of, month_number, totals
+
+
+def active_months(transactions: ir.Table) -> ir.Table:
+    """One row a customer and month with an order: `month`, `first` (the customer's first month), `revenue`.
+
+    Months are numbers, as `month_number` gives them. Still an expression.
+    """
+    t = transactions
+    active = t.group_by("customer_id", month=month_number(t.ordered_at)).aggregate(revenue=t.amount.sum())
+    return active.mutate(first=active.month.min().over(ibis.window(group_by="customer_id")))
+
+
+def new_and_returning(transactions: ir.Table) -> pd.DataFrame:
+    """Customers and money by month, from customers who are new and from those who have ordered before.
+
+    A customer is new in the month of the first order in the log. A log that begins within a shop's life does not show
+    earlier orders, so that in its first months many old customers look new.
+
+    Returns
+    -------
+    DataFrame
+        `month`, `new`, `returning` (customers), `new_revenue`, `returning_revenue`, `days` and `partial`, as in
+        `by_month`; months without an order are included.
+    """
+    active = active_months(transactions)
+    counted = (
+        active.group_by("month", new=active.month == active["first"])
+        .aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64"))
+        .to_pandas()
+    )
+    span = totals(transactions)
+    months = calendar_months(span["first"], span["last"])
+    counted["kind"] = np.where(counted["new"], "new", "returning")
+    counted["month"] = first_of(counted["month"])
+    table = pd.DataFrame(index=months.index)
+    for measure, ending in (("customers", ""), ("revenue", "_revenue")):
+        wide = counted.pivot(index="month", columns="kind", values=measure).reindex(months.index)
+        for kind in ("new", "returning"):
+            table[kind + ending] = wide[kind].fillna(0) if kind in wide else 0
+    return table.astype({"new": "int64", "returning": "int64"}).join(months).reset_index()
+
+
+def gaps(transactions: ir.Table) -> ir.Table:
+    """The days between orders: one row for each day on which a customer ordered again.
+
+    Several orders on one day are one occasion, so that a gap is at least one day; an order is on the day of its first
+    line. Only gaps that end within the log are seen, so that long ones are missing more often than short ones.
+
+    Returns
+    -------
+    ibis Table
+        `customer_id` and `days`. Still an expression.
+    """
+    t = transactions
+    orders = t.group_by("customer_id", "order_id").aggregate(at=t.ordered_at.min())
+    occasions = orders.select("customer_id", day=orders["at"].date()).distinct()
+    before = occasions.day.lag().over(ibis.window(group_by="customer_id", order_by=occasions.day))
+    found = occasions.mutate(days=occasions.day.delta(before, unit="day"))
+    return found.filter(~found.days.isnull()).select("customer_id", "days")
+
+
+def share_within(steps: pd.DataFrame, limits: tuple[int, ...] = (30, 60, 90)) -> pd.Series:
+    """The share of values that are at most so large, read from an empirical distribution.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        As `cumulative` returns it.
+    limits : tuple of int
+
+    Examples
+    --------
+    >>> share_within(pd.DataFrame({"value": [10, 40], "share": [0.25, 1.0]})).to_dict()
+    {30: 0.25, 60: 1.0, 90: 1.0}
+    """
+    return pd.Series({limit: steps.loc[steps["value"] <= limit, "share"].max() for limit in limits}).fillna(0.0)
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    """Customers by the month of their first order, and what they did in the months after.
+
+    Attributes
+    ----------
+    sizes : DataFrame
+        `cohort` (month), `customers`, `revenue` (of that month).
+    customers : DataFrame
+        One row a cohort, one column for each number of months since: the share of its customers who ordered then.
+    revenue : DataFrame
+        The same for money: what the cohort spent then, as a share of what it spent in its first month; empty where that
+        is not above zero.
+    partial : DataFrame of bool
+        True where the calendar month of the cell is one that the log covers only in part.
+    average : DataFrame
+        `months` since the first order, `cohorts`, `customers` and `revenue` (shares, of the cohorts taken together).
+        Cells of partial months do not count, nor does the first cohort, which holds older customers, nor, for money, a
+        cohort whose first month is partial.
+    money : float
+        What all cells add up to.
+
+    In all grids, cells that the log has not reached are empty; months that it has reached without an order are zero.
+    """
+
+    sizes: pd.DataFrame
+    customers: pd.DataFrame
+    revenue: pd.DataFrame
+    partial: pd.DataFrame
+    average: pd.DataFrame
+    money: float
+
+    def __repr__(self) -> str:
+        return f"Cohorts({len(self.sizes)} cohorts, {self.sizes['customers'].sum():,} customers)"
+
+
+def cohorts(transactions: ir.Table) -> Cohorts:
+    """Monthly cohorts and their retention, in customers and in money.
+
+    A month without a new customer has no cohort.
+    """
+    active = active_months(transactions)
+    counted = (
+        active.group_by("first", age=active.month - active["first"])
+        .aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64"))
+        .to_pandas()
+    )
+    span = totals(transactions)
+    months = calendar_months(span["first"], span["last"])
+    grids = {}
+    for measure in ("customers", "revenue"):
+        grid = counted.pivot(index="first", columns="age", values=measure).sort_index()
+        grids[measure] = grid.reindex(columns=range(len(months))).rename_axis(columns="months")
+    place = months.index.get_indexer(first_of(grids["customers"].index))
+    then = place[:, None] + np.arange(len(months))[None, :]
+    reached = then < len(months)
+    index = pd.Index(months.index[place], name="cohort")
+    shape = {"index": index, "columns": grids["customers"].columns}
+    partial = pd.DataFrame(reached & months["partial"].to_numpy()[np.where(reached, then, 0)], **shape)
+    seen = {k: pd.DataFrame(np.where(reached, g.fillna(0).to_numpy(), np.nan), **shape) for k, g in grids.items()}
+    base = {k: grid[0] for k, grid in seen.items()}
+    sizes = pd.DataFrame({"customers": base["customers"].astype("int64"), "revenue": base["revenue"]}).reset_index()
+    return Cohorts(
+        sizes=sizes,
+        customers=seen["customers"].div(base["customers"], axis=0),
+        revenue=seen["revenue"].div(base["revenue"].where(base["revenue"] > 0), axis=0),
+        partial=partial,
+        average=_average(seen, partial),
+        money=float(np.nansum(seen["revenue"].to_numpy())),
+    )
+
+
+def _average(seen: dict[str, pd.DataFrame], partial: pd.DataFrame) -> pd.DataFrame:
+    """Retention of all cohorts but the first taken together, month for month over those that have reached it."""
+    counts = seen["customers"].notna() & ~partial
+    counts.iloc[:1] = False
+    table = pd.DataFrame({"cohorts": counts.sum()})
+    for measure, grid in seen.items():
+        used = counts if measure == "customers" else counts.mul(~partial[0], axis=0)
+        base = used.mul(grid[0], axis=0).sum()
+        table[measure] = grid.where(used).sum() / base.where(base > 0)
+    return table[table["cohorts"] > 0].reset_index()

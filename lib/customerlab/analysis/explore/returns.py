@@ -1,0 +1,93 @@
+"""Returns: how much is taken back, of what, and by whom.
+
+The table of returns has the columns of the transactions, with quantity and amount below zero. A sale and its later
+return are not matched line by line, because logs do not say which belong together: what is compared are sums.
+"""
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from customerlab.analysis.explore.products import described
+from customerlab.analysis.explore.trading import by_month, exact_sum, first_of, month_number
+
+
+def returns_by_month(transactions: ir.Table, returns: ir.Table) -> pd.DataFrame:
+    """Money taken back by month of the return, against the sales of the same month.
+
+    Returns
+    -------
+    DataFrame
+        `month`, `revenue` (sales), `returned` (money, above zero), `share` of the month's revenue (empty where there
+        was none; above 1 where more came back than was sold), `partial`. Months of sales and of returns, those
+        without either between them included.
+    """
+    counted = (
+        returns.group_by(month=month_number(returns.ordered_at))
+        .aggregate(returned=(-returns.amount.sum()).cast("float64"))
+        .to_pandas()
+    )
+    counted.index = first_of(counted.pop("month"))
+    sold = by_month(transactions).set_index("month")[["revenue", "partial"]]
+    both = sold.join(counted, how="outer")
+    both = both.reindex(pd.date_range(both.index.min(), both.index.max(), freq="MS", name="month"))
+    both["partial"] = both["partial"].astype("boolean").fillna(True).astype(bool)  # outside the span of the sales
+    both[["revenue", "returned"]] = both[["revenue", "returned"]].fillna(0.0)
+    both["share"] = both["returned"] / both["revenue"].where(both["revenue"] > 0)
+    return both.reset_index()[["month", "revenue", "returned", "share", "partial"]]
+
+
+def most_returned(transactions: ir.Table, returns: ir.Table, products: ir.Table | None, n: int = 10) -> pd.DataFrame:
+    """The products of which the most money is taken back.
+
+    Returns
+    -------
+    DataFrame
+        `product_id`, `description`, `returned` (money), `share` of all that is returned, `of_sales` (against the
+        revenue of this product; empty where it has none), `pieces`, `customers` and `largest` (the largest single
+        line's share of what is returned of the product). Ties are broken by id.
+    """
+    r, t = returns, transactions
+    taken = r.group_by("product_id").aggregate(
+        returned=-r.amount.sum(), pieces=-exact_sum(r.quantity), customers=r.customer_id.nunique(), line=-r.amount.min()
+    )
+    table = taken.order_by([ibis.desc("returned"), ibis.asc("product_id")]).limit(n).to_pandas()
+    ids = table["product_id"].tolist()
+    sold = t.filter(t.product_id.isin(ids)).group_by("product_id").aggregate(revenue=t.amount.sum().cast("float64"))
+    revenue = table["product_id"].map(sold.to_pandas().set_index("product_id")["revenue"])
+    table["returned"] = table["returned"].astype(float)
+    table["share"] = table["returned"] / float(-r.amount.sum().execute())
+    table["of_sales"] = table["returned"] / revenue.where(revenue > 0)
+    table["largest"] = table["line"].astype(float) / table["returned"]
+    table["description"] = described(table["product_id"], products)
+    return table[["product_id", "description", "returned", "share", "of_sales", "pieces", "customers", "largest"]]
+
+
+def who_returns(transactions: ir.Table, returns: ir.Table) -> pd.Series:
+    """How returns spread over customers.
+
+    Returns
+    -------
+    Series
+        `customers` (who bought), `returning` (those of them who returned something), `only_returns` (customers of the
+        returns without a sale in the log), `lines`, `returned` (money), `of_revenue` (its share of the revenue; empty
+        where that is not above zero), `largest_lines` (the share of the money that the ten largest lines hold).
+    """
+    r, t = returns, transactions
+    bought = t.select("customer_id").distinct()
+    brought = r.select("customer_id").distinct()
+    revenue, returned = float(t.amount.sum().execute()), float(-r.amount.sum().execute())
+    ten = r.order_by(r.amount.asc()).limit(10)
+    returning = int(brought.semi_join(bought, "customer_id").count().execute())
+    return pd.Series(
+        {
+            "customers": int(bought.count().execute()),
+            "returning": returning,
+            "only_returns": int(brought.count().execute()) - returning,
+            "lines": int(r.count().execute()),
+            "returned": returned,
+            "of_revenue": returned / revenue if revenue > 0 else float("nan"),
+            "largest_lines": float(-ten.amount.sum().execute()) / returned,
+        },
+        dtype=object,
+    )

@@ -1,0 +1,193 @@
+"""Trading over time: the size of a log, months, weekdays and hours, seasons."""
+
+import calendar
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+WEEKDAYS = tuple(calendar.day_name)  # Monday first
+
+
+def totals(transactions: ir.Table) -> pd.Series:
+    """The size of a log.
+
+    Returns
+    -------
+    Series
+        `lines`, `orders`, `customers`, `products`, `revenue`, `first`, `last`.
+    """
+    t = transactions
+    row = t.aggregate(
+        lines=t.count(),
+        orders=t.order_id.nunique(),
+        customers=t.customer_id.nunique(),
+        products=t.product_id.nunique(),
+        revenue=t.amount.sum().cast("float64"),
+        first=t.ordered_at.min(),
+        last=t.ordered_at.max(),
+    ).to_pandas()
+    return row.iloc[0]
+
+
+def exact_sum(quantity: ir.NumericValue) -> ir.FloatingValue:
+    """The sum of quantities to four decimals, the same for any order of rows also where they are weights."""
+    return quantity.cast("decimal(18, 4)").sum().cast("float64")
+
+
+def month_number(moment: ir.TimestampValue) -> ir.IntegerValue:
+    """Months as whole numbers that differ by one from each to the next, alike in every engine."""
+    return moment.year().cast("int64") * 12 + moment.month().cast("int64") - 1
+
+
+def first_of(months: "pd.Series | pd.Index") -> pd.DatetimeIndex:
+    """The first days of months that `month_number` has numbered."""
+    numbers = np.asarray(months, dtype="int64")
+    return pd.DatetimeIndex(pd.to_datetime({"year": numbers // 12, "month": numbers % 12 + 1, "day": 1}), name="month")
+
+
+def calendar_months(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """The calendar months from one day to another.
+
+    Returns
+    -------
+    DataFrame
+        By `month` (its first day): `days` (those of the month within the span) and `partial` (true where some are not).
+
+    Examples
+    --------
+    >>> calendar_months(pd.Timestamp("2024-01-31"), pd.Timestamp("2024-02-29"))["days"].tolist()
+    [1, 29]
+    """
+    first, last = pd.Timestamp(first).normalize(), pd.Timestamp(last).normalize()
+    begin = pd.date_range(first.replace(day=1), last, freq="MS", name="month")
+    end = begin + pd.offsets.MonthEnd(0)
+    days = (end.where(end <= last, last) - begin.where(begin >= first, first)).days + 1
+    return pd.DataFrame({"days": days, "partial": days < end.days_in_month}, index=begin)
+
+
+def by_month(transactions: ir.Table) -> pd.DataFrame:
+    """Trading by calendar month, months without an order included.
+
+    Returns
+    -------
+    DataFrame
+        `month` (its first day), `revenue`, `orders`, `customers`, `days` (days of the month that the log spans) and
+        `partial` (true where the log begins or ends within the month, so that its sums are not those of a month).
+    """
+    t = transactions
+    counted = (
+        t.group_by(month=month_number(t.ordered_at))
+        .aggregate(
+            revenue=t.amount.sum().cast("float64"), orders=t.order_id.nunique(), customers=t.customer_id.nunique()
+        )
+        .to_pandas()
+    )
+    span = totals(t)
+    months = calendar_months(span["first"], span["last"])
+    counted.index = first_of(counted.pop("month"))
+    return counted.reindex(months.index, fill_value=0).join(months).reset_index()
+
+
+def by_weekday_hour(transactions: ir.Table) -> dict[str, pd.DataFrame]:
+    """Orders and revenue by weekday and hour.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        `orders` and `revenue`, each seven rows, Monday first, by 24 columns, hour 0 to 23; zero where nothing was sold.
+    """
+    t = transactions
+    counted = (
+        t.group_by(weekday=t.ordered_at.day_of_week.index(), hour=t.ordered_at.hour())
+        .aggregate(orders=t.order_id.nunique(), revenue=t.amount.sum().cast("float64"))
+        .to_pandas()
+    )
+    grids = {}
+    for measure in ("orders", "revenue"):
+        grid = counted.pivot(index="weekday", columns="hour", values=measure)
+        grid = grid.reindex(index=range(7), columns=range(24)).fillna(0)
+        grid.index = pd.Index(WEEKDAYS, name="weekday")
+        grids[measure] = grid.rename_axis(columns="hour")
+    return grids
+
+
+def by_weekday(transactions: ir.Table) -> pd.DataFrame:
+    """Revenue of a day, by weekday.
+
+    Returns
+    -------
+    DataFrame
+        Seven rows, Monday first: `weekday`, `orders`, `revenue`, `days` (how many of them the log spans, those without
+        an order included), `revenue_per_day`, and `index`, that money against the mean of all days (1 is the mean).
+        Empty where the log spans no such weekday, and the index where the log's revenue is not above zero.
+    """
+    grids, span = by_weekday_hour(transactions), totals(transactions)
+    dates = pd.date_range(span["first"].normalize(), span["last"].normalize())
+    table = pd.DataFrame({measure: grid.sum(axis=1) for measure, grid in grids.items()})
+    table["days"] = [int((dates.day_of_week == number).sum()) for number in range(7)]
+    table["revenue_per_day"] = table["revenue"] / table["days"].where(table["days"] > 0)
+    mean = table["revenue"].sum() / len(dates)
+    table["index"] = table["revenue_per_day"] / (mean if mean > 0 else np.nan)
+    return table.reset_index()
+
+
+def seasons(months: pd.DataFrame) -> pd.DataFrame:
+    """Revenue of a day in each whole month, so that a short month is not a low one.
+
+    One year shows season and growth as one: a month of the year means something when it is seen in several years.
+
+    Parameters
+    ----------
+    months : DataFrame
+        As `by_month` returns it.
+
+    Returns
+    -------
+    DataFrame
+        `month`, `year`, `number` (1 is January), `revenue_per_day`, `index` (that money against the mean day of all
+        whole months; empty where that is not above zero) and `years` (in how many years this month of the year is seen
+        whole). Partial months are left out.
+
+    Examples
+    --------
+    >>> days = {"days": [31, 28], "partial": [False, False]}
+    >>> month = pd.to_datetime(["2023-01-01", "2023-02-01"])
+    >>> seasons(pd.DataFrame({"month": month, "revenue": [310.0, 280.0], **days}))["index"].tolist()
+    [1.0, 1.0]
+    """
+    whole = months[~months["partial"]]
+    mean = whole["revenue"].sum() / whole["days"].sum() if len(whole) else np.nan
+    table = pd.DataFrame(
+        {
+            "month": whole["month"],
+            "year": whole["month"].dt.year,
+            "number": whole["month"].dt.month,
+            "revenue_per_day": whole["revenue"] / whole["days"],
+        }
+    ).reset_index(drop=True)
+    table["index"] = table["revenue_per_day"] / (mean if mean > 0 else np.nan)
+    table["years"] = table.groupby("number")["year"].transform("nunique")
+    return table
+
+
+def highest(values: pd.Series, most: int = 3) -> str:
+    """The names of all that share the highest value, because with ties none is the highest alone.
+
+    Parameters
+    ----------
+    values : Series
+        By name; empty values do not count.
+    most : int
+        More than so many are counted instead of named.
+
+    Examples
+    --------
+    >>> highest(pd.Series({"Monday": 5.0, "Tuesday": 5.0, "Friday": 1.0})), highest(pd.Series(0.0, index=list("abcd")))
+    ('Monday and Tuesday', '4 alike')
+    """
+    known = values.dropna()
+    if known.empty:
+        return "none"
+    names = [str(name) for name in known.index[np.isclose(known, known.max(), rtol=1e-9, atol=0)]]
+    return f"{len(names)} alike" if len(names) > most else " and ".join(names)

@@ -1,0 +1,162 @@
+"""Figures of customers: new and returning, time between orders, cohorts, the top tenth."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Rectangle
+
+from customerlab.figures.explore.trading import HATCH, month_ticks
+from customerlab.figures.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PERCENT,
+    RED,
+    SEQUENTIAL,
+    SHORT,
+    Picture,
+    canvas,
+    percent,
+    styled,
+)
+
+
+@styled
+def new_and_returning(table: pd.DataFrame) -> Picture:
+    """Stacked bars by month: customers, and their money.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `analysis.explore.new_and_returning` returns it.
+    """
+    figure, axes = canvas(height=4.4, rows=2, sharex=True)
+    places = np.arange(len(table))
+    hatches = [HATCH if partial else "" for partial in table["partial"]]
+    for axis, ending, label in ((axes[0], "", "customers"), (axes[1], "_revenue", "revenue")):
+        back, new = table[f"returning{ending}"], table[f"new{ending}"]
+        axis.bar(places, back, color=BLUE, hatch=hatches, edgecolor="white", label="returning")
+        axis.bar(places, new, bottom=back, color=ORANGE, hatch=hatches, edgecolor="white", label="new")
+        axis.set_ylabel(label)
+        axis.yaxis.set_major_formatter(SHORT)
+        axis.grid(axis="x", visible=False)
+    axes[0].legend(loc="upper left", ncols=2)
+    month_ticks(axes[1], table["month"])
+    later = table[1:] if len(table) > 1 else table
+    share = later["returning"].sum() / max(1, (later["returning"] + later["new"]).sum())
+    money = later["returning_revenue"].sum(), (later["returning_revenue"] + later["new_revenue"]).sum()
+    alt = (
+        f"Stacked bars of new and returning customers in {len(table)} months, and of their revenue. After the first month "
+        f"{percent(share)} of a month's customers are returning, with {percent(money[0] / money[1] if money[1] > 0 else np.nan)} "
+        "of the revenue."
+    )
+    return Picture(figure, alt)
+
+
+@styled
+def gaps(steps: pd.DataFrame, within: pd.Series) -> Picture:
+    """The cumulative distribution of the days between orders.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        As `analysis.explore.cumulative` returns it.
+    within : Series
+        As `analysis.explore.share_within` returns it.
+    """
+    figure, axis = canvas(height=2.9)
+    axis.step(steps["value"], steps["share"], where="post", color=BLUE, linewidth=2)
+    for days, share in within.items():
+        axis.plot([days, days, 0], [0, share, share], color=GREY, linewidth=1, linestyle="--")
+        axis.annotate(
+            f"{percent(share)} within {days} days", (days, share), xytext=(6, -4), textcoords="offset points", va="top"
+        )
+    axis.set_ylim(0, 1.02)
+    axis.set_xlim(left=0)
+    axis.yaxis.set_major_formatter(PERCENT)
+    axis.set_xlabel("days since the customer's order day before")
+    axis.set_ylabel("share of repeat orders")
+    listed = ", ".join(f"{percent(share)} within {days} days" for days, share in within.items())
+    return Picture(figure, f"Cumulative distribution of {steps['count'].sum():,} gaps between orders: {listed}.")
+
+
+@styled
+def cohorts(grid: pd.DataFrame, partial: pd.DataFrame, sizes: pd.Series, what: str) -> Picture:
+    """A heat map of retention: a row a cohort, a column a month since its first order.
+
+    Parameters
+    ----------
+    grid : DataFrame
+        Shares; empty where the log has not come so far.
+    partial : DataFrame of bool
+        Cells of months that the log covers in part.
+    sizes : Series
+        Customers of each cohort, in the order of the rows.
+    what : str
+        What the shares are of, such as ``customers``.
+    """
+    shown = grid.iloc[:, 1:] if grid.shape[1] > 1 else grid
+    values = shown.to_numpy(dtype=float)
+    figure, axis = canvas(width=7.6, height=1.1 + 0.25 * len(shown))
+    top = np.nanquantile(values, 0.98) if np.isfinite(values).any() else 1
+    image = axis.imshow(values, aspect="auto", cmap=SEQUENTIAL, vmin=0, vmax=max(top, 1e-9))
+    size = 7.5 if shown.shape[1] <= 14 else 6.5
+    for (row, column), value in np.ndenumerate(values):
+        if np.isnan(value):
+            continue
+        if partial.iloc[row, column + grid.shape[1] - shown.shape[1]]:
+            axis.add_patch(
+                Rectangle(
+                    (column - 0.5, row - 0.5),
+                    1,
+                    1,
+                    facecolor="#FFFFFF",
+                    alpha=0.65,
+                    hatch=HATCH,
+                    edgecolor="#777777",
+                    lw=0,
+                )
+            )
+            colour = "black"
+        else:
+            colour = "black" if value > top / 2 else "white"
+        axis.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=size, color=colour)
+    axis.set_xticks(range(shown.shape[1]), shown.columns)
+    names = [f"{m:%b %Y} ({n:,})" for m, n in zip(shown.index, sizes, strict=True)]
+    axis.set_yticks(range(len(shown)), names)
+    axis.set_xlabel("months since the month of the first order")
+    axis.grid(visible=False)
+    bar = figure.colorbar(image, ax=axis, pad=0.01, format=PERCENT)
+    bar.set_label(f"share of {what}")
+    bar.outline.set_visible(False)
+    first = shown.iloc[1:, 0][~partial.iloc[1:, grid.shape[1] - shown.shape[1]]].dropna()
+    told = f" One month after, {percent(first.min())} to {percent(first.max())}." if len(first) else ""
+    return Picture(figure, f"Heat map of retention of {what}, {len(shown)} monthly cohorts.{told}")
+
+
+@styled
+def top_tenth(table: pd.DataFrame) -> Picture:
+    """Ratios of the top tenth to the rest, on a logarithmic scale.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `analysis.explore.TopTenth.table`.
+    """
+    known = table[table["ratio"] > 0].reset_index(drop=True)
+    figure, axis = canvas(height=0.9 + 0.32 * max(1, len(known)))
+    axis.axvline(1, color="#555555", linewidth=1)
+    places = np.arange(len(known))
+    axis.hlines(places, 1, known["ratio"], color=GREY, linewidth=2)
+    axis.plot(known["ratio"], places, "o", color=RED, markersize=7)
+    for place, ratio in enumerate(known["ratio"]):
+        axis.annotate(f"  {ratio:.2g}×  ", (ratio, place), va="center", ha="left" if ratio >= 1 else "right")
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(SHORT)
+    axis.xaxis.set_minor_formatter(SHORT if known["ratio"].max() < 8 else "")
+    axis.set_yticks(places, known["measure"])
+    axis.invert_yaxis()
+    axis.margins(x=0.15)
+    axis.grid(axis="y", visible=False)
+    axis.set_xlabel("top tenth as a multiple of the rest (log scale)")
+    listed = "; ".join(f"{name} {ratio:.2g}" for name, ratio in zip(known["measure"], known["ratio"], strict=True))
+    return Picture(figure, f"Multiples of the top tenth over the rest: {listed}.")

@@ -1,0 +1,149 @@
+"""Figures of trading over time: months, weekdays and hours, seasons, returns."""
+
+import calendar
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from customerlab.figures.style import (
+    BLUE,
+    ORANGE,
+    PALETTE,
+    PERCENT,
+    RED,
+    SEQUENTIAL,
+    SHORT,
+    SKY,
+    Picture,
+    canvas,
+    percent,
+    short,
+    styled,
+)
+
+HATCH = "///"  # marks what belongs to a part of a month
+
+
+def month_ticks(axis: Axes, months: pd.Series) -> None:
+    """Months along an axis of bars at 0, 1, 2 …; the year below the first of each."""
+    names = [f"{m:%b}\n{m:%Y}" if m.month == 1 or place == 0 else f"{m:%b}" for place, m in enumerate(months)]
+    step = max(1, len(names) // 24)
+    axis.set_xticks(range(0, len(names), step), names[::step])
+    axis.grid(axis="x", visible=False)
+
+
+@styled
+def revenue_by_month(months: pd.DataFrame) -> Picture:
+    """Bars of revenue by month, partial months hatched.
+
+    Parameters
+    ----------
+    months : DataFrame
+        As `analysis.explore.by_month` returns it.
+    """
+    figure, axis = canvas(height=3.0)
+    places = np.arange(len(months))
+    for partial, colour, hatch, label in ((False, BLUE, None, "whole month"), (True, SKY, "///", "part of a month")):
+        part = months["partial"].to_numpy() == partial
+        if part.any():
+            axis.bar(places[part], months["revenue"][part], color=colour, hatch=hatch, edgecolor="white", label=label)
+    month_ticks(axis, months["month"])
+    axis.yaxis.set_major_formatter(SHORT)
+    axis.set_ylabel("revenue")
+    if months["partial"].any():
+        axis.legend(loc="upper left")
+    whole = months[~months["partial"]] if (~months["partial"]).any() else months
+    best, worst = whole.iloc[int(whole["revenue"].argmax())], whole.iloc[int(whole["revenue"].argmin())]
+    kind = "month" if months["partial"].all() else "whole month"
+    alt = (
+        f"Bar chart of revenue in {len(months)} months. Highest {kind}: {best['month']:%B %Y} with {short(best['revenue'])}; "
+        f"lowest: {worst['month']:%B %Y} with {short(worst['revenue'])}; {int(months['partial'].sum())} partial."
+    )
+    return Picture(figure, alt)
+
+
+@styled
+def by_weekday_hour(grids: dict[str, pd.DataFrame]) -> Picture:
+    """Heat maps by weekday and hour, one below the other.
+
+    Parameters
+    ----------
+    grids : dict of str to DataFrame
+        What is counted, to seven weekdays by 24 hours.
+    """
+    figure, axes = canvas(height=0.5 + 2.1 * len(grids), rows=len(grids), sharex=True, squeeze=False)
+    said = []
+    for axis, (measure, grid) in zip(axes.ravel(), grids.items(), strict=True):
+        image = axis.imshow(grid.to_numpy(), aspect="auto", cmap=SEQUENTIAL)
+        axis.set_yticks(range(7), [day[:3] for day in grid.index])
+        axis.set_xticks(range(0, 24, 2), [f"{hour:02d}" for hour in range(0, 24, 2)])
+        axis.grid(visible=False)
+        bar = figure.colorbar(image, ax=axis, format=SHORT, pad=0.01)
+        bar.set_label(measure)
+        bar.outline.set_visible(False)
+        days, hours = grid.sum(axis=1), grid.sum()
+        said.append(
+            f"Most {measure} on {days.idxmax()} ({percent(days.max() / days.sum())}) and at {hours.idxmax()}:00 "
+            f"({percent(hours.max() / hours.sum())}); {int((grid == 0).to_numpy().sum())} of 168 cells have none."
+        )
+    axes[-1, 0].set_xlabel("hour of the day")
+    return Picture(figure, f"Heat maps of {' and '.join(grids)}, seven weekdays by 24 hours. {' '.join(said)}")
+
+
+@styled
+def seasons(table: pd.DataFrame) -> Picture:
+    """Revenue of a day by month of the year, a line a year.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `analysis.explore.seasons` returns it.
+    """
+    figure, axis = canvas(height=3.0)
+    axis.axhline(1, color="#555555", linewidth=1, linestyle="--")
+    for place, (year, part) in enumerate(table.groupby("year")):
+        colour, marker = PALETTE[place % len(PALETTE)], "osD^vPX*"[place % 8]
+        axis.plot(part["number"], part["index"], color=colour, marker=marker, label=str(year))
+    axis.set_xticks(range(1, 13), calendar.month_abbr[1:])
+    axis.set_xlim(0.5, 12.5)
+    axis.set_ylim(bottom=min(0, table["index"].min()))
+    axis.set_ylabel("revenue of a day\n(1 = mean of whole months)")
+    axis.legend(loc="upper left", ncols=4)
+    ranked = table.sort_values("index")
+    low, high = ranked.iloc[0], ranked.iloc[-1]
+    alt = (
+        f"Lines of revenue of a day by month, {table['year'].nunique()} years, {len(table)} whole months. Highest: "
+        f"{high['month']:%B %Y} at {high['index']:.2f} of the mean; lowest: {low['month']:%B %Y} at {low['index']:.2f}."
+    )
+    return Picture(figure, alt)
+
+
+@styled
+def returns_by_month(table: pd.DataFrame) -> Picture:
+    """Bars of money taken back, with its share of the month's sales.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `analysis.explore.returns_by_month` returns it.
+    """
+    figure, (upper, lower) = canvas(height=3.8, rows=2, sharex=True)
+    places = np.arange(len(table))
+    hatches = [HATCH if partial else "" for partial in table["partial"]]
+    upper.bar(places, table["returned"], color=ORANGE, hatch=hatches, edgecolor="white")
+    upper.set_ylabel("money taken back")
+    upper.yaxis.set_major_formatter(SHORT)
+    lower.plot(places, table["share"], color=RED, marker="o")
+    lower.set_ylabel("share of the\nmonth's sales")
+    lower.yaxis.set_major_formatter(PERCENT)
+    lower.set_ylim(bottom=0)
+    month_ticks(lower, table["month"])
+    upper.grid(axis="x", visible=False)
+    most = table.iloc[int(table["returned"].argmax())]
+    whole = table["returned"].sum() / table["revenue"].sum() if table["revenue"].sum() > 0 else np.nan
+    alt = (
+        f"Bars of money taken back in {len(table)} months, and its share of sales, {percent(whole)} over all. Most in "
+        f"{most['month']:%B %Y}: {short(most['returned'])}."
+    )
+    return Picture(figure, alt)

@@ -1,0 +1,298 @@
+"""Exploration: by hand on small tables, against pandas on the demo shop, and at the edges."""
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from customerlab.analysis import explore
+from customerlab.data.engine import connect, open_table
+from helpers import log
+
+LOG = log(
+    [
+        ("a", "1", "2024-01-30 09:15", "x", 2, 5.0),
+        ("a", "1", "2024-01-30 09:15", "y", 1, 1.0),
+        ("a", "2", "2024-02-10 23:59", "x", 1, 5.0),
+        ("b", "3", "2024-04-01 00:00", "y", 10, 1.0),
+        ("b", "4", "2024-04-02 10:30", "z", 1, 0.1),
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def demo(real_table):
+    """The demo's log as an Ibis table and as a frame, and its returns."""
+    con = connect()
+    paths = {name: real_table("demo", name).path for name in ("transactions", "returns")}
+    frame = pd.read_parquet(paths["transactions"])
+    frame["amount"] = frame["amount"].astype(float)
+    return {name: open_table(con, path) for name, path in paths.items()} | {"frame": frame}
+
+
+def test_totals_and_months():
+    totals = explore.totals(LOG)
+    assert totals[["lines", "orders", "customers", "products"]].tolist() == [5, 4, 2, 3]
+    assert totals["revenue"] == 26.1
+    months = explore.by_month(LOG)
+    assert months["month"].dt.strftime("%Y-%m").tolist() == ["2024-01", "2024-02", "2024-03", "2024-04"]
+    assert months["revenue"].tolist() == [11.0, 5.0, 0.0, 10.1]
+    assert months["days"].tolist() == [2, 29, 31, 2]
+    assert months["partial"].tolist() == [True, False, False, True]
+
+
+def test_weekdays_and_hours():
+    orders, grid = explore.by_weekday_hour(LOG)["orders"], explore.by_weekday_hour(LOG)["revenue"]
+    assert grid.shape == orders.shape == (7, 24)
+    assert orders.loc["Tuesday", 9] == 1 and orders.to_numpy().sum() == 4
+    # 30 January 2024 and 2 April 2024 were Tuesdays, 10 February a Saturday, 1 April a Monday
+    assert (grid.loc["Tuesday", 9], grid.loc["Saturday", 23], grid.loc["Monday", 0], grid.loc["Tuesday", 10]) == (
+        11.0,
+        5.0,
+        10.0,
+        0.1,
+    )
+    assert grid.to_numpy().sum() == pytest.approx(26.1)
+
+
+def test_spread_agrees_with_numpy():
+    values = np.random.default_rng(1).lognormal(3, 1, 501).round(2)
+    spread = explore.spread(ibis.memtable(pd.DataFrame({"v": values})), ["v"]).iloc[0]
+    assert spread["mean"] == pytest.approx(values.mean())
+    wanted = np.quantile(values, explore.QUANTILES)
+    assert spread[["5 %", "25 %", "median", "75 %", "95 %"]].to_numpy(dtype=float) == pytest.approx(wanted)
+
+
+def test_log_histogram_counts_every_value_once():
+    whole = pd.DataFrame({"v": [1, 1, 2, 3, 4, 9, 10, 100, 1000]})
+    table = explore.log_histogram(ibis.memtable(whole), "v")
+    assert table["count"].sum() == 9 and (table["low"].to_numpy()[1:] == table["high"].to_numpy()[:-1]).all()
+    for row in table.itertuples():
+        inside = ((whole["v"] >= row.low - 1e-6) & (whole["v"] < row.high - 1e-6)).sum()
+        assert inside == row.count
+    assert explore.log_histogram(ibis.memtable(pd.DataFrame({"v": [-1.0, 0.0]})), "v").empty
+
+
+def test_cumulative_shares_by_hand():
+    table = explore.cumulative(ibis.memtable(pd.DataFrame({"v": [3, 1, 1, 10]})), "v")
+    assert table["value"].tolist() == [1, 3, 10] and table["share"].tolist() == [0.5, 0.75, 1.0]
+
+
+def test_top_products_break_ties_by_id_and_fall_back_on_it():
+    best = explore.top_products(LOG, None, 2)
+    assert best["product_id"].tolist() == ["x", "y"] and best["share"].sum() == pytest.approx(26 / 26.1)
+    names = ibis.memtable(pd.DataFrame({"product_id": ["x"], "description": ["Pot"]}))
+    assert explore.top_products(LOG, names, 2)["description"].tolist() == ["Pot", "y"]
+
+
+def test_a_distribution_of_nothing_above_zero_is_said():
+    from customerlab.figures.explore import distributions
+
+    free = ibis.memtable(pd.DataFrame({"v": [0.0, -2.0], "n": [1, 1]}))
+    spread = explore.spread(free, ["v", "n"]).set_index("measure").T
+    money = {
+        "name": "revenue",
+        "spread": spread["v"],
+        "bars": explore.log_histogram(free, "v"),
+        "steps": explore.log_cumulative(free, "v"),
+    }
+    number = {
+        "name": "orders",
+        "spread": spread["n"],
+        "bars": explore.whole_histogram(free, "n"),
+        "steps": explore.cumulative(free, "n"),
+    }
+    picture = distributions(money, number, "customers")
+    assert "No revenue above zero" in picture.alt and picture.png()
+
+
+def test_fractional_quantities_are_summed_exactly():
+    kilos = log([("a", "1", "2024-01-01", "x", 0.1, 1.0)] * 3)
+    assert explore.baskets(kilos).to_pandas()["pieces"].tolist() == [0.3]
+
+
+def test_whole_histogram_counts_every_value_once_in_bins_of_one_width():
+    values = np.random.default_rng(3).geometric(0.01, 3000)
+    bars = explore.whole_histogram(ibis.memtable({"v": values}), "v", bars=20)
+    for low, high, count in bars.itertuples(index=False):
+        assert ((values >= low) & (values < high)).sum() == count
+    assert bars["count"].sum() == 3000 and bars["high"].iloc[-1] == np.inf
+    assert np.unique(np.diff(bars["low"])).size == 1
+
+
+def test_log_cumulative_is_the_share_below_each_edge():
+    values = np.append(np.random.default_rng(4).lognormal(3, 1, 500), [0.0, -1.0])
+    steps = explore.log_cumulative(ibis.memtable({"v": values}), "v")
+    wanted = [(values < edge).mean() for edge in steps["value"]]
+    assert steps["share"].to_numpy() == pytest.approx(wanted) and steps["share"].iloc[-1] == 1
+
+
+def test_new_and_returning_by_hand():
+    table = explore.new_and_returning(LOG)
+    assert table["new"].tolist() == [1, 0, 0, 1] and table["returning"].tolist() == [0, 1, 0, 0]
+    assert table["new_revenue"].tolist() == [11, 0, 0, 10.1] and table["returning_revenue"].tolist() == [0, 5, 0, 0]
+    assert table["partial"].tolist() == [True, False, False, True]
+
+
+def test_gaps_are_days_between_order_days():
+    again = log(
+        [
+            ("a", "1", "2024-02-28 23:59", "x", 1, 1.0),
+            ("a", "2", "2024-03-01 00:00", "x", 1, 1.0),  # two days later: 2024 has a 29 February
+            ("a", "3", "2024-03-01 20:00", "x", 1, 1.0),  # the same day
+            ("a", "4", "2024-03-31 12:00", "x", 1, 1.0),
+            ("b", "5", "2024-03-02 12:00", "x", 1, 1.0),
+        ]
+    )
+    assert sorted(explore.gaps(again).to_pandas()["days"]) == [2, 30]
+    steps = explore.cumulative(explore.gaps(again), "days")
+    assert explore.share_within(steps).to_dict() == {30: 1, 60: 1, 90: 1}
+    assert explore.gaps(log([("a", "1", "2024-01-01", "x", 1, 1.0)])).count().execute() == 0
+
+
+def test_gaps_agree_with_pandas(demo):
+    days = demo["frame"].groupby(["customer_id", "order_id"])["ordered_at"].min().dt.normalize().reset_index()
+    days = days.drop_duplicates(["customer_id", "ordered_at"]).sort_values(["customer_id", "ordered_at"])
+    wanted = days.groupby("customer_id")["ordered_at"].diff().dropna().dt.days.value_counts().sort_index()
+    found = explore.cumulative(explore.gaps(demo["transactions"]), "days")
+    assert found["value"].tolist() == wanted.index.tolist() and found["count"].tolist() == wanted.tolist()
+
+
+def test_cohorts_by_hand():
+    found = explore.cohorts(LOG)
+    assert found.sizes["customers"].tolist() == [1, 1] and found.sizes["revenue"].tolist() == [11, 10.1]
+    # the cohort of January ordered in February, not in March and, so far, not in April; the one of April has no past
+    assert found.customers.iloc[0].tolist() == [1, 1, 0, 0] and found.customers.iloc[1].isna().tolist() == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert found.revenue.iloc[0].round(4).tolist() == [1, round(5 / 11, 4), 0, 0]
+    assert found.partial.iloc[0].tolist() == [True, False, False, True]
+    assert found.money == pytest.approx(26.1)
+
+
+def test_cohorts_agree_with_pandas(demo):
+    frame = demo["frame"].assign(month=lambda t: t["ordered_at"].dt.to_period("M"))
+    frame["first"] = frame.groupby("customer_id")["month"].transform("min")
+    age = (frame["month"].dt.year - frame["first"].dt.year) * 12 + frame["month"].dt.month - frame["first"].dt.month
+    people = frame.groupby(["first", age])["customer_id"].nunique().unstack()
+    spent = frame.groupby(["first", age])["amount"].sum().unstack()
+    found = explore.cohorts(demo["transactions"])
+    reached = found.customers.notna().to_numpy()
+    for grid, wanted in ((found.customers, people), (found.revenue, spent)):
+        shares = wanted.div(wanted[0], axis=0).fillna(0).to_numpy()
+        assert grid.to_numpy()[reached] == pytest.approx(shares[reached])
+    whole = [place >= 2 for place in range(len(people))]  # the average leaves the first cohort out
+    assert reached.sum() == len(people) * (len(people) + 1) / 2 and sum(whole)
+
+
+def test_a_month_after_the_log_is_no_fall(demo):
+    found = explore.cohorts(demo["transactions"])
+    assert found.customers.iloc[-1, 1:].isna().all() and not found.customers.iloc[0].isna().any()
+
+
+def test_seasons_are_compared_by_the_day():
+    even = log(
+        [
+            ("a", str(d), f"{day:%Y-%m-%d} 12:00", "x", 1, 3.0)
+            for d, day in enumerate(pd.date_range("2023-01-01", "2024-12-31"))
+        ]
+    )
+    table = explore.seasons(explore.by_month(even))
+    assert len(table) == 24 and (table["index"].round(9) == 1).all() and (table["years"] == 2).all()
+    weekdays = explore.by_weekday(even)
+    assert (weekdays["index"].round(9) == 1).all() and weekdays["days"].sum() == 731
+
+
+def test_the_long_tail_by_hand():
+    tail = explore.long_tail(LOG)
+    assert tail["product_id"].tolist() == ["x", "y", "z"]
+    assert explore.products_for(tail)["products"].tolist() == [1, 2, 2]
+
+
+def test_lift_agrees_with_counting(demo):
+    found = explore.together(demo["transactions"], min_orders=30)
+    frame = demo["frame"].drop_duplicates(["order_id", "product_id"])
+    there = pd.crosstab(frame["order_id"], frame["product_id"]).astype(bool)
+    assert found.orders == len(there)
+    for row in found.pairs.iloc[[0, 1, len(found.pairs) // 2, -1]].itertuples():
+        one, two = there[row.product_id], there[row.other_id]
+        assert row.both == (one & two).sum() and row.confidence == pytest.approx((one & two).sum() / one.sum())
+        assert row.lift == pytest.approx((one & two).mean() / (one.mean() * two.mean()))
+    assert found.pairs["low"].is_monotonic_decreasing
+
+
+def test_the_interval_of_lift_covers_the_truth():
+    # two products in a known four-fold table: 5 % of orders have both, 20 % and 10 % the one and the other
+    rng, n = np.random.default_rng(11), 2000
+    both, one, two, _ = rng.multinomial(n, [0.05, 0.15, 0.05, 0.75], size=4000).T
+    _, low, high = explore.lift(pd.Series(both), pd.Series(both + one), pd.Series(both + two), n)
+    covered = ((low <= 0.05 / (0.2 * 0.1)) & (high >= 0.05 / (0.2 * 0.1))).mean()
+    error = np.sqrt(0.95 * 0.05 / 4000)
+    assert abs(covered - 0.95) < 5 * error, covered
+
+
+def test_nothing_bought_together_is_no_pair():
+    found = explore.together(LOG, min_orders=1)
+    assert found.pairs[["product_id", "other_id", "both"]].values.tolist() == [["x", "y", 1]]
+    assert explore.together(LOG).pairs.empty
+
+
+def test_parts_add_up_and_name_what_is_empty():
+    parts = LOG.mutate(country=ibis.cases((LOG.customer_id == "a", "UK"), (LOG.order_id == "3", "(none)"), else_=None))
+    table = explore.by_part(parts, "country")
+    assert table["part"].tolist() == ["UK", "(none)", "(none)"] and table["revenue"].tolist() == [16, 10, 0.1]
+    assert table["customers"].tolist() == [1, 1, 1] and table["share"].sum() == pytest.approx(1)
+    short = explore.by_part(parts, "country", 1)
+    assert short["part"].tolist() == ["UK", "(1 others)", "(none)"]
+
+
+def test_categories_need_a_column_with_values():
+    names = pd.DataFrame({"product_id": ["x"], "description": ["Pot"], "category": ["Kitchen"]})
+    table = explore.by_category(LOG, ibis.memtable(names))
+    assert table["part"].tolist() == ["Kitchen", "(none)"] and table["revenue"].tolist() == [15, 11.1]
+    assert explore.by_category(LOG, None) is None
+    assert explore.by_category(LOG, ibis.memtable(names.drop(columns="category"))) is None
+
+
+TAKEN = log([("a", "C1", "2024-02-20 10:00", "x", -1, 5.0), ("c", "C2", "2024-05-02 10:00", "w", -2, 1.0)])
+
+
+def test_returns_by_hand():
+    table = explore.returns_by_month(LOG, TAKEN)
+    assert table["returned"].tolist() == [0, 5, 0, 0, 2]
+    assert table["share"].iloc[1] == 1 and table["share"].isna().tolist() == [False, False, True, False, True]
+    assert table["partial"].tolist() == [True, False, False, True, True]
+    most = explore.most_returned(LOG, TAKEN, None)
+    assert most["product_id"].tolist() == ["x", "w"] and most["of_sales"].iloc[0] == pytest.approx(1 / 3)
+    assert np.isnan(most["of_sales"].iloc[1]) and most["largest"].tolist() == [1, 1]
+    who = explore.who_returns(LOG, TAKEN)
+    assert who[["customers", "returning", "only_returns", "lines"]].tolist() == [2, 1, 1, 2]
+    assert who["of_revenue"] == pytest.approx(7 / 26.1)
+
+
+def test_the_top_tenth_agrees_with_pandas(demo):
+    found = explore.top_tenth(demo["transactions"], demo["returns"])
+    frame = demo["frame"]
+    money = frame.groupby("customer_id")["amount"].sum()
+    top = money >= money.quantile(0.9)
+    assert (found.top, found.rest) == (top.sum(), (~top).sum())
+    assert found.share == pytest.approx(money[top].sum() / money.sum())
+    orders = frame.groupby("customer_id")["order_id"].nunique()
+    table = found.table.set_index("measure")
+    for name, values in (("money spent", money), ("orders", orders), ("money per order", money / orders)):
+        assert table.loc[name, ["top", "rest"]].tolist() == pytest.approx([values[top].median(), values[~top].median()])
+    assert found.times_orders * found.times_value == pytest.approx(money[top].mean() / money[~top].mean())
+
+
+def test_equal_customers_have_no_top_tenth():
+    alike = log([(c, c, "2024-01-01", "x", 1, 2.0) for c in "abcdefghijkl"])
+    assert explore.top_tenth(alike) is None
+    assert explore.top_tenth(log([("a", "1", "2024-01-01", "x", 1, 2.0)])) is None
+
+
+def test_all_that_share_the_highest_value_are_named():
+    assert explore.highest(pd.Series({"Mon": 1.0, "Tue": 2.0})) == "Tue"
+    assert explore.highest(pd.Series({"Mon": 0.1 + 0.2, "Tue": 0.3})) == "Mon and Tue", "equal but for rounding"
