@@ -34,11 +34,6 @@ from customerlab.data.prepare import prepare
 from helpers import ROOT
 
 
-def segments_on(transactions: ir.Table, day: pd.Timestamp) -> pd.DataFrame:
-    """The segments of a day."""
-    return rfm.segment(rfm.score(rfm.features(transactions, day)))
-
-
 def later_than(day: str) -> pd.Timestamp:
     """Sixty days after a day."""
     return pd.Timestamp(day) + pd.Timedelta(days=60)
@@ -87,6 +82,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         rfm.features(s.transactions, returns=s.returns, net=True),
         rfm.features(s.transactions, s.middle, returns=s.returns),
     ],
+    "rfm.segments_on": lambda s: rfm.segments_on(s.transactions, pd.Timestamp(s.middle), returns=s.returns, net=True),
     "rfm.revenue_of": lambda s: rfm.revenue_of(s.transactions, "product_id"),
     "rfm.later": lambda s: rfm.later(
         s.transactions,
@@ -96,7 +92,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ),
     "rfm.hold_out": lambda s: rfm.hold_out(
         s.transactions,
-        lambda day: segments_on(s.transactions, day),
+        lambda day: rfm.segments_on(s.transactions, day),
         later_than(s.middle),
         days=60,
         order=list(rfm.RULES["segment"]),

@@ -219,7 +219,7 @@ def test_the_interval_of_the_difference_covers_the_truth():
 
 
 def segments_on(day, bins=5):
-    return rfm.segment(rfm.score(rfm.features(LOG, day), bins))
+    return rfm.segments_on(LOG, day, bins)
 
 
 def test_holding_out_uses_nothing_of_what_is_judged():

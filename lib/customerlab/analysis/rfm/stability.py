@@ -114,7 +114,7 @@ def sensitivity(
         `change`, `customers` (compared), `same_segment` (share of them), `same_segment_money` (share of their money;
         missing where that is not above zero).
     """
-    base = segments_on(day, chosen).set_index("customer_id")
+    base = segments_on(day, bins=chosen).set_index("customer_id")
     variants: list[tuple[str, pd.Timestamp, int]] = []
     for days in earlier:
         if base["first_order"].min() < day - pd.Timedelta(days=days):
@@ -122,7 +122,7 @@ def sensitivity(
     variants += [(f"{count} bins", day, count) for count in bins if count != chosen]
     rows = []
     for change, when, count in variants:
-        other = segments_on(when, count).set_index("customer_id")["segment"]
+        other = segments_on(when, bins=count).set_index("customer_id")["segment"]
         compared = base.loc[base.index.isin(other.index)]
         same = compared["segment"] == other.reindex(compared.index)
         money = compared["monetary"].sum()
