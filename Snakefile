@@ -17,6 +17,10 @@ try:
     plan = make_plan(find_root(), RUN)
     if workflow.is_main_process:
         hold(plan)
+        if plan.in_engine:
+            from customerlab.workbench.execute import prepare_tables
+
+            prepare_tables(plan, plan.in_engine, lambda line: print(f"[data] {line}", file=sys.stderr))
         settle(plan)
 except (CustomerlabError, OSError) as error:
     sys.exit(f"error: {error}")

@@ -45,6 +45,7 @@ class Source:
     rows: int | None = None
     columns: tuple[str, ...] | None = None
     span: tuple[str, str, str] | None = None  # column, first, last
+    table: str | None = None  # a table of the run's engine in place of files; then there are no forms
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,9 @@ def _items(raw: Any, where: str, key: str) -> list[tuple[str, Any]]:
 def _source(name: str, raw: Any, where: str) -> Source:
     if isinstance(raw, str):
         raw = {"path": raw}
+    if isinstance(raw, dict) and "table" in raw:
+        only_keys(raw, ("table",), where=where)
+        return Source(name, (), table=str(raw["table"]))
     form_keys = ("path", "sha256", "url", "member")
     read_keys = ("delimiter", "decimal", "thousands", "encoding", "sheet")
     only_keys(raw, (*form_keys, "any_of", *read_keys, "rows", "columns", "span"), where=where)

@@ -41,7 +41,7 @@ def connect(url: str = DEFAULT) -> Any:
     Parameters
     ----------
     url : str
-        For example ``duckdb://`` (in this process), ``duckdb://?threads=2&memory_limit=4GB`` or
+        For example ``duckdb://`` (in this process), ``duckdb://?threads=2&memory_limit=4GB``, ``duckdb:///shop.db`` or
         ``pyspark://?spark.master=local[2]`` (any setting of Spark may follow; a session that this process has already
         is used, and `spark.remote` names a Spark Connect server).
 
@@ -57,7 +57,7 @@ def connect(url: str = DEFAULT) -> Any:
     """
     with tempfile.TemporaryFile() as log:  # gone when it is closed; a running Spark still writes into it
         try:
-            con = _spark(url, log) if url.startswith("pyspark://") else ibis.connect(url)
+            return _spark(url, log) if url.startswith("pyspark://") else ibis.connect(url, **_duckdb_options(url))
         except Exception as error:  # each back end has errors of its own; each means that the address does not work
             log.seek(0)
             said = " ".join(f"{error} {log.read().decode(errors='replace')}".split())
@@ -67,10 +67,19 @@ def connect(url: str = DEFAULT) -> Any:
                 expected="an Ibis address whose back end is installed, such as duckdb://",
                 do="docs/engines.md says what each engine needs",
             ) from None
-    if con.name == "duckdb" and con.settings["temp_directory"] == ".tmp":
-        # what does not fit into memory goes to the machine's own place for it, not into the notebooks' folder
-        con.settings["temp_directory"] = f"{tempfile.gettempdir()}/customerlab-{os.getpid()}"
-    return con
+
+
+def _duckdb_options(url: str) -> dict[str, Any]:
+    """What DuckDB is told besides the address; nothing for other engines."""
+    address = urlsplit(url)
+    if address.scheme != "duckdb":
+        return {}
+    if address.netloc + address.path:
+        # a database file is read and never written, so that notebooks that run in parallel can all open it
+        return {"read_only": True}
+    # what does not fit into memory goes to the machine's own place for it, not into the notebooks' folder
+    given = dict(parse_qsl(address.query))
+    return {"temp_directory": given.get("temp_directory", f"{tempfile.gettempdir()}/customerlab-{os.getpid()}")}
 
 
 def _spark(url: str, log: Any) -> Any:

@@ -39,8 +39,8 @@ def locate(root: Path, source: Source) -> tuple[Form, list[Path]] | None:
 
 
 def obtainable(root: Path, source: Source) -> bool:
-    """Whether the files of a source are on this machine, or have an address to download them from."""
-    return any(form.url for form in source.forms) or locate(root, source) is not None
+    """Whether the files of a source are on this machine, have an address, or are a table of the run's engine."""
+    return source.table is not None or any(form.url for form in source.forms) or locate(root, source) is not None
 
 
 def fetch(root: Path, data_set: DataSet, source: Source, *, progress: bool = True) -> list[Path]:

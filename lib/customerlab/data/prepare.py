@@ -14,8 +14,9 @@ import ibis.expr.types as ir
 import pandera.errors
 import pandera.ibis as pa
 
-from customerlab.data import cast, clean, fetch, read
+from customerlab.data import cast, clean, fetch, read, warehouse
 from customerlab.data.catalog import Source, TableMap, find_data_set
+from customerlab.data.engine import DEFAULT
 from customerlab.data.fingerprint import table_fingerprint
 from customerlab.data.project import file_digest, read_json, relative, remove_tree, write_json, written_aside
 from customerlab.data.tables import COVARIATE, TABLES, Column
@@ -27,14 +28,16 @@ LARGEST_AMOUNT = 10**14  # what decimal(18, 4) holds
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A prepared table: its parquet file, what is known of it, and whether it was made just now."""
+    """A prepared table: its parquet file (in an engine: its report), what is known of it, whether it was made now."""
 
     path: Path
     report: dict[str, Any]
     made: bool
 
 
-def prepare(root: Path, run_folder: Path, table: str, data_set_name: str, *, progress: bool = True) -> Prepared:
+def prepare(
+    root: Path, run_folder: Path, table: str, data_set_name: str, *, engine: str = DEFAULT, progress: bool = True
+) -> Prepared:
     """Return a canonical table, prepared now if it is not up to date.
 
     Parameters
@@ -47,6 +50,8 @@ def prepare(root: Path, run_folder: Path, table: str, data_set_name: str, *, pro
         One of the canonical tables.
     data_set_name : str
         The entry of the catalogue that it comes from.
+    engine : str
+        The address of the run's engine, for tables that live in it.
     progress : bool
         Show the progress of downloads.
 
@@ -64,6 +69,8 @@ def prepare(root: Path, run_folder: Path, table: str, data_set_name: str, *, pro
         )  # fmt: skip
     table_map = data_set.tables[table]
     source = data_set.sources[table_map.source]
+    if source.table:
+        return Prepared(*warehouse.prepare(engine, run_folder / "tables", data_set, table))
     paths = fetch.fetch(root, data_set, source, progress=progress)
     digests = [fetch.digests(root).digest(path) for path in paths]
     fingerprint = table_fingerprint(data_set, table, digests)

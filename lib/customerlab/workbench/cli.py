@@ -174,7 +174,7 @@ def data_list() -> None:
     root = find_root()
     for name, data_set in load_catalog(root).items():
         sources = data_set.sources.values()
-        here = all(locate(root, source) is not None for source in sources)
+        here = all(source.table or locate(root, source) is not None for source in sources)
         state = "here" if here else "can be downloaded" if all(obtainable(root, s) for s in sources) else "not here"
         click.echo(
             f"{name}: {state}\n  {data_set.title}\n  licence: {data_set.licence}\n  tables: {', '.join(data_set.tables)}"
@@ -193,6 +193,9 @@ def data_get(names: tuple[str, ...]) -> None:
     for name in names:
         data_set = find_data_set(root, name)
         for source in data_set.sources.values():
+            if source.table:
+                _say(name, f"{source.table} stays in the engine of the run")
+                continue
             for path in fetch.fetch(root, data_set, source):
                 _say(
                     name,

@@ -64,7 +64,7 @@ def _one_line(error: CustomerlabError) -> str:
 
 
 def _data_set(root: Path, data_set: DataSet) -> tuple[str, str, str, str]:
-    absent = [source for source in data_set.sources.values() if not locate(root, source)]
+    absent = [source for source in data_set.sources.values() if not (source.table or locate(root, source))]
     what = f"data set {data_set.name}"
     if not absent:
         return what, OK, "here", ""

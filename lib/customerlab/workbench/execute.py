@@ -97,7 +97,7 @@ def prepare_tables(plan: Plan, tables: dict[str, str], say: Say) -> list[str]:
     unusable, said = [], set()
     for table, source in tables.items():
         try:
-            prepared = prepare(plan.root, plan.folder, table, source)
+            prepared = prepare(plan.root, plan.folder, table, source, engine=plan.engine)
         except CustomerlabError as error:
             unusable.append(table)
             if str(error) not in said:  # two tables may come from one file
@@ -143,7 +143,7 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
     staging = Path(tempfile.mkdtemp(prefix=f"{step.name}-", dir=aside))
     try:
         for table, source in step.sources.items():
-            prepare(plan.root, plan.folder, table, source)
+            prepare(plan.root, plan.folder, table, source, engine=plan.engine)
         (staging / "artifacts").mkdir()
         notebook = _execute(plan, step, staging, say, inject=inject)
         seconds = time.monotonic() - begin

@@ -11,7 +11,7 @@ import yaml
 from customerlab.data import fetch
 from customerlab.data.catalog import DataSet, load_catalog, unknown_data_set
 from customerlab.data.fingerprint import code_digest, reached, table_fingerprint
-from customerlab.data.project import file_digest, text_digest
+from customerlab.data.project import file_digest, read_json, text_digest
 from customerlab.data.tables import TABLES
 from customerlab.data.yaml_files import load_yaml, suggest
 from customerlab.errors import CustomerlabError, ParameterError
@@ -98,6 +98,17 @@ class Plan:
         """All tables that the steps open, with the catalogue entries that they come from."""
         return {table: source for step in self.included for table, source in step.sources.items()}
 
+    @property
+    def engine(self) -> str:
+        """The engine that the tables are opened in."""
+        return next((step.parameters["engine"] for step in self.steps if "engine" in step.parameters), "duckdb://")
+
+    @property
+    def in_engine(self) -> dict[str, str]:
+        """Those of the tables that live in the engine, which has to be asked whether they have changed."""
+        catalog = load_catalog(self.root)
+        return {t: s for t, s in self.tables.items() if catalog[s].sources[catalog[s].tables[t].source].table}
+
     def step(self, name: str) -> Step:
         """The step of a notebook, by its name or its number."""
         for step in self.steps:
@@ -120,6 +131,9 @@ class Plan:
 
     def table_state(self, table: str) -> str:
         """What a canonical table depends on: its files, its part of the catalogue, the code that prepares it."""
+        if table in self.in_engine:  # what the engine said when it was last asked, which is when tables are prepared
+            report = read_json(self.folder / "tables" / f"{table}.json")
+            return str((report or {}).get("fingerprint", "not asked yet"))
         data_set = load_catalog(self.root)[self.tables[table]]
         found = fetch.locate(self.root, data_set.sources[data_set.tables[table].source])
         digests = [fetch.digests(self.root).digest(path) for path in found[1]] if found else ["not on this machine"]

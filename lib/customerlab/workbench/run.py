@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 import pandas as pd
 from IPython.core.getipython import get_ipython
 
+from customerlab.data import warehouse
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, connect, open_table
 from customerlab.data.prepare import Prepared, prepare
@@ -87,7 +88,7 @@ class Run:
         return here
 
     def _prepare(self, table: str) -> Prepared:
-        return prepare(self.root, self.folder, table, self._source(table), progress=False)
+        return prepare(self.root, self.folder, table, self._source(table), engine=self._engine, progress=False)
 
     def table(self, name: str, *, optional: bool = False) -> ir.Table | None:
         """Open a canonical table as a lazy Ibis table, prepared first where that is due.
@@ -104,6 +105,8 @@ class Run:
             return None
         prepared = self._prepare(name)
         self._connection = self._connection or connect(self._engine)
+        if prepared.path.suffix == ".json":  # the table stays where it is
+            return warehouse.kept(self._connection, find_data_set(self.root, self._source(name)), name)
         return open_table(self._connection, prepared.path)
 
     def source(self, table: str) -> dict[str, Any]:

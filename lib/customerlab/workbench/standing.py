@@ -42,7 +42,8 @@ def table_due(plan: Plan, table: str) -> bool:
     """Whether a canonical table has to be prepared."""
     target = plan.folder / "tables" / f"{table}.parquet"
     report = read_json(target.with_suffix(".json"))
-    return not report or report["fingerprint"] != plan.table_state(table) or not target.is_file()
+    made = table in plan.in_engine or target.is_file()
+    return not report or report["fingerprint"] != plan.table_state(table) or not made
 
 
 def pages_state(plan: Plan) -> str:

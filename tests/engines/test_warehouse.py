@@ -1,0 +1,199 @@
+"""A log that lives in the engine: the same tables and ladders as from files, checked, and never copied."""
+
+import dataclasses
+from pathlib import Path
+
+import duckdb as duck
+import ibis
+import pandas as pd
+import pytest
+import yaml
+
+from customerlab.analysis import rfm
+from customerlab.data import warehouse
+from customerlab.data.catalog import find_data_set
+from customerlab.data.engine import connect
+from customerlab.data.prepare import prepare
+from customerlab.errors import CustomerlabError
+from customerlab.workbench.run import Run
+from engines.conftest import SPARK
+from helpers import ROOT, call
+
+TABLES = ("transactions", "products", "customers", "ratings", "experiment")
+
+
+def add_entry(project: Path, prefix: str) -> None:
+    """The demo shop once more, with tables of the engine in place of its files."""
+    demo = yaml.safe_load((ROOT / "data" / "catalog.yml").read_text(encoding="utf-8"))["demo"]
+    demo["files"] = {name: {"table": f"{prefix}{name}"} for name in demo["files"]}
+    with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
+        handle.write(yaml.safe_dump({"hoard": demo}))
+
+
+def demo_files() -> dict[str, str]:
+    """What each source of the demo shop is to DuckDB."""
+    data_set = find_data_set(ROOT, "demo")
+    return {name: f"'{ROOT / 'data' / source.forms[0].path}'" for name, source in data_set.sources.items()}
+
+
+@pytest.fixture
+def database(project, tmp_path):
+    """A DuckDB file with the demo shop in the schema `shop`, typed as DuckDB types it, and its address."""
+    path = tmp_path / "hoard.db"
+    with duck.connect(path) as con:
+        con.execute("CREATE SCHEMA shop")
+        for name, file in demo_files().items():
+            con.execute(f"CREATE TABLE shop.{name} AS SELECT * FROM {file}")
+    add_entry(project, "shop.")
+    return path, f"duckdb://{path}"
+
+
+@pytest.fixture
+def views(project, spark, tmp_path):
+    """The demo shop as tables of Spark, and its address."""
+    for name, file in demo_files().items():
+        duck.sql(f"COPY (SELECT * FROM {file}) TO '{tmp_path / name}.parquet'")
+        spark.read_parquet(tmp_path / f"{name}.parquet", table_name=name)
+    add_entry(project, "")
+    return SPARK
+
+
+@pytest.fixture(params=["database", "views"])
+def address(request):
+    """The address of each engine in turn, with the demo shop in it."""
+    value = request.getfixturevalue(request.param)
+    return value[1] if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_tables_and_ladders_are_those_of_the_files(address, project, table):
+    from_files = prepare(project, project / "outputs" / "demo", table, "demo")
+    made = prepare(project, project / "outputs" / "hoard", table, "hoard", engine=address)
+    assert made.made and made.report["ladder"] == from_files.report["ladder"]
+    assert made.report["rows"] == from_files.report["rows"]
+    assert [p.name for p in (project / "outputs" / "hoard" / "tables").iterdir()] == [f"{table}.json"], (
+        "nothing is copied"
+    )
+    rows = warehouse.kept(connect(address), find_data_set(project, "hoard"), table).to_pandas()
+    wanted = pd.read_parquet(from_files.path)
+    assert list(rows.columns) == list(wanted.columns)
+    rows = rows.sort_values(list(rows.columns), ignore_index=True)
+    pd.testing.assert_frame_equal(rows, wanted.sort_values(list(rows.columns), ignore_index=True), check_exact=True)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_mapping_and_cleaning_can_be_said_to_bigquery(database, project, table):
+    rows = warehouse.kept(connect(database[1]), find_data_set(project, "hoard"), table)
+    assert ibis.to_sql(rows, dialect="bigquery").startswith(("SELECT", "WITH"))
+
+
+def test_a_run_reads_the_table_where_it_is(address, project, monkeypatch):
+    (project / "params" / "hoard.yml").write_text("run: hoard\n", encoding="utf-8")
+    monkeypatch.chdir(project / "notebooks")
+    here, there = Run("demo", "02_rfm"), Run("hoard", "02_rfm", engine=address)
+    pd.testing.assert_frame_equal(
+        rfm.features(there.table("transactions")), rfm.features(here.table("transactions")), check_exact=True
+    )
+    pd.testing.assert_frame_equal(there.ladder("transactions"), here.ladder("transactions"))
+
+
+def test_what_the_table_holds_decides_whether_it_is_looked_at_again(database, project):
+    path, address = database
+
+    def made() -> bool:
+        return prepare(project, project / "outputs" / "hoard", "transactions", "hoard", engine=address).made
+
+    assert (made(), made()) == (True, False)
+    for change in (
+        "UPDATE shop.lines SET unit_price = unit_price + 0.01 WHERE rowid = 5",  # a cent
+        "UPDATE shop.lines SET ordered_at = ordered_at + INTERVAL 1 SECOND WHERE ordered_at = (SELECT max(ordered_at) FROM shop.lines)",
+        "INSERT INTO shop.lines SELECT * REPLACE (0 AS quantity) FROM shop.lines LIMIT 1",  # a row without money
+        "UPDATE shop.lines SET customer_id = 'new' WHERE rowid = 7",
+    ):  # fmt: skip
+        with duck.connect(path) as con:
+            con.execute(change)
+        assert (made(), made()) == (True, False), change
+
+
+def spoil(database, statement: str) -> None:
+    with duck.connect(database[0]) as con:
+        con.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DROP TABLE shop.lines", "has no table shop.lines"),
+        ("ALTER TABLE shop.lines RENAME quantity TO pieces", "missing column: 'quantity'"),
+        ("ALTER TABLE shop.lines ALTER ordered_at TYPE TIMESTAMPTZ", "is an instant in the zone"),
+        ("ALTER TABLE shop.lines ALTER ordered_at TYPE BIGINT USING epoch_ms(ordered_at)", "is a int64, and ordered_at is wanted"),
+        ("ALTER TABLE shop.lines ALTER unit_price TYPE VARCHAR USING 'dear'", "values cannot be used as unit_price"),
+        ("UPDATE shop.lines SET unit_price = 1e15 WHERE rowid = 5", "1 values cannot be used as amount"),
+        ("UPDATE shop.lines SET order_id = NULL WHERE customer_id = (SELECT min(customer_id) FROM shop.lines)", "order_id is empty in"),
+        ("UPDATE shop.lines SET customer_id = 'one'", "the log has one customer only"),
+        ("DELETE FROM shop.lines", "no row of the transactions table is left"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_said_before_a_notebook_starts(database, project, statement, said):
+    spoil(database, statement)
+    with pytest.raises(CustomerlabError, match=said):
+        prepare(project, project / "outputs" / "hoard", "transactions", "hoard", engine=database[1])
+    assert not (project / "outputs" / "hoard" / "tables").exists() or not any(
+        (project / "outputs" / "hoard" / "tables").iterdir()
+    )
+
+
+def test_ids_and_numbers_of_any_type_are_cast(tmp_path, project):
+    path = tmp_path / "typed.db"
+    with duck.connect(path) as con:
+        con.execute(
+            """CREATE TABLE lines AS SELECT * FROM (VALUES
+            (17850.0::DOUBLE, 1::INTEGER, DATE '2024-01-01', ' x ', 3::SMALLINT, 0.33335::DECIMAL(9, 5)),
+            (17851.0, 2, DATE '2024-01-02', '', 1, 2)) AS t(c, o, d, p, q, u)"""
+        )
+    columns = {"customer_id": "c", "order_id": "o", "ordered_at": "d", "product_id": "p", "quantity": "q"}
+    tables = {"transactions": {"columns": columns | {"unit_price": "u"}}}
+    entry = {"title": "typed", "files": {"lines": {"table": "lines"}}, "tables": tables}
+    with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
+        handle.write(yaml.safe_dump({"typed": entry}))
+    rows = warehouse.kept(connect(f"duckdb://{path}"), find_data_set(project, "typed"), "transactions")
+    first, second = rows.order_by("order_id").to_pandas().to_dict("records")
+    assert (first["customer_id"], first["order_id"], first["product_id"]) == ("17850", "1", "x")
+    assert first["ordered_at"] == pd.Timestamp("2024-01-01") and str(first["amount"]) == "1.0001", "1.00005, half up"
+    assert pd.isna(second["product_id"])
+    with pytest.raises(CustomerlabError, match="product_id is empty in 1 rows"):
+        prepare(project, project / "outputs" / "typed", "transactions", "typed", engine=f"duckdb://{path}")
+
+
+def test_formats_are_for_files(database, project):
+    data_set = find_data_set(project, "hoard")
+    columns = data_set.tables["transactions"].columns
+    columns["ordered_at"] = dataclasses.replace(columns["ordered_at"], format="%Y")
+    with pytest.raises(CustomerlabError, match="ordered_at is mapped by a format, which is for files"):
+        warehouse.kept(connect(database[1]), data_set, "transactions")
+
+
+@pytest.mark.slow
+def test_make_run_asks_the_engine_and_reruns_what_has_changed(database, project):
+    (project / "params" / "hoard.yml").write_text(f"run: hoard\nengine: '{database[1]}'\n", encoding="utf-8")
+    words = [
+        "snakemake",
+        "--cores",
+        "2",
+        "--quiet",
+        "all",
+        "--nolock",
+        "--rerun-triggers",
+        "mtime",
+        "--config",
+        "run=hoard",
+        "--",
+    ]
+
+    def made() -> bool:
+        done = call(project, *words, "outputs/hoard/.state/02_rfm.done")
+        return "[02_rfm] done" in done.stdout + done.stderr
+
+    assert (made(), made()) == (True, False)
+    spoil(database, "UPDATE shop.lines SET unit_price = unit_price + 0.01 WHERE rowid = 5")
+    assert (made(), made()) == (True, False)
