@@ -210,14 +210,17 @@ def _one_row_a_product(products: ir.Table) -> ir.Table:
 
     Empty values do not count; where several are as frequent, the first in the alphabet is kept.
     """
-    columns = [name for name in products.columns if name != "product_id"]
-    counted = products.group_by(products.columns).aggregate(times=products.count())
-    kept = {}
-    for name in columns:
-        of_value = counted.times.sum().over(ibis.window(group_by=["product_id", name]))
-        counted = counted.mutate(**{f"times_{name}": of_value})
-        kept[name] = lambda t, name=name: t[name].first(order_by=[t[f"times_{name}"].desc(), t[name].asc()])
-    return counted.group_by("product_id").aggregate(**kept)
+    # ranks, and not an aggregation that knows an order, which Spark has not
+    result = products.select("product_id").distinct()
+    for name in products.columns[1:]:
+        known = products.filter(~products[name].isnull())
+        counted = known.group_by("product_id", name).aggregate(times=known.count())
+        rank = ibis.row_number().over(
+            ibis.window(group_by="product_id", order_by=[counted.times.desc(), counted[name].asc()])
+        )
+        best = counted.mutate(rank=rank).filter(lambda t: t["rank"] == 0).select("product_id", name)
+        result = result.left_join(best, "product_id").drop("product_id_right")
+    return result
 
 
 def schema(table: str, columns: list[str]) -> pa.DataFrameSchema:
