@@ -1,6 +1,10 @@
 """Fixtures: the project, a copy of it to write into, and the real data where it is found."""
 
+import os
 from pathlib import Path
+
+# Threads that wait for one another sleep: where other work runs too, spinning takes most of the time of a clustering.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 
