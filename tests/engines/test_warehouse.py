@@ -48,14 +48,21 @@ def database(project, tmp_path):
     return path, f"duckdb://{path}"
 
 
-@pytest.fixture
-def views(project, spark, tmp_path):
-    """The demo shop as tables of Spark, and its address."""
+@pytest.fixture(scope="module")
+def in_spark(spark, tmp_path_factory):
+    """The demo shop as tables of Spark, which no test changes, and its address."""
+    folder = tmp_path_factory.mktemp("views")
     for name, file in demo_files().items():
-        duck.sql(f"COPY (SELECT * FROM {file}) TO '{tmp_path / name}.parquet'")
-        spark.read_parquet(tmp_path / f"{name}.parquet", table_name=name)
-    add_entry(project, "")
+        duck.sql(f"COPY (SELECT * FROM {file}) TO '{folder / name}.parquet'")
+        spark.read_parquet(folder / f"{name}.parquet", table_name=name)
     return SPARK
+
+
+@pytest.fixture
+def views(project, in_spark):
+    """The address of Spark, and a project that knows of the tables in it."""
+    add_entry(project, "")
+    return in_spark
 
 
 @pytest.fixture(params=["database", "views"])
