@@ -1,7 +1,9 @@
 """YAML as people write it: read strictly, with errors that name the file, the line and the key."""
 
+import copy
 import difflib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,12 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+@cache
+def _parsed(text: str) -> Any:
+    # one process asks for the catalogue many times, and PyYAML is slow
+    return yaml.load(text, Loader=_StrictLoader)  # a subclass of the safe loader
+
+
 def load_yaml(path: Path, *, where: str) -> dict[str, Any]:
     """Read a YAML mapping.
 
@@ -41,7 +49,7 @@ def load_yaml(path: Path, *, where: str) -> dict[str, Any]:
         If it is missing, is not YAML, holds a key twice or is not a mapping.
     """
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # a subclass of the safe loader
+        value = copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise CustomerlabError("the file is missing", where=where, do="create it, or mend the name") from None
     except UnicodeDecodeError as error:
