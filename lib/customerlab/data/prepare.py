@@ -6,13 +6,11 @@ made again when its files, its catalogue entry or the code of this layer change.
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
-import pandera.errors
-import pandera.ibis as pa
 
 from customerlab.data import cast, clean, fetch, read, warehouse
 from customerlab.data.catalog import Source, TableMap, find_data_set
@@ -21,6 +19,9 @@ from customerlab.data.fingerprint import table_fingerprint
 from customerlab.data.project import file_digest, read_json, relative, remove_tree, write_json, written_aside
 from customerlab.data.tables import COVARIATE, TABLES, Column
 from customerlab.errors import DataError
+
+if TYPE_CHECKING:  # it loads slowly, and only who makes a table needs it
+    import pandera.ibis as pa
 
 MEMORY = "4GB"  # what does not fit is staged on disk; DuckDB's own limit is most of the machine
 LARGEST_AMOUNT = 10**14  # what decimal(18, 4) holds
@@ -223,8 +224,10 @@ def _one_row_a_product(products: ir.Table) -> ir.Table:
     return result
 
 
-def schema(table: str, columns: list[str]) -> pa.DataFrameSchema:
+def schema(table: str, columns: list[str]) -> "pa.DataFrameSchema":
     """The pandera schema of a canonical table with these columns."""
+    import pandera.ibis as pa
+
     checked = {}
     for name in columns:
         column = _declared(table, name)
@@ -236,6 +239,8 @@ def schema(table: str, columns: list[str]) -> pa.DataFrameSchema:
 
 def _check_values(rows: ir.Table, table: str, table_map: TableMap) -> None:
     """Raise unless the cleaned rows have the right types and a value wherever one is needed."""
+    import pandera.errors
+
     columns = [name for name in rows.columns if name not in (read.FILE, read.ROW)]
     try:
         schema(table, columns).validate(rows.select(columns), lazy=True)
