@@ -14,6 +14,9 @@ from customerlab.errors import CustomerlabError, ParameterError, RunError
 from customerlab.workbench.lock import hold
 from customerlab.workbench.plan import Plan, Step, make_plan
 
+# nbformat loads jsonschema, which builds a grammar of addresses for a second, where it can, and nothing here asks it.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 
 class _Group(click.Group):
     """A group whose commands end with a clear message, and status 1, when something can be put right."""
