@@ -9,7 +9,7 @@ READY := .venv/.ready
 SPARK := .venv/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test bench lab lint refresh site lock clean clean-venv
+.PHONY: help setup spark run test bench bench-clustering lab lint refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $(RUN) now"
@@ -44,6 +44,9 @@ test: $(READY) $(SPARK) ## run all tests, on both engines
 
 bench: $(READY) ## what customer features cost beside pandas and a bare scan (LINES=1e6,1e7,1e8)
 	@$(BIN)/python tests/benchmarks/features.py --lines $(LINES)
+
+bench-clustering: $(READY) ## what the clustering comparison costs, and trees over a million customers, beside scipy
+	@$(BIN)/python tests/benchmarks/comparison.py && $(BIN)/python tests/benchmarks/hierarchy.py
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks

@@ -26,7 +26,7 @@ from ibis.expr.types.core import Expr
 from scipy.sparse import csr_matrix
 
 from customerlab import analysis
-from customerlab.analysis import experiment, explore, recommend, rfm
+from customerlab.analysis import clustering, experiment, explore, recommend, rfm
 from customerlab.analysis.explore import returning
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import open_table
@@ -43,6 +43,12 @@ def later_than(day: str) -> pd.Timestamp:
 def by_id(table: pd.DataFrame) -> pd.DataFrame:
     """Rows in an order of their own, where an expression promises none."""
     return table.sort_values(list(table.columns), ignore_index=True)
+
+
+def features_of(shop: SimpleNamespace) -> list[str]:
+    """All features that a shop has the columns for."""
+    categorised = "category" in shop.products.columns
+    return [name for name in clustering.FEATURES if categorised or not name.startswith("categor")]
 
 
 # Each: tables of one engine in, what the method makes of them out.
@@ -98,6 +104,15 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         days=60,
         order=list(rfm.RULES["segment"]),
         seed=1,
+    ),
+    "clustering.customer_features": lambda s: [
+        clustering.customer_features(
+            s.transactions, day, names=features_of(s), products=s.products, returns=s.returns, net=net
+        )
+        for day, net in ((None, False), (s.middle, True))
+    ],
+    "clustering.look_back": lambda s: clustering.look_back(
+        s.transactions, later_than(s.middle), 60, ["recency", "monetary", "breadth"], returns=s.returns, net=True
     ),
     "recommend.split_by_time": lambda s: recommend.split_by_time(s.transactions, 28, pattern=r"^P?\d+[02468]"),
     "recommend.whole_log": lambda s: recommend.whole_log(s.transactions),

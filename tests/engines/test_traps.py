@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from customerlab.analysis import explore, rfm
+from customerlab.analysis.clustering.features import customer_features
 from customerlab.data.engine import connect, open_table
 from customerlab.data.tables import TABLES
 
@@ -75,6 +76,14 @@ def test_a_day_ends_at_midnight_and_is_counted_whole(log):
     recency = rfm.features(t, "2024-11-04").set_index("customer_id")["recency"]
     assert recency.to_dict() == {"late": 239, "early": 240}
     assert rfm.features(t, "2024-03-10")["customer_id"].tolist() == ["early"], "orders on the day itself do not count"
+
+
+def test_a_zone_moves_no_evening_and_no_weekend(log):
+    t = log([("a", str(n), time, "x", "1") for n, time in enumerate(NIGHTS)])
+    row = customer_features(t, names=["weekend_share", "evening_share"]).iloc[0]
+    assert row["weekend_share"] == 0.75 and row["evening_share"] == 0.5, (
+        "three Sundays, two of the nights before twelve"
+    )
 
 
 # -- numbers ------------------------------------------------------------------------------------------------------

@@ -99,15 +99,18 @@ def test_equal_values_get_equal_scores_where_ranks_would_not(online_retail):
 def test_raw_features_reward_a_fence_around_the_big_spenders(online_retail):
     """The published trap: without the logarithm, two clusters of 4,312 and 26 have the best silhouette, 0.90."""
     table = rfm.features(online_retail[0])
-    raw = table[["recency", "frequency", "monetary"]]
-    points = ((raw - raw.mean()) / raw.std(ddof=0)).to_numpy()
-    labels = clustering.kmeans(points, 2, 7)
-    found = clustering.validity(points, labels, 7)
-    sizes = sorted(pd.Series(labels).value_counts())
-    assert found["silhouette"] == pytest.approx(0.90, abs=0.01) and sizes[0] < 40
-    assert clustering.stability(points, 2, 7) < 0.7
-    space = clustering.space(table, ["recency", "frequency", "monetary"])
-    assert clustering.validity(space.points, clustering.kmeans(space.points, 2, 7), 7)["smallest"] > 0.3
+    names = ["recency", "frequency", "monetary"]
+    points = clustering.fit_space(table, names, transform="none").points(table)
+    judged = clustering.judge(points, [2, 3, 4], 7, methods={"K-Means": clustering.METHODS["K-Means"]})
+    found = judged.table.loc["K-Means 2"]
+    sizes = sorted(pd.Series(judged.labels["K-Means 2"]).value_counts())
+    assert found["silhouette"] == judged.table["silhouette"].max() == pytest.approx(0.90, abs=0.01) and sizes[0] < 40
+    assert found["adjusted_rand"] < 0.7 and judged.recommended == ""
+    assert found["reasons"][0] == "smallest cluster 0.6% of customers"
+    assert found["reasons"][1].startswith("not found again")
+    points = clustering.fit_space(table, names).points(table)
+    labels = clustering.fit_all(points, [2], 7)["K-Means 2"].predict(points)
+    assert min(np.bincount(labels)) > 0.3 * len(labels)
 
 
 def test_recommenders_reach_the_published_baselines(online_retail):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from customerlab.analysis import clustering, rfm
+from customerlab.analysis.clustering.indices import by_size
 from customerlab.analysis.recommend.metrics import at_k
 from customerlab.analysis.recommend.models import top
 from customerlab.data.clean import ladder, report
@@ -100,12 +101,23 @@ def test_concentration_stays_in_its_bounds(values):
 
 @given(st.lists(st.integers(-1, 6), min_size=1, max_size=60))
 def test_numbering_by_size_keeps_the_groups(labels):
-    found = clustering.by_size(np.array(labels))
+    found = by_size(np.array(labels))
     pairs = pd.DataFrame({"old": labels, "new": found}).drop_duplicates()
     assert pairs["old"].is_unique and pairs["new"].is_unique
     assert ((found == -1) == (np.array(labels) == -1)).all()
     sizes = np.bincount(found[found >= 0]) if (found >= 0).any() else np.array([])
     assert (np.diff(sizes) <= 0).all()
+
+
+@given(st.lists(st.tuples(st.integers(-1, 5), st.integers(0, 20)), min_size=1, max_size=60))
+def test_cluster_one_is_the_most_valuable_and_the_next_less_so(customers):
+    labels, value = (np.array(column) for column in zip(*customers, strict=True))
+    found = clustering.numbered(labels, value.astype(float))
+    assert ((found == -1) == (labels == -1)).all()
+    pairs = pd.DataFrame({"old": labels, "new": found}).drop_duplicates()
+    assert pairs["old"].is_unique and pairs["new"].is_unique
+    means = pd.Series(value)[found > 0].groupby(found[found > 0]).mean()
+    assert means.index.tolist() == list(range(1, len(means) + 1)) and means.is_monotonic_decreasing
 
 
 @given(st.integers(1, 8), st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))

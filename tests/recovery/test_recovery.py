@@ -4,8 +4,10 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 
-from customerlab.analysis import experiment
+from customerlab.analysis import clustering, experiment, rfm
 from customerlab.data.catalog import find_data_set
 from customerlab.data.prepare import prepare
 from customerlab.data.simulate import experiments, simulate_shop
@@ -193,3 +195,30 @@ def test_one_segment_is_harmed_and_the_true_effects_are_those_of_the_parts():
     means = table.pivot_table(index="segment", columns="variant", values="conversion", aggfunc="mean")
     seen = means["voucher"] - means["control"]
     assert seen["trade"] < 0 and np.corrcoef(seen, by_segment)[0, 1] > 0.9
+
+
+def test_planted_segments_are_found_as_well_as_a_mixture_that_knows_their_number_finds_them(say):
+    names = ["recency", "frequency", "monetary", "tenure"]
+    methods = {name: clustering.METHODS[name] for name in ("K-Means", "Bisecting K-Means")}
+    ours, mixture, chosen = [], [], []
+    for seed in range(5):
+        shop = simulate_shop(seed=seed, spoiled=False)
+        log = shop.tables["transactions"].query("quantity > 0")
+        log = ibis.memtable(log.assign(amount=(log["quantity"] * log["unit_price"]).round(4)))
+        day = rfm.day_after(log)
+        customers = clustering.customer_features(log, day, names=names)
+        points = clustering.fit_space(customers, names).points(customers)
+        truth = customers["customer_id"].map(shop.truth["customers"].set_index("customer_id")["segment"])
+        past = clustering.look_back(log, day, 90, names)
+        judged = clustering.judge(points, range(3, 8), 7, past=past, methods=methods, resamples=8)
+        known = GaussianMixture(len(SEGMENTS), n_init=3, random_state=0).fit_predict(points)
+        mixture.append(adjusted_rand_score(truth, known))
+        found = judged.recommended
+        ours.append(adjusted_rand_score(truth, judged.labels[found]) if found else 0.0)
+        chosen.append(found or "none")
+    say(
+        f"planted segments: adjusted Rand index {np.mean(ours):.3f} of the recommended ({', '.join(chosen)}), "
+        f"{np.mean(mixture):.3f} of a mixture that knows their number"
+    )
+    assert np.mean(ours) >= np.mean(mixture) - 0.05
+    assert sum(name != "none" for name in chosen) >= 3

@@ -7,58 +7,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import ndcg_score
 
-from customerlab.analysis import clustering, experiment, recommend
+from customerlab.analysis import experiment, recommend
 from customerlab.analysis.recommend.metrics import at_k
 from customerlab.analysis.recommend.models import top
 from helpers import log
-
-
-def blobs(seed=0, each=60):
-    rng = np.random.default_rng(seed)
-    centres = np.array([[0, 0, 0], [6, 0, 0], [0, 6, 0], [0, 0, 6]])
-    return np.repeat(centres, each, axis=0) + rng.normal(0, 0.4, (4 * each, 3)), np.repeat(np.arange(4), each)
-
-
-def test_every_method_finds_planted_groups():
-    points, truth = blobs()
-    eps = clustering.knee(clustering.neighbour_distances(points, 6))
-    found = {
-        "K-Means": clustering.kmeans(points, 4, 7),
-        "Ward": clustering.ward(clustering.ward_tree(points), 4),
-        "DBSCAN": clustering.dbscan(points, eps, 6),
-        "truth": truth,
-    }
-    agreement = clustering.agreement(found)["truth"]
-    assert agreement["K-Means"] == 1 and agreement["Ward"] == 1 and agreement["DBSCAN"] > 0.9
-    assert clustering.stability(points, 4, 7) == 1
-    table = clustering.by_clusters(points, range(2, 7), 7)
-    assert table["clusters"][table["silhouette"].idxmax()] == 4
-
-
-def test_uniform_noise_is_not_stable():
-    points = np.random.default_rng(3).random((400, 3))
-    assert clustering.stability(points, 5, 7) < 0.9
-
-
-def test_validity_at_its_edges():
-    points, truth = blobs(each=5)
-    noise = clustering.validity(points, np.full(20, -1), 7)
-    assert noise["clusters"] == 0 and noise["noise"] == 1 and np.isnan(noise["silhouette"])
-    one = clustering.validity(points, np.zeros(20, dtype=int), 7)
-    assert one["clusters"] == 1 and one["smallest"] == 1 and np.isnan(one["davies_bouldin"])
-    part = np.where(np.arange(20) < 2, -1, truth)
-    assert clustering.validity(points, part, 7)["noise"] == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="different customers"):
-        clustering.kmeans(np.zeros((5, 3)), 2, 7)
-
-
-def test_space_does_not_depend_on_the_order_of_rows():
-    table = pd.DataFrame({"customer_id": ["c", "a", "b"], "x": [1.0, 2.0, 9.0], "same": [4.0, 4.0, 4.0]})
-    first, second = clustering.space(table, ["x", "same"]), clustering.space(table[::-1], ["x", "same"])
-    assert (first.points == second.points).all() and (first.points[:, 1] == 0).all()
-    assert first.ids.tolist() == ["a", "b", "c"]
-    with pytest.raises(ValueError, match="not below zero"):
-        clustering.space(table.assign(x=-1.0), ["x"])
 
 
 def test_metrics_by_hand_and_against_scikit_learn():

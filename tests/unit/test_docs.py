@@ -53,7 +53,8 @@ def test_every_notebook_is_listed_with_its_title_and_artefacts():
         assert f"`{notebook.name}` {notebook.title}" in text
         reads, writes = here[notebook.name]
         assert all(f"`{name}`" in reads for name in [*notebook.tables, *notebook.loads])
-        assert writes == "artefact " + ", ".join(f"`{name}`" for name in notebook.saves)
+        kind = "artefact" if len(notebook.saves) == 1 else "artefacts"
+        assert writes == f"{kind} " + ", ".join(f"`{name}`" for name in notebook.saves)
 
 
 def test_the_dictionary_has_every_column_and_every_rule():

@@ -61,10 +61,13 @@ def run_cells(project, notebook, monkeypatch, **parameters):
                 space.update(parameters)
 
 
-@pytest.mark.parametrize("notebook", ["01_eda", "02_rfm"])
+@pytest.mark.parametrize("notebook", ["01_eda", "02_rfm", "03_clustering"])
 @pytest.mark.parametrize("shop", ODD)
 def test_an_odd_shop_gets_results_and_true_sentences(project, said, monkeypatch, notebook, shop):
     add_shop(project, as_written(ODD[shop]))
+    if notebook == "03_clustering":
+        run_cells(project, "02_rfm", monkeypatch, run="my_shop")
+        said.clear()
     run_cells(project, notebook, monkeypatch, run="my_shop")
     assert any(text.startswith("- ") for text in said), "findings"
     for text in said:

@@ -205,9 +205,14 @@ def test_an_optional_table_whose_file_cannot_be_had_is_done_without(project):
 
 def test_what_depends_on_a_left_out_notebook_is_left_out(project):
     (project / "params" / "hillstrom.yml").write_text("run: hillstrom\ndata: hillstrom_email\ncontrol: No E-Mail\n")
+    more = json.loads((project / "notebooks" / "03_clustering.ipynb").read_text())
+    more["cells"] = [cell for cell in more["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    more["cells"].append({"cell_type": "code", "metadata": {}, "source": ["table = lab.load('clusters')"]})
+    (project / "notebooks" / "06_more.ipynb").write_text(json.dumps(more))
     plan = make_plan(project, "hillstrom")
     assert [step.name[:2] for step in plan.included] == ["05"]
-    assert plan.step("03").left_out == "no notebook of this run makes rfm_segments"
+    assert plan.step("03").left_out == "the data set hillstrom_email has no transactions table"
+    assert plan.step("06").left_out == "no notebook of this run makes clusters"
 
 
 def test_copies_and_checkpoints_are_no_notebooks(project):

@@ -1,0 +1,45 @@
+"""Families of clustering on equal terms, and a verdict that can be no."""
+
+from customerlab.analysis.clustering.density import dbcv, knee, neighbour_distances
+from customerlab.analysis.clustering.explain import agreement, contingency, contrast, profile, proposed_names
+from customerlab.analysis.clustering.features import FEATURES, SHARE, customer_features
+from customerlab.analysis.clustering.hierarchy import grown, micro_clusters
+from customerlab.analysis.clustering.indices import (
+    by_number,
+    numbered,
+    prediction_strength,
+    preferred,
+    validity,
+)
+from customerlab.analysis.clustering.methods import METHODS, NEIGHBOURS, ONE_GROUP, fit_all
+from customerlab.analysis.clustering.models import NOISE, Mixture, Model, Nearest
+from customerlab.analysis.clustering.past import DECILES, SEGMENTS, Past, deciles, look_back
+from customerlab.analysis.clustering.scoring import Segmentation, segmentation
+from customerlab.analysis.clustering.silhouette import EXACT, SAMPLED, mean_silhouettes, silhouettes
+from customerlab.analysis.clustering.space import Space, correlation, fit_space, sample, shape
+from customerlab.analysis.clustering.stability import agreement_of_seeds, jaccard, stability
+from customerlab.analysis.clustering.structure import clouds, excess, holm
+from customerlab.analysis.clustering.tree_rules import Rules, rules
+from customerlab.analysis.clustering.usefulness import explained, usefulness
+from customerlab.analysis.clustering.verdict import (
+    SPELLED,
+    Gates,
+    Judged,
+    found_again,
+    judge,
+    most_useful,
+    rivals,
+    verdicts,
+)
+from customerlab.analysis.clustering.views import Views, views
+
+__all__ = [
+    "DECILES", "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "SAMPLED", "SEGMENTS",
+    "SHARE", "SPELLED", "Gates", "Judged", "Mixture", "Model", "Nearest", "Past", "Rules", "Segmentation",
+    "Space", "Views", "agreement", "agreement_of_seeds", "by_number", "clouds", "contingency", "contrast",
+    "correlation", "customer_features", "dbcv", "deciles", "excess", "explained", "fit_all", "fit_space",
+    "found_again", "grown", "holm", "jaccard", "judge", "knee", "look_back", "mean_silhouettes",
+    "micro_clusters", "most_useful", "neighbour_distances", "numbered", "prediction_strength", "preferred",
+    "profile", "proposed_names", "rivals", "rules", "sample", "segmentation", "shape", "silhouettes",
+    "stability", "usefulness", "validity", "verdicts", "views",
+]  # fmt: skip

@@ -1,0 +1,303 @@
+"""What clusters are: typical values, what sets each apart, names, and how far other groupings say the same.
+
+Everywhere `labels` are clusters numbered from 1, with -1 for noise, one for every row of `customers`.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+
+from customerlab.analysis.clustering.labelled import checked, checked_labels, noise_last
+from customerlab.analysis.clustering.models import NOISE
+from customerlab.analysis.clustering.tree_rules import Rules, rules
+from customerlab.analysis.clustering.views import Views, views
+
+__all__ = [
+    "PHRASES",
+    "Rules",
+    "Views",
+    "agreement",
+    "contingency",
+    "contrast",
+    "profile",
+    "proposed_names",
+    "rules",
+    "views",
+]
+
+# What a name says where a feature is low, and where it is high.
+PHRASES = {
+    "recency": ("recent", "long absent"),
+    "frequency": ("few orders", "frequent"),
+    "monetary": ("low spend", "high spend"),
+    "tenure": ("new", "long-standing"),
+    "days_per_order": ("short gaps", "long gaps"),
+    "days_between_orders": ("quick to return", "slow to return"),
+    "basket_value": ("small baskets", "large baskets"),
+    "basket_products": ("few products a basket", "many products a basket"),
+    "breadth": ("narrow choice", "wide choice"),
+    "categories": ("few categories", "many categories"),
+    "returned_share": ("few returns", "many returns"),
+    "weekend_share": ("on weekdays", "at weekends"),
+    "evening_share": ("by day", "in the evening"),
+}
+STANDS_OUT = 0.14  # from 0.5: a difference of medium size (Vargha and Delaney 2000)
+WORDS = 3  # phrases in a name, at most
+
+
+def profile(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    """The clusters in the features' own units.
+
+    Medians and not means: a few large customers move the mean of a whole cluster.
+
+    Parameters
+    ----------
+    customers : DataFrame
+        With the features; with `monetary`, the share of the money is given too.
+    labels : array of int
+    names : sequence of str
+        Features.
+
+    Returns
+    -------
+    DataFrame
+        One row a cluster, noise last as -1: `cluster`, `customers`, `share` (of customers), `share_of_money` (missing
+        where all money together is not above zero), and the median of each feature.
+
+    Raises
+    ------
+    ValueError
+        For labels of another number than the customers or not numbered from 1, and for a feature that is not there or
+        not known for every customer.
+
+    Examples
+    --------
+    >>> profile(pd.DataFrame({"recency": [1, 3, 90]}), np.array([1, 1, 2]), ["recency"])
+       cluster  customers     share  recency
+    0        1          2  0.666667      2.0
+    1        2          1  0.333333     90.0
+    """
+    labels, values = checked(customers, labels, names)
+    grouped = pd.DataFrame(values, columns=list(names)).groupby(labels)
+    sizes = grouped.size()
+    table = grouped.median()
+    table.insert(0, "customers", sizes)
+    table.insert(1, "share", sizes / len(labels))
+    if "monetary" in customers:
+        money = customers["monetary"].groupby(labels).sum()
+        table.insert(2, "share_of_money", money / money.sum() if money.sum() > 0 else np.nan)
+    return noise_last(table)
+
+
+def contrast(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    """How far each cluster's customers stand out from all others, on one scale for all features.
+
+    The probability of superiority: that a customer of the cluster, drawn at random, has a higher value than one that
+    is not in it, equal values counting half (the A of Vargha and Delaney 2000; Mann and Whitney's U over all pairs).
+    It rests on ranks, so that units, skew and transforms do not matter.
+
+    Parameters
+    ----------
+    customers, labels, names
+        As for `profile`.
+
+    Returns
+    -------
+    DataFrame
+        One row a cluster, noise last as -1: `cluster`, and for each feature a number from 0 (all lower) over 0.5 (no
+        difference) to 1 (all higher). With one cluster alone all are 0.5.
+
+    Raises
+    ------
+    ValueError
+        As for `profile`.
+
+    Examples
+    --------
+    >>> contrast(pd.DataFrame({"recency": [1, 2, 90, 2]}), np.array([1, 1, 2, 2]), ["recency"])
+       cluster  recency
+    0        1    0.125
+    1        2    0.875
+    """
+    labels, values = checked(customers, labels, names)
+    ranks = pd.DataFrame(rankdata(values, axis=0), columns=list(names)).groupby(labels)
+    sizes = ranks.size()
+    pairs = sizes * (len(labels) - sizes)
+    wins = ranks.sum().sub(sizes * (sizes + 1) / 2, axis=0)
+    table = wins.div(pairs.where(pairs > 0), axis=0).fillna(0.5)
+    return noise_last(table)
+
+
+def proposed_names(contrasts: pd.DataFrame, given: Sequence[str] = ()) -> list[str]:
+    """A short name for each cluster, made of what sets it apart most.
+
+    A name has up to three phrases, of the strongest contrasts and only where they are at least of medium size; they
+    stand in the order of the features, so that names can be compared. Where two clusters would have the same name, the
+    one that stands out more keeps it and the other is named by what is left of it; a cluster that stands out in nothing
+    is ``Middling``, and where no name is left, one has its number added.
+
+    Parameters
+    ----------
+    contrasts : DataFrame
+        As `contrast` returns it; a row for noise is passed over.
+    given : sequence of str, optional
+        Names to use instead, by cluster number.
+
+    Returns
+    -------
+    list of str
+        All different; the first is the name of cluster 1.
+
+    Raises
+    ------
+    ValueError
+        For given names of another number than the clusters, for an empty one and for one that stands twice, and for
+        clusters that are not numbered 1, 2, 3, ….
+
+    Examples
+    --------
+    >>> proposed_names(pd.DataFrame({"cluster": [1, 2], "recency": [0.1, 0.9], "monetary": [0.95, 0.05]}))
+    ['Recent, high spend', 'Long absent, low spend']
+    """
+    table = contrasts[contrasts["cluster"] != NOISE].set_index("cluster").sort_index()
+    if table.index.tolist() != list(range(1, len(table) + 1)):
+        raise ValueError(f"the clusters are numbered {table.index.tolist()}; expected 1, 2, 3, …")
+    if len(given):
+        return _given_names(given, len(table))
+    strengths = (table - 0.5).abs()
+    top = strengths.where(strengths >= STANDS_OUT).fillna(0).apply(lambda row: row.nlargest(WORDS).sum(), axis=1)
+    named: dict[int, str] = {}
+    for cluster in top.sort_values(ascending=False, kind="stable").index:
+        possible = _possible_names(table.loc[cluster])
+        named[cluster] = next((name for name in possible if name not in named.values()), f"{possible[0]} ({cluster})")
+    return [named[cluster] for cluster in table.index]
+
+
+def _possible_names(row: pd.Series) -> list[str]:
+    """Names for one cluster, the fittest first; phrases stand in the order of the features."""
+    strength = (row - 0.5).abs().round(9).sort_values(ascending=False, kind="stable")
+    strongest = {str(name): float(much) for name, much in strength[strength >= STANDS_OUT].head(2 * WORDS).items()}
+    phrases = {feature: _phrase(feature, high=bool(row[feature] > 0.5)) for feature in map(str, row.index)}
+    features = [feature for feature in phrases if feature in strongest]
+    sets = [some for size in range(1, WORDS + 1) for some in combinations(features, size)]
+    sets.sort(key=lambda some: -sum(strongest[feature] for feature in some))
+    names = [", ".join(phrases[feature] for feature in some) for some in sets]
+    return [name[0].upper() + name[1:] for name in names] or ["Middling"]
+
+
+def _phrase(feature: str, *, high: bool) -> str:
+    if feature in PHRASES:
+        return PHRASES[feature][high]
+    if feature.startswith("share of "):
+        return f"{'much' if high else 'little'} {feature.removeprefix('share of ')}"
+    return f"{'high' if high else 'low'} {feature.replace('_', ' ')}"
+
+
+def _given_names(given: Sequence[str], clusters: int) -> list[str]:
+    names = [name.strip() for name in given]
+    if len(names) != clusters:
+        raise ValueError(f"{len(names)} names for {clusters} clusters; expected one each, by cluster number, or none")
+    if not all(names):
+        raise ValueError(f"the name of cluster {names.index('') + 1} is empty; expected a name")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"the name {twice[0]!r} stands twice; expected a different one for each cluster")
+    return names
+
+
+def agreement(labels: Mapping[str, Sequence | np.ndarray | pd.Series]) -> pd.DataFrame:
+    """How far groupings of the same customers say the same, every two of them.
+
+    Both measures are 1 for the same groups and 0 for what chance alone would give; the adjusted Rand index (Hubert and
+    Arabie 1985) counts pairs of customers and follows the large groups, the adjusted mutual information (Vinh, Epps
+    and Bailey 2010, arithmetic mean) counts what one grouping tells of the other and heeds small groups more. Noise is
+    a group like any other.
+
+    Parameters
+    ----------
+    labels : mapping of str to array
+        The grouping's name to the group of every customer: numbers or texts, such as RFM segments.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair, in the order of the mapping: `one`, `other`, `adjusted_rand`, `adjusted_mutual_information`.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two groupings, and for groupings of different numbers of customers.
+
+    Examples
+    --------
+    >>> agreement({"K-Means": [1, 1, 2, 2], "segments": ["New", "New", "Loyal", "Loyal"]})
+           one     other  adjusted_rand  adjusted_mutual_information
+    0  K-Means  segments            1.0                          1.0
+    """
+    sizes = {name: len(found) for name, found in labels.items()}
+    if len(sizes) < 2 or len(set(sizes.values())) > 1:
+        found = ", ".join(f"{name} of {size:,}" for name, size in sizes.items()) or "none"
+        raise ValueError(f"the groupings are {found} customers; expected at least two of the same customers")
+    codes = {name: pd.factorize(np.asarray(found), sort=True)[0] for name, found in labels.items()}
+    rows = [
+        (
+            one,
+            other,
+            adjusted_rand_score(codes[one], codes[other]),
+            adjusted_mutual_info_score(codes[one], codes[other]),
+        )
+        for one, other in combinations(codes, 2)
+    ]
+    return pd.DataFrame(rows, columns=["one", "other", "adjusted_rand", "adjusted_mutual_information"])
+
+
+def contingency(
+    labels: np.ndarray, segments: Sequence[str] | pd.Series, order: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """How the customers of each cluster spread over named segments.
+
+    Parameters
+    ----------
+    labels : array of int
+    segments : sequence of str
+        The segment of every customer.
+    order : sequence of str, optional
+        Of the segments; by name where it is not given. Segments without a customer are left out.
+
+    Returns
+    -------
+    DataFrame
+        Shares of each cluster's customers, one row a cluster (noise last as -1) and one column a segment; every row
+        sums to one. The index holds `cluster` and `customers`.
+
+    Raises
+    ------
+    ValueError
+        For labels of another number than the segments or not numbered from 1, for a customer without a segment, and
+        for a segment that is not in the order.
+
+    Examples
+    --------
+    >>> contingency(np.array([1, 1, 2]), ["Loyal", "New", "New"]).loc[1].to_dict("records")
+    [{'Loyal': 0.5, 'New': 0.5}]
+    """
+    named = pd.Series(segments, name="segment").reset_index(drop=True)
+    numbers = pd.Series(checked_labels(labels, len(named)), name="cluster")
+    if named.isna().any():
+        raise ValueError(f"{int(named.isna().sum()):,} customers have no segment; expected one each")
+    present = set(named)
+    listed = sorted(present) if order is None else list(dict.fromkeys(order))
+    if present - set(listed):
+        raise ValueError(
+            f"the segment {min(present - set(listed))!r} is not in the order; expected {', '.join(listed)}"
+        )
+    counts = pd.crosstab(numbers, named)[[name for name in listed if name in present]]
+    counts = noise_last(counts).set_index("cluster")
+    sizes = counts.sum(axis=1)
+    shares = counts.div(sizes, axis=0)
+    shares.index = pd.MultiIndex.from_arrays([counts.index, sizes], names=["cluster", "customers"])
+    return shares

@@ -1,0 +1,218 @@
+"""What customers may be grouped by: one column a feature, as known on a day, each named with its meaning and unit."""
+
+import difflib
+from collections.abc import Iterable
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from customerlab.analysis.rfm.features import before, day_after, features as rfm_features, fetched
+
+FEATURES: dict[str, str] = {
+    "recency": "whole days since the day of the last order, at least 1",
+    "frequency": "orders",
+    "monetary": "money spent; less what was taken back where that is asked for",
+    "tenure": "whole days since the day of the first order, at least 1",
+    "days_per_order": "tenure divided by orders, in days: the pace, known also of who ordered once",
+    "basket_value": "monetary divided by orders, in money",
+    "basket_products": "different products in an order, the mean over the orders",
+    "breadth": "different products bought",
+    "categories": "different categories of product bought",
+    "returned_share": "money taken back, as a share of the money spent before it (0 to 1)",
+    "weekend_share": "share of the orders that began on Saturday or Sunday (0 to 1)",
+    "evening_share": "share of the orders that began at 18:00 or later (0 to 1)",
+    "category_shares": "one column for each of the eight categories that took most money: share of the customer's money (0 to 1)",
+}
+"""The features that can be asked for, and what each says in which unit."""
+
+SHARE = "share of "  # what the name of a column of `category_shares` begins with; the category follows
+MOST_CATEGORIES = 8
+EVENING = 18  # the hour from which it is evening
+
+
+def customer_features(
+    transactions: ir.Table,
+    as_of: pd.Timestamp | str | None = None,
+    *,
+    names: Iterable[str],
+    products: ir.Table | None = None,
+    returns: ir.Table | None = None,
+    net: bool = False,
+) -> pd.DataFrame:
+    """The features of every customer that are asked for, from what was known on a day.
+
+    Parameters
+    ----------
+    transactions : ibis Table
+        Canonical.
+    as_of : Timestamp, str or None
+        Orders before this day count, orders on it do not. By default the day after the last order.
+    names : iterable of str
+        Of `FEATURES`; a name that comes twice counts once. A column of `category_shares` can be asked for by its own
+        name, such as ``share of Kitchen``: the categories that take most money may be others on another day, and new
+        customers need the columns that a clustering was fitted on.
+    products : ibis Table or None
+        The canonical table; `categories` and `category_shares` need its `category`. A product without one counts for
+        no category, but its money belongs to the customer's.
+    returns : ibis Table or None
+        The canonical table of what was taken back; those before `as_of` count. `returned_share` and `net` need it.
+    net : bool
+        Set what was taken back off against `monetary` and `basket_value`, which can then be below zero. All shares are
+        of gross money.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by `customer_id`: that, and the features in the order in which they were asked for. No value is missing:
+        who spent nothing has no share of any category, and a `returned_share` of 0, or of 1 where something was taken
+        back all the same. Ties between categories are broken by name.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or none is given, if a table is lacking that a feature needs, or if no order was placed
+        before `as_of`.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> log = ibis.memtable({
+    ...     "customer_id": ["ann", "ann", "bob"], "order_id": ["1", "2", "3"], "product_id": ["x", "y", "x"],
+    ...     "ordered_at": pd.to_datetime(["2024-01-06", "2024-01-11", "2024-01-31"]), "amount": [5.0, 7.0, 9.0],
+    ... })
+    >>> customer_features(log, names=["basket_value", "breadth", "weekend_share"]).values.tolist()
+    [['ann', 6.0, 2, 0.5], ['bob', 9.0, 1, 0.0]]
+    """
+    wanted = list(dict.fromkeys(names))
+    asked = _by_category(wanted, products) if _of_categories(wanted) else []
+    _check(wanted, asked, returns, net=net)
+    day = day_after(transactions) if as_of is None else pd.Timestamp(as_of).normalize()
+    table = _spending(rfm_features(transactions, day, returns=returns), net=net)
+    known, customers = before(transactions, day), table["customer_id"]
+    if {"basket_products", "weekend_share", "evening_share"} & set(wanted):
+        counted = _matched(_habits(known), customers)
+        table[counted.columns] = counted.div(table["frequency"], axis=0)
+    if "breadth" in wanted:
+        table["breadth"] = _matched(_breadth(known), customers)["breadth"].astype("int64")
+    if products is not None and _of_categories(wanted):
+        top = _top_categories(known, products) if "category_shares" in wanted else []
+        shown = list(dict.fromkeys(top + asked))
+        found = _matched(_categories(known, products, shown), customers)
+        table["categories"] = found.pop("categories").astype("int64")
+        shares = found.div(table["gross"].where(table["gross"] > 0), axis=0).clip(0, 1).fillna(0.0)
+        table = pd.concat([table, shares.set_axis([SHARE + name for name in shown], axis=1)], axis=1)
+        wanted = _expanded(wanted, [SHARE + name for name in top])
+    return table[["customer_id", *wanted]]
+
+
+def _spending(table: pd.DataFrame, *, net: bool) -> pd.DataFrame:
+    """What follows from recency, frequency, money and tenure alone, beside the money before returns, `gross`."""
+    gross, returned = table["monetary"], table["returned"]
+    share = (returned / gross.where(gross > 0)).clip(0, 1).fillna((returned > 0).astype(float))
+    table = table.assign(gross=gross, returned_share=share)
+    if net:
+        table["monetary"] = (gross - returned).round(4)  # as `rfm.features` has it
+    table["days_per_order"] = table["tenure"] / table["frequency"]
+    table["basket_value"] = table["monetary"] / table["frequency"]
+    return table
+
+
+def _of_categories(wanted: list[str]) -> list[str]:
+    """Those of the names that need the categories of products."""
+    return [name for name in wanted if name in ("categories", "category_shares") or name.startswith(SHARE)]
+
+
+def _by_category(wanted: list[str], products: ir.Table | None) -> list[str]:
+    """The categories whose shares are asked for one by one, after a look at what the table of products has."""
+    why = f"the feature {_of_categories(wanted)[0]!r} needs the category of products"
+    if products is None:
+        raise ValueError(f"{why}, but this shop has no table of products; leave the feature out or add the table")
+    if "category" not in products.columns:
+        raise ValueError(f"{why}, but the table of products has no column 'category'; leave the feature out or map it")
+    filled = products.filter(~products.category.isnull())
+    there = fetched(filled.select("category").distinct())["category"].tolist()
+    if not there:
+        raise ValueError(f"{why}, but no product has one; leave the feature out")
+    asked = [name.removeprefix(SHARE) for name in wanted if name.startswith(SHARE)]
+    for category in asked:
+        if category not in there:
+            raise ValueError(
+                f"no product is of the category {category!r}; the nearest is {_nearest(category, there)!r}"
+            )
+    return asked
+
+
+def _check(wanted: list[str], asked: list[str], returns: ir.Table | None, *, net: bool) -> None:
+    """Raise where a name is unknown, or where money taken back is needed and not known."""
+    if not wanted:
+        raise ValueError(f"no feature is named; expected some of {', '.join(FEATURES)}")
+    for name in wanted:
+        if name not in FEATURES and name not in [SHARE + category for category in asked]:
+            nearest = _nearest(name, list(FEATURES))
+            raise ValueError(f"unknown feature {name!r}; did you mean {nearest!r}? Known are {', '.join(FEATURES)}")
+    if returns is None and (net or "returned_share" in wanted):
+        what = "net money" if net else "the feature 'returned_share'"
+        raise ValueError(f"{what} needs the table of returns, which this shop does not have")
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """The known name that looks most like another; the first by name of those that look alike."""
+    lower = {text.lower(): text for text in sorted(known, reverse=True)}
+    return lower[difflib.get_close_matches(name.lower(), sorted(lower), 1, cutoff=0)[0]]
+
+
+def _expanded(wanted: list[str], columns: list[str]) -> list[str]:
+    """The names asked for, `category_shares` replaced by its columns, each once."""
+    wide = [[name] if name != "category_shares" else columns for name in wanted]
+    return list(dict.fromkeys(name for group in wide for name in group))
+
+
+def _matched(found: ir.Table, customers: pd.Series) -> pd.DataFrame:
+    """An expression's rows in the order of the customers; zero for a customer that has none, as for empty sums."""
+    return fetched(found).set_index("customer_id").reindex(customers).fillna(0).reset_index(drop=True)
+
+
+def _habits(t: ir.Table) -> ir.Table:
+    """Over a customer's orders: the sums that divided by orders are the features of these names.
+
+    Whole numbers all, which every engine adds up alike. An order begins with its first line.
+    """
+    orders = t.group_by("customer_id", "order_id").aggregate(begun=t.ordered_at.min(), products=t.product_id.nunique())
+    day, hour = orders.begun.day_of_week.index(), orders.begun.hour()
+    return orders.group_by("customer_id").aggregate(
+        basket_products=orders.products.sum().cast("int64"),
+        weekend_share=(day >= 5).sum().cast("int64"),
+        evening_share=(hour >= EVENING).sum().cast("int64"),
+    )
+
+
+def _breadth(t: ir.Table) -> ir.Table:
+    """How many different products each customer bought; without a set of them for every customer in memory."""
+    pairs = t.select("customer_id", "product_id").distinct()
+    return pairs.group_by("customer_id").aggregate(breadth=pairs.count())
+
+
+def _categorised(t: ir.Table, products: ir.Table) -> ir.Table:
+    """The lines whose product has a category, with it."""
+    known = products.filter(~products.category.isnull()).select("product_id", "category")
+    return t.select("customer_id", "product_id", "amount").inner_join(known, "product_id")
+
+
+def _top_categories(t: ir.Table, products: ir.Table) -> list[str]:
+    """The categories that took most money, ties by name."""
+    lines = _categorised(t, products)
+    summed = lines.group_by("category").aggregate(money=lines.amount.sum())
+    ranked = summed.order_by([ibis.desc("money"), ibis.asc("category")]).limit(MOST_CATEGORIES)
+    return fetched(ranked)["category"].tolist()
+
+
+def _categories(t: ir.Table, products: ir.Table, shown: list[str]) -> ir.Table:
+    """How many categories each customer bought from, and the money in some of them: `money_0`, `money_1` and so on."""
+    lines = _categorised(t, products)
+    money = lines.group_by("customer_id", "category").aggregate(amount=lines.amount.sum())
+    sums = {
+        f"money_{place}": money.amount.sum(where=money.category == name).cast("float64")
+        for place, name in enumerate(shown)
+    }
+    return money.group_by("customer_id").aggregate(categories=money.count(), **sums)

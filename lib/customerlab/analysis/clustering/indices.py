@@ -1,0 +1,227 @@
+"""What the points alone say of a clustering: sizes, validity indices, and the number of clusters that they prefer."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+
+from customerlab.analysis.clustering.methods import SPREAD
+from customerlab.analysis.clustering.models import NOISE, Nearest
+from customerlab.analysis.clustering.silhouette import mean_silhouettes
+
+NUMBER_SAMPLE = 2_000  # points over which the numbers of clusters are compared: each is fitted dozens of times
+STRONG = 0.8  # prediction strength that Tibshirani and Walther ask of a number of clusters
+REFERENCES = 10  # uniform clouds of the gap statistic
+HALVINGS = 5  # of the prediction strength
+
+
+def by_size(labels: np.ndarray) -> np.ndarray:
+    """Number the clusters from 0 by falling size, ties by their first point; noise stays -1.
+
+    Examples
+    --------
+    >>> by_size(np.array([7, 3, 3, -1])).tolist()
+    [1, 0, 0, -1]
+    """
+    found = pd.Series(labels[labels != NOISE])
+    order = found.groupby(found, sort=False).size().sort_values(ascending=False, kind="stable").index
+    return pd.Series(labels).map({**{old: new for new, old in enumerate(order)}, NOISE: NOISE}).to_numpy(dtype="int64")
+
+
+def numbered(labels: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Number the clusters from 1 by falling mean value of their customers; noise stays -1.
+
+    Parameters
+    ----------
+    labels : array of int
+    value : array of float
+        Of each customer, such as the money spent. Equal means are numbered by falling size.
+
+    Examples
+    --------
+    >>> numbered(np.array([0, 0, 1, -1]), np.array([1.0, 3.0, 9.0, 5.0])).tolist()
+    [2, 2, 1, -1]
+    """
+    sized = by_size(labels)
+    means = pd.Series(value)[sized != NOISE].groupby(sized[sized != NOISE]).mean().round(9)
+    order = means.sort_values(ascending=False, kind="stable").index
+    return (
+        pd.Series(sized).map({**{old: new for new, old in enumerate(order, 1)}, NOISE: NOISE}).to_numpy(dtype="int64")
+    )
+
+
+def validity(points: np.ndarray, labels: Mapping[str, np.ndarray], seed: int) -> pd.DataFrame:
+    """Sizes of several clusterings, and three internal indices over the points that are not noise.
+
+    Parameters
+    ----------
+    points : array of shape (points, features)
+    labels : mapping of str to array
+        By name, from 0, noise -1.
+    seed : int
+        Of the sample that the silhouette is taken over where there are many points.
+
+    Returns
+    -------
+    DataFrame
+        By name: `clusters`, `smallest` (share of all points in the smallest cluster), `noise` (share), `silhouette`
+        with `silhouette_error` (see `mean_silhouettes`; -1 to 1, higher is better), `davies_bouldin` (1979; lower is
+        better), `calinski_harabasz` (1974; higher is better). The indices are not defined (NaN) with fewer than two
+        clusters or with one point a cluster.
+    """
+    rows = {}
+    for name, own in labels.items():
+        covered = own != NOISE
+        inside, kept = points[covered], np.unique(own[covered], return_inverse=True)[1]
+        sizes = np.bincount(kept) if len(kept) else np.array([], dtype=int)
+        sound = 2 <= len(sizes) < len(kept)
+        rows[name] = {
+            "clusters": len(sizes),
+            "smallest": float(sizes.min() / len(own)) if len(sizes) else np.nan,
+            "noise": float(1 - covered.mean()),
+            "davies_bouldin": float(davies_bouldin_score(inside, kept)) if sound else np.nan,
+            "calinski_harabasz": float(calinski_harabasz_score(inside, kept)) if sound else np.nan,
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.join(mean_silhouettes(points, labels, seed)).rename_axis("candidate")
+
+
+def by_number(points: np.ndarray, numbers: Sequence[int], seed: int) -> pd.DataFrame:
+    """Seven opinions on the number of clusters: six of K-Means' groups, one of Gaussian mixtures.
+
+    Parameters
+    ----------
+    points : array of shape (customers, features)
+        At most 2,000 of them are looked at, drawn at random.
+    numbers : sequence of int
+        Rising and without gaps; one cluster is put before them where it is missing, since it is an answer too. Numbers
+        above that of different points are left out.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        One row a number: `clusters`, `inertia` (sum of squared distances to the centres), `silhouette` with
+        `silhouette_error`, `davies_bouldin`, `calinski_harabasz` (these four missing for one cluster), `gap` and
+        `gap_error` (Tibshirani, Walther and Hastie 2001), `bic` (of a mixture; lower is better) and
+        `prediction_strength` (Tibshirani and Walther 2005).
+    """
+    rng = np.random.default_rng(seed)
+    if len(points) > NUMBER_SAMPLE:
+        points = points[np.sort(rng.choice(len(points), NUMBER_SAMPLE, replace=False))]
+    different = len(np.unique(points, axis=0))
+    tried = [k for k in sorted({1, *numbers}) if k <= different]
+    with threadpool_limits(1):
+        fitted = {k: KMeans(k, n_init=10, random_state=seed).fit(points) for k in tried}
+        table = validity(points, {str(k): model.labels_ for k, model in fitted.items()}, seed).reset_index(drop=True)
+        table["clusters"] = tried
+        table["inertia"] = [float(model.inertia_) for model in fitted.values()]
+        table["gap"], table["gap_error"] = _gap(points, table["inertia"].to_numpy(), tried, rng, seed)
+        table["bic"] = [
+            GaussianMixture(k, reg_covar=SPREAD, random_state=seed, max_iter=300).fit(points).bic(points) for k in tried
+        ]
+        table["prediction_strength"] = [prediction_strength(points, k, seed) for k in tried]
+    return table.drop(columns=["smallest", "noise"])
+
+
+def _gap(
+    points: np.ndarray, inertia: np.ndarray, tried: list[int], rng: np.random.Generator, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The gap statistic with its reference in the axes' box, and the error that its rule asks for."""
+    axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2]
+    turned = points @ axes.T
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    boxes = [rng.uniform(low, high, turned.shape) for _ in range(REFERENCES)]
+    logs = np.log([[KMeans(k, n_init=2, random_state=seed).fit(box).inertia_ + 1e-12 for k in tried] for box in boxes])
+    error = logs.std(axis=0) * np.sqrt(1 + 1 / REFERENCES)
+    return logs.mean(axis=0) - np.log(inertia + 1e-12), error
+
+
+def prediction_strength(points: np.ndarray, clusters: int, seed: int) -> float:
+    """How well groups found in one half of the customers predict who belongs together in the other half.
+
+    Returns
+    -------
+    float
+        Mean over five halvings of the worst cluster's share of pairs that stay together (Tibshirani and Walther 2005);
+        1 for one cluster, NaN where a half has fewer different points than clusters. A cluster of one customer has no
+        pair and counts as kept together.
+    """
+    if clusters == 1:
+        return 1.0
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(HALVINGS):
+        order = rng.permutation(len(points))
+        halves = points[np.sort(order[: len(points) // 2])], points[np.sort(order[len(points) // 2 :])]
+        if min(len(np.unique(half, axis=0)) for half in halves) < clusters:
+            return np.nan
+        learned, own = (KMeans(clusters, n_init=3, random_state=seed).fit(half) for half in halves)
+        predicted = Nearest(learned.cluster_centers_, np.arange(clusters)).predict(halves[1])
+        shared = (
+            np.bincount(own.labels_ * clusters + predicted, minlength=clusters**2)
+            .reshape(clusters, clusters)
+            .astype(float)
+        )
+        size = shared.sum(axis=1)
+        pairs, kept = size * (size - 1), (shared * (shared - 1)).sum(axis=1)
+        found.append(np.divide(kept, pairs, out=np.ones(clusters), where=pairs > 0).min())
+    return float(np.mean(found))
+
+
+def preferred(table: pd.DataFrame) -> pd.DataFrame:
+    """The number of clusters that each index prefers, by the rule that its authors give.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `by_number` returns it.
+
+    Returns
+    -------
+    DataFrame
+        `index`, `rule`, `clusters` (missing where the index is nowhere defined). Only the gap statistic, the mixtures'
+        BIC and the prediction strength can prefer one cluster.
+    """
+    t = table.set_index("clusters")
+    best = t["gap"] - t["gap_error"]
+    enough = [k for k, after in zip(t.index[:-1], t.index[1:], strict=True) if t.loc[k, "gap"] >= best[after]]
+    strong = t.index[t["prediction_strength"] >= STRONG]
+    rows = [
+        ("inertia", "at the knee", knee_number(t["inertia"])),
+        ("silhouette", "highest", _at(t["silhouette"], "max")),
+        ("Davies–Bouldin", "lowest", _at(t["davies_bouldin"], "min")),
+        ("Calinski–Harabasz", "highest", _at(t["calinski_harabasz"], "max")),
+        ("gap statistic", "first within an error of the next", enough[0] if enough else t.index[-1]),
+        ("BIC of mixtures", "lowest", _at(t["bic"], "min")),
+        ("prediction strength", f"most clusters with at least {STRONG}", strong.max() if len(strong) else np.nan),
+    ]
+    return pd.DataFrame(rows, columns=["index", "rule", "clusters"]).astype({"clusters": "Int64"})
+
+
+def _at(column: pd.Series, which: str) -> float:
+    known = column.dropna()
+    return np.nan if known.empty else getattr(known.round(12), f"idx{which}")()
+
+
+def knee_number(inertia: pd.Series) -> float:
+    """Where a falling curve bends most: the number farthest below the line from its first to its last value.
+
+    Parameters
+    ----------
+    inertia : Series
+        By number of clusters. With fewer than three numbers, or no fall, there is no knee (NaN).
+
+    Examples
+    --------
+    >>> knee_number(pd.Series([100.0, 20.0, 15.0, 12.0], index=[1, 2, 3, 4]))
+    2
+    """
+    if len(inertia) < 3 or inertia.iloc[0] <= inertia.iloc[-1]:
+        return np.nan
+    x = (inertia.index.to_numpy() - inertia.index[0]) / (inertia.index[-1] - inertia.index[0])
+    y = ((inertia - inertia.iloc[-1]) / (inertia.iloc[0] - inertia.iloc[-1])).to_numpy()
+    return int(inertia.index.to_numpy()[np.argmax((1 - x) - y)])

@@ -1,0 +1,92 @@
+"""The silhouette (Rousseeuw 1987): of many clusterings at once, exact, or over a sample with an error that is true."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import pairwise_distances
+
+from customerlab.analysis.clustering.models import NOISE
+
+EXACT = 5_000  # up to so many points every one has its silhouette
+SAMPLED = 1_000  # points that have it otherwise
+CELLS = 10_000_000  # distances that are held in memory at a time
+
+
+def silhouettes(distances: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The silhouette of every point, from all distances.
+
+    Parameters
+    ----------
+    distances : array of shape (points, points)
+    labels : array of int of shape (points,)
+        From 0 without a gap, at least two clusters.
+
+    Returns
+    -------
+    array of shape (points,)
+        Zero for a point that is alone in its cluster.
+
+    Examples
+    --------
+    >>> x = np.array([0.0, 1.0, 4.0])
+    >>> silhouettes(abs(x[:, None] - x), np.array([0, 0, 1])).round(2).tolist()
+    [0.75, 0.67, 0.0]
+    """
+    members = np.eye(labels.max() + 1)[labels]
+    return _values(distances @ members, members.sum(axis=0), labels)
+
+
+def _values(sums: np.ndarray, sizes: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Silhouettes of points, from their summed distances to each cluster and the clusters that they are in."""
+    rows = np.arange(len(own))
+    inner = sums[rows, own] / np.maximum(sizes[own] - 1, 1)
+    means = sums / sizes
+    means[rows, own] = np.inf
+    outer = means.min(axis=1)
+    wider = np.maximum(inner, outer)
+    values = np.divide(outer - inner, wider, out=np.zeros_like(inner), where=wider > 0)
+    return np.where(sizes[own] > 1, values, 0.0)
+
+
+def mean_silhouettes(points: np.ndarray, labels: Mapping[str, np.ndarray], seed: int) -> pd.DataFrame:
+    """The mean silhouette of several clusterings of the same points, over those that are not noise.
+
+    Parameters
+    ----------
+    points : array of shape (points, features)
+    labels : mapping of str to array
+        From 0, noise -1.
+    seed : int
+        Of the sample: of more than 5,000 points a thousand are drawn, and each has its distances to all points. So its
+        silhouette is exact, and the error of the mean is that of any mean over a sample.
+
+    Returns
+    -------
+    DataFrame
+        By clustering: `silhouette` and `silhouette_error`, its standard error as an estimate for customers like these.
+        Not defined (NaN) with fewer than two clusters or with one point a cluster.
+    """
+    asked = np.arange(len(points))
+    if len(points) > EXACT:
+        asked = np.sort(np.random.default_rng(seed).choice(len(points), SAMPLED, replace=False))
+    codes = {name: np.unique(own[own != NOISE], return_inverse=True)[1] for name, own in labels.items()}
+    sound = [name for name, own in codes.items() if len(own) and 2 <= own.max() + 1 < len(own)]
+    members = []
+    for name in sound:
+        inside = labels[name] != NOISE
+        block = np.zeros((len(points), codes[name].max() + 1))
+        block[inside] = np.eye(block.shape[1])[codes[name]]
+        members.append(block)
+    table = pd.DataFrame(np.nan, index=pd.Index(labels), columns=["silhouette", "silhouette_error"])
+    if not sound:
+        return table
+    together, step = np.concatenate(members, axis=1), max(1, CELLS // len(points))
+    sums = [pairwise_distances(points[asked[i : i + step]], points) @ together for i in range(0, len(asked), step)]
+    parts = np.split(np.concatenate(sums), np.cumsum([block.shape[1] for block in members])[:-1], axis=1)
+    for name, block, part in zip(sound, members, parts, strict=True):
+        inside = labels[name][asked] != NOISE
+        values = _values(part[inside], block.sum(axis=0), block[asked[inside]].argmax(axis=1))
+        if len(values) > 1:
+            table.loc[name] = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+    return table

@@ -1,0 +1,149 @@
+"""Is there more structure than in one cloud? Every candidate against customers without groups.
+
+Any method cuts any cloud, and stably so where the cloud is long. What its groups are worth shows against clouds that
+have none but are else alike (Hennig and Lin 2015): the same method, the same number of clusters, the same index.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.preprocessing import PowerTransformer
+
+from customerlab.analysis.clustering.methods import METHODS, Method, fit_all, parts
+from customerlab.analysis.clustering.models import Model
+from customerlab.analysis.clustering.silhouette import mean_silhouettes
+
+SHAPES = ("normal", "uniform")
+REPEATED = 5  # a feature whose values occur so often on average has steps, which its cloud has too
+MOST = 2_000  # points that are looked at; distances of all pairs are needed
+
+
+def clouds(points: np.ndarray, shape: str, number: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Points without groups, else like those given: one cloud of the same extent, correlations, skew and steps.
+
+    Parameters
+    ----------
+    points : array of shape (points, features)
+    shape : {"normal", "uniform"}
+        Normal: the most likely Gaussian after each feature was made symmetric (Yeo and Johnson 2000), and back.
+        Uniform: an even box along the principal axes, with the points' variances.
+    number : int
+        Of clouds.
+    rng : Generator
+
+    Yields
+    ------
+    array
+        As many points. A feature with few different values, such as a number of orders, takes no others here: steps
+        are no groups.
+    """
+    steps = [np.unique(own) for own in points.T]
+    straight = PowerTransformer().fit(points)
+    reach = 3 * points.std(axis=0)  # a bounded transform has no way back from beyond its bounds
+    low, high = (straight.transform(edge[None]) for edge in (points.min(axis=0) - reach, points.max(axis=0) + reach))
+    for _ in range(number):
+        if shape == "normal":
+            drawn = _like(straight.transform(points), rng.standard_normal(points.shape))
+            drawn = straight.inverse_transform(np.clip(drawn, low, high))
+        else:
+            drawn = _like(points, rng.uniform(-np.sqrt(3), np.sqrt(3), points.shape))
+        for column, own in zip(drawn.T, steps, strict=True):
+            if len(own) * REPEATED <= len(points):
+                column[:] = own[np.searchsorted((own[1:] + own[:-1]) / 2, column)]
+        yield drawn
+
+
+def _like(points: np.ndarray, standard: np.ndarray) -> np.ndarray:
+    """Independent draws of variance one, given the means and covariances of points."""
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(points, rowvar=False)))
+    return points.mean(axis=0) + (standard * np.sqrt(np.maximum(variances, 0))) @ axes.T
+
+
+def excess(
+    points: np.ndarray,
+    candidates: Sequence[str],
+    seed: int,
+    *,
+    number: int = 20,
+    methods: Mapping[str, Method] = METHODS,
+) -> pd.DataFrame:
+    """How much better the candidates' groups are separated than those that the same methods make of one cloud.
+
+    The silhouette (Rousseeuw 1987) of a candidate, fitted to at most 2,000 of the points, is compared with its
+    silhouettes on clouds of both shapes, as one more draw from the same normal distribution; the shape that explains it
+    better counts. P-values are Holm's (1979) over the candidates.
+
+    Parameters
+    ----------
+    points : array of shape (customers, features)
+    candidates : sequence of str
+        Names as `fit_all` gives them.
+    seed : int
+    number : int
+        Of clouds of each shape.
+    methods : mapping of str to Method
+
+    Returns
+    -------
+    DataFrame
+        By candidate: `silhouette_sample`, `silhouette_cloud` (mean over the clouds of the shape that counts), `cloud`
+        (its shape) and `p_structure`. A candidate with fewer than two clusters has the silhouette zero.
+    """
+    rng = np.random.default_rng(seed)
+    if len(points) > MOST:
+        points = points[np.sort(rng.choice(len(points), MOST, replace=False))]
+    own = _silhouettes(points, candidates, seed, methods)
+    tables = {
+        shape: pd.DataFrame(
+            [_silhouettes(drawn, candidates, seed, methods) for drawn in clouds(points, shape, number, rng)]
+        )
+        for shape in SHAPES
+    }
+    p = pd.DataFrame({shape: _upper_tail(own, table) for shape, table in tables.items()})
+    shape = p.idxmax(axis=1)
+    means = pd.DataFrame({shape: table.mean() for shape, table in tables.items()})
+    return pd.DataFrame(
+        {
+            "silhouette_sample": own,
+            "silhouette_cloud": [means.loc[name, shape[name]] for name in own.index],
+            "cloud": shape,
+            "p_structure": holm(p.max(axis=1)),
+        }
+    ).rename_axis("candidate")
+
+
+def _silhouettes(points: np.ndarray, candidates: Sequence[str], seed: int, methods: Mapping[str, Method]) -> pd.Series:
+    wanted: dict[str, list[int]] = {}
+    for name, number in (parts(candidate, methods) for candidate in candidates):
+        wanted.setdefault(name, []).append(number)
+    models: dict[str, Model] = {}
+    for name, numbers in wanted.items():
+        models |= fit_all(points, [k for k in numbers if k], seed, methods={name: methods[name]})
+    labels = {name: model.predict(points) for name, model in models.items() if name in candidates}
+    # without groups, or with fewer different points than clusters, nothing is separated
+    return mean_silhouettes(points, labels, seed)["silhouette"].reindex(list(candidates)).fillna(0.0)
+
+
+def _upper_tail(own: pd.Series, drawn: pd.DataFrame) -> pd.Series:
+    """The chance of a value as large among normal ones of which a few were seen: Student's prediction."""
+    size = len(drawn)
+    spread = drawn.std() * np.sqrt(1 + 1 / size)
+    far = (own - drawn.mean()) / spread.where(spread > 0)
+    p = pd.Series(stats.t.sf(far, size - 1), index=own.index)
+    # where all clouds give one value, no more is known than the rank
+    return p.where(spread > 0, np.where(own > drawn.max(), 1 / (size + 1), 1.0))
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """P-values adjusted by Holm (1979) for their number: the chance of any false finding stays below the level.
+
+    Examples
+    --------
+    >>> holm(pd.Series([0.01, 0.04, 0.03])).round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    rising = p.sort_values(kind="stable")
+    adjusted = (rising * np.arange(len(p), 0, -1)).cummax().clip(upper=1)
+    return adjusted.reindex(p.index)

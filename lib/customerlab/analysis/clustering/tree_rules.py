@@ -1,0 +1,281 @@
+"""Clusters in words: a short decision tree in the features' own units, and how far its rules give the clusters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.tree import DecisionTreeClassifier
+
+from customerlab.analysis.clustering.labelled import checked, feature_values
+from customerlab.analysis.clustering.models import NOISE
+
+MOVED = 0.01  # of the customers whom a border parts, so many may change sides when it is rounded
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Rules that put every customer into exactly one cluster.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a rule, by cluster and falling size: `cluster`, `rule` (in words), `customers` (who meet it),
+        `purity` (share of them that are in the cluster) and `covers` (share of the cluster that meets it). Counted
+        over the customers that the rules come from, noise left out.
+    fidelity : float
+        Share of customers whom rules put into their own cluster, where the rules come from other customers: five
+        folds, each judged by the rules of the other four, rounded as these are.
+    low, high : float
+        The 95 % interval of the fidelity.
+    largest : float
+        Share of customers in the largest cluster: the fidelity of saying its name to everyone.
+    left_out : float
+        Share of customers that are noise, for whom there are no rules.
+    without : tuple of int
+        The clusters that no rule leads to.
+    names : tuple of str
+    at_least, below : array of shape (rules, features)
+        What the words say: the bounds of each rule, infinite where there is none.
+    """
+
+    table: pd.DataFrame
+    fidelity: float
+    low: float
+    high: float
+    largest: float
+    left_out: float
+    without: tuple[int, ...]
+    names: tuple[str, ...]
+    at_least: np.ndarray
+    below: np.ndarray
+
+    def __repr__(self) -> str:
+        interval = f"{self.low:.0%} to {self.high:.0%}"
+        return f"Rules({len(self.table)}, fidelity {self.fidelity:.0%} ({interval}), largest alone {self.largest:.0%})"
+
+    def assign(self, customers: pd.DataFrame) -> np.ndarray:
+        """The cluster that the rules give each customer, these or others.
+
+        Raises
+        ------
+        ValueError
+            For a feature that is not there or not known for every customer.
+        """
+        met = meets(feature_values(customers, self.names), self.at_least, self.below)
+        return self.table["cluster"].to_numpy()[met.argmax(axis=1)]
+
+
+def rules(
+    customers: pd.DataFrame,
+    labels: np.ndarray,
+    names: Sequence[str],
+    *,
+    depth: int = 3,
+    smallest: float = 0.01,
+    seed: int,
+) -> Rules:
+    """Describe clusters by a decision tree of depth three or less (Breiman and others 1984).
+
+    Borders are rounded to two significant digits, or as many more as keep 99 % of the customers at that border on
+    their side, and whole numbers stay whole; all that is counted is counted with the rounded borders. Parts of the
+    tree that lead to the same cluster are one rule.
+
+    Parameters
+    ----------
+    customers : DataFrame
+        With the features in original units.
+    labels : array of int
+        Clusters from 1; customers that are noise (-1) are left out.
+    names : sequence of str
+    depth : int
+        Of the tree, from 1 to 3; two to the power of it is the most rules there can be.
+    smallest : float
+        A rule holds at least for this share of customers, before borders are rounded. Smaller clusters get no rule
+        of their own.
+    seed : int
+        Of the folds, and of the choice between features that part the clusters equally well.
+
+    Returns
+    -------
+    Rules
+        The interval is Wilson's (1927) over all customers. It takes the folds for independent, which they are not
+        (Bates, Hastie and Tibshirani 2023), and is somewhat narrow: over 150 trials with 1,000 customers it held the
+        fidelity among new customers in 91 %, with 200 customers in 87 %. With one customer the fidelity is not
+        defined (NaN); with one cluster the one rule is ``all customers``.
+
+    Raises
+    ------
+    ValueError
+        As for `profile`; for another depth or share, and where all customers are noise.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"recency": [1, 4, 5, 60, 80, 91], "frequency": [9, 8, 7, 2, 1, 1]})
+    >>> found = rules(table, np.array([1, 1, 1, 2, 2, 2]), ["recency"], seed=7)
+    >>> found.table["rule"].tolist(), found.fidelity
+    (['recency below 33', 'recency at least 33'], 1.0)
+    """
+    if depth not in (1, 2, 3):
+        raise ValueError(f"the depth is {depth}; expected 1, 2 or 3, or the rules cannot be read")
+    if not 0 <= smallest <= 0.5:
+        raise ValueError(f"the smallest share of a rule is {smallest}; expected 0 to 0.5")
+    everyone, every_value = checked(customers, labels, names)
+    clusters, values = everyone[everyone != NOISE], every_value[everyone != NOISE]
+    if not len(clusters):
+        raise ValueError(f"all {len(everyone):,} customers are noise; expected some in clusters")
+    whole = (values == np.floor(values)).all(axis=0)
+    boxes = _grown(values, clusters, depth, smallest, seed, whole)
+    right, judged = _right_of_others(values, clusters, depth, smallest, seed, whole)
+    interval = binomtest(right, judged).proportion_ci(0.95, "wilson") if judged else None
+    sizes = np.bincount(clusters)
+    table, at_least, below = _told(boxes, values, clusters, names, whole)
+    return Rules(
+        table=table,
+        fidelity=right / judged if judged else np.nan,
+        low=interval.low if interval else np.nan,
+        high=interval.high if interval else np.nan,
+        largest=float(sizes.max() / sizes.sum()),
+        left_out=float(1 - len(clusters) / len(everyone)),
+        without=tuple(sorted(set(np.flatnonzero(sizes).tolist()) - set(table["cluster"]))),
+        names=tuple(names),
+        at_least=at_least,
+        below=below,
+    )
+
+
+def meets(values: np.ndarray, at_least: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Which customer meets which rule.
+
+    Returns
+    -------
+    array of bool of shape (customers, rules)
+
+    Examples
+    --------
+    >>> meets(np.array([[1.0], [5.0]]), np.array([[-np.inf], [5.0]]), np.array([[5.0], [np.inf]])).tolist()
+    [[True, False], [False, True]]
+    """
+    return np.stack(
+        [((values >= low) & (values < high)).all(axis=1) for low, high in zip(at_least, below, strict=True)], axis=1
+    )
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A leaf: the customers between its bounds go to its cluster."""
+
+    at_least: np.ndarray
+    below: np.ndarray
+    cluster: int
+
+
+def _grown(
+    values: np.ndarray, clusters: np.ndarray, depth: int, smallest: float, seed: int, whole: np.ndarray
+) -> list[_Box]:
+    """The leaves of a tree with rounded borders."""
+    least = max(1, int(np.ceil(smallest * len(values))))
+    tree = (
+        DecisionTreeClassifier(max_depth=depth, min_samples_leaf=least, random_state=seed).fit(values, clusters).tree_
+    )
+    unbound = np.full(values.shape[1], np.inf)
+    return _leaves(tree, 0, values, clusters, _Box(-unbound, unbound, 0), whole)
+
+
+def _leaves(tree: Any, node: int, values: np.ndarray, clusters: np.ndarray, box: _Box, whole: np.ndarray) -> list[_Box]:
+    """The leaves below a node, whose customers are those that the rounded borders above it lead there."""
+    inner = tree.children_left[node] >= 0
+    feature = tree.feature[node] if inner else 0
+    column = values[:, feature]
+    # as the tree compares, which keeps single precision
+    left = column.astype(np.float32) <= tree.threshold[node]
+    if inner and 0 < left.sum() < len(left):
+        border = _rounded(column, left, tree.threshold[node], whole=bool(whole[feature]))
+        left, at_least, below = column < border, box.at_least.copy(), box.below.copy()
+        at_least[feature] = below[feature] = border
+        lower, upper = _Box(box.at_least, below, 0), _Box(at_least, box.below, 0)
+        found = _leaves(tree, tree.children_left[node], values[left], clusters[left], lower, whole)
+        found += _leaves(tree, tree.children_right[node], values[~left], clusters[~left], upper, whole)
+        if len({leaf.cluster for leaf in found}) > 1:
+            return found
+    return [_Box(box.at_least, box.below, int(np.bincount(clusters).argmax()))]
+
+
+def _rounded(column: np.ndarray, left: np.ndarray, threshold: float, *, whole: bool) -> float:
+    """The roundest border that keeps nearly all customers on their side; below it is left."""
+    exact = np.floor(threshold) + 1 if whole else threshold
+    for digits in range(2, 10):
+        border = float(f"{exact:.{digits}g}")
+        below = column < border
+        if (below != left).sum() <= MOVED * len(column) and 0 < below.sum() < len(column):
+            return border
+    return float(column[~left].min())
+
+
+def _right_of_others(
+    values: np.ndarray, clusters: np.ndarray, depth: int, smallest: float, seed: int, whole: np.ndarray
+) -> tuple[int, int]:
+    """How many customers the rules of other folds put right, and of how many."""
+    customers = len(clusters)
+    if customers < 2:
+        return 0, 0
+    # every cluster is spread evenly over the folds, also one with fewer customers than folds
+    mixed = np.random.default_rng(seed).permutation(customers)
+    fold = np.empty(customers, dtype=int)
+    fold[mixed[np.argsort(clusters[mixed], kind="stable")]] = np.arange(customers) % FOLDS
+    right = 0
+    for number in range(min(FOLDS, customers)):
+        out = fold == number
+        boxes = _grown(values[~out], clusters[~out], depth, smallest, seed, whole)
+        met = meets(values[out], np.stack([b.at_least for b in boxes]), np.stack([b.below for b in boxes]))
+        given = np.array([b.cluster for b in boxes])[met.argmax(axis=1)]
+        right += int((given == clusters[out]).sum())
+    return right, customers
+
+
+def _told(
+    boxes: list[_Box], values: np.ndarray, clusters: np.ndarray, names: Sequence[str], whole: np.ndarray
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """The table of the rules, and their bounds in its order."""
+    at_least, below = np.stack([b.at_least for b in boxes]), np.stack([b.below for b in boxes])
+    cluster = np.array([b.cluster for b in boxes])
+    met = meets(values, at_least, below)
+    own = (met & (clusters[:, None] == cluster)).sum(axis=0)
+    table = pd.DataFrame(
+        {
+            "cluster": cluster,
+            "rule": [_words(low, high, names, whole) for low, high in zip(at_least, below, strict=True)],
+            "customers": met.sum(axis=0),
+            "purity": own / met.sum(axis=0),
+            "covers": own / np.bincount(clusters)[cluster],
+        }
+    ).sort_values(["cluster", "customers"], ascending=[True, False], kind="stable")
+    order = table.index.to_numpy()
+    return table.reset_index(drop=True), at_least[order], below[order]
+
+
+def _words(at_least: np.ndarray, below: np.ndarray, names: Sequence[str], whole: np.ndarray) -> str:
+    """The bounds of a rule as a person would say them."""
+    parts = []
+    for name, low, high, counted in zip(names, at_least, below, whole, strict=True):
+        feature = name.replace("_", " ")
+        if np.isfinite(low) and np.isfinite(high):
+            span = (
+                f"exactly {_number(low)}"
+                if counted and high == low + 1
+                else f"from {_number(low)} to below {_number(high)}"
+            )
+            parts.append(f"{feature} {span}")
+        elif np.isfinite(low):
+            parts.append(f"{feature} at least {_number(low)}")
+        elif np.isfinite(high):
+            parts.append(f"{feature} below {_number(high)}")
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts) or "all customers"
+
+
+def _number(value: float) -> str:
+    """A border in full, as it is compared."""
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,}"

@@ -1,0 +1,193 @@
+"""Figures of the judging: numbers of clusters, what an index rewards, what the groups tell of the next period."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from customerlab.analysis.clustering.methods import method_of
+from customerlab.figures.style import BLUE, GREY, PALETTE, PERCENT, RED, SHORT, Picture, canvas, percent, short, styled
+
+INTERVAL = 1.96  # standard errors to either side
+PANELS = {
+    "inertia": ("Inertia", "", "inertia"),
+    "silhouette": ("Silhouette", "silhouette_error", "silhouette"),
+    "davies_bouldin": ("Davies–Bouldin", "", "Davies–Bouldin"),
+    "calinski_harabasz": ("Calinski–Harabasz", "", "Calinski–Harabasz"),
+    "gap": ("Gap statistic", "gap_error", "gap statistic"),
+    "bic": ("BIC of mixtures", "", "BIC of mixtures"),
+    "prediction_strength": ("Prediction strength", "", "prediction strength"),
+}
+MARKERS = "osD^vPX*"
+
+
+@styled
+def numbers(table: pd.DataFrame, preferred: pd.DataFrame) -> Picture:
+    """Seven small panels, what each index says of every number of clusters, and an eighth that counts their votes.
+
+    Parameters
+    ----------
+    table, preferred : DataFrame
+        As `analysis.clustering.by_number` and `preferred` return them.
+    """
+    figure, axes = canvas(height=4.6, rows=2, columns=4, width=9.0)
+    votes = preferred.set_index("index")
+    said = []
+    for axis, (column, (title, error, name)) in zip(axes.ravel(), PANELS.items(), strict=False):
+        known = table.dropna(subset=[column])
+        axis.plot(known["clusters"], known[column], color=BLUE, marker="o", markersize=3.5, linewidth=1.3)
+        if error:
+            reach = (INTERVAL if column == "silhouette" else 1) * known[error]
+            axis.fill_between(known["clusters"], known[column] - reach, known[column] + reach, color=BLUE, alpha=0.2)
+        if column == "prediction_strength":
+            axis.axhline(0.8, color=GREY, linestyle="--", linewidth=1)
+            axis.set_ylim(0, 1.05)
+        for chosen in votes.loc[[name], "clusters"].dropna().astype(int):
+            value = known.set_index("clusters")[column].get(chosen, np.nan)
+            axis.plot(chosen, value, "o", color=RED, markersize=9, fillstyle="none", markeredgewidth=2)
+            said.append(f"{title} {chosen}")
+        axis.set_title(title, fontsize=9.5)
+        _whole(axis, table["clusters"])
+        axis.yaxis.set_major_formatter(SHORT)
+    counts = votes["clusters"].dropna().value_counts().reindex(table["clusters"], fill_value=0)
+    last = axes.ravel()[-1]
+    last.bar(counts.index, counts.to_numpy(dtype=float), color=GREY, width=0.6)
+    last.set_title("Preferred by", fontsize=9.5)
+    last.set_yticks(range(int(counts.max()) + 1))
+    _whole(last, table["clusters"])
+    for axis in axes[1]:
+        axis.set_xlabel("clusters")
+    low, high = table["clusters"].min(), table["clusters"].max()
+    return Picture(
+        figure,
+        f"Seven small line charts over {low} to {high} clusters, the preferred number circled, and a bar chart of the "
+        f"preferences. Preferred are: {', '.join(said)}.",
+    )
+
+
+def _whole(axis: Axes, clusters: pd.Series) -> None:
+    step = max(1, len(clusters) // 8)
+    axis.set_xticks(clusters.to_numpy()[::step])
+
+
+@styled
+def rewarded(table: pd.DataFrame, recommended: str, jaccard: float) -> Picture:
+    """The silhouette of every candidate against how surely its weakest cluster is found again.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `Judged`.
+    recommended : str
+        A candidate, or an empty text.
+    jaccard : float
+        The gate.
+    """
+    known = table[table["silhouette"].notna()]
+    methods = list(dict.fromkeys(method_of(name) for name in known.index))
+    figure, axis = canvas(height=4.2, width=8.6)
+    axis.axhspan(jaccard, 1.02, color="#EEF3EE", zorder=0)
+    axis.axhline(jaccard, color=GREY, linestyle="--", linewidth=1)
+    handles = []
+    for place, method in enumerate(methods):
+        colour, marker = PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
+        rows = known[[method_of(name) == method for name in known.index]]
+        faces = ["none" if reasons else colour for reasons in rows["reasons"]]
+        axis.scatter(
+            rows["silhouette"], rows["lowest_jaccard"], s=44, marker=marker, c=faces, edgecolors=colour, linewidths=1.4
+        )
+        handles.append(Line2D([], [], marker=marker, color=colour, fillstyle="none", linestyle="", label=method))
+    figure.legend(handles=handles, loc="outside right upper", fontsize=8.5)
+    highest = str(known["silhouette"].astype(float).idxmax()) if len(known) else ""
+    _pointed_out(axis, known, {highest: "highest silhouette"} | {recommended: "recommended"})
+    axis.set_xlabel("silhouette (higher looks better)")
+    axis.set_ylabel("weakest cluster found again (Jaccard)")
+    axis.set_ylim(0, 1.02)
+    passed = sum(not reasons for reasons in known["reasons"])
+    best = ""
+    if highest:
+        silhouette, again = (known[column].to_dict()[highest] for column in ("silhouette", "lowest_jaccard"))
+        best = f"The highest silhouette, {silhouette:.2f}, has {highest}, whose weakest cluster is found again with {again:.2f}. "
+    return Picture(
+        figure,
+        f"Scatter plot of {len(known)} candidates, silhouette against the Jaccard similarity with which the weakest cluster "
+        f"is found again; a dashed line at {jaccard:g}. {best}"
+        f"{passed} candidates pass every gate and are filled{f'; recommended is {recommended}' if recommended else ''}.",
+    )
+
+
+def _pointed_out(axis: Axes, known: pd.DataFrame, words: dict[str, str]) -> None:
+    """Names of candidates beside their points, on white, towards the middle of the figure."""
+    middle = known["silhouette"].astype(float).agg(["min", "max"]).mean()
+    for name, said in words.items():
+        if not name:
+            continue
+        x, y = (known[column].to_dict()[name] for column in ("silhouette", "lowest_jaccard"))
+        axis.annotate(
+            f"{name}: {said}", (x, y), xytext=(-30 if x > middle else 30, -26 if y > 0.3 else 22), textcoords="offset points",
+            ha="right" if x > middle else "left", va="center", fontsize=8.5, fontweight="bold",
+            bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "#BBBBBB"},
+            arrowprops={"arrowstyle": "-", "color": "#555555"},
+        )  # fmt: skip
+
+
+@styled
+def useful(table: pd.DataFrame, shown: Sequence[str]) -> Picture:
+    """What groupings explain of each outcome of the next period, with intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `analysis.clustering.usefulness` returns it.
+    shown : sequence of str
+        Groupings, from top to bottom.
+    """
+    outcomes = list(dict.fromkeys(table["outcome"]))
+    figure, axes = canvas(height=0.9 + 0.3 * len(shown), width=8.2, columns=len(outcomes), sharey=True, squeeze=False)
+    said = []
+    for axis, outcome in zip(axes[0], outcomes, strict=True):
+        rows = table[table["outcome"] == outcome].set_index("grouping").loc[list(shown)]
+        places = np.arange(len(rows))
+        axis.hlines(places, rows["low"], rows["high"], color=BLUE, linewidth=2)
+        axis.plot(rows["explained"], places, "o", color=BLUE, markersize=5)
+        axis.axvline(rows["explained"].iloc[0], color=GREY, linestyle="--", linewidth=1)
+        axis.set_title(outcome, fontsize=9.5)
+        axis.xaxis.set_major_formatter(PERCENT)
+        axis.set_xlabel("share explained")
+        axis.set_yticks(places, rows.index)
+        most, first = rows["explained"].max(), rows["explained"].iloc[0]
+        said.append(f"{outcome}: most by {rows['explained'].idxmax()} ({percent(most)}), {shown[0]} {percent(first)}")
+    axes[0, 0].invert_yaxis()
+    return Picture(
+        figure,
+        f"Dots with intervals: the share of what customers did next that {len(shown)} groupings explain; dashed, that of "
+        f"{shown[0]}. {'; '.join(said)}.",
+    )
+
+
+@styled
+def neighbour_distances(distances: np.ndarray, eps: float, neighbours: int) -> Picture:
+    """The sorted distances to the k-th neighbour, with the radius that DBSCAN takes from their knee.
+
+    Parameters
+    ----------
+    distances : array
+        Rising.
+    eps : float
+    neighbours : int
+    """
+    figure, axis = canvas(height=2.6)
+    axis.plot(np.arange(len(distances)) / max(len(distances) - 1, 1), distances, color=BLUE)
+    axis.axhline(eps, color=RED, linewidth=1.2)
+    axis.annotate(f"eps = {short(eps)}", (0.02, eps), xytext=(0, 4), textcoords="offset points", color=RED)
+    axis.xaxis.set_major_formatter(PERCENT)
+    axis.set_xlabel("customers, densest neighbourhood first")
+    axis.set_ylabel(f"distance to neighbour {neighbours}")
+    beyond = float((distances > eps).mean())
+    return Picture(
+        figure,
+        f"Rising curve of every customer's distance to its nearest point number {neighbours}, itself the first, from "
+        f"{distances[0]:.2f} to {distances[-1]:.2f}. The knee is at {eps:.2f}; {percent(beyond)} of customers lie beyond it.",
+    )

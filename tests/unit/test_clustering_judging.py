@@ -1,0 +1,438 @@
+"""Indices, stability, structure, usefulness, verdict: against other programs, closed forms and planted truth."""
+
+import os
+import subprocess
+import sys
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.cluster import KMeans
+from sklearn.metrics import (
+    adjusted_rand_score,
+    calinski_harabasz_score,
+    davies_bouldin_score,
+    pairwise_distances,
+    silhouette_samples,
+    silhouette_score,
+)
+from sklearn.mixture import GaussianMixture
+
+from customerlab.analysis import clustering
+from customerlab.analysis.clustering import methods, structure, verdict
+from customerlab.analysis.clustering.indices import knee_number
+from customerlab.analysis.clustering.models import Mixture
+
+FAST = {name: clustering.METHODS[name] for name in ("K-Means", "Ward")}
+
+
+def planted(seed=0, size=400, spread=0.6, groups=4):
+    """Groups of unequal size, well apart."""
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(groups, size, p=np.arange(groups, 0, -1) / (groups * (groups + 1) / 2))
+    centres = np.array([[0, 0, 0], [6, 0, 0], [0, 6, 0], [0, 0, 6], [6, 6, 6]])[:groups]
+    return centres[truth] + rng.normal(0, spread, (size, 3)), truth
+
+
+CLOUDS = {
+    "one Gaussian blob": lambda rng: rng.normal(size=(600, 3)),
+    "a long blob": lambda rng: rng.normal(size=(800, 3)) * [1, 3, 9],
+    "a correlated blob": lambda rng: rng.multivariate_normal([0, 0, 0], [[1, 0.9, 0.3], [0.9, 1, 0], [0.3, 0, 1]], 800),
+    "uniform noise": lambda rng: rng.random((800, 3)),
+    "a uniform square": lambda rng: rng.random((800, 2)),
+    "a skewed blob": lambda rng: rng.gamma(2.0, size=(800, 3)),
+    "whole numbers": lambda rng: np.log1p(rng.negative_binomial(2, 0.3, size=(800, 3))),
+}
+
+
+# -- methods and models ------------------------------------------------------------------------------------------
+
+
+def test_every_method_finds_groups_that_are_well_apart():
+    points, truth = planted()
+    apart = {name: method for name, method in clustering.METHODS.items() if name != clustering.ONE_GROUP}
+    for name, model in clustering.fit_all(points, [4], 7, methods=apart).items():
+        labels = model.predict(points)
+        kept = labels != clustering.NOISE
+        assert kept.mean() > 0.9, name
+        assert adjusted_rand_score(truth[kept], labels[kept]) > 0.99, name
+
+
+def test_a_mixture_is_scikit_learns_to_the_last_point():
+    points, _ = planted(spread=2.5)
+    ours = methods.mixture(points, [4], 7)[4]
+    theirs = GaussianMixture(4, reg_covar=methods.SPREAD, random_state=7).fit(points)
+    assert (ours.predict(points) == theirs.predict(points)).all()
+    assert np.allclose(ours.strength(points), theirs.predict_proba(points).max(axis=1))
+
+
+def test_a_mixture_gives_a_point_to_the_density_that_is_higher_there():
+    model = Mixture(np.array([0.2, 0.8]), np.array([[0.0], [4.0]]), np.array([[[1.0]], [[4.0]]]))
+    x = np.linspace(-6, 9, 31)
+    densities = np.array([0.2 * stats.norm.pdf(x, 0, 1), 0.8 * stats.norm.pdf(x, 4, 2)])
+    assert (model.predict(x[:, None]) == densities.argmax(axis=0)).all()
+    assert np.allclose(model.strength(x[:, None]), densities.max(axis=0) / densities.sum(axis=0))
+
+
+def test_numbers_above_the_different_points_are_left_out():
+    points = np.array([[0.0], [0.0], [1.0], [1.0], [5.0]])
+    assert list(clustering.fit_all(points, [2, 3, 4], 7, methods=FAST)) == [
+        "K-Means 2",
+        "K-Means 3",
+        "Ward 2",
+        "Ward 3",
+    ]
+    with pytest.raises(ValueError, match="there is no candidate 'K-Mean 4'"):
+        methods.parts("K-Mean 4")
+
+
+def test_any_number_of_threads_gives_the_same_labels():
+    code = (
+        "import numpy as np, hashlib; from customerlab.analysis import clustering;"
+        "p = np.random.default_rng(1).normal(size=(3000, 3));"
+        "m = clustering.fit_all(p, [3, 6], 7);"
+        "print({n: hashlib.md5(x.predict(p).tobytes()).hexdigest() for n, x in m.items()})"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+            env=os.environ | {"OMP_NUM_THREADS": n, "OPENBLAS_NUM_THREADS": n},
+        ).stdout
+        for n in ("1", "2")
+    ]  # fmt: skip
+    assert said[0] == said[1] and len(said[0]) > 200
+
+
+# -- indices -----------------------------------------------------------------------------------------------------
+
+
+def test_validity_is_that_of_scikit_learn_over_the_points_that_are_not_noise():
+    points, truth = planted(spread=2)
+    labels = np.where(np.arange(len(truth)) % 10 == 0, clustering.NOISE, truth)
+    kept = labels >= 0
+    found = clustering.validity(points, {"it": labels, "all": truth}, 7).loc["it"]
+    assert found["silhouette"] == pytest.approx(silhouette_score(points[kept], labels[kept]), abs=1e-9)
+    assert found["davies_bouldin"] == pytest.approx(davies_bouldin_score(points[kept], labels[kept]))
+    assert found["calinski_harabasz"] == pytest.approx(calinski_harabasz_score(points[kept], labels[kept]))
+    assert found["noise"] == pytest.approx(0.1) and found["clusters"] == 4
+    assert found["smallest"] == pytest.approx((labels == 3).mean())
+    each = silhouette_samples(points[kept], labels[kept])
+    assert found["silhouette_error"] == pytest.approx(stats.sem(each))
+
+
+def test_silhouettes_are_those_of_scikit_learn_for_equal_and_lonely_points_too():
+    rng = np.random.default_rng(3)
+    points = rng.integers(0, 3, (60, 2)).astype(float)
+    labels = np.concatenate([[0], rng.integers(1, 5, 59)])
+    ours = clustering.silhouettes(pairwise_distances(points), labels)
+    assert np.allclose(ours, silhouette_samples(points, labels), atol=1e-7)
+
+
+def test_validity_at_its_edges():
+    points, truth = planted(size=20)
+    found = clustering.validity(
+        points, {"noise": np.full(20, -1), "one": np.zeros(20, dtype=int), "alone": np.arange(20)}, 7
+    )
+    assert found["clusters"].tolist() == [0, 1, 20] and found["noise"].tolist() == [1, 0, 0]
+    assert found.loc["one", "smallest"] == 1 and np.isnan(found.loc["noise", "smallest"])
+    assert found[["silhouette", "davies_bouldin", "calinski_harabasz"]].isna().all(axis=None)
+    assert clustering.validity(np.zeros((20, 3)), {"same": truth}, 7).loc["same", "silhouette"] == 0
+
+
+def test_the_error_of_a_sampled_silhouette_is_true(monkeypatch):
+    points, truth = planted(size=3_000, spread=3)
+    labels = np.where(np.arange(3_000) % 7 == 0, clustering.NOISE, truth)
+    exact = silhouette_score(points[labels >= 0], labels[labels >= 0])
+    monkeypatch.setattr(clustering.silhouette, "EXACT", 1_000)
+    monkeypatch.setattr(clustering.silhouette, "SAMPLED", 300)
+    monkeypatch.setattr(clustering.silhouette, "CELLS", 100_000)
+    found = [clustering.mean_silhouettes(points, {"it": labels}, seed).loc["it"] for seed in range(100)]
+    away = [(f["silhouette"] - exact) / f["silhouette_error"] for f in found]
+    assert 0.8 < np.std(away) < 1.2 and abs(np.mean(away)) < 0.4
+
+
+def test_indices_with_an_answer_to_one_cluster_give_it():
+    rng = np.random.default_rng(5)
+    for name in ("one Gaussian blob", "uniform noise"):
+        table = clustering.by_number(CLOUDS[name](rng), range(2, 6), 7)
+        chosen = clustering.preferred(table).set_index("index")["clusters"]
+        assert chosen["gap statistic"] == 1 and chosen["prediction strength"] == 1, name
+    points, _ = planted()
+    chosen = clustering.preferred(clustering.by_number(points, range(2, 8), 7)).set_index("index")["clusters"]
+    assert (chosen.drop("inertia") == 4).all()
+
+
+def test_the_gap_statistic_by_its_definition():
+    points, _ = planted(size=120, spread=1.5)
+    table = clustering.by_number(points, [2, 3], 7).set_index("clusters")
+    rng = np.random.default_rng(99)
+    centred = points - points.mean(axis=0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    turned = centred @ axes.T
+    for k in (1, 2, 3):
+        logs = []
+        for _ in range(60):
+            box = rng.uniform(turned.min(axis=0), turned.max(axis=0), turned.shape)
+            logs.append(np.log(KMeans(k, n_init=3, random_state=0).fit(box).inertia_))
+        own = np.log(KMeans(k, n_init=5, random_state=0).fit(points).inertia_)
+        # two estimates with ten and sixty boxes
+        allowed = 4 * np.std(logs) * np.sqrt(1 / 10 + 1 / 60)
+        assert table.loc[k, "gap"] == pytest.approx(np.mean(logs) - own, abs=allowed)
+
+
+def test_prediction_strength_by_counting_pairs():
+    points, _ = planted(size=60, spread=2.5)
+    rng, found = np.random.default_rng(7), []
+    for _ in range(5):
+        order = rng.permutation(60)
+        one, two = points[np.sort(order[:30])], points[np.sort(order[30:])]
+        learned, own = (KMeans(3, n_init=3, random_state=7).fit(half) for half in (one, two))
+        away = ((two[:, None] - learned.cluster_centers_) ** 2).sum(axis=2).argmin(axis=1)
+        shares = []
+        for cluster in range(3):
+            pairs = list(combinations(np.flatnonzero(own.labels_ == cluster), 2))
+            shares.append(np.mean([away[a] == away[b] for a, b in pairs]) if pairs else 1.0)
+        found.append(min(shares))
+    assert clustering.prediction_strength(points, 3, 7) == pytest.approx(np.mean(found))
+
+
+def test_a_knee_needs_a_bend():
+    assert knee_number(pd.Series([100.0, 40.0, 35.0, 32.0], index=[1, 2, 3, 4])) == 2
+    assert np.isnan(knee_number(pd.Series([3.0, 2.0], index=[1, 2])))
+    assert np.isnan(knee_number(pd.Series([0.0, 0.0, 0.0], index=[1, 2, 3])))
+
+
+def test_clusters_are_numbered_by_value_whatever_they_were_called():
+    value = np.array([1.0, 1.0, 5.0, 5.0, 9.0, 2.0])
+    assert clustering.numbered(np.array([7, 7, 0, 0, -1, 7]), value).tolist() == [2, 2, 1, 1, -1, 2]
+    # equal means: the larger one first
+    assert clustering.numbered(np.array([0, 1, 1]), np.array([3.0, 3.0, 3.0])).tolist() == [2, 1, 1]
+
+
+# -- stability ---------------------------------------------------------------------------------------------------
+
+
+def test_jaccard_by_sets():
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        one, two = rng.integers(-1, 4, 40), rng.integers(-1, 3, 40)
+        one[:4] = range(4)
+        wanted = []
+        for cluster in range(4):
+            own = set(np.flatnonzero(one == cluster))
+            others = [set(np.flatnonzero(two == c)) for c in range(two.max() + 1)]
+            wanted.append(max(len(own & other) / len(own | other) for other in others))
+        assert np.allclose(clustering.jaccard(one, two), wanted)
+    assert clustering.jaccard(np.array([0, 0]), np.array([-1, -1])).tolist() == [0]
+    assert clustering.jaccard(np.array([-1, -1]), np.array([0, 0])).size == 0
+
+
+def test_groups_that_are_there_are_found_again_and_others_are_not():
+    points, _ = planted()
+    labels = {name: model.predict(points) for name, model in clustering.fit_all(points, [4], 7, methods=FAST).items()}
+    found = clustering.stability(points, labels, [4], 7, resamples=5, methods=FAST)
+    assert (found["adjusted_rand"] > 0.99).all() and (found["lowest_jaccard"] > 0.98).all()
+    noise = CLOUDS["one Gaussian blob"](np.random.default_rng(1))
+    labels = {name: model.predict(noise) for name, model in clustering.fit_all(noise, [4], 7, methods=FAST).items()}
+    found = clustering.stability(noise, labels, [4], 7, resamples=8, methods=FAST)
+    assert (found["lowest_jaccard"] < 0.75).all() and (found["adjusted_rand"] < 0.8).all()
+    seeds = clustering.agreement_of_seeds(noise, labels, [4], [8, 9], methods=FAST)
+    assert seeds["Ward 4"] == 1 and seeds["K-Means 4"] <= 1
+
+
+# -- structure ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", structure.SHAPES)
+def test_a_cloud_has_the_extent_and_correlations_of_its_points_and_no_others_steps(shape):
+    rng = np.random.default_rng(4)
+    base = rng.multivariate_normal([0, 0, 0], [[1, 0.7, 0], [0.7, 1, 0], [0, 0, 4]], 4_000)
+    points = np.column_stack([base, np.log1p(rng.poisson(np.exp(0.4 * base[:, 0]), 4_000))])
+    drawn = next(clustering.clouds(points, shape, 1, np.random.default_rng(5)))
+    assert np.allclose(drawn.mean(axis=0), points.mean(axis=0), atol=0.12)
+    assert np.allclose(drawn.std(axis=0), points.std(axis=0), rtol=0.08)
+    assert np.allclose(np.corrcoef(drawn.T), np.corrcoef(points.T), atol=0.08)
+    assert set(drawn[:, 3]) <= set(points[:, 3]) and len(np.unique(drawn[:, 0])) == 4_000
+
+
+def test_a_normal_cloud_keeps_skew_and_a_uniform_one_is_even():
+    rng = np.random.default_rng(6)
+    # the transform with power zero is the logarithm of one plus the value
+    points = np.exp(rng.normal(3, 0.5, (4_000, 2))) - 1
+    drawn = next(clustering.clouds(points, "normal", 1, rng))
+    assert (stats.skew(drawn) > 1.2).all()
+    assert all(stats.kstest(np.log1p(column), "norm", args=(3, 0.5)).pvalue > 0.001 for column in drawn.T)
+    even = next(clustering.clouds(rng.normal(size=(4_000, 1)), "uniform", 1, rng))[:, 0]
+    assert stats.kstest(even, stats.uniform(even.min(), np.ptp(even)).cdf).pvalue > 0.01
+
+
+def test_clouds_are_told_from_groups_at_the_promised_rate():
+    names, means = ["K-Means 3", "K-Means 4"], {"K-Means": methods.kmeans}
+    found = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        points = rng.normal(size=(90, 2)) if seed % 2 else rng.random((90, 2))
+        found.append(clustering.excess(points, names, seed, number=10, methods=means)["p_structure"].min())
+    # at 5 % six or more of thirty would happen once in three hundred times
+    assert sum(p <= 0.05 for p in found) <= 5
+    points, _ = planted(spread=1.0, size=150)
+    assert clustering.excess(points, ["K-Means 4"], 7, number=10, methods=means)["p_structure"].iloc[0] < 0.001
+
+
+def test_holm_is_bonferroni_closed_over_all_subsets():
+    p = np.random.default_rng(3).random(5) ** 3
+    wanted = [
+        max(
+            min(1, len(some) * p[list(some)].min())
+            for n in range(1, 6)
+            for some in combinations(range(5), n)
+            if i in some
+        )
+        for i in range(5)
+    ]
+    assert np.allclose(clustering.holm(pd.Series(p)), wanted)
+
+
+# -- usefulness --------------------------------------------------------------------------------------------------
+
+
+def test_the_share_explained_follows_from_the_f_statistic():
+    rng = np.random.default_rng(8)
+    groups, y = rng.integers(0, 5, 300), rng.normal(size=300)
+    y += 0.4 * groups
+    f = stats.f_oneway(*[y[groups == g] for g in range(5)]).statistic
+    wanted = (f - 1) * 4 / (f * 4 + 300 - 5)
+    assert clustering.explained(groups, y) == pytest.approx(wanted, abs=1e-12)
+    assert clustering.explained(groups, np.ones(300)) == 0
+    assert clustering.explained(np.arange(300), y) == 0
+
+
+def test_random_groups_explain_nothing_and_intervals_cover_at_their_rate():
+    rng = np.random.default_rng(9)
+    covered, shares, more = [], [], []
+    truth = 0.5**2 * 2 / 3 / (0.5**2 * 2 / 3 + 1)  # groups at -0.5, 0, 0.5, each a third; unit variance within
+    for seed in range(150):
+        real = rng.integers(0, 3, 400)
+        groups = {"base": rng.integers(0, 10, 400), "real": real, "random": rng.integers(0, 6, 400)}
+        outcome = pd.DataFrame({"y": 0.5 * (real - 1) + rng.normal(size=400)})
+        table = clustering.usefulness(groups, outcome, "base", seed).set_index("grouping")
+        shares.append(table.loc["random", "explained"])
+        covered.append(table.loc["real", "low"] <= truth <= table.loc["real", "high"])
+        more.append(table.loc["random", "more_low"] > 0)
+    assert abs(np.mean(shares)) < 3 * np.std(shares) / np.sqrt(150)
+    assert 0.89 <= np.mean(covered) <= 0.99
+    assert np.mean(more) <= 0.06  # promised: 2.5 %
+    assert (table.loc["base", ["more", "more_low", "more_high"]] == 0).all()
+
+
+def test_the_bootstrap_is_that_of_drawing_customers():
+    rng = np.random.default_rng(10)
+    groups, y = rng.integers(0, 4, 200), rng.gamma(1.0, 50, 200)
+    found = clustering.usefulness({"g": groups}, pd.DataFrame({"y": y}), "g", 7, resamples=400)["error"].iloc[0]
+    again = []
+    for _ in range(400):
+        drawn = rng.integers(0, 200, 200)
+        again.append(clustering.explained(groups[drawn], y[drawn]))
+    assert found == pytest.approx(np.std(again), rel=0.15)
+
+
+# -- the verdict -------------------------------------------------------------------------------------------------
+
+
+def a_past(points, tells, seed=1):
+    """Customers whose next period follows from what is given."""
+    rng = np.random.default_rng(seed)
+    spent = rng.gamma(2.0, 100, len(points))
+    outcome = pd.DataFrame({"return rate": (tells + rng.normal(size=len(points)) > 1).astype(float)})
+    customers = pd.DataFrame({"customer_id": np.arange(len(points)).astype(str)})
+    return clustering.Past(
+        pd.Timestamp("2024-01-01"), customers, points, {"deciles": clustering.deciles(spent)}, outcome
+    )
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_a_cloud_has_no_segmentation(name):
+    points = CLOUDS[name](np.random.default_rng(11))
+    judged = clustering.judge(points, range(2, 6), 7, resamples=6)
+    assert judged.recommended == ""
+    assert all(judged.table["reasons"]) and judged.nearest in judged.models
+    assert clustering.verdicts(judged)["verdict"].str.startswith("no: ").all()
+
+
+def test_a_cloud_has_no_segmentation_however_useful_it_would_be_to_cut_it():
+    points = CLOUDS["a long blob"](np.random.default_rng(12))
+    judged = clustering.judge(
+        points, range(2, 5), 7, past=a_past(points, 3 * stats.zscore(points[:, 2])), resamples=6, methods=FAST
+    )
+    assert judged.useful["more_low"].max() > 0.2 and judged.table["lowest_jaccard"].max() > 0.9
+    assert judged.recommended == ""
+
+
+def test_groups_that_are_there_are_recommended_and_useless_ones_are_not():
+    points, truth = planted(size=600)
+    judged = clustering.judge(points, range(2, 6), 7, past=a_past(points, 2.0 * truth), resamples=4)
+    assert adjusted_rand_score(truth, judged.labels[judged.recommended]) > 0.99
+    table = clustering.verdicts(judged)
+    assert table["verdict"].iloc[0] == "recommended" and (table["verdict"] == "recommended").sum() == 1
+    useless = clustering.judge(points, range(2, 6), 7, past=a_past(points, np.zeros(600)), resamples=4, methods=FAST)
+    assert useless.recommended == ""
+    four = useless.table.loc["K-Means 4", "reasons"]
+    assert four == ("tells no more of what comes next than deciles of past spend",)
+    assert useless.shown() == useless.nearest and useless.shown("Ward 2") == "Ward 2"
+    with pytest.raises(ValueError, match="there is no candidate 'Ward 9'"):
+        useless.shown("Ward 9")
+
+
+def test_each_gate_names_its_reason():
+    table = pd.DataFrame(
+        {"clusters": [2, 2, 1, 3], "smallest": [0.006, 0.3, 1.0, 0.3], "noise": [0, 0.4, 0, 0],
+         "lowest_jaccard": [0.3, 0.9, 1, 0.9]}, index=["fence", "sparse", "none", "sound"],
+    )  # fmt: skip
+    found = verdict._reasons(table, None, clustering.Gates())
+    assert found == {
+        "fence": ["smallest cluster 0.6% of customers", "not found again (lowest Jaccard 0.30)"],
+        "sparse": ["40% of customers in no cluster"],
+        "none": ["fewer than two clusters"],
+        "sound": [],
+    }
+
+
+def test_the_fewest_clusters_within_an_error_of_the_best_win():
+    table = pd.DataFrame({"clusters": [6, 4, 3, 2], "reasons": [(), (), (), ("no",)]}, index=list("abcd"))
+    useful = pd.DataFrame(
+        {"grouping": list("abcd"), "explained": [0.30, 0.29, 0.25, 0.5], "error": [0.02, 0.02, 0.02, 0.02]}
+    )
+    assert verdict.recommended(table, useful) == "b"
+    assert verdict.recommended(table.assign(reasons=[("no",)] * 4), useful) == ""
+
+
+def test_the_order_of_customers_changes_nothing():
+    rng = np.random.default_rng(12)
+    table = pd.DataFrame(
+        {"customer_id": [f"C{i:03d}" for i in range(300)], "recency": rng.integers(1, 300, 300),
+         "frequency": rng.integers(1, 9, 300), "monetary": rng.gamma(1.0, 300, 300).round(2)}
+    )  # fmt: skip
+    names = ["recency", "frequency", "monetary"]
+    found = []
+    for shop in (table, table.sample(frac=1, random_state=3)):
+        customers = clustering.sample(shop, 200, 7)
+        points = clustering.fit_space(customers, names).points(customers)
+        judged = clustering.judge(points, [2, 3], 7, resamples=3)
+        found.append((customers, judged))
+    (one, a), (two, b) = found
+    pd.testing.assert_frame_equal(one, two)
+    pd.testing.assert_frame_equal(a.table.drop(columns="seconds"), b.table.drop(columns="seconds"))
+    assert all((a.labels[name] == b.labels[name]).all() for name in a.labels)
+
+
+def test_customers_who_are_all_alike_are_one_group():
+    judged = clustering.judge(np.zeros((3, 2)), [2, 3], 7, resamples=2)
+    assert judged.recommended == "" and judged.labels[judged.shown()].tolist() == [0, 0, 0]
+    points, _ = planted(size=100)
+    only = clustering.judge(
+        points, [2], 7, resamples=2, methods={clustering.ONE_GROUP: clustering.METHODS[clustering.ONE_GROUP]}
+    )
+    assert only.table.loc[clustering.ONE_GROUP, "reasons"] == ("fewer than two clusters",)
+    assert (only.labels[only.shown()] == 0).all()

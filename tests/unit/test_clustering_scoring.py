@@ -1,0 +1,204 @@
+"""A segmentation that is kept: the same assignments after loading, distances worked out by hand, damaged tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customerlab.analysis.clustering import density, hierarchy, scoring
+from customerlab.analysis.clustering.models import NOISE, Mixture, Nearest
+from customerlab.analysis.clustering.scoring import Segmentation, segmentation
+from customerlab.analysis.clustering.space import SCALINGS, fit_space
+
+NAMES = ["recency", "frequency", "monetary"]
+
+
+def shop(customers: int = 400, seed: int = 0) -> pd.DataFrame:
+    """Two kinds of customers, and some of neither."""
+    rng = np.random.default_rng(seed)
+    often = rng.random(customers) < 0.4
+    frequency = 1 + rng.poisson(np.where(often, 20, 1))
+    table = {
+        "customer_id": [f"c{place:05d}" for place in rng.permutation(customers)],
+        "recency": rng.integers(1, np.where(often, 30, 400)),
+        "frequency": frequency,
+        "monetary": np.round(frequency * rng.lognormal(3, 0.5, customers), 2),
+    }
+    return pd.DataFrame(table).sort_values("customer_id", ignore_index=True)
+
+
+def gaussians(points: np.ndarray) -> Mixture:
+    """Two components as an expert might set them."""
+    low = points[:, 1] < points[:, 1].mean()
+    groups = [points[low], points[~low]]
+    covariances = np.array([np.cov(group.T) for group in groups])
+    return Mixture(np.array([0.6, 0.4]), np.array([group.mean(axis=0) for group in groups]), covariances)
+
+
+MODELS = {
+    "ward": lambda points: hierarchy.ward(points, 3),
+    "mixture": gaussians,
+    "dbscan": lambda points: density.dbscan(points, 0.4, 8),
+    "hdbscan": lambda points: density.hdbscan(points, 30, 5),
+}
+
+
+def numbered(labels: np.ndarray) -> np.ndarray:
+    """Numbers from 1, the last label first; noise stays."""
+    return np.where(labels == NOISE, NOISE, labels.max() + 1 - labels)
+
+
+def made(kind: str, customers: pd.DataFrame, scaling: str = "standard") -> Segmentation:
+    space = fit_space(customers, NAMES, scaling=scaling)
+    model = MODELS[kind](space.points(customers))
+    return segmentation(kind, space, model, customers, numbered(model.predict(space.points(customers))))
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_it_assigns_the_same_after_loading(kind, scaling, tmp_path):
+    customers, new = shop(), shop(300, seed=1)
+    new.loc[0, NAMES] = [5_000, 900, 1e6]
+    kept = made(kind, customers, scaling)
+    kept.to_table().to_parquet(tmp_path / "one.parquet", index=False)
+    again = Segmentation.from_table(pd.read_parquet(tmp_path / "one.parquet"))
+    again.to_table().to_parquet(tmp_path / "two.parquet", index=False)
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+    for some in (customers, new):
+        pd.testing.assert_frame_equal(again.assign(some), kept.assign(some), check_exact=True)
+    assert type(again.model) is type(kept.model) and again.names == kept.names and again.method == kind
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_fitted_customers_get_the_cluster_that_they_have(kind):
+    customers = shop()
+    kept = made(kind, customers)
+    labels = numbered(kept.model.predict(kept.space.points(customers)))
+    found = kept.assign(customers)
+    assert found["cluster"].to_list() == labels.tolist() and len(set(labels) - {NOISE}) >= 2
+    names = {NOISE: "noise", **{number: f"cluster {number}" for number in range(1, 50)}}
+    assert found["name"].to_list() == [names[label] for label in labels]
+    assert (found["outside"] == "").all()
+    assert found["distance"].isna().equals(found["cluster"] == NOISE)
+    for number in set(labels) - {NOISE}:  # about half of a cluster's customers are nearer than the middle one
+        assert found.loc[labels == number, "farther_than"].median() == pytest.approx(0.5, abs=0.02)
+    assert ("strength" in found) == (kind in ("mixture", "hdbscan"))
+
+
+def test_rows_may_come_in_any_order():
+    customers = shop()
+    order = np.random.default_rng(1).permutation(len(customers))
+    kept, mixed = made("ward", customers), customers.iloc[order]
+    labels = kept.assign(customers)["cluster"].to_numpy()
+    again = segmentation("ward", kept.space, kept.model, mixed, labels[order])
+    pd.testing.assert_frame_equal(again.to_table(), kept.to_table(), check_exact=True)
+    pd.testing.assert_frame_equal(
+        kept.assign(mixed).sort_values("customer_id", ignore_index=True), kept.assign(customers)
+    )
+
+
+def simple(**changes) -> Segmentation:
+    """Customers at 0, 1, 2, 3, 4 and at 8, in a space that only divides by eight, which floats do exactly."""
+    customers = pd.DataFrame({"customer_id": list("abcdef"), "x": [0.0, 1, 2, 3, 4, 8], "y": 5.0})
+    given = {
+        "space": fit_space(customers, ["x", "y"], transform="none", scaling="min-max"),
+        "model": Nearest(np.array([[0.25, 0.0], [1.0, 0.0]]), np.array([0, 1]), 0.5),
+        "labels": np.array([2, 2, 2, 2, 2, 1]),
+        "names": ["large", "small"],
+    } | changes
+    return segmentation("K-Means", given["space"], given["model"], customers, given["labels"], given["names"])
+
+
+def test_distances_by_hand():
+    new = pd.DataFrame({"customer_id": [7, 8, 9, 10, 11], "x": [1.0, 4.5, 8, -2, 30], "y": [5.0, 5, 6, 5, 4]})
+    found = simple().assign(new)
+    assert found.columns.to_list() == ["customer_id", "cluster", "name", "distance", "farther_than", "outside"]
+    assert found["customer_id"].to_list() == [7, 8, 9, 10, 11]
+    assert found["cluster"].to_list() == [2, 2, 1, 2, NOISE]
+    assert found["name"].to_list() == ["small", "small", "large", "small", "noise"]
+    assert found["distance"].to_numpy() == pytest.approx([1 / 8, 2.5 / 8, 0, 4 / 8, np.nan], nan_ok=True)
+    # from the centre at 2 the five are 0, 1, 1, 2, 2 away: a quarter of the way from least to most lies below 1
+    assert found["farther_than"].to_numpy() == pytest.approx([0.25, 1, 0, 1, np.nan], abs=0.01, nan_ok=True)
+    assert found["outside"].to_list() == ["", "", "y", "x", "x, y"]
+
+
+def test_a_label_that_no_customer_had_is_noise_for_new_ones():
+    model = Nearest(np.array([[0.2, 0.0], [5.0, 0.0], [1.0, 0.0]]), np.array([0, 1, 2]))
+    kept = simple(model=model)
+    assert kept.order.tolist() == [2, NOISE, 1]
+    new = pd.DataFrame({"customer_id": [1], "x": [55.0], "y": [5.0]})
+    for one in (kept, Segmentation.from_table(kept.to_table())):
+        assert one.assign(new)["cluster"].to_list() == [NOISE]
+
+
+def test_a_segmentation_of_noise_alone_and_of_one_cluster():
+    all_noise = simple(model=density.dbscan(np.eye(2) * 9, 0.1, 5), labels=np.full(6, NOISE), names=[])
+    one = simple(model=Nearest(np.zeros((1, 2)), np.array([0])), labels=np.ones(6, dtype=int), names=["all"])
+    new = pd.DataFrame({"customer_id": [1], "x": [3.0], "y": [5.0]})
+    for kept, name in ((all_noise, "noise"), (one, "all")):
+        again = Segmentation.from_table(kept.to_table())
+        assert again.assign(new)["name"].to_list() == [name]
+        empty = again.assign(new.iloc[:0])
+        assert empty.empty and empty.columns.to_list() == again.assign(new).columns.to_list()
+
+
+def test_labels_that_are_not_the_models_are_refused():
+    with pytest.raises(ValueError, match="K-Means does not give the customers the groups"):
+        simple(labels=np.array([2, 2, 2, 2, 1, 1]))
+    with pytest.raises(ValueError, match="does not give"):  # two groups under one number
+        simple(labels=np.ones(6, dtype=int), names=["all"])
+    with pytest.raises(ValueError, match="clusters 0, 1; expected 1, 2"):
+        simple(labels=np.array([0, 0, 0, 0, 0, 1]))
+    with pytest.raises(ValueError, match="1 names for 2 clusters"):
+        simple(names=["large"])
+
+
+def test_a_damaged_table_is_refused():
+    table = simple().to_table()
+    assert Segmentation.from_table(table).names == ("large", "small")
+    centre = table.index[(table["part"] == "centres") & (table["row"] == 0)][0]
+    damages = {
+        "a value changed": table.assign(value=table["value"].mask(table.index == centre, 0.123)),
+        "a name changed": table.assign(words=table["words"].replace("large", "huge")),
+        "a row lost": table.drop(index=centre),
+        "rows swapped": table.iloc[[0, *range(len(table) - 1, 0, -1)]],
+        "rows doubled": pd.concat([table, table.iloc[-3:]]),
+        "cut off": table.iloc[: len(table) // 2],
+        "text for numbers": table.assign(value="x"),
+    }
+    for what, damaged in damages.items():
+        with pytest.raises(ValueError, match="damaged or was edited"):
+            pytest.fail(f"{what}: {Segmentation.from_table(damaged)}")
+
+
+def test_other_tables_and_later_formats_are_refused():
+    table = simple().to_table()
+    with pytest.raises(ValueError, match="segmentation of format 2; this customerlab reads 1"):
+        Segmentation.from_table(table.assign(row=table["row"].mask(table["part"] == "format", 2)))
+    for other in (shop(), table.iloc[:0], table.iloc[1:], table.drop(columns="words")):
+        with pytest.raises(ValueError, match="expected a segmentation with part, row, name, value, words"):
+            Segmentation.from_table(other)
+
+
+def test_a_model_of_unknown_kind_is_refused_and_can_be_made_known(monkeypatch):
+    class Mine(Nearest):
+        pass
+
+    model = Mine(np.array([[0.2, 0.0], [1.0, 0.0]]), np.array([0, 1]))
+    kept = simple(model=model)
+    with pytest.raises(ValueError, match="Mine cannot be kept; expected one of nearest, mixture, density"):
+        kept.to_table()
+    monkeypatch.setitem(scoring.KINDS, "mine", Mine)
+    table = kept.to_table()
+    assert type(Segmentation.from_table(table).model) is Mine
+    monkeypatch.delitem(scoring.KINDS, "mine")
+    with pytest.raises(ValueError, match="lacks 'mine' or this customerlab does not know it"):
+        Segmentation.from_table(table)
+
+
+def test_the_table_holds_numbers_and_texts_alone():
+    table = made("hdbscan", shop()).to_table()
+    assert [str(kind) for kind in table.dtypes] == ["str", "int64", "str", "float64", "str"]
+    by_feature = table[table["part"] == "ranges"].iloc[1:]
+    assert by_feature["name"].to_list() == NAMES * 2
+    customers = shop()
+    assert by_feature["value"].to_list() == [*customers[NAMES].min(), *customers[NAMES].max()]
