@@ -436,3 +436,18 @@ def test_customers_who_are_all_alike_are_one_group():
     )
     assert only.table.loc[clustering.ONE_GROUP, "reasons"] == ("fewer than two clusters",)
     assert (only.labels[only.shown()] == 0).all()
+
+
+def test_every_candidate_stands_at_every_gate_with_its_mark():
+    points, truth = planted(size=300)
+    judged = clustering.judge(points, [2, 4], 7, past=a_past(points, 2.0 * truth), resamples=4, methods=FAST)
+    table = clustering.at_the_gates(judged).set_index("candidate")
+    assert table["verdict"].iloc[0] == "recommended" == table.loc[judged.recommended, "verdict"]
+    assert set(judged.models) == set(table.index)
+    for name, row in table.iterrows():
+        marks = "".join(row.drop("verdict"))
+        assert ("✗" in marks) == bool(judged.table.loc[name, "reasons"]), name
+    smallest = judged.table["smallest"]["K-Means 4"]
+    assert table.loc["K-Means 4", "smallest cluster"] == f"{100 * smallest:.1f} % ✓"
+    strict = clustering.at_the_gates(judged, clustering.Gates(smallest=0.4)).set_index("candidate")
+    assert strict.loc["K-Means 4", "smallest cluster"].endswith("✗")

@@ -25,6 +25,7 @@ from customerlab.analysis.clustering.verdict import (
     SPELLED,
     Gates,
     Judged,
+    at_the_gates,
     found_again,
     judge,
     most_useful,
@@ -36,7 +37,7 @@ from customerlab.analysis.clustering.views import Views, views
 __all__ = [
     "DECILES", "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "SAMPLED", "SEGMENTS",
     "SHARE", "SPELLED", "Gates", "Judged", "Mixture", "Model", "Nearest", "Past", "Rules", "Segmentation",
-    "Space", "Views", "agreement", "agreement_of_seeds", "by_number", "clouds", "contingency", "contrast",
+    "Space", "Views", "agreement", "agreement_of_seeds", "at_the_gates", "by_number", "clouds", "contingency", "contrast",
     "correlation", "customer_features", "dbcv", "deciles", "excess", "explained", "fit_all", "fit_space",
     "found_again", "grown", "holm", "jaccard", "judge", "knee", "look_back", "mean_silhouettes",
     "micro_clusters", "most_useful", "neighbour_distances", "numbered", "prediction_strength", "preferred",

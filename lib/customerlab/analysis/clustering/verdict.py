@@ -266,6 +266,43 @@ def _in_words(judged: Judged, name: str, worth: pd.Series) -> str:
     return f"passes; {best} tells {'more' if worth[name] < worth[best] else 'as much'}"
 
 
+def at_the_gates(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
+    """Every candidate at every gate, in the order of `verdicts`, as short texts.
+
+    Returns
+    -------
+    DataFrame
+        `candidate`; `smallest cluster`, `in no cluster` (shares of customers), `found again` (lowest Jaccard),
+        `tells more` (points by which the share explained exceeds that of the first baseline at least, of the outcome
+        where it is surest), `beyond a cloud` (p-value, 0.001 for less), each with ✓ or ✗, or – where it was not asked;
+        and `verdict`.
+    """
+    table = judged.table.loc[verdicts(judged)["candidate"]]
+    more = pd.Series(dtype=float) if judged.useful is None else judged.useful.groupby("grouping")["more_low"].max()
+    more = 100 * more.reindex(table.index)
+    p = table["p_structure"] if "p_structure" in table else pd.Series(np.nan, index=table.index)
+    marks = {
+        "smallest cluster": (100 * table["smallest"], table["smallest"] >= gates.smallest, "{:.1f} %"),
+        "in no cluster": (100 * table["noise"], table["noise"] <= gates.noise, "{:.0f} %"),
+        "found again": (table["lowest_jaccard"], table["lowest_jaccard"] >= gates.jaccard, "{:.2f}"),
+        "tells more": (more, more > 0, "{:+.1f}"),
+        "beyond a cloud": (p.clip(lower=0.001), p <= gates.level, "{:.3f}"),
+    }
+    result = pd.DataFrame({"candidate": table.index})
+    for name, (values, met, form) in marks.items():
+        result[name] = [
+            f"{form.format(value)} {'✓' if ok else '✗'}" if pd.notna(value) else "–"
+            for value, ok in zip(values, met, strict=True)
+        ]
+    result["verdict"] = [
+        "recommended" if name == judged.recommended else "no" if reasons else "passes"
+        for name, reasons in table["reasons"].items()
+    ]
+    few = (table["clusters"] < 2).to_numpy()
+    result.loc[few, "verdict"] = "no: one group"
+    return result
+
+
 def found_again(judged: Judged, name: str, labels: np.ndarray) -> pd.Series:
     """How surely each cluster of a candidate is found again, by the number that it has in `labels`; without noise."""
     raw = judged.labels[name]
