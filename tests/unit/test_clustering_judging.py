@@ -281,6 +281,15 @@ def test_clouds_are_told_from_groups_at_the_promised_rate():
     assert clustering.excess(points, ["K-Means 4"], 7, number=10, methods=means)["p_structure"].iloc[0] < 0.001
 
 
+def test_giving_up_the_hopeless_changes_no_finding(monkeypatch):
+    points, _ = planted(spread=1.3, size=200)
+    names, means = [f"K-Means {k}" for k in (2, 3, 4, 6)], {"K-Means": methods.kmeans}
+    short = clustering.excess(points, names, 7, number=12, methods=means)["p_structure"]
+    monkeypatch.setattr(structure, "LOOK", 99)
+    whole = clustering.excess(points, names, 7, number=12, methods=means)["p_structure"]
+    assert ((short <= 0.05) == (whole <= 0.05)).all() and short["K-Means 4"] <= 0.05 < short.max()
+
+
 def test_holm_is_bonferroni_closed_over_all_subsets():
     p = np.random.default_rng(3).random(5) ** 3
     wanted = [

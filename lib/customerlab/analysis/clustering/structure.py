@@ -16,6 +16,7 @@ from customerlab.analysis.clustering.models import Model
 from customerlab.analysis.clustering.silhouette import mean_silhouettes
 
 SHAPES = ("normal", "uniform")
+LOOK = 5  # clouds after which candidates without a chance are left alone
 REPEATED = 5  # a feature whose values occur so often on average has steps, which its cloud has too
 MOST = 2_000  # points that are looked at; distances of all pairs are needed
 
@@ -73,7 +74,8 @@ def excess(
 
     The silhouette (Rousseeuw 1987) of a candidate, fitted to at most 2,000 of the points, is compared with its
     silhouettes on clouds of both shapes, as one more draw from the same normal distribution; the shape that explains it
-    better counts. P-values are Holm's (1979) over the candidates.
+    better counts. P-values are Holm's (1979) over the candidates. One that is no better than half of the first five
+    clouds of a shape is given up, which can only lose, never win.
 
     Parameters
     ----------
@@ -94,21 +96,26 @@ def excess(
     rng = np.random.default_rng(seed)
     if len(points) > MOST:
         points = points[np.sort(rng.choice(len(points), MOST, replace=False))]
-    own = _silhouettes(points, candidates, seed, methods)
-    tables = {
-        shape: pd.DataFrame(
-            [_silhouettes(drawn, candidates, seed, methods) for drawn in clouds(points, shape, number, rng)]
-        )
-        for shape in SHAPES
-    }
+    own, left = _silhouettes(points, candidates, seed, methods), list(candidates)
+    tables: dict[str, pd.DataFrame] = {}
+    for shape in SHAPES:
+        rows: list[pd.Series] = []
+        for drawn in clouds(points, shape, number if left else 0, rng):
+            rows.append(_silhouettes(drawn, left, seed, methods))
+            if len(rows) == LOOK:  # who is no better than half of the clouds will not pass, and costs no more
+                so_far = _upper_tail(own, pd.DataFrame(rows, columns=list(candidates), dtype=float))
+                left = [name for name in left if so_far[name] <= 0.5]
+                if not left:
+                    break
+        tables[shape] = pd.DataFrame(rows, columns=list(candidates), dtype=float)
     p = pd.DataFrame({shape: _upper_tail(own, table) for shape, table in tables.items()})
-    shape = p.idxmax(axis=1)
+    closest = p.idxmax(axis=1)
     means = pd.DataFrame({shape: table.mean() for shape, table in tables.items()})
     return pd.DataFrame(
         {
             "silhouette_sample": own,
-            "silhouette_cloud": [means.loc[name, shape[name]] for name in own.index],
-            "cloud": shape,
+            "silhouette_cloud": [means.loc[name, closest[name]] for name in own.index],
+            "cloud": closest,
             "p_structure": holm(p.max(axis=1)),
         }
     ).rename_axis("candidate")
@@ -128,12 +135,13 @@ def _silhouettes(points: np.ndarray, candidates: Sequence[str], seed: int, metho
 
 def _upper_tail(own: pd.Series, drawn: pd.DataFrame) -> pd.Series:
     """The chance of a value as large among normal ones of which a few were seen: Student's prediction."""
-    size = len(drawn)
-    spread = drawn.std() * np.sqrt(1 + 1 / size)
+    size = drawn.count()
+    spread = drawn.std() * np.sqrt(1 + 1 / size.clip(lower=1))
     far = (own - drawn.mean()) / spread.where(spread > 0)
     p = pd.Series(stats.t.sf(far, size - 1), index=own.index)
-    # where all clouds give one value, no more is known than the rank
-    return p.where(spread > 0, np.where(own > drawn.max(), 1 / (size + 1), 1.0))
+    # where all clouds give one value, no more is known than the rank; where there was none, nothing
+    ranked = pd.Series(np.where(own > drawn.max(), 1 / (size + 1), 1.0), index=own.index)
+    return p.where(spread > 0, ranked).where(size > 0)
 
 
 def holm(p: pd.Series) -> pd.Series:
