@@ -12,6 +12,7 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import mutual_info_score
 from sklearn.tree import DecisionTreeClassifier
 
+from customerlab.analysis import clustering
 from customerlab.analysis.clustering import explain
 from customerlab.figures.clustering import explaining as figures
 
@@ -90,7 +91,7 @@ def test_contrast_at_its_ends():
     assert same["recency"].tolist() == [0.5, 0.5, 0.5], "equal values set nobody apart"
 
 
-@pytest.mark.parametrize("ask", [explain.profile, explain.contrast, lambda *a: explain.rules(*a, seed=1)])
+@pytest.mark.parametrize("ask", [explain.profile, explain.contrast, lambda *a: clustering.rules(*a, seed=1)])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -144,7 +145,7 @@ def read(rule: str, table: pd.DataFrame) -> np.ndarray:
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_the_words_of_the_rules_say_all_that_is_counted(seed, depth):
     table, labels = skewed(seed=seed)
-    found = explain.rules(table, labels, list(table), depth=depth, seed=seed)
+    found = clustering.rules(table, labels, list(table), depth=depth, seed=seed)
     met = np.stack([read(rule, table) for rule in found.table["rule"]])
     assert (met.sum(axis=0) == 1).all(), "every customer meets exactly one rule"
     assert len(found.table) <= 2**depth
@@ -160,7 +161,7 @@ def test_the_words_of_the_rules_say_all_that_is_counted(seed, depth):
 
 def test_the_rules_partition_customers_that_they_have_not_seen():
     table, labels = skewed()
-    found = explain.rules(table, labels, list(table), seed=3)
+    found = clustering.rules(table, labels, list(table), seed=3)
     borders = np.unique(np.concatenate([found.below[np.isfinite(found.below)], [-1e12, 0.0, 1e12]]))
     grid = pd.DataFrame(
         np.array(np.meshgrid(*[np.concatenate([borders, np.nextafter(borders, -np.inf)])] * 3)).reshape(3, -1).T,
@@ -173,7 +174,7 @@ def test_a_planted_rule_is_found_and_spoken():
     rng = np.random.default_rng(4)
     table = pd.DataFrame({"recency": rng.integers(1, 500, 3000), "frequency": rng.integers(1, 12, 3000)})
     labels = np.where((table["recency"] < 61) & (table["frequency"] >= 3), 1, 2)
-    found = explain.rules(table, labels, list(table), seed=1)
+    found = clustering.rules(table, labels, list(table), seed=1)
     assert found.table[["cluster", "rule"]].to_numpy().tolist() == [
         [1, "recency below 61 and frequency at least 3"],
         [2, "recency at least 61"],
@@ -182,7 +183,7 @@ def test_a_planted_rule_is_found_and_spoken():
     assert (found.table["purity"] == 1).all() and found.fidelity == 1 and found.high == 1 and found.low > 0.99
     assert found.largest == pytest.approx((labels == 2).mean())
     middle = np.where(table["frequency"] == 5, 1, 2)
-    assert "frequency exactly 5" in explain.rules(table, middle, ["frequency"], seed=1).table["rule"].tolist()
+    assert "frequency exactly 5" in clustering.rules(table, middle, ["frequency"], seed=1).table["rule"].tolist()
 
 
 def test_where_no_border_needs_rounding_the_rules_are_the_tree():
@@ -190,23 +191,23 @@ def test_where_no_border_needs_rounding_the_rules_are_the_tree():
     table = pd.DataFrame(rng.integers(0, 60, (2000, 3)), columns=["recency", "frequency", "breadth"])
     labels = 1 + (table.sum(axis=1) + rng.integers(0, 15, 2000) > 95).to_numpy() + (table["breadth"] > 41).to_numpy()
     tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=20, random_state=2).fit(table.to_numpy(), labels)
-    found = explain.rules(table, labels, list(table), seed=2)
+    found = clustering.rules(table, labels, list(table), seed=2)
     assert (found.assign(table) == tree.predict(table.to_numpy())).all()
 
 
 def test_borders_are_round_but_not_at_the_customers_cost():
     money = pd.DataFrame({"monetary": [1201.7, 1234.44, 1250.0, 1571.93, 1600.5, 1803.33]})
     labels = np.array([2, 2, 2, 1, 1, 1])
-    assert explain.rules(money, labels, ["monetary"], seed=1).table["rule"].tolist() == [
+    assert clustering.rules(money, labels, ["monetary"], seed=1).table["rule"].tolist() == [
         "monetary at least 1,400",
         "monetary below 1,400",
     ]
     close = pd.DataFrame({"monetary": [1_000_000.25, 1_000_000.5, 1_000_001.5, 1_000_002.25]})
-    found = explain.rules(close, np.array([1, 1, 2, 2]), ["monetary"], seed=1)
+    found = clustering.rules(close, np.array([1, 1, 2, 2]), ["monetary"], seed=1)
     assert (found.table["purity"] == 1).all() and found.table["customers"].tolist() == [2, 2]
     table, labels = skewed(3000)
     tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=30, random_state=1).fit(table.to_numpy(), labels)
-    rounded = explain.rules(table, labels, list(table), seed=1)
+    rounded = clustering.rules(table, labels, list(table), seed=1)
     exact, ours = (np.mean(given == labels) for given in (tree.predict(table.to_numpy()), rounded.assign(table)))
     assert abs(exact - ours) < 0.01
     borders = rounded.below[np.isfinite(rounded.below)]
@@ -217,7 +218,7 @@ def test_borders_are_round_but_not_at_the_customers_cost():
 def test_a_border_is_rounded_as_long_as_one_customer_in_a_hundred_changes_sides(near, border):
     # the tree parts 1.23 from 1.27; a border of 1.2 takes those at 1.23 over to the other side
     table = pd.DataFrame({"basket_value": np.repeat([0.5, 1.23, 1.27], [100 - near, near, 100])})
-    found = explain.rules(table, np.repeat([1, 2], 100), ["basket_value"], seed=1).table
+    found = clustering.rules(table, np.repeat([1, 2], 100), ["basket_value"], seed=1).table
     assert found["rule"].tolist() == [f"basket value below {border}", f"basket value at least {border}"]
 
 
@@ -227,7 +228,7 @@ def test_fidelity_is_of_rules_that_have_not_seen_the_customer():
     for _ in range(20):
         table = pd.DataFrame(rng.normal(size=(60, 4)), columns=list("abcd"))
         labels = rng.permutation(np.repeat([1, 2], 30))
-        found = explain.rules(table, labels, list("abcd"), smallest=0, seed=1)
+        found = clustering.rules(table, labels, list("abcd"), smallest=0, seed=1)
         seen.append((found.assign(table) == labels).mean())
         unseen.append(found.fidelity)
         assert found.largest == 0.5
@@ -237,32 +238,32 @@ def test_fidelity_is_of_rules_that_have_not_seen_the_customer():
 
 def test_the_interval_is_wilsons():
     table, labels = skewed()
-    found = explain.rules(table, labels, list(table), seed=3)
+    found = clustering.rules(table, labels, list(table), seed=3)
     n, p, z = len(table), found.fidelity, stats.norm.ppf(0.975)
     middle, reach = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     assert (found.low, found.high) == pytest.approx(
         ((middle - reach) / (1 + z**2 / n), (middle + reach) / (1 + z**2 / n))
     )
     assert found.largest < found.low < p < found.high < 1
-    assert explain.rules(table, labels, list(table), seed=3).fidelity == p
+    assert clustering.rules(table, labels, list(table), seed=3).fidelity == p
 
 
 def test_noise_has_no_rule_and_is_stated():
     table, labels = skewed()
     noisy = np.where(np.arange(600) < 150, -1, labels)
-    found = explain.rules(table, noisy, list(table), seed=1)
-    pd.testing.assert_frame_equal(found.table, explain.rules(table[150:], labels[150:], list(table), seed=1).table)
+    found = clustering.rules(table, noisy, list(table), seed=1)
+    pd.testing.assert_frame_equal(found.table, clustering.rules(table[150:], labels[150:], list(table), seed=1).table)
     assert found.left_out == 0.25 and found.table["customers"].sum() == 450
     with pytest.raises(ValueError, match="all 600 customers are noise"):
-        explain.rules(table, np.full(600, -1), list(table), seed=1)
+        clustering.rules(table, np.full(600, -1), list(table), seed=1)
 
 
 def test_rules_of_one_cluster_one_customer_and_equal_customers():
-    one = explain.rules(SMALL, np.ones(6, dtype=int), FEATURES, seed=1)
+    one = clustering.rules(SMALL, np.ones(6, dtype=int), FEATURES, seed=1)
     assert one.table["rule"].tolist() == ["all customers"] and one.fidelity == one.largest == 1
-    alone = explain.rules(SMALL[:1], np.array([1]), FEATURES, seed=1)
+    alone = clustering.rules(SMALL[:1], np.array([1]), FEATURES, seed=1)
     assert np.isnan([alone.fidelity, alone.low, alone.high]).all() and alone.table["purity"].tolist() == [1.0]
-    equal = explain.rules(SMALL.assign(recency=5), LABELS, ["recency"], seed=1)
+    equal = clustering.rules(SMALL.assign(recency=5), LABELS, ["recency"], seed=1)
     assert equal.table["rule"].tolist() == ["all customers"] and equal.without == (2,)
     assert equal.table["purity"].tolist() == [0.6]
 
@@ -271,9 +272,9 @@ def test_a_cluster_smaller_than_a_rule_may_be_has_none():
     table, labels = skewed()
     labels = np.where(np.arange(600) < 3, 5, labels)
     table.loc[:2, "returned_share"] = 1.0
-    assert 5 in explain.rules(table, labels, list(table), seed=1).without
+    assert 5 in clustering.rules(table, labels, list(table), seed=1).without
     alone = np.where(labels == 5, 2, 1)
-    found = explain.rules(table, alone, list(table), smallest=0.005, seed=1)
+    found = clustering.rules(table, alone, list(table), smallest=0.005, seed=1)
     assert found.without == () and found.table.loc[1, "rule"].startswith("returned share at least 0.")
 
 
@@ -281,15 +282,15 @@ def test_rules_do_not_depend_on_the_order_of_rows():
     table, labels = skewed()
     order = np.random.default_rng(1).permutation(600)
     pd.testing.assert_frame_equal(
-        explain.rules(table, labels, list(table), seed=1).table,
-        explain.rules(table.iloc[order], labels[order], list(table), seed=1).table,
+        clustering.rules(table, labels, list(table), seed=1).table,
+        clustering.rules(table.iloc[order], labels[order], list(table), seed=1).table,
     )
 
 
 @pytest.mark.parametrize("wrong", [{"depth": 4}, {"depth": 0}, {"smallest": 0.7}])
 def test_rules_that_could_not_be_read_are_refused(wrong):
     with pytest.raises(ValueError, match="expected"):
-        explain.rules(SMALL, LABELS, FEATURES, seed=1, **wrong)
+        clustering.rules(SMALL, LABELS, FEATURES, seed=1, **wrong)
 
 
 # --- names
@@ -412,7 +413,7 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
 
 def test_views_by_scikit_learn(blobs):
     points, _ = blobs
-    found = explain.views(points, 7)
+    found = clustering.views(points, 7)
     pca = PCA(2).fit(points)
     signs = np.sign((pca.components_ * found.loadings.T).sum(axis=1))
     assert found.explained == pytest.approx(pca.explained_variance_ratio_)
@@ -427,7 +428,7 @@ def test_views_by_scikit_learn(blobs):
 
 def test_the_same_seed_gives_the_same_views(blobs):
     points, _ = blobs
-    one, two, other = (explain.views(points, seed, most=120) for seed in (7, 7, 8))
+    one, two, other = (clustering.views(points, seed, most=120) for seed in (7, 7, 8))
     assert (one.rows == two.rows).all() and (one.umap == two.umap).all() and (one.pca == two.pca).all()
     assert one.rows.tolist() != other.rows.tolist()
     assert len(set(one.rows)) == 120 and (np.diff(one.rows) > 0).all() and len(one.umap) == len(one.pca) == 120
@@ -440,7 +441,7 @@ def test_the_same_seed_gives_the_same_views(blobs):
     ids=["equal", "one feature", "three different", "four"],
 )
 def test_views_of_odd_points(points):
-    found = explain.views(points, 7)
+    found = clustering.views(points, 7)
     assert found.umap is not None and found.umap.shape == found.pca.shape == (len(points), 2)
     assert np.isfinite(found.umap).all() and np.isfinite(found.pca).all()
     assert 0 <= found.explained.sum() <= 1 + 1e-12
@@ -449,11 +450,11 @@ def test_views_of_odd_points(points):
 
 
 def test_views_of_few_points_have_no_umap_and_of_none_are_refused():
-    found = explain.views(np.eye(3), 7)
+    found = clustering.views(np.eye(3), 7)
     assert found.umap is None and len(figures.views(found, np.array([1, 2, -1]), list("abc")).figure.axes) == 1
     for wrong in (np.empty((0, 2)), np.array([[1.0, np.nan]]), np.arange(3.0)):
         with pytest.raises(ValueError, match="expected some, in rows, without missing values"):
-            explain.views(wrong, 7)
+            clustering.views(wrong, 7)
 
 
 # --- figures
@@ -512,7 +513,7 @@ def test_the_matrix_of_agreement_has_each_measure_on_its_side():
 def test_the_views_say_what_they_are(blobs):
     points, labels = blobs
     labels = np.where(np.arange(500) < 50, -1, labels)
-    found = explain.views(points, 7, most=200)
+    found = clustering.views(points, 7, most=200)
     picture = figures.views(found, labels, ["recency", "a_feature_of_a_very_long_name", "c", "d"])
     left, right = picture.figure.axes
     assert "a view, not a proof" in left.get_title(loc="left") and "a view, not a proof" in right.get_title(loc="left")

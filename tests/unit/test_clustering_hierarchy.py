@@ -119,10 +119,10 @@ def test_nothing_depends_on_the_order_of_rows_or_on_threads(most):
         assert np.array_equal(other, tree)
 
 
-@pytest.mark.parametrize("method", [hierarchy.ward, hierarchy.average])
-def test_planted_groups_are_found_through_micro_clusters(method):
+@pytest.mark.parametrize("linkage_name", ["ward", "average"])
+def test_planted_groups_are_found_through_micro_clusters(linkage_name):
     points, truth = blobs(20_000)
-    model = method(points, 4, 0)
+    model = hierarchy.model(*hierarchy.grown(points, linkage_name), 4)
     assert len(model.references) <= hierarchy.MOST
     assert adjusted_rand_score(model.predict(points), truth) > 0.99
     new, groups = blobs(500, seed=9)
@@ -155,7 +155,7 @@ def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="no linkage 'single'"):
         hierarchy.merge_tree(hierarchy.micro_clusters(np.ones((3, 1))), "single")
     with pytest.raises(ValueError, match="0 clusters"):
-        hierarchy.ward(np.eye(3), 0)
+        hierarchy.model(*hierarchy.grown(np.eye(3)), 0)
 
 
 def test_the_top_of_a_tree_is_scipys_truncation():

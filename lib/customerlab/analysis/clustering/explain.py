@@ -13,21 +13,6 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from customerlab.analysis.clustering.labelled import checked, checked_labels, noise_last
 from customerlab.analysis.clustering.models import NOISE
-from customerlab.analysis.clustering.tree_rules import Rules, rules
-from customerlab.analysis.clustering.views import Views, views
-
-__all__ = [
-    "PHRASES",
-    "Rules",
-    "Views",
-    "agreement",
-    "contingency",
-    "contrast",
-    "profile",
-    "proposed_names",
-    "rules",
-    "views",
-]
 
 # What a name says where a feature is low, and where it is high.
 PHRASES = {

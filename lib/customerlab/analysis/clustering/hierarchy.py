@@ -322,13 +322,3 @@ def model(micro: Micro, tree: np.ndarray, clusters: int) -> Nearest:
     [0, 1]
     """
     return Nearest(micro.centres, cut(tree, clusters))
-
-
-def ward(points: np.ndarray, clusters: int, seed: int = 0) -> Nearest:
-    """Ward's clustering (1963). Nothing of it is random: the seed is there because every method has one."""
-    return model(*grown(points, "ward"), clusters)
-
-
-def average(points: np.ndarray, clusters: int, seed: int = 0) -> Nearest:
-    """Average linkage (Sokal and Michener 1958). Nothing of it is random: the seed is there as in every method."""
-    return model(*grown(points, "average"), clusters)
