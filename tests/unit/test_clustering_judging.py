@@ -202,6 +202,9 @@ def test_a_knee_needs_a_bend():
     assert knee_number(pd.Series([100.0, 40.0, 35.0, 32.0], index=[1, 2, 3, 4])) == 2
     assert np.isnan(knee_number(pd.Series([3.0, 2.0], index=[1, 2])))
     assert np.isnan(knee_number(pd.Series([0.0, 0.0, 0.0], index=[1, 2, 3])))
+    # bent the other way, or straight: inertia cannot prefer one cluster
+    assert np.isnan(knee_number(pd.Series([100.0, 90.0, 10.0], index=[1, 2, 3])))
+    assert np.isnan(knee_number(pd.Series([100.0, 50.0, 0.0], index=[1, 2, 3])))
 
 
 def test_clusters_are_numbered_by_value_whatever_they_were_called():
@@ -227,6 +230,19 @@ def test_jaccard_by_sets():
         assert np.allclose(clustering.jaccard(one, two), wanted)
     assert clustering.jaccard(np.array([0, 0]), np.array([-1, -1])).tolist() == [0]
     assert clustering.jaccard(np.array([-1, -1]), np.array([0, 0])).size == 0
+
+
+def test_a_label_that_nobody_has_is_no_cluster_to_be_found_again():
+    def with_a_spare(points, numbers, seed):
+        # the second component is nowhere the most probable
+        return {3: Mixture(np.array([0.5, 0.05, 0.45]), np.array([[0.0], [0.2], [9.0]]), np.ones((3, 1, 1)))}
+
+    points = np.r_[np.linspace(-1, 1, 40), np.linspace(8, 10, 40)][:, None]
+    labels = {"Spare 3": with_a_spare(points, [3], 7)[3].predict(points)}
+    assert set(labels["Spare 3"]) == {0, 2}
+    found = clustering.stability(points, labels, [3], 7, resamples=3, methods={"Spare": with_a_spare})
+    assert found["lowest_jaccard"].tolist() == [1] and np.isnan(found["jaccard"].iloc[0][1])
+    assert np.isnan(clustering.jaccard(np.array([0, 2]), np.array([-1, -1]))).tolist() == [False, True, False]
 
 
 def test_groups_that_are_there_are_found_again_and_others_are_not():

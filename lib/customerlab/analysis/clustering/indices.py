@@ -213,7 +213,8 @@ def knee_number(inertia: pd.Series) -> float:
     Parameters
     ----------
     inertia : Series
-        By number of clusters. With fewer than three numbers, or no fall, there is no knee (NaN).
+        By number of clusters. With fewer than three numbers, no fall, or no value below the line, there is no knee
+        (NaN).
 
     Examples
     --------
@@ -224,4 +225,5 @@ def knee_number(inertia: pd.Series) -> float:
         return np.nan
     x = (inertia.index.to_numpy() - inertia.index[0]) / (inertia.index[-1] - inertia.index[0])
     y = ((inertia - inertia.iloc[-1]) / (inertia.iloc[0] - inertia.iloc[-1])).to_numpy()
-    return int(inertia.index.to_numpy()[np.argmax((1 - x) - y)])
+    below = (1 - x) - y
+    return int(inertia.index.to_numpy()[below.argmax()]) if below.max() > 1e-12 else np.nan

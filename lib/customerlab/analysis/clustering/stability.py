@@ -24,7 +24,8 @@ def jaccard(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     -------
     array
         One number for each cluster of `labels`: customers in both, divided by customers in either, for the most similar
-        of the other clusters; 0 where there is none.
+        of the other clusters; 0 where there is none. NaN for a number that no point has, such as that of a mixture's
+        component which is nowhere the most probable: there is no cluster to be found again.
 
     Examples
     --------
@@ -32,12 +33,13 @@ def jaccard(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     [0.67, 0.33]
     """
     k, m = labels.max(initial=NOISE) + 1, others.max(initial=NOISE) + 1
+    sizes, other_sizes = (np.bincount(x[x != NOISE], minlength=n) for x, n in ((labels, k), (others, m)))
     if k == 0 or m == 0:
-        return np.zeros(k)
+        return np.where(sizes > 0, 0.0, np.nan)
     both = (labels != NOISE) & (others != NOISE)
     shared = np.bincount(labels[both] * m + others[both], minlength=k * m).reshape(k, m)
-    sizes, other_sizes = (np.bincount(x[x != NOISE], minlength=n) for x, n in ((labels, k), (others, m)))
-    return (shared / np.maximum(sizes[:, None] + other_sizes - shared, 1)).max(axis=1)
+    best = (shared / np.maximum(sizes[:, None] + other_sizes - shared, 1)).max(axis=1)
+    return np.where(sizes > 0, best, np.nan)
 
 
 def stability(
@@ -90,7 +92,7 @@ def stability(
     for name in labels:
         means = np.mean(again[name], axis=0)
         error = np.std(rand[name], ddof=1) / np.sqrt(resamples) if resamples > 1 else np.nan
-        rows.append((name, np.mean(rand[name]), error, means, means.min(initial=1.0) if len(means) else 0.0))
+        rows.append((name, np.mean(rand[name]), error, means, np.nanmin(means) if len(means) else 0.0))
     columns = ["candidate", "adjusted_rand", "adjusted_rand_error", "jaccard", "lowest_jaccard"]
     return pd.DataFrame(rows, columns=columns).set_index("candidate")
 
