@@ -352,6 +352,27 @@ def test_random_groups_explain_nothing_and_intervals_cover_at_their_rate():
     assert (table.loc["base", ["more", "more_low", "more_high"]] == 0).all()
 
 
+def test_a_paired_difference_is_sure_where_intervals_overlap_and_has_its_rate_without_one():
+    rng, sure, wrong = np.random.default_rng(11), [], []
+    for seed in range(60):
+        trait = rng.normal(size=500)
+        readings = {name: trait + rng.normal(0, 1, 500) for name in ("base", "one", "other")}
+        groups = {name: np.digitize(values, [-1, 0, 1]) for name, values in readings.items()}
+        groups["worse"] = np.where(rng.random(500) < 0.2, 0, groups["other"])  # like `other`, but for some
+        outcome = pd.DataFrame({"y": trait + rng.normal(size=500)})
+        table = clustering.usefulness(groups, outcome, "base", seed, beside="other", resamples=100)
+        table = table.set_index("grouping")
+        apart = table.loc["worse", "high"] < table.loc["other", "low"]
+        sure.append((table.loc["worse", "beside_high"] < 0, apart))
+        wrong.append(table.loc["one", "beside_low"] > 0 or table.loc["one", "beside_high"] < 0)
+    paired, intervals = np.mean(sure, axis=0)
+    assert paired > 0.8 and intervals < 0.5
+    assert np.mean(wrong) <= 0.13  # promised: 5 %
+    assert (table.loc["other", ["beside", "beside_low", "beside_high"]] == 0).all()
+    plain = clustering.usefulness(groups, outcome, "base", seed, resamples=100).set_index("grouping")
+    assert plain.equals(table[plain.columns]) and "beside" not in plain
+
+
 def test_the_bootstrap_is_that_of_drawing_customers():
     rng = np.random.default_rng(10)
     groups, y = rng.integers(0, 4, 200), rng.gamma(1.0, 50, 200)

@@ -112,3 +112,18 @@ def test_a_campaign_can_import_what_the_notebook_made(project, said, monkeypatch
     assert np.allclose(read["monetary"], made["monetary"])
     # the day of the analysis is the one after the last order
     assert (read["r_score"] == 3 - (read["recency"] >= 30) - (read["recency"] >= 300)).all()
+
+
+def test_a_candidate_that_the_past_had_too_few_customers_for_is_not_judged_by_it(project, said, monkeypatch):
+    early, late = (
+        lines(3, 3, pd.date_range("2024-01-03", "2024-03-01")),
+        lines(40, 2, pd.date_range("2024-11-01", "2024-12-20")),
+    )
+    late = late.assign(Kunde=late["Kunde"] + 2, Beleg="B" + late["Beleg"])  # one of the early ones comes back
+    add_shop(project, as_written(pd.concat([early, late], ignore_index=True)))
+    run_cells(project, "02_rfm", monkeypatch, run="my_shop")
+    said.clear()
+    run_cells(
+        project, "03_clustering", monkeypatch, run="my_shop", segmentation="K-Means 5", max_clusters=5, resamples=5
+    )
+    assert "What K-Means 5 tells of the money is not known" in " ".join(said)

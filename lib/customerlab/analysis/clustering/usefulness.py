@@ -59,6 +59,7 @@ def usefulness(
     against: str,
     seed: int,
     *,
+    beside: str = "",
     resamples: int = 200,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
@@ -73,6 +74,8 @@ def usefulness(
     against : str
         The grouping that the others are compared with.
     seed : int
+    beside : str
+        Another grouping that they are compared with, where there is one.
     resamples : int
         Bootstrap samples of customers; the same ones for all groupings, so that differences are paired.
     confidence : float
@@ -82,7 +85,9 @@ def usefulness(
     -------
     DataFrame
         One row a grouping and outcome: `grouping`, `outcome`, `explained`, `low`, `high`, `error`, `more` (the
-        explained share less that of `against`), `more_low`, `more_high`.
+        explained share less that of `against`), `more_low`, `more_high`; and the same less that of `beside`: `beside`,
+        `beside_low`, `beside_high`. A difference can be sure where the intervals of the two shares overlap, because
+        both are of the same customers.
     """
     rng, n = np.random.default_rng(seed), len(outcomes)
     codes = {name: np.unique(own, return_inverse=True)[1] for name, own in groups.items()}
@@ -90,7 +95,8 @@ def usefulness(
     members = np.concatenate(
         [np.eye(w, dtype="float32")[own] for w, own in zip(widths, codes.values(), strict=True)], 1
     )
-    place, reach = list(groups).index(against), stats.norm.ppf((1 + confidence) / 2)
+    places = {column: list(groups).index(who) for column, who in (("more", against), ("beside", beside)) if who}
+    reach = stats.norm.ppf((1 + confidence) / 2)
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in map(str, outcomes)}
     for begin in range(0, resamples, CHUNK):
         weights = rng.multinomial(n, np.full(n, 1 / n), size=min(CHUNK, resamples - begin)).astype("float32")
@@ -100,15 +106,14 @@ def usefulness(
     for name in map(str, outcomes):
         own = _explained(np.ones((1, n)), members, widths, outcomes[name].to_numpy(dtype=float))[0]
         again = np.concatenate(drawn[name])
-        error, more_error = again.std(axis=0, ddof=1), (again - again[:, [place]]).std(axis=0, ddof=1)
-        more = own - own[place]
-        tables.append(
-            pd.DataFrame(
-                {
-                    "grouping": list(groups), "outcome": name,
-                    "explained": own, "low": own - reach * error, "high": own + reach * error, "error": error,
-                    "more": more, "more_low": more - reach * more_error, "more_high": more + reach * more_error,
-                }
-            )
-        )  # fmt: skip
+        error = again.std(axis=0, ddof=1)
+        columns = {"explained": own, "low": own - reach * error, "high": own + reach * error, "error": error}
+        for column, place in places.items():
+            more, more_error = own - own[place], (again - again[:, [place]]).std(axis=0, ddof=1)
+            columns |= {
+                column: more,
+                f"{column}_low": more - reach * more_error,
+                f"{column}_high": more + reach * more_error,
+            }
+        tables.append(pd.DataFrame({"grouping": list(groups), "outcome": name, **columns}))
     return pd.concat(tables, ignore_index=True)

@@ -64,7 +64,8 @@ class Judged:
         another gate had stopped), `dbcv` (of density methods), `seeds` (adjusted Rand index between seeds), `seconds`
         (to fit), `reasons` (a tuple, empty where nothing speaks against it).
     useful : DataFrame or None
-        As `usefulness` returns it, baselines included.
+        As `usefulness` returns it, baselines included: `more` than the first of them, `beside` the second. Without
+        candidates of more clusters than there were different customers in the past.
     recommended : str
         The candidate, or an empty text where there is none.
     """
@@ -172,7 +173,8 @@ def _useful(
     models = fit_all(past.points, numbers, seed, methods=methods)
     groups = dict(past.baselines)
     groups |= {name: models[name].predict(past.points) for name in candidates if name in models}
-    return usefulness(groups, past.outcomes, next(iter(past.baselines)), seed)
+    first, beside = [*past.baselines, ""][:2]
+    return usefulness(groups, past.outcomes, first, seed, beside=beside)
 
 
 def _reasons(table: pd.DataFrame, useful: pd.DataFrame | None, gates: Gates) -> dict[str, list[str]]:
