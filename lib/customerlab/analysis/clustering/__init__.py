@@ -17,7 +17,7 @@ from customerlab.analysis.clustering.past import DECILES, SEGMENTS, Past, decile
 from customerlab.analysis.clustering.scoring import Segmentation, segmentation
 from customerlab.analysis.clustering.silhouette import EXACT, SAMPLED, mean_silhouettes, silhouettes
 from customerlab.analysis.clustering.space import Space, correlation, fit_space, sample, shape
-from customerlab.analysis.clustering.stability import agreement_of_seeds, jaccard, stability
+from customerlab.analysis.clustering.stability import MOST as RESAMPLED, agreement_of_seeds, jaccard, stability
 from customerlab.analysis.clustering.structure import clouds, excess, holm
 from customerlab.analysis.clustering.tree_rules import Rules, rules
 from customerlab.analysis.clustering.usefulness import explained, usefulness
@@ -35,7 +35,7 @@ from customerlab.analysis.clustering.verdict import (
 from customerlab.analysis.clustering.views import Views, views
 
 __all__ = [
-    "DECILES", "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "SAMPLED", "SEGMENTS",
+    "DECILES", "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "RESAMPLED", "SAMPLED", "SEGMENTS",
     "SHARE", "SPELLED", "Gates", "Judged", "Mixture", "Model", "Nearest", "Past", "Rules", "Segmentation",
     "Space", "Views", "agreement", "agreement_of_seeds", "at_the_gates", "by_number", "clouds", "contingency", "contrast",
     "correlation", "customer_features", "dbcv", "deciles", "excess", "explained", "fit_all", "fit_space",

@@ -21,7 +21,6 @@ PHRASES = {
     "monetary": ("low spend", "high spend"),
     "tenure": ("new", "long-standing"),
     "days_per_order": ("short gaps", "long gaps"),
-    "days_between_orders": ("quick to return", "slow to return"),
     "basket_value": ("small baskets", "large baskets"),
     "basket_products": ("few products a basket", "many products a basket"),
     "breadth": ("narrow choice", "wide choice"),

@@ -183,8 +183,9 @@ def preferred(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `index`, `rule`, `clusters` (missing where the index is nowhere defined). Only the gap statistic, the mixtures'
-        BIC and the prediction strength can prefer one cluster.
+        `index`, `rule`, `clusters` (missing where the index is nowhere defined, or its rule nowhere met) and a `note`
+        where the number is the largest that was tried, so that a larger one could be preferred. Only the gap statistic,
+        the mixtures' BIC and the prediction strength can prefer one cluster.
     """
     t = table.set_index("clusters")
     best = t["gap"] - t["gap_error"]
@@ -195,11 +196,13 @@ def preferred(table: pd.DataFrame) -> pd.DataFrame:
         ("silhouette", "highest", _at(t["silhouette"], "max")),
         ("Davies–Bouldin", "lowest", _at(t["davies_bouldin"], "min")),
         ("Calinski–Harabasz", "highest", _at(t["calinski_harabasz"], "max")),
-        ("gap statistic", "first within an error of the next", enough[0] if enough else t.index[-1]),
+        ("gap statistic", "first within an error of the next", enough[0] if enough else np.nan),
         ("BIC of mixtures", "lowest", _at(t["bic"], "min")),
         ("prediction strength", f"most clusters with at least {STRONG}", strong.max() if len(strong) else np.nan),
     ]
-    return pd.DataFrame(rows, columns=["index", "rule", "clusters"]).astype({"clusters": "Int64"})
+    result = pd.DataFrame(rows, columns=["index", "rule", "clusters"]).astype({"clusters": "Int64"})
+    result["note"] = np.where(result["clusters"].eq(t.index[-1]).fillna(False), "the largest tried", "")
+    return result
 
 
 def _at(column: pd.Series, which: str) -> float:

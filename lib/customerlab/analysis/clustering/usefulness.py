@@ -50,7 +50,7 @@ def _explained(weights: np.ndarray, members: np.ndarray, widths: list[int], outc
     left = np.divide(total[:, None] - between, free, out=np.zeros_like(between), where=free > 0)
     adjusted = between - (groups - 1) * left
     share = np.divide(adjusted, total[:, None], out=np.zeros_like(between), where=total[:, None] > 1e-12 * n[:, None])
-    return np.where(free > 0, share, 0.0)
+    return np.where((free > 0) & (groups > 1), share, 0.0)
 
 
 def usefulness(

@@ -284,10 +284,14 @@ def at_the_gates(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
     more = 100 * more.reindex(table.index)
     p = table["p_structure"] if "p_structure" in table else pd.Series(np.nan, index=table.index)
     marks = {
-        "smallest cluster": (100 * table["smallest"], table["smallest"] >= gates.smallest, "{:.1f} %"),
+        "smallest cluster": (np.floor(1000 * table["smallest"]) / 10, table["smallest"] >= gates.smallest, "{:.1f} %"),
         "in no cluster": (100 * table["noise"], table["noise"] <= gates.noise, "{:.0f} %"),
-        "found again": (table["lowest_jaccard"], table["lowest_jaccard"] >= gates.jaccard, "{:.2f}"),
-        "tells more": (more, more > 0, "{:+.1f}"),
+        "found again": (
+            np.floor(100 * table["lowest_jaccard"]) / 100,
+            table["lowest_jaccard"] >= gates.jaccard,
+            "{:.2f}",
+        ),
+        "tells more": (more, more > 0, "{:+.2f}"),
         "beyond a cloud": (p.clip(lower=0.001), p <= gates.level, "{:.3f}"),
     }
     result = pd.DataFrame({"candidate": table.index})
