@@ -126,3 +126,19 @@ def test_a_hit_that_moves_up_never_hurts(parts, data):
     names = ["precision", "recall", "mrr", "map", "ndcg", "r_precision"]
     before, after = (metrics.per_customer(lists(p), names) for p in (parts, parts | {"ranked": moved}))
     assert ((after >= before - 1e-12) | before.isna()).all(axis=None)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=12),
+    st.randoms(use_true_random=False),
+)
+def test_comparisons_do_not_depend_on_order_and_mirror(rows, random):
+    values = pd.DataFrame(np.array(rows) / 4, columns=["a", "b", "c"])
+    mixed = values.sample(frac=1, random_state=random.randint(0, 9))[["c", "a", "b"]]
+    left, right = (metrics.compare(table, seed=1, resamples=50) for table in (values, mixed))
+    assert (left["low"] <= left["difference"] + 1e-12).all() and (left["difference"] <= left["high"] + 1e-12).all()
+    assert (left["p_holm"] >= left["p"]).all() and left["p_holm"].le(1).all()
+    for own in left.itertuples():
+        pair = right[right[["model", "other"]].isin([own.model, own.other]).all(axis=1)].iloc[0]
+        assert np.isclose(abs(pair["difference"]), own.difference) and np.isclose(pair["p"], own.p)
