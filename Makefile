@@ -9,7 +9,7 @@ READY := .venv/.ready
 SPARK := .venv/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test bench bench-clustering lab lint refresh site lock clean clean-venv
+.PHONY: help setup spark run test bench bench-clustering bench-metrics lab lint refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $(RUN) now"
@@ -47,6 +47,9 @@ bench: $(READY) ## what customer features cost beside pandas and a bare scan (LI
 
 bench-clustering: $(READY) ## what the clustering comparison costs, and trees over a million customers, beside scipy
 	@$(BIN)/python tests/benchmarks/comparison.py && $(BIN)/python tests/benchmarks/hierarchy.py
+
+bench-metrics: $(READY) ## what the ranking metrics of 100,000 customers by top 10 cost, beside pandas
+	@$(BIN)/python tests/benchmarks/metrics.py
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks

@@ -306,20 +306,6 @@ def test_giving_up_the_hopeless_changes_no_finding(monkeypatch):
     assert ((short <= 0.05) == (whole <= 0.05)).all() and short["K-Means 4"] <= 0.05 < short.max()
 
 
-def test_holm_is_bonferroni_closed_over_all_subsets():
-    p = np.random.default_rng(3).random(5) ** 3
-    wanted = [
-        max(
-            min(1, len(some) * p[list(some)].min())
-            for n in range(1, 6)
-            for some in combinations(range(5), n)
-            if i in some
-        )
-        for i in range(5)
-    ]
-    assert np.allclose(clustering.holm(pd.Series(p)), wanted)
-
-
 # -- usefulness --------------------------------------------------------------------------------------------------
 
 

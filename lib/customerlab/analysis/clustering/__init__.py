@@ -18,7 +18,7 @@ from customerlab.analysis.clustering.scoring import Segmentation, segmentation
 from customerlab.analysis.clustering.silhouette import EXACT, SAMPLED, mean_silhouettes, silhouettes
 from customerlab.analysis.clustering.space import Space, correlation, fit_space, sample, shape
 from customerlab.analysis.clustering.stability import MOST as RESAMPLED, agreement_of_seeds, jaccard, stability
-from customerlab.analysis.clustering.structure import clouds, excess, holm
+from customerlab.analysis.clustering.structure import clouds, excess
 from customerlab.analysis.clustering.tree_rules import Rules, rules
 from customerlab.analysis.clustering.usefulness import explained, usefulness
 from customerlab.analysis.clustering.verdict import (
@@ -39,7 +39,7 @@ __all__ = [
     "SHARE", "SPELLED", "Gates", "Judged", "Mixture", "Model", "Nearest", "Past", "Rules", "Segmentation",
     "Space", "Views", "agreement", "agreement_of_seeds", "at_the_gates", "by_number", "clouds", "contingency", "contrast",
     "correlation", "customer_features", "dbcv", "deciles", "excess", "explained", "fit_all", "fit_space",
-    "found_again", "grown", "holm", "jaccard", "judge", "knee", "look_back", "mean_silhouettes",
+    "found_again", "grown", "jaccard", "judge", "knee", "look_back", "mean_silhouettes",
     "micro_clusters", "most_useful", "neighbour_distances", "numbered", "prediction_strength", "preferred",
     "profile", "proposed_names", "rivals", "rules", "sample", "segmentation", "shape", "silhouettes",
     "stability", "usefulness", "validity", "verdicts", "views",

@@ -14,6 +14,7 @@ from sklearn.preprocessing import PowerTransformer
 from customerlab.analysis.clustering.methods import METHODS, Method, fit_all, parts
 from customerlab.analysis.clustering.models import Model
 from customerlab.analysis.clustering.silhouette import mean_silhouettes
+from customerlab.analysis.inference import holm
 
 SHAPES = ("normal", "uniform")
 LOOK = 5  # clouds after which candidates without a chance are left alone
@@ -142,16 +143,3 @@ def _upper_tail(own: pd.Series, drawn: pd.DataFrame) -> pd.Series:
     # where all clouds give one value, no more is known than the rank; where there was none, nothing
     ranked = pd.Series(np.where(own > drawn.max(), 1 / (size + 1), 1.0), index=own.index)
     return p.where(spread > 0, ranked).where(size > 0)
-
-
-def holm(p: pd.Series) -> pd.Series:
-    """P-values adjusted by Holm (1979) for their number: the chance of any false finding stays below the level.
-
-    Examples
-    --------
-    >>> holm(pd.Series([0.01, 0.04, 0.03])).round(2).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    rising = p.sort_values(kind="stable")
-    adjusted = (rising * np.arange(len(p), 0, -1)).cummax().clip(upper=1)
-    return adjusted.reindex(p.index)

@@ -1,0 +1,120 @@
+"""Models against each other on the same customers: intervals, tests, what an experiment would detect."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from customerlab.analysis.recommend import metrics
+
+
+def test_paired_takes_the_same_customers_in_any_order_and_refuses_mixed_tasks():
+    values = pd.DataFrame(
+        {
+            "model": ["b", "a", "b", "a", "b"],
+            "customer_id": ["2", "1", "1", "2", "3"],
+            "ndcg": [0.1, 0.2, 0.3, 0.4, 0.5],
+        }
+    )
+    table = metrics.paired(values, "ndcg")
+    assert table.to_dict("index") == {"1": {"b": 0.3, "a": 0.2}, "2": {"b": 0.1, "a": 0.4}}
+    pd.testing.assert_frame_equal(metrics.paired(values.iloc[[0, 3, 1, 4, 2]], "ndcg"), table)
+    with pytest.raises(ValueError, match="one task at a time"):
+        metrics.paired(pd.concat([values, values]), "ndcg")
+
+
+def test_pairs_have_scipys_t_and_holms_p():
+    rng = np.random.default_rng(1)
+    values = pd.DataFrame(rng.random((50, 4)) + np.array([0, 0.05, 0.1, 0.3]), columns=list("abcd"))
+    table = metrics.compare(values, seed=2)
+    assert len(table) == 6 and (table["difference"] >= 0).all() and table["difference"].is_monotonic_decreasing
+    for row in table.itertuples():
+        wanted = stats.ttest_rel(values[row.model], values[row.other])
+        assert (row.t, row.p) == (pytest.approx(wanted.statistic), pytest.approx(wanted.pvalue))
+        assert row.low < row.difference < row.high and row.better + row.worse == 50
+        pair = values[[row.model, row.other]]
+        spread = np.sqrt(pair.var().sum() / 25)
+        assert row.online == pytest.approx((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * spread)
+    steps = np.sort(table["p"]) * np.arange(6, 0, -1)
+    assert np.sort(table["p_holm"]) == pytest.approx(np.minimum(np.maximum.accumulate(steps), 1))
+
+
+def test_t_agrees_with_the_permutation_test():
+    rng = np.random.default_rng(3)
+    values = pd.DataFrame({"a": rng.beta(0.5, 2, 200)})
+    values["b"] = np.where(rng.random(200) < 0.6, values["a"], rng.beta(0.5, 2.6, 200))
+    difference = values["a"] - values["b"]
+    flips = rng.choice([-1, 1], (20_000, 200)) @ difference
+    p = ((abs(flips) >= abs(difference.sum()) - 1e-12).sum() + 1) / 20_001
+    assert metrics.compare(values, seed=1)["p"][0] == pytest.approx(p, abs=0.02)
+
+
+def test_equal_models_and_a_constant_difference():
+    base = np.array([0.1, 0.2, 0.7])
+    table = metrics.compare(pd.DataFrame({"a": base, "b": base, "c": base + 0.1}), seed=1).set_index(["model", "other"])
+    same, constant = table.loc[("a", "b")], table.loc[("c", "a")]
+    assert same[["difference", "low", "high", "t", "better", "worse"]].eq(0).all() and same["p"] == 1
+    assert constant["t"] == np.inf and constant["p"] == 2 / 2**3
+    assert constant[["low", "high"]].to_list() == pytest.approx([0.1, 0.1])
+    one = metrics.compare(pd.DataFrame({"a": [0.5], "b": [0.4]}), seed=1).iloc[0]
+    assert one["p"] == 1 and np.isnan(one["online"])
+    assert len(metrics.compare(pd.DataFrame({"a": [0.5, 0.6]}), seed=1)) == 0
+    with pytest.raises(ValueError, match="see paired"):
+        metrics.compare(pd.DataFrame({"a": [0.5, np.nan], "b": [0.4, 1]}), seed=1)
+
+
+def test_intervals_and_pairs_do_not_depend_on_the_order_of_rows_and_share_their_resamples():
+    rng = np.random.default_rng(4)
+    values = pd.DataFrame(rng.random((80, 2)), columns=["a", "b"])
+    values.loc[3, "b"] = np.nan
+    mixed = values.sample(frac=1, random_state=1)
+    pd.testing.assert_frame_equal(metrics.intervals(values, seed=5), metrics.intervals(mixed, seed=5), check_exact=True)
+    whole = values.dropna()
+    pd.testing.assert_frame_equal(
+        metrics.compare(whole, seed=5), metrics.compare(whole.sample(frac=1, random_state=2), seed=5), check_exact=True
+    )
+    assert metrics.intervals(values, seed=5)["customers"].tolist() == [80, 79]
+    nothing = metrics.intervals(pd.DataFrame({"a": [np.nan, np.nan]}), seed=1).loc["a"]
+    assert nothing["customers"] == 0 and nothing[["mean", "low", "high"]].isna().all()
+
+
+def test_intervals_cover_the_truth():
+    rng = np.random.default_rng(6)
+    covered, truth = [], 0.5 * 0.2 - 0.25 * 0.2
+    for seed in range(300):
+        # a metric that is zero for most customers, under two models that are right about much the same ones
+        luck = rng.random(150)
+        size = rng.beta(1, 4, 150)
+        a, b = size * (luck < 0.5), size * ((luck < 0.2) | (luck > 0.95))
+        row = metrics.compare(pd.DataFrame({"a": a, "b": b}), seed=seed, resamples=400).iloc[0]
+        sign = 1 if row["model"] == "a" else -1
+        covered.append(row["low"] <= sign * truth <= row["high"])
+    assert 0.91 <= np.mean(covered) <= 0.98, np.mean(covered)
+
+
+def test_under_no_difference_five_in_a_hundred_pairs_are_found():
+    rng = np.random.default_rng(7)
+    found = []
+    for _ in range(400):
+        values = np.where(rng.random((60, 2)) < 0.3, rng.beta(1, 3, (60, 2)), 0)
+        found.append(metrics.compare(pd.DataFrame(values, columns=["a", "b"]), seed=1, resamples=2)["p"][0] < 0.05)
+    assert 0.025 <= np.mean(found) <= 0.08, np.mean(found)
+
+
+def test_the_smallest_online_difference_is_found_in_four_of_five_experiments():
+    rng = np.random.default_rng(8)
+    values = pd.DataFrame({"revenue": rng.gamma(0.5, 20, 2000)})
+    row = metrics.smallest_online(values).loc["revenue"]
+    found = []
+    for _ in range(600):
+        order = rng.permutation(2000)
+        new, old = (
+            values["revenue"].to_numpy()[order[:1000]] + row["smallest"],
+            values["revenue"].to_numpy()[order[1000:]],
+        )
+        found.append(stats.ttest_ind(new, old).pvalue < 0.05)
+    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
+    assert metrics.smallest_online(values, share=0.1).loc["revenue", "smallest"] > row["smallest"]
+    assert np.isnan(metrics.smallest_online(values.head(1)).loc["revenue", "smallest"])
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        metrics.smallest_online(values, share=1.0)

@@ -1,0 +1,388 @@
+"""Metrics of recommendations: against scikit-learn, against loops over customers, by hand, and on odd lists."""
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from scipy.sparse import csr_matrix
+from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
+from sklearn.metrics.pairwise import cosine_similarity
+
+from customerlab.analysis.recommend import metrics
+from customerlab.analysis.recommend.metrics import Lists
+from customerlab.analysis.recommend.models import top
+
+
+def drawn(seed, customers=60, products=12, k=5, *, levels=4, allowed=False):
+    """Lists made from scores with many ties, and all their material."""
+    rng = np.random.default_rng(seed)
+    shape = (customers, products)
+    scores = rng.integers(0, levels, shape).astype(float)
+    mask = rng.random(shape) < 0.7 if allowed else np.ones(shape, dtype=bool)
+    return Lists(
+        top(scores, mask, k),
+        csr_matrix(rng.random(shape) < 0.25),
+        history=csr_matrix((rng.random(shape) < 0.3) * rng.integers(1, 5, shape)),
+        money=csr_matrix(rng.gamma(2.0, size=shape) * (rng.random(shape) < 0.3)),
+        vectors=csr_matrix(rng.integers(0, 3, (products, 4)).astype(float)),
+        categories=csr_matrix(np.eye(3)[rng.integers(0, 3, products)]),
+        scores=scores,
+        allowed=mask if allowed else None,
+    )
+
+
+def customers(lists):
+    """For loops: each customer's list, what was bought, what was bought before."""
+    relevant, past = lists.relevant.toarray() > 0, lists.history.toarray() > 0
+    for row, own in enumerate(lists.ranked.tolist()):
+        yield row, [p for p in own if p >= 0], set(np.flatnonzero(relevant[row])), set(np.flatnonzero(past[row]))
+
+
+# -- what lists find ---------------------------------------------------------------------------------------------
+
+
+def test_by_hand():
+    # bought: 0, 2, 3, 4; the list has hits at ranks 1 and 3
+    lists = Lists.of([[2, 1, 0]], [[0, 2, 3, 4]], products=6)
+    values = metrics.per_customer(lists).iloc[0]
+    gain = 1 + 1 / np.log2(4)
+    assert values.to_dict() == pytest.approx(
+        {
+            "precision": 2 / 3,
+            "recall": 2 / 4,
+            "f1": 4 / 7,
+            "hit_rate": 1,
+            "mrr": 1,
+            "map": (1 + 2 / 3) / 3,
+            "ndcg": gain / (1 + 1 / np.log2(3) + 1 / np.log2(4)),
+            "r_precision": 2 / 3,
+        }
+    )
+    assert metrics.r_precision(lists, "bought") == pytest.approx(2 / 4)
+    assert metrics.ndcg(lists, "bought") == pytest.approx(gain / sum(1 / np.log2(r + 1) for r in (1, 2, 3, 4)))
+    assert metrics.ndcg(lists, "2002") == pytest.approx((1 + 1 / np.log2(3)) / (1 + 1 + 1 / np.log2(3)))
+    # two products were not bought: 1 is below one hit, 5 is off the list and below (2 + 4) / 2; of 4 · 2 pairs
+    assert metrics.auc(lists, "list") == pytest.approx((1 + 3) / 8)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("allowed", [False, True])
+def test_against_loops_over_customers(seed, allowed):
+    lists = drawn(seed, allowed=allowed, k=5 + 3 * seed)
+    k, values = lists.k, metrics.per_customer(lists)
+    for row, listed, bought, past in customers(lists):
+        hits = [p in bought for p in listed]
+        own = values.loc[row]
+        if not bought:
+            assert own[["precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg", "r_precision"]].isna().all()
+            continue
+        best = min(k, len(bought))
+        precisions = [sum(hits[: r + 1]) / (r + 1) for r in range(len(hits)) if hits[r]]
+        assert own["precision"] == pytest.approx(sum(hits) / k)
+        assert own["recall"] == pytest.approx(sum(hits) / len(bought))
+        p, r = own["precision"], own["recall"]
+        assert own["f1"] == pytest.approx(2 * p * r / (p + r) if p + r else 0)
+        assert own["mrr"] == pytest.approx(max([1 / (r + 1) for r in range(len(hits)) if hits[r]], default=0))
+        assert own["map"] == pytest.approx(sum(precisions) / best)
+        ideal = sum(1 / np.log2(r + 2) for r in range(best))
+        assert own["ndcg"] == pytest.approx(sum(h / np.log2(r + 2) for r, h in enumerate(hits)) / ideal)
+        assert own["r_precision"] == pytest.approx(sum(hits[:best]) / best)
+        again, new = bought & past, bought - past
+        assert own["recall_of_repeats"] == pytest.approx(
+            len(again & set(listed)) / len(again) if again else np.nan, nan_ok=True
+        )
+        assert own["recall_of_discoveries"] == pytest.approx(
+            len(new & set(listed)) / len(new) if new else np.nan, nan_ok=True
+        )
+        assert own["repeat_share"] == pytest.approx(np.mean([p in past for p in listed]))
+
+
+def test_at_k_says_the_same():
+    lists = drawn(4)
+    some = lists.bought > 0
+    old = metrics.at_k(lists.hits[some], lists.bought[some])
+    pd.testing.assert_frame_equal(old, metrics.per_customer(lists)[some][list(old)].reset_index(drop=True))
+
+
+def test_ndcg_is_that_of_scikit_learn_with_and_without_ties():
+    lists = drawn(5, customers=200, levels=5)
+    truth = lists.relevant.toarray() > 0
+    some = lists.bought > 0
+    for k in (1, 3, 12):
+        cut = Lists(top(lists.scores, np.ones_like(truth), k), lists.relevant, scores=lists.scores)
+        ours = metrics.ndcg(cut, "ties averaged")[some].mean()
+        assert ours == pytest.approx(ndcg_score(truth[some], lists.scores[some], k=k))
+        distinct = np.argsort(np.argsort(-lists.scores, axis=1, kind="stable"), axis=1)
+        assert metrics.ndcg(cut)[some].mean() == pytest.approx(ndcg_score(truth[some], -distinct[some], k=k))
+
+
+def test_average_precision_of_the_whole_catalogue_is_that_of_scikit_learn():
+    lists = drawn(6, levels=10**6, k=12)
+    truth = lists.relevant.toarray() > 0
+    for row in np.flatnonzero(lists.bought):
+        wanted = average_precision_score(truth[row], lists.scores[row])
+        assert metrics.average_precision(lists, "bought")[row] == pytest.approx(wanted)
+        assert metrics.average_precision(lists)[row] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_auc_is_that_of_scikit_learn(allowed):
+    lists = drawn(7, allowed=allowed)
+    truth, values = lists.relevant.toarray() > 0, metrics.auc(lists)
+    for row, own in enumerate(truth):
+        kept = lists.candidates[row] | own
+        if not own.any() or own[kept].all():
+            assert np.isnan(values[row])
+            continue
+        scores = np.where(lists.candidates[row], lists.scores[row], -1)  # not allowed: below all
+        if (own & ~lists.candidates[row]).any():
+            negative = lists.candidates[row] & ~own
+            wins = [
+                (s > scores[negative]).sum() + (s == scores[negative]).sum() / 2
+                for s in scores[own & lists.candidates[row]]
+            ]
+            assert values[row] == pytest.approx(sum(wins) / own.sum() / negative.sum())
+        else:
+            assert values[row] == pytest.approx(roc_auc_score(own[kept], scores[kept]))
+
+
+def test_auc_of_a_list_is_the_mean_over_all_ways_to_go_on():
+    lists = Lists.of([[3, 0]], [[0, 4]], products=5)
+    truth = [1, 0, 0, 0, 1]
+    values = []
+    for rest in permutations([1, 2, 4]):
+        order = [3, 0, *rest]
+        values.append(roc_auc_score(truth, [-order.index(product) for product in range(5)]))
+    assert metrics.auc(lists, "list")[0] == pytest.approx(np.mean(values))
+    whole = drawn(8, levels=10**6, k=12)
+    assert np.allclose(metrics.auc(whole, "list"), metrics.auc(whole), equal_nan=True)
+
+
+def test_ties_by_hand():
+    # scores: product 0 alone at the top, 1, 2, 3 tie, 4 below; bought are 2 and 4; the list has three places
+    scores = np.array([[9.0, 5.0, 5.0, 5.0, 1.0]])
+    lists = Lists.of([[0, 1, 2]], [[2, 4]], products=5, scores=scores)
+    assert metrics.resolved(lists).tolist() == [[0, pytest.approx(1 / 3), pytest.approx(1 / 3)]]
+    assert metrics.recall(lists, "ties averaged") == pytest.approx((2 / 3) / 2)
+    assert metrics.recall(lists, "ties lucky") == pytest.approx(1 / 2)
+    assert metrics.recall(lists, "ties unlucky") == 0
+    ideal = 1 + 1 / np.log2(3)
+    assert metrics.ndcg(lists, "ties lucky") == pytest.approx(1 / np.log2(3) / ideal)
+    assert metrics.ndcg(lists, "ties averaged") == pytest.approx((1 / np.log2(3) + 1 / np.log2(4)) / 3 / ideal)
+    # pairs: 2 loses to 0, ties with 1 and 3; 4 loses to 0, 1, 3
+    assert metrics.auc(lists) == pytest.approx((0.5 + 0.5) / 6)
+
+
+def test_averaged_ties_are_the_mean_over_all_orders():
+    lists = drawn(9, customers=20, products=5, k=3, levels=2, allowed=True)
+    averaged, lucky, unlucky = (metrics.ndcg(lists, f"ties {way}") for way in ("averaged", "lucky", "unlucky"))
+    for row in np.flatnonzero(lists.bought):
+        values = []
+        for order in permutations(np.flatnonzero(lists.candidates[row])):
+            falling = sorted(order, key=lambda product: -lists.scores[row, product])[: lists.k]
+            ranked = np.array([[*falling, *[-1] * (lists.k - len(falling))]])
+            values.append(metrics.ndcg(Lists(ranked, lists.relevant[row]))[0])
+        assert averaged[row] == pytest.approx(np.mean(values))
+        assert (lucky[row], unlucky[row]) == (pytest.approx(max(values)), pytest.approx(min(values)))
+
+
+def test_definitions_differ_by_their_formulas():
+    # customer 0: hits at 1 and 3 of a full list, four bought; customer 1: a list of one, which hits, two bought
+    lists = Lists.of([[2, 1, 0], [5]], [[0, 2, 3, 4], [0, 5]], products=6)
+    table = metrics.definitions(lists).set_index(["metric", "definition"])["value"]
+    assert table["precision"].to_dict() == pytest.approx(
+        {"k": 1 / 2, "shown": 5 / 6, "reachable": 7 / 12, "pooled": 3 / 5, "everybody": 1 / 2}
+    )
+    assert table["recall"].to_dict() == pytest.approx({"bought": 1 / 2, "reachable": 7 / 12})
+    # precision and recall are 2/3, 1/2 and 1/3, 1/2
+    assert table["f1"].to_dict() == pytest.approx({"customer": (4 / 7 + 2 / 5) / 2, "means": 1 / 2})
+    assert table["mrr"].to_dict() == pytest.approx({"first": 1, "every": (4 / 3 + 1) / 2})
+    total = 1 + 2 / 3
+    assert table["map"].to_dict() == pytest.approx(
+        {
+            "reachable": (total / 3 + 1 / 2) / 2,
+            "bought": (total / 4 + 1 / 2) / 2,
+            "k": (total / 3 + 1 / 3) / 2,
+            "found": (total / 2 + 1) / 2,
+            "precisions": ((1 + 1 / 2 + 2 / 3) / 3 + (1 + 1 / 2 + 1 / 3) / 3) / 2,
+        }
+    )
+    two, three = 1 + 1 / np.log2(3), 1.5 + 1 / np.log2(3)
+    assert table["ndcg"]["k"] == pytest.approx((1.5 / three + 1 / three) / 2)
+    assert table["ndcg"]["found"] == pytest.approx((1.5 / two + 1) / 2)
+
+
+def test_the_table_has_every_definition_once_and_its_default_first():
+    everything = metrics.definitions(drawn(10))
+    assert len(everything) == len(metrics.DEFINITIONS)
+    assert not everything.duplicated(["metric", "definition"]).any() and everything["value"].notna().all()
+    first = ~everything["metric"].duplicated()
+    assert (everything["default"] == first).all()
+    bare = metrics.definitions(Lists.of([[0]], [[0]], products=2))
+    assert set(bare["metric"]) == {
+        "precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg", "r_precision", "auc", "catalogue_coverage",
+        "user_coverage", "gini",
+    }  # fmt: skip
+    defaults = everything[everything["default"]].set_index("metric")["value"]
+    lists = drawn(10)
+    means = pd.concat([metrics.per_customer(lists).mean(), metrics.over_all(lists)])
+    assert means.to_dict() == pytest.approx(defaults[means.index].to_dict())
+    assert set(means.index) == set(defaults.index)
+
+
+# -- beyond what lists find --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_beyond_against_loops_over_customers(seed):
+    lists = drawn(20 + seed, allowed=True, k=6)
+    values = metrics.per_customer(lists)
+    vectors, categories = lists.vectors.toarray(), lists.categories.toarray()
+    history, money = lists.history.toarray(), lists.money.toarray()
+    buyers = (history > 0).sum(axis=0)
+    alike = cosine_similarity(vectors)
+    popular = buyers >= np.sort(buyers)[-6]
+    ranks = stats.rankdata(-buyers, method="min")
+    for row, listed, bought, past in customers(lists):
+        own = values.loc[row]
+        assert own["novelty"] == pytest.approx(np.mean([-np.log2(max(buyers[p], 1) / 60) for p in listed]))
+        pairs = [1 - alike[a, b] for i, a in enumerate(listed) for b in listed[:i]]
+        assert own["diversity"] == pytest.approx(np.mean(pairs))
+        assert own["revenue"] == pytest.approx(money[row, listed].sum())
+        if bought:
+            assert own["serendipity"] == pytest.approx(sum(p in bought and not popular[p] for p in listed) / 6)
+            far = [1 - alike[p, sorted(past)].mean() if past else 1 for p in listed if p in bought]
+            assert metrics.serendipity(lists, "distance")[row] == pytest.approx(sum(far) / 6)
+            above = [max((12 - r) / 12 - (13 - ranks[p]) / 12, 0) for r, p in enumerate(listed) if p in bought]
+            assert metrics.serendipity(lists, "rank")[row] == pytest.approx(sum(above) / 6)
+        lift = (buyers[listed].mean() / buyers[sorted(past)].mean() - 1) if past else np.nan
+        assert own["popularity"] == pytest.approx(lift, nan_ok=True)
+        if past:
+            p = history[row] @ categories / history[row].sum()
+            q = categories[listed].mean(axis=0)
+            mixed = 0.99 * q + 0.01 * p
+            assert own["miscalibration"] == pytest.approx(
+                sum(a * np.log(a / b) for a, b in zip(p, mixed, strict=True) if a)
+            )
+            assert metrics.miscalibration(lists, "Hellinger")[row] == pytest.approx(
+                np.linalg.norm(np.sqrt(p) - np.sqrt(q)) / np.sqrt(2)
+            )
+
+
+def test_a_list_like_the_taste_is_calibrated_also_in_products_of_several_categories():
+    categories = csr_matrix([[1, 1, 0], [0, 0, 1]])
+    lists = Lists.of([[0], [1]], [[0], [0]], products=2, history=[[0], [0]], categories=categories)
+    values = metrics.miscalibration(lists)
+    assert values[0] == 0 and values[1] == pytest.approx(np.log(100))
+
+
+def test_exposure_by_hand():
+    # products 0, 1, 2, 3 are on 3, 1, 0, 0 lists
+    lists = Lists.of([[0, 1], [0], [0], []], [[0]] * 4, products=4)
+    assert metrics.gini(lists) == pytest.approx((3 * 3 + 1 * 1) / 4 / 3)
+    assert metrics.gini(lists, "by n") == pytest.approx((3 * 3 + 1 * 1) / 4 / 4)
+    assert metrics.gini(lists, "complement") == pytest.approx(1 - metrics.gini(lists))
+    assert metrics.gini(lists, "listed") == pytest.approx((3 - 1) / 4)
+    assert metrics.catalogue_coverage(lists) == 1 / 2
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    assert metrics.catalogue_coverage(lists, "effective") == pytest.approx(np.exp(entropy) / 4)
+    assert metrics.user_coverage(lists) == 3 / 4 and metrics.user_coverage(lists, "full") == 1 / 4
+
+
+def test_the_tail_takes_equal_products_together():
+    # 10, 5, 5, 1 buyers: 80 % of 21 are reached within the two of 5, so both are head
+    lists = Lists.of([[1, 2, 3]], [[0]], products=4, buyers=np.array([10, 5, 5, 1]), population=20)
+    assert metrics.popularity(lists, "tail") == pytest.approx(1 / 3)
+
+
+def test_popularity_of_all_customers_can_be_given_for_lists_of_some():
+    whole = drawn(11)
+    rows = np.arange(5)
+    part = Lists(
+        whole.ranked[rows], whole.relevant[rows], history=whole.history[rows], buyers=whole.buyers,
+        population=whole.population,
+    )  # fmt: skip
+    for name in ("novelty", "serendipity", "popularity"):
+        assert np.array_equal(getattr(metrics, name)(part), getattr(metrics, name)(whole)[rows], equal_nan=True)
+
+
+# -- odd lists ---------------------------------------------------------------------------------------------------
+
+
+def test_no_history():
+    lists = Lists.of([[0, 1]], [[0]], products=3, history=[[]], categories=csr_matrix(np.eye(3)))
+    values = metrics.per_customer(lists).iloc[0]
+    assert values["repeat_share"] == 0 and np.isnan(values["recall_of_repeats"])
+    assert values["recall_of_discoveries"] == 1 and values["novelty"] == 0  # one customer: log2 of 1
+    assert values[["popularity", "miscalibration"]].isna().all() and values["serendipity"] == 0.5
+
+
+def test_lists_shorter_than_k_and_empty_ones():
+    ranked = np.array([[0, -1, -1], [-1, -1, -1]])
+    categories = csr_matrix(np.eye(3))
+    lists = Lists(ranked, csr_matrix(np.eye(3)[:2]), history=csr_matrix(np.eye(3)[:2]), vectors=categories,
+                  categories=categories, money=csr_matrix(np.eye(3)[:2]))  # fmt: skip
+    values = metrics.per_customer(lists)
+    short, empty = values.loc[0], values.loc[1]
+    assert short["precision"] == pytest.approx(1 / 3) and metrics.precision(lists, "shown").tolist() == [1, 0]
+    assert short[["recall", "mrr", "map", "ndcg", "r_precision"]].tolist() == [1] * 5 and np.isnan(short["diversity"])
+    assert (empty[["precision", "recall", "f1", "mrr", "map", "ndcg", "serendipity", "revenue"]] == 0).all()
+    assert empty[["novelty", "diversity", "popularity", "miscalibration", "repeat_share"]].isna().all()
+    assert metrics.auc(lists, "list").tolist() == [1, 0.5]
+
+
+def test_one_product_and_everything_bought():
+    lists = Lists.of([[0]], [[0]], products=1, history=[[0]], scores=np.array([[1.0]]))
+    assert (metrics.per_customer(lists).loc[0, ["precision", "recall", "ndcg", "map"]] == 1).all()
+    assert np.isnan(metrics.auc(lists)).all() and np.isnan(metrics.auc(lists, "list")).all()
+    assert metrics.over_all(lists).tolist() == [1, 1, 0]
+    every = Lists.of([[2, 0]], [[0, 1, 2]], products=3, scores=np.ones((1, 3)))
+    assert metrics.per_customer(every).loc[0, ["precision", "map", "ndcg", "r_precision"]].tolist() == [1] * 4
+    assert np.isnan(metrics.auc(every)).all()
+
+
+def test_constant_scores():
+    lists = Lists.of([[0, 1]], [[3]], products=4, scores=np.zeros((1, 4)))
+    assert metrics.auc(lists) == 0.5 and metrics.recall(lists, "ties averaged") == 0.5
+    assert (metrics.recall(lists, "ties unlucky"), metrics.recall(lists, "ties lucky")) == (0, 1)
+
+
+def test_lists_longer_than_the_catalogue():
+    scores = np.array([[2.0, 1.0]])
+    lists = Lists(top(scores, np.ones((1, 2), dtype=bool), 5), csr_matrix([[0, 1]]), scores=scores)
+    for way in ("reachable", "k", "bought", "ties averaged"):
+        assert 0 < metrics.ndcg(lists, way)[0] < 1
+    assert metrics.resolved(lists).tolist() == [[0, 1, 0, 0, 0]]
+
+
+def test_nobody_and_nothing_bought():
+    nobody = Lists(np.empty((0, 3), dtype=int), csr_matrix((0, 5)))
+    assert metrics.per_customer(nobody).shape == (0, 8) and len(metrics.definitions(nobody))
+    nothing = Lists.of([[0], [1]], [[], []], products=3)
+    assert metrics.per_customer(nothing).isna().all(axis=None)
+    table = metrics.definitions(nothing).set_index(["metric", "definition"])
+    assert table.loc[("precision", "k"), "customers"] == 0 and table.loc[("precision", "everybody"), "value"] == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Lists.of([[0, 0]], [[0]], products=2), "twice"),
+        (lambda: Lists.of([[0, 2]], [[0]], products=2), "products from 0 to 2 of 2"),
+        (lambda: Lists(np.array([[-1, 0]]), csr_matrix([[1, 0]])), "gap"),
+        (lambda: Lists(np.array([[0]]), csr_matrix((2, 3))), "1 lists and 2 customers"),
+        (lambda: Lists(np.empty((1, 0), dtype=int), csr_matrix((1, 3))), "k of at least 1"),
+        (lambda: Lists.of([[0]], [[0]], products=2, scores=np.array([[np.nan, 1]])), "not finite"),
+        (lambda: Lists.of([[0]], [[0]], products=2, vectors=csr_matrix((3, 1))), "vectors has the shape"),
+        (lambda: Lists.of([[0]], [[0]], products=2, buyers=np.ones(2)), "go together"),
+        (lambda: metrics.novelty(Lists.of([[0]], [[0]], products=2)), "there is no buyers"),
+        (lambda: metrics.ndcg(Lists.of([[0]], [[0]], products=2), "best"), "expected one of 'reachable', 'k'"),
+        (lambda: metrics.per_customer(Lists.of([[0]], [[0]], products=2), ["nfcg"]), "no metrics nfcg"),
+        (lambda: metrics.per_customer(Lists.of([[0]], [[0]], products=2), ["gini"]), "see over_all"),
+    ],
+)
+def test_what_cannot_be_is_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
