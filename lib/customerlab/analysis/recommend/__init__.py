@@ -7,11 +7,12 @@
 from customerlab.analysis.recommend.evaluate import TASKS, evaluate, leaders, recommend, summary
 from customerlab.analysis.recommend.models import ItemNeighbours, PersonalFrequency, Popularity
 from customerlab.analysis.recommend.ratings import predict_ratings
-from customerlab.analysis.recommend.split import Split, split_by_time, whole_log
+from customerlab.analysis.recommend.split import Orders, Split, split_by_time, split_of, whole_log
 
 __all__ = [
     "TASKS",
     "ItemNeighbours",
+    "Orders",
     "PersonalFrequency",
     "Popularity",
     "Split",
@@ -20,6 +21,7 @@ __all__ = [
     "predict_ratings",
     "recommend",
     "split_by_time",
+    "split_of",
     "summary",
     "whole_log",
 ]
