@@ -5,21 +5,55 @@
 """
 
 from customerlab.analysis.recommend.evaluate import TASKS, evaluate, leaders, recommend, summary
-from customerlab.analysis.recommend.models import ItemNeighbours, PersonalFrequency, Popularity
+from customerlab.analysis.recommend.models import (
+    EASE,
+    TIFUKNN,
+    UPCF,
+    AllTimePopularity,
+    Blend,
+    Content,
+    DecayedFrequency,
+    DecayedPopularity,
+    ItemNeighbours,
+    PersonalFrequency,
+    Popularity,
+    PureSVD,
+    Random,
+    RepurchaseInterval,
+    RP3beta,
+    SegmentPopularity,
+    UserNeighbours,
+)
 from customerlab.analysis.recommend.ratings import predict_ratings
-from customerlab.analysis.recommend.split import Split, split_by_time, whole_log
+from customerlab.analysis.recommend.split import Orders, Split, split_by_time, split_of, whole_log
 
 __all__ = [
+    "EASE",
     "TASKS",
+    "TIFUKNN",
+    "UPCF",
+    "AllTimePopularity",
+    "Blend",
+    "Content",
+    "DecayedFrequency",
+    "DecayedPopularity",
     "ItemNeighbours",
+    "Orders",
     "PersonalFrequency",
     "Popularity",
+    "PureSVD",
+    "RP3beta",
+    "Random",
+    "RepurchaseInterval",
+    "SegmentPopularity",
     "Split",
+    "UserNeighbours",
     "evaluate",
     "leaders",
     "predict_ratings",
     "recommend",
     "split_by_time",
+    "split_of",
     "summary",
     "whole_log",
 ]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -9,6 +10,32 @@ from scipy.sparse import csr_matrix
 
 from customerlab.analysis.explore import matching
 from customerlab.analysis.rfm import day_after
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The orders of the history, one by one, for models that ask when and with what a product was bought.
+
+    An order is a customer's: where two customers share an order's id, each has one of their own. Its time is that of
+    its first line. Orders are sorted by customer, within a customer from the oldest to the latest, ties by the order's
+    id, so that the last rows of a customer are the last orders.
+
+    Attributes
+    ----------
+    customer : array of int of shape (orders,)
+        The row of the customer.
+    days : array of float of shape (orders,)
+        Days from the order to the cut, above zero.
+    amount : array of float of shape (orders,)
+        The money of the order's lines.
+    products : sparse matrix of shape (orders, products)
+        One where the order has the product. Summed over a customer's orders it is the customer's history.
+    """
+
+    customer: np.ndarray
+    days: np.ndarray
+    amount: np.ndarray
+    products: csr_matrix
 
 
 @dataclass(frozen=True)
@@ -35,6 +62,8 @@ class Split:
         The customers (rows) with a history who bought in the future: those that are evaluated.
     accounting : DataFrame
         `what`, `customers`, `products`, `pairs`: who was there and who was dropped, at every step.
+    orders : Orders
+        The orders that the history counts.
     """
 
     cut: pd.Timestamp
@@ -45,6 +74,7 @@ class Split:
     future: csr_matrix
     warm: np.ndarray
     accounting: pd.DataFrame
+    orders: Orders
 
 
 def split_by_time(transactions: ir.Table, holdout_days: int, *, popularity_days: int = 28, pattern: str = "") -> Split:
@@ -85,6 +115,31 @@ def whole_log(transactions: ir.Table, *, popularity_days: int = 28, pattern: str
         As in `split_by_time`.
     """
     return _cut(transactions, day_after(transactions), popularity_days, pattern)
+
+
+def split_of(orders: list[tuple[str, float, list[str]]]) -> Split:
+    """A split of a few orders written by hand, for examples and tests: whom, how long before the cut, what.
+
+    Parameters
+    ----------
+    orders : list of (customer, days, products)
+        Days before the cut, below zero for an order of the future. Every product costs 1.
+
+    Examples
+    --------
+    >>> split = split_of([("ann", 9, ["tea"]), ("ann", 2, ["tea", "milk"]), ("bob", 5, ["milk"]), ("bob", -1, ["tea"])])
+    >>> split.customers.tolist(), split.products.tolist(), split.history.toarray().tolist(), split.warm.tolist()
+    (['ann', 'bob'], ['milk', 'tea'], [[1.0, 2.0], [1.0, 0.0]], [1])
+    """
+    cut = pd.Timestamp("2024-01-01")
+    lines = [
+        (customer, f"{number:06d}", cut - pd.Timedelta(days=days), product)
+        for number, (customer, days, products) in enumerate(orders)
+        for product in products
+    ]
+    frame = pd.DataFrame(lines, columns=["customer_id", "order_id", "ordered_at", "product_id"])
+    table = ibis.memtable(frame.astype({"ordered_at": "datetime64[us]"}))
+    return _cut(table.mutate(amount=ibis.literal(1).cast("decimal(18, 4)")), cut, 28, "")
 
 
 def _cut(transactions: ir.Table, cut: pd.Timestamp, popularity_days: int, pattern: str) -> Split:
@@ -130,7 +185,28 @@ def _cut(transactions: ir.Table, cut: pd.Timestamp, popularity_days: int, patter
         ]
     )
     rows = np.unique(customers.get_indexer(warm["customer_id"]))
-    return Split(cut, customers, products, history, buyers["recent"].to_numpy(), future, rows, accounting)
+    orders = _orders(t.filter(past), cut, customers, products)
+    return Split(cut, customers, products, history, buyers["recent"].to_numpy(), future, rows, accounting, orders)
+
+
+def _orders(past: ir.Table, cut: pd.Timestamp, customers: pd.Index, products: pd.Index) -> Orders:
+    """The orders of the history: one query for the orders, one for what is in them."""
+    key = ["customer_id", "order_id"]
+    table = (
+        past.group_by(key)
+        .aggregate(at=past.ordered_at.min(), amount=past.amount.sum().cast("float64"))
+        .order_by("customer_id", "at", "order_id")
+        .to_pandas()
+    )
+    lines = past.select(*key, "product_id").distinct().to_pandas()
+    order = pd.MultiIndex.from_frame(table[key]).get_indexer(pd.MultiIndex.from_frame(lines[key]))
+    column = products.get_indexer(lines["product_id"])
+    return Orders(
+        customers.get_indexer(table["customer_id"]),
+        ((cut - table["at"]) / pd.Timedelta(days=1)).to_numpy(),
+        table["amount"].to_numpy(),
+        csr_matrix((np.ones(len(lines)), (order, column)), shape=(len(table), len(products))),
+    )
 
 
 def _counts(what: str, pairs: pd.DataFrame) -> dict[str, object]:

@@ -1,0 +1,142 @@
+"""Next-basket models: a customer's orders weighed by their age, and those of customers alike."""
+
+from typing import Self
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from customerlab.analysis.recommend.models.base import DIGITS, from_last, weighted_orders
+from customerlab.analysis.recommend.split import Split
+
+
+class UPCF:
+    """UP-CF: popularity within a customer's last orders, averaged over customers alike.
+
+    Of Faggioli, Polato and Aiolli (2020), "Recency aware collaborative filtering for next basket recommendation". The
+    user-wise popularity of a product is the share of the customer's last orders that have it,
+
+        uwp(u, i) = orders with i among the last r of u / min(r, orders of u),
+
+    and the score is Σ_v s(u, v)^q · uwp(v, i) over all customers, the customer included, where s is the asymmetric
+    cosine of the sets of products that they ever bought: s(u, v) = |u ∩ v| / (|u|^a · |v|^(1 − a)).
+
+    Parameters
+    ----------
+    recency : int
+        r, how many orders count; 0 for all.
+    asymmetry : float
+        a, between 0 and 1; the plain cosine at 0.5.
+    locality : float
+        q; the higher, the more the nearest decide.
+
+    Notes
+    -----
+    A customer whose products nobody else bought gets the user-wise popularity alone.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> split = split_of([("ann", 9, ["tea"]), ("bob", 8, ["tea", "milk"]), ("bob", 7, ["milk"])])
+    >>> dict(zip(split.products, UPCF(2, 0.5, 2).fit(split).scores(np.array([0]))[0].tolist()))
+    {'tea': 1.25, 'milk': 0.5}
+    """
+
+    name = "UP-CF"
+
+    def __init__(self, recency: int = 25, asymmetry: float = 0.5, locality: float = 5.0) -> None:
+        self.recency = recency
+        self.asymmetry = asymmetry
+        self.locality = locality
+
+    def fit(self, split: Split) -> Self:
+        """Compute the user-wise popularity."""
+        behind, count = from_last(split.orders, len(split.customers))
+        window = np.minimum(self.recency or count, count)
+        self.popular_ = weighted_orders(split, np.where(behind < window, 1.0 / window, 0.0))
+        self.owned_ = (split.history > 0).astype(float)
+        self.sizes_ = np.maximum(np.asarray(self.owned_.sum(axis=1)).ravel(), 1.0)
+        return self
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """User-wise popularity, weighed by similarity."""
+        similar = (self.owned_[rows] @ self.owned_.T).toarray()
+        similar /= self.sizes_[rows, None] ** self.asymmetry * self.sizes_ ** (1 - self.asymmetry)
+        # the sparse product runs on one thread, in the order of customers
+        return (csr_matrix(similar**self.locality) @ self.popular_).toarray().round(DIGITS)
+
+
+class TIFUKNN:
+    """TIFU-KNN: temporal item frequency of the customer, and of the nearest customers.
+
+    Of Hu, He, Gao and Zhang (2020), "Modeling personalized item frequency information for next-basket recommendation".
+    A customer's orders are put into groups of `group_size`, counted from the latest, so that the oldest group may be
+    smaller. An order counts within_decay^(later orders in its group), averaged over the orders of the group; a group
+    counts group_decay^(later groups), averaged over the groups. With f(u) the vector of these sums and N(u) the nearest
+    customers by Euclidean distance,
+
+        score(u) = own_share · f(u) + (1 − own_share) · mean of f(v) over v in N(u).
+
+    Parameters
+    ----------
+    neighbours : int
+        How many nearest customers; all others where there are fewer. Equal distances by the customer's id.
+    within_decay, group_decay : float
+        Above 0, at most 1.
+    own_share : float
+        Between 0 and 1.
+    group_size : int
+
+    Notes
+    -----
+    With one customer there is nobody near, and the score is own_share · f(u).
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> split = split_of([("ann", 9, ["tea"]), ("ann", 8, ["milk"]), ("bob", 7, ["milk"])])
+    >>> model = TIFUKNN(1, within_decay=0.5, group_decay=1, own_share=0.5, group_size=2)
+    >>> dict(zip(split.products, model.fit(split).scores(np.array([0]))[0].tolist()))
+    {'milk': 0.75, 'tea': 0.125}
+    """
+
+    name = "TIFU-KNN"
+
+    def __init__(
+        self,
+        neighbours: int = 300,
+        *,
+        within_decay: float = 0.9,
+        group_decay: float = 0.7,
+        own_share: float = 0.7,
+        group_size: int = 7,
+    ) -> None:
+        self.neighbours = neighbours
+        self.within_decay = within_decay
+        self.group_decay = group_decay
+        self.own_share = own_share
+        self.group_size = group_size
+
+    def fit(self, split: Split) -> Self:
+        """Compute every customer's vector."""
+        behind, count = from_last(split.orders, len(split.customers))
+        group, place = np.divmod(behind, self.group_size)
+        groups = -(-count // self.group_size)
+        members = np.where(group == groups - 1, count - (groups - 1) * self.group_size, self.group_size)
+        weights = self.within_decay**place / members * self.group_decay**group / groups
+        self.vectors_ = weighted_orders(split, weights)
+        self.squares_ = np.asarray(self.vectors_.multiply(self.vectors_).sum(axis=1)).ravel()
+        return self
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """The customer's vector mixed with the mean of the nearest ones."""
+        own = self.vectors_[rows]
+        distances = self.squares_ - 2 * (own @ self.vectors_.T).toarray()  # and the customer's own square, a constant
+        distances[np.arange(len(rows)), rows] = np.inf
+        most = min(self.neighbours, self.vectors_.shape[0] - 1)
+        nearest = np.argsort(distances.round(DIGITS), axis=1, kind="stable")[:, :most]
+        chosen = csr_matrix(
+            (np.full(nearest.size, 1 / max(most, 1)), (np.repeat(np.arange(len(rows)), most), nearest.ravel())),
+            shape=(len(rows), self.vectors_.shape[0]),
+        )
+        mixed = self.own_share * own + (1 - self.own_share) * (chosen @ self.vectors_)
+        return mixed.toarray().round(DIGITS)

@@ -1,0 +1,125 @@
+"""Linear models over all products: EASE^R predicts each from all others, PureSVD compresses."""
+
+from typing import Self
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, lapack
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import svds
+
+from customerlab.analysis.recommend.models.base import DIGITS
+from customerlab.analysis.recommend.split import Split
+
+
+class EASE:
+    """EASE^R: each product predicted from all others by ridge regression, in closed form.
+
+    Of Steck (2019), "Embarrassingly shallow autoencoders for sparse data". With X the customers by products (yes or no)
+    and P = (XᵀX + λ I)⁻¹, the weights are B = −P / diag(P) by column, zero on the diagonal, and the scores X B.
+
+    Parameters
+    ----------
+    penalty : float
+        λ, above zero.
+
+    Notes
+    -----
+    A product that nobody bought predicts nothing and is predicted zero. A product that the customer bought is scored as
+    if they had not: from the others.
+
+    Raises
+    ------
+    ValueError
+        If the penalty is not above zero.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> split = split_of([("ann", 9, ["tea", "milk"]), ("bob", 8, ["tea"]), ("cid", 8, ["jam"])])
+    >>> dict(zip(split.products, EASE(1).fit(split).scores(np.array([1]))[0].round(3).tolist()))
+    {'tea': 0.0, 'jam': 0.0, 'milk': 0.333}
+    """
+
+    name = "EASE"
+
+    def __init__(self, penalty: float = 200.0) -> None:
+        if not penalty > 0:
+            raise ValueError(f"the penalty of EASE is {penalty}; expected a number above zero")
+        self.penalty = penalty
+
+    def fit(self, split: Split) -> Self:
+        """Invert the products' matrix."""
+        self.owned_ = (split.history > 0).astype(float)
+        gram = np.asfortranarray((self.owned_.T @ self.owned_).toarray())
+        gram[np.diag_indices_from(gram)] += self.penalty
+        factor, lower = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+        inverse, failed = lapack.dpotri(factor, lower=lower, overwrite_c=True)
+        if failed:
+            raise LinAlgError(f"dpotri ended {failed}")
+        inverse = np.tril(inverse)
+        inverse += np.tril(inverse, -1).T
+        weights = inverse / -np.diag(inverse)
+        np.fill_diagonal(weights, 0.0)
+        # sums over thousands of products in another order differ in the fourteenth decimal
+        self.weights_ = weights.round(DIGITS)
+        return self
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """Predictions from the customer's products."""
+        return (self.owned_[rows] @ self.weights_).round(DIGITS)
+
+
+class PureSVD:
+    """PureSVD: the customers by products compressed to a few directions, and read from there.
+
+    Of Cremonesi, Koren and Turrin (2010), "Performance of recommender algorithms on top-N recommendation tasks". With V
+    the first `factors` right singular vectors of X (yes or no), the scores are X V Vᵀ.
+
+    Parameters
+    ----------
+    factors : int
+
+    Notes
+    -----
+    Where the last direction that is wanted and the next are equally strong, either could be taken: none of the equal
+    ones is, so that equal products get equal scores. With as many factors as the matrix has directions, all are taken
+    and the scores are X itself.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> split = split_of([("ann", 9, ["tea", "milk"]), ("bob", 8, ["tea"]), ("cid", 8, ["jam"])])
+    >>> dict(zip(split.products, PureSVD(1).fit(split).scores(np.array([1]))[0].round(3).tolist()))
+    {'tea': 0.724, 'jam': 0.0, 'milk': 0.447}
+    """
+
+    name = "PureSVD"
+
+    def __init__(self, factors: int = 50) -> None:
+        self.factors = factors
+
+    def fit(self, split: Split) -> Self:
+        """Find the directions."""
+        self.owned_ = (split.history > 0).astype(float)
+        strengths, directions = _strongest(self.owned_, self.factors + 1)
+        wanted = strengths > max(strengths.max(initial=0.0), 1.0) * 1e-9
+        if len(strengths) > self.factors:
+            wanted &= strengths > strengths[self.factors] * (1 + 1e-9)
+        self.directions_ = directions[wanted].T
+        return self
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """The customer's products, compressed and read back."""
+        return ((self.owned_[rows] @ self.directions_) @ self.directions_.T).round(DIGITS)
+
+
+def _strongest(matrix: csr_matrix, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The largest singular values, falling, and the right singular vectors as rows; all where `most` are not there."""
+    if most >= min(matrix.shape) or min(matrix.shape) <= 200:
+        _, strengths, directions = np.linalg.svd(matrix.toarray(), full_matrices=False)
+        return strengths[:most], directions[:most]
+    # begun at a fixed vector and iterated to the last digit, so that the start is not seen in the result
+    start = np.random.default_rng(0).standard_normal(min(matrix.shape))
+    _, strengths, directions = svds(matrix, most, v0=start, tol=0)
+    order = np.argsort(-strengths)
+    return strengths[order], directions[order]

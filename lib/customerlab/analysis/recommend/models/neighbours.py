@@ -1,0 +1,151 @@
+"""Neighbourhood models: products bought by the same customers, customers who buy the same products."""
+
+from typing import Self
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+from customerlab.analysis.recommend.models.base import DIGITS, dense, keep_largest
+from customerlab.analysis.recommend.split import Split
+
+WEIGHTINGS = ("cosine", "TF-IDF", "BM25")
+
+
+def weighted(history: csr_matrix, weighting: str, *, k1: float = 1.2, b: float = 0.75) -> csr_matrix:
+    """What a purchase says of the product, by one of three weightings; products are documents, customers their words.
+
+    Parameters
+    ----------
+    history : sparse matrix of shape (customers, products)
+        Orders n of a product by a customer.
+    weighting : str
+        With D products, d(u) of them bought by a customer u, and L(i) the orders of a product i:
+
+        - `cosine`: 1, a purchase is yes or no;
+        - `TF-IDF`: √n · log(1 + D / d(u)) (Salton and Buckley 1988): who buys everything says little;
+        - `BM25`: log(1 + D / d(u)) · n (k1 + 1) / (n + k1 (1 − b + b · L(i) / mean L)) (Robertson and Zaragoza 2009).
+    k1, b : float
+        Of BM25.
+
+    Raises
+    ------
+    ValueError
+        If there is no such weighting.
+
+    Examples
+    --------
+    >>> weighted(csr_matrix([[4.0, 0.0], [1.0, 1.0]]), "TF-IDF").toarray().round(3).tolist()
+    [[2.197, 0.0], [0.693, 0.693]]
+    """
+    if weighting not in WEIGHTINGS:
+        raise ValueError(f"there is no weighting {weighting!r}; expected one of {', '.join(WEIGHTINGS)}")
+    counts = csr_matrix(history, dtype=float, copy=True)
+    if weighting == "cosine":
+        return (counts > 0).astype(float)
+    bought = np.diff(counts.indptr)
+    idf = np.repeat(np.log1p(counts.shape[1] / np.maximum(bought, 1)), bought)
+    if weighting == "TF-IDF":
+        counts.data = np.sqrt(counts.data) * idf
+        return counts
+    length = np.asarray(counts.sum(axis=0)).ravel()
+    long = (length / max(length.sum() / max(np.count_nonzero(length), 1), 1e-12))[counts.indices]
+    counts.data = idf * counts.data * (k1 + 1) / (counts.data + k1 * (1 - b + b * long))
+    return counts
+
+
+def _unit(matrix: csr_matrix, axis: int) -> csr_matrix:
+    """Columns (axis 0) or rows (axis 1) of length one; what is empty stays empty."""
+    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=axis)).ravel())
+    scale = diags(1 / np.maximum(norms, 1e-12))
+    return (matrix @ scale if axis == 0 else scale @ matrix).tocsr()
+
+
+class ItemNeighbours:
+    """Products whose buyers are most like the buyers of what the customer has bought.
+
+    The score of a product is the sum of its similarities to the customer's products, of which each product
+    keeps the `neighbours` nearest (Sarwar, Karypis, Konstan and Riedl 2001). A similarity is the cosine of the weighted
+    purchases of two products, see `weighted`; of the customer, a purchase counts as yes or no.
+
+    Parameters
+    ----------
+    neighbours : int
+        How many similar products each product keeps.
+    weighting : str
+        `cosine`, `TF-IDF` or `BM25`.
+    with_self : bool
+        Whether a product counts as similar to itself (by 1, besides its neighbours), so that what the customer bought
+        is offered again.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> split = split_of([("ann", 9, ["tea", "milk"]), ("bob", 8, ["tea"]), ("cid", 8, ["jam"])])
+    >>> dict(zip(split.products, ItemNeighbours().fit(split).scores(np.array([1]))[0].round(3).tolist()))
+    {'tea': 0.0, 'jam': 0.0, 'milk': 0.707}
+    """
+
+    def __init__(self, neighbours: int = 50, weighting: str = "cosine", *, with_self: bool = False) -> None:
+        self.neighbours = neighbours
+        self.weighting = weighting
+        self.with_self = with_self
+        self.name = "item neighbours" + ("" if weighting == "cosine" else f" ({weighting})")
+
+    def fit(self, split: Split) -> Self:
+        """Compute the similarities."""
+        self.history_ = (split.history > 0).astype(float)
+        unit = _unit(weighted(split.history, self.weighting), axis=0)
+        similar = (unit.T @ unit).toarray()
+        np.fill_diagonal(similar, 0.0)
+        # rounded, so that equal similarities are equal whatever the order of the sums behind them
+        self.similar_ = keep_largest(similar.round(DIGITS), self.neighbours)
+        if self.with_self:
+            self.similar_ = (self.similar_ + diags(np.ones(len(split.products)))).tocsr()
+        return self
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """Sums of similarities to the customer's products."""
+        return dense(self.history_[rows] @ self.similar_)
+
+
+class UserNeighbours:
+    """Products that the customers with the most similar purchases bought.
+
+    The score of a product is Σ s(u, v) over the `neighbours` customers v nearest to u who bought it, s being the cosine
+    of two customers' weighted purchases (Herlocker, Konstan, Borchers and Riedl 1999, for purchases instead of stars).
+    A customer is not their own neighbour. Equal similarities by the customer's id.
+
+    Parameters
+    ----------
+    neighbours : int
+    weighting : str
+        As in `weighted`.
+
+    Notes
+    -----
+    A customer who shares no product with anybody scores all products zero.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> split = split_of([("ann", 9, ["tea", "milk"]), ("bob", 8, ["tea"]), ("cid", 8, ["jam"])])
+    >>> dict(zip(split.products, UserNeighbours().fit(split).scores(np.array([1]))[0].round(3).tolist()))
+    {'tea': 0.707, 'jam': 0.0, 'milk': 0.707}
+    """
+
+    def __init__(self, neighbours: int = 100, weighting: str = "cosine") -> None:
+        self.neighbours = neighbours
+        self.weighting = weighting
+        self.name = "user neighbours" + ("" if weighting == "cosine" else f" ({weighting})")
+
+    def fit(self, split: Split) -> Self:
+        """Weigh the purchases."""
+        self.history_ = (split.history > 0).astype(float)
+        self.unit_ = _unit(weighted(split.history, self.weighting), axis=1)
+        return self
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """Sums of similarities to the buyers among the nearest customers."""
+        similar = (self.unit_[rows] @ self.unit_.T).toarray()
+        similar[np.arange(len(rows)), rows] = 0.0
+        return dense(keep_largest(similar.round(DIGITS), self.neighbours) @ self.history_)
