@@ -328,6 +328,15 @@ def test_the_order_of_rows_and_the_future_change_nothing(name, split):
     assert (scored(other, MODELS[name]()) == scored(split, MODELS[name]())).all()
 
 
+@every_model
+def test_products_of_the_future_change_nothing(name, split):
+    """They have columns of their own, after all others; how many there are is not to be seen in the scores."""
+    new = [("c03", -1, [f"new{n}" for n in range(9)])]
+    other = R.split_of([*orders_of(), *new])
+    assert other.products[:14].equals(split.products) and len(other.products) == 23
+    assert (scored(other, MODELS[name]())[:, :14] == scored(split, MODELS[name]())).all()
+
+
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ("random", "content")])
 def test_names_of_products_and_customers_mean_nothing(name, split):
     others = dict(zip(PRODUCTS, np.random.default_rng(2).permutation([f"q{n}" for n in range(14)]), strict=True))

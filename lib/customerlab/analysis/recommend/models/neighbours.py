@@ -19,7 +19,7 @@ def weighted(history: csr_matrix, weighting: str, *, k1: float = 1.2, b: float =
     history : sparse matrix of shape (customers, products)
         Orders n of a product by a customer.
     weighting : str
-        With D products, d(u) of them bought by a customer u, and L(i) the orders of a product i:
+        With D products that anybody bought, d(u) of them by a customer u, and L(i) the orders of a product i:
 
         - `cosine`: 1, a purchase is yes or no;
         - `TF-IDF`: √n · log(1 + D / d(u)) (Salton and Buckley 1988): who buys everything says little;
@@ -43,7 +43,9 @@ def weighted(history: csr_matrix, weighting: str, *, k1: float = 1.2, b: float =
     if weighting == "cosine":
         return (counts > 0).astype(float)
     bought = np.diff(counts.indptr)
-    idf = np.repeat(np.log1p(counts.shape[1] / np.maximum(bought, 1)), bought)
+    # a split has columns for products of the future too, whose number no model can know
+    sold = len(np.unique(counts.indices))
+    idf = np.repeat(np.log1p(sold / np.maximum(bought, 1)), bought)
     if weighting == "TF-IDF":
         counts.data = np.sqrt(counts.data) * idf
         return counts
