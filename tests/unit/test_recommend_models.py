@@ -213,12 +213,27 @@ def test_item_neighbours(split, weighting, with_self):
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 def test_user_neighbours(split, weighting):
-    similar = cosine_similarity(weighted(split.history, weighting).toarray())
+    similar = cosine_similarity(weighted(split.history.T.tocsr(), weighting).T.toarray())
     expected = []
     for i, row in enumerate(similar):
         others = sorted((j for j in range(len(row)) if j != i), key=lambda j: (-row[j].round(10), j))[:4]
         expected.append(sum(row[j] * owned(split)[j] for j in others))
     assert scored(split, R.UserNeighbours(4, weighting)) == pytest.approx(np.array(expected))
+
+
+def test_what_everybody_buys_says_little_of_a_customer():
+    """Ann shares with bob what all have, with cid what few have; the other way about without a weighting."""
+    orders = [(f"d{n}", 9, ["bag", "tea"]) for n in range(20)]
+    orders += [("ann", 9, ["bag", "tea", "harp"]), ("bob", 8, ["bag", "tea", "b"]), ("cid", 8, ["harp", "c"])]
+    split = R.split_of(orders)
+    ann = np.flatnonzero(split.customers == "ann")
+
+    def found(weighting):
+        scores = R.UserNeighbours(30, weighting).fit(split).scores(ann)[0]
+        return dict(zip(split.products, scores, strict=True))
+
+    assert found("cosine")["b"] > found("cosine")["c"] and found("TF-IDF")["b"] < found("TF-IDF")["c"]
+    assert found("BM25")["b"] < found("BM25")["c"]
 
 
 def test_rp3beta(split):

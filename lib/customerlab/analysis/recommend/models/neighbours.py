@@ -14,6 +14,8 @@ WEIGHTINGS = ("cosine", "TF-IDF", "BM25")
 def weighted(history: csr_matrix, weighting: str, *, k1: float = 1.2, b: float = 0.75) -> csr_matrix:
     """What a purchase says of the product, by one of three weightings; products are documents, customers their words.
 
+    Given the transpose, customers are documents and products their words.
+
     Parameters
     ----------
     history : sparse matrix of shape (customers, products)
@@ -114,14 +116,15 @@ class UserNeighbours:
     """Products that the customers with the most similar purchases bought.
 
     The score of a product is Σ s(u, v) over the `neighbours` customers v nearest to u who bought it, s being the cosine
-    of two customers' weighted purchases (Herlocker, Konstan, Borchers and Riedl 1999, for purchases instead of stars).
+    of two customers' purchases (Herlocker, Konstan, Borchers and Riedl 1999, for purchases instead of stars). They are
+    weighed as in `weighted`, customers being the documents: what everybody buys says little.
     A customer is not their own neighbour. Equal similarities by the customer's id.
 
     Parameters
     ----------
     neighbours : int
     weighting : str
-        As in `weighted`.
+        `cosine`, `TF-IDF` or `BM25`.
 
     Notes
     -----
@@ -143,7 +146,7 @@ class UserNeighbours:
     def fit(self, split: Split) -> Self:
         """Weigh the purchases."""
         self.history_ = (split.history > 0).astype(float)
-        self.unit_ = _unit(weighted(split.history, self.weighting), axis=1)
+        self.unit_ = _unit(weighted(split.history.T.tocsr(), self.weighting).T.tocsr(), axis=1)
         return self
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
