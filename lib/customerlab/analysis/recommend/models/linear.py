@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, lapack
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
+from threadpoolctl import threadpool_limits
 
 from customerlab.analysis.recommend.models.base import DIGITS
 from customerlab.analysis.recommend.split import Split
@@ -52,15 +53,15 @@ class EASE:
         self.owned_ = (split.history > 0).astype(float)
         gram = np.asfortranarray((self.owned_.T @ self.owned_).toarray())
         gram[np.diag_indices_from(gram)] += self.penalty
-        factor, lower = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-        inverse, failed = lapack.dpotri(factor, lower=lower, overwrite_c=True)
+        with threadpool_limits(1):  # rounding hides most of what other sums leave, one thread all of it
+            factor, lower = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+            inverse, failed = lapack.dpotri(factor, lower=lower, overwrite_c=True)
         if failed:
             raise LinAlgError(f"dpotri ended {failed}")
         inverse = np.tril(inverse)
         inverse += np.tril(inverse, -1).T
         weights = inverse / -np.diag(inverse)
         np.fill_diagonal(weights, 0.0)
-        # sums over thousands of products in another order differ in the fourteenth decimal
         self.weights_ = weights.round(DIGITS)
         return self
 
@@ -101,7 +102,12 @@ class PureSVD:
     def fit(self, split: Split) -> Self:
         """Find the directions."""
         self.owned_ = (split.history > 0).astype(float)
-        strengths, directions = _strongest(self.owned_, self.factors + 1)
+        # products of the future have columns too; without them the numbers are the same to the last digit
+        sold = np.unique(self.owned_.indices)
+        with threadpool_limits(1):
+            strengths, of_sold = _strongest(self.owned_[:, sold], self.factors + 1)
+        directions = np.zeros((len(strengths), self.owned_.shape[1]))
+        directions[:, sold] = of_sold
         wanted = strengths > max(strengths.max(initial=0.0), 1.0) * 1e-9
         if len(strengths) > self.factors:
             wanted &= strengths > strengths[self.factors] * (1 + 1e-9)
@@ -110,7 +116,8 @@ class PureSVD:
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """The customer's products, compressed and read back."""
-        return ((self.owned_[rows] @ self.directions_) @ self.directions_.T).round(DIGITS)
+        with threadpool_limits(1):
+            return ((self.owned_[rows] @ self.directions_) @ self.directions_.T).round(DIGITS)
 
 
 def _strongest(matrix: csr_matrix, most: int) -> tuple[np.ndarray, np.ndarray]:
