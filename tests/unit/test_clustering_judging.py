@@ -21,7 +21,7 @@ from sklearn.metrics import (
 from sklearn.mixture import GaussianMixture
 
 from customerlab.analysis import clustering
-from customerlab.analysis.clustering import methods, structure, verdict
+from customerlab.analysis.clustering import methods, null_clouds, structure, verdict
 from customerlab.analysis.clustering.indices import knee_number
 from customerlab.analysis.clustering.models import Mixture
 
@@ -261,7 +261,7 @@ def test_groups_that_are_there_are_found_again_and_others_are_not():
 # -- structure ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", structure.SHAPES)
+@pytest.mark.parametrize("shape", null_clouds.SHAPES)
 def test_a_cloud_has_the_extent_and_correlations_of_its_points_and_no_others_steps(shape):
     rng = np.random.default_rng(4)
     base = rng.multivariate_normal([0, 0, 0], [[1, 0.7, 0], [0.7, 1, 0], [0, 0, 4]], 4_000)
@@ -282,6 +282,56 @@ def test_a_normal_cloud_keeps_skew_and_a_uniform_one_is_even():
     assert all(stats.kstest(np.log1p(column), "norm", args=(3, 0.5)).pvalue > 0.001 for column in drawn.T)
     even = next(clustering.clouds(rng.normal(size=(4_000, 1)), "uniform", 1, rng))[:, 0]
     assert stats.kstest(even, stats.uniform(even.min(), np.ptp(even)).cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize(
+    ("transform", "scaling"), [("log1p", "standard"), ("yeo-johnson", "robust"), ("none", "quantile")]
+)
+@pytest.mark.parametrize("shape", null_clouds.SHAPES)
+def test_a_cloud_stays_below_the_customers_ceilings_with_as_many_on_them(transform, scaling, shape):
+    rng = np.random.default_rng(8)
+    customers = pd.DataFrame({"tenure": rng.integers(1, 500, 2_000), "frequency": 1 + rng.poisson(1.0, 2_000)})
+    back = np.where(customers["frequency"] == 1, 1.0, rng.beta(1, 2, 2_000))
+    customers["recency"] = np.ceil(customers["tenure"] * back)
+    space = clustering.fit_space(customers, ["recency", "frequency", "tenure"], transform=transform, scaling=scaling)
+    points = space.points(customers)
+    (ceiling,) = clustering.ceilings(space, customers)
+    assert (customers["recency"] == customers["tenure"]).to_numpy().tolist() == (
+        np.abs(ceiling.at(points) - points[:, 0]) < 1e-9
+    ).tolist()
+    drawn = next(clustering.clouds(points, shape, 1, rng, [ceiling]))
+    slack = ceiling.at(drawn) - drawn[:, 0]
+    once = points[:, 1] == points[:, 1].min()
+    assert slack.min() > -0.02 * np.ptp(points[:, 0])  # but for the step to the nearest day that there is
+    assert (np.abs(slack[once]) < 0.02 * np.ptp(points[:, 0])).all()
+    blind = next(clustering.clouds(points, shape, 1, rng))
+    assert (ceiling.at(blind) < blind[:, 0] - 0.02 * np.ptp(points[:, 0])).mean() > 0.05
+
+
+def test_features_that_can_be_above_others_are_no_ceiling():
+    customers = pd.DataFrame({"basket_value": [5.0, -3.0], "monetary": [5.0, -6.0], "tenure": [3.0, 9.0]})
+    assert clustering.ceilings(clustering.fit_space(customers, list(customers)), customers) == ()
+
+
+def test_groups_apart_are_several_kinds_whatever_edge_there_is():
+    rng = np.random.default_rng(9)
+    kind = rng.integers(0, 3, 900)
+    level = np.array([[2, 5, 8], [2, 5, 8], [8, 2, 8], [8, 2, 8]])[:, kind]
+    size = np.exp(level + rng.normal(0, 0.3, (4, 900)))
+    customers = pd.DataFrame(size.T, columns=["monetary", "units", "visits", "minutes"])
+    customers["tenure"] = rng.integers(300, 400, 900)
+    once = rng.random(900) < 0.3
+    customers["recency"] = np.where(once, customers["tenure"], np.ceil(customers["tenure"] * rng.random(900)))
+    space = clustering.fit_space(customers, list(customers))
+    judged = clustering.judge(
+        space.points(customers),
+        [3],
+        7,
+        ceilings=clustering.ceilings(space, customers),
+        methods={"K-Means": methods.kmeans},
+    )
+    assert judged.recommended == "K-Means 3" and judged.table.loc["K-Means 3", "p_kinds"] < 0.01
+    assert adjusted_rand_score(kind, judged.labels["K-Means 3"]) > 0.95
 
 
 def test_clouds_are_told_from_groups_at_the_promised_rate():

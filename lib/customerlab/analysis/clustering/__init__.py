@@ -13,12 +13,13 @@ from customerlab.analysis.clustering.indices import (
 )
 from customerlab.analysis.clustering.methods import METHODS, NEIGHBOURS, ONE_GROUP, fit_all
 from customerlab.analysis.clustering.models import NOISE, Mixture, Model, Nearest
+from customerlab.analysis.clustering.null_clouds import Ceiling, ceilings, clouds
 from customerlab.analysis.clustering.past import DECILES, SEGMENTS, Past, deciles, look_back
 from customerlab.analysis.clustering.scoring import Segmentation, segmentation
 from customerlab.analysis.clustering.silhouette import EXACT, SAMPLED, mean_silhouettes, silhouettes
 from customerlab.analysis.clustering.space import Space, correlation, fit_space, sample, shape
 from customerlab.analysis.clustering.stability import MOST as RESAMPLED, agreement_of_seeds, jaccard, stability
-from customerlab.analysis.clustering.structure import clouds, excess
+from customerlab.analysis.clustering.structure import excess
 from customerlab.analysis.clustering.tree_rules import Rules, rules
 from customerlab.analysis.clustering.usefulness import explained, usefulness
 from customerlab.analysis.clustering.verdict import (
@@ -36,8 +37,8 @@ from customerlab.analysis.clustering.views import Views, views
 
 __all__ = [
     "DECILES", "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "RESAMPLED", "SAMPLED", "SEGMENTS",
-    "SHARE", "SPELLED", "Gates", "Judged", "Mixture", "Model", "Nearest", "Past", "Rules", "Segmentation",
-    "Space", "Views", "agreement", "agreement_of_seeds", "at_the_gates", "by_number", "clouds", "contingency", "contrast",
+    "SHARE", "SPELLED", "Ceiling", "Gates", "Judged", "Mixture", "Model", "Nearest", "Past", "Rules", "Segmentation",
+    "Space", "Views", "agreement", "agreement_of_seeds", "at_the_gates", "by_number", "ceilings", "clouds", "contingency", "contrast",
     "correlation", "customer_features", "dbcv", "deciles", "excess", "explained", "fit_all", "fit_space",
     "found_again", "grown", "jaccard", "judge", "knee", "look_back", "mean_silhouettes",
     "micro_clusters", "most_useful", "neighbour_distances", "numbered", "prediction_strength", "preferred",

@@ -4,63 +4,20 @@ Any method cuts any cloud, and stably so where the cloud is long. What its group
 have none but are else alike (Hennig and Lin 2015): the same method, the same number of clusters, the same index.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.preprocessing import PowerTransformer
 
 from customerlab.analysis.clustering.methods import METHODS, Method, fit_all, parts
 from customerlab.analysis.clustering.models import Model
+from customerlab.analysis.clustering.null_clouds import SHAPES, Ceiling, clouds
 from customerlab.analysis.clustering.silhouette import mean_silhouettes
 from customerlab.analysis.inference import holm
 
-SHAPES = ("normal", "uniform")
 LOOK = 5  # clouds after which candidates without a chance are left alone
-REPEATED = 5  # a feature whose values occur so often on average has steps, which its cloud has too
-MOST = 2_000  # points that are looked at; distances of all pairs are needed
-
-
-def clouds(points: np.ndarray, shape: str, number: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Points without groups, else like those given: one cloud of the same extent, correlations, skew and steps.
-
-    Parameters
-    ----------
-    points : array of shape (points, features)
-    shape : {"normal", "uniform"}
-        Normal: the most likely Gaussian after each feature was made symmetric (Yeo and Johnson 2000), and back.
-        Uniform: an even box along the principal axes, with the points' variances.
-    number : int
-        Of clouds.
-    rng : Generator
-
-    Yields
-    ------
-    array
-        As many points. A feature with few different values, such as a number of orders, takes no others here: steps
-        are no groups.
-    """
-    steps = [np.unique(own) for own in points.T]
-    straight = PowerTransformer().fit(points)
-    reach = 3 * points.std(axis=0)  # a bounded transform has no way back from beyond its bounds
-    low, high = (straight.transform(edge[None]) for edge in (points.min(axis=0) - reach, points.max(axis=0) + reach))
-    for _ in range(number):
-        if shape == "normal":
-            drawn = _like(straight.transform(points), rng.standard_normal(points.shape))
-            drawn = straight.inverse_transform(np.clip(drawn, low, high))
-        else:
-            drawn = _like(points, rng.uniform(-np.sqrt(3), np.sqrt(3), points.shape))
-        for column, own in zip(drawn.T, steps, strict=True):
-            if len(own) * REPEATED <= len(points):
-                column[:] = own[np.searchsorted((own[1:] + own[:-1]) / 2, column)]
-        yield drawn
-
-
-def _like(points: np.ndarray, standard: np.ndarray) -> np.ndarray:
-    """Independent draws of variance one, given the means and covariances of points."""
-    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(points, rowvar=False)))
-    return points.mean(axis=0) + (standard * np.sqrt(np.maximum(variances, 0))) @ axes.T
+MOST = 1_500  # points that are looked at; distances of all pairs are needed
 
 
 def excess(
@@ -69,11 +26,12 @@ def excess(
     seed: int,
     *,
     number: int = 20,
+    ceilings: Sequence[Ceiling] = (),
     methods: Mapping[str, Method] = METHODS,
 ) -> pd.DataFrame:
     """How much better the candidates' groups are separated than those that the same methods make of one cloud.
 
-    The silhouette (Rousseeuw 1987) of a candidate, fitted to at most 2,000 of the points, is compared with its
+    The silhouette (Rousseeuw 1987) of a candidate, fitted to at most 1,500 of the points, is compared with its
     silhouettes on clouds of both shapes, as one more draw from the same normal distribution; the shape that explains it
     better counts. P-values are Holm's (1979) over the candidates. One that is no better than half of the first five
     clouds of a shape is given up, which can only lose, never win.
@@ -86,13 +44,16 @@ def excess(
     seed : int
     number : int
         Of clouds of each shape.
+    ceilings : sequence of Ceiling
+        Features that are never above others, as `clouds` has them.
     methods : mapping of str to Method
 
     Returns
     -------
     DataFrame
         By candidate: `silhouette_sample`, `silhouette_cloud` (mean over the clouds of the shape that counts), `cloud`
-        (its shape) and `p_structure`. A candidate with fewer than two clusters has the silhouette zero.
+        (its shape) and `p_structure`; no row without candidates. One with fewer than two clusters has the silhouette
+        zero.
     """
     rng = np.random.default_rng(seed)
     if len(points) > MOST:
@@ -101,7 +62,7 @@ def excess(
     tables: dict[str, pd.DataFrame] = {}
     for shape in SHAPES:
         rows: list[pd.Series] = []
-        for drawn in clouds(points, shape, number if left else 0, rng):
+        for drawn in clouds(points, shape, number if left else 0, rng, ceilings):
             rows.append(_silhouettes(drawn, left, seed, methods))
             if len(rows) == LOOK:  # who is no better than half of the clouds will not pass, and costs no more
                 so_far = _upper_tail(own, pd.DataFrame(rows, columns=list(candidates), dtype=float))

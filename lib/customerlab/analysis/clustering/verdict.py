@@ -1,4 +1,8 @@
-"""Every candidate before the same gates, and what is recommended of those that pass: one, or none."""
+"""Every candidate before the same gates, and what is recommended of those that pass: one, or none.
+
+To pass is to be a useful cut through the customers. Whether the groups are several kinds of customer, or a cut through
+one population that has no borders, is asked of the recommended one, and no gate: such a cut can serve, too.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +15,7 @@ from customerlab.analysis.clustering import density
 from customerlab.analysis.clustering.indices import validity
 from customerlab.analysis.clustering.methods import METHODS, Method, fit_all, method_of
 from customerlab.analysis.clustering.models import NOISE, Model
+from customerlab.analysis.clustering.null_clouds import Ceiling
 from customerlab.analysis.clustering.past import Past
 from customerlab.analysis.clustering.stability import agreement_of_seeds, stability
 from customerlab.analysis.clustering.structure import excess
@@ -61,7 +66,8 @@ class Judged:
         From 0, noise -1.
     table : DataFrame
         By candidate: the columns of `validity`, `stability` and `excess` (the latter missing for candidates that
-        another gate had stopped), `dbcv` (of density methods), `seeds` (adjusted Rand index between seeds), `seconds`
+        another gate had stopped), `p_kinds` (of the recommended one: as `p_structure`, against clouds that have the
+        customers' edges, too), `dbcv` (of density methods), `seeds` (adjusted Rand index between seeds), `seconds`
         (to fit), `reasons` (a tuple, empty where nothing speaks against it).
     useful : DataFrame or None
         As `usefulness` returns it, baselines included: `more` than the first of them, `beside` the second. Without
@@ -108,7 +114,8 @@ def judge(
     *,
     past: Past | None = None,
     gates: Gates = DEFAULT,
-    resamples: int = 15,
+    resamples: int = 10,
+    ceilings: Sequence[Ceiling] = (),
     methods: Mapping[str, Method] = METHODS,
 ) -> Judged:
     """Fit every candidate, ask of each whether it is sizeable, stable, useful and more than a cut through one cloud.
@@ -124,6 +131,8 @@ def judge(
     gates : Gates
     resamples : int
         Bootstrap samples for the stability.
+    ceilings : sequence of Ceiling
+        Features that are never above others, which makes edges that are no groups.
     methods : mapping of str to Method
 
     Returns
@@ -158,13 +167,17 @@ def judge(
     useful = None if past is None else _useful(past, list(models), numbers, seed, methods)
     reasons = _reasons(table, useful, gates)
     left = [name for name, found in reasons.items() if not found]
-    more = excess(points, left, seed, methods=methods) if left else pd.DataFrame(columns=["p_structure"])
-    table = table.join(more)
-    for candidate, p in more["p_structure"].items():
-        if p > gates.level:
-            reasons[str(candidate)].append("no more structure than one cloud without groups")
+    table = table.join(excess(points, left, seed, methods=methods))
+    p_structure = table["p_structure"].to_dict()
+    for candidate in left:
+        if p_structure[candidate] > gates.level:
+            reasons[candidate].append("no more structure than one cloud without groups")
     table["reasons"] = [tuple(reasons[name]) for name in table.index]
-    return Judged(models, labels, table, useful, recommended(table, useful))
+    best = recommended(table, useful)
+    asked = [best] if best else []
+    with_edges = excess(points, asked, seed, ceilings=ceilings, methods=methods) if ceilings else table.loc[asked]
+    table["p_kinds"] = with_edges["p_structure"]
+    return Judged(models, labels, table, useful, best)
 
 
 def _useful(
@@ -277,12 +290,12 @@ def at_the_gates(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
         `candidate`; `smallest cluster`, `in no cluster` (shares of customers), `found again` (lowest Jaccard),
         `tells more` (points by which the share explained exceeds that of the first baseline at least, of the outcome
         where it is surest), `beyond a cloud` (p-value, 0.001 for less), each with ✓ or ✗, or – where it was not asked;
-        and `verdict`.
+        `several kinds` (p-value and yes or no; no gate); and `verdict`.
     """
     table = judged.table.loc[verdicts(judged)["candidate"]]
     more = pd.Series(dtype=float) if judged.useful is None else judged.useful.groupby("grouping")["more_low"].max()
     more = 100 * more.reindex(table.index)
-    p = table["p_structure"] if "p_structure" in table else pd.Series(np.nan, index=table.index)
+    p = table["p_structure"].clip(lower=0.001)
     marks = {
         "smallest cluster": (np.floor(1000 * table["smallest"]) / 10, table["smallest"] >= gates.smallest, "{:.1f} %"),
         "in no cluster": (100 * table["noise"], table["noise"] <= gates.noise, "{:.0f} %"),
@@ -292,7 +305,7 @@ def at_the_gates(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
             "{:.2f}",
         ),
         "tells more": (more, more > 0, "{:+.2f}"),
-        "beyond a cloud": (p.clip(lower=0.001), p <= gates.level, "{:.3f}"),
+        "beyond a cloud": (p, p <= gates.level, "{:.3f}"),
     }
     result = pd.DataFrame({"candidate": table.index})
     for name, (values, met, form) in marks.items():
@@ -300,6 +313,9 @@ def at_the_gates(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
             f"{form.format(value)} {'✓' if ok else '✗'}" if pd.notna(value) else "–"
             for value, ok in zip(values, met, strict=True)
         ]
+    result["several kinds"] = [
+        f"{max(p, 0.001):.3f} {'yes' if p <= gates.level else 'no'}" if pd.notna(p) else "–" for p in table["p_kinds"]
+    ]
     result["verdict"] = [
         "recommended" if name == judged.recommended else "no" if reasons else "passes"
         for name, reasons in table["reasons"].items()

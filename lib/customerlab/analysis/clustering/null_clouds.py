@@ -1,0 +1,156 @@
+"""Customers without groups, else like those given: what a segmentation must be better than."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.preprocessing import PowerTransformer
+
+from customerlab.analysis.clustering.space import Space
+
+SHAPES = ("normal", "uniform")
+REPEATED = 5  # a feature whose values occur so often on average has steps, which its cloud has too
+FEW = 10  # customers at an edge that are too few to draw others like them
+ORDERED = (
+    ("recency", "tenure"),
+    ("days_per_order", "tenure"),
+    ("basket_value", "monetary"),
+    ("basket_products", "breadth"),
+    ("categories", "breadth"),
+)
+"""Features of which the first is never above the second, and equal to it for many: all who ordered once, as a rule."""
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """A feature that is never above another: with nobody beyond it and many on it, no cloud has such an edge of itself.
+
+    Attributes
+    ----------
+    low, high : int
+        Columns of the points.
+    places, heights : array of shape (values,)
+        Where a customer stands in the column `high`, rising, and how far it could at most stand in the column `low`.
+    """
+
+    low: int
+    high: int
+    places: np.ndarray
+    heights: np.ndarray
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """How far each point could stand in the column `low` at most; beyond the customers seen in a straight line."""
+        own = points[:, self.high]
+        if len(self.places) == 1:
+            return np.full(len(points), self.heights[0])
+        after = np.clip(np.searchsorted(self.places, own), 1, len(self.places) - 1)
+        share = (own - self.places[after - 1]) / (self.places[after] - self.places[after - 1])
+        return self.heights[after - 1] + share * (self.heights[after] - self.heights[after - 1])
+
+
+def ceilings(space: Space, customers: pd.DataFrame) -> tuple[Ceiling, ...]:
+    """The ceilings that customers' features have among each other.
+
+    Parameters
+    ----------
+    space : Space
+    customers : DataFrame
+        With the features of the space, in their own units.
+
+    Returns
+    -------
+    tuple of Ceiling
+        One for each pair of `ORDERED` in the space that holds for every customer.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.clustering.space import fit_space
+    >>> customers = pd.DataFrame({"recency": [3, 8, 2], "tenure": [9, 8, 5]})
+    >>> space = fit_space(customers, ["recency", "tenure"], transform="none", scaling="min-max")
+    >>> [ceiling.at(space.points(customers)).round(2).tolist() for ceiling in ceilings(space, customers)]
+    [[1.17, 1.0, 0.5]]
+    """
+    found = []
+    points = space.points(customers)
+    for low, high in ORDERED:
+        if {low, high} <= set(space.names) and (customers[low] <= customers[high]).all():
+            column, other = space.names.index(low), space.names.index(high)
+            height = space.points(customers.assign(**{low: customers[high]}))[:, column]
+            places, first = np.unique(points[:, other], return_index=True)
+            found.append(Ceiling(column, other, places, height[first]))
+    return tuple(found)
+
+
+def clouds(
+    points: np.ndarray, shape: str, number: int, rng: np.random.Generator, ceilings: Sequence[Ceiling] = ()
+) -> Iterator[np.ndarray]:
+    """Points without groups, else like those given: one cloud of the same extent, correlations, skew, steps and edges.
+
+    Parameters
+    ----------
+    points : array of shape (customers, features)
+    shape : {"normal", "uniform"}
+        Normal: the most likely Gaussian after each feature was made symmetric (Yeo and Johnson 2000), and back.
+        Uniform: an even box along the principal axes, with the points' variances.
+    number : int
+        Of clouds.
+    rng : Generator
+    ceilings : sequence of Ceiling
+        Features that are never above others. Those who stand on one, such as all who ordered once, are drawn apart
+        from the others, as many as there are, and stay on it; nobody is drawn above it.
+
+    Yields
+    ------
+    array
+        As many points. A feature with few different values, such as a number of orders, takes no others here: steps
+        are no groups.
+    """
+    free = points.copy()
+    for ceiling in ceilings:  # how far below, which is zero on the edge
+        free[:, ceiling.low] = np.maximum(ceiling.at(points) - points[:, ceiling.low], 0)
+    on = free[:, [ceiling.low for ceiling in ceilings]] <= 1e-9
+    _, kind = np.unique(on, axis=0, return_inverse=True)
+    members = [np.flatnonzero(kind.ravel() == one) for one in range(kind.max() + 1)]
+    drawers = [(who, _drawn(free[who], shape, number, rng)) for who in members if len(who) >= FEW or len(members) == 1]
+    for _ in range(number):
+        drawn = free.copy()
+        for who, drawer in drawers:
+            drawn[who] = next(drawer)
+        for ceiling in ceilings:
+            drawn[:, ceiling.low] = ceiling.at(drawn) - np.maximum(drawn[:, ceiling.low], 0)
+        yield _stepped(drawn, points)
+
+
+def _drawn(points: np.ndarray, shape: str, number: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Clouds of one kind of customers; what is the same for all of them stays as it is."""
+    varies = np.ptp(points, axis=0) > 0
+    live = points[:, varies]
+    straight = PowerTransformer().fit(live) if varies.any() and shape == "normal" else None
+    reach = 3 * live.std(axis=0)  # a bounded transform has no way back from beyond its bounds
+    for _ in range(number):
+        drawn = points.copy()
+        if straight is not None:
+            low, high = (
+                straight.transform(edge[None]) for edge in (live.min(axis=0) - reach, live.max(axis=0) + reach)
+            )
+            normal = _like(straight.transform(live), rng.standard_normal(live.shape))
+            drawn[:, varies] = straight.inverse_transform(np.clip(normal, low, high))
+        elif varies.any():
+            drawn[:, varies] = _like(live, rng.uniform(-np.sqrt(3), np.sqrt(3), live.shape))
+        yield _stepped(drawn, points)
+
+
+def _stepped(drawn: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Drawn points moved to the nearest values that there are, in the features with few different ones."""
+    for column, own in zip(drawn.T, points.T, strict=True):
+        steps = np.unique(own)
+        if len(steps) * REPEATED <= len(points):
+            column[:] = steps[np.searchsorted((steps[1:] + steps[:-1]) / 2, column)]
+    return drawn
+
+
+def _like(points: np.ndarray, standard: np.ndarray) -> np.ndarray:
+    """Independent draws of variance one, given the means and covariances of points."""
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(points, rowvar=False)))
+    return points.mean(axis=0) + (standard * np.sqrt(np.maximum(variances, 0))) @ axes.T
