@@ -81,7 +81,7 @@ def test_tables_and_ladders_are_those_of_the_files(address, project, table):
     assert [p.name for p in (project / "outputs" / "hoard" / "tables").iterdir()] == [f"{table}.json"], (
         "nothing is copied"
     )
-    rows = warehouse.kept(connect(address), find_data_set(project, "hoard"), table).to_pandas()
+    rows = warehouse.expression(connect(address), find_data_set(project, "hoard"), table).to_pandas()
     wanted = pd.read_parquet(from_files.path)
     assert list(rows.columns) == list(wanted.columns)
     rows = rows.sort_values(list(rows.columns), ignore_index=True)
@@ -90,7 +90,7 @@ def test_tables_and_ladders_are_those_of_the_files(address, project, table):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_mapping_and_cleaning_can_be_said_to_bigquery(database, project, table):
-    rows = warehouse.kept(connect(database[1]), find_data_set(project, "hoard"), table)
+    rows = warehouse.expression(connect(database[1]), find_data_set(project, "hoard"), table)
     assert ibis.to_sql(rows, dialect="bigquery").startswith(("SELECT", "WITH"))
 
 
@@ -163,7 +163,7 @@ def test_ids_and_numbers_of_any_type_are_cast(tmp_path, project):
     entry = {"title": "typed", "files": {"lines": {"table": "lines"}}, "tables": tables}
     with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
         handle.write(yaml.safe_dump({"typed": entry}))
-    rows = warehouse.kept(connect(f"duckdb://{path}"), find_data_set(project, "typed"), "transactions")
+    rows = warehouse.expression(connect(f"duckdb://{path}"), find_data_set(project, "typed"), "transactions")
     first, second = rows.order_by("order_id").to_pandas().to_dict("records")
     assert (first["customer_id"], first["order_id"], first["product_id"]) == ("17850", "1", "x")
     assert first["ordered_at"] == pd.Timestamp("2024-01-01") and str(first["amount"]) == "1.0001", "1.00005, half up"
@@ -177,7 +177,7 @@ def test_formats_are_for_files(database, project):
     columns = data_set.tables["transactions"].columns
     columns["ordered_at"] = dataclasses.replace(columns["ordered_at"], format="%Y")
     with pytest.raises(CustomerlabError, match="ordered_at is mapped by a format, which is for files"):
-        warehouse.kept(connect(database[1]), data_set, "transactions")
+        warehouse.expression(connect(database[1]), data_set, "transactions")
 
 
 @pytest.mark.slow

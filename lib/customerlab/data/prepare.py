@@ -12,7 +12,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import cast, clean, fetch, read, warehouse
+from customerlab.data import cast, clean, fetch, kept, read, warehouse
 from customerlab.data.catalog import Source, TableMap, find_data_set
 from customerlab.data.engine import DEFAULT
 from customerlab.data.fingerprint import table_fingerprint
@@ -110,24 +110,14 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
         _check_patterns(con, table_map)
         reading = False  # all that can be wrong with the files has shown
         staged = con.create_table("staged", clean.ladder(canonical, table_map.clean))
-        money = {"amount": staged.amount.sum()} if "amount" in staged.columns else {}
-        counted = staged.group_by("removed_by").aggregate(rows=staged.count(), **money).to_pandas()
-        steps = clean.report(counted, table_map.clean)
-        kept = staged.filter(staged.removed_by == clean.KEPT).drop("removed_by")
+        steps = kept.ladder_report(staged, table, table_map.clean, paths[0].name)
         if steps[-1]["rows_left"]:
-            _check_values(kept, table, table_map)
-        elif not TABLES[table].made_from:  # a shop may have no returns
-            raise DataError(
-                f"no row of the {table} table is left", where=paths[0].name, expected="at least one row",
-                do="look at the cleaning rules: " + "; ".join(f"{s['why']} −{s['rows_removed']:,}" for s in steps[1:]),
-            )  # fmt: skip
-        kept = kept.drop(read.FILE, read.ROW)
-        if table == "products":
-            kept = _one_row_a_product(kept)
-        _check_table(kept, table, paths[0].name)
-        rows = int(kept.count().execute())
+            _check_values(staged.filter(staged.removed_by == clean.KEPT).drop("removed_by"), table, table_map)
+        whole = kept.kept(staged.drop(read.FILE, read.ROW), table)
+        kept.check_whole(whole, table, paths[0].name)
+        rows = int(whole.count().execute())
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
-        kept.order_by([ibis.asc(name) for name in kept.columns]).to_parquet(target, compression="zstd")
+        whole.order_by([ibis.asc(name) for name in whole.columns]).to_parquet(target, compression="zstd")
     except (duckdb.Error, OSError) as error:
         # an error of the system has a number: no room, no right to write
         if reading and getattr(error, "errno", None) is None:
@@ -141,12 +131,7 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
             con.disconnect()
         target.with_suffix(".duckdb").unlink(missing_ok=True)
         remove_tree(target.with_suffix(".duckdb.tmp"))
-    if rows < steps[-1]["rows_left"]:
-        merged = steps[-1]["rows_left"] - rows
-        steps.append(
-            {"step": "one_row_a_product", "why": "further rows of a product", "rows_removed": merged, "rows_left": rows}
-        )
-    return {"ladder": steps, "rows": rows, "columns": dict(_schema_of(kept))}
+    return {"ladder": kept.merged(steps, rows), "rows": rows, "columns": dict(_schema_of(whole))}
 
 
 def _schema_of(table: ir.Table) -> list[tuple[str, str]]:
@@ -206,24 +191,6 @@ def _check_amounts(text: ir.Table, amount: ir.Value) -> None:
         )
 
 
-def _one_row_a_product(products: ir.Table) -> ir.Table:
-    """One row a product: the most frequent of its descriptions, and of its categories.
-
-    Empty values do not count; where several are as frequent, the first in the alphabet is kept.
-    """
-    # ranks, and not an aggregation that knows an order, which Spark has not
-    result = products.select("product_id").distinct()
-    for name in products.columns[1:]:
-        known = products.filter(~products[name].isnull())
-        counted = known.group_by("product_id", name).aggregate(times=known.count())
-        rank = ibis.row_number().over(
-            ibis.window(group_by="product_id", order_by=[counted.times.desc(), counted[name].asc()])
-        )
-        best = counted.mutate(rank=rank).filter(lambda t: t["rank"] == 0).select("product_id", name)
-        result = result.left_join(best, "product_id").drop("product_id_right")
-    return result
-
-
 def schema(table: str, columns: list[str]) -> "pa.DataFrameSchema":
     """The pandera schema of a canonical table with these columns."""
     import pandera.ibis as pa
@@ -260,24 +227,3 @@ def _check_values(rows: ir.Table, table: str, table_map: TableMap) -> None:
             where=read.place(read.first_row(empty), table_map.columns[column].column) + (", the first" if count > 1 else ""),
             expected="a value in every row", do=f"{hint}fill the values in",
         ) from None  # fmt: skip
-
-
-def _check_table(kept: ir.Table, table: str, file: str) -> None:
-    """Raise unless the table can be used as a whole: more than one customer, unique keys."""
-    if table == "transactions":
-        customers = int(kept.customer_id.nunique().execute())
-        if customers == 1:
-            raise DataError(
-                "the log has one customer only", where=f"{file}, table {table}", expected="at least two customers to compare",
-                do="look at the column that is mapped to customer_id, and at the cleaning rules",
-            )  # fmt: skip
-    key = list(TABLES[table].key)
-    if key:
-        twice = kept.group_by(key).aggregate(times=kept.count()).filter(lambda t: t.times > 1).order_by(key)
-        found = twice.limit(1).to_pandas()
-        if len(found):
-            raise DataError(
-                f"{', '.join(key)} {found.iloc[0][key[0]]!r} stands in {int(found.iloc[0]['times']):,} rows",
-                where=f"{file}, table {table}", expected="one row each",
-                do="remove the repeats (the rule `exact_repeat` removes rows that are alike in every mapped column)",
-            )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import clean
+from customerlab.data import clean, kept
 from customerlab.data.catalog import DataSet, Mapped, TableMap
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -61,36 +61,27 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
         return path, known, False
     _check_read(unread, where)
     marked = clean.ladder(every, table_map.clean)
-    money = {"amount": marked.amount.sum()} if "amount" in marked.columns else {}
-    counted = marked.group_by("removed_by").aggregate(rows=marked.count(), **money).to_pandas()
-    steps = clean.report(counted, table_map.clean)
-    rows = kept(con, data_set, table)
+    steps = kept.ladder_report(marked, table, table_map.clean, where)
+    rows = expression(con, data_set, table)
     count = int(rows.count().to_pandas())
-    _check_kept(rows, table, count, where, steps)
-    if count < steps[-1]["rows_left"]:
-        merged = steps[-1]["rows_left"] - count
-        why = "further rows of a product"
-        steps.append({"step": "one_row_a_product", "why": why, "rows_removed": merged, "rows_left": count})
+    if count:
+        _check_filled(rows, table, where)
+        kept.check_whole(rows, table, where)
     report = {
         "table": table, "data_set": data_set.name, "title": data_set.title, "licence": data_set.licence,
-        "citation": data_set.citation, "files": [{"file": where, **content}], "fingerprint": fingerprint, "ladder": steps,
-        "rows": count, "columns": {name: str(kind) for name, kind in rows.schema().items()},
+        "citation": data_set.citation, "files": [{"file": where, **content}], "fingerprint": fingerprint,
+        "ladder": kept.merged(steps, count), "rows": count,
+        "columns": {name: str(kind) for name, kind in rows.schema().items()},
         "sha256": text_digest(fingerprint),
     }  # fmt: skip
     write_json(path, report)
     return path, report, True
 
 
-def kept(con: Any, data_set: DataSet, table: str) -> ir.Table:
+def expression(con: Any, data_set: DataSet, table: str) -> ir.Table:
     """The canonical table as an expression in its engine: the rows that cleaning keeps."""
     every, _ = _canonical(con, data_set, table)
-    marked = clean.ladder(every, data_set.tables[table].clean)
-    rows = marked.filter(marked.removed_by == clean.KEPT).drop("removed_by")
-    if table == "products":
-        from customerlab.data.prepare import _one_row_a_product  # which imports this module
-
-        rows = _one_row_a_product(rows)
-    return rows
+    return kept.kept(clean.ladder(every, data_set.tables[table].clean), table)
 
 
 def _canonical(con: Any, data_set: DataSet, table: str) -> tuple[ir.Table, ir.Table]:
@@ -207,30 +198,13 @@ def _check_read(unread: ir.Table, where: str) -> None:
             )  # fmt: skip
 
 
-def _check_kept(rows: ir.Table, table: str, count: int, where: str, steps: list[dict[str, Any]]) -> None:
-    """Raise unless the cleaned table is valid: rows, no empty value where one is needed, two customers, unique keys."""
-    declared = TABLES[table]
-    if count == 0:
-        if declared.made_from:
-            return
-        raise DataError(
-            f"no row of the {table} table is left", where=where, expected="at least one row",
-            do="look at the cleaning rules: " + "; ".join(f"{s['why']} −{s['rows_removed']:,}" for s in steps[1:]),
-        )  # fmt: skip
-    needed = [name for name in rows.columns if not getattr(declared.column(name), "nullable", True)]
-    first = rows.columns[0]
-    asked = {name: rows[name].isnull().cast("int64").sum() for name in needed}
-    row = rows.aggregate(**asked, different=rows[first].nunique()).to_pandas().iloc[0]
+def _check_filled(rows: ir.Table, table: str, where: str) -> None:
+    """Raise where a value is empty that is needed in every row."""
+    needed = [name for name in rows.columns if not getattr(TABLES[table].column(name), "nullable", True)]
+    row = rows.aggregate(**{name: rows[name].isnull().cast("int64").sum() for name in needed}).to_pandas().iloc[0]
     for name in needed:
         if row[name] > 0:
             raise DataError(
                 f"{name} is empty in {int(row[name]):,} rows", where=where, expected="a value in every row",
                 do="fill the values in, or add a rule to `clean` that leaves the rows out (data/README.md lists them)",
             )  # fmt: skip
-    if table == "transactions" and row["different"] == 1:
-        raise DataError("the log has one customer only", where=where, expected="at least two customers to compare")
-    if declared.key and row["different"] < count:
-        raise DataError(
-            f"{first} has {int(row['different']):,} values in {count:,} rows", where=where, expected="one row each",
-            do="remove the repeats (the rule `exact_repeat` removes rows that are alike in every mapped column)",
-        )  # fmt: skip

@@ -106,7 +106,7 @@ class Run:
         prepared = self._prepare(name)
         self._connection = self._connection or connect(self._engine)
         if prepared.path.suffix == ".json":  # the table stays where it is
-            return warehouse.kept(self._connection, find_data_set(self.root, self._source(name)), name)
+            return warehouse.expression(self._connection, find_data_set(self.root, self._source(name)), name)
         return open_table(self._connection, prepared.path)
 
     def source(self, table: str) -> dict[str, Any]:
