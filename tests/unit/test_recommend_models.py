@@ -379,9 +379,8 @@ def test_a_customer_without_a_history_gets_what_is_popular(name, split):
     history = split.history.tolil()
     history[4] = 0
     keep = split.orders.customer != 4
-    orders = R.Orders(
-        split.orders.customer[keep], split.orders.days[keep], split.orders.amount[keep], split.orders.products[keep]
-    )
+    kept = {name: getattr(split.orders, name)[keep] for name in ("customer", "days", "amount", "products")}
+    orders = dataclasses.replace(split.orders, **kept)
     stranger = dataclasses.replace(split, history=history.tocsr(), orders=orders)
     scores = scored(stranger, MODELS[name]())
     assert np.isfinite(scores).all()

@@ -11,6 +11,29 @@ from scipy.sparse import csr_matrix
 from customerlab.analysis.explore import matching
 from customerlab.analysis.rfm import day_after
 
+DAY = 86_400_000_000  # microseconds
+CENTS = 10_000  # parts of the currency in which money is counted, the four decimals of `amount`
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of the orders, as whole numbers; what an earlier cut is made from. Sorted by order.
+
+    Attributes
+    ----------
+    order, product : array of int
+        Row in the orders, column in the products.
+    before : array of int
+        Microseconds from the line to the cut, above zero.
+    amount : array of int
+        Money in ten-thousandths.
+    """
+
+    order: np.ndarray
+    product: np.ndarray
+    before: np.ndarray
+    amount: np.ndarray
+
 
 @dataclass(frozen=True)
 class Orders:
@@ -30,12 +53,15 @@ class Orders:
         The money of the order's lines.
     products : sparse matrix of shape (orders, products)
         One where the order has the product. Summed over a customer's orders it is the customer's history.
+    lines : Lines
+        What the orders consist of.
     """
 
     customer: np.ndarray
     days: np.ndarray
     amount: np.ndarray
     products: csr_matrix
+    lines: Lines
 
 
 @dataclass(frozen=True)
@@ -48,7 +74,7 @@ class Split:
     Attributes
     ----------
     cut : Timestamp
-        Orders before it are the history, orders from it on the future.
+        Orders before it are the history, orders from it on the future. An order with lines on both sides is on both.
     customers, products : Index
         The rows, all customers of the history, and the columns, all products.
     history : sparse matrix of shape (customers, products)
@@ -64,6 +90,8 @@ class Split:
         `what`, `customers`, `products`, `pairs`: who was there and who was dropped, at every step.
     orders : Orders
         The orders that the history counts.
+    holdout_days, popularity_days : int
+        The length of the future, and of the weeks before the cut.
     """
 
     cut: pd.Timestamp
@@ -75,6 +103,72 @@ class Split:
     warm: np.ndarray
     accounting: pd.DataFrame
     orders: Orders
+    holdout_days: int
+    popularity_days: int
+
+    def earlier(self, days: int, holdout_days: int | None = None) -> "Split":
+        """The split of some days ago, made from the history alone: what a model may be trained or tuned on.
+
+        It is `split_by_time` of the log as it was when the earlier future ended, and cannot see what came after.
+
+        Parameters
+        ----------
+        days : int
+            How far the cut moves back.
+        holdout_days : int, optional
+            The length of the earlier future. That of this split by default, or `days` where it has no future.
+
+        Raises
+        ------
+        ValueError
+            If the earlier future would not end by this split's cut.
+
+        Examples
+        --------
+        >>> split = split_of([("ann", 9, ["tea"]), ("bob", 8, ["milk"]), ("ann", 2, ["milk"]), ("bob", -1, ["tea"])])
+        >>> earlier = split.earlier(7, 7)
+        >>> earlier.history.toarray().tolist(), earlier.future.toarray().tolist(), earlier.products.tolist()
+        ([[0.0, 1.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 0.0]], ['milk', 'tea'])
+        """
+        length = (self.holdout_days or days) if holdout_days is None else holdout_days
+        if not 0 < length <= days:
+            raise ValueError(
+                f"the cut moves back by {days} days, and the earlier future lasts {length}; expected at least 1 day and "
+                "no more than the cut moves, or it would reach into what is to be foretold"
+            )
+        lines = self.orders.lines
+        seen = lines.before > (days - length) * DAY
+        known = Lines(lines.order[seen], lines.product[seen], lines.before[seen] - days * DAY, lines.amount[seen])
+        cut = self.cut - pd.Timedelta(days=days)
+        return _divide(
+            known, self.orders.customer, self.customers, self.products, cut, length, self.popularity_days
+        )  # fmt: skip
+
+    def folds(self, n: int) -> list["Split"]:
+        """Rolling origins: n windows of the length of this split's future, the oldest first and this split last.
+
+        The windows do not overlap. All but the last are made by `earlier`, for tuning, and to see how results change
+        with the month; the last is the test.
+
+        Raises
+        ------
+        ValueError
+            If nobody bought before and in the oldest window.
+
+        Examples
+        --------
+        >>> split = split_of([("ann", days, ["tea"]) for days in (90, 50, 20, -1)])
+        >>> [f"{fold.cut:%Y-%m-%d}" for fold in split.folds(3)]
+        ['2023-11-06', '2023-12-04', '2024-01-01']
+        """
+        folds = [*(self.earlier(step * self.holdout_days) for step in range(n - 1, 0, -1)), self]
+        for fold in folds[:-1]:
+            if len(fold.warm) == 0:
+                raise ValueError(
+                    f"nobody bought both before {fold.cut:%Y-%m-%d} and in the {fold.holdout_days} days after it; "
+                    f"choose fewer folds than {n}, or shorter ones"
+                )
+        return folds
 
 
 def split_by_time(transactions: ir.Table, holdout_days: int, *, popularity_days: int = 28, pattern: str = "") -> Split:
@@ -96,7 +190,8 @@ def split_by_time(transactions: ir.Table, holdout_days: int, *, popularity_days:
     ValueError
         If nobody bought on both sides of the cut.
     """
-    split = _cut(transactions, day_after(transactions) - pd.Timedelta(days=holdout_days), popularity_days, pattern)
+    cut = day_after(transactions) - pd.Timedelta(days=holdout_days)
+    split = _cut(matching(transactions, pattern), cut, holdout_days, popularity_days)
     if len(split.warm) == 0:
         raise ValueError(
             f"nobody bought both before and after {split.cut:%Y-%m-%d}; expected at least one customer, "
@@ -114,7 +209,7 @@ def whole_log(transactions: ir.Table, *, popularity_days: int = 28, pattern: str
     transactions, popularity_days, pattern
         As in `split_by_time`.
     """
-    return _cut(transactions, day_after(transactions), popularity_days, pattern)
+    return _cut(matching(transactions, pattern), day_after(transactions), 0, popularity_days)
 
 
 def split_of(orders: list[tuple[str, float, list[str]]]) -> Split:
@@ -123,7 +218,7 @@ def split_of(orders: list[tuple[str, float, list[str]]]) -> Split:
     Parameters
     ----------
     orders : list of (customer, days, products)
-        Days before the cut, below zero for an order of the future. Every product costs 1.
+        Days before the cut, below zero for an order of the 28 days after it. Every product costs 1.
 
     Examples
     --------
@@ -139,77 +234,106 @@ def split_of(orders: list[tuple[str, float, list[str]]]) -> Split:
     ]
     frame = pd.DataFrame(lines, columns=["customer_id", "order_id", "ordered_at", "product_id"])
     table = ibis.memtable(frame.astype({"ordered_at": "datetime64[us]"}))
-    return _cut(table.mutate(amount=ibis.literal(1).cast("decimal(18, 4)")), cut, 28, "")
+    return _cut(table.mutate(amount=ibis.literal(1).cast("decimal(18, 4)")), cut, 28, 28)
 
 
-def _cut(transactions: ir.Table, cut: pd.Timestamp, popularity_days: int, pattern: str) -> Split:
-    t = matching(transactions, pattern)
-    past = t.ordered_at < cut.to_pydatetime()
-    recent = past & (t.ordered_at >= (cut - pd.Timedelta(days=popularity_days)).to_pydatetime())
-    pairs = (
-        t.group_by("customer_id", "product_id")
-        .aggregate(
-            before=t.order_id.nunique(where=past),
-            recent=t.order_id.nunique(where=recent),
-            after=t.order_id.nunique(where=~past),
-        )
-        .order_by("customer_id", "product_id")
+def _cut(t: ir.Table, cut: pd.Timestamp, holdout_days: int, popularity_days: int) -> Split:
+    table = (
+        t.group_by("customer_id", "order_id", "product_id", "ordered_at")
+        .aggregate(amount=t.amount.sum().cast("float64"))
         .to_pandas()
     )
-    known, new = pairs[pairs["before"] > 0], pairs[pairs["after"] > 0]
-    buyers = (pairs[["recent", "before"]] > 0).groupby(pairs["product_id"]).sum().reset_index()
-    buyers = buyers.sort_values(["recent", "before", "product_id"], ascending=[False, False, True])
-    products = pd.Index(buyers["product_id"], name="product_id")
-    customers = pd.Index(known["customer_id"].unique(), name="customer_id")
-    warm = new[new["customer_id"].isin(customers)]
-    history, future = (
-        csr_matrix(
-            (
-                values.astype(float),
-                (customers.get_indexer(part["customer_id"]), products.get_indexer(part["product_id"])),
-            ),
-            shape=(len(customers), len(products)),
-        )
-        for part, values in ((known, known["before"].to_numpy()), (warm, np.ones(len(warm))))
+    customer, customers = pd.factorize(table["customer_id"], sort=True)
+    product, products = pd.factorize(table["product_id"], sort=True)
+    before = ((cut - table["ordered_at"]) // pd.Timedelta(microseconds=1)).to_numpy()
+    # orders of a customer by the time of their first line, then by id
+    named, _ = pd.factorize(table["order_id"], sort=True)
+    order = customer.astype("int64") * len(table) + named
+    _, of_line = np.unique(order, return_inverse=True)
+    first = np.full(of_line.max(initial=-1) + 1, np.iinfo("int64").min)
+    np.maximum.at(first, of_line, before)
+    by_time = np.lexsort((before, product, order, -first[of_line], customer))
+    begins = np.diff(order[by_time], prepend=-1) != 0
+    lines = Lines(
+        begins.cumsum() - 1,
+        product[by_time],
+        before[by_time],
+        np.rint(table["amount"].to_numpy()[by_time] * CENTS).astype("int64"),
     )
+    return _divide(
+        lines,
+        customer[by_time][begins],
+        pd.Index(customers, name="customer_id"),
+        pd.Index(products, name="product_id"),
+        cut,
+        holdout_days,
+        popularity_days,
+    )
+
+
+def _divide(
+    lines: Lines, customer: np.ndarray, customers: pd.Index, products: pd.Index, cut: pd.Timestamp,
+    holdout_days: int, popularity_days: int,
+) -> Split:  # fmt: skip
+    """Lines on both sides of a cut as a split; those with `before` of zero or less are the future."""
+    shape, everybody = (len(customer), len(products)), len(customers)
+    of_customer = csr_matrix((np.ones(len(customer)), (customer, np.arange(len(customer)))), (everybody, len(customer)))
+
+    def bought(chosen: np.ndarray) -> csr_matrix:
+        marked = csr_matrix((np.ones(chosen.sum()), (lines.order[chosen], lines.product[chosen])), shape)
+        marked.data[:] = 1.0  # however many lines
+        return marked
+
+    past = lines.before > 0
+    by_order = bought(past)
+    before = of_customer @ by_order
+    recent = of_customer @ bought(past & (lines.before <= popularity_days * DAY))
+    after = (of_customer @ bought(~past)).sign()
+    known = before.getnnz(axis=1) > 0
+    buyers = pd.DataFrame(
+        {"recent": recent.getnnz(axis=0), "before": before.getnnz(axis=0), "product_id": products}
+    )[before.getnnz(axis=0) + after.getnnz(axis=0) > 0]  # fmt: skip
+    buyers = buyers.sort_values(["recent", "before", "product_id"], ascending=[False, False, True])
+    columns = buyers.index.to_numpy()
+    history, future = (_sorted(matrix[known][:, columns]) for matrix in (before, after))
     accounting = pd.DataFrame(
         [
-            _counts("history, before the cut", known),
-            _counts("future, from the cut on", new),
-            _counts("dropped: customers without a history", new[~new["customer_id"].isin(customers)]),
-            _counts("evaluated", warm),
+            _counts("history, before the cut", before),
+            _counts("future, from the cut on", after),
+            _counts("dropped: customers without a history", after[~known]),
+            _counts("evaluated", future),
             _counts(
-                "of these not to be found: products without a history",
-                warm[~warm["product_id"].isin(known["product_id"])],
+                "of these not to be found: products without a history", future[:, (buyers["before"] == 0).to_numpy()]
             ),
         ]
     )
-    rows = np.unique(customers.get_indexer(warm["customer_id"]))
-    orders = _orders(t.filter(past), cut, customers, products)
-    return Split(cut, customers, products, history, buyers["recent"].to_numpy(), future, rows, accounting, orders)
-
-
-def _orders(past: ir.Table, cut: pd.Timestamp, customers: pd.Index, products: pd.Index) -> Orders:
-    """The orders of the history: one query for the orders, one for what is in them."""
-    key = ["customer_id", "order_id"]
-    table = (
-        past.group_by(key)
-        .aggregate(at=past.ordered_at.min(), amount=past.amount.sum().cast("float64"))
-        .order_by("customer_id", "at", "order_id")
-        .to_pandas()
+    place = np.full(len(products), -1)
+    place[columns] = np.arange(len(columns))
+    ordered = np.bincount(lines.order[past], minlength=len(customer)) > 0
+    kept = Lines(
+        (ordered.cumsum() - 1)[lines.order[past]], place[lines.product[past]], lines.before[past], lines.amount[past]
     )
-    lines = past.select(*key, "product_id").distinct().to_pandas()
-    order = pd.MultiIndex.from_frame(table[key]).get_indexer(pd.MultiIndex.from_frame(lines[key]))
-    column = products.get_indexer(lines["product_id"])
-    return Orders(
-        customers.get_indexer(table["customer_id"]),
-        ((cut - table["at"]) / pd.Timedelta(days=1)).to_numpy(),
-        table["amount"].to_numpy(),
-        csr_matrix((np.ones(len(lines)), (order, column)), shape=(len(table), len(products))),
+    first = np.zeros(ordered.sum(), dtype="int64")
+    np.maximum.at(first, kept.order, kept.before)
+    orders = Orders(
+        (known.cumsum() - 1)[customer[ordered]],
+        first / DAY,
+        np.bincount(kept.order, weights=kept.amount, minlength=len(first)) / CENTS,
+        _sorted(by_order[ordered][:, columns]),
+        kept,
     )
+    return Split(
+        cut, customers[known], products[columns], history, buyers["recent"].to_numpy(), future,
+        np.flatnonzero(future.getnnz(axis=1)), accounting, orders, holdout_days, popularity_days,
+    )  # fmt: skip
 
 
-def _counts(what: str, pairs: pd.DataFrame) -> dict[str, object]:
-    return {
-        "what": what, "customers": pairs["customer_id"].nunique(), "products": pairs["product_id"].nunique(), "pairs": len(pairs),
-    }  # fmt: skip
+def _sorted(matrix: csr_matrix) -> csr_matrix:
+    matrix = csr_matrix(matrix)
+    matrix.sort_indices()
+    return matrix
+
+
+def _counts(what: str, bought: csr_matrix) -> dict[str, object]:
+    customers, products = (int((bought.getnnz(axis=axis) > 0).sum()) for axis in (1, 0))
+    return {"what": what, "customers": customers, "products": products, "pairs": bought.nnz}

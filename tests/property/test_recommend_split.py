@@ -1,0 +1,104 @@
+"""An earlier split made from a split's own history is the split that one would have made then."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy.sparse import issparse
+
+from customerlab.analysis import recommend, rfm
+from helpers import log
+
+
+def equal(left, right, name="split"):
+    """Every field, and every number exactly."""
+    if dataclasses.is_dataclass(left):
+        for field in dataclasses.fields(left):
+            equal(getattr(left, field.name), getattr(right, field.name), f"{name}.{field.name}")
+    elif issparse(left):
+        assert left.shape == right.shape and left.dtype == right.dtype, name
+        for part in ("indptr", "indices", "data"):
+            assert (getattr(left, part) == getattr(right, part)).all(), name
+    elif isinstance(left, np.ndarray):
+        assert left.shape == right.shape and left.dtype == right.dtype and (left == right).all(), name
+    elif isinstance(left, pd.DataFrame):
+        pd.testing.assert_frame_equal(left, right)
+    elif isinstance(left, pd.Index):
+        pd.testing.assert_index_equal(left, right)
+    else:
+        assert left == right, name
+
+
+@st.composite
+def shops(draw):
+    """Lines of two months: orders over midnight, products twice in an order, one order's id for two customers."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    size, orders = draw(st.integers(20, 120)), draw(st.integers(4, 40))
+    customer, start = rng.integers(0, 8, orders), rng.integers(0, 60 * 24, orders)
+    order = rng.integers(0, orders, size)
+    hours = start[order] + rng.integers(0, draw(st.sampled_from([1, 12, 400])), size)
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(hours, unit="h")
+    prices = rng.integers(1, 99_999, size) / 1000
+    return [
+        (f"c{customer[o]}", f"o{o % 30}", times[i], f"p{rng.integers(12)}", 1, prices[i]) for i, o in enumerate(order)
+    ]
+
+
+@settings(deadline=None, max_examples=60)
+@given(shops(), st.integers(1, 20), st.integers(1, 20), st.integers(0, 30), st.data())
+def test_an_earlier_split_is_the_one_of_then(lines, holdout, before, popularity, data):
+    table = log(lines)
+    days = sorted({time.normalize() for _, _, time, *_ in lines})
+    now = recommend.whole_log(table, popularity_days=popularity)
+    # the log of then ends on a day with an order, from which its split counts back
+    end = days[data.draw(st.integers(0, len(days) - 1))] + pd.Timedelta(days=1)
+    back = (now.cut - end).days + before
+    earlier = now.earlier(back, before)
+    then = rfm.before(table, end)
+    try:
+        wanted = recommend.split_by_time(then, before, popularity_days=popularity)
+    except ValueError:
+        assert len(earlier.warm) == 0
+        return
+    equal(earlier, wanted)
+    # and from a split with a future, where that future does not show
+    later = recommend.whole_log(table, popularity_days=popularity).earlier(holdout, holdout)
+    if end <= later.cut:
+        equal(later.earlier((later.cut - end).days + before, before), wanted)
+
+
+@settings(deadline=None, max_examples=20)
+@given(shops(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_and_the_future_do_not_matter(lines, random):
+    first = recommend.whole_log(log(lines)).earlier(20, 10)
+    shuffled = random.sample(lines, len(lines))
+    equal(recommend.whole_log(log(shuffled)).earlier(20, 10), first)
+    cut = first.cut + pd.Timedelta(days=20)
+    later = [(f"x{i}", f"n{i}", cut + pd.Timedelta(hours=i), f"new{i % 3}", 1, 2) for i in range(5 * 24)]
+    told = recommend.split_by_time(log([*lines, *later, *[(lines[0][0], *line[1:]) for line in later[:9]]]), 5)
+    assert told.cut == cut
+    equal(told.earlier(20, 10), first)
+
+
+def test_folds_move_back_by_the_length_of_the_future_and_end_with_the_test():
+    orders = [(c, d + 0.5, [p]) for c, p in (("a", "x"), ("b", "y")) for d in range(-28, 120, 5)]
+    split = recommend.split_of(orders)
+    folds = split.folds(4)
+    assert folds[-1] is split
+    assert [(split.cut - fold.cut).days for fold in folds] == [84, 56, 28, 0]
+    for step, fold in zip((3, 2, 1), folds, strict=False):
+        equal(fold, split.earlier(28 * step))
+    with pytest.raises(ValueError, match="choose fewer folds than 6"):
+        split.folds(6)
+
+
+def test_an_earlier_future_cannot_reach_beyond_the_cut():
+    split = recommend.split_of([("a", 40, ["x"]), ("a", 10, ["x"]), ("a", -1, ["x"])])
+    for days, length in ((7, None), (7, 8), (7, 0), (0, 0)):
+        with pytest.raises(ValueError, match="earlier future"):
+            split.earlier(days, length)
+    assert split.earlier(7, 7).holdout_days == 7 and split.earlier(30).holdout_days == 28
+    whole = recommend.split_of([("a", 40, ["x"]), ("a", 10, ["x"])])
+    assert dataclasses.replace(whole, holdout_days=0).earlier(14).holdout_days == 14
