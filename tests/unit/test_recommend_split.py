@@ -68,3 +68,9 @@ def test_the_whole_log_has_all_orders():
     assert len(recommend.whole_log(ibis.union(table, table)).orders.days) == 6, (
         "lines that repeat are of the same order"
     )
+
+
+def test_what_was_spent_is_the_money_of_the_future():
+    split = recommend.split_by_time(log([*LINES, ("a", "9", "2024-01-20 00:00", "x", 3, 0.1)]), 10)
+    spent = pd.DataFrame(split.spent.toarray(), split.customers, split.products)
+    assert spent.loc["a", "x"] == 1.3 and spent.loc["b", "new"] == 1 and spent.to_numpy().sum() == 2.3

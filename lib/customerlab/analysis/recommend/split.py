@@ -84,6 +84,8 @@ class Split:
     future : sparse matrix of the shape of the history
         One where a customer bought a product from the cut on. Products without a history are in it: no model can know
         them, and they count as not found.
+    spent : sparse matrix of the shape of the history
+        The money that the customer spent on the product from the cut on.
     warm : array of int
         The customers (rows) with a history who bought in the future: those that are evaluated.
     accounting : DataFrame
@@ -100,6 +102,7 @@ class Split:
     history: csr_matrix
     recent_buyers: np.ndarray
     future: csr_matrix
+    spent: csr_matrix
     warm: np.ndarray
     accounting: pd.DataFrame
     orders: Orders
@@ -140,9 +143,12 @@ class Split:
         seen = lines.before > (days - length) * DAY
         known = Lines(lines.order[seen], lines.product[seen], lines.before[seen] - days * DAY, lines.amount[seen])
         cut = self.cut - pd.Timedelta(days=days)
-        return _divide(
-            known, self.orders.customer, self.customers, self.products, cut, length, self.popularity_days
-        )  # fmt: skip
+        return self.divided(known, known.before > 0, cut, length)
+
+    def divided(self, lines: Lines, past: np.ndarray, cut: pd.Timestamp, holdout_days: int) -> "Split":
+        """Another split of lines of these orders: `past` says which of them are the history, the others the future."""
+        named = (self.orders.customer, self.customers, self.products)
+        return _divide(lines, past, *named, cut, holdout_days, self.popularity_days)
 
     def folds(self, n: int) -> list["Split"]:
         """Rolling origins: n windows of the length of this split's future, the oldest first and this split last.
@@ -262,6 +268,7 @@ def _cut(t: ir.Table, cut: pd.Timestamp, holdout_days: int, popularity_days: int
     )
     return _divide(
         lines,
+        lines.before > 0,
         customer[by_time][begins],
         pd.Index(customers, name="customer_id"),
         pd.Index(products, name="product_id"),
@@ -272,30 +279,32 @@ def _cut(t: ir.Table, cut: pd.Timestamp, holdout_days: int, popularity_days: int
 
 
 def _divide(
-    lines: Lines, customer: np.ndarray, customers: pd.Index, products: pd.Index, cut: pd.Timestamp,
+    lines: Lines, past: np.ndarray, customer: np.ndarray, customers: pd.Index, products: pd.Index, cut: pd.Timestamp,
     holdout_days: int, popularity_days: int,
 ) -> Split:  # fmt: skip
-    """Lines on both sides of a cut as a split; those with `before` of zero or less are the future."""
+    """The split of which some lines are the history and the others the future."""
     shape, everybody = (len(customer), len(products)), len(customers)
     of_customer = csr_matrix((np.ones(len(customer)), (customer, np.arange(len(customer)))), (everybody, len(customer)))
 
-    def bought(chosen: np.ndarray) -> csr_matrix:
-        marked = csr_matrix((np.ones(chosen.sum()), (lines.order[chosen], lines.product[chosen])), shape)
-        marked.data[:] = 1.0  # however many lines
-        return marked
+    def marked(chosen: np.ndarray) -> csr_matrix:
+        """One where an order has a product, on however many lines."""
+        ones = csr_matrix((np.ones(chosen.sum()), (lines.order[chosen], lines.product[chosen])), shape)
+        ones.data[:] = 1.0
+        return ones
 
-    past = lines.before > 0
-    by_order = bought(past)
+    by_order = marked(past)
     before = of_customer @ by_order
-    recent = of_customer @ bought(past & (lines.before <= popularity_days * DAY))
-    after = (of_customer @ bought(~past)).sign()
+    recent = of_customer @ marked(past & (lines.before <= popularity_days * DAY))
+    after = (of_customer @ marked(~past)).sign()
+    at = (customer[lines.order[~past]], lines.product[~past])
+    spent = csr_matrix((lines.amount[~past].astype(float), at), after.shape) / CENTS
     known = before.getnnz(axis=1) > 0
     buyers = pd.DataFrame(
         {"recent": recent.getnnz(axis=0), "before": before.getnnz(axis=0), "product_id": products}
     )[before.getnnz(axis=0) + after.getnnz(axis=0) > 0]  # fmt: skip
     buyers = buyers.sort_values(["recent", "before", "product_id"], ascending=[False, False, True])
     columns = buyers.index.to_numpy()
-    history, future = (_sorted(matrix[known][:, columns]) for matrix in (before, after))
+    history, future, money = (_sorted(matrix[known][:, columns]) for matrix in (before, after, spent))
     accounting = pd.DataFrame(
         [
             _counts("history, before the cut", before),
@@ -323,7 +332,7 @@ def _divide(
         kept,
     )
     return Split(
-        cut, customers[known], products[columns], history, buyers["recent"].to_numpy(), future,
+        cut, customers[known], products[columns], history, buyers["recent"].to_numpy(), future, money,
         np.flatnonzero(future.getnnz(axis=1)), accounting, orders, holdout_days, popularity_days,
     )  # fmt: skip
 
