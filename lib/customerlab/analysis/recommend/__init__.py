@@ -4,7 +4,17 @@
 `ratings` predicts stars.
 """
 
-from customerlab.analysis.recommend.evaluate import TASKS, evaluate, leaders, recommend, summary
+from customerlab.analysis.recommend.evaluate import (
+    METRICS,
+    against,
+    beyond,
+    comparison,
+    evaluate,
+    found,
+    leaders,
+    recommend,
+    summary,
+)
 from customerlab.analysis.recommend.models import (
     EASE,
     TIFUKNN,
@@ -24,11 +34,13 @@ from customerlab.analysis.recommend.models import (
     SegmentPopularity,
     UserNeighbours,
 )
+from customerlab.analysis.recommend.rankings import TASKS, Rankings, rank
 from customerlab.analysis.recommend.ratings import predict_ratings
 from customerlab.analysis.recommend.split import Orders, Split, split_by_time, split_of, whole_log
 
 __all__ = [
     "EASE",
+    "METRICS",
     "TASKS",
     "TIFUKNN",
     "UPCF",
@@ -44,13 +56,19 @@ __all__ = [
     "PureSVD",
     "RP3beta",
     "Random",
+    "Rankings",
     "RepurchaseInterval",
     "SegmentPopularity",
     "Split",
     "UserNeighbours",
+    "against",
+    "beyond",
+    "comparison",
     "evaluate",
+    "found",
     "leaders",
     "predict_ratings",
+    "rank",
     "recommend",
     "split_by_time",
     "split_of",

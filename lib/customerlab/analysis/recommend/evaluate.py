@@ -1,65 +1,58 @@
-"""Models side by side on the same customers, the whole catalogue ranked, with intervals."""
+"""Models side by side on the same customers: what their lists find, what they are like, and how sure that is."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.recommend.metrics import at_k
+from customerlab.analysis.recommend.metrics import compare, intervals, paired, per_customer, popularity_gap
+from customerlab.analysis.recommend.metrics.table import RANKING, over_all
 from customerlab.analysis.recommend.models import Model, top
+from customerlab.analysis.recommend.rankings import BATCH, TASKS, Rankings, rank
 from customerlab.analysis.recommend.split import Split
 
-# all: any product; repeat: products the customer had bought; explore: products the customer had not
-TASKS = ("all", "repeat", "explore")
-METRICS = ("precision", "recall", "ndcg", "hit_rate")
-BATCH = 512  # customers ranked at once, which bounds memory
+METRICS = (*RANKING, "auc")
+BEYOND = (
+    "novelty", "diversity", "serendipity", "popularity", "miscalibration", "repeat_share", "recall_of_repeats",
+    "recall_of_discoveries", "revenue",
+)  # fmt: skip
 
 
-def evaluate(split: Split, models: list[Model], k: int = 10) -> pd.DataFrame:
-    """Fit every model on the history and rank the whole catalogue for every warm customer.
+def evaluate(split: Split, models: Sequence[Model], k: int = 10) -> pd.DataFrame:
+    """Fit the models, rank the catalogue, and judge the lists: `rank`, then `found`."""
+    return found(rank(split, models, k))
 
-    Parameters
-    ----------
-    split : Split
-    models : list of Model
-    k : int
-        The length of a list.
+
+def found(rankings: Rankings) -> pd.DataFrame:
+    """What the lists find, for every customer.
 
     Returns
     -------
     DataFrame
-        One row a model, task and customer: `model`, `task`, `customer_id`, `precision`, `recall`, `ndcg`, `hit_rate`.
-        In the tasks repeat and explore, only products of the kind are ranked, and customers who bought none of the
-        kind in the future are left out. A product without a history is never recommended: that it will be sold is
-        known from the future alone.
+        One row a model, task and customer: `model`, `task`, `customer_id` and `METRICS`, by their default definitions.
+        Customers who bought none of a task's kind in the future are left out of it.
     """
     parts = []
-    known = np.asarray(split.history.sum(axis=0)).ravel() > 0
-    for model in models:
-        model.fit(split)
-        for begin in range(0, len(split.warm), BATCH):
-            rows = split.warm[begin : begin + BATCH]
-            scores = model.scores(rows)
-            owned = split.history[rows].toarray() > 0
-            bought = split.future[rows].toarray() > 0
-            for task, kind in zip(TASKS, (np.ones_like(owned), owned, ~owned), strict=True):
-                relevant = bought & kind
-                some = relevant.any(axis=1)
-                ranked = top(scores[some], kind[some] & known, k)
-                hits = (ranked >= 0) & np.take_along_axis(relevant[some], np.maximum(ranked, 0), 1)
-                values = at_k(hits, relevant[some].sum(axis=1))
-                values.insert(0, "customer_id", split.customers[rows[some]].to_numpy())
-                values.insert(0, "task", task)
-                values.insert(0, "model", model.name)
-                parts.append(values)
+    for model, by_task in rankings.ranked.items():
+        for task in TASKS:
+            lists = rankings.lists(model, task)
+            some = lists.bought > 0
+            values = per_customer(type(lists)(by_task[task][some], lists.relevant[some]), RANKING)
+            values["auc"] = rankings.auc[model][task][some]
+            values.insert(0, "customer_id", rankings.customers[some].to_numpy())
+            values.insert(0, "task", task)
+            values.insert(0, "model", model)
+            parts.append(values)
     return pd.concat(parts, ignore_index=True)
 
 
 def summary(values: pd.DataFrame, seed: int, resamples: int = 1000) -> pd.DataFrame:
-    """Means over customers, with a bootstrap interval of nDCG.
+    """Means over customers, every one with a bootstrap interval.
 
     Parameters
     ----------
     values : DataFrame
-        As `evaluate` returns it.
+        As `found` returns it.
     seed : int
         Of the bootstrap.
     resamples : int
@@ -67,29 +60,107 @@ def summary(values: pd.DataFrame, seed: int, resamples: int = 1000) -> pd.DataFr
     Returns
     -------
     DataFrame
-        One row a task and model, in the order of `TASKS` and of the models: `task`, `model`, `customers`,
-        `precision`, `recall`, `ndcg`, `hit_rate`, and `ndcg_low`, `ndcg_high`, the 2.5 and 97.5 percentiles of the
-        mean over customers drawn with replacement.
+        One row a task and model, in the order of `TASKS` and of the models: `task`, `model`, `customers`, and of every
+        metric the mean, and with `_low` and `_high` behind its name the 2.5 and 97.5 percentiles of the mean over
+        customers drawn with replacement. All models of a task are drawn the same customers.
     """
-    rows = []
-    for (task, model), part in values.groupby(["task", "model"], sort=False):
-        part = part.sort_values("customer_id")
-        weights = np.random.default_rng(seed).multinomial(len(part), np.full(len(part), 1 / len(part)), resamples)
-        means = weights @ part["ndcg"].to_numpy() / len(part)
-        low, high = np.quantile(means, [0.025, 0.975])
-        rows.append(
-            {
-                "task": task,
-                "model": model,
-                "customers": len(part),
-                **part[list(METRICS)].mean(),
-                "ndcg_low": low,
-                "ndcg_high": high,
-            }
+    metrics = [name for name in values.columns if name not in ("model", "task", "customer_id")]
+    models = list(dict.fromkeys(values["model"]))
+    parts = []
+    for task in [task for task in TASKS if (values["task"] == task).any()]:
+        part = values[values["task"] == task]
+        table = part.pivot(index="customer_id", columns="model", values=metrics)
+        wide = _wide(intervals(table, seed, resamples=resamples), metrics).reindex(models)
+        wide.insert(0, "customers", part.groupby("model")["customer_id"].size().reindex(models))
+        wide.insert(0, "model", models)
+        wide.insert(0, "task", task)
+        parts.append(wide)
+    return pd.concat(parts, ignore_index=True)
+
+
+def beyond(
+    rankings: Rankings, seed: int, products: pd.DataFrame | None = None, *, resamples: int = 1000
+) -> pd.DataFrame:
+    """What lists of any products are like beyond what they find.
+
+    Parameters
+    ----------
+    rankings : Rankings
+    seed : int
+    products : DataFrame, optional
+        For diversity and calibration, see `Rankings.lists`.
+    resamples : int
+
+    Returns
+    -------
+    DataFrame
+        One row a model: `model`; the mean of each of `BEYOND` for which there is material, with `_low` and `_high` as
+        in `summary` (a customer without a value is left out of a mean); and of all lists together
+        `catalogue_coverage` and `gini` of the products that have a history, `user_coverage`, and `popularity_gap`.
+    """
+    parts, whole = [], []
+    for model in rankings.ranked:
+        lists = rankings.lists(model, "all", products)
+        names = [
+            name
+            for name in BEYOND
+            if (name != "diversity" or lists.vectors is not None)
+            and (name != "miscalibration" or lists.categories is not None)
+        ]
+        values = per_customer(lists, names)
+        values.insert(0, "customer_id", rankings.customers)
+        values.insert(0, "model", model)
+        parts.append(values)
+        known = int((lists.need("buyers") > 0).sum())
+        sold = type(lists)(lists.ranked, lists.relevant[:, :known])
+        whole.append(over_all(sold).to_dict() | {"popularity_gap": popularity_gap(lists)})
+    table = pd.concat(parts).pivot(index="customer_id", columns="model", values=names)
+    wide = _wide(intervals(table, seed, resamples=resamples), names).reindex(list(rankings.ranked))
+    return wide.join(pd.DataFrame(whole, index=wide.index)).rename_axis("model").reset_index()
+
+
+def comparison(values: pd.DataFrame, seed: int, *, task: str = "all", metric: str = "ndcg") -> pd.DataFrame:
+    """Every pair of models on the same customers: see `metrics.compare`, which this calls for one task and metric."""
+    return compare(paired(values[values["task"] == task], metric), seed)
+
+
+def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """The rows of a comparison that a baseline is in, turned so that it is always the other one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `comparison` returns it; its p-values stay those adjusted over all pairs.
+    baseline : str
+
+    Returns
+    -------
+    DataFrame
+        The same columns, by falling difference.
+
+    Raises
+    ------
+    ValueError
+        If no model has that name.
+
+    Examples
+    --------
+    >>> values = pd.DataFrame({"new": [0.4, 0.6, 0.5, 0.9], "old": [0.3, 0.5, 0.5, 0.6]})
+    >>> against(compare(values, seed=1), "new")[["model", "difference", "better", "worse"]].round(3).values.tolist()
+    [['old', -0.125, 0, 3]]
+    """
+    ahead, behind = table["other"] == baseline, table["model"] == baseline
+    if not (ahead | behind).any():
+        raise ValueError(
+            f"no model is called {baseline!r}; there are {', '.join(sorted({*table.model, *table.other}))}"
         )
-    table = pd.DataFrame(rows)
-    order = table["task"].map({task: place for place, task in enumerate(TASKS)})
-    return table.iloc[np.argsort(order, kind="stable")].reset_index(drop=True)
+    turned = table[behind].rename(
+        columns={"model": "other", "other": "model", "low": "high", "high": "low", "better": "worse", "worse": "better"}
+    )
+    for name in ("difference", "low", "high", "t"):
+        turned[name] = -turned[name]
+    both = pd.concat([table[ahead], turned[table.columns]])
+    return both.sort_values(["difference", "model"], ascending=[False, True], ignore_index=True)
 
 
 def leaders(scores: pd.Series) -> str:
@@ -129,3 +200,12 @@ def recommend(split: Split, model: Model, k: int = 10) -> pd.DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _wide(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Intervals by metric and model as one row a model: each metric's mean, low and high beside each other."""
+    columns: dict[str, pd.Series] = {}
+    for metric in metrics:
+        part = table.loc[metric]
+        columns |= {metric: part["mean"], f"{metric}_low": part["low"], f"{metric}_high": part["high"]}
+    return pd.DataFrame(columns)

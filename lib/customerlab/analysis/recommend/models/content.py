@@ -64,15 +64,8 @@ class Content:
         self.sold_ = split.products
         weights = split.history.astype(float)
         weights.data = np.log1p(weights.data)
-        self.profiles_ = csr_matrix(normalize(weights @ self._of(split.products)))
+        self.profiles_ = csr_matrix(normalize(weights @ self.vectors(split.products)))
         return self
-
-    def _of(self, products: pd.Index) -> csr_matrix:
-        """The vectors of some products, empty where one has no words."""
-        at = self.ids_.get_indexer(products)
-        found = np.flatnonzero(at >= 0)
-        pick = csr_matrix((np.ones(len(found)), (found, at[found])), shape=(len(products), len(self.ids_)))
-        return pick @ self.vectors_
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Cosines of the customers and the products of the split."""
@@ -80,4 +73,11 @@ class Content:
 
     def scores_of(self, rows: np.ndarray, products: pd.Index) -> np.ndarray:
         """Cosines of the customers and any products of the table, sold or not."""
-        return dense(self.profiles_[rows] @ self._of(products).T)
+        return dense(self.profiles_[rows] @ self.vectors(products).T)
+
+    def vectors(self, products: pd.Index) -> csr_matrix:
+        """The vectors of any products as rows, empty where one has no words."""
+        at = self.ids_.get_indexer(products)
+        found = np.flatnonzero(at >= 0)
+        pick = csr_matrix((np.ones(len(found)), (found, at[found])), shape=(len(products), len(self.ids_)))
+        return pick @ self.vectors_
