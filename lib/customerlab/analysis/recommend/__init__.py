@@ -4,6 +4,7 @@
 `ratings` predicts stars.
 """
 
+from customerlab.analysis.recommend.breakdown import bands, by_group, by_popularity, history_length
 from customerlab.analysis.recommend.evaluate import (
     METRICS,
     against,
@@ -34,9 +35,11 @@ from customerlab.analysis.recommend.models import (
     SegmentPopularity,
     UserNeighbours,
 )
+from customerlab.analysis.recommend.protocol import accounting, flattery, over_folds
 from customerlab.analysis.recommend.rankings import TASKS, Rankings, rank
 from customerlab.analysis.recommend.ratings import predict_ratings
 from customerlab.analysis.recommend.split import Orders, Split, split_by_time, split_of, whole_log
+from customerlab.analysis.recommend.tuning import Tuned, tune
 
 __all__ = [
     "EASE",
@@ -60,18 +63,27 @@ __all__ = [
     "RepurchaseInterval",
     "SegmentPopularity",
     "Split",
+    "Tuned",
     "UserNeighbours",
+    "accounting",
     "against",
+    "bands",
     "beyond",
+    "by_group",
+    "by_popularity",
     "comparison",
     "evaluate",
+    "flattery",
     "found",
+    "history_length",
     "leaders",
+    "over_folds",
     "predict_ratings",
     "rank",
     "recommend",
     "split_by_time",
     "split_of",
     "summary",
+    "tune",
     "whole_log",
 ]

@@ -94,8 +94,10 @@ def rank(split: Split, models: Sequence[Model], k: int = 10, *, progress: Progre
     Raises
     ------
     ValueError
-        If two models have one name, or a score is not a number.
+        If nobody is evaluated, two models have one name, or a score is not a number.
     """
+    if len(split.warm) == 0:
+        raise ValueError(f"nobody who bought before {split.cut:%Y-%m-%d} bought after it; there is nobody to evaluate")
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise ValueError(f"two models have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")

@@ -24,7 +24,7 @@ from customerlab.analysis.recommend.metrics.business import (
     revenue_share,
     user_coverage,
 )
-from customerlab.analysis.recommend.metrics.compare import compare, intervals, paired, smallest_online
+from customerlab.analysis.recommend.metrics.compare import compare, intervals, paired, pooled, smallest_online
 from customerlab.analysis.recommend.metrics.cut import at_k
 from customerlab.analysis.recommend.metrics.lists import Lists
 from customerlab.analysis.recommend.metrics.ranking import (
@@ -43,7 +43,7 @@ from customerlab.analysis.recommend.metrics.ties import auc, resolved
 __all__ = [
     "DEFINITIONS", "WHOLE", "Lists", "at_k", "auc", "average_precision", "catalogue_coverage", "compare", "definitions",
     "diversity", "exposure", "f1", "gini", "hit_rate", "intervals", "miscalibration", "ndcg", "novelty", "over_all",
-    "paired", "per_customer", "popularity", "popularity_gap", "precision", "r_precision", "recall",
+    "paired", "per_customer", "pooled", "popularity", "popularity_gap", "precision", "r_precision", "recall",
     "recall_of_discoveries", "recall_of_repeats", "reciprocal_rank", "repeat_share", "resolved", "revenue",
     "revenue_share", "serendipity", "smallest_online", "user_coverage",
 ]  # fmt: skip

@@ -75,6 +75,38 @@ def intervals(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.D
     return table.assign(**dict(zip(("low", "high"), _middle(means), strict=True)))
 
 
+def pooled(part: pd.DataFrame, whole: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.DataFrame:
+    """Ratios of sums over customers, Σ part / Σ whole, with 95 % bootstrap intervals as in `intervals`.
+
+    Parameters
+    ----------
+    part, whole : DataFrame of shape (customers, columns)
+        None below zero; the same index and columns.
+    seed : int
+    resamples : int
+
+    Returns
+    -------
+    DataFrame
+        By column: `part` and `whole` (the sums), `ratio`, `low`, `high`. NaN where the whole is zero.
+
+    Examples
+    --------
+    >>> found, bought = pd.DataFrame({"head": [2, 1]}), pd.DataFrame({"head": [4, 2]})
+    >>> pooled(found, bought, seed=1).to_dict("index")
+    {'head': {'part': 3, 'whole': 6, 'ratio': 0.5, 'low': 0.5, 'high': 0.5}}
+    """
+    part, whole = part.sort_index(), whole.sort_index()
+    # both as means over the same resamples, whose ratio is that of the sums
+    values = np.hstack([part.to_numpy(dtype=float), whole.to_numpy(dtype=float)])
+    drawn = _resampled(values, np.ones_like(values, dtype=bool), seed, resamples)
+    over = drawn[:, part.shape[1] :]
+    ratios = np.divide(drawn[:, : part.shape[1]], over, out=np.full(over.shape, np.nan), where=over > 0)
+    sums = pd.DataFrame({"part": part.sum(), "whole": whole.sum()})
+    sums["ratio"] = sums["part"] / sums["whole"].where(sums["whole"] > 0)
+    return sums.assign(**dict(zip(("low", "high"), _middle(ratios), strict=True)))
+
+
 def compare(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.DataFrame:
     """Every pair of models on the same customers.
 

@@ -1,0 +1,131 @@
+"""For whom and for what models work: by groups of customers, by the length of their history, by popularity."""
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.recommend.metrics import intervals, pooled
+from customerlab.analysis.recommend.rankings import Rankings
+from customerlab.analysis.recommend.split import Split
+
+LENGTHS = {"1": 1, "2": 2, "3 to 4": 4, "5 to 9": 9, "10 or more": np.inf}  # orders, up to
+BANDS = {"head": 0.5, "middle": 0.8, "tail": 1.0}  # shares of all pairs of a customer and a product, up to
+NEVER = "not sold before"
+
+
+def history_length(split: Split) -> pd.Series:
+    """In which class of `LENGTHS` the number of a customer's orders before the cut is, an ordered category.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> split = split_of([("ann", days, ["tea"]) for days in (9, 8, 7)] + [("bob", 3, ["tea"])])
+    >>> history_length(split).to_dict()
+    {'ann': '3 to 4', 'bob': '1'}
+    """
+    count = np.bincount(split.orders.customer, minlength=len(split.customers))
+    names = list(LENGTHS)
+    place = np.searchsorted(list(LENGTHS.values()), count)
+    return pd.Series(pd.Categorical(np.array(names)[place], names, ordered=True), split.customers, name="orders")
+
+
+def by_group(
+    values: pd.DataFrame, groups: pd.Series, seed: int, *, metric: str = "ndcg", resamples: int = 1000
+) -> pd.DataFrame:
+    """A metric by groups of customers.
+
+    Parameters
+    ----------
+    values : DataFrame
+        As `found` returns it.
+    groups : Series
+        By customer; a customer who is in none is left out. Groups are in the order of the categories where it is
+        categorical, else sorted.
+    seed : int
+        Of the bootstrap of the customers of each group.
+    metric : str
+    resamples : int
+
+    Returns
+    -------
+    DataFrame
+        One row a task, group and model: `task`, `group`, `model`, `customers`, `mean`, `low`, `high`. Groups without a
+        customer are left out; below some fifty customers the intervals are too short.
+
+    Examples
+    --------
+    >>> values = pd.DataFrame({"model": "m", "task": "all", "customer_id": ["1", "2", "3"], "ndcg": [0.5, 1.0, 0.0]})
+    >>> groups = pd.Series(["old", "new", "old"], ["1", "2", "3"])
+    >>> by_group(values, groups, 1)[["group", "customers", "mean"]].values.tolist()
+    [['new', 1, 1.0], ['old', 2, 0.25]]
+    """
+    groups = groups if isinstance(groups.dtype, pd.CategoricalDtype) else groups.astype("category")
+    of = groups.reindex(pd.Index(values["customer_id"]))
+    models = list(dict.fromkeys(values["model"]))
+    parts = []
+    for task in dict.fromkeys(values["task"]):
+        for group in groups.cat.categories:
+            part = values[(values["task"] == task) & (of == group).to_numpy()]
+            if len(part):
+                table = intervals(
+                    part.pivot(index="customer_id", columns="model", values=metric), seed, resamples=resamples
+                )
+                table = table.reindex(models).rename_axis("model").reset_index()
+                table.insert(0, "group", group)
+                table.insert(0, "task", task)
+                parts.append(table)
+    columns = ["task", "group", "model", "customers", "mean", "low", "high"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def bands(split: Split) -> pd.Series:
+    """The popularity of each product, as a band of `BANDS`.
+
+    Products by falling number of customers who bought them before the cut: the head are those that make up the first
+    half of all pairs of a customer and a product, the middle those up to 80 %, the tail the rest. Equal products are in
+    one band, the one that the first of them begins in.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> orders = [("a", 9, ["x", "y"]), ("b", 9, ["x", "y"]), ("c", 9, ["x", "z"]), ("a", -1, ["new"])]
+    >>> bands(split_of(orders)).to_dict()
+    {'x': 'head', 'y': 'middle', 'z': 'tail', 'new': 'not sold before'}
+    """
+    buyers = split.history.getnnz(axis=0)
+    falling = np.sort(buyers)[::-1]
+    # the share of pairs of the products that are bought by more customers than this one
+    above = np.concatenate([[0], falling.cumsum()])[np.searchsorted(-falling, -buyers)] / max(buyers.sum(), 1)
+    names = [*BANDS, NEVER]
+    place = np.minimum(np.searchsorted(list(BANDS.values()), above, side="right"), len(BANDS) - 1)
+    place = np.where(buyers > 0, place, len(BANDS))
+    return pd.Series(pd.Categorical(np.array(names)[place], names, ordered=True), split.products, name="band")
+
+
+def by_popularity(rankings: Rankings, seed: int, *, task: str = "all", resamples: int = 1000) -> pd.DataFrame:
+    """How much of what was bought is found, by the popularity of the product.
+
+    Returns
+    -------
+    DataFrame
+        One row a model and band, bands of which nothing was bought left out: `model`, `band`, `products`, `bought`
+        (pairs of a customer and a product in the future), `found` (of these on the lists), `recall` with `low` and
+        `high` (bootstrap of customers), `listed` (places on lists that go to the band, as a share).
+    """
+    band = bands(rankings.split)
+    inside = np.array([band == name for name in band.cat.categories], dtype=float).T
+    rows = []
+    for model in rankings.ranked:
+        lists = rankings.lists(model, task)
+        hits = lists.incidence.multiply(lists.relevant.sign())
+        found, bought = (
+            pd.DataFrame(np.asarray(part @ inside), rankings.customers, band.cat.categories)
+            for part in (hits, lists.relevant.sign())
+        )
+        table = pooled(found, bought, seed, resamples=resamples).reset_index(names="band")
+        places = lists.incidence.sum(axis=0) @ inside
+        table.insert(0, "model", model)
+        table.insert(2, "products", inside.sum(axis=0).astype(int))
+        rows.append(table.assign(listed=np.asarray(places).ravel() / max(places.sum(), 1)))
+    table = pd.concat(rows, ignore_index=True).rename(columns={"part": "found", "whole": "bought", "ratio": "recall"})
+    columns = ["model", "band", "products", "bought", "found", "recall", "low", "high", "listed"]
+    return table.loc[table["bought"] > 0, columns].reset_index(drop=True)

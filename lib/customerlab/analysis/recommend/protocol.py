@@ -1,0 +1,161 @@
+"""The protocol: who is there at every step of every fold, how models do from month to month, and other splits."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.recommend.evaluate import found, summary
+from customerlab.analysis.recommend.models import Model
+from customerlab.analysis.recommend.rankings import LOG, Progress, rank
+from customerlab.analysis.recommend.split import DAY, Lines, Split
+
+
+def accounting(folds: Sequence[Split]) -> pd.DataFrame:
+    """Customers, products and pairs that are kept and dropped at every step of every fold.
+
+    Parameters
+    ----------
+    folds : sequence of Split
+        As `Split.folds` returns them.
+
+    Returns
+    -------
+    DataFrame
+        One row a fold and step: `fold` (from 1; the last is the test), `cut`, `what`, `customers`, `products`, `pairs`.
+        The future is what is dropped for want of a customer's history and what is evaluated; this is again what can
+        not be found for want of the product's history, what is to be found again, and what is to be discovered.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> split = split_of([("ann", 9, ["tea"]), ("ann", -1, ["tea", "jam"]), ("bob", -1, ["tea"])])
+    >>> accounting([split]).set_index("what")["pairs"].to_dict()  # doctest: +NORMALIZE_WHITESPACE
+    {'history, before the cut': 1, 'future, from the cut on': 3, 'dropped: customers without a history': 1,
+     'evaluated': 2, 'of these not to be found: products without a history': 1, 'of these repeats': 1,
+     'of these discoveries': 0}
+    """
+    parts = []
+    for number, fold in enumerate(folds, 1):
+        again = fold.future.multiply(fold.history.sign()).tocsr()
+        new = (fold.future - again).tocsr()[:, fold.history.getnnz(axis=0) > 0]
+        rows = [
+            {"what": f"of these {what}", "customers": kind.getnnz(axis=1).astype(bool).sum(),
+             "products": kind.getnnz(axis=0).astype(bool).sum(), "pairs": kind.nnz}
+            for what, kind in (("repeats", again), ("discoveries", new))
+        ]  # fmt: skip
+        part = pd.concat([fold.accounting, pd.DataFrame(rows)], ignore_index=True)
+        part.insert(0, "cut", fold.cut)
+        part.insert(0, "fold", number)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def over_folds(
+    folds: Sequence[Split], models: Sequence[Model], seed: int, k: int = 10, *, progress: Progress = LOG.info
+) -> pd.DataFrame:
+    """How models do, and in which order, from fold to fold; each learns again from the history of each fold.
+
+    Parameters
+    ----------
+    folds : sequence of Split
+    models : sequence of Model
+        They are left fitted on the last fold.
+    seed : int
+        Of the bootstrap.
+    k : int
+    progress : function of a text
+
+    Returns
+    -------
+    DataFrame
+        One row a fold, task and model: `fold`, `cut`, the columns of `summary`, and `place`, that of the model by nDCG
+        among all (equal ones share the better place).
+    """
+    parts = []
+    for number, fold in enumerate(folds, 1):
+        part = summary(found(rank(fold, models, k, progress=progress)), seed)
+        part.insert(0, "cut", fold.cut)
+        part.insert(0, "fold", number)
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    places = table.assign(ndcg=table["ndcg"].round(12)).groupby(["fold", "task"])["ndcg"]
+    return table.assign(place=places.rank(ascending=False, method="min").astype(int))
+
+
+def flattery(
+    whole: Split, models: Sequence[Model], holdout_days: int, seed: int, k: int = 10, *, progress: Progress = LOG.info
+) -> pd.DataFrame:
+    """What other splits than one in time make of the same models. Never to be reported as results.
+
+    All splits have the same products, those with a history before the cut, and judge the same customers, those whom
+    the split in time evaluates (as far as they have a history left), by the same metrics:
+
+    - last order of each customer: the customers' last orders are held out, whenever they were;
+    - random purchases: of each customer as many products of orders are held out by chance as lie behind the cut;
+    - random pairs: of each customer as many products as were bought behind the cut, with all purchases of them.
+      Nothing is left to be found again, so that only the task explore can be compared.
+
+    Parameters
+    ----------
+    whole : Split
+        As `whole_log` returns it.
+    models : sequence of Model
+    holdout_days : int
+        The length of the future of the split in time.
+    seed : int
+        Of chance, and of the bootstrap.
+    k : int
+    progress : function of a text
+
+    Returns
+    -------
+    DataFrame
+        One row a split, task and model: `split` (time first), the columns of `summary`, and `times`, nDCG divided by
+        that of the split in time (NaN where that is zero or missing).
+    """
+    every, owner, length = whole.orders.lines, whole.orders.customer, holdout_days * DAY
+    sold = np.bincount(every.product[every.before > length], minlength=len(whole.products)) > 0
+    lines = _some(every, sold[every.product])
+    before = lines.before > length
+    moved = replace(lines, before=lines.before - length)
+    cut = whole.cut - pd.Timedelta(days=holdout_days)
+    splits = {"time": whole.divided(moved, before, cut, holdout_days)}
+    for way, past in _ways(lines, owner, before, np.random.default_rng(seed)).items():
+        splits[way] = whole.divided(lines, past, whole.cut, holdout_days)
+    judged = splits["time"].customers[splits["time"].warm]
+    parts = []
+    for way, split in splits.items():
+        progress(f"split by {way}")
+        same = replace(split, warm=split.warm[split.customers[split.warm].isin(judged)])
+        part = summary(found(rank(same, models, k, progress=progress)), seed)
+        part.insert(0, "split", way)
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    honest = table[table["split"] == "time"].set_index(["task", "model"])["ndcg"].replace(0, np.nan)
+    return table.assign(times=table["ndcg"] / honest.reindex(pd.MultiIndex.from_frame(table[["task", "model"]])).array)
+
+
+def _some(lines: Lines, kept: np.ndarray) -> Lines:
+    return Lines(lines.order[kept], lines.product[kept], lines.before[kept], lines.amount[kept])
+
+
+def _ways(lines: Lines, owner: np.ndarray, before: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Which lines are learned from; `before` are those of the split in time."""
+    customer = owner[lines.order]
+    last = np.zeros(owner.max(initial=-1) + 1, dtype=int)
+    np.maximum.at(last, customer, lines.order)  # the orders of a customer are numbered from the oldest to the latest
+    learned = {"last order of each customer": lines.order != last[customer]}
+    for way, of in (("random purchases", lines.order), ("random pairs", customer)):
+        key = of.astype("int64") * (lines.product.max(initial=0) + 1) + lines.product
+        _, first, unit = np.unique(key, return_index=True, return_inverse=True)
+        whose = customer[first]
+        behind = np.zeros(len(first), dtype=bool)
+        behind[unit[~before]] = True
+        # of each customer, as many as lie behind the cut: the first of them in random order
+        drawn = np.lexsort((rng.random(len(first)), whose))
+        place = np.empty(len(first), dtype=int)
+        place[drawn] = np.arange(len(first)) - np.searchsorted(whose[drawn], whose[drawn])
+        learned[way] = (place >= np.bincount(whose[behind], minlength=len(last))[whose])[unit]
+    return learned

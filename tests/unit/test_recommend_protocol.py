@@ -1,0 +1,208 @@
+"""Folds, other splits, tuning and breakdowns: what each may see, and that parts add up to the whole."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customerlab.analysis import recommend
+
+
+def orders_of(seed, customers=25, products=18):
+    """Four months of orders before the cut and one after it; some products are sold in the last month alone."""
+    rng = np.random.default_rng(seed)
+    return [
+        (
+            f"c{rng.integers(customers):02d}",
+            float(days),
+            [f"p{p:02d}" for p in rng.choice(products + (2 if days < 0 else 0), rng.integers(1, 5), replace=False)],
+        )
+        for days in np.r_[rng.uniform(0.1, 118, 200), rng.uniform(-27.9, 0, 50)]
+    ]
+
+
+@pytest.fixture(scope="module")
+def split():
+    return recommend.split_of(orders_of(1))
+
+
+class Recorder:
+    """Keeps the splits that it is fitted on, and recommends what is popular."""
+
+    def __init__(self, name="recorder"):
+        self.name, self.seen = name, []
+
+    def fit(self, split):
+        self.seen.append(split)
+        return self
+
+    def scores(self, rows):
+        return np.zeros((len(rows), len(self.seen[-1].products)))
+
+
+def test_every_step_of_every_fold_is_accounted_for(split):
+    table = recommend.accounting(split.folds(3))
+    assert table.groupby("fold")["cut"].first().is_monotonic_increasing and table["fold"].max() == 3
+    for _, part in table.groupby("fold"):
+        pairs = part.set_index("what")["pairs"]
+        assert pairs["future, from the cut on"] == pairs["dropped: customers without a history"] + pairs["evaluated"]
+        assert pairs["evaluated"] == pairs[pairs.index.str.startswith("of these")].sum()
+        assert (pairs[pairs.index.str.startswith("of these ")] >= 0).all()
+    last = table[table["fold"] == 3].set_index("what")
+    again = (split.future.toarray() > 0) & (split.history.toarray() > 0)
+    assert last.loc["of these repeats", ["customers", "products", "pairs"]].tolist() == [
+        again.any(axis=1).sum(), again.any(axis=0).sum(), again.sum(),
+    ]  # fmt: skip
+
+
+def test_models_learn_again_in_each_fold_and_the_last_is_the_test(split):
+    recorder = Recorder()
+    table = recommend.over_folds(split.folds(3), [recommend.PersonalFrequency(), recorder], 3, 5)
+    assert [seen.cut for seen in recorder.seen] == sorted(set(table["cut"])) and recorder.seen[-1] is split
+    alone = recommend.summary(recommend.evaluate(split, [recommend.PersonalFrequency(), Recorder()], 5), 3)
+    last = table[table["fold"] == 3].reset_index(drop=True)
+    pd.testing.assert_frame_equal(last[alone.columns], alone)
+    for _, part in table.groupby(["fold", "task"]):
+        assert part.sort_values("ndcg")["place"].is_monotonic_decreasing and part["place"].min() == 1
+
+
+def whole_of(orders):
+    """The whole log of some orders as history, counted back from the end of the last of them."""
+    split = recommend.split_of([(customer, days + 28, products) for customer, days, products in orders])
+    assert len(split.warm) == 0
+    return split
+
+
+def test_other_splits_hold_out_what_they_say():
+    orders = orders_of(4)
+    whole, recorder = whole_of(orders), Recorder()
+    table = recommend.flattery(whole, [recorder], 28, 5, 5)
+    time, last, purchases, pairs = recorder.seen
+    split = recommend.split_of(orders)
+    new = split.products[split.history.getnnz(axis=0) == 0]
+    assert len(new) and all(not seen.products.isin(new).any() for seen in recorder.seen), "the same products"
+    without = recommend.split_of([(c, d, [p for p in ps if p not in new]) for c, d, ps in orders])
+    assert (time.history != without.history).nnz == 0 and (time.future != without.future).nnz == 0
+    honest = recommend.summary(recommend.evaluate(without, [Recorder()], 5), 5)
+    pd.testing.assert_frame_equal(table[table["split"] == "time"][honest.columns], honest)
+    # the last order of each customer, whenever it was
+    ends = {}
+    for customer, _, products in sorted(orders, key=lambda order: -order[1]):
+        if kept := {p for p in products if p not in new}:
+            ends[customer] = kept
+    found = pd.DataFrame(last.future.toarray() > 0, last.customers, last.products)
+    assert {c: set(found.columns[row]) for c, row in zip(found.index, found.to_numpy(), strict=True)} == {
+        c: ends[c] for c in found.index
+    }
+    for customer in purchases.customers:
+        own = purchases.orders.customer == purchases.customers.get_loc(customer)
+        before = sum(len(set(ps) - set(new)) for c, d, ps in orders if c == customer and d > 0)
+        assert purchases.orders.products[own].nnz == before, "as many are left as lie before the cut"
+    assert pairs.history.sign().multiply(pairs.future).nnz == 0, "nothing is left to be found again"
+    sizes = pd.Series(time.future.getnnz(axis=1), time.customers)
+    assert (sizes[pairs.customers[pairs.warm]] == pairs.future.getnnz(axis=1)[pairs.warm]).all(), "as many to be found"
+    judged = set(time.customers[time.warm])
+    assert all(set(seen.customers[seen.warm]) <= judged for seen in recorder.seen)
+    assert "repeat" not in set(table.loc[table["split"] == "random pairs", "task"])
+
+
+def test_a_split_at_random_flatters_where_tastes_move():
+    """Everybody buys the same products for a month, and in the next month others that are not new to the shop."""
+    rng = np.random.default_rng(0)
+    orders = [
+        (f"c{c}", float(28 * (4 - month) - rng.uniform(0, 27) - 0.5), [f"p{(c + 4 * month) % 20}"])
+        for c in range(40)
+        for month in range(5)
+        for _ in range(3)
+    ]
+    table = recommend.flattery(whole_of(orders), [recommend.PersonalFrequency()], 28, 1, 5)
+    table = table[table["task"] == "all"].set_index("split")
+    assert table.loc["time", "recall_high"] < 0.3 and table.loc["random purchases", "recall_low"] > 0.85
+
+
+def test_tuning_finds_a_planted_value_and_never_sees_the_test():
+    rng = np.random.default_rng(3)
+    # habits change every month: only the latest count
+    orders = [
+        (f"c{c:02d}", month * 28 + rng.uniform(0.1, 27.9), [f"p{p:02d}" for p in (7 * c + 5 * (month // 2)) % 30 + np.arange(2)])
+        for c in range(60)
+        for month in range(-1, 6)
+        for _ in range(2)
+    ]  # fmt: skip
+    split = recommend.split_of(orders)
+    grid = {"half_life": [3650.0, 90.0, 7.0]}
+    tuned = recommend.tune(split, recommend.DecayedFrequency, grid, 1, k=2, windows=1, rule="best")
+    assert tuned.parameters == {"half_life": 7.0} and tuned.model.half_life == 7.0
+    assert tuned.table["chosen"].tolist() == [False, False, True] and tuned.table["difference"].iloc[-1] == 0
+    other = [(c, d, ["p99"] if d < 0 else p) for c, d, p in orders]
+    again = recommend.tune(recommend.split_of(other), recommend.DecayedFrequency, grid, 1, k=2, windows=1, rule="best")
+    pd.testing.assert_frame_equal(again.table, tuned.table)
+    fold = split.earlier(28)
+    values = recommend.evaluate(fold, [recommend.DecayedFrequency(90.0)], 2).query("task == 'all'")
+    assert tuned.table["ndcg"].iloc[1] == pytest.approx(values["ndcg"].mean())
+
+
+def test_of_trials_within_one_standard_error_the_first_is_chosen(split):
+    grid = {"half_life": [100.0, 101.0, 1.0]}
+    texts = ["half_life=100.0", "half_life=101.0", "half_life=1.0"]
+    told = []
+    tuned = recommend.tune(split, recommend.DecayedFrequency, grid, 1, k=5, windows=2, progress=told.append)
+    table = tuned.table
+    assert table["parameters"].tolist() == texts and sum("trial" in line for line in told) == 3
+    best = table["ndcg"].idxmax()
+    within = table["ndcg"] >= table["ndcg"].max() - table["error"]
+    assert table["error"][best] == 0 and table["chosen"].tolist().index(True) == within.tolist().index(True)
+
+
+def test_a_budget_draws_from_a_larger_grid(split):
+    grid = {"half_life": [float(n) for n in range(1, 30)]}
+    one = recommend.tune(split, recommend.DecayedPopularity, grid, 1, trials=4)
+    assert len(one.table) == 4 and one.table["parameters"].iloc[0] == "half_life=1.0"
+    numbers = [float(text.split("=")[1]) for text in one.table["parameters"]]
+    assert numbers == sorted(set(numbers)), "in the order of the grid, each once"
+    pd.testing.assert_frame_equal(
+        one.table, recommend.tune(split, recommend.DecayedPopularity, grid, 1, trials=4).table
+    )
+    for wrong in ({"trials": 0}, {"windows": 0}):
+        with pytest.raises(ValueError, match="at least one of each"):
+            recommend.tune(split, recommend.DecayedPopularity, grid, 1, **wrong)
+    with pytest.raises(ValueError, match="the grid has no point"):
+        recommend.tune(split, recommend.DecayedPopularity, {"half_life": []}, 1)
+    with pytest.raises(ValueError, match="there is no rule 'worst'"):
+        recommend.tune(split, recommend.DecayedPopularity, grid, 1, rule="worst")
+
+
+def test_groups_add_up_to_the_whole(split):
+    values = recommend.evaluate(split, [recommend.PersonalFrequency(), recommend.Popularity()], 5)
+    length = recommend.history_length(split)
+    count = pd.Series(split.orders.customer).value_counts().sort_index()
+    for name, (low, high) in {"1": (1, 1), "2": (2, 2), "3 to 4": (3, 4), "5 to 9": (5, 9)}.items():
+        assert (length == name).tolist() == count.between(low, high).tolist()
+    table = recommend.by_group(values, length, 1)
+    assert table["model"].tolist()[:2] == ["personal frequency", "popularity"]
+    assert list(dict.fromkeys(table["group"])) == [
+        name for name in length.cat.categories if (table["group"] == name).any()
+    ]
+    means = values.groupby(["task", "model"])["ndcg"].mean()
+    for (task, model), part in table.groupby(["task", "model"]):
+        assert (part["mean"] * part["customers"]).sum() / part["customers"].sum() == pytest.approx(means[task, model])
+        assert ((part["low"] <= part["mean"]) & (part["mean"] <= part["high"])).all()
+    nobody = recommend.by_group(values, pd.Series(["x"], ["a stranger"]), 1)
+    assert len(nobody) == 0 and list(nobody.columns) == list(table.columns)
+
+
+def test_bands_add_up_to_all_that_is_found(split):
+    ranked = recommend.rank(split, [recommend.PersonalFrequency(), recommend.Popularity()], 5)
+    band = recommend.bands(split)
+    buyers = pd.Series(split.history.getnnz(axis=0), split.products)
+    assert (buyers.groupby(buyers).transform(lambda same: band[same.index].nunique()) == 1).all()
+    assert buyers[band == "head"].sum() >= 0.5 * buyers.sum() > buyers[buyers > buyers[band == "head"].min()].sum()
+    assert buyers[band == "tail"].sum() <= 0.2 * buyers.sum() and set(band[buyers == 0]) == {"not sold before"}
+    table = recommend.by_popularity(ranked, 1)
+    for model, part in table.groupby("model"):
+        lists = ranked.lists(model)
+        assert part["found"].sum() == lists.hits.sum() and part["bought"].sum() == lists.relevant.nnz
+        assert part["listed"].sum() == pytest.approx(1)
+        new = part.set_index("band").loc["not sold before"]
+        assert new["found"] == new["listed"] == 0 < new["bought"]
+    row = table[table["bought"] > 0].iloc[0]
+    assert row["recall"] == row["found"] / row["bought"] and row["low"] <= row["recall"] <= row["high"]
