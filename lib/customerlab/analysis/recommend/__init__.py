@@ -16,6 +16,7 @@ from customerlab.analysis.recommend.evaluate import (
     recommend,
     summary,
 )
+from customerlab.analysis.recommend.explain import explained
 from customerlab.analysis.recommend.models import (
     EASE,
     TIFUKNN,
@@ -73,6 +74,7 @@ __all__ = [
     "by_popularity",
     "comparison",
     "evaluate",
+    "explained",
     "flattery",
     "found",
     "history_length",
