@@ -1,0 +1,140 @@
+"""Models against each other: what they find, how sure the differences are, and what popularity has to do with it."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from customerlab.figures.style import BLUE, GREY, RED, Picture, canvas, styled
+
+ROW = 0.22  # inches a model
+
+
+def interval(axis: Any, value: float, place: float, low: float, high: float, color: str, **look: Any) -> None:
+    """A mark with its interval, lying."""
+    axis.plot([low, high], [place, place], color=color, linewidth=1.4, solid_capstyle="butt", zorder=2)
+    axis.plot(value, place, color=color, linestyle="none", **({"marker": "o", "markersize": 5, "zorder": 3} | look))
+
+
+@styled
+def ndcg(summary: pd.DataFrame, k: int) -> Picture:
+    """nDCG with its interval, one panel a task; models by falling nDCG in the first, in the same order in all.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `analysis.recommend.summary` returns it.
+    k : int
+    """
+    tasks = list(dict.fromkeys(summary["task"]))
+    first = summary[summary["task"] == tasks[0]].sort_values("ndcg", ascending=False, kind="stable")
+    models = first["model"].tolist()
+    figure, axes = canvas(height=1.1 + ROW * len(models), columns=len(tasks), sharey=True, squeeze=False)
+    said = []
+    for axis, task in zip(axes[0], tasks, strict=True):
+        part = summary[summary["task"] == task].set_index("model").reindex(models)
+        best = part["ndcg"].max()
+        for place, row in enumerate(part.itertuples()):
+            color = RED if np.isclose(row.ndcg, best, rtol=0, atol=1e-9) else BLUE
+            interval(axis, row.ndcg, place, row.ndcg_low, row.ndcg_high, color)
+            axis.annotate(
+                f"{row.ndcg:.3f}", (1.0, place), xycoords=("axes fraction", "data"), xytext=(-1, 0),
+                textcoords="offset points", ha="right", va="center", fontsize=8, color=color,
+            )  # fmt: skip
+        axis.set_yticks(np.arange(len(models)), models, fontsize=8.5)
+        axis.set_ylim(len(models) - 0.4, -0.6)
+        axis.set_xlim(0, 1.32 * max(part["ndcg_high"].max(), 0.01))
+        axis.set_title(f"{task}\n{part['customers'].max():,.0f} customers", fontsize=9.5)
+        axis.xaxis.set_major_locator(MaxNLocator(4))
+        axis.set_xlabel(f"nDCG@{k}")
+        said.append(f"{task}: " + ", ".join(f"{row.Index} {row.ndcg:.3f}" for row in part.itertuples()))
+    return Picture(figure, f"Dot plots of nDCG at {k} with 95 % intervals, one panel a task. {'; '.join(said)}.")
+
+
+@styled
+def differences(table: pd.DataFrame, k: int, *, metric: str = "nDCG") -> Picture:
+    """Differences to a baseline on the same customers; full marks are those that remain after Holm's adjustment.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `analysis.recommend.against` returns it.
+    k : int
+    metric : str
+    """
+    baseline, online = table["other"].iloc[0], table["online"].median()
+    figure, axis = canvas(height=1.1 + ROW * len(table))
+    axis.axvspan(-online, online, color="#EEEEEE", zorder=0)
+    axis.axvline(0, color=GREY, linewidth=1)
+    said = []
+    for place, (_, row) in enumerate(table.iterrows()):
+        sure = row["p_holm"] < 0.05
+        color = (BLUE if row["difference"] > 0 else RED) if sure else GREY
+        interval(
+            axis, row["difference"], place, row["low"], row["high"], color, markerfacecolor=color if sure else "white"
+        )
+        axis.annotate(
+            f"{row['difference']:+.3f}", (1.0, place), xycoords=("axes fraction", "data"), xytext=(2, 0),
+            textcoords="offset points", va="center", fontsize=8, color=color, annotation_clip=False,
+        )  # fmt: skip
+        said.append(f"{row['model']} {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})")
+    axis.set_yticks(np.arange(len(table)), table["model"], fontsize=8.5)
+    axis.set_ylim(len(table) - 0.4, -0.6)
+    axis.set_xlabel(
+        f"{metric}@{k} minus that of {baseline}, {table['customers'].iloc[0]:,} customers\n"
+        f"full marks: p < 0.05 after Holm's adjustment\n"
+        f"grey band: ±{online:.3f}, too small for an experiment with these customers"
+    )
+    return Picture(
+        figure,
+        f"Differences of {metric} at {k} to {baseline} with 95 % intervals: {'; '.join(said)}. An experiment with these "
+        f"customers would detect {online:.3f} and more.",
+    )
+
+
+@styled
+def popularity_and_accuracy(summary: pd.DataFrame, beyond: pd.DataFrame, k: int, *, task: str = "all") -> Picture:
+    """nDCG over how much more popular the lists are than what the customers had bought.
+
+    Parameters
+    ----------
+    summary, beyond : DataFrame
+        As the functions of these names of `analysis.recommend` return them, of the same models.
+    k : int
+    task : str
+    """
+    found = summary[summary["task"] == task].set_index("model")
+    table = beyond.set_index("model").join(found[["ndcg"]]).sort_values("ndcg", kind="stable")
+    figure, axis = canvas(height=max(3.4, 0.8 + 0.17 * len(table)))
+    axis.axvline(0, color=GREY, linewidth=1)
+    axis.plot(table["popularity"], table["ndcg"], linestyle="none", marker="o", markersize=5, color=BLUE, zorder=3)
+    top = 1.05 * max(table["ndcg"].max(), 0.01)
+    axis.set_ylim(0, top)
+    places = spread(table["ndcg"].to_numpy() / top, gap=min(0.95 / max(len(table), 1), 0.05))
+    for (name, row), place in zip(table.iterrows(), places, strict=True):
+        axis.annotate(
+            name, (row["popularity"], row["ndcg"]), xytext=(1.04, place), textcoords="axes fraction", fontsize=8,
+            va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3, "relpos": (0, 0.5)},
+        )  # fmt: skip
+    axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
+    axis.set_xlabel("mean popularity of the list, against that of the customer's history")
+    axis.set_ylabel(f"nDCG@{k}, {task}")
+    said = ", ".join(f"{name} {row.popularity:+.0%} and {row.ndcg:.3f}" for name, row in table[::-1].iterrows())
+    return Picture(figure, f"Popularity of the lists against that of the histories, and nDCG at {k}: {said}.")
+
+
+def spread(wanted: np.ndarray, gap: float) -> np.ndarray:
+    """Places from 0 to 1 near the wanted ones (rising), none closer than a gap.
+
+    Examples
+    --------
+    >>> spread(np.array([0.1, 0.1, 0.9]), 0.2).round(2).tolist()
+    [0.1, 0.3, 0.9]
+    """
+    steps = np.arange(len(wanted)) * gap
+    up = np.maximum.accumulate(wanted - steps) + steps
+    back = 1.0 - steps[::-1]  # where the last is at the top
+    return np.minimum(up, back)
