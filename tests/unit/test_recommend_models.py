@@ -61,10 +61,13 @@ MODELS = {
     "RP3beta": lambda: R.RP3beta(0.8, 0.5, 100),
     "EASE": lambda: R.EASE(3.0),
     "PureSVD": lambda: R.PureSVD(4),
+    "ALS": lambda: R.ALS(4, 0.5, 1.5, 3),
+    "BPR": lambda: R.BPR(4),
     "content": lambda: R.Content(names_of(PRODUCTS)),
     "blend": lambda: R.Blend([R.PersonalFrequency(), R.UPCF(), R.Popularity()], [1.0, 0.5, 0.01]),
 }
 every_model = pytest.mark.parametrize("name", MODELS)
+DRAWN = ("random", "BPR")  # by draws that are another product's under another name
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +283,43 @@ def test_directions_that_are_equally_strong_are_taken_together_or_not_at_all():
     assert scored(pairs, R.PureSVD(4)) == pytest.approx(pairs.history.toarray())
 
 
+def test_als_solves_for_customers_and_products_in_turn(split):
+    have, weight = owned(split).astype(float), np.where(owned(split), 1.5 * split.history.toarray(), 1.0)
+
+    def solved(bought, weights, other):
+        return [
+            np.linalg.solve((other.T * w) @ other + 0.5 * np.eye(4), (other.T * w) @ p)
+            for p, w in zip(bought, weights, strict=True)
+        ]
+
+    _, _, directions = np.linalg.svd(have, full_matrices=False)
+    products = directions[:4].T
+    for _ in range(3):
+        customers = np.array(solved(have, weight, products))
+        products = np.array(solved(have.T, weight.T, customers))
+    assert scored(split, R.ALS(4, 0.5, 1.5, 3)) == pytest.approx(customers @ products.T, rel=1e-6, abs=1e-8)
+
+
+def test_bpr_finds_two_crowds():
+    """Two halves of a shop that buy nothing of each other's: what fits is put before what does not."""
+    rng = np.random.default_rng(4)
+    orders = [
+        (f"{crowd}{n:02d}", 3, [f"{crowd}{p}" for p in rng.choice(12, 4, replace=False)])
+        for crowd in "ab"
+        for n in range(60)
+    ]
+    split = R.split_of(orders)
+    own = split.customers.str[0].to_numpy()[:, None] == split.products.str[0].to_numpy()
+    scores, new = scored(split, R.BPR(8, iterations=100)), ~owned(split)
+    fits, not_fits = (np.where(kind & new, scores, np.nan) for kind in (own, ~own))
+    ahead = [
+        (f[:, None] > n).sum() / (np.isfinite(f).sum() * np.isfinite(n).sum())
+        for f, n in zip(fits, not_fits, strict=True)
+    ]
+    assert np.mean(ahead) > 0.9
+    assert (scores != scored(split, R.BPR(8, iterations=100, seed=8))).any()
+
+
 def test_content_is_the_cosine_of_what_was_bought(split):
     names = names_of(PRODUCTS)
     vectors = {}
@@ -352,7 +392,7 @@ def test_products_of_the_future_change_nothing(name, split):
     assert (scored(other, MODELS[name]())[:, :14] == scored(split, MODELS[name]())).all()
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("random", "content")])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in (*DRAWN, "content")])
 def test_names_of_products_and_customers_mean_nothing(name, split):
     others = dict(zip(PRODUCTS, np.random.default_rng(2).permutation([f"q{n}" for n in range(14)]), strict=True))
     renamed = R.split_of([(c, d, [others[p] for p in products]) for c, d, products in orders_of()])
@@ -361,7 +401,7 @@ def test_names_of_products_and_customers_mean_nothing(name, split):
     assert two.to_numpy() == pytest.approx(one.to_numpy(), abs=2e-10)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "random"])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in DRAWN])
 def test_equal_products_have_equal_scores(name):
     """Whatever has p00 has p14 as well."""
     doubled = R.split_of([(c, d, [*p, "p14"] if "p00" in p else p) for c, d, p in orders_of()])
@@ -405,7 +445,7 @@ def test_odd_shops(name, orders):
     split = R.split_of(orders)
     scores = scored(split, MODELS[name]())
     assert scores.shape == split.history.shape and np.isfinite(scores).all()
-    if name not in ("random", "content"):
+    if name not in (*DRAWN, "content"):
         assert (scores == scores[:, :1]).all(), "nothing tells the products apart"
     lists = R.recommend(split, MODELS[name]().fit(split), 20)
     assert len(lists) == scores.size, "a list ends where the catalogue does"

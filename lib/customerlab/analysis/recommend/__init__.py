@@ -18,6 +18,8 @@ from customerlab.analysis.recommend.evaluate import (
 )
 from customerlab.analysis.recommend.explain import explained
 from customerlab.analysis.recommend.models import (
+    ALS,
+    BPR,
     EASE,
     TIFUKNN,
     UPCF,
@@ -43,6 +45,8 @@ from customerlab.analysis.recommend.split import Orders, Split, split_by_time, s
 from customerlab.analysis.recommend.tuning import Tuned, tune
 
 __all__ = [
+    "ALS",
+    "BPR",
     "EASE",
     "METRICS",
     "TASKS",

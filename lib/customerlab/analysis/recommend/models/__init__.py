@@ -5,14 +5,15 @@ in every model. Models read the split's history, never its future. Scores are ro
 whatever the order of the sums behind them: neither the order of rows nor the number of threads changes a list.
 
 `base` is what they share. `popularity` knows the shop alone, `personal` the customer alone, `baskets` both, order by
-order; `neighbours`, `linear` and `walk` learn which products go together, `content` reads what they are called, and
-`blend` adds others up.
+order; `neighbours`, `linear`, `factors` and `walk` learn which products go together, `content` reads what they are
+called, and `blend` adds others up.
 """
 
 from customerlab.analysis.recommend.models.base import Model, top
 from customerlab.analysis.recommend.models.baskets import TIFUKNN, UPCF
 from customerlab.analysis.recommend.models.blend import Blend
 from customerlab.analysis.recommend.models.content import Content
+from customerlab.analysis.recommend.models.factors import ALS, BPR
 from customerlab.analysis.recommend.models.linear import EASE, PureSVD
 from customerlab.analysis.recommend.models.neighbours import WEIGHTINGS, ItemNeighbours, UserNeighbours, weighted
 from customerlab.analysis.recommend.models.personal import DecayedFrequency, PersonalFrequency, RepurchaseInterval
@@ -26,6 +27,8 @@ from customerlab.analysis.recommend.models.popularity import (
 from customerlab.analysis.recommend.models.walk import RP3beta
 
 __all__ = [
+    "ALS",
+    "BPR",
     "EASE",
     "TIFUKNN",
     "UPCF",
