@@ -22,6 +22,7 @@ HOMES = {
     "rfm_figures": "customerlab.figures.rfm",
     "clustering_figures": "customerlab.figures.clustering",
     "recommend_figures": "customerlab.figures.recommend",
+    "ratings_figures": "customerlab.figures.ratings",
     "experiment_figures": "customerlab.figures.experiment",
 }
 """The public names and where they live, `module` or `module:attribute`."""

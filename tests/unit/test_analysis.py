@@ -103,39 +103,6 @@ def test_intervals_cover_the_mean_of_many_customers():
     assert 180 <= covered <= 198
 
 
-def rating_frame(n=4000, seed=0):
-    rng = np.random.default_rng(seed)
-    customer, product = rng.integers(0, 60, n), rng.integers(0, 40, n)
-    level = 3 + rng.normal(0, 0.6, 60)[customer] + rng.normal(0, 0.6, 40)[product]
-    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.permutation(n), unit="h")
-    return pd.DataFrame(
-        {
-            "customer_id": customer.astype(str),
-            "product_id": product.astype(str),
-            "rating": np.clip(np.rint(level), 1, 5),
-            "rated_at": when,
-        }
-    )
-
-
-def test_ratings_planted_biases_are_found_and_row_order_does_not_matter():
-    ratings = rating_frame()
-    result = recommend.predict_ratings(ratings, 0.2, 7)
-    errors = result.table.set_index("model")["rmse"]
-    assert errors["customer and product bias"] < 0.7 * errors["mean of all ratings"]
-    pd.testing.assert_frame_equal(
-        recommend.predict_ratings(ratings.sample(frac=1, random_state=2), 0.2, 7).table, result.table
-    )
-    counts = result.accounting.set_index("what")["ratings"]
-    assert counts.iloc[0] + counts.iloc[1] == len(ratings) and counts.iloc[1] == counts.iloc[2:].sum()
-    train = ratings[ratings["rated_at"] < result.cut]
-    later = ratings[ratings["rated_at"] >= result.cut]
-    known = later[later["customer_id"].isin(train["customer_id"]) & later["product_id"].isin(train["product_id"])]
-    assert errors["mean of all ratings"] == pytest.approx(
-        np.sqrt(((known["rating"] - train["rating"].mean()) ** 2).mean())
-    )
-
-
 def arms(sizes, rates, seed=0):
     rng = np.random.default_rng(seed)
     frame = pd.concat(

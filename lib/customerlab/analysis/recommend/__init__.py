@@ -1,7 +1,7 @@
 """Recommenders, and their evaluation by a global split in time.
 
 `split` divides the log, `models` recommend, `metrics` score one list, `evaluate` puts models side by side,
-`ratings` predicts stars.
+`ratings/` predicts stars, and ranks by them.
 """
 
 from customerlab.analysis.recommend.breakdown import bands, by_group, by_popularity, history_length
@@ -40,7 +40,15 @@ from customerlab.analysis.recommend.models import (
 )
 from customerlab.analysis.recommend.protocol import accounting, flattery, over_folds
 from customerlab.analysis.recommend.rankings import TASKS, Rankings, rank
-from customerlab.analysis.recommend.ratings import predict_ratings
+from customerlab.analysis.recommend.ratings import (
+    RATING_MODELS,
+    cross_validate,
+    fit_ratings,
+    predict_ratings,
+    rank_ratings,
+    split_ratings,
+    time_errors,
+)
 from customerlab.analysis.recommend.split import Orders, Split, split_by_time, split_of, whole_log
 from customerlab.analysis.recommend.tuning import Tuned, tune
 
@@ -49,6 +57,7 @@ __all__ = [
     "BPR",
     "EASE",
     "METRICS",
+    "RATING_MODELS",
     "TASKS",
     "TIFUKNN",
     "UPCF",
@@ -77,8 +86,10 @@ __all__ = [
     "by_group",
     "by_popularity",
     "comparison",
+    "cross_validate",
     "evaluate",
     "explained",
+    "fit_ratings",
     "flattery",
     "found",
     "history_length",
@@ -86,10 +97,13 @@ __all__ = [
     "over_folds",
     "predict_ratings",
     "rank",
+    "rank_ratings",
     "recommend",
     "split_by_time",
     "split_of",
+    "split_ratings",
     "summary",
+    "time_errors",
     "tune",
     "whole_log",
 ]

@@ -1,0 +1,244 @@
+"""How well stars are predicted: RMSE and MAE with intervals, by one cut in time and by random folds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.recommend.ratings.models import BUDGET, RatingModel, Size, Stars, affordable, models_named
+from customerlab.analysis.recommend.ratings.split import (
+    RatingSplit,
+    fold_rows,
+    kept_of,
+    one_per_pair,
+    scale_of,
+    split_ratings,
+)
+
+LEVEL = 0.95
+SUMS = ["count", "squared", "absolute"]
+AT_ONCE = 2_000_000  # draws of customers that are kept at once, which bounds memory
+
+
+@dataclass(frozen=True)
+class RatingResult:
+    """How well stars were predicted.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a model: `model`, `folds`, `ratings`, `customers`, `rmse` with `rmse_low` and `rmse_high`, `mae` with
+        `mae_low` and `mae_high`, in stars: means over the folds, as Surprise takes them, with 95 % bootstrap intervals
+        over customers. A cut in time is one fold.
+    by_fold : DataFrame
+        `model`, `fold`, `ratings`, `rmse`, `mae`; also of models that the budget pays some folds only. Folds differ by
+        more than models do, so these are in no mean; `same_folds` compares them.
+    left_out : DataFrame
+        `model`, `folds` (that it has none the less), `why`: models that the budget does not allow, or not in full.
+    accounting : DataFrame
+        `what`, `ratings`, `customers`, `products`.
+    cut : Timestamp or None
+        Ratings before it were learned from; None where folds are random.
+    """
+
+    table: pd.DataFrame
+    by_fold: pd.DataFrame
+    left_out: pd.DataFrame
+    accounting: pd.DataFrame
+    cut: pd.Timestamp | None
+
+    @property
+    def same_folds(self) -> pd.DataFrame:
+        """Means over the folds that every model of `by_fold` has: `model`, `folds`, `rmse`, `mae`."""
+        folds = self.by_fold.groupby("model")["fold"].max().min() + 1
+        common = self.by_fold[self.by_fold["fold"] < folds].groupby("model", sort=False, as_index=False)
+        return common.agg(folds=("fold", "size"), rmse=("rmse", "mean"), mae=("mae", "mean"))
+
+
+def fit_ratings(
+    split: RatingSplit, seed: int, *, models: Sequence[str] | None = None, budget: float = BUDGET
+) -> tuple[list[Stars], pd.DataFrame]:
+    """Fit the models on the ratings before the cut.
+
+    Parameters
+    ----------
+    split : RatingSplit
+    seed : int
+        Of the models that start at random.
+    models : sequence of str, optional
+        Names in `RATING_MODELS`; all by default.
+    budget : float
+        Seconds that a model may take; decided by the size of the data, never by a clock, so that results do not depend
+        on the machine.
+
+    Returns
+    -------
+    (list of Stars, DataFrame)
+        The fitted models, and `left_out` of `RatingResult`.
+    """
+    size = Size.of(split.train)
+    allowed = [(model, *affordable(model, size, 1, budget)) for model in models_named(models)]
+    return [Stars(model, split.train, split.scale, seed) for model, fits, _ in allowed if fits], _left_out(allowed)
+
+
+def time_errors(
+    split: RatingSplit, fitted: Sequence[Stars], left_out: pd.DataFrame, seed: int, *, everybody: bool = False
+) -> RatingResult:
+    """Predict the later ratings of known customers and products, or all later ratings.
+
+    Parameters
+    ----------
+    split : RatingSplit
+    fitted, left_out
+        As `fit_ratings` returns them.
+    seed : int
+        Of the bootstrap.
+    everybody : bool
+        Predict also for customers and products without an earlier rating, by what Surprise falls back to.
+    """
+    test = split.later if everybody else split.test
+    parts = [_part(stars.name, 0, test, stars.predict(test["customer_id"], test["product_id"])) for stars in fitted]
+    table, by_fold = _summary(pd.concat(parts, ignore_index=True), seed)
+    return RatingResult(table, by_fold, left_out, split.accounting, split.cut)
+
+
+def predict_ratings(
+    ratings: pd.DataFrame,
+    holdout_share: float,
+    seed: int,
+    *,
+    models: Sequence[str] | None = None,
+    budget: float = BUDGET,
+    scale: tuple[float, float] | None = None,
+) -> RatingResult:
+    """Learn from the earlier ratings, predict the later ones: `split_ratings`, `fit_ratings`, `time_errors`.
+
+    Parameters
+    ----------
+    ratings, holdout_share, scale
+        As in `split_ratings`.
+    seed, models, budget
+        As in `fit_ratings`.
+    """
+    split = split_ratings(ratings, holdout_share, scale)
+    return time_errors(split, *fit_ratings(split, seed, models=models, budget=budget), seed)
+
+
+def cross_validate(
+    ratings: pd.DataFrame,
+    seed: int,
+    *,
+    folds: int = 5,
+    models: Sequence[str] | None = None,
+    budget: float = BUDGET,
+    scale: tuple[float, float] | None = None,
+) -> RatingResult:
+    """Predict each of random folds from the others, as most published errors of ratings are made.
+
+    A random fold lets models learn from what customers did later, and from other ratings of the same evening, so it
+    flatters; beside the cut in time it shows how much. Every rating is predicted: where the customer or the product
+    has none in the other folds, by what Surprise falls back to, the known bias or the mean.
+
+    Parameters
+    ----------
+    ratings, scale
+        As in `one_per_pair`.
+    seed : int
+        Of the folds, of models that start at random and of the bootstrap.
+    folds : int
+        Those of Surprise's `KFold(folds, random_state=seed)` on the ratings sorted by customer and product.
+    models : sequence of str, optional
+        Names in `RATING_MODELS`; all by default.
+    budget : float
+        Seconds for all folds of a model. One that needs more is in no mean, but in `by_fold` with what the budget pays.
+
+    Notes
+    -----
+    Intervals are over customers, who are resampled with all their ratings. The spread over folds is no measure of
+    error: folds learn from the same ratings (Bengio and Grandvalet 2004).
+
+    Raises
+    ------
+    ValueError
+        If there are fewer ratings than folds, or no model of a name.
+    DataError
+        If a rating is outside the scale.
+    """
+    table = one_per_pair(ratings, scale)
+    rows = fold_rows(len(table), folds, seed)
+    size = Size.of(table.iloc[np.concatenate(rows[1:])])
+    allowed = [(model, *affordable(model, size, folds, budget)) for model in models_named(models)]
+    parts = []
+    for fold, held in enumerate(rows):
+        # in the order of Surprise's folds, because factor models learn in the order of rows
+        train = table.iloc[np.concatenate([*rows[:fold], *rows[fold + 1 :]])]
+        test = table.iloc[np.sort(held)]
+        for model, fits, _ in allowed:
+            if fold < fits:
+                stars = Stars(model, train, scale or scale_of(table), seed)
+                parts.append(_part(model.name, fold, test, stars.predict(test["customer_id"], test["product_id"])))
+    summary, by_fold = _summary(pd.concat(parts, ignore_index=True), seed)
+    return RatingResult(summary, by_fold, _left_out(allowed), kept_of(ratings, table, "predicted, each once"), None)
+
+
+def _left_out(allowed: list[tuple[RatingModel, int, str]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [(model.name, fits, why) for model, fits, why in allowed if why], columns=["model", "folds", "why"]
+    )
+
+
+def _part(model: str, fold: int, test: pd.DataFrame, predicted: np.ndarray) -> pd.DataFrame:
+    """Sums of errors by customer."""
+    error = predicted - test["rating"].to_numpy()
+    sums = pd.DataFrame(
+        {"customer_id": test["customer_id"].to_numpy(), "count": 1, "squared": error**2, "absolute": abs(error)}
+    )
+    return sums.groupby("customer_id", as_index=False).sum().assign(model=model, fold=fold)
+
+
+def _summary(sums: pd.DataFrame, seed: int, resamples: int = 1000) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Means over folds with intervals, and the folds one by one. All models share the resamples of customers."""
+    total = sums.groupby(["model", "fold"], sort=False)[SUMS].sum().reset_index()
+    by_fold = total[["model", "fold"]].assign(
+        ratings=total["count"], rmse=np.sqrt(total["squared"] / total["count"]), mae=total["absolute"] / total["count"]
+    )
+    having = by_fold.groupby("model")["fold"].size()
+    whole = sums[sums["model"].isin(having.index[having == having.max()])]
+    model, names = pd.factorize(whole["model"])
+    customer, customers = pd.factorize(whole["customer_id"], sort=True)
+    cube = np.zeros((len(customers), len(SUMS), len(names), having.max()))
+    cube[customer, :, model, whole["fold"].to_numpy()] = whole[SUMS].to_numpy()
+    rmse, mae = _scores(cube.sum(axis=0))
+    drawn = np.array([_scores(one) for one in _drawn(cube, seed, resamples)])
+    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    if len(customers) < 2:
+        ends = np.full_like(ends, np.nan)  # one customer says nothing of others
+    table = pd.DataFrame(
+        {
+            "model": names, "folds": having.max(), "ratings": int(cube[:, 0, 0].sum()), "customers": len(customers),
+            "rmse": rmse, "rmse_low": ends[0, 0], "rmse_high": ends[1, 0],
+            "mae": mae, "mae_low": ends[0, 1], "mae_high": ends[1, 1],
+        }
+    )  # fmt: skip
+    return table, by_fold
+
+
+def _scores(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """RMSE and MAE of every model, means over folds; `total` has the shape (sums, models, folds)."""
+    count, squared, absolute = total
+    some = count > 0  # a fold may have none of the customers that were drawn
+    whole, folds = np.where(some, count, 1), np.maximum(some.sum(axis=1), 1)
+    return np.sqrt(squared / whole).sum(axis=1) / folds, (absolute / whole).sum(axis=1) / folds
+
+
+def _drawn(cube: np.ndarray, seed: int, resamples: int) -> np.ndarray:
+    """Sums over customers drawn with replacement."""
+    rng = np.random.default_rng(seed)
+    count, values = len(cube), cube.reshape(len(cube), -1)
+    block = max(AT_ONCE // count, 1)
+    parts = []
+    for begin in range(0, resamples, block):
+        draws = [rng.integers(count, size=count) for _ in range(min(block, resamples - begin))]
+        parts.append(np.array([np.bincount(one, minlength=count) for one in draws], dtype=float) @ values)
+    return np.vstack(parts).reshape(resamples, *cube.shape[1:])

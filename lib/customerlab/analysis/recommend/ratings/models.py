@@ -1,0 +1,187 @@
+"""Surprise's models of ratings, what fitting them costs, and the fitted model that predicts and ranks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from surprise import (
+    NMF,
+    SVD,
+    AlgoBase,
+    BaselineOnly,
+    CoClustering,
+    Dataset,
+    KNNBaseline,
+    KNNBasic,
+    KNNWithMeans,
+    KNNWithZScore,
+    Reader,
+    SlopeOne,
+    SVDpp,
+)
+
+from customerlab.analysis.recommend.ratings.estimate import estimate
+
+BUDGET = 30.0
+"""Seconds that a model may take for all its fits of one evaluation."""
+MEMORY = 2 * 2**30
+"""Bytes that a model may take for its matrices."""
+PARTS = 1000  # Surprise's Slope One and co-clustering read a rating as a whole number: stars are given as thousandths
+DIGITS = 10  # decimals of a score, so that sums in another order leave equal scores equal
+
+
+class Mean(AlgoBase):
+    """Every prediction is the mean of all ratings: the floor that a model has to be above."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is to learn from: ratings, customers, products, and Σ n² over the ratings n of each of them."""
+
+    ratings: int
+    customers: int
+    products: int
+    customer_squares: int
+    product_squares: int
+
+    @classmethod
+    def of(cls, train: pd.DataFrame) -> "Size":
+        """Of a table of ratings."""
+        by_customer, by_product = (train[name].value_counts() for name in ("customer_id", "product_id"))
+        return cls(
+            len(train), len(by_customer), len(by_product), int((by_customer**2).sum()), int((by_product**2).sum())
+        )
+
+
+@dataclass(frozen=True)
+class RatingModel:
+    """A model by the name of its class in Surprise.
+
+    Attributes
+    ----------
+    make : callable
+        From a seed to the model that is to be fitted.
+    seconds, memory : callable
+        What a fit and its predictions take: seconds of one core as measured on MovieLens, bytes of matrices.
+    whole : bool
+        Whether Surprise reads ratings as whole numbers.
+    """
+
+    name: str
+    make: Callable[[int], AlgoBase]
+    seconds: Callable[[Size], float]
+    memory: Callable[[Size], float] = lambda size: 0
+    whole: bool = False
+
+
+def _neighbours(name: str, kind: type[AlgoBase]) -> RatingModel:
+    return RatingModel(
+        name,
+        lambda seed: kind(verbose=False),
+        lambda size: 1e-7 * size.product_squares + 2e-8 * size.customers**2 + 3e-5 * size.products,
+        lambda size: 24 * size.customers**2,
+    )
+
+
+RATING_MODELS = {
+    model.name: model
+    for model in (
+        RatingModel("mean of all ratings", lambda seed: Mean(), lambda size: 0),
+        RatingModel("BaselineOnly", lambda seed: BaselineOnly(verbose=False), lambda size: 2e-6 * size.ratings),
+        RatingModel(
+            "SlopeOne", lambda seed: SlopeOne(), lambda size: 1e-7 * size.customer_squares + 3e-8 * size.products**2,
+            lambda size: 16 * size.products**2, whole=True,
+        ),
+        RatingModel(
+            "CoClustering", lambda seed: CoClustering(random_state=seed), lambda size: 2e-5 * size.ratings, whole=True
+        ),
+        _neighbours("KNNBasic", KNNBasic),
+        _neighbours("KNNWithMeans", KNNWithMeans),
+        _neighbours("KNNWithZScore", KNNWithZScore),
+        _neighbours("KNNBaseline", KNNBaseline),
+        RatingModel("NMF", lambda seed: NMF(random_state=seed), lambda size: 2.2e-5 * size.ratings),
+        RatingModel(
+            "SVD++", lambda seed: SVDpp(random_state=seed, cache_ratings=True), lambda size: 7e-7 * size.customer_squares
+        ),
+        RatingModel("SVD", lambda seed: SVD(random_state=seed), lambda size: 1e-5 * size.ratings),
+    )
+}  # fmt: skip
+"""From the simple to the flexible, with Surprise's own defaults.
+
+`NormalPredictor` is left out: it draws from a normal distribution with the ratings' mean and variance, and so has about
+√2 times the error of the mean itself, which is the floor here.
+"""
+
+
+class Stars:
+    """A fitted model: what stars would customers give to products?
+
+    Parameters
+    ----------
+    model : RatingModel
+    train : DataFrame
+        `customer_id`, `product_id`, `rating`; factor models learn in the order of rows.
+    scale : (float, float)
+        Predictions are cut to it, scores are not.
+    seed : int
+    """
+
+    def __init__(self, model: RatingModel, train: pd.DataFrame, scale: tuple[float, float], seed: int) -> None:
+        self.name, self.scale = model.name, scale
+        self.unit = PARTS if model.whole else 1
+        ratings = (train["rating"] * PARTS).round() if model.whole else train["rating"]
+        reader = Reader(rating_scale=(scale[0] * self.unit, scale[1] * self.unit))
+        rows = train[["customer_id", "product_id"]].assign(rating=ratings)
+        learned = Dataset.load_from_df(rows, reader).build_full_trainset()
+        self.customers = pd.Index([learned.to_raw_uid(one) for one in learned.all_users()])
+        self.products = pd.Index([learned.to_raw_iid(one) for one in learned.all_items()])
+        with np.errstate(all="ignore"):  # no spread, no neighbour: `estimate` says what is predicted then
+            self.model = model.make(seed).fit(learned)
+
+    def predict(self, customers: pd.Series, products: pd.Series) -> np.ndarray:
+        """Stars for pairs, cut to the scale."""
+        return np.clip(
+            self._estimate(self.customers.get_indexer(customers), self.products.get_indexer(products)), *self.scale
+        )
+
+    def scores(self, customers: pd.Index, products: pd.Index) -> np.ndarray:
+        """Stars for all pairs of some customers and some products, not cut: the scale's end would tie the best.
+
+        Returns
+        -------
+        array of shape (customers, products)
+        """
+        user, item = self.customers.get_indexer(customers), self.products.get_indexer(products)
+        pairs = np.repeat(user, len(item)), np.tile(item, len(user))
+        return self._estimate(*pairs).reshape(len(user), len(item)).round(DIGITS)
+
+    def _estimate(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        return estimate(self.model, user, item) / self.unit
+
+
+def affordable(model: RatingModel, size: Size, fits: int, budget: float) -> tuple[int, str]:
+    """How many of the fits a model may have within the budget, and why not all.
+
+    Examples
+    --------
+    >>> size = Size(80_000, 671, 8_600, 32_000_000, 4_000_000)
+    >>> affordable(RATING_MODELS["SVD++"], size, 5, 30.0)
+    (1, 'about 22 s a fit, budget 30 s')
+    >>> affordable(RATING_MODELS["SVD"], size, 5, 30.0)
+    (5, '')
+    """
+    if (needed := model.memory(size)) > MEMORY:
+        return 0, f"about {needed / 2**30:,.0f} GiB of matrices, limit {MEMORY / 2**30:g} GiB"
+    seconds = model.seconds(size)
+    if fits * seconds <= budget:
+        return fits, ""
+    return int(budget // seconds), f"about {seconds:,.0f} s a fit, budget {budget:g} s"
+
+
+def models_named(names: Sequence[str] | None) -> list[RatingModel]:
+    """The models of these names, all by default; a ValueError names those that there are."""
+    wrong = [name for name in names or () if name not in RATING_MODELS]
+    if wrong:
+        raise ValueError(f"there are no models {', '.join(wrong)}; expected some of {', '.join(RATING_MODELS)}")
+    return [RATING_MODELS[name] for name in names or RATING_MODELS]

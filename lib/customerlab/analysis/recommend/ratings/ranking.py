@@ -1,0 +1,179 @@
+"""Do the models that predict stars best also rank best? Lists from predicted stars, beside EASE and popularity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ibis
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from customerlab.analysis.recommend.metrics import Lists, intervals, paired, per_customer
+from customerlab.analysis.recommend.models import EASE, AllTimePopularity, Model, top
+from customerlab.analysis.recommend.ratings.models import Mean, Stars
+from customerlab.analysis.recommend.ratings.split import RatingSplit, counts
+from customerlab.analysis.recommend.split import Split, split_by_time
+
+METRICS = ("ndcg", "recall", "precision", "hit_rate")
+BATCH = 512  # customers ranked at once, which bounds memory
+
+
+@dataclass(frozen=True)
+class RatingRanking:
+    """How well models rank what customers rated later.
+
+    Attributes
+    ----------
+    values : DataFrame
+        One row a model and customer: `model`, `customer_id`, `ndcg`, `recall`, `precision`, `hit_rate`, of lists of
+        length k. `recommend.metrics.compare(paired(values, "ndcg"), seed)` tests the differences.
+    table : DataFrame
+        By model: `model`, `customers`, `ndcg` with `ndcg_low` and `ndcg_high`, `recall` with `recall_low` and
+        `recall_high` (95 %, bootstrap over customers).
+    accounting : DataFrame
+        `what`, `ratings`, `customers`, `products`.
+    relevant : str
+        What counts as relevant, in words.
+    """
+
+    values: pd.DataFrame
+    table: pd.DataFrame
+    accounting: pd.DataFrame
+    relevant: str
+
+
+def rank_ratings(
+    split: RatingSplit,
+    fitted: Sequence[Stars],
+    seed: int,
+    *,
+    liked: float | None = 4.0,
+    k: int = 10,
+    others: Sequence[Model] | None = None,
+) -> RatingRanking:
+    """Rank the catalogue for every warm customer and look for what they liked later.
+
+    - **Relevant** are the products that a customer rated from the cut on with at least `liked`, and had not rated
+      before. Those that nobody had rated before the cut count as not found: no model can know them.
+    - **Ranked** are all products rated before the cut, but for those that the customer had rated.
+    - **Warm** are customers with a relevant product who liked at least one before the cut, so that every model has
+      something to go by.
+    - Stars are learned from all earlier ratings and ranked as predicted, not cut to the scale; `others` learn from
+      which products were liked, and see no stars. The mean of all ratings ranks nothing and is left out.
+
+    Parameters
+    ----------
+    split : RatingSplit
+    fitted : sequence of Stars
+        As `fit_ratings` returns them.
+    seed : int
+        Of the bootstrap.
+    liked : float, optional
+        The lowest rating that is relevant; with None every rating is (rated at all).
+    k : int
+        The length of a list.
+    others : sequence of Model, optional
+        `AllTimePopularity` and `EASE` by default.
+
+    Raises
+    ------
+    ValueError
+        If there is no warm customer.
+    """
+    least = -np.inf if liked is None else liked
+    train, later = split.train, split.later
+    good = train[train["rating"] >= least]
+    found = later[later["rating"] >= least]
+    warm = found[found["customer_id"].isin(good["customer_id"])]
+    if warm.empty:
+        raise ValueError(
+            f"nobody with a rating of at least {least:g} before {split.cut:%Y-%m-%d} gave one after it; expected at least "
+            "one customer, choose another rating_holdout or a lower rating that counts as liked"
+        )
+    history = _liked(pd.concat([good, found]), split.cut)
+    products = _ordered(history, train, later)
+    customers = pd.Index(np.sort(warm["customer_id"].unique()))
+    known = products.isin(train["product_id"])
+    owned, relevant = (_marked(part, customers, products) for part in (train, warm))
+    able = [stars for stars in fitted if not isinstance(stars.model, Mean)]  # one number for all ranks nothing
+    models: list[Model | Stars] = [*able, *((AllTimePopularity(), EASE()) if others is None else others)]
+    parts = []
+    for model in models:
+        if not isinstance(model, Stars):
+            model.fit(history)
+        ranked = []
+        for begin in range(0, len(customers), BATCH):
+            end = begin + BATCH
+            scores = _scores(model, customers[begin:end], products, history)
+            ranked.append(top(scores, known & (owned[begin:end].toarray() == 0), k))
+        values = per_customer(Lists(np.vstack(ranked), relevant), METRICS)
+        parts.append(values.assign(model=model.name, customer_id=customers))
+    values = pd.concat(parts, ignore_index=True)[["model", "customer_id", *METRICS]]
+    words = "rated at all" if liked is None else f"rated {liked:g} or better"
+    return RatingRanking(values, _table(values, seed), _accounting(train, good, found, warm), words)
+
+
+def _liked(good: pd.DataFrame, cut: pd.Timestamp) -> Split:
+    """A split in which to like is to buy: one order a rating."""
+    frame = pd.DataFrame(
+        {
+            "customer_id": good["customer_id"],
+            "order_id": [f"{number:010d}" for number in range(len(good))],
+            "ordered_at": good["rated_at"].astype("datetime64[us]"),
+            "product_id": good["product_id"],
+        }
+    )
+    table = ibis.memtable(frame.reset_index(drop=True)).mutate(amount=ibis.literal(1).cast("decimal(18, 4)"))
+    days = (frame["ordered_at"].max().normalize() - cut).days + 1  # from the day after the last one back to the cut
+    return split_by_time(table, days)
+
+
+def _ordered(history: Split, train: pd.DataFrame, later: pd.DataFrame) -> pd.Index:
+    """All products, those liked before the cut first, then by how often they were rated: the order that breaks ties."""
+    times = train.groupby("product_id").size()
+    every = pd.Index(pd.concat([train, later])["product_id"].unique())
+    rest = pd.DataFrame({"product_id": every.difference(history.products)})
+    rest["times"] = rest["product_id"].map(times).fillna(0)
+    rest = rest.sort_values(["times", "product_id"], ascending=[False, True])
+    return history.products.append(pd.Index(rest["product_id"]))
+
+
+def _scores(model: Model | Stars, customers: pd.Index, products: pd.Index, history: Split) -> np.ndarray:
+    if isinstance(model, Stars):
+        return model.scores(customers, products)
+    scores = np.zeros((len(customers), len(products)))  # a product that nobody liked is one that nobody bought
+    scores[:, : len(history.products)] = model.scores(history.customers.get_indexer(customers))
+    return scores
+
+
+def _marked(part: pd.DataFrame, customers: pd.Index, products: pd.Index) -> csr_matrix:
+    row, column = (
+        customers.get_indexer(pd.Index(part["customer_id"])),
+        products.get_indexer(pd.Index(part["product_id"])),
+    )
+    row, column = row[row >= 0], column[row >= 0]
+    return csr_matrix((np.ones(len(row)), (row, column)), shape=(len(customers), len(products)))
+
+
+def _accounting(train: pd.DataFrame, good: pd.DataFrame, found: pd.DataFrame, warm: pd.DataFrame) -> pd.DataFrame:
+    cold = ~found["customer_id"].isin(good["customer_id"])
+    new = ~warm["product_id"].isin(train["product_id"])
+    return pd.concat(
+        [
+            counts("liked, before the cut", good),
+            counts("liked, from the cut on", found),
+            counts("dropped: customers who had liked nothing before", found[cold]),
+            counts("to be found", warm),
+            counts("of these not to be found: products nobody had rated", warm[new]),
+        ],
+        ignore_index=True,
+    )
+
+
+def _table(values: pd.DataFrame, seed: int) -> pd.DataFrame:
+    ndcg, recall = (intervals(paired(values, metric), seed) for metric in ("ndcg", "recall"))
+    table = pd.DataFrame({"model": ndcg.index, "customers": ndcg["customers"].to_numpy()})
+    for name, own in (("ndcg", ndcg), ("recall", recall)):
+        for column, value in ((name, "mean"), (f"{name}_low", "low"), (f"{name}_high", "high")):
+            table[column] = own[value].to_numpy()
+    return table

@@ -1,0 +1,163 @@
+"""Ratings before they are learned from: checked, one a pair, in a fixed order, cut in time or into folds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from customerlab.errors import DataError
+
+PAIR = ["customer_id", "product_id"]
+
+
+def one_per_pair(ratings: pd.DataFrame, scale: tuple[float, float] | None = None) -> pd.DataFrame:
+    """The latest rating of every pair of a customer and a product, sorted by both.
+
+    Who rates a product again has changed their mind. Of two ratings of one instant the higher is kept.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        Canonical: `customer_id`, `product_id`, `rating`, `rated_at`.
+    scale : (float, float), optional
+        The lowest and the highest rating that can be given; by default the lowest and the highest there are.
+
+    Raises
+    ------
+    DataError
+        If there is no rating, or one is not a finite number within the scale.
+
+    Examples
+    --------
+    >>> day = pd.Timestamp("2024-01-01")
+    >>> rows = [("ann", "tea", 2.0, day), ("ann", "tea", 4.0, day + pd.Timedelta(days=1)), ("bob", "tea", 3.0, day)]
+    >>> one_per_pair(pd.DataFrame(rows, columns=["customer_id", "product_id", "rating", "rated_at"]))["rating"].tolist()
+    [4.0, 3.0]
+    """
+    if ratings.empty:
+        raise DataError("there are no ratings", expected="at least one", do="leave the section on ratings out")
+    low, high = scale or (-np.inf, np.inf)
+    wrong = ~(ratings["rating"].between(low, high) & np.isfinite(ratings["rating"]))
+    if wrong.any():
+        row = ratings[wrong].sort_values([*PAIR, "rated_at"]).iloc[0]
+        raise DataError(
+            f"{wrong.sum():,} of {len(ratings):,} ratings cannot be used; the first is {row['rating']}",
+            where=f"customer {row['customer_id']!r}, product {row['product_id']!r}",
+            expected="a finite number" if scale is None else f"a number from {low:g} to {high:g}",
+            do="mend the table, or say the scale that was used",
+        )
+    ordered = ratings.sort_values([*PAIR, "rated_at", "rating"])
+    return ordered.drop_duplicates(PAIR, keep="last").reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class RatingSplit:
+    """Ratings cut at one midnight for everybody.
+
+    Attributes
+    ----------
+    cut : Timestamp
+        Ratings before it are learned from.
+    train, later : DataFrame
+        The ratings before the cut and from it on, sorted by customer and product.
+    test : DataFrame
+        Those of the later ones whose customer and product have an earlier rating.
+    scale : (float, float)
+        The lowest and the highest rating that can be given; predictions are cut to it.
+    accounting : DataFrame
+        `what`, `ratings`, `customers`, `products`.
+    """
+
+    cut: pd.Timestamp
+    train: pd.DataFrame
+    later: pd.DataFrame
+    test: pd.DataFrame
+    scale: tuple[float, float]
+    accounting: pd.DataFrame
+
+
+def split_ratings(ratings: pd.DataFrame, holdout_share: float, scale: tuple[float, float] | None = None) -> RatingSplit:
+    """Cut at the last midnight that leaves at least a share of the ratings for later.
+
+    Parameters
+    ----------
+    ratings, scale
+        As in `one_per_pair`.
+    holdout_share : float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If no later rating is of a customer and a product that have an earlier one.
+    """
+    table = one_per_pair(ratings, scale)
+    times = table["rated_at"].sort_values(ignore_index=True)
+    cut = pd.Timestamp(times.iloc[int((1 - holdout_share) * (len(times) - 1))]).normalize()
+    train, later = (
+        part.reset_index(drop=True) for part in (table[table["rated_at"] < cut], table[table["rated_at"] >= cut])
+    )
+    known = later["customer_id"].isin(train["customer_id"])
+    both = known & later["product_id"].isin(train["product_id"])
+    if not both.any():
+        raise ValueError(
+            f"no rating from {cut:%Y-%m-%d} on is of a customer and a product with earlier ones; "
+            "choose another rating_holdout"
+        )
+    accounting = pd.concat(
+        [
+            kept_of(ratings, table, "kept"),
+            counts("learned from, before the cut", train),
+            counts("later ratings", later),
+            counts("dropped: customers without a history", later[~known]),
+            counts("dropped: products without a history", later[known & ~both]),
+            counts("evaluated", later[both]),
+        ],
+        ignore_index=True,
+    )
+    return RatingSplit(cut, train, later, later[both].reset_index(drop=True), scale or scale_of(table), accounting)
+
+
+def scale_of(table: pd.DataFrame) -> tuple[float, float]:
+    """The lowest and the highest rating there are."""
+    return float(table["rating"].min()), float(table["rating"].max())
+
+
+def fold_rows(count: int, folds: int, seed: int) -> list[np.ndarray]:
+    """The rows of each fold: those of `surprise.model_selection.KFold(folds, random_state=seed)`, in its order.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than folds, or fewer than two folds.
+
+    Examples
+    --------
+    >>> [rows.tolist() for rows in fold_rows(5, 2, seed=1)]
+    [[2, 1, 4], [0, 3]]
+    """
+    if not 2 <= folds <= count:
+        raise ValueError(f"{count} ratings cannot be divided into {folds} folds; expected 2 folds to one a rating")
+    rows = np.arange(count)
+    np.random.RandomState(seed).shuffle(rows)
+    return np.array_split(rows, folds)
+
+
+def kept_of(ratings: pd.DataFrame, table: pd.DataFrame, what: str) -> pd.DataFrame:
+    """The first rows of an accounting: what was read, what of it a later rating replaced, what is left."""
+    replaced = ratings.sort_values([*PAIR, "rated_at", "rating"])
+    replaced = replaced[replaced.duplicated(PAIR, keep="last")]
+    parts = [counts("read", ratings), counts("dropped: rated again later", replaced), counts(what, table)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def counts(what: str, part: pd.DataFrame) -> pd.DataFrame:
+    """A row of an accounting."""
+    return pd.DataFrame(
+        {
+            "what": [what],
+            "ratings": len(part),
+            "customers": part["customer_id"].nunique(),
+            "products": part["product_id"].nunique(),
+        }
+    )

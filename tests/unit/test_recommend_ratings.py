@@ -1,0 +1,349 @@
+"""Predicted stars: Surprise's own predictions, errors by hand, folds and cuts, lists, faulty ratings."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from surprise import CoClustering, Dataset, Reader, SlopeOne, accuracy
+from surprise.model_selection import KFold
+
+from customerlab.analysis import recommend
+from customerlab.analysis.recommend.metrics import Lists, recall
+from customerlab.analysis.recommend.ratings import RATING_MODELS, Stars
+from customerlab.analysis.recommend.ratings.errors import _summary
+from customerlab.analysis.recommend.ratings.models import Size, affordable
+from customerlab.analysis.recommend.ratings.split import fold_rows, one_per_pair
+from customerlab.errors import DataError
+from customerlab.figures import ratings as figures
+
+FAST = [name for name in RATING_MODELS if name not in ("SVD++", "NMF")]
+
+
+def rating_frame(n=4000, seed=0, customers=60, products=40, half=False):
+    rng = np.random.default_rng(seed)
+    customer, product = rng.integers(0, customers, n), rng.integers(0, products, n)
+    level = 3 + rng.normal(0, 0.6, customers)[customer] + rng.normal(0, 0.6, products)[product]
+    stars = np.rint(level * 2) / 2 if half else np.rint(level)
+    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.permutation(n), unit="h")
+    return pd.DataFrame(
+        {
+            "customer_id": customer.astype(str),
+            "product_id": product.astype(str),
+            "rating": np.clip(stars, 1, 5),
+            "rated_at": when,
+        }
+    )
+
+
+def few(*rows):
+    """Ratings by hand: customer, product, stars, day."""
+    table = pd.DataFrame(rows, columns=["customer_id", "product_id", "rating", "rated_at"])
+    return table.assign(rated_at=pd.Timestamp("2024-01-01") + pd.to_timedelta(table["rated_at"], unit="D"))
+
+
+def surprise_data(table, scale=(1, 5)):
+    return Dataset.load_from_df(table[["customer_id", "product_id", "rating"]], Reader(rating_scale=scale))
+
+
+# ---- models
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in RATING_MODELS if name not in ("mean of all ratings", "SlopeOne", "CoClustering")]
+)
+def test_many_pairs_at_once_are_what_surprise_predicts_one_by_one(name):
+    table = one_per_pair(rating_frame(700, half=True))
+    train = pd.concat([table, few(("once", "5", 4.5, 0), ("again", "only", 2.0, 0), ("again", "5", 2.0, 1))])
+    stars = Stars(RATING_MODELS[name], train, (1, 5), seed=3)
+    customers = pd.Index([*map(str, range(60)), "once", "again", "unknown"])
+    products = pd.Index([*map(str, range(40)), "only", "unknown"])
+    scores = stars.scores(customers, products)
+    plain = RATING_MODELS[name].make(3).fit(surprise_data(train).build_full_trainset())
+    expected = [[plain.predict(customer, product, clip=False).est for product in products] for customer in customers]
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-9)
+    pairs = pd.Series(["0", "unknown"]), pd.Series(["1", "1"])
+    clipped = [plain.predict(customer, product).est for customer, product in zip(*pairs, strict=True)]
+    np.testing.assert_allclose(stars.predict(*pairs), clipped, atol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("SlopeOne", SlopeOne), ("CoClustering", CoClustering)])
+def test_models_of_whole_numbers_are_given_half_stars_as_whole_numbers(name, kind):
+    train = one_per_pair(rating_frame(700, half=True))
+    customers, products = pd.Index([*map(str, range(60)), "unknown"]), pd.Index([*map(str, range(40)), "unknown"])
+    scores = Stars(RATING_MODELS[name], train, (1, 5), seed=3).scores(customers, products)
+    options = {"random_state": 3} if kind is CoClustering else {}
+    doubled = surprise_data(train.assign(rating=2 * train["rating"]), (2, 10)).build_full_trainset()
+    plain = kind(**options).fit(doubled)
+    expected = [[plain.predict(u, i, clip=False).est / 2 for i in products] for u in customers]
+    np.testing.assert_allclose(scores, expected, atol=1e-9)
+
+
+def test_slope_one_keeps_half_stars():
+    # tea is half a star above milk for both who know them; Surprise alone makes 3 of 3.5 and finds no difference
+    table = few(
+        ("ann", "tea", 3.5, 0),
+        ("ann", "milk", 3.0, 0),
+        ("bob", "tea", 4.5, 0),
+        ("bob", "milk", 4.0, 0),
+        ("cid", "tea", 3.0, 0),
+    )
+    stars = Stars(RATING_MODELS["SlopeOne"], table, (0.5, 5), seed=1)
+    assert stars.predict(pd.Series(["cid"]), pd.Series(["milk"])) == pytest.approx([2.5])
+    assert SlopeOne().fit(surprise_data(table).build_full_trainset()).predict("cid", "milk").est == 3.0, "mended there?"
+
+
+# ---- errors
+
+
+def test_planted_biases_are_found_and_row_order_does_not_matter():
+    ratings = rating_frame()
+    shuffled = ratings.sample(frac=1, random_state=2)
+    names = [name for name in FAST if name != "CoClustering"]
+    for evaluate in (
+        lambda table: recommend.predict_ratings(table, 0.2, 7, models=names),
+        lambda table: recommend.cross_validate(table, 7, folds=3, models=names),
+    ):
+        result = evaluate(ratings)
+        rmse = result.table.set_index("model")["rmse"]
+        assert rmse["BaselineOnly"] < 0.7 * rmse["mean of all ratings"]
+        pd.testing.assert_frame_equal(evaluate(shuffled).table, result.table)
+        pd.testing.assert_frame_equal(evaluate(shuffled).accounting, result.accounting)
+
+
+def test_the_cut_divides_all_ratings_and_errors_are_those_by_hand():
+    ratings = rating_frame()
+    result = recommend.predict_ratings(ratings, 0.2, 7, models=["mean of all ratings"])
+    counts = result.accounting.set_index("what")["ratings"]
+    assert counts["read"] == len(ratings) == counts["dropped: rated again later"] + counts["kept"]
+    assert counts["kept"] == counts["learned from, before the cut"] + counts["later ratings"]
+    assert counts["later ratings"] == counts.iloc[5:].sum()
+    latest = ratings.sort_values("rated_at").drop_duplicates(["customer_id", "product_id"], keep="last")
+    train, later = latest[latest["rated_at"] < result.cut], latest[latest["rated_at"] >= result.cut]
+    assert 0.2 <= len(later) / len(latest) < 0.2 + 24 / len(latest) * 2 and result.cut == result.cut.normalize()
+    known = later[later["customer_id"].isin(train["customer_id"]) & later["product_id"].isin(train["product_id"])]
+    error = known["rating"] - train["rating"].mean()
+    row = result.table.iloc[0]
+    assert row["rmse"] == pytest.approx(np.sqrt((error**2).mean())) and row["mae"] == pytest.approx(error.abs().mean())
+
+
+def test_everybody_is_predicted_by_what_is_known_of_them():
+    ratings = few(
+        ("ann", "tea", 2, 0), ("ann", "milk", 4, 1), ("bob", "tea", 5, 8), ("ann", "jam", 3, 9), ("ann", "cake", 3, 9.5)
+    )
+    ratings = pd.concat([ratings, few(("bob", "jam", 1, 2))])
+    split = recommend.split_ratings(ratings, 0.4)
+    fitted, left_out = recommend.fit_ratings(split, 1, models=["mean of all ratings"])
+    known = recommend.time_errors(split, fitted, left_out, 1)
+    everybody = recommend.time_errors(split, fitted, left_out, 1, everybody=True)
+    mean = (2 + 4 + 1) / 3
+    assert known.table.loc[0, "ratings"] == 2 and everybody.table.loc[0, "ratings"] == 3
+    assert known.table.loc[0, "mae"] == pytest.approx((5 - mean + 3 - mean) / 2)
+    assert everybody.table.loc[0, "mae"] == pytest.approx((5 - mean + 2 * (3 - mean)) / 3)
+
+
+@pytest.mark.parametrize("count", [10, 11, 14])
+def test_folds_are_those_of_surprise(count):
+    table = few(*[(f"{n:02d}", "tea", 3, 0) for n in range(count)])
+    held = [[int(uid) for uid, _, _ in test] for _, test in KFold(4, random_state=5).split(surprise_data(table))]
+    assert [rows.tolist() for rows in fold_rows(count, 4, 5)] == held
+    assert sorted(np.concatenate(fold_rows(count, 4, 5))) == list(range(count))
+
+
+def test_interval_covers_the_error_that_more_customers_would_show():
+    # the error of the mean: customers have levels of their own, so that ratings of one customer err together
+    rng = np.random.default_rng(0)
+    covered, ratings_alone = 0, 0
+    for seed in range(200):
+        level = np.repeat(rng.normal(0, 1, 50), 6) + rng.normal(0, 0.5, 300)
+        customer = np.repeat([f"{n:02d}" for n in range(50)], 6)
+        sums = pd.DataFrame({"customer_id": customer, "count": 1, "squared": level**2, "absolute": abs(level)})
+        sums = sums.groupby("customer_id", as_index=False).sum().assign(model="m", fold=0)
+        row = _summary(sums, seed, 300)[0].iloc[0]
+        truth = np.sqrt(1.25)
+        covered += row["rmse_low"] <= truth <= row["rmse_high"]
+        naive = 1.96 * np.std(level**2) / np.sqrt(300) / 2 / row["rmse"]
+        ratings_alone += abs(row["rmse"] - truth) <= naive
+    assert 180 <= covered <= 198
+    assert ratings_alone < 160, "an interval over ratings would be too narrow"
+
+
+# ---- the budget
+
+
+def test_a_model_gets_as_many_folds_as_the_budget_pays():
+    ratings = rating_frame(400)
+    cost = RATING_MODELS["SVD"].seconds(Size.of(one_per_pair(ratings).sample(frac=0.8, random_state=1)))
+    models = ["SVD", "BaselineOnly"]
+    result = recommend.cross_validate(ratings, 7, models=models, budget=2.5 * cost)
+    assert result.table["model"].tolist() == ["BaselineOnly"] and result.table["folds"].tolist() == [5]
+    assert result.left_out[["model", "folds"]].to_numpy().tolist() == [["SVD", 2]]
+    full = recommend.cross_validate(ratings, 7, models=models)
+    assert full.table["model"].tolist() == models and full.left_out.empty
+    both = full.by_fold[full.by_fold["fold"] < 2].groupby("model")["rmse"].mean()
+    assert result.same_folds.set_index("model")["rmse"].to_dict() == pytest.approx(both.to_dict(), abs=1e-12)
+    pd.testing.assert_frame_equal(full.same_folds[["rmse", "mae"]], full.table[["rmse", "mae"]])
+    none = recommend.predict_ratings(ratings, 0.2, 7, models=["SVD", "mean of all ratings"], budget=cost / 10)
+    assert none.table["model"].tolist() == ["mean of all ratings"] and none.left_out["model"].tolist() == ["SVD"]
+
+
+def test_a_model_whose_matrices_are_too_large_is_left_out():
+    size = Size(ratings=10**6, customers=1_000, products=50_000, customer_squares=10**9, product_squares=10**8)
+    assert affordable(RATING_MODELS["SlopeOne"], size, 1, 1e9) == (0, "about 37 GiB of matrices, limit 2 GiB")
+    assert affordable(RATING_MODELS["KNNBasic"], size, 1, 1e9) == (1, "")
+
+
+# ---- lists
+
+
+def test_lists_are_of_unrated_products_and_find_what_was_liked_later():
+    ratings = few(
+        ("ann", "tea", 5, 0), ("ann", "milk", 1, 1), ("bob", "tea", 5, 0), ("bob", "jam", 5, 1), ("cid", "jam", 4, 1),
+        ("cid", "milk", 2, 1), ("dan", "milk", 1, 2),
+        ("ann", "jam", 5, 10), ("ann", "new", 5, 10), ("bob", "milk", 2, 10), ("dan", "jam", 5, 10), ("eve", "tea", 5, 10),
+    )  # fmt: skip
+    split = recommend.split_ratings(ratings, 0.3)
+    fitted, _ = recommend.fit_ratings(split, 1, models=["mean of all ratings", "BaselineOnly"])
+    others = [recommend.AllTimePopularity()]
+    result = recommend.rank_ratings(split, fitted, 1, liked=4, k=2, others=others)
+    # ann alone liked something before and after; she can be offered jam alone, and nobody knew the new product
+    assert result.values["customer_id"].tolist() == ["ann", "ann"], "the mean of all ratings ranks nothing"
+    assert result.values["model"].tolist() == ["BaselineOnly", "popularity of all time"]
+    expected = Lists.of([[0]], [[0, 1]], products=2)
+    assert result.values["recall"].tolist() == [recall(expected)[0]] * 2 == [0.5, 0.5]
+    ideal = 1 + 1 / np.log2(3)
+    assert result.values["ndcg"].tolist() == pytest.approx([1 / ideal] * 2)
+    assert result.values["precision"].tolist() == [0.5, 0.5]
+    counts = result.accounting.set_index("what")
+    assert counts["ratings"].tolist() == [4, 4, 2, 2, 1] and counts["customers"].tolist() == [3, 3, 2, 1, 1]
+    # rated at all: dan, who liked nothing, and bob, who found milk bad, are there too
+    every = recommend.rank_ratings(split, fitted, 1, liked=None, k=2, others=others)
+    assert sorted(set(every.values["customer_id"])) == ["ann", "bob", "dan"] and every.relevant == "rated at all"
+
+
+def test_lists_agree_with_a_plain_count():
+    split = recommend.split_ratings(rating_frame(1500, customers=80, products=60), 0.3)
+    fitted, _ = recommend.fit_ratings(split, 1, models=["SVD"])
+    result = recommend.rank_ratings(split, fitted, 1, k=5, others=[]).values.set_index("customer_id")
+    stars = Stars(RATING_MODELS["SVD"], split.train, split.scale, 1)
+    everything = sorted(set(split.train["product_id"]))
+    for customer in result.index[:10]:
+        rated = set(split.train.loc[split.train["customer_id"] == customer, "product_id"])
+        liked = split.later[(split.later["customer_id"] == customer) & (split.later["rating"] >= 4)]
+        free = [product for product in everything if product not in rated]
+        predicted = dict(zip(free, [stars.model.predict(customer, p, clip=False).est for p in free], strict=True))
+        best = sorted(free, key=lambda product: -predicted[product])[:5]
+        found = len(set(best) & set(liked["product_id"]))
+        assert result.loc[customer, "recall"] == pytest.approx(found / len(liked))
+
+
+def test_lists_do_not_depend_on_the_order_of_rows():
+    ratings = rating_frame(800)
+    results = []
+    for table in (ratings, ratings.sample(frac=1, random_state=4)):
+        split = recommend.split_ratings(table, 0.3)
+        fitted, _ = recommend.fit_ratings(split, 1, models=["SVD", "KNNBasic", "SlopeOne"])
+        results.append(recommend.rank_ratings(split, fitted, 1))
+    pd.testing.assert_frame_equal(results[0].values, results[1].values)
+    pd.testing.assert_frame_equal(results[0].table, results[1].table)
+
+
+def test_nobody_who_liked_before_and_after_is_an_error():
+    split = recommend.split_ratings(
+        few(
+            ("ann", "tea", 1, 0),
+            ("bob", "tea", 5, 1),
+            ("ann", "jam", 5, 2),
+            ("bob", "jam", 2, 9),
+            ("ann", "milk", 3, 9),
+            ("bob", "milk", 1, 9.1),
+            ("bob", "cake", 1, 9.1),
+        ),
+        0.5,
+    )
+    with pytest.raises(ValueError, match="nobody with a rating of at least 5 before"):
+        recommend.rank_ratings(split, [], 1, liked=5)
+
+
+# ---- what cannot be learned from
+
+
+@pytest.mark.parametrize("value", [6.0, 0.0, np.nan, np.inf])
+def test_a_rating_outside_the_scale_is_named(value):
+    ratings = rating_frame(50)
+    ratings.loc[7, "rating"] = value
+    with pytest.raises(DataError, match="1 of 50 ratings cannot be used") as caught:
+        recommend.cross_validate(ratings, 7, scale=(1, 5))
+    assert f"customer '{ratings.loc[7, 'customer_id']}'" in str(caught.value)
+    if not np.isfinite(value):
+        with pytest.raises(DataError, match="a finite number"):
+            recommend.predict_ratings(ratings, 0.2, 7)
+
+
+def test_one_rating_and_none():
+    one = few(("ann", "tea", 3, 0))
+    with pytest.raises(ValueError, match="1 ratings cannot be divided into 5 folds"):
+        recommend.cross_validate(one, 7)
+    with pytest.raises(ValueError, match="choose another rating_holdout"):
+        recommend.predict_ratings(one, 0.2, 7)
+    with pytest.raises(DataError, match="there are no ratings"):
+        recommend.cross_validate(one.iloc[:0], 7)
+    with pytest.raises(ValueError, match="no models SVDD; expected some of mean of all ratings, BaselineOnly"):
+        recommend.cross_validate(rating_frame(50), 7, models=["SVDD"])
+
+
+def test_one_customer_has_errors_but_no_interval():
+    ratings = few(*[("ann", f"{n:02d}", 1 + n % 5, n) for n in range(20)])
+    result = recommend.cross_validate(ratings, 7)
+    assert result.table["rmse"].notna().all() and (result.table["customers"] == 1).all()
+    assert result.table[["rmse_low", "rmse_high", "mae_low", "mae_high"]].isna().all(axis=None)
+
+
+def test_equal_ratings_are_predicted_without_error():
+    ratings = rating_frame(300).assign(rating=4.0)
+    result = recommend.cross_validate(ratings, 7)
+    assert result.table["rmse"].max() == 0, "cut to a scale of one value"
+    stars = [Stars(model, one_per_pair(ratings), (1, 5), 7) for model in RATING_MODELS.values()]
+    known = pd.Index(["1", "2"]), pd.Index(["3", "4", "unknown"])
+    exact = [
+        one for one in stars if one.name not in ("SVD", "SVD++", "NMF")
+    ]  # these start at random and only come near
+    for one in exact:
+        np.testing.assert_allclose(one.scores(*known), 4.0, atol=1e-9)
+
+
+def test_of_two_ratings_of_a_pair_the_later_counts():
+    ratings = few(("ann", "tea", 1, 5), ("ann", "tea", 5, 3), ("ann", "tea", 2, 5), ("bob", "tea", 3, 0))
+    assert one_per_pair(ratings)[["customer_id", "rating"]].to_numpy().tolist() == [["ann", 2], ["bob", 3]]
+    result = recommend.cross_validate(ratings, 7, folds=2, models=["mean of all ratings"])
+    assert result.accounting["ratings"].tolist() == [4, 2, 2]
+
+
+# ---- figures
+
+
+def test_figures_say_their_numbers():
+    split = recommend.split_ratings(rating_frame(800), 0.3)
+    fitted, left_out = recommend.fit_ratings(split, 1, models=["BaselineOnly", "SVD"])
+    timed = recommend.time_errors(split, fitted, left_out, 1).table
+    random = recommend.cross_validate(rating_frame(800), 1, models=["BaselineOnly", "SVD", "KNNBasic"]).table
+    picture = figures.errors({"random folds": random, "one cut in time": timed})
+    assert f"BaselineOnly {timed['rmse'].iloc[0]:.3f}" in picture.alt and "one cut in time: " in picture.alt
+    assert picture.alt.count("KNNBasic") == 1, "only where it was evaluated"
+    ranked = recommend.rank_ratings(split, fitted, 1).table
+    lists = figures.stars_and_lists(timed, ranked, 10)
+    assert f"EASE {ranked['ndcg'].iloc[-1]:.3f}" in lists.alt and "2 models" in lists.alt
+    assert picture.png() and lists.png()
+
+
+def test_errors_of_whole_stars_are_those_of_surprise():
+    """The golden test has the same on real half stars."""
+    ratings = one_per_pair(rating_frame(900))
+    result = recommend.cross_validate(ratings, 5, folds=3)
+    for name in RATING_MODELS:
+        if name == "mean of all ratings":
+            continue
+        folds = []
+        for train, test in KFold(3, random_state=5).split(surprise_data(ratings)):
+            predictions = RATING_MODELS[name].make(5).fit(train).test(test)
+            folds.append((accuracy.rmse(predictions, verbose=False), accuracy.mae(predictions, verbose=False)))
+        row = result.table.set_index("model").loc[name]
+        assert [row["rmse"], row["mae"]] == pytest.approx(np.mean(folds, axis=0), abs=1e-9), name
