@@ -1,7 +1,9 @@
 """Recommenders, and their evaluation by a global split in time.
 
-`split` divides the log, `models` recommend, `metrics` score one list, `evaluate` puts models side by side,
-`ratings/` predicts stars, and ranks by them.
+`split` divides the log, `models` recommend, `rankings` fits and ranks, `metrics` score lists, `evaluate` puts models
+side by side, `breakdown` asks for whom and for what they work, `protocol` repeats it over folds and other splits,
+`tuning` chooses parameters before the test, `explain` gives reasons, `ratings`
+predicts stars, and ranks by them.
 """
 
 from customerlab.analysis.recommend.breakdown import bands, by_group, by_popularity, history_length
