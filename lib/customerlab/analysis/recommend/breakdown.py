@@ -128,4 +128,5 @@ def by_popularity(rankings: Rankings, seed: int, *, task: str = "all", resamples
         rows.append(table.assign(listed=np.asarray(places).ravel() / max(places.sum(), 1)))
     table = pd.concat(rows, ignore_index=True).rename(columns={"part": "found", "whole": "bought", "ratio": "recall"})
     columns = ["model", "band", "products", "bought", "found", "recall", "low", "high", "listed"]
+    table = table.astype({"bought": int, "found": int})
     return table.loc[table["bought"] > 0, columns].reset_index(drop=True)

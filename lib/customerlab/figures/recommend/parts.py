@@ -213,6 +213,7 @@ def popularity_bands(table: pd.DataFrame, k: int, *, models: list[str] | None = 
     axis.set_xticks(np.arange(len(bands)), names)
     axis.grid(axis="x", visible=False)
     axis.set_ylim(bottom=0)
+    axis.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.yaxis.set_major_formatter(PERCENT)
     axis.set_ylabel(f"found on lists of {k}")
     _legend(figure, axis)
