@@ -64,6 +64,7 @@ MODELS = {
     "ALS": lambda: R.ALS(4, 0.5, 1.5, 3),
     "BPR": lambda: R.BPR(4),
     "content": lambda: R.Content(names_of(PRODUCTS)),
+    "hybrid": R.Hybrid,
     "blend": lambda: R.Blend([R.PersonalFrequency(), R.UPCF(), R.Popularity()], [1.0, 0.5, 0.01]),
 }
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -419,8 +420,11 @@ def test_a_customer_without_a_history_gets_what_is_popular(name, split):
     history = split.history.tolil()
     history[4] = 0
     keep = split.orders.customer != 4
+    lines = split.orders.lines
+    fields = {field.name: getattr(lines, field.name)[keep[lines.order]] for field in dataclasses.fields(lines)}
+    fields["order"] = (keep.cumsum() - 1)[fields["order"]]
     kept = {name: getattr(split.orders, name)[keep] for name in ("customer", "days", "amount", "products")}
-    orders = dataclasses.replace(split.orders, **kept)
+    orders = dataclasses.replace(split.orders, **kept, lines=dataclasses.replace(lines, **fields))
     stranger = dataclasses.replace(split, history=history.tocsr(), orders=orders)
     scores = scored(stranger, MODELS[name]())
     assert np.isfinite(scores).all()

@@ -6,7 +6,7 @@ whatever the order of the sums behind them: neither the order of rows nor the nu
 
 `base` is what they share. `popularity` knows the shop alone, `personal` the customer alone, `baskets` both, order by
 order; `neighbours`, `linear`, `factors` and `walk` learn which products go together, `content` reads what they are
-called, and `blend` adds others up.
+called. `blend` adds others up, and `hybrid` learns by trees how to weigh them, from the features of `evidence`.
 """
 
 from customerlab.analysis.recommend.models.base import Model, top
@@ -14,6 +14,7 @@ from customerlab.analysis.recommend.models.baskets import TIFUKNN, UPCF
 from customerlab.analysis.recommend.models.blend import Blend
 from customerlab.analysis.recommend.models.content import Content
 from customerlab.analysis.recommend.models.factors import ALS, BPR
+from customerlab.analysis.recommend.models.hybrid import Hybrid
 from customerlab.analysis.recommend.models.linear import EASE, PureSVD
 from customerlab.analysis.recommend.models.neighbours import WEIGHTINGS, ItemNeighbours, UserNeighbours, weighted
 from customerlab.analysis.recommend.models.personal import DecayedFrequency, PersonalFrequency, RepurchaseInterval
@@ -38,6 +39,7 @@ __all__ = [
     "Content",
     "DecayedFrequency",
     "DecayedPopularity",
+    "Hybrid",
     "ItemNeighbours",
     "Model",
     "PersonalFrequency",

@@ -107,6 +107,8 @@ class Pairs:
         Orders of the customer that have the product.
     first, last : array of float
         Days from the first and the last of them to the cut.
+    after_first, after_last : array of int
+        Orders of the customer after the first and after the last of them.
     """
 
     row: np.ndarray
@@ -114,6 +116,8 @@ class Pairs:
     count: np.ndarray
     first: np.ndarray
     last: np.ndarray
+    after_first: np.ndarray
+    after_last: np.ndarray
 
 
 def pairs_of(split: Split) -> Pairs:
@@ -127,9 +131,11 @@ def pairs_of(split: Split) -> Pairs:
     ([2.0, 1.0], [9.0, 5.0], [3.0, 5.0])
     """
     lines = split.orders.products.tocoo()
-    row, days = split.orders.customer[lines.row], split.orders.days[lines.row]
-    order = np.lexsort((-days, lines.col, row))  # from the oldest line of a pair to its latest
-    row, column, days = row[order], lines.col[order], days[order]
+    row = split.orders.customer[lines.row]
+    order = np.lexsort((lines.row, lines.col, row))  # from the oldest order of a pair to its latest
+    row, column, of = row[order], lines.col[order], lines.row[order]
+    days, after = split.orders.days[of], from_last(split.orders, len(split.customers))[0][of]
     begins = np.flatnonzero(np.r_[True, (np.diff(row) != 0) | (np.diff(column) != 0)][: len(row)])
     ends = np.r_[begins[1:], len(row)] - 1 if len(begins) else begins
-    return Pairs(row[begins], column[begins], (ends - begins + 1).astype(float), days[begins], days[ends])
+    count = (ends - begins + 1).astype(float)
+    return Pairs(row[begins], column[begins], count, days[begins], days[ends], after[begins], after[ends])

@@ -1,0 +1,152 @@
+"""A ranker over the other models: what they say of a product, weighed by what earlier weeks brought."""
+
+from typing import Self
+
+import lightgbm
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.recommend.models.base import DIGITS, Model
+from customerlab.analysis.recommend.models.baskets import TIFUKNN, UPCF
+from customerlab.analysis.recommend.models.evidence import Evidence
+from customerlab.analysis.recommend.models.linear import EASE
+from customerlab.analysis.recommend.models.neighbours import UserNeighbours
+from customerlab.analysis.recommend.models.personal import PersonalFrequency, RepurchaseInterval
+from customerlab.analysis.recommend.models.popularity import DecayedPopularity
+from customerlab.analysis.recommend.split import Split
+
+WINDOWS = 8  # at most; each begins half a window before the next
+BAGS = 3
+ROUNDS = 120
+# one thread: where other work runs, threads that wait for one another take several times as long
+SETTINGS = {
+    "objective": "lambdarank", "lambdarank_truncation_level": 20, "label_gain": [0, 1], "learning_rate": 0.08,
+    "num_leaves": 15, "min_data_in_leaf": 500, "lambda_l2": 20.0, "max_bin": 63, "feature_fraction": 0.5,
+    "bagging_fraction": 0.8, "bagging_freq": 1, "deterministic": True, "force_row_wise": True, "num_threads": 1,
+    "verbose": -1,
+}  # fmt: skip
+
+
+def parts() -> dict[str, Model]:
+    """The models that the hybrid asks, by the names that its features have."""
+    return {
+        "personal frequency": PersonalFrequency(),
+        "repurchase interval": RepurchaseInterval(1, 50),
+        "UP-CF": UPCF(25, 0.75, 5),
+        "TIFU-KNN": TIFUKNN(300, within_decay=1, group_decay=1, group_size=100),
+        "user neighbours": UserNeighbours(100, "TF-IDF"),
+        "EASE": EASE(200),
+        "popularity, half-life 7 days": DecayedPopularity(7),
+    }
+
+
+class Hybrid:
+    """Gradient-boosted trees that learn from earlier weeks which model to believe of whom.
+
+    Seven models nominate products, see `Evidence`, and LambdaMART (Burges 2010, "From RankNet to LambdaRank to
+    LambdaMART"; LightGBM) ranks the nominated by what the models say of them and by the histories of customer and
+    product. It is trained on windows of the split's history, made by `Split.earlier`: the cut moves back by 1, 1.5,
+    2, … 4.5 times the length of the future, as long as at least one length of history is left before it, and in every
+    window the models are fitted anew on what was known then. Nothing from the split's cut on is seen.
+
+    Parameters
+    ----------
+    days : int
+        The length of the training windows where the split has no future (`whole_log`); else it is that of the future.
+    seed : int
+        Of the rows and features that a tree is grown from.
+
+    Attributes
+    ----------
+    importance_ : DataFrame
+        `feature`, `gain`: the share of what the trees gained that they gained by the feature, the largest first.
+    windows_ : list of Timestamp
+        The cuts of the windows that it was trained on.
+
+    Notes
+    -----
+    Only the order of the scores means something: those of nominated products are 1 and above, those of others below, by
+    personal frequency. A log too short for one window, or too small for a tree (500 candidates a leaf), teaches
+    nothing: the lists are then those of personal frequency, and `importance_` is empty.
+
+    What is here was chosen on Online Retail in windows cut 28, 56 and 84 days before the last, each trained on windows
+    before it; the last had no say. Without EASE or the user neighbours nDCG@10 was lower by 0.001 to 0.002, while
+    PureSVD, decayed frequencies, a second UP-CF and a second TIFU-KNN changed it by less than 0.001 and were left out.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> split = split_of([("ann", 60, ["tea"]), ("ann", 30, ["tea", "milk"]), ("bob", 3, ["milk"])])
+    >>> model = Hybrid().fit(split)
+    >>> dict(zip(split.products, model.scores(np.array([0]))[0].tolist())), len(model.importance_)  # too short a log
+    ({'milk': 1.0, 'tea': 2.0}, 0)
+    """
+
+    name = "hybrid"
+
+    def __init__(self, days: int = 28, seed: int = 7) -> None:
+        self.days = days
+        self.seed = seed
+
+    def fit(self, split: Split) -> Self:
+        """Learn from earlier windows, and fit the models on the whole history."""
+        windows = [window for window in self._windows(split) if len(window.warm)]
+        self.windows_ = [window.cut for window in windows]
+        learned = [_labelled(window) for window in windows]
+        self.own_ = split.history
+        self.evidence_ = Evidence(parts()).fit(split)
+        self.rankers_ = self._trained([part for part in learned if len(part[0])])
+        self.importance_ = self._importance()
+        return self
+
+    def _windows(self, split: Split) -> list[Split]:
+        days, reach = split.holdout_days or self.days, split.orders.days.max(initial=0)
+        back = [days + step * days // 2 for step in range(WINDOWS)]
+        # windows of one day would fall together
+        return [split.earlier(by, days) for by in dict.fromkeys(back) if by + days <= reach]
+
+    def _trained(self, learned: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> list[lightgbm.Booster]:
+        """Trees of several seeds, whose sum is steadier than that of one; none where nothing could be told apart."""
+        if not learned:
+            return []
+        values, bought, sizes = (np.concatenate(column) for column in zip(*learned, strict=True))
+        data = lightgbm.Dataset(values, bought, group=sizes, params=SETTINGS)
+        seeds = np.random.default_rng(self.seed).integers(2**31, size=BAGS).tolist()
+        rankers = [
+            lightgbm.train(SETTINGS | {"bagging_seed": seed, "feature_fraction_seed": seed}, data, ROUNDS)
+            for seed in seeds
+        ]
+        return [ranker for ranker in rankers if ranker.feature_importance().any()]
+
+    def _importance(self) -> pd.DataFrame:
+        names = self.evidence_.names if self.rankers_ else []
+        gains = np.sum([np.zeros(len(names)), *(ranker.feature_importance("gain") for ranker in self.rankers_)], axis=0)
+        table = pd.DataFrame({"feature": names, "gain": gains / gains.sum()})
+        return table.sort_values("gain", ascending=False, kind="stable", ignore_index=True)
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """The ranker's scores of nominated products above all others."""
+        own = self.own_[rows].toarray()
+        if not self.rankers_:
+            return own
+        row, column, values = self.evidence_.candidates(rows)
+        scores = own / (own + 1)
+        if len(row):
+            ranked = np.sum([ranker.predict(values, num_threads=1) for ranker in self.rankers_], axis=0)
+            lowest = np.full(len(rows), np.inf)
+            np.minimum.at(lowest, row, ranked)
+            scores[row, column] = 1 + ranked - lowest[row]
+        scores[own.sum(axis=1) == 0] = 0.0  # of whom nothing is known gets what is popular
+        return scores.round(DIGITS)
+
+
+def _labelled(window: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values of the window's candidates, whether they were bought, and how many there are of each customer.
+
+    Customers who bought none of their candidates are left out: they have no order to teach.
+    """
+    row, column, values = Evidence(parts()).fit(window).candidates(window.warm)
+    bought = np.asarray(window.future[window.warm[row], column]).ravel() > 0
+    hits, sizes = (np.bincount(row, weights=of, minlength=len(window.warm)) for of in (bought, None))
+    kept = hits > 0
+    return values[kept[row]], bought[kept[row]].astype(int), sizes[kept].astype(int)
