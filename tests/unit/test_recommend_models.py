@@ -434,6 +434,13 @@ def test_a_customer_without_a_history_gets_what_is_popular(name, split):
 
 
 @every_model
+def test_a_split_without_customers_has_no_scores(name):
+    """As `earlier` makes it of a log that begins after the cut."""
+    split = R.split_of([("a", -1, ["p00", "p01"])])
+    assert scored(split, MODELS[name]()).shape == (0, 2)
+
+
+@every_model
 @pytest.mark.parametrize(
     "orders",
     [

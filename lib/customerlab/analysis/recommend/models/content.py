@@ -64,7 +64,8 @@ class Content:
         self.sold_ = split.products
         weights = split.history.astype(float)
         weights.data = np.log1p(weights.data)
-        self.profiles_ = csr_matrix(normalize(weights @ self.vectors(split.products)))
+        sums = weights @ self.vectors(split.products)
+        self.profiles_ = csr_matrix(normalize(sums) if len(split.customers) else sums)
         return self
 
     def scores(self, rows: np.ndarray) -> np.ndarray:

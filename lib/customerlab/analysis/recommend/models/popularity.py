@@ -173,9 +173,9 @@ class SegmentPopularity:
         np.minimum.at(last, orders.customer, orders.days)
         frequency = np.bincount(orders.customer, minlength=customers)
         monetary = np.bincount(orders.customer, weights=orders.amount, minlength=customers).round(4)
-        self.segment_ = sum(
-            (values > np.median(values)).astype(int) << bit for bit, values in enumerate((last, frequency, monetary))
-        )
+        self.segment_ = np.zeros(customers, dtype=int)
+        for bit, values in enumerate((last, frequency, monetary) if customers else ()):
+            self.segment_ += (values > np.median(values)).astype(int) << bit
         recent = orders.days <= self.days
         bought = csr_matrix(
             (np.ones(recent.sum()), (orders.customer[recent], np.flatnonzero(recent))),
@@ -183,7 +183,7 @@ class SegmentPopularity:
         )
         bought = ((bought @ orders.products) > 0).astype(float)
         members = csr_matrix((np.ones(customers), (self.segment_, np.arange(customers))), shape=(8, customers))
-        of_all = np.asarray(bought.sum(axis=0)).ravel() / customers
+        of_all = np.asarray(bought.sum(axis=0)).ravel() / max(customers, 1)
         sizes = np.asarray(members.sum(axis=1))
         shares = ((members @ bought).toarray() + self.prior * of_all) / np.maximum(sizes + self.prior, 1)
         self.shares_ = shares.round(DIGITS)
