@@ -141,3 +141,14 @@ def test_what_is_told_of_a_candidate():
         table.loc[("ann", "rice"), "own: place"] == 50 and table.loc[("ann", "rice")].filter(like="pair").isna().all()
     )
     assert evidence.candidates(np.array([], dtype=int)).values.shape == (0, len(evidence.names))
+
+
+def test_a_warm_start_keeps_the_trees_and_learns_the_evidence_again(shop, fitted):
+    model = R.Hybrid(warm_start=True).fit(shop)
+    trees = [ranker.model_to_string() for ranker in model.rankers_]
+    assert trees == [ranker.model_to_string() for ranker in fitted.rankers_]
+    moved = shop.earlier(28)
+    scores = model.fit(moved).scores(np.arange(5))
+    assert [ranker.model_to_string() for ranker in model.rankers_] == trees and model.own_ is moved.history
+    assert not np.array_equal(scores, R.Hybrid().fit(moved).scores(np.arange(5)))
+    assert np.array_equal(model.fit(shop).scores(np.arange(5)), fitted.scores(np.arange(5)))

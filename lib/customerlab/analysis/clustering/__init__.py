@@ -11,7 +11,7 @@ from customerlab.analysis.clustering.indices import (
     preferred,
     validity,
 )
-from customerlab.analysis.clustering.methods import METHODS, NEIGHBOURS, ONE_GROUP, fit_all
+from customerlab.analysis.clustering.methods import METHODS, NEIGHBOURS, ONE_GROUP, fit_all, parts
 from customerlab.analysis.clustering.models import NOISE, Mixture, Model, Nearest
 from customerlab.analysis.clustering.null_clouds import Ceiling, ceilings, clouds
 from customerlab.analysis.clustering.past import DECILES, SEGMENTS, Past, deciles, look_back
@@ -41,7 +41,7 @@ __all__ = [
     "Space", "Views", "agreement", "agreement_of_seeds", "at_the_gates", "by_number", "ceilings", "clouds", "contingency", "contrast",
     "correlation", "customer_features", "dbcv", "deciles", "excess", "explained", "fit_all", "fit_space",
     "found_again", "grown", "jaccard", "judge", "knee", "look_back", "mean_silhouettes",
-    "micro_clusters", "most_useful", "neighbour_distances", "numbered", "prediction_strength", "preferred",
+    "micro_clusters", "most_useful", "neighbour_distances", "numbered", "parts", "prediction_strength", "preferred",
     "profile", "proposed_names", "rivals", "rules", "sample", "segmentation", "shape", "silhouettes",
     "stability", "usefulness", "validity", "verdicts", "views",
 ]  # fmt: skip

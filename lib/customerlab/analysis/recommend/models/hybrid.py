@@ -55,6 +55,9 @@ class Hybrid:
         The length of the training windows where the split has no future (`whole_log`); else it is that of the future.
     seed : int
         Of the rows and features that a tree is grown from.
+    warm_start : bool
+        Keep the trees of an earlier fit, as scikit-learn has it: only the evidence is learned again. So the trees that
+        were judged make the lists of today.
 
     Attributes
     ----------
@@ -84,17 +87,20 @@ class Hybrid:
 
     name = "hybrid"
 
-    def __init__(self, days: int = 28, seed: int = 7) -> None:
+    def __init__(self, days: int = 28, seed: int = 7, *, warm_start: bool = False) -> None:
         self.days = days
         self.seed = seed
+        self.warm_start = warm_start
 
     def fit(self, split: Split) -> Self:
         """Learn from earlier windows, and fit the models on the whole history."""
+        self.own_ = split.history
+        self.evidence_ = Evidence(parts()).fit(split)
+        if self.warm_start and hasattr(self, "rankers_"):
+            return self
         windows = [window for window in self._windows(split) if len(window.warm)]
         self.windows_ = [window.cut for window in windows]
         learned = [_labelled(window) for window in windows]
-        self.own_ = split.history
-        self.evidence_ = Evidence(parts()).fit(split)
         self.rankers_ = self._trained([part for part in learned if len(part[0])])
         self.importance_ = self._importance()
         return self
