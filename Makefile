@@ -9,7 +9,7 @@ READY := .venv/.ready
 SPARK := .venv/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test bench bench-clustering bench-metrics lab lint refresh site lock clean clean-venv
+.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend lab lint refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $(RUN) now"
@@ -50,6 +50,9 @@ bench-clustering: $(READY) ## what the clustering comparison costs, and trees ov
 
 bench-metrics: $(READY) ## what the ranking metrics of 100,000 customers by top 10 cost, beside pandas
 	@$(BIN)/python tests/benchmarks/metrics.py
+
+bench-recommend: $(READY) ## what it costs to fit EASE, ALS and the hybrid
+	@$(BIN)/python tests/benchmarks/recommenders.py
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks
