@@ -7,15 +7,13 @@ compared with deciles of past spend. Each size runs in a process of its own on t
 
 import argparse
 import json
-import os
-import resource
-import subprocess
 import sys
 import time
 
 import numpy as np
 import pandas as pd
-from hierarchy import CORES, points
+from harness import in_a_process, peak, two_cores
+from hierarchy import points
 
 SIZES = (2_000, 20_000, 100_000)
 NUMBERS = range(2, 8)
@@ -35,9 +33,8 @@ def contend(customers: int) -> None:
     clustering.by_number(x, NUMBERS, 7)
     judged = clustering.judge(x, NUMBERS, 7, past=past)
     took = {"seconds": time.perf_counter() - begin, "cpu": time.process_time() - cpu}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30
     tested = int(judged.table["p_structure"].notna().sum())
-    print(json.dumps(took | {"peak": peak, "candidates": len(judged.models), "tested": tested}))
+    print(json.dumps(took | {"peak": peak(), "candidates": len(judged.models), "tested": tested}))
 
 
 def main() -> None:
@@ -48,19 +45,13 @@ def main() -> None:
     if words.contend:
         contend(words.contend)
         return
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    two_cores()
     print("\n## The whole comparison\n")
     print("| customers | candidates | against clouds | seconds | CPU, s | peak GiB |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     missed = []
     for size in SIZES:
-        done = subprocess.run(
-            [sys.executable, __file__, "--contend", str(size)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            sys.exit(f"{size:,} customers ended {done.returncode}\n{done.stderr}")
-        run = json.loads(done.stdout)
+        run = in_a_process(__file__, str(size))
         print(
             f"| {size:,} | {run['candidates']} | {run['tested']} | {run['seconds']:.1f} | {run['cpu']:.1f} | {run['peak']:.2f} |",
             flush=True,

@@ -8,18 +8,17 @@ work disturbed the clock. Peak memory is the process's.
 
 import argparse
 import json
-import os
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness import CORES, in_a_process, peak, two_cores
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".benchmarks"  # laid out like a project, so that its logs are prepared as a run prepares them
-CORES = 2
 REPEATS = 3
 CUSTOMERS_A_LINE = 0.0506  # of the simulated shop
 PANDAS_UP_TO = 20_000_000  # lines; beyond it pandas needs more memory than most machines have
@@ -143,8 +142,7 @@ def contend(name: str, path: Path) -> None:
     found = CONTENDERS[name](path)
     seconds = time.perf_counter() - BEGIN[0]
     used = resource.getrusage(resource.RUSAGE_SELF)
-    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"seconds": seconds, "cpu": used.ru_utime + used.ru_stime, "peak": peak / 2**30, **found}))
+    print(json.dumps({"seconds": seconds, "cpu": used.ru_utime + used.ru_stime, "peak": peak(), **found}))
 
 
 def measure(name: str, path: Path, repeats: int = REPEATS) -> dict[str, Any]:
@@ -152,12 +150,8 @@ def measure(name: str, path: Path, repeats: int = REPEATS) -> dict[str, Any]:
     runs = []
     for _ in range(repeats):
         begin = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, __file__, "--contend", name, str(path)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            sys.exit(f"{name} on {path} ended {done.returncode}\n{done.stderr}")
-        runs.append(json.loads(done.stdout) | {"process": time.perf_counter() - begin})
+        found = in_a_process(__file__, name, str(path))
+        runs.append(found | {"process": time.perf_counter() - begin})
     return min(runs, key=lambda run: run["seconds"]) | {"peak": min(run["peak"] for run in runs)}
 
 
@@ -206,8 +200,7 @@ def main() -> None:
     if words.contend:
         contend(words.contend[0], Path(words.contend[1]))
         return
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    two_cores()
     (FOLDER / "data").mkdir(parents=True, exist_ok=True)
     grown = [report(int(float(size))) for size in words.lines.split(",")]
     print("\n## Customer features as the log grows\n")

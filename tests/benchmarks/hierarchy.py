@@ -9,16 +9,13 @@ one can run at all, it says what micro-clusters lose.
 
 import argparse
 import json
-import os
-import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
+from harness import in_a_process, peak, two_cores
 
-CORES = 2
 REPEATS = 3
 CLUSTERS = 6
 PLAIN = (5_000, 10_000, 20_000)  # above, the plain ones need n² distances: 64 GiB for 100,000 customers in scikit-learn
@@ -79,19 +76,12 @@ def contend(name: str, linkage: str, customers: int) -> None:
     begin, cpu = time.perf_counter(), time.process_time()
     labels = cluster(x)
     took = {"seconds": time.perf_counter() - begin, "cpu": time.process_time() - cpu}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30
-    print(json.dumps(took | {"peak": peak, "scatter": scatter(x, labels), "clusters": len(np.unique(labels))}))
+    print(json.dumps(took | {"peak": peak(), "scatter": scatter(x, labels), "clusters": len(np.unique(labels))}))
 
 
 def measure(name: str, linkage: str, customers: int, repeats: int) -> dict[str, float]:
     """The fastest of some runs of a contender, each in a process of its own, with the lowest peak."""
-    runs = []
-    for _ in range(repeats):
-        words = [sys.executable, __file__, "--contend", name, linkage, str(customers)]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{name}, {linkage}, {customers:,} customers ended {done.returncode}\n{done.stderr}")
-        runs.append(json.loads(done.stdout))
+    runs = [in_a_process(__file__, name, linkage, str(customers)) for _ in range(repeats)]
     return min(runs, key=lambda run: run["seconds"]) | {"peak": min(run["peak"] for run in runs)}
 
 
@@ -126,8 +116,7 @@ def main() -> None:
         name, linkage, customers = words.contend
         contend(name, linkage, int(customers))
         return
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    two_cores()
     missed = [line for linkage in ("ward", "average") for line in report(linkage, words.repeats)]
     if missed:
         sys.exit("\n".join(["", *missed]))

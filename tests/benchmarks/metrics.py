@@ -8,21 +8,15 @@ customer. All contenders have to find the same means. The run fails where a prom
 
 import argparse
 import json
-import os
-import resource
-import subprocess
 import sys
-import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from harness import clocked, in_a_process, two_cores
 from scipy.sparse import csr_matrix
 
 CUSTOMERS, PRODUCTS, K = 100_000, 4_000, 10
-CORES = 2
-REPEATS = 3
 SECONDS, TIMES = 1.0, 20  # promised: at most so long, and so many times faster than pandas
 
 
@@ -153,25 +147,8 @@ NAMES = {
 
 def contend(name: str) -> None:
     """In the contender's own process: run it and print what it took."""
-    run = CONTENDERS[name](*drawn())
-    times = []
-    for _ in range(REPEATS):
-        begin, cpu = time.perf_counter(), time.process_time()
-        table = run()
-        times.append((time.perf_counter() - begin, time.process_time() - cpu))
-        if times[-1][0] > 20:
-            break
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30
-    seconds, used = min(times)
-    print(json.dumps({"seconds": seconds, "cpu": used, "peak": peak, "means": table.mean().to_dict()}))
-
-
-def measure(name: str) -> dict[str, Any]:
-    """What a contender took in a process of its own."""
-    done = subprocess.run([sys.executable, __file__, "--contend", name], capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{name} ended {done.returncode}\n{done.stderr}")
-    return json.loads(done.stdout)
+    took, table = clocked(CONTENDERS[name](*drawn()))
+    print(json.dumps(took | {"means": table.mean().to_dict()}))
 
 
 def main() -> None:
@@ -182,9 +159,8 @@ def main() -> None:
     if words.contend:
         contend(words.contend)
         return
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    took = {name: measure(name) for name in CONTENDERS}
+    two_cores()
+    took = {name: in_a_process(__file__, name) for name in CONTENDERS}
     first = took["ours"]
     print(f"\n## {len(first['means'])} ranking metrics of {CUSTOMERS:,} customers by top {K}, {PRODUCTS:,} products\n")
     print("| contender | seconds | CPU, s | times ours | peak GiB |")
