@@ -29,7 +29,7 @@ def call(project: Path, *words: str, check: bool = True, **options: object) -> s
     """Call one of the environment's commands in a project; CUSTOMERLAB_DATA stays what it is."""
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     command = [str(BIN / words[0]), *words[1:]]
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=540, **options)
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=900, **options)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(words)} ended {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done

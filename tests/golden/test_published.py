@@ -124,17 +124,6 @@ def test_recommenders_reach_the_published_baselines(online_retail):
     assert round(table["personal frequency"], 3) == 0.353
 
 
-def test_the_hybrid_is_above_what_a_blend_reached_and_above_habit(online_retail):
-    """Takes a minute. On this split ALS is known to reach .227, and a LambdaMART blend .370."""
-    split = recommend.split_by_time(online_retail[0], 28, pattern=r"^\d{5}")
-    models = [recommend.PersonalFrequency(), recommend.ALS(), recommend.Hybrid()]
-    values = recommend.evaluate(split, models, 10).query("task == 'all'")
-    ndcg = values.pivot(index="customer_id", columns="model", values="ndcg")
-    gain = ndcg["hybrid"] - ndcg["personal frequency"]
-    assert ndcg["hybrid"].mean() > 0.370 and ndcg["ALS"].mean() > 0.227
-    assert gain.mean() - 1.96 * gain.std() / len(gain) ** 0.5 > 0
-
-
 def test_shuffled_rows_change_nothing(online_retail):
     table, _ = online_retail
     shuffled = ibis.memtable(table.to_pandas().sample(frac=1, random_state=1))
