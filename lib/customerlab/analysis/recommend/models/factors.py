@@ -1,15 +1,20 @@
 """Factor models of `implicit`: customers and products as points, whose products are the scores."""
 
+import warnings
 from typing import Self
 
 import numpy as np
-from implicit.cpu.als import AlternatingLeastSquares
-from implicit.cpu.bpr import BayesianPersonalizedRanking
 from threadpoolctl import threadpool_limits
 
 from customerlab.analysis.recommend.models.base import DIGITS
 from customerlab.analysis.recommend.models.linear import PureSVD
 from customerlab.analysis.recommend.split import Split
+
+with warnings.catch_warnings():
+    # in a notebook without ipywidgets, tqdm says so when implicit imports it; no progress bar is shown here
+    warnings.filterwarnings("ignore", "IProgress not found")
+    from implicit.cpu.als import AlternatingLeastSquares
+    from implicit.cpu.bpr import BayesianPersonalizedRanking
 
 
 class _Factors:
