@@ -1,92 +1,12 @@
-"""A randomised test: was it sound, and what did each arm do? Effects by tea-tasting, from sums made in the engine."""
-
-from dataclasses import dataclass
+"""The short form of the notebook: each arm against the control, for every outcome. Effects by tea-tasting."""
 
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 import tea_tasting as tt
-from scipy.stats import chisquare
 
+from customerlab.analysis.experiment.soundness import missing_outcomes, outcomes_of
 from customerlab.data.tables import OUTCOME
-
-SAMPLE_RATIO_ALPHA = 0.001  # a sound test fails this check once in a thousand times
-
-
-def outcomes_of(experiment: ir.Table) -> list[str]:
-    """The names of the outcomes, in the order of the table."""
-    return [name.removeprefix(OUTCOME) for name in experiment.columns if name.startswith(OUTCOME)]
-
-
-@dataclass(frozen=True)
-class SampleRatio:
-    """Whether the arms have the sizes that the split planned.
-
-    Attributes
-    ----------
-    table : DataFrame
-        `variant`, `units`, `share`, `planned` (share), the control first.
-    pvalue : float
-        Of Pearson's chi-squared test over all arms.
-    sound : bool
-        Whether it is at least `SAMPLE_RATIO_ALPHA`.
-    """
-
-    table: pd.DataFrame
-    pvalue: float
-    sound: bool
-
-
-def sample_ratio(experiment: ir.Table, control: str, planned: dict[str, float] | None = None) -> SampleRatio:
-    """Check the sizes of the arms against the planned split, before anything else is looked at.
-
-    Parameters
-    ----------
-    experiment : ibis Table
-        Canonical.
-    control : str
-        The arm that the others are compared with.
-    planned : dict of str to float, optional
-        The planned shares, which need not sum to one; equal by default.
-
-    Raises
-    ------
-    ValueError
-        If there is no such arm, fewer than two arms, or `planned` names other arms.
-
-    References
-    ----------
-    Fabijan et al. (2019). Diagnosing sample ratio mismatch in online controlled experiments. KDD.
-    """
-    counted = experiment.group_by("variant").aggregate(units=experiment.count()).order_by("variant").to_pandas()
-    arms = counted["variant"].tolist()
-    if control not in arms or len(arms) < 2:
-        raise ValueError(
-            f"control = {control!r}; the arms are {', '.join(map(repr, arms))}; expected two arms or more, one the control"
-        )
-    if planned is not None and set(planned) != set(arms):
-        raise ValueError(f"planned names {sorted(planned)}; expected the arms {arms}")
-    order = [control, *[arm for arm in arms if arm != control]]
-    table = counted.set_index("variant").loc[order].reset_index()
-    weights = table["variant"].map(planned) if planned else pd.Series(1.0, index=table.index)
-    table["share"] = table["units"] / table["units"].sum()
-    table["planned"] = weights / weights.sum()
-    pvalue = float(chisquare(table["units"], table["planned"] * table["units"].sum()).pvalue)
-    return SampleRatio(table, pvalue, pvalue >= SAMPLE_RATIO_ALPHA)
-
-
-def missing_outcomes(experiment: ir.Table) -> pd.DataFrame:
-    """Units without a value, by outcome.
-
-    Returns
-    -------
-    DataFrame
-        `outcome`, `missing`.
-    """
-    names = outcomes_of(experiment)
-    row = experiment.aggregate(**{name: experiment[OUTCOME + name].isnull().sum() for name in names}).to_pandas()
-    return pd.DataFrame({"outcome": names, "missing": [int(row.iloc[0][name]) for name in names]})
-
 
 EFFECT_COLUMNS = (
     "outcome", "variant", "control_mean", "variant_mean", "effect", "effect_low", "effect_high",

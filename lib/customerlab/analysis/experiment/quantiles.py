@@ -1,0 +1,80 @@
+"""Quantiles of two arms compared by the bootstrap, without resampling the units."""
+
+import numpy as np
+
+from customerlab.analysis.experiment.contrasts import Alternative, Contrast, check_options
+
+
+def quantiles(
+    treatment: np.ndarray,
+    control: np.ndarray,
+    share: float,
+    seed: int,
+    *,
+    confidence: float = 0.95,
+    alternative: Alternative = "two-sided",
+    draws: int = 10_000,
+) -> Contrast:
+    """Compare a quantile of two arms.
+
+    In a resample of n units the quantile is one of the values, and its rank is binomial, so ranks are drawn, not units
+    (Schultzberg and Ankargren 2022). Interval and p-value are of the same draws: p is twice the smaller share of them
+    on either side of zero, counting those at zero, and the interval leaves out as many as p < α asks for.
+
+    Parameters
+    ----------
+    treatment, control : array of shape (units,)
+        Values, in any order.
+    share : float
+        Which quantile, between 0 and 1: the value with rank ⌈share · n⌉.
+    seed : int
+    confidence, alternative
+        As in `contrast`.
+    draws : int
+
+    Raises
+    ------
+    ValueError
+        If the share is not between 0 and 1, or an arm has no value.
+
+    Examples
+    --------
+    >>> found = quantiles(np.arange(100) + 30.0, np.arange(100.0), 0.5, seed=1)
+    >>> float(found.effect), bool(found.low < 30 < found.high), bool(found.pvalue < 0.01)
+    (30.0, True, True)
+    """
+    check_options(confidence, alternative, 0, 0)
+    if not 0 < share < 1 or not len(treatment) or not len(control):
+        raise ValueError(
+            f"a quantile of {share} of {len(treatment)} and {len(control)} units; expected a share between 0 and 1"
+        )
+    rng = np.random.default_rng(seed)
+    arms = [np.sort(np.asarray(part, dtype=float)) for part in (control, treatment)]
+    drawn, own = [np.empty(0)] * 2, [0.0] * 2
+    # in an order of the values, so that swapped arms get the same draws
+    for place in sorted((0, 1), key=lambda place: (len(arms[place]), arms[place].tobytes())):
+        values = arms[place]
+        rank = rng.binomial(len(values), share, draws)
+        drawn[place] = values[np.minimum(rank, len(values) - 1)]
+        own[place] = float(values[max(int(np.ceil(share * len(values))) - 1, 0)])
+    (c_drawn, t_drawn), (c, t) = drawn, own
+    apart = np.sort(t_drawn - c_drawn)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.sort(np.where(c_drawn > 0, t_drawn / c_drawn - 1, np.nan))
+    below, above = np.mean(apart <= 0), np.mean(apart >= 0)
+    tail = (1 - confidence) / (2 if alternative == "two-sided" else 1)
+    pvalue = {"two-sided": min(1.0, 2 * min(below, above)), "greater": below, "less": above}[alternative]
+    low, high = _ends(apart, tail, alternative)
+    known = c > 0 and not np.isnan(ratio).any()
+    ends = _ends(ratio, tail, alternative) if known else (np.nan, np.nan)
+    relative = t / c - 1 if known else np.nan
+    numbers = (c, t, t - c, low, high, relative, *ends, pvalue, 1.0)
+    return Contrast(*(np.asarray(number, dtype=float) for number in numbers))
+
+
+def _ends(ordered: np.ndarray, tail: float, alternative: Alternative) -> tuple[float, float]:
+    """The first value that is not among the share of draws below the tail, and its mirror image."""
+    place = max(int(np.ceil(round(tail * len(ordered), 9))), 1) - 1
+    low = -np.inf if alternative == "less" else ordered[place]
+    high = np.inf if alternative == "greater" else ordered[len(ordered) - 1 - place]
+    return low, high

@@ -1,0 +1,63 @@
+"""Hillstrom's e-mail test: the published means and lifts of all arms, and whether it is sound."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from customerlab.analysis import experiment
+from customerlab.data.engine import connect, open_table
+
+pytestmark = pytest.mark.real_data
+MEANS = {  # visit, conversion, spend
+    "No E-Mail": [0.106167, 0.005726, 0.652789],
+    "Mens E-Mail": [0.182757, 0.012531, 1.422617],
+    "Womens E-Mail": [0.151400, 0.008837, 1.077202],
+}
+LIFTS = {"Mens E-Mail": [0.0765896, 0.0068050, 0.7698272], "Womens E-Mail": [0.0452331, 0.0031111, 0.4244122]}
+
+
+@pytest.fixture(scope="module")
+def hillstrom(real_table):
+    return open_table(connect(), real_table("hillstrom_email", "experiment").path)
+
+
+@pytest.fixture(scope="module")
+def table(hillstrom):
+    metrics = [
+        experiment.Metric("visit", "outcome_visit", proportion=True),
+        experiment.Metric("conversion", "outcome_conversion", proportion=True),
+        experiment.Metric("spend", "outcome_spend"),
+    ]
+    return experiment.compare_arms(hillstrom, metrics, "No E-Mail", each_other=True)
+
+
+def test_means_and_lifts_are_the_published_ones(table):
+    for arm, lifts in LIFTS.items():
+        rows = table[(table["variant"] == arm) & (table["against"] == "No E-Mail")]
+        assert rows["effect"].round(7).tolist() == lifts
+        assert rows["variant_mean"].round(6).tolist() == MEANS[arm]
+        assert rows["against_mean"].round(6).tolist() == MEANS["No E-Mail"]
+    assert set(table["against"]) == {"No E-Mail", "Mens E-Mail"}, (
+        "the mails are compared, but neither is the other's control"
+    )
+    assert (table["pvalue_holm"] >= table["pvalue_bh"] * (1 - 1e-9)).all()
+
+
+def test_p_values_are_those_of_plain_tests(table, hillstrom):
+    frame = hillstrom.select("variant", "outcome_spend", "outcome_visit").to_pandas()
+    men, none = (frame[frame["variant"] == arm] for arm in ("Mens E-Mail", "No E-Mail"))
+    rows = table[(table["variant"] == "Mens E-Mail") & (table["against"] == "No E-Mail")].set_index("metric")
+    spend = stats.ttest_ind(men["outcome_spend"], none["outcome_spend"], equal_var=False)
+    assert rows.loc["spend", "pvalue"] == pytest.approx(spend.pvalue, rel=1e-6)
+    counts = np.array([[part["outcome_visit"].sum(), len(part) - part["outcome_visit"].sum()] for part in (men, none)])
+    assert rows.loc["visit", "pvalue"] == pytest.approx(
+        stats.chi2_contingency(counts, correction=False).pvalue, rel=1e-6
+    )
+
+
+def test_the_test_is_sound(hillstrom):
+    segments = [name for name in experiment.covariates_of(hillstrom) if name.endswith(("channel", "zip_code"))]
+    found = experiment.soundness(hillstrom, "No E-Mail", segments=segments)
+    assert found.sound and len(segments) == 2 and len(found.table) == 7, found.reasons
+    wrong = experiment.soundness(hillstrom, "No E-Mail", planned={"No E-Mail": 2, "Mens E-Mail": 1, "Womens E-Mail": 1})
+    assert not wrong.sound and "No E-Mail has 33.29% of the units, planned 50.00%" in wrong.refusal()

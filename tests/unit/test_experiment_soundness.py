@@ -1,0 +1,161 @@
+"""May anything be concluded? Splits as planned and broken, in the whole and in parts; balance; what is missing."""
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from customerlab.analysis import experiment
+
+
+def sound(n=4000, seed=0, split=(0.5, 0.5)):
+    rng = np.random.default_rng(seed)
+    day = pd.Timestamp("2024-05-01") + pd.to_timedelta(rng.integers(0, 10 * 1440, n), unit="min")
+    return pd.DataFrame(
+        {
+            "unit_id": [f"{i:05d}" for i in range(n)],
+            "variant": rng.choice(["control", "new"], n, p=split),
+            "exposed_at": day,
+            "outcome_spend": rng.gamma(1, 10, n),
+            "covariate_age": [str(x) for x in rng.integers(18, 80, n)],
+            "covariate_region": rng.choice(["north", "south", None], n, p=[0.5, 0.4, 0.1]),
+            "browser": rng.choice(["f", "c"], n),
+        }
+    )
+
+
+def checked(frame, **options):
+    options = {"segments": ["browser"], "start": pd.Timestamp("2024-05-01")} | options
+    return experiment.soundness(ibis.memtable(frame), "control", **options)
+
+
+def failed(frame, **options):
+    table = checked(frame, **options).table
+    return table.loc[~table["sound"], "check"].tolist()
+
+
+CHECKS = ["sizes of the arms", "sizes of the arms by day", "sizes of the arms by browser", "units in one arm",
+          "exposure after assignment", "balance of covariates", "outcomes missing", "outcomes infinite"]  # fmt: skip
+
+
+def test_a_sound_test_passes_every_check():
+    found = checked(sound())
+    assert found.table["check"].tolist() == CHECKS and found.sound and not found.reasons and found.refusal() == ""
+
+
+def test_a_planned_split_of_nine_to_one():
+    frame = sound(split=(0.9, 0.1))
+    assert failed(frame, planned={"control": 9, "new": 1}) == []
+    assert failed(frame) == CHECKS[:3], "equal is what was not planned"
+    ratio = experiment.sample_ratio(ibis.memtable(frame), "control", {"control": 0.9, "new": 0.1})
+    counts = frame["variant"].value_counts()
+    expected = stats.binomtest(int(counts["new"]), len(frame), 0.1).pvalue
+    assert ratio.pvalue == pytest.approx(expected, abs=0.03) and ratio.table["planned"].tolist() == pytest.approx(
+        [0.9, 0.1]
+    )
+    for wrong in ({"control": 1}, {"control": 1, "old": 1}, {"control": 1, "new": 0}):
+        with pytest.raises(ValueError, match="expected a weight above zero for each of the arms"):
+            experiment.sample_ratio(ibis.memtable(frame), "control", wrong)
+
+
+def test_an_arm_that_was_planned_and_got_nobody_fails():
+    found = experiment.sample_ratio(ibis.memtable(sound()), "control", {"control": 1, "new": 1, "third": 1})
+    assert not found.sound and found.table.set_index("variant").loc["third", "units"] == 0
+
+
+def test_a_fault_of_one_day_is_found_where_the_whole_looks_right():
+    frame = sound(20_000, seed=1)
+    day = frame["exposed_at"].dt.strftime("%Y-%m-%d")
+    lost = (day == "2024-05-04") & (frame["variant"] == "new") & (np.arange(len(frame)) % 4 == 0)
+    doubled = (
+        frame[(day != "2024-05-04") & (frame["variant"] == "control")].sample(int(lost.sum()), random_state=1).index
+    )
+    frame = frame[~lost].drop(doubled)  # the whole keeps its balance
+    units = ibis.memtable(frame)
+    table = experiment.sample_ratio_by(units, units.exposed_at.date(), "control")
+    assert table.loc[~table["sound"], "part"].tolist() == ["2024-05-04"] and table["units"].sum() == len(frame)
+    assert failed(frame) == ["sizes of the arms by day"]
+    part = frame[day.loc[frame.index] == "2024-05-04"]["variant"].value_counts()
+    row = table.set_index("part").loc["2024-05-04"]
+    assert row["pvalue"] == pytest.approx(stats.chisquare(part).pvalue)
+    assert row["share"] == part[row["worst"]] / part.sum() and row["planned"] == 0.5
+
+
+def test_parts_of_few_units_are_not_judged():
+    frame = sound(600).assign(browser=["rare"] * 9 + ["common"] * 591)
+    frame.loc[:8, "variant"] = "new"
+    table = experiment.sample_ratio_by(ibis.memtable(frame), "browser", "control").set_index("part")
+    assert np.isnan(table.loc["rare", "pvalue"]) and table.loc["rare", "sound"]
+    assert table.loc["common", "pvalue"] == table.loc["common", "pvalue_holm"]
+
+
+def test_arms_that_differed_before_are_found():
+    frame = sound()
+    older = frame["variant"] == "new"
+    frame.loc[older, "covariate_age"] = [str(int(x) + 3) for x in frame.loc[older, "covariate_age"]]
+    assert failed(frame) == ["balance of covariates"]
+    row = experiment.balance(ibis.memtable(frame), "control", ["covariate_age"]).iloc[0]
+    new, old = (frame.loc[frame["variant"] == arm, "covariate_age"].astype(float) for arm in ("new", "control"))
+    assert row["smd"] == pytest.approx((new.mean() - old.mean()) / np.sqrt((new.var() + old.var()) / 2))
+    assert row["pvalue"] == pytest.approx(stats.ttest_ind(new, old, equal_var=False).pvalue)
+    assert "age in new, +0.1" in checked(frame).reasons[0]
+
+
+def test_labels_and_their_absence_are_balanced_too():
+    frame = sound()
+    table = experiment.balance(ibis.memtable(frame), "control", ["covariate_region"])
+    assert table["value"].tolist() == ["(missing)", "north", "south"] and table["sound"].all()
+    known = frame.dropna(subset="covariate_region")
+    north = known[known["variant"] == "new"]["covariate_region"].eq("north").mean()
+    assert table.set_index("value").loc["north", "variant_mean"] == pytest.approx(north)
+    lost = frame.copy()
+    lost.loc[(lost["variant"] == "new") & (np.arange(len(lost)) % 5 == 0), "covariate_region"] = None
+    assert "region (missing) in new" in checked(lost).reasons[0]
+
+
+def test_what_is_missing_or_infinite_is_named_by_arm():
+    frame = sound()
+    new = frame.index[frame["variant"] == "new"]
+    frame.loc[new[:40], "outcome_spend"] = np.nan
+    found = checked(frame)
+    assert found.reasons == ["outcomes missing: spend in new for 40 units"]
+    table = experiment.missing_by_arm(ibis.memtable(frame)).set_index("variant")
+    assert table["missing"].to_dict() == {"control": 0, "new": 40}
+    counts = [[0, 40], [len(frame) - len(new), len(new) - 40]]
+    assert table.loc["new", "pvalue"] == pytest.approx(stats.chi2_contingency(counts, correction=False).pvalue)
+    frame.loc[new[:40], "outcome_spend"] = np.inf
+    assert failed(frame) == ["outcomes infinite"]
+
+
+def test_units_in_two_arms_and_units_exposed_early():
+    frame = sound()
+    other = frame.iloc[:3].assign(variant=frame["variant"].iloc[:3].map({"control": "new", "new": "control"}))
+    twice = pd.concat([frame, other, frame.iloc[10:12]], ignore_index=True)
+    assert experiment.repeated_units(ibis.memtable(twice)) == (3, 2)
+    assert "units in one arm: 3 units in several arms, 2 twice in one" in checked(twice).reasons
+    early = pd.Timestamp("2024-05-03")
+    count = int((frame["exposed_at"] < early).sum())
+    assert f"exposure after assignment: {count:,} units exposed before" in checked(frame, start=early).reasons
+    assigned = frame.assign(
+        assigned_at=frame["exposed_at"] + pd.to_timedelta(np.where(np.arange(len(frame)) < 7, 1, -1), unit="min")
+    )
+    assert experiment.exposed_early(ibis.memtable(assigned)) == 7
+    with pytest.raises(ValueError, match="expected the start of the test"):
+        experiment.exposed_early(ibis.memtable(frame))
+
+
+def test_what_is_wrong_stands_in_place_of_conclusions():
+    frame = sound(split=(0.6, 0.4))
+    said = checked(frame).refusal()
+    assert (
+        said.startswith("**No conclusion is drawn from this test.** sizes of the arms: control has")
+        and "planned 50.00%" in said
+    )
+
+
+def test_sound_tests_fail_at_the_promised_rate():
+    rng = np.random.default_rng(3)
+    days = rng.multinomial(1000, [0.5, 0.5], (2000, 14))
+    p = stats.chisquare(days, axis=2).pvalue  # what sample_ratio_by adjusts by Holm: the smallest times their number
+    assert np.mean(p.min(axis=1) * 14 < experiment.SAMPLE_RATIO_ALPHA) <= 0.003
