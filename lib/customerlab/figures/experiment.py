@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from customerlab.figures.style import GREY, PALETTE, Picture, canvas, styled
+from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, SKY, Picture, canvas, styled
 
 
 @styled
@@ -54,3 +54,46 @@ def relative_effects(effects: pd.DataFrame, control: str, confidence: float) -> 
     figure.supxlabel(f"difference from {control}, share of its mean", fontsize=9.5)
     listed = "; ".join(said) or "none is defined"
     return Picture(figure, f"Effects relative to {control} with {100 * confidence:g}% intervals: {listed}.")
+
+
+@styled
+def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, confidence: float) -> Picture:
+    """The effect of all units so far, look by look, within three intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `analysis.experiment.over_time` returns it; its first column are the looks.
+    metric, variant, control : str
+        Their names.
+    confidence : float
+        Of the intervals.
+    """
+    look = table.columns[0]
+    figure, axis = canvas(height=3.6)
+    place = np.arange(len(table))
+    kinds = {"always": (SKY, "at all times"), "group": (ORANGE, "at planned looks"), "fixed": (BLUE, "at one look")}
+    for kind, (colour, label) in kinds.items():
+        axis.plot(place, table[f"{kind}_low"], color=colour, linewidth=1.2, label=label)
+        axis.plot(place, table[f"{kind}_high"], color=colour, linewidth=1.2)
+    axis.fill_between(place, table["fixed_low"], table["fixed_high"], color=BLUE, alpha=0.15)
+    axis.plot(place, table["effect"], color=BLUE, marker="o", markersize=3.5, linewidth=1.4)
+    axis.axhline(0, color=GREY, linestyle="--", linewidth=1)
+    # the first intervals are many times wider than what is to be seen
+    reach = 1.3 * np.nanmax(np.abs(table[["fixed_low", "fixed_high"]].iloc[len(table) // 4 :]))
+    axis.set_ylim(-reach, reach)
+    step = max(1, -(-len(table) // 6))
+    axis.set_xticks(place[::step], [str(one)[:10] for one in table[look]][::step])
+    axis.set_xlabel(look)
+    axis.set_ylabel(f"effect on {metric}")
+    figure.legend(loc="outside upper center", ncols=3, fontsize=8.5, title=f"{100 * confidence:g}% interval that holds")
+    last, said = table.iloc[-1], []
+    for kind, (_, label) in kinds.items():
+        outside = (table[f"{kind}_low"] > 0) | (table[f"{kind}_high"] < 0)
+        first = str(table.loc[outside, look].iloc[0])[:10] if outside.any() else "never"
+        said.append(f"{label} {last[f'{kind}_low']:.4g} to {last[f'{kind}_high']:.4g}, first clear of zero: {first}")
+    return Picture(
+        figure,
+        f"Line chart of the effect of {variant} on {metric} against {control} over {len(table)} looks, at the end "
+        f"{last['effect']:.4g}. Intervals at the end: {'; '.join(said)}.",
+    )

@@ -94,10 +94,11 @@ def compare_arms(
     Returns
     -------
     DataFrame
-        One row a metric and pair of arms: `metric`, `variant`, `against`, `against_mean`, `variant_mean`, `effect` with
-        `effect_low` and `effect_high`, `relative` with `relative_low` and `relative_high`, `pvalue`, `kept` (the share
-        of variance that a covariate leaves), `allowed_fall`, and, adjusted over all rows, `pvalue_holm` (the chance of
-        any false finding; Holm 1979) and `pvalue_bh` (the share of false findings; Benjamini and Hochberg 1995).
+        One row a metric and pair of arms: `metric`, `variant`, `against`, `against_mean`, `variant_mean`, `effect`
+        with `error` (its standard error), `effect_low` and `effect_high`, `relative` with `relative_low` and
+        `relative_high`, `pvalue`, `kept` (the share of variance that a covariate leaves), `allowed_fall`, and, adjusted
+        over all rows, `pvalue_holm` (the chance of any false finding; Holm 1979) and `pvalue_bh` (the share of false
+        findings; Benjamini and Hochberg 1995).
 
     Raises
     ------
@@ -122,7 +123,7 @@ def compare_arms(
             "alternative": "greater" if metric.allowed_fall else alternative,
             "relative_margin": -metric.allowed_fall,
         }
-        values = _values(found, metric, cluster is not None)
+        values = values_of(found, metric, cluster is not None)
         for against, variant in pairs:
             if metric.proportion and not strata:
                 one = _proportions(found, metric, variant, against, options)
@@ -186,7 +187,8 @@ def benjamini_hochberg(p: pd.Series) -> pd.Series:
     return adjusted.reindex(p.index)
 
 
-def _values(found: Moments, metric: Metric, clustered: bool) -> tuple[Value, Value | None]:
+def values_of(found: Moments, metric: Metric, clustered: bool = False) -> tuple[Value, Value | None]:
+    """The metric and its covariate, by the places of their columns."""
     place = {name: number for number, name in enumerate(found.names)}
     size = place["size"] if clustered else None
     value = Value(place[metric.above], place[metric.below] if metric.below else size)
@@ -214,7 +216,7 @@ def _proportions(found: Moments, metric: Metric, variant: str, against: str, opt
 
 def _row(one: Contrast) -> dict[str, float]:
     columns = {
-        "against_mean": one.control, "variant_mean": one.treatment, "effect": one.effect, "effect_low": one.low,
+        "against_mean": one.control, "variant_mean": one.treatment, "effect": one.effect, "error": one.error, "effect_low": one.low,
         "effect_high": one.high, "relative": one.relative, "relative_low": one.relative_low,
         "relative_high": one.relative_high, "pvalue": one.pvalue, "kept": one.kept,
     }  # fmt: skip

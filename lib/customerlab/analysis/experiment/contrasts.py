@@ -43,8 +43,9 @@ class Contrast:
     ----------
     control, treatment : array
         The arms' values; with a covariate, at the covariate's mean over both arms.
-    effect, low, high : array
-        Treatment minus control and its interval, infinite on the side that a one-sided alternative leaves open.
+    effect, error, low, high : array
+        Treatment minus control, its standard error, and its interval, infinite on the side that a one-sided alternative
+        leaves open.
     relative, relative_low, relative_high : array
         The same as a share of the control's value; NaN where the control's value is not above zero, or not surely so at
         this confidence, for a share of what may be nothing can be anything.
@@ -57,6 +58,7 @@ class Contrast:
     control: np.ndarray
     treatment: np.ndarray
     effect: np.ndarray
+    error: np.ndarray
     low: np.ndarray
     high: np.ndarray
     relative: np.ndarray
@@ -178,7 +180,7 @@ def from_values(
         pvalue = _pvalue((t - share * c - margin) / spread, df, alternative)
         relative = np.where(c > 0, effect / c, np.nan)
     ends = _fieller(t, var_t, c, var_c, common, critical, alternative)
-    return Contrast(c, t, effect, low, high, relative, *ends, pvalue, np.broadcast_to(kept, np.shape(effect)))
+    return Contrast(c, t, effect, error, low, high, relative, *ends, pvalue, np.broadcast_to(kept, np.shape(effect)))
 
 
 def _adjusted(

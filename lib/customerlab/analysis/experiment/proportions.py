@@ -72,7 +72,8 @@ def proportions(
         pvalue = 2 * stats.norm.sf(np.abs(statistic))
     else:
         pvalue = stats.norm.sf(statistic if alternative == "greater" else -statistic)
-    return Contrast(c, t, t - c, low, high, ratio - 1, relative_low, relative_high, pvalue, np.ones_like(t))
+    error = np.sqrt(t * (1 - t) / n + c * (1 - c) / m)
+    return Contrast(c, t, t - c, error, low, high, ratio - 1, relative_low, relative_high, pvalue, np.ones_like(t))
 
 
 def _ends(statistic, least: float, most: float, middle: np.ndarray, level: float):  # type: ignore[no-untyped-def]

@@ -68,7 +68,7 @@ def quantiles(
     known = c > 0 and not np.isnan(ratio).any()
     ends = _ends(ratio, tail, alternative) if known else (np.nan, np.nan)
     relative = t / c - 1 if known else np.nan
-    numbers = (c, t, t - c, low, high, relative, *ends, pvalue, 1.0)
+    numbers = (c, t, t - c, apart.std(), low, high, relative, *ends, pvalue, 1.0)
     return Contrast(*(np.asarray(number, dtype=float) for number in numbers))
 
 
