@@ -38,6 +38,24 @@ def test_moments_are_those_of_numpy():
         np.testing.assert_allclose(found.covariance[row], np.cov(part[COLUMNS].T), rtol=1e-10)
 
 
+def test_pairs_that_nobody_asks_for_cost_nothing_and_change_nothing():
+    table = ibis.memtable(units())
+    whole = experiment.moments(table, COLUMNS)
+    part = experiment.moments(table, COLUMNS, together=[["covariate_age", "outcome_spend"]])
+    np.testing.assert_allclose(
+        part.covariance[:, [0, 1, 2, 0, 2], [0, 1, 2, 2, 0]], whole.covariance[:, [0, 1, 2, 0, 2], [0, 1, 2, 2, 0]]
+    )
+    assert (part.covariance[:, 0, 1] == 0).all()
+    metrics = [
+        experiment.Metric("s", "outcome_spend", covariate="covariate_age"),
+        experiment.Metric("o", "outcome_orders"),
+    ]
+    both = experiment.compare_arms(table, metrics, "a")
+    alone = pd.concat([experiment.compare_arms(table, [metric], "a") for metric in metrics], ignore_index=True)
+    columns = ["effect", "effect_low", "relative_high", "pvalue", "kept"]
+    pd.testing.assert_frame_equal(both[columns], alone[columns], rtol=1e-9)
+
+
 def test_a_great_mean_does_not_cost_the_variance():
     rng = np.random.default_rng(1)
     small = rng.normal(0, 1, (3000, 2)) @ [[1, 0.5], [0, 1]]

@@ -112,7 +112,8 @@ def compare_arms(
         if any(metric.proportion for metric in metrics) or strata:
             raise ValueError("with clusters, proportions are means and strata are not known; leave both out")
         experiment, every = by_cluster(experiment, cluster, every), [*every, "size"]
-    found = moments(experiment, every, ["variant", *strata])
+    together = [[*metric.columns, *(["size"] if cluster else [])] for metric in metrics]
+    found = moments(experiment, every, ["variant", *strata], together=together)
     arms = arms_of(found, control)
     order = [control, *sorted(set(arms) - {control})]
     pairs = list(combinations(order, 2)) if each_other else [(control, other) for other in order[1:]]

@@ -249,7 +249,7 @@ def _pvalue(statistic: np.ndarray, df: np.ndarray, alternative: Alternative) -> 
 
 
 def _form(one: np.ndarray, matrix: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """one' · matrix · other; columns that neither needs may be unknown."""
+    """one' · matrix · other."""
     return np.einsum("...i,...ij,...j->...", one, matrix, other)
 
 

@@ -34,7 +34,7 @@ class Moments:
     count : int array of shape (groups,)
     mean : array of shape (groups, names)
     covariance : array of shape (groups, names, names)
-        With n - 1; NaN in a group of one.
+        With n - 1; NaN in a group of one. Of two columns that were not asked for together it says nothing.
     """
 
     groups: pd.DataFrame
@@ -62,7 +62,11 @@ class Moments:
 
 
 def moments(
-    table: ir.Table, columns: Mapping[str, ir.NumericValue | str] | Iterable[str], by: Sequence[str] = ("variant",)
+    table: ir.Table,
+    columns: Mapping[str, ir.NumericValue | str] | Iterable[str],
+    by: Sequence[str] = ("variant",),
+    *,
+    together: Sequence[Sequence[str]] | None = None,
 ) -> Moments:
     """Counts, means and covariances of some columns by group, in one query.
 
@@ -74,6 +78,8 @@ def moments(
         What is measured. A covariate of the canonical table is read as a number.
     by : sequence of str
         `variant`, and strata beside it.
+    together : sequence of sequences of str, optional
+        Names whose covariances are wanted; all by default, which for many columns is most of the work.
 
     Raises
     ------
@@ -98,10 +104,10 @@ def moments(
         sums[f"mean_{one}"] = units[one].mean()
         sums[f"lacking_{one}"] = (units[one].isnull() | units[one].isnan()).sum()
         sums[f"endless_{one}"] = units[one].isinf().sum()
-    for first, second in combinations_with_replacement(short.values(), 2):
-        one, other = units[first], units[second]
-        pair = one.var(how="sample") if first == second else one.cov(other, how="sample")
-        sums[f"cov_{first}_{second}"] = pair
+    pairs = _pairs(names, together)
+    for i, j in pairs:
+        one, other = units[f"x{i}"], units[f"x{j}"]
+        sums[f"cov_x{i}_x{j}"] = one.var(how="sample") if i == j else one.cov(other, how="sample")
     found = units.group_by(keys).aggregate(**sums).order_by(keys).to_pandas()
     if found.empty:
         raise DataError("the experiment has no units", expected="at least two in every arm")
@@ -113,12 +119,20 @@ def moments(
                     expected="a finite number for every unit, 0 where nothing happened",
                     do="mend the outcome, or leave it out",
                 )
-    covariance = np.full((len(found), len(names), len(names)), np.nan)
-    for i, j in combinations_with_replacement(range(len(names)), 2):
+    covariance = np.zeros((len(found), len(names), len(names)))
+    for i, j in pairs:
         covariance[:, i, j] = covariance[:, j, i] = found[f"cov_x{i}_x{j}"].to_numpy(dtype=float)
     groups = found[keys].set_axis(list(by), axis=1)
     mean = found[[f"mean_{one}" for one in short.values()]].to_numpy(dtype=float)
     return Moments(groups, names, found["units"].to_numpy(dtype=int), mean, covariance)
+
+
+def _pairs(names: Sequence[str], together: Sequence[Sequence[str]] | None) -> list[tuple[int, int]]:
+    place = {name: number for number, name in enumerate(names)}
+    groups = [names] if together is None else [*together, *([name] for name in names)]
+    return sorted(
+        {pair for group in groups for pair in combinations_with_replacement(sorted(place[name] for name in group), 2)}
+    )
 
 
 def by_cluster(table: ir.Table, cluster: str, columns: Sequence[str]) -> ir.Table:
