@@ -3,11 +3,13 @@
 `soundness` asks whether anything may be concluded, `stats` computes what all estimates come from in the engine,
 `contrasts` compares two arms by one rule, `proportions` and `quantiles` where means are not enough, `compare` all arms
 and metrics; `table` is the short form of the notebook. Before a test, `design` plans it, `assignment` divides the units
-and `rehearsal` tries it where nothing happens; while it runs, `sequential` has intervals that may be looked at.
+and `rehearsal` tries it where nothing happens; while it runs, `sequential` has intervals that may be looked at. `bayes`
+reads the same numbers as beliefs.
 """
 
 from customerlab.analysis.experiment.assignment import Layer, assign
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA, balance, covariates_of
+from customerlab.analysis.experiment.bayes import beliefs, choices
 from customerlab.analysis.experiment.compare import Metric, benjamini_hochberg, compare_arms
 from customerlab.analysis.experiment.contrasts import Contrast, contrast
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, power_of, run_length, sample_size
@@ -32,8 +34,8 @@ from customerlab.analysis.experiment.table import EFFECT_COLUMNS, effects, no_ef
 
 __all__ = [
     "EFFECT_COLUMNS", "SAMPLE_RATIO_ALPHA", "Baseline", "Contrast", "Layer", "Metric", "Moments", "Rehearsal",
-    "SampleRatio", "Soundness", "assign", "balance", "baseline", "benjamini_hochberg", "bounds", "by_cluster",
-    "compare_arms", "confidence_sequence", "contrast", "covariates_of", "detectable", "effects", "exposed_early",
+    "SampleRatio", "Soundness", "assign", "balance", "baseline", "beliefs", "benjamini_hochberg", "bounds", "by_cluster",
+    "choices", "compare_arms", "confidence_sequence", "contrast", "covariates_of", "detectable", "effects", "exposed_early",
     "missing_by_arm", "missing_outcomes", "moments", "no_effects", "outcomes_of", "over_time", "power_of", "proportions",
     "quantiles", "rehearse", "repeated_units", "run_length", "sample_ratio", "sample_ratio_by", "sample_size", "soundness",
     "verdicts", "winsorised",
