@@ -155,12 +155,19 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         ],
         s.control,
     ),
+    "experiment.by_segment": lambda s: experiment.by_segment(
+        s.experiment,
+        experiment.Metric("spend", "outcome_spend"),
+        s.control,
+        experiment.covariates_of(s.experiment)[:1],
+    ),
     "experiment.missing_outcomes": lambda s: experiment.missing_outcomes(s.experiment),
     "experiment.effects": lambda s: experiment.effects(s.experiment, s.control),
 }
 # Variances, which have no exact decimals: equal to nine digits. Everything else is equal to the last bit.
 INEXACT = {
-    f"experiment.{name}" for name in ("effects", "moments", "compare_arms", "balance", "soundness", "winsorised")
+    f"experiment.{name}"
+    for name in ("effects", "moments", "compare_arms", "balance", "soundness", "winsorised", "by_segment")
 }
 # What Ibis cannot say in BigQuery's words, and why. docs/engines.md tells.
 NOT_IN_BIGQUERY = dict.fromkeys(

@@ -4,7 +4,7 @@
 `contrasts` compares two arms by one rule, `proportions` and `quantiles` where means are not enough, `compare` all arms
 and metrics; `table` is the short form of the notebook. Before a test, `design` plans it, `assignment` divides the units
 and `rehearsal` tries it where nothing happens; while it runs, `sequential` has intervals that may be looked at. `bayes`
-reads the same numbers as beliefs.
+reads the same numbers as beliefs, `segments` asks for whom.
 """
 
 from customerlab.analysis.experiment.assignment import Layer, assign
@@ -16,6 +16,7 @@ from customerlab.analysis.experiment.design import Baseline, baseline, detectabl
 from customerlab.analysis.experiment.proportions import proportions
 from customerlab.analysis.experiment.quantiles import quantiles
 from customerlab.analysis.experiment.rehearsal import Rehearsal, rehearse
+from customerlab.analysis.experiment.segments import BySegment, by_segment
 from customerlab.analysis.experiment.sequential import bounds, confidence_sequence, over_time
 from customerlab.analysis.experiment.soundness import (
     SampleRatio,
@@ -33,8 +34,9 @@ from customerlab.analysis.experiment.stats import Moments, by_cluster, moments, 
 from customerlab.analysis.experiment.table import EFFECT_COLUMNS, effects, no_effects, verdicts
 
 __all__ = [
-    "EFFECT_COLUMNS", "SAMPLE_RATIO_ALPHA", "Baseline", "Contrast", "Layer", "Metric", "Moments", "Rehearsal",
+    "EFFECT_COLUMNS", "SAMPLE_RATIO_ALPHA", "Baseline", "BySegment", "Contrast", "Layer", "Metric", "Moments", "Rehearsal",
     "SampleRatio", "Soundness", "assign", "balance", "baseline", "beliefs", "benjamini_hochberg", "bounds", "by_cluster",
+    "by_segment",
     "choices", "compare_arms", "confidence_sequence", "contrast", "covariates_of", "detectable", "effects", "exposed_early",
     "missing_by_arm", "missing_outcomes", "moments", "no_effects", "outcomes_of", "over_time", "power_of", "proportions",
     "quantiles", "rehearse", "repeated_units", "run_length", "sample_ratio", "sample_ratio_by", "sample_size", "soundness",

@@ -1,0 +1,128 @@
+"""For whom? The effect in every segment, and whether segments differ by more than chance.
+
+An effect that is clear of chance in one segment and not in another is no difference between them: that is asked by a
+test of its own, and asked of many segments at once it needs an adjustment.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from customerlab.analysis.experiment.compare import Metric, arms_of, benjamini_hochberg, values_of
+from customerlab.analysis.experiment.contrasts import contrast
+from customerlab.analysis.experiment.stats import Moments, moments, spoken
+
+NONE = "(none)"
+
+
+@dataclass(frozen=True)
+class BySegment:
+    """Effects by segment.
+
+    Attributes
+    ----------
+    table : DataFrame
+        `segment` (the column), `value`, `variant`, `units` (of both arms), `control_mean`, `variant_mean`, `effect`
+        with `error`, `effect_low` and `effect_high`, `apart` (from the effect in all other values), `pvalue` of that
+        difference, and `pvalue_bh` over all rows. NaN where an arm has fewer than two units or nothing varies.
+    interactions : DataFrame
+        `segment`, `variant`, `values` (that have an effect), `q` (Cochran 1954: Σ (effect - mean)² / error²), `pvalue`
+        (χ², one less than values), and `pvalue_bh` over all rows: does the effect differ at all?
+    """
+
+    table: pd.DataFrame
+    interactions: pd.DataFrame
+
+
+def by_segment(
+    experiment: ir.Table, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
+) -> BySegment:
+    """The effect in every value of some columns.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+    metric : Metric
+        A proportion is compared by its means.
+    control : str
+    segments : sequence of str
+        Columns known before the assignment. A missing value is a value too.
+    confidence : float
+        Of each interval.
+
+    Raises
+    ------
+    ValueError
+        If there is no segment.
+    """
+    if not segments:
+        raise ValueError("no segments are named; expected columns known before the assignment")
+    rows, interactions = [], []
+    for column in segments:
+        labelled = experiment.mutate(**{column: ibis.coalesce(experiment[column].cast("string"), NONE)})
+        found = moments(labelled, metric.columns, ["variant", column])
+        arms = [arm for arm in sorted(found.groups["variant"].unique()) if arm != control]
+        for variant in arms:
+            part = _effects(found, metric, variant, control, column, confidence)
+            rows.append(part)
+            interactions.append(_interaction(part, column, variant))
+    table = pd.concat(rows, ignore_index=True)
+    table["pvalue_bh"] = benjamini_hochberg(table["pvalue"].dropna()).reindex(table.index)
+    apart = pd.DataFrame(interactions)
+    apart["pvalue_bh"] = benjamini_hochberg(apart["pvalue"].dropna()).reindex(apart.index)
+    return BySegment(table, apart)
+
+
+def _effects(
+    found: Moments, metric: Metric, variant: str, control: str, column: str, confidence: float
+) -> pd.DataFrame:
+    """One row a value, with its difference from all others."""
+    rows = []
+    for value in sorted(found.groups[column].unique()):
+        kept = (found.groups[column] == value).to_numpy() & found.groups["variant"].isin([variant, control]).to_numpy()
+        row = {"segment": spoken(column), "value": value, "variant": variant, "units": int(found.count[kept].sum())}
+        if kept.sum() == 2 and found.count[kept].min() > 1:
+            groups = found.groups.loc[kept, ["variant"]].reset_index(drop=True)
+            own = Moments(groups, found.names, found.count[kept], found.mean[kept], found.covariance[kept])
+            arms = arms_of(own, control)
+            one = contrast(arms[variant], arms[control], *values_of(own, metric), confidence=confidence)
+            row |= {
+                "control_mean": float(one.control), "variant_mean": float(one.treatment), "effect": float(one.effect),
+                "error": float(one.error), "effect_low": float(one.low), "effect_high": float(one.high),
+            }  # fmt: skip
+        rows.append(row)
+    names = [
+        "segment",
+        "value",
+        "variant",
+        "units",
+        "control_mean",
+        "variant_mean",
+        "effect",
+        "error",
+        "effect_low",
+        "effect_high",
+    ]
+    table = pd.DataFrame(rows).reindex(columns=names)
+    effect, weight = table["effect"].to_numpy(), (1 / table["error"] ** 2).to_numpy()
+    known = np.isfinite(weight)
+    total, summed = np.sum(weight[known]), np.sum(weight[known] * effect[known])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rest = np.where(total - weight > 1e-9 * total, total - weight, np.nan)  # of the other values together
+        table["apart"] = effect - (summed - weight * effect) / rest
+        table["pvalue"] = 2 * stats.norm.sf(np.abs(table["apart"]) / np.sqrt(1 / weight + 1 / rest))
+    return table
+
+
+def _interaction(part: pd.DataFrame, column: str, variant: str) -> dict[str, object]:
+    known = part[part["error"] > 0]
+    weight = 1 / known["error"] ** 2
+    middle = (weight * known["effect"]).sum() / weight.sum() if len(known) else np.nan
+    q = float((weight * (known["effect"] - middle) ** 2).sum())
+    pvalue = float(stats.chi2.sf(q, len(known) - 1)) if len(known) > 1 else np.nan
+    return {"segment": spoken(column), "variant": variant, "values": len(known), "q": q, "pvalue": pvalue}
