@@ -90,8 +90,9 @@ def test_folds_move_back_by_the_length_of_the_future_and_end_with_the_test():
     assert [(split.cut - fold.cut).days for fold in folds] == [84, 56, 28, 0]
     for step, fold in zip((3, 2, 1), folds, strict=False):
         equal(fold, split.earlier(28 * step))
-    with pytest.raises(ValueError, match="choose fewer folds than 6"):
-        split.folds(6)
+    every = split.folds(99)
+    assert [fold.cut for fold in every[-4:]] == [fold.cut for fold in folds]
+    assert all(len(fold.warm) for fold in every) and len(split.earlier(28 * len(every)).warm) == 0
 
 
 def test_an_earlier_future_cannot_reach_beyond_the_cut():

@@ -118,6 +118,8 @@ def test_a_comparison_is_turned_to_its_baseline():
         np.testing.assert_allclose(turned["difference"], means[turned.index] - means[baseline], atol=1e-12)
         assert (turned["low"] <= turned["difference"]).all() and (turned["difference"] <= turned["high"]).all()
         assert (np.sign(turned["t"]) == np.sign(turned["difference"])).all()
+        # Holm over these two alone: the smaller p counts twice
+        assert turned["p_holm"].min() == min(1.0, 2 * turned["p"].min())
     with pytest.raises(ValueError, match="no model is called 'c'"):
         recommend.against(table, "c")
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from customerlab.analysis.clustering.methods import METHODS, Method, fit_all, parts
 from customerlab.analysis.clustering.models import Model
@@ -55,6 +56,18 @@ def excess(
         (its shape) and `p_structure`; no row without candidates. One with fewer than two clusters has the silhouette
         zero.
     """
+    with threadpool_limits(1):  # sums over several threads differ in their last digits
+        return _excess(points, candidates, seed, number, ceilings, methods)
+
+
+def _excess(
+    points: np.ndarray,
+    candidates: Sequence[str],
+    seed: int,
+    number: int,
+    ceilings: Sequence[Ceiling],
+    methods: Mapping[str, Method],
+) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     if len(points) > MOST:
         points = points[np.sort(rng.choice(len(points), MOST, replace=False))]

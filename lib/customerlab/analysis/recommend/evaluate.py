@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from customerlab.analysis.inference import holm
 from customerlab.analysis.recommend.metrics import compare, intervals, paired, per_customer, popularity_gap
 from customerlab.analysis.recommend.metrics.table import RANKING, over_all
 from customerlab.analysis.recommend.models import Model, top
@@ -130,13 +131,13 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        As `comparison` returns it; its p-values stay those adjusted over all pairs.
+        As `comparison` returns it.
     baseline : str
 
     Returns
     -------
     DataFrame
-        The same columns, by falling difference.
+        The same columns, by falling difference; `p_holm` is adjusted over these rows, because nothing else is asked.
 
     Raises
     ------
@@ -158,8 +159,9 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
         columns={"model": "other", "other": "model", "low": "high", "high": "low", "better": "worse", "worse": "better"}
     )
     for name in ("difference", "low", "high", "t"):
-        turned[name] = -turned[name]
+        turned[name] = 0.0 - turned[name]  # not -0.0 where they are equal
     both = pd.concat([table[ahead], turned[table.columns]])
+    both["p_holm"] = holm(both["p"])
     return both.sort_values(["difference", "model"], ascending=[False, True], ignore_index=True)
 
 

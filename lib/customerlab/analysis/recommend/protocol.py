@@ -25,7 +25,8 @@ def accounting(folds: Sequence[Split]) -> pd.DataFrame:
     DataFrame
         One row a fold and step: `fold` (from 1; the last is the test), `cut`, `what`, `customers`, `products`, `pairs`.
         The future is what is dropped for want of a customer's history and what is evaluated; this is again what can
-        not be found for want of the product's history, what is to be found again, and what is to be discovered.
+        not be found for want of the product's history, what is to be found again, and what is to be discovered. Last
+        come customers of the history who bought nothing then, with what they had bought: their lists are not judged.
 
     Examples
     --------
@@ -34,7 +35,8 @@ def accounting(folds: Sequence[Split]) -> pd.DataFrame:
     >>> accounting([split]).set_index("what")["pairs"].to_dict()  # doctest: +NORMALIZE_WHITESPACE
     {'history, before the cut': 1, 'future, from the cut on': 3, 'dropped: customers without a history': 1,
      'evaluated': 2, 'of these not to be found: products without a history': 1, 'of these repeats': 1,
-     'of these discoveries': 0}
+     'of these discoveries': 0,
+     'not judged: customers of the history who bought nothing then': 0}
     """
     parts = []
     for number, fold in enumerate(folds, 1):
@@ -45,7 +47,11 @@ def accounting(folds: Sequence[Split]) -> pd.DataFrame:
              "products": kind.getnnz(axis=0).astype(bool).sum(), "pairs": kind.nnz}
             for what, kind in (("repeats", again), ("discoveries", new))
         ]  # fmt: skip
-        part = pd.concat([fold.accounting, pd.DataFrame(rows)], ignore_index=True)
+        away = np.setdiff1d(np.arange(len(fold.customers)), fold.warm)
+        own = fold.history[away]
+        idle = {"what": "not judged: customers of the history who bought nothing then", "customers": len(away),
+                "products": own.getnnz(axis=0).astype(bool).sum(), "pairs": own.nnz}  # fmt: skip
+        part = pd.concat([fold.accounting, pd.DataFrame([*rows, idle])], ignore_index=True)
         part.insert(0, "cut", fold.cut)
         part.insert(0, "fold", number)
         parts.append(part)
@@ -113,7 +119,7 @@ def flattery(
     -------
     DataFrame
         One row a split, task and model: `split` (time first), the columns of `summary`, and `times`, nDCG divided by
-        that of the split in time (NaN where that is zero or missing).
+        that of the split in time (NaN where that is zero or missing). A split that leaves nobody to judge is left out.
     """
     every, owner, length = whole.orders.lines, whole.orders.customer, holdout_days * DAY
     sold = np.bincount(every.product[every.before > length], minlength=len(whole.products)) > 0
@@ -129,6 +135,8 @@ def flattery(
     for way, split in splits.items():
         progress(f"split by {way}")
         same = replace(split, warm=split.warm[split.customers[split.warm].isin(judged)])
+        if len(same.warm) == 0:
+            continue
         part = summary(found(rank(same, models, k, progress=progress)), seed)
         part.insert(0, "split", way)
         parts.append(part)

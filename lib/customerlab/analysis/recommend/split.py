@@ -151,15 +151,11 @@ class Split:
         return _divide(lines, past, *named, cut, holdout_days, self.popularity_days)
 
     def folds(self, n: int) -> list["Split"]:
-        """Rolling origins: n windows of the length of this split's future, the oldest first and this split last.
+        """Rolling origins: windows of the length of this split's future, the oldest first and this split last.
 
         The windows do not overlap. All but the last are made by `earlier`, for tuning, and to see how results change
-        with the month; the last is the test.
-
-        Raises
-        ------
-        ValueError
-            If nobody bought before and in the oldest window.
+        with the month; the last is the test. There are n, or as many as the log has: it ends at the first window that
+        nobody bought both before and in.
 
         Examples
         --------
@@ -167,13 +163,9 @@ class Split:
         >>> [f"{fold.cut:%Y-%m-%d}" for fold in split.folds(3)]
         ['2023-11-06', '2023-12-04', '2024-01-01']
         """
-        folds = [*(self.earlier(step * self.holdout_days) for step in range(n - 1, 0, -1)), self]
-        for fold in folds[:-1]:
-            if len(fold.warm) == 0:
-                raise ValueError(
-                    f"nobody bought both before {fold.cut:%Y-%m-%d} and in the {fold.holdout_days} days after it; "
-                    f"choose fewer folds than {n}, or shorter ones"
-                )
+        folds = [self]
+        while len(folds) < n and len((fold := self.earlier(len(folds) * self.holdout_days)).warm):
+            folds.insert(0, fold)
         return folds
 
 

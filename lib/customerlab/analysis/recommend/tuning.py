@@ -58,7 +58,8 @@ def tune(
     Parameters
     ----------
     split : Split
-        The test. Only its history is used.
+        The test. Only its history is used. Where it is too short for a window before the test, the first point is
+        chosen untried.
     make : function
         Of the parameters; it returns a model.
     grid : mapping of str to sequence
@@ -106,6 +107,16 @@ def tune(
         points = [points[place] for place in (0, *sorted(drawn))]
     texts = [", ".join(f"{name}={value}" for name, value in point.items()) for point in points]
     folds = split.folds(windows + 1)[:-1]
+    if not folds:
+        untried = {
+            "model": make(**points[0]).name,
+            "parameters": texts[0],
+            "customers": 0,
+            metric: np.nan,
+            "chosen": True,
+        }
+        columns_of = ["model", "parameters", "customers", metric, "low", "high", "difference", "error", "chosen"]
+        return Tuned(pd.DataFrame([untried]).reindex(columns=columns_of), points[0], make(**points[0]))
     columns = []
     for number, (point, text) in enumerate(zip(points, texts, strict=True), 1):
         progress(f"trial {number} of {len(points)}: {text}")

@@ -65,7 +65,9 @@ def differences(table: pd.DataFrame, k: int, *, metric: str = "nDCG") -> Picture
     """
     baseline, online = table["other"].iloc[0], table["online"].median()
     figure, axis = canvas(height=1.1 + ROW * len(table))
-    axis.axvspan(-online, online, color="#EEEEEE", zorder=0)
+    known = np.isfinite(online)  # one customer has no spread
+    if known:
+        axis.axvspan(-online, online, color="#EEEEEE", zorder=0)
     axis.axvline(0, color=GREY, linewidth=1)
     said = []
     for place, (_, row) in enumerate(table.iterrows()):
@@ -83,13 +85,13 @@ def differences(table: pd.DataFrame, k: int, *, metric: str = "nDCG") -> Picture
     axis.set_ylim(len(table) - 0.4, -0.6)
     axis.set_xlabel(
         f"{metric}@{k} minus that of {baseline}, {table['customers'].iloc[0]:,} customers\n"
-        f"full marks: p < 0.05 after Holm's adjustment\n"
-        f"grey band: ±{online:.3f}, too small for an experiment with these customers"
+        "full marks: p < 0.05 after Holm's adjustment over these pairs"
+        + (f"\ngrey band: ±{online:.3f}, missed more than once in five by an experiment" if known else "")
     )
     return Picture(
         figure,
-        f"Differences of {metric} at {k} to {baseline} with 95 % intervals: {'; '.join(said)}. An experiment with these "
-        f"customers would detect {online:.3f} and more.",
+        f"Differences of {metric} at {k} to {baseline} with 95 % intervals: {'; '.join(said)}."
+        + (f" An experiment with so many buyers would detect {online:.3f} with 80 % power." if known else ""),
     )
 
 

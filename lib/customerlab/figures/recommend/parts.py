@@ -170,7 +170,7 @@ def flattery(table: pd.DataFrame, k: int) -> Picture:
                     interval(axis, row.ndcg, place + offset, row.ndcg_low, row.ndcg_high, color, marker=MARKERS[number])
             axis.plot([], [], color=color, marker=MARKERS[number], linestyle="none", label=way)
             if shown:
-                listed = ", ".join(f"{row.Index} {row.ndcg:.3f}" for row in part.itertuples())
+                listed = ", ".join(f"{row.Index} {row.ndcg:.3f}" for row in part.dropna(subset="ndcg").itertuples())
                 said.append(f"{task}, {way}: {listed}")
         for place in range(1, len(models)):
             axis.axhline(place - 0.5, color="#E4E4E4", linewidth=0.7)
@@ -182,7 +182,7 @@ def flattery(table: pd.DataFrame, k: int) -> Picture:
         axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.set_xlabel(f"nDCG@{k}")
     _legend(figure, axes[0][0])
-    return Picture(figure, f"nDCG at {k} with 95 % intervals under four ways of splitting. {'; '.join(said)}.")
+    return Picture(figure, f"nDCG at {k} with 95 % intervals under {len(ways)} ways of splitting. {'; '.join(said)}.")
 
 
 @styled

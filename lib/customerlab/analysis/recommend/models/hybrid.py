@@ -19,9 +19,10 @@ WINDOWS = 8  # at most; each begins half a window before the next
 BAGS = 3
 ROUNDS = 120
 # one thread: where other work runs, threads that wait for one another take several times as long
+LEAF = 500  # candidates that a leaf has at least
 SETTINGS = {
     "objective": "lambdarank", "lambdarank_truncation_level": 20, "label_gain": [0, 1], "learning_rate": 0.08,
-    "num_leaves": 15, "min_data_in_leaf": 500, "lambda_l2": 20.0, "max_bin": 63, "feature_fraction": 0.5,
+    "num_leaves": 15, "min_data_in_leaf": LEAF, "lambda_l2": 20.0, "max_bin": 63, "feature_fraction": 0.5,
     "bagging_fraction": 0.8, "bagging_freq": 1, "deterministic": True, "force_row_wise": True, "num_threads": 1,
     "verbose": -1,
 }  # fmt: skip
@@ -117,6 +118,8 @@ class Hybrid:
         if not learned:
             return []
         values, bought, sizes = (np.concatenate(column) for column in zip(*learned, strict=True))
+        if len(values) < 2 * LEAF:
+            return []  # no tree can part them, and LightGBM stops where bagging leaves none
         data = lightgbm.Dataset(values, bought, group=sizes, params=SETTINGS)
         seeds = np.random.default_rng(self.seed).integers(2**31, size=BAGS).tolist()
         rankers = [
