@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, SKY, Picture, canvas, styled
+from customerlab.analysis.experiment import Curves
+from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, SKY, Picture, canvas, styled
 
 
 @styled
@@ -96,4 +97,36 @@ def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, conf
         figure,
         f"Line chart of the effect of {variant} on {metric} against {control} over {len(table)} looks, at the end "
         f"{last['effect']:.4g}. Intervals at the end: {'; '.join(said)}.",
+    )
+
+
+@styled
+def gains(found: Curves, curve: str, variant: str, outcome: str) -> Picture:
+    """What treating the first share of the customers adds, by predicted effect; one panel a learner.
+
+    Parameters
+    ----------
+    found : Curves
+    curve : {"qini", "uplift"}
+    variant, outcome : str
+        Their names.
+    """
+    learners = list(found.areas["learner"])
+    figure, axes = canvas(height=2.8, width=8.6, columns=len(learners), sharey=True, squeeze=False)
+    said = []
+    for axis, (_, area), colour in zip(axes[0], found.areas.iterrows(), PALETTE, strict=False):
+        rows = found.table[found.table["learner"] == area["learner"]]
+        axis.fill_between(rows["share"], rows["low"], rows["high"], color=colour, alpha=0.18)
+        axis.plot(rows["share"], rows["gain"], color=colour, linewidth=1.6)
+        axis.plot([0, 1], [0, rows["gain"].iloc[-1]], color=GREY, linestyle="--", linewidth=1)
+        axis.set_title(f"{area['learner']}\narea {area['area']:.3g}", fontsize=9.5)
+        axis.set_xlabel("customers treated")
+        axis.set_xticks([0, 0.5, 1])
+        axis.xaxis.set_major_formatter(PERCENT)
+        said.append(f"{area['learner']} {area['area']:.4g} ({area['low']:.4g} to {area['high']:.4g})")
+    axes[0, 0].set_ylabel(f"{outcome} added\n({curve} curve)")
+    return Picture(
+        figure,
+        f"{curve.capitalize()} curves with 95 % intervals of {len(learners)} learners for {variant}, a dashed line for "
+        f"customers chosen at random. Area above it: {', '.join(said)}. Treating all adds {rows['gain'].iloc[-1]:.4g}.",
     )

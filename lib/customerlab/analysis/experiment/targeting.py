@@ -1,0 +1,178 @@
+"""Is it worth to choose? Uplift and Qini curves, and the profit of a rule, on customers that no model has seen.
+
+The customers are ordered by predicted effect, the highest first. For the first share s of them, with n units of each
+arm and sums y of the outcome:
+
+- **uplift curve** (Gutierrez and Gérardy 2017): s · (y₁/n₁ - y₀/n₀), what treating them adds per customer of all;
+- **Qini curve** (Radcliffe 2007): (y₁ - y₀ · n₁/n₀) / N₁, the same counted by treated units, N₁ in all.
+
+Both begin at zero and end at the mean effect. Choosing at random goes straight there; the **area above that line** is
+the coefficient of the curve (AUUC, Qini). Curves of other authors are scaled otherwise: their numbers do not compare.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.experiment.uplift import Predicted
+
+SHARES = np.linspace(0, 1, 101)
+AT_ONCE = 4_000_000  # weights of customers that are kept at once, which bounds memory
+Curve = Literal["uplift", "qini"]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """How well predicted effects order the customers.
+
+    Attributes
+    ----------
+    table : DataFrame
+        `learner`, `share`, `gain` with `low` and `high`: the curve.
+    areas : DataFrame
+        `learner`, `area` (above choosing at random) with `low` and `high`, `pvalue` (of none, from the same draws).
+    """
+
+    table: pd.DataFrame
+    areas: pd.DataFrame
+
+
+def curves(predicted: Predicted, seed: int, *, curve: Curve = "qini", resamples: int = 500) -> Curves:
+    """The curve of every learner with 95 % bootstrap intervals over customers.
+
+    Parameters
+    ----------
+    predicted : Predicted
+    seed : int
+    curve : {"uplift", "qini"}
+    resamples : int
+
+    Notes
+    -----
+    Customers of one predicted effect are taken in random order, on the mean: the curve is straight between them.
+    """
+    if curve not in ("uplift", "qini"):
+        raise ValueError(f"curve = {curve!r}; expected 'uplift' or 'qini'")
+    rows, areas = [], []
+    weights = _weights(len(predicted.outcome), seed, resamples)
+    for name, effect in predicted.effects.items():
+        order, ends = _order(effect.to_numpy())
+        own = _gains(np.ones((1, len(order))), predicted, order, ends, curve)[0]
+        drawn = np.vstack([_gains(part, predicted, order, ends, curve) for part in weights()])
+        low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+        rows.append(pd.DataFrame({"learner": name, "share": SHARES, "gain": own, "low": low, "high": high}))
+        area, spread = _area(own[None])[0], _area(drawn)
+        ends_of_area = np.quantile(spread, [0.025, 0.975])
+        beyond = min(np.sum(spread <= 0), np.sum(spread >= 0))  # one more than were seen: no p-value is zero
+        pvalue = min(1.0, 2 * (beyond + 1) / (resamples + 1))
+        areas.append({"learner": name, "area": area, "low": ends_of_area[0], "high": ends_of_area[1], "pvalue": pvalue})
+    return Curves(pd.concat(rows, ignore_index=True), pd.DataFrame(areas))
+
+
+def profits(predicted: Predicted, seed: int, *, margin: float, cost: float, resamples: int = 500) -> pd.DataFrame:
+    """What treating nobody, everybody, or those whose predicted effect pays brings per customer.
+
+    Parameters
+    ----------
+    predicted : Predicted
+    seed : int
+        Of the bootstrap.
+    margin : float
+        The money that a unit of the outcome brings: 0.3 for spend with a margin of 30 %.
+    cost : float
+        The money that treating one customer costs.
+    resamples : int
+
+    Returns
+    -------
+    DataFrame
+        `policy` (nobody, everybody, and one for each learner: treat where margin · effect > cost), `treated` (share of
+        the customers), `profit` per customer above treating nobody with `low` and `high` (95 %, bootstrap over
+        customers), and `better` with `better_low` and `better_high`: the difference from the better of nobody and
+        everybody.
+
+    Notes
+    -----
+    The arms of the customers that a rule would treat tell its profit: share · (margin · effect - cost). The rule is
+    taken as it is; that it was learned from other customers makes its profit an honest one.
+    """
+    if not (np.isfinite(margin) and np.isfinite(cost) and cost >= 0):
+        raise ValueError(f"margin {margin} and cost {cost} have to be finite, the cost not below zero")
+    count = len(predicted.outcome)
+    rules = {"nobody": np.zeros(count, dtype=bool), "everybody": np.ones(count, dtype=bool)}
+    rules |= {str(name): (margin * effect > cost).to_numpy() for name, effect in predicted.effects.items()}
+
+    def profit(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: _profit(weights, rule, predicted, margin, cost) for name, rule in rules.items()}
+
+    own = {name: value[0] for name, value in profit(np.ones((1, count))).items()}
+    parts = [profit(part) for part in _weights(count, seed, resamples)()]
+    drawn = {name: np.concatenate([part[name] for part in parts]) for name in rules}
+    plain = "everybody" if own["everybody"] > 0 else "nobody"
+    rows = []
+    for name, rule in rules.items():
+        low, high = np.nanquantile(drawn[name], [0.025, 0.975])
+        better = np.nanquantile(drawn[name] - drawn[plain], [0.025, 0.975])
+        rows.append(
+            {
+                "policy": name, "treated": rule.mean(), "profit": own[name], "low": low, "high": high,
+                "better": own[name] - own[plain], "better_low": better[0], "better_high": better[1],
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _weights(count: int, seed: int, resamples: int):  # type: ignore[no-untyped-def]
+    """How often each customer is drawn, in blocks of resamples; the same on every call of the result."""
+    block = max(AT_ONCE // count, 1)
+
+    def blocks():  # type: ignore[no-untyped-def]
+        rng = np.random.default_rng(seed)
+        for begin in range(0, resamples, block):
+            size = min(block, resamples - begin)
+            yield np.array(
+                [np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(size)], dtype=float
+            )
+
+    return blocks
+
+
+def _order(effect: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Customers by falling effect, and where each run of equal effects ends."""
+    order = np.argsort(-effect, kind="stable")
+    return order, np.append(np.flatnonzero(np.diff(effect[order])), len(order) - 1)
+
+
+def _gains(weights: np.ndarray, predicted: Predicted, order: np.ndarray, ends: np.ndarray, curve: Curve) -> np.ndarray:
+    """The curve at `SHARES`, one row a resample."""
+    treated, outcome = predicted.treated[order], predicted.outcome[order]
+    ordered = weights[:, order]
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        return np.hstack([np.zeros((len(weights), 1)), (ordered * values).cumsum(axis=1)[:, ends]])
+
+    n1, n0, y1, y0 = (summed(one) for one in (treated, ~treated, treated * outcome, ~treated * outcome))
+    share = (n1 + n0) / (n1 + n0)[:, -1:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gain = share * (y1 / n1 - y0 / n0) if curve == "uplift" else (y1 - y0 * n1 / n0) / n1[:, -1:]
+    gain = np.where((n1 > 0) & (n0 > 0), gain, 0)  # of the very first customers one arm may have none
+    return np.array([np.interp(SHARES, one, values) for one, values in zip(share, gain, strict=True)])
+
+
+def _area(gains: np.ndarray) -> np.ndarray:
+    """Above the straight line to the end."""
+    return np.trapezoid(gains - SHARES * gains[:, -1:], SHARES, axis=1)
+
+
+def _profit(weights: np.ndarray, rule: np.ndarray, predicted: Predicted, margin: float, cost: float) -> np.ndarray:
+    if not rule.any():
+        return np.zeros(len(weights))
+    chosen = weights[:, rule]
+    treated, outcome = predicted.treated[rule], predicted.outcome[rule]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effect = (chosen @ (treated * outcome)) / (chosen @ treated) - (chosen @ (~treated * outcome)) / (
+            chosen @ ~treated
+        )
+    return chosen.sum(axis=1) / weights.sum(axis=1) * (margin * effect - cost)

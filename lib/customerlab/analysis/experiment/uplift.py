@@ -1,0 +1,190 @@
+"""Whom to treat: models of the effect on a customer, learned from a randomised test.
+
+No customer is seen both treated and not, so the effect on one is never known. What can be learned is how the mean
+effect depends on what was known before. `targeting` judges it on customers that a model has not seen.
+
+Four ways to make a model of effects out of models of outcomes, here gradient-boosted trees of scikit-learn:
+
+- **S**: one model of the outcome with the treatment among its features; the effect is what it adds.
+- **T**: one model for each arm; the effect is their difference.
+- **X**: the T models fill in what was not seen, the differences are learned again and weighted by the shares of the
+  arms (Künzel, Sekhon, Bickel and Yu 2019).
+- **DR**: doubly robust. The T models' difference plus what they missed, weighted by the shares of the arms, is learned;
+  each customer's share of it comes from models of other customers (Kennedy 2023).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
+
+from customerlab.analysis.experiment.stats import spoken
+
+FOLDS = 3  # of the customers, for the doubly robust learner
+Effect = Callable[[np.ndarray], np.ndarray]
+
+
+def trees(seed: int) -> Any:
+    """A cautious regression: effects are small beside the outcomes."""
+    return HistGradientBoostingRegressor(
+        max_iter=80, learning_rate=0.05, max_depth=3, min_samples_leaf=100, early_stopping=False, random_state=seed
+    )
+
+
+def features(units: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Covariates as numbers: a column of numbers as it is, any other one as a column of 0 and 1 for each value.
+
+    Examples
+    --------
+    >>> units = pd.DataFrame({"covariate_age": ["30", "41"], "covariate_zip": ["Urban", None]})
+    >>> features(units, ["covariate_age", "covariate_zip"])
+        age  zip Urban
+    0  30.0        1.0
+    1  41.0        0.0
+    """
+    parts = {}
+    for column in columns:
+        known = units[column].dropna()
+        number = pd.to_numeric(known, errors="coerce")
+        if number.notna().all():
+            parts[spoken(column)] = number.astype(float).reindex(units.index)
+        else:
+            parts |= {
+                f"{spoken(column)} {value}": (units[column] == value).astype(float) for value in sorted(known.unique())
+            }
+    return pd.DataFrame(parts, index=units.index)
+
+
+def s_learner(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> Effect:
+    """One model of the outcome, the treatment a feature."""
+    model = trees(seed).fit(np.column_stack([x, treated]), y)
+
+    def effect(at: np.ndarray) -> np.ndarray:
+        one, none = np.ones(len(at)), np.zeros(len(at))
+        return model.predict(np.column_stack([at, one])) - model.predict(np.column_stack([at, none]))
+
+    return effect
+
+
+def t_learner(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> Effect:
+    """One model of the outcome for each arm."""
+    with_it, without = _by_arm(x, treated, y, seed)
+    return lambda at: with_it.predict(at) - without.predict(at)
+
+
+def x_learner(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> Effect:
+    """Differences from the other arm's model, learned again."""
+    with_it, without = _by_arm(x, treated, y, seed)
+    share = treated.mean()
+    gained = trees(seed).fit(x[treated], y[treated] - without.predict(x[treated]))
+    missed = trees(seed).fit(x[~treated], with_it.predict(x[~treated]) - y[~treated])
+    return lambda at: share * missed.predict(at) + (1 - share) * gained.predict(at)
+
+
+def dr_learner(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> Effect:
+    """Doubly robust pseudo-effects, learned."""
+    model = trees(seed).fit(x, pseudo_effects(x, treated, y, seed))
+    return lambda at: model.predict(at)
+
+
+def pseudo_effects(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    """For each unit a number whose mean over any kind of units is their mean effect, however bad the models are.
+
+    The difference of the arms' models, which have not seen the unit, and the unit's own error, by the share of its arm.
+    """
+    share = treated.mean()
+    fold = np.random.default_rng(seed).permutation(len(y)) % FOLDS
+    value = np.empty(len(y))
+    for held in range(FOLDS):
+        own = fold == held
+        with_it, without = (model.predict(x[own]) for model in _by_arm(x[~own], treated[~own], y[~own], seed))
+        missed = np.where(treated[own], (y[own] - with_it) / share, -(y[own] - without) / (1 - share))
+        value[own] = with_it - without + missed
+    return value
+
+
+LEARNERS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, int], Effect]] = {
+    "S": s_learner,
+    "T": t_learner,
+    "X": x_learner,
+    "DR": dr_learner,
+}
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Effects predicted for customers that no model has seen.
+
+    Attributes
+    ----------
+    effects : DataFrame
+        By `unit_id`: one column a learner.
+    treated : boolean array
+    outcome : array of float
+    """
+
+    effects: pd.DataFrame
+    treated: np.ndarray
+    outcome: np.ndarray
+
+
+def predict_effects(
+    units: pd.DataFrame,
+    outcome: str,
+    variant: str,
+    control: str,
+    covariates: list[str],
+    seed: int,
+    *,
+    learn_from: float = 0.5,
+    learners: list[str] | None = None,
+) -> Predicted:
+    """Learn effects from some customers of two arms, and predict them for the others.
+
+    Parameters
+    ----------
+    units : DataFrame
+        One row a unit: `unit_id`, `variant`, the outcome and covariates known before the assignment.
+    outcome : str
+        A column.
+    variant, control : str
+        The two arms; units of others are left out.
+    covariates : list of str
+        Columns.
+    seed : int
+        Of the division of the customers and of the learners.
+    learn_from : float
+        The share of the customers that is learned from.
+    learners : list of str, optional
+        Of `LEARNERS`; all by default.
+
+    Raises
+    ------
+    ValueError
+        If a learner is unknown, or there are fewer than 100 units of an arm to learn from or to judge by.
+    """
+    names = list(LEARNERS) if learners is None else learners
+    if wrong := [name for name in names if name not in LEARNERS]:
+        raise ValueError(f"there are no learners {', '.join(wrong)}; expected some of {', '.join(LEARNERS)}")
+    pair = units[units["variant"].isin([variant, control])].sort_values("unit_id").reset_index(drop=True)
+    x = features(pair, covariates).to_numpy()
+    treated, y = (pair["variant"] == variant).to_numpy(), pair[outcome].to_numpy(dtype=float)
+    learned = np.random.default_rng(seed).permutation(len(pair)) < round(learn_from * len(pair))
+    for part, what in ((learned, "to learn from"), (~learned, "to judge by")):
+        least = min(int(treated[part].sum()), int((~treated[part]).sum()))
+        if least < 100:
+            raise ValueError(
+                f"an arm has {least} units {what}; expected at least 100 of {variant!r} and of {control!r}"
+            )
+    with threadpool_limits(1):  # sums over several threads differ in their last digits
+        effects = {name: LEARNERS[name](x[learned], treated[learned], y[learned], seed)(x[~learned]) for name in names}
+    index = pd.Index(pair.loc[~learned, "unit_id"], name="unit_id")
+    return Predicted(pd.DataFrame(effects, index=index).round(9), treated[~learned], y[~learned])
+
+
+def _by_arm(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> tuple[Any, Any]:
+    return trees(seed).fit(x[treated], y[treated]), trees(seed).fit(x[~treated], y[~treated])
