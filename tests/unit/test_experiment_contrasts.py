@@ -146,6 +146,26 @@ def test_an_arm_without_conversions_has_an_interval_and_no_share():
     assert np.isnan(found.relative).all() and np.isnan(found.relative_low).all()
 
 
+@pytest.mark.parametrize(
+    "counts", [(60, 10**7, 40, 10**7), (5, 10**9, 2, 10**9), (3, 10**6, 0, 5 * 10**5), (30, 400, 18, 380)]
+)
+def test_ends_of_rare_proportions_are_where_the_likelihood_says(counts):
+    x, n, y, m = counts
+    found = experiment.proportions(*(np.array(one) for one in counts))
+    for end in (float(found.low), float(found.high)):
+
+        def slope(p, end=end):
+            q = p - end
+            return x / p - (n - x) / (1 - p) + (y / q if y else 0) - (m - y) / (1 - q)
+
+        least = max(0.0, end)
+        p = optimize.brentq(slope, least + 1e-15, min(1, 1 + end) - 1e-9, xtol=1e-18) if y or end < 0 else None
+        if p is None:  # nothing in the control: the likeliest may be at the edge
+            p = end if slope(end + 1e-15) < 0 else optimize.brentq(slope, end + 1e-15, 1 - 1e-9, xtol=1e-18)
+        error = np.sqrt(p * (1 - p) / n + (p - end) * (1 - p + end) / m)
+        assert abs(x / n - y / m - end) / error == pytest.approx(stats.norm.ppf(0.975), rel=1e-6)
+
+
 def test_quantiles_agree_with_resampled_units():
     rng = np.random.default_rng(4)
     new, old = rng.exponential(12, 300), rng.exponential(10, 250)
