@@ -11,6 +11,7 @@ from scipy import stats
 
 from customerlab.analysis.experiment.contrasts import Alternative, Contrast, check_options
 
+RARE = 1e-5
 STEPS = 60  # halvings: the ends are exact to the last digits
 
 
@@ -91,20 +92,31 @@ def _ends(statistic, least: float, most: float, middle: np.ndarray, level: float
 
 
 def _difference(at: np.ndarray, x: np.ndarray, n: np.ndarray, y: np.ndarray, m: np.ndarray) -> np.ndarray:
-    """The score statistic of "p - q = at", at the likeliest p and q.
+    """The score statistic of "p - q = at", at the likeliest p and q: a root of a cubic (Farrington and Manning 1990).
 
-    The likelihood is concave, so that halving finds its top; the closed form (Farrington and Manning 1990) subtracts
-    numbers near 1, which proportions of a few in a million do not survive.
+    Its closed form subtracts numbers near 1, which proportions of a few in a million do not survive: there the root is
+    that of Poisson counts, which is near, and two of Newton's steps.
     """
-    low, high = np.maximum(0, at), np.minimum(1, 1 + at)
-    for _ in range(STEPS):
-        p = (low + high) / 2
-        q = p - at
-        with np.errstate(invalid="ignore", divide="ignore"):
-            slope = x / p - (n - x) / (1 - p) + np.where(y > 0, y / q, 0) - np.where(y < m, (m - y) / (1 - q), 0)
-        low, high = np.where(slope > 0, p, low), np.where(slope > 0, high, p)
-    p, q = low, np.clip(low - at, 0, 1)
-    return _standardised(x / n - y / m - at, p * (1 - p) / n + q * (1 - q) / m)
+    p, q, theta = x / n, y / m, m / n
+    a = 1 + theta
+    b = -(1 + theta + p + theta * q + at * (theta + 2))
+    c = at**2 + at * (2 * p + theta + 1) + p + theta * q
+    d = -p * at * (1 + at)
+    v = b**3 / (27 * a**3) - b * c / (6 * a**2) + d / (2 * a)
+    u = np.where(v >= 0, 1, -1) * np.sqrt(np.maximum(b**2 / (9 * a**2) - c / (3 * a), 0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        angle = np.where(u == 0, 1, np.clip(v / u**3, -1, 1))
+    first = 2 * u * np.cos((np.pi + np.arccos(angle)) / 3) - b / (3 * a)
+    least, most = np.maximum(0, at), np.minimum(1, 1 + at)
+    half = (at + (x + y) / (n + m)) / 2
+    counted = half + np.sqrt(np.maximum(half**2 - x * at / (n + m), 0))
+    first = np.where((np.abs(at) < RARE) & (p < RARE) & (q < RARE), counted, first)
+    for _ in range(2):
+        value, slope = ((a * first + b) * first + c) * first + d, (3 * a * first + 2 * b) * first + c
+        first = first - np.divide(value, slope, out=np.zeros_like(first), where=slope != 0)
+        first = np.clip(first, least, most)
+    second = np.clip(first - at, 0, 1)
+    return _standardised(p - q - at, first * (1 - first) / n + second * (1 - second) / m)
 
 
 def _ratio(at: np.ndarray, x: np.ndarray, n: np.ndarray, y: np.ndarray, m: np.ndarray) -> np.ndarray:
