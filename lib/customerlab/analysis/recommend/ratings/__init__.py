@@ -11,11 +11,11 @@ from customerlab.analysis.recommend.ratings.errors import (
     predict_ratings,
     time_errors,
 )
-from customerlab.analysis.recommend.ratings.models import RATING_MODELS, RatingModel, Stars
+from customerlab.analysis.recommend.ratings.models import PUBLISHED, RATING_MODELS, RatingModel, Stars
 from customerlab.analysis.recommend.ratings.ranking import RatingRanking, rank_ratings
 from customerlab.analysis.recommend.ratings.split import RatingSplit, split_ratings
 
 __all__ = [
-    "RATING_MODELS", "RatingModel", "RatingRanking", "RatingResult", "RatingSplit", "Stars", "cross_validate",
+    "PUBLISHED", "RATING_MODELS", "RatingModel", "RatingRanking", "RatingResult", "RatingSplit", "Stars", "cross_validate",
     "fit_ratings", "predict_ratings", "rank_ratings", "split_ratings", "time_errors",
 ]  # fmt: skip
