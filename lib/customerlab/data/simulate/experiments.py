@@ -13,6 +13,7 @@ import pandas as pd
 from customerlab.data.simulate.purchasing import SEGMENTS, START
 
 SENT = pd.Timestamp("2024-10-07")  # customers who had ordered by this day take part
+MORNINGS = 14  # on which the mails are sent, to as many customers each
 SENT_DAY = (SENT - START).days
 ARMS = ("control", "newsletter", "voucher")
 OUTCOMES = ("visit", "conversion", "spend")
@@ -98,11 +99,12 @@ def simulate_test(rng: np.random.Generator, units: Units, arms: tuple[str, ...] 
     visit = clicked | (rng.random(size) < base["visit"] * factors["visit"])
     conversion = visit & (rng.random(size) < base["order"] * factors["order"])
     spend = conversion * _usual(units) * factors["money"] * rng.lognormal(-0.08, 0.4, size)  # of mean one
+    morning = SENT + pd.to_timedelta(np.arange(size) % MORNINGS, unit="D")
     names = np.array(["control again" if place and a == "control" else a for place, a in enumerate(arms)])
     return pd.DataFrame(
         {
             "variant": names[arm],
-            "exposed_at": SENT + pd.to_timedelta(rng.integers(7 * 3600, 9 * 3600, size), unit="s"),
+            "exposed_at": morning + pd.to_timedelta(rng.integers(7 * 3600, 9 * 3600, size), unit="s"),
             "past_orders": units.past_orders,
             "past_spend": units.past_spend.round(2),
             "opened": opened.astype("int64"),
