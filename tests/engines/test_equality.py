@@ -162,16 +162,48 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         experiment.covariates_of(s.experiment)[:1],
     ),
     "experiment.missing_outcomes": lambda s: experiment.missing_outcomes(s.experiment),
-    "experiment.effects": lambda s: experiment.effects(s.experiment, s.control),
+    "experiment.metrics_of": lambda s: experiment.metrics_of(s.experiment, ["spend / conversion"]),
+    "experiment.numeric_covariates": lambda s: experiment.numeric_covariates(s.experiment),
+    "experiment.segments_of": lambda s: experiment.segments_of(s.experiment),
+    "experiment.arrivals": lambda s: experiment.arrivals(s.experiment),
+    "experiment.reach": lambda s: experiment.reach(
+        s.experiment, experiment.metrics_of(s.experiment, ["spend / conversion"]), s.control, wanted_lift=0.5
+    ),
+    "experiment.rehearsals": lambda s: experiment.rehearsals(
+        s.experiment, experiment.metrics_of(s.experiment), s.control, 7, runs=100
+    ),
+    "experiment.adjusted": lambda s: experiment.adjusted(
+        s.experiment, experiment.metrics_of(s.experiment), s.control, experiment.numeric_covariates(s.experiment)
+    ),
+    "experiment.differences": lambda s: experiment.differences(
+        s.experiment, experiment.metrics_of(s.experiment), s.control, experiment.covariates_of(s.experiment)[:1]
+    ),
 }
 # Variances, which have no exact decimals: equal to nine digits. Everything else is equal to the last bit.
 INEXACT = {
     f"experiment.{name}"
-    for name in ("effects", "moments", "compare_arms", "balance", "soundness", "winsorised", "by_segment")
+    for name in (
+        "moments",
+        "compare_arms",
+        "balance",
+        "soundness",
+        "winsorised",
+        "by_segment",
+        "reach",
+        "adjusted",
+        "differences",
+    )
 }
 # What Ibis cannot say in BigQuery's words, and why. docs/engines.md tells.
 NOT_IN_BIGQUERY = dict.fromkeys(
-    ["explore.spread", "explore.whole_histogram", "explore.top_tenth", "experiment.winsorised"], "Quantile"
+    [
+        "explore.spread",
+        "explore.whole_histogram",
+        "explore.top_tenth",
+        "experiment.winsorised",
+        "experiment.segments_of",
+    ],
+    "Quantile",
 )
 
 SHOPS = {

@@ -23,11 +23,10 @@ def hillstrom(real_table):
 
 @pytest.fixture(scope="module")
 def table(hillstrom):
-    metrics = [
-        experiment.Metric("visit", "outcome_visit", proportion=True),
-        experiment.Metric("conversion", "outcome_conversion", proportion=True),
-        experiment.Metric("spend", "outcome_spend"),
-    ]
+    metrics = experiment.metrics_of(hillstrom)
+    assert [(metric.name, metric.proportion) for metric in metrics] == [
+        ("visit", True), ("conversion", True), ("spend", False),
+    ]  # fmt: skip
     return experiment.compare_arms(hillstrom, metrics, "No E-Mail", each_other=True)
 
 
@@ -61,3 +60,31 @@ def test_the_test_is_sound(hillstrom):
     assert found.sound and len(segments) == 2 and len(found.table) == 7, found.reasons
     wrong = experiment.soundness(hillstrom, "No E-Mail", planned={"No E-Mail": 2, "Mens E-Mail": 1, "Womens E-Mail": 1})
     assert not wrong.sound and "No E-Mail has 33.29% of the units, planned 50.00%" in wrong.refusal()
+
+
+def test_the_mail_for_women_works_for_those_who_had_bought_womens_goods(hillstrom):
+    units, segments = experiment.segments_of(hillstrom)
+    assert segments == ["recency", "history", "history_segment", "mens", "womens", "zip_code", "newbie", "channel"]
+    found = experiment.by_segment(units, experiment.metrics_of(hillstrom)[0], "No E-Mail", ["womens"])
+    frame = hillstrom.select("variant", "outcome_visit", "covariate_womens").to_pandas()
+    rates = frame.groupby(["variant", "covariate_womens"])["outcome_visit"].mean()
+    table = found.table.set_index(["variant", "value"])["effect"]
+    for bought in (0, 1):
+        lift = rates["Womens E-Mail", bought] - rates["No E-Mail", bought]
+        assert table["Womens E-Mail", str(bought)] == pytest.approx(lift)
+    apart = found.interactions.set_index("variant")["pvalue_bh"]
+    assert apart["Womens E-Mail"] < 1e-15 and apart["Mens E-Mail"] > 0.01
+
+
+def test_the_mail_for_men_is_recommended(hillstrom):
+    metrics = experiment.metrics_of(hillstrom)
+    every = experiment.compare_arms(hillstrom, metrics, "No E-Mail", each_other=True)
+    pairs = every[every["against"] != "No E-Mail"]
+    effects = experiment.compare_arms(hillstrom, metrics, "No E-Mail")
+    for cost, first in ((0.1, "**Roll out Mens E-Mail**"), (0.9, "**No arm is recommended over No E-Mail**")):
+        decided = experiment.decision(
+            effects, experiment.no_effects(), confidence=0.95, money="spend", cost_per_unit=cost
+        )
+        said = experiment.recommendation(decided, pairs, "spend", control="No E-Mail", confidence=0.95)
+        assert said[0].startswith(first)
+    assert "the interval of its profit includes loss" in said[1]

@@ -139,12 +139,16 @@ def canonical(table):
     return ibis.memtable(table[["unit_id", "variant", *[f"outcome_{name}" for name in experiments.OUTCOMES]]])
 
 
+def compared(table):
+    return experiment.compare_arms(table, experiment.metrics_of(table), "control")
+
+
 def test_intervals_cover_the_true_effects_at_their_rate(say):
     covered, signs = [], []
     for seed in range(150):
         rng, people = units(seed)
-        table = experiment.effects(canonical(experiments.simulate_test(rng, people)), "control")
-        table = table.set_index(["variant", "outcome"])
+        table = compared(canonical(experiments.simulate_test(rng, people)))
+        table = table.set_index(["variant", "metric"])
         without = experiments.expected(people, "control")
         for arm in experiments.ARMS[1:]:
             for outcome, truth in (experiments.expected(people, arm) - without).mean().items():
@@ -160,7 +164,7 @@ def test_no_effect_is_found_between_equal_arms_more_often_than_promised(say):
     found = []
     for seed in range(300):
         rng, people = units(seed, 3_000)
-        table = experiment.effects(canonical(experiments.simulate_test(rng, people, ("control", "control"))), "control")
+        table = compared(canonical(experiments.simulate_test(rng, people, ("control", "control"))))
         found += (table["pvalue"] < 0.05).tolist()
     say(f"{np.mean(found):.1%} of {len(found)} comparisons of equal arms have p < 0.05")
     assert 0.035 <= np.mean(found) <= 0.065

@@ -114,62 +114,6 @@ def arms(sizes, rates, seed=0):
     return frame.assign(unit_id=[str(i) for i in range(len(frame))])
 
 
-def test_effects_agree_with_scipy():
-    frame = arms({"control": 900, "b": 950, "a": 1000}, [0.1, 0.2, 0.12])
-    table = experiment.effects(ibis.memtable(frame), "control").set_index("variant")
-    for arm in ("a", "b"):
-        one, two = (frame.loc[frame["variant"] == v, "outcome_visit"] for v in (arm, "control"))
-        test = stats.ttest_ind(one, two, equal_var=False)
-        low, high = test.confidence_interval()
-        row = table.loc[arm]
-        assert row["effect"] == pytest.approx(one.mean() - two.mean()) and row["pvalue"] == pytest.approx(test.pvalue)
-        assert (row["effect_low"], row["effect_high"]) == pytest.approx((low, high))
-
-
-def test_p_values_are_adjusted_by_holm():
-    rng = np.random.default_rng(4)
-    frame = arms({"control": 300, "a": 300, "b": 300}, [0.2, 0.27, 0.24])
-    shift = frame["variant"].map({"control": 0.0, "a": 0.15, "b": 0.18})
-    table = experiment.effects(ibis.memtable(frame.assign(outcome_spend=rng.normal(10, 1, 900) + shift)), "control")
-    ordered = table.sort_values("pvalue")
-    least = ordered["pvalue"].iloc[0]
-    assert 1 > 4 * least > 1 - (1 - least) ** 4 + 0.001, "the numbers must tell Holm's procedure from Šidák's variant"
-    steps = ordered["pvalue"].to_numpy() * np.arange(len(ordered), 0, -1)
-    assert ordered["pvalue_holm"].to_numpy() == pytest.approx(np.minimum(np.maximum.accumulate(steps), 1))
-
-
-def test_outcomes_that_nobody_or_everybody_has_are_named_and_leave_the_others_alone():
-    frame = arms({"control": 300, "a": 300}, [0.2, 0.3])
-    alone = experiment.effects(ibis.memtable(frame), "control")
-    rare = (frame.index == 5) & (frame["variant"] == "a")
-    whole = experiment.effects(
-        ibis.memtable(frame.assign(outcome_none=0.0, outcome_every=1.0, outcome_rare=rare.astype(float))), "control"
-    ).set_index("outcome")
-    assert whole.loc["visit", "pvalue"] == alone["pvalue"].iloc[0]
-    assert whole.loc[["none", "every"], ["effect_low", "pvalue", "pvalue_holm"]].isna().all(axis=None)
-    assert (whole.loc[["none", "every"], "effect"] == 0).all() and np.isnan(whole.loc["rare", "relative"])
-    said = dict(zip(whole.index, experiment.verdicts(whole.reset_index(), "control", 0.9), strict=True))
-    assert "does not vary" in said["none"] and "does not vary" in said["every"]
-    assert "+0.003333 against control (90% interval" in said["rare"] and "of its mean" not in said["rare"]
-    assert f", {alone['relative'].iloc[0]:+.1%} of its mean; clear of chance" in said["visit"]
-    from customerlab.figures.experiment import relative_effects
-
-    picture = relative_effects(whole.reset_index(), "control", 0.9)
-    assert "90% intervals" in picture.alt and "nan" not in picture.alt and picture.png()
-
-
-def test_a_relative_effect_needs_a_mean_above_zero_and_an_arm_two_units():
-    rng = np.random.default_rng(2)
-    frame = arms({"control": 300, "a": 300}, [0.2, 0.3])
-    loss = frame.assign(outcome_visit=rng.normal(-1, 1, 600) - (frame["variant"] == "a"))
-    table = experiment.effects(ibis.memtable(loss), "control")
-    assert table["effect"].iloc[0] < 0 and table[["relative", "relative_low", "relative_high"]].isna().all(axis=None)
-    assert "+" not in experiment.verdicts(table, "control", 0.999)[0].split(";")[0]
-    assert "99.9% interval" in experiment.verdicts(table, "control", 0.999)[0]
-    with pytest.raises(ValueError, match="'a' has one unit"):
-        experiment.effects(ibis.memtable(arms({"control": 30, "a": 1}, [0.5, 0.5])), "control")
-
-
 def test_a_broken_split_is_caught_and_a_sound_one_is_not():
     broken = experiment.sample_ratio(ibis.memtable(arms({"control": 1000, "a": 1200}, [0.1, 0.1])), "control")
     assert not broken.sound and broken.pvalue == pytest.approx(stats.binomtest(1000, 2200).pvalue, rel=0.1)
@@ -195,5 +139,3 @@ def test_what_cannot_be_analysed_is_named():
     lacking = arms({"control": 20, "a": 20}, [0.5, 0.5])
     lacking.loc[lacking["unit_id"] == "3", "outcome_visit"] = None
     assert experiment.missing_outcomes(ibis.memtable(lacking))["missing"].tolist() == [1]
-    with pytest.raises(ValueError, match="1 units have no visit"):
-        experiment.effects(ibis.memtable(lacking), "control")

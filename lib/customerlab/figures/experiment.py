@@ -5,28 +5,28 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from customerlab.analysis.experiment import Curves
-from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, SKY, Picture, canvas, styled
+from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, SKY, Picture, canvas, shortened, styled
 
 
 @styled
 def relative_effects(effects: pd.DataFrame, control: str, confidence: float) -> Picture:
-    """Relative effects with their intervals, one panel an outcome, arms as marks.
+    """Relative effects with their intervals, one panel a metric, arms as marks.
 
     Parameters
     ----------
     effects : DataFrame
-        As `analysis.experiment.effects` returns it.
+        As `analysis.experiment.compare_arms` returns it, all arms compared with the control.
     control : str
         The name of the control arm.
     confidence : float
         Of the intervals.
     """
-    outcomes = effects["outcome"].unique()
+    metrics = effects["metric"].unique()
     arms = effects["variant"].unique()
-    figure, axes = canvas(height=1.3 + 0.45 * len(arms), columns=len(outcomes), sharey=True, squeeze=False)
+    figure, axes = canvas(height=1.3 + 0.45 * len(arms), columns=len(metrics), sharey=True, squeeze=False)
     said = []
-    for axis, outcome in zip(axes[0], outcomes, strict=True):
-        part = effects[effects["outcome"] == outcome].reset_index(drop=True)
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        part = effects[effects["metric"] == metric].reset_index(drop=True)
         axis.axvline(0, color=GREY, linestyle="--", linewidth=1)
         for place, row in part.iterrows():
             if np.isnan(row["relative_low"]):
@@ -46,10 +46,10 @@ def relative_effects(effects: pd.DataFrame, control: str, confidence: float) -> 
         axis.set_ylim(len(part) - 0.5, -0.6)
         axis.grid(axis="y", visible=False)
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
-        axis.xaxis.set_major_locator(MaxNLocator(4))
-        axis.set_title(outcome)
+        axis.xaxis.set_major_locator(MaxNLocator(4 if len(metrics) < 4 else 3))
+        axis.set_title(metric)
         said += [
-            f"{row.variant} on {outcome} {row.relative:+.0%} ({row.relative_low:+.0%} to {row.relative_high:+.0%})"
+            f"{row.variant} on {metric} {row.relative:+.0%} ({row.relative_low:+.0%} to {row.relative_high:+.0%})"
             for row in part.dropna(subset="relative_low").itertuples()
         ]
     figure.supxlabel(f"difference from {control}, share of its mean", fontsize=9.5)
@@ -130,3 +130,62 @@ def gains(found: Curves, curve: str, variant: str, outcome: str) -> Picture:
         f"{curve.capitalize()} curves with 95 % intervals of {len(learners)} learners for {variant}, a dashed line for "
         f"customers chosen at random. Area above it: {', '.join(said)}. Treating all adds {rows['gain'].iloc[-1]:.4g}.",
     )
+
+
+@styled
+def by_segment(table: pd.DataFrame, metric: str, control: str, confidence: float) -> Picture:
+    """The effect in every segment with its interval, arms as colours.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The table of `analysis.experiment.by_segment`.
+    metric, control : str
+        Their names.
+    confidence : float
+        Of the intervals.
+    """
+    arms = sorted(table["variant"].unique())
+    places, labels, heads, line = {}, {}, {}, 0.0
+    for segment, part in table.groupby("segment", sort=False):
+        heads[line] = segment
+        for value in part["value"].unique():
+            line += 1
+            places[segment, value], labels[line] = line, shortened(str(value), 24)
+        line += 1.4
+    figure, axis = canvas(height=1.2 + 0.22 * line)
+    axis.axvline(0, color=GREY, linestyle="--", linewidth=1)
+    said = []
+    for number, arm in enumerate(arms):
+        part = table[(table["variant"] == arm) & (table["error"] > 0)]
+        at = [
+            places[key] + 0.5 * ((number + 0.5) / len(arms) - 0.5)
+            for key in zip(part["segment"], part["value"], strict=True)
+        ]
+        error = [part["effect"] - part["effect_low"], part["effect_high"] - part["effect"]]
+        axis.errorbar(
+            part["effect"],
+            at,
+            xerr=error,
+            fmt="o",
+            color=PALETTE[number % len(PALETTE)],
+            markersize=4,
+            elinewidth=1.2,
+            label=arm,
+        )
+        for segment, rows in part.groupby("segment", sort=False):
+            ends = rows.loc[[rows["effect"].idxmin(), rows["effect"].idxmax()]]
+            least, most = (f"{row.effect:+,.3g} in {row.value}" for row in ends.itertuples())
+            said.append(f"{arm} by {segment} {least} to {most}")
+    axis.set_yticks(list(labels), list(labels.values()))
+    for place, segment in heads.items():
+        axis.annotate(
+            segment, (0, place), xycoords=("axes fraction", "data"), xytext=(-8, 0), textcoords="offset points",
+            ha="right", va="center", weight="bold", fontsize=9.5,
+        )  # fmt: skip
+    axis.set_ylim(line - 0.4, -0.6)
+    axis.grid(axis="y", visible=False)
+    axis.set_xlabel(f"effect on {metric}, difference from {control}")
+    figure.legend(loc="outside upper center", ncols=min(len(arms), 4), fontsize=8.5)
+    listed = "; ".join(said) or "none is defined"
+    return Picture(figure, f"Effects on {metric} by segment with {100 * confidence:g}% intervals: {listed}.")

@@ -31,6 +31,7 @@ RC: Any = {  # matplotlib types the keys of its settings one by one
     "figure.facecolor": "white",
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that text has the same shape everywhere
     "font.size": 9.5,
+    "text.parse_math": False,  # "$0 to $100" is a label
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",

@@ -4,7 +4,7 @@ A posterior needs a prior, and both are stated. The probability to be best and t
 on a grid of quantiles: no draws, no seed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -108,6 +108,35 @@ def choices(believed: Mapping[str, stats.distributions.rv_frozen], *, confidence
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def choices_of(found: Moments, metrics: Sequence[Metric], control: str, *, confidence: float = 0.95) -> pd.DataFrame:
+    """What each choice is worth by each metric, with the default priors.
+
+    Parameters
+    ----------
+    found : Moments
+        By `variant`, of the metrics' columns.
+    metrics : sequence of Metric
+        One that is a mean or a ratio and does not vary in some arm is left out.
+    control : str
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        `metric`, and what `choices` returns.
+    """
+    parts = []
+    for metric in metrics:
+        columns = [found.names.index(name) for name in (metric.above, metric.below) if name]
+        fixed = (found.covariance[:, columns, columns] <= 0).any() or (found.mean[:, columns[1:]] == 0).any()
+        if metric.proportion or not fixed:
+            table = choices(beliefs(found, metric, control), confidence=confidence)
+            table.insert(0, "metric", metric.name)
+            parts.append(table)
+    names = ["metric", "variant", "mean", "low", "high", "best", "loss", "better"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
 
 
 def _above(own: np.ndarray, others: np.ndarray) -> float:

@@ -78,6 +78,22 @@ def by_segment(
     return BySegment(table, apart)
 
 
+def differences(
+    experiment: ir.Table, metrics: Sequence[Metric], control: str, segments: Sequence[str], *, confidence: float = 0.95
+) -> BySegment:
+    """`by_segment` for several metrics: both tables begin with `metric`, and are adjusted over all of them."""
+    parts = {
+        metric.name: by_segment(experiment, metric, control, segments, confidence=confidence) for metric in metrics
+    }
+    tables = []
+    for kind in ("table", "interactions"):
+        whole = pd.concat([getattr(part, kind).assign(metric=name) for name, part in parts.items()], ignore_index=True)
+        whole.insert(0, "metric", whole.pop("metric"))
+        whole["pvalue_bh"] = benjamini_hochberg(whole["pvalue"].dropna()).reindex(whole.index)
+        tables.append(whole)
+    return BySegment(*tables)
+
+
 def _effects(
     found: Moments, metric: Metric, variant: str, control: str, column: str, confidence: float
 ) -> pd.DataFrame:

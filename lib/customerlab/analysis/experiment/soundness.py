@@ -263,7 +263,7 @@ def soundness(
         ("sizes of the arms", f"{worst['variant']} has {worst['share']:.2%} of the units, planned {worst['planned']:.2%}",
          whole.pvalue, whole.sound)
     ]  # fmt: skip
-    parts = [("day", experiment.exposed_at.date())] if "exposed_at" in experiment.columns else []
+    parts = [("day", experiment.exposed_at.date())] if _timed(experiment) else []
     for name, column in [*parts, *((spoken(name), experiment[name]) for name in segments)]:
         table = sample_ratio_by(experiment, column, control, split)
         rows.append(_parts(name, table))
@@ -283,6 +283,14 @@ def soundness(
         rows.append(_balanced(balance(experiment, control)))
     rows += _missing(missing_by_arm(experiment)) if outcomes_of(experiment) else []
     return Soundness(pd.DataFrame(rows, columns=["check", "found", "pvalue", "sound"]).astype({"sound": bool}))
+
+
+def _timed(experiment: ir.Table) -> bool:
+    """Whether units of every arm have a time: who is sent nothing may have none, and then days cannot be compared."""
+    if "exposed_at" not in experiment.columns:
+        return False
+    times = experiment.group_by("variant").aggregate(times=experiment.exposed_at.count()).to_pandas()["times"]
+    return bool((times > 0).all())
 
 
 Row = tuple[str, str, float, bool]

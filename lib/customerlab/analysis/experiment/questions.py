@@ -1,0 +1,193 @@
+"""What is asked of a test, from its table and from short texts: metrics, guardrails, segments, the planned split."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import ibis
+import ibis.expr.types as ir
+
+from customerlab.analysis.experiment.balance import covariates_of
+from customerlab.analysis.experiment.compare import Metric
+from customerlab.analysis.experiment.soundness import outcomes_of
+from customerlab.analysis.experiment.stats import number_of, spoken
+from customerlab.data.tables import COVARIATE, OUTCOME
+from customerlab.errors import ParameterError
+
+BANDS = 4  # of about equally many units, for a covariate of many numbers
+MOST_NUMBERS, MOST_LABELS = 6, 12  # different values of a covariate that are segments as they are
+
+
+def named_numbers(texts: Sequence[str], what: str) -> dict[str, float]:
+    """Names with numbers, such as the weights of arms.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Such as "control: 9".
+    what : str
+        How an error names them.
+
+    Raises
+    ------
+    ParameterError
+        If a text has another form, a number is not above zero, or a name is there twice.
+
+    Examples
+    --------
+    >>> named_numbers(["control: 9", "new: 1"], "planned_split")
+    {'control': 9.0, 'new': 1.0}
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, number = (part.strip() for part in text.rpartition(":"))
+        try:
+            value = float(number)
+        except ValueError:
+            value = 0.0
+        if not name or not 0 < value < float("inf") or name in found:
+            raise ParameterError(
+                f"{text!r} in {what}",
+                expected="NAME: NUMBER, the number above zero, each name once, such as 'control: 9'",
+            )
+        found[name] = value
+    return found
+
+
+def metrics_of(experiment: ir.Table, ratios: Sequence[str] = ()) -> list[Metric]:
+    """Every outcome, in the order of the table, then the ratios of two of them.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+        Canonical. An outcome that is zero or one for every unit is a proportion.
+    ratios : sequence of str
+        Such as "spend / conversion", the ratio of the means. One whose outcomes the test does not have is left out.
+
+    Raises
+    ------
+    ParameterError
+        If a ratio has another form.
+
+    Examples
+    --------
+    >>> units = ibis.memtable({"variant": ["a", "b"], "outcome_visit": [0.0, 1.0], "outcome_spend": [0.0, 9.5]})
+    >>> [(metric.name, metric.proportion) for metric in metrics_of(units, ["spend / visit", "spend / order"])]
+    [('visit', True), ('spend', False), ('spend / visit', False)]
+    """
+    names = outcomes_of(experiment)
+    columns = [experiment[OUTCOME + name] for name in names]
+    others = {f"other{place}": ((one != 0) & (one != 1)).sum() for place, one in enumerate(columns)}
+    row = experiment.aggregate(**others).to_pandas().fillna(0).iloc[0] if names else {}
+    metrics = [
+        Metric(name, OUTCOME + name, proportion=not row[f"other{place}"] > 0) for place, name in enumerate(names)
+    ]
+    for text in ratios:
+        above, line, below = (part.strip() for part in text.partition(" / "))
+        if not (above and line and below):
+            raise ParameterError(f"{text!r} is no ratio", expected="two outcomes, such as 'spend / conversion'")
+        if {above, below} <= set(names):
+            metrics.append(Metric(f"{above} / {below}", OUTCOME + above, OUTCOME + below))
+    return metrics
+
+
+def chosen(metrics: Sequence[Metric], name: str, what: str) -> Metric:
+    """The metric of a name.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    for metric in metrics:
+        if metric.name == name:
+            return metric
+    raise ParameterError(f"{what}: {name!r}", expected=f"one of {', '.join(metric.name for metric in metrics)}")
+
+
+def guarded(metrics: Sequence[Metric], allowed: Mapping[str, float]) -> list[Metric]:
+    """The metrics that may fall by a share at most, as guardrails.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such metric, or the share is not below one.
+    """
+    if allowed and max(allowed.values()) >= 1:
+        raise ParameterError(
+            f"a guardrail of {max(allowed.values()):g}", expected="a share below 1, such as 'visit: 0.02'"
+        )
+    return [replace(chosen(metrics, name, "guardrails"), allowed_fall=share) for name, share in allowed.items()]
+
+
+def numeric_covariates(experiment: ir.Table) -> list[str]:
+    """The covariates that are a finite number for every unit."""
+    names = covariates_of(experiment)
+    if not names:
+        return []
+    numbers = [number_of(experiment, name) for name in names]
+    wrong = {
+        f"wrong{place}": (one.isnull() | one.isnan() | one.isinf()).cast("int64").sum()
+        for place, one in enumerate(numbers)
+    }
+    row = experiment.aggregate(**wrong).to_pandas().iloc[0]
+    return [name for place, name in enumerate(names) if row[f"wrong{place}"] == 0]
+
+
+def segments_of(experiment: ir.Table, wanted: Sequence[str] = ()) -> tuple[ir.Table, list[str]]:
+    """The units with their segments, from what was known of them before.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+        Canonical.
+    wanted : sequence of str
+        Covariates by their names. By default all but those of more than twelve labels.
+
+    Returns
+    -------
+    (ibis Table, list of str)
+        The table with a column for each, named like the covariate: its values, or, of more than six numbers, four
+        bands of about equally many units.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such covariate.
+    """
+    names = [spoken(name) for name in covariates_of(experiment)]
+    if unknown := [name for name in wanted if name not in names]:
+        raise ParameterError(
+            f"segment_by: {unknown[0]!r}", expected=f"covariates of the test: {', '.join(names) or 'it has none'}"
+        )
+    if not names:
+        return experiment, []
+    found: dict[str, ir.Value] = {}
+    for name in wanted or names:
+        column = experiment[COVARIATE + name]
+        number = number_of(experiment, column)
+        counts = experiment.aggregate(
+            values=column.nunique(),
+            words=(column.notnull() & number.isnull()).sum(),
+            broken=(number != number.floor()).sum(),
+        )
+        values, words, broken = counts.to_pandas().fillna(0).iloc[0]
+        label = name if name not in experiment.columns else f"{name} (covariate)"
+        if not words and values > MOST_NUMBERS:
+            found[label] = _bands(experiment, number)
+        elif not words and not broken:
+            found[label] = number.cast("int64").cast("string")
+        elif values <= MOST_LABELS or wanted:
+            found[label] = column.cast("string")
+    return experiment.mutate(**found), list(found)
+
+
+def _bands(experiment: ir.Table, number: ir.NumericValue) -> ir.StringValue:
+    shares = [place / BANDS for place in range(1, BANDS)]
+    quantiles = {f"q{place}": number.quantile(share) for place, share in enumerate(shares)}
+    row = experiment.aggregate(**quantiles).to_pandas().iloc[0]
+    cuts = sorted({float(f"{value:.4g}") for value in row})
+    labels = [f"1) to {cuts[0]:,g}"]
+    labels += [f"{place}) to {cut:,g}" for place, cut in enumerate(cuts[1:], 2)]
+    last = f"{len(cuts) + 1}) above {cuts[-1]:,g}"
+    steps = [(number <= cut, label) for cut, label in zip(cuts, labels, strict=True)]
+    return ibis.cases((number.isnull(), ibis.null("string")), *steps, else_=last)
