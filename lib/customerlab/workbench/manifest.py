@@ -13,7 +13,7 @@ from typing import Any
 from customerlab.data.project import file_digest, read_json, write_json
 from customerlab.workbench.plan import Plan, Step
 
-PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "ibis-framework", "duckdb", "scikit-surprise", "tea-tasting")
+PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "ibis-framework", "duckdb", "scikit-surprise")
 
 
 @contextmanager
