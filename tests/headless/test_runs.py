@@ -383,6 +383,30 @@ def test_a_broken_split_is_not_concluded_from(project):
     assert len(pd.read_parquet(project / "outputs" / "demo" / "artifacts" / "experiment_effects.parquet")) == 0
 
 
+def test_a_planned_split_and_a_test_without_days_or_covariates(project):
+    """Sections that need what this test lacks say that they are left out; the rest stands."""
+    path = project / "data" / "demo" / "experiment.csv"
+    table = pd.read_csv(path)
+    nine, one = table[table["variant"] == "control"].head(540), table[table["variant"] == "voucher"].head(60)
+    columns = ["unit_id", "variant", "visit", "conversion", "spend"]
+    pd.concat([nine, one])[columns].to_csv(path, index=False)
+    catalog = project / "data" / "catalog.yml"
+    text = catalog.read_text().replace("variant: variant, exposed_at: exposed_at}", "variant: variant}")
+    catalog.write_text(text.replace("      covariates: [past_orders, past_spend]\n", ""))
+    call(project, "customerlab", "run", "05", "--no-site")
+    said = project / "outputs" / "demo" / "05_ab_analysis.ipynb"
+    assert "No conclusion is drawn" in said.read_text(), "nine to one is not what is planned by default"
+    params = project / "params" / "demo.yml"
+    params.write_text(params.read_text() + 'planned_split: ["control: 9", "voucher: 1"]\nguardrails: ["visit: 0.5"]\n')
+    call(project, "customerlab", "run", "05", "--no-site")
+    text = said.read_text()
+    assert "The test passes all" in text and "visit (guardrail)" in text and text.count("Left out: see section 1.") == 4
+    assert "It has no covariates" in text and "It has no exposures on several days in every arm" in text
+    saved = pd.read_parquet(project / "outputs" / "demo" / "artifacts" / "experiment_effects.parquet")
+    assert saved["outcome"].tolist() == ["conversion", "spend", "spend / conversion", "visit"]
+    assert set(saved["variant"]) == {"voucher"}
+
+
 def test_a_killed_run_leaves_earlier_results_and_can_be_repeated(finished):
     project = finished
     out = project / "outputs" / "demo"

@@ -10,7 +10,7 @@ from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, SKY,
 
 @styled
 def relative_effects(effects: pd.DataFrame, control: str, confidence: float) -> Picture:
-    """Relative effects with their intervals, one panel a metric, arms as marks.
+    """Relative effects with their intervals, one panel a metric, four in a row, arms as marks.
 
     Parameters
     ----------
@@ -23,9 +23,14 @@ def relative_effects(effects: pd.DataFrame, control: str, confidence: float) -> 
     """
     metrics = effects["metric"].unique()
     arms = effects["variant"].unique()
-    figure, axes = canvas(height=1.3 + 0.45 * len(arms), columns=len(metrics), sharey=True, squeeze=False)
+    columns = min(len(metrics), 4)
+    rows = -(-len(metrics) // columns)
+    height = rows * (1.3 + 0.45 * len(arms))
+    figure, axes = canvas(height=height, rows=rows, columns=columns, sharey=True, squeeze=False)
+    for axis in axes.flat[len(metrics) :]:
+        axis.set_visible(False)
     said = []
-    for axis, metric in zip(axes[0], metrics, strict=True):
+    for axis, metric in zip(axes.flat, metrics, strict=False):
         part = effects[effects["metric"] == metric].reset_index(drop=True)
         axis.axvline(0, color=GREY, linestyle="--", linewidth=1)
         for place, row in part.iterrows():
@@ -46,8 +51,8 @@ def relative_effects(effects: pd.DataFrame, control: str, confidence: float) -> 
         axis.set_ylim(len(part) - 0.5, -0.6)
         axis.grid(axis="y", visible=False)
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
-        axis.xaxis.set_major_locator(MaxNLocator(4 if len(metrics) < 4 else 3))
-        axis.set_title(metric)
+        axis.xaxis.set_major_locator(MaxNLocator(4 if columns < 4 else 3))
+        axis.set_title(metric, fontsize=10.5 if columns < 4 else 9)
         said += [
             f"{row.variant} on {metric} {row.relative:+.0%} ({row.relative_low:+.0%} to {row.relative_high:+.0%})"
             for row in part.dropna(subset="relative_low").itertuples()
