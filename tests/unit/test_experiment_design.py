@@ -231,3 +231,17 @@ def test_a_rehearsal_is_the_plain_test_again_and_again():
     assert shuffled.pvalues.tolist() == found.pvalues.tolist()
     with pytest.raises(ValueError, match="fewer than two units"):
         experiment.rehearse(units.head(4), Metric("spend", "spend"), seed=1, share=0.1, runs=50)
+
+
+def test_power_and_what_is_detectable_are_numbers_where_a_tail_is_lost():
+    """scipy's noncentral t has NaN for tails below 1e-20 or so."""
+    base = experiment.Baseline(0.0, 1.0)
+    for units in (300, 600, 900):
+        for alpha in (0.05, 0.025, 0.001):
+            powers = [experiment.power_of(base, away * np.sqrt(4 / units), (units / 2, units / 2), alpha=alpha) for away in
+                      np.arange(0.5, 12, 0.05)]  # fmt: skip
+            assert np.isfinite(powers).all() and (np.diff(powers) > -1e-9).all()
+            least = experiment.detectable(base, units, alpha=alpha)
+            assert experiment.power_of(base, least, (units / 2, units / 2), alpha=alpha) == pytest.approx(0.8, abs=1e-8)
+    odd = experiment.Baseline(11.07, 25.3)
+    assert experiment.detectable(odd, 900, arms=3, control_share=0.34) > 0

@@ -116,8 +116,8 @@ def power_of(
     df = (1 / control + 1 / treatment) ** 2 / (1 / control**2 / (control - 1) + 1 / treatment**2 / (treatment - 1))
     critical, away = stats.t.isf(tail, df), toward / error
     law = stats.norm(away) if df > MANY else stats.nct(df, away)
-    # far away the other tail is nothing, and its digits are lost
-    other = law.cdf(-critical) if alternative == "two-sided" and abs(away) < FAR else 0
+    # far away the other tail is nothing, its digits are lost, and it can be NaN before
+    other = np.nan_to_num(law.cdf(-critical)) if alternative == "two-sided" and abs(away) < FAR else 0
     return float(law.sf(critical) + other)
 
 
