@@ -1,0 +1,177 @@
+"""Odd tests through the cells of the A/B notebook: each has a clear result, or is refused with what is wrong."""
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from ibis import memtable
+
+import customerlab
+from customerlab.errors import CustomerlabError
+from customerlab.workbench.notebook import load_notebooks
+from helpers import ROOT
+
+
+class Lab:
+    """A run that keeps what a notebook saves, records and says."""
+
+    def __init__(self, units):
+        self.units, self.saved, self.recorded, self.said, self.shown = memtable(units), None, {}, [], []
+
+    def __call__(self, *_, **__):
+        return self
+
+    def table(self, _):
+        return self.units
+
+    def source(self, _):
+        return dict.fromkeys(("title", "licence", "citation"), "-")
+
+    def save(self, _, table, key):
+        assert not table.duplicated(key).any()
+        self.saved = table
+
+    def record(self, **metrics):
+        self.recorded = metrics
+
+    def findings(self, *sentences):
+        self.said += sentences
+
+    def show(self, item, caption, formats=None):
+        self.shown.append(caption)
+        assert item.png() if hasattr(item, "png") else set(formats or ()) <= set(item.columns)
+
+
+@pytest.fixture
+def analysed(monkeypatch):
+    """Executes the notebook's cells on a table; parameters by name."""
+    path = next(one.path for one in load_notebooks(ROOT) if one.path.stem == "05_ab_analysis")
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+    def analyse(frame, **parameters):
+        lab, names = Lab(frame), {}
+        for name, instead in (("Run", lab), ("show", lab.show), ("findings", lab.findings)):
+            monkeypatch.setitem(vars(customerlab), name, instead)
+        for cell in cells:
+            exec(cell.source, names)
+            if cell.metadata.get("tags") == ["parameters"]:
+                assert set(parameters) <= set(names)
+                names |= {"rehearsals": 100} | parameters
+        return lab
+
+    return analyse
+
+
+def units(n=600, arms=("control", "a", "b"), seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "unit_id": [f"{i:05d}" for i in range(n)],
+            "variant": np.resize(list(arms), n),
+            "outcome_visit": (rng.random(n) < 0.2).astype(float),
+            "outcome_spend": rng.gamma(0.2, 50, n),
+        }
+    )
+
+
+def days(frame):
+    """With days, and covariates of every kind, some of them missing."""
+    number = np.arange(len(frame))
+    return frame.assign(
+        exposed_at=pd.Timestamp("2024-01-01") + pd.to_timedelta(number // 3 % 9, unit="D"),
+        covariate_colour=np.where(number % 7 == 0, None, np.where(number % 2, "red", "blue")),
+        covariate_age=np.random.default_rng(1).normal(40, 10, len(frame)), covariate_same="x",
+    )  # fmt: skip
+
+
+def changed(frame, rows, column, value):
+    frame.loc[rows, column] = value
+    return frame
+
+
+def in_arm(arm, value):
+    frame = units()
+    return changed(frame, frame["variant"] == arm, ["outcome_visit", "outcome_spend"], value)
+
+
+def lost(frame):
+    """Half of an arm's units of the third day: too few to be seen in the whole."""
+    third = (frame["variant"] == "a") & (frame["exposed_at"].dt.day == 3)
+    return frame[~(third & (frame.index % 2 == 0))]
+
+
+SOUND = {
+    "nothing in an arm": lambda: in_arm("a", 0.0),
+    "nothing in the control": lambda: days(in_arm("control", 0.0)),
+    "nothing at all": lambda: units().assign(outcome_visit=0.0, outcome_spend=0.0),
+    "the same everywhere": lambda: days(units().assign(outcome_visit=1.0, outcome_spend=3.0)),
+    "two units an arm": lambda: units(6),
+    "thirty arms": lambda: units(1500, ["control", *(f"arm {i}" for i in range(29))]),
+    "losses": lambda: units().assign(outcome_spend=-np.random.default_rng(2).gamma(0.2, 50, 600)),
+    "nothing in the first days": lambda: changed(days(units()), slice(0, 4), "outcome_spend", 0.0),
+    "one outcome, no money": lambda: days(units()).drop(columns="outcome_spend"),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_odd_tests_have_a_clear_result(name, analysed):
+    lab = analysed(SOUND[name]())
+    arms, outcomes = lab.recorded["arms"], lab.saved["outcome"].nunique()
+    assert lab.recorded["split_sound"] == 1 and len(lab.saved) == (arms - 1) * outcomes
+    assert any("recommended over control" in one or one.startswith("**Roll out") for one in lab.said)
+    assert not any(" nan" in one.lower() or "inf " in one for one in lab.said)
+
+
+BROKEN = {
+    "a value missing": (lambda: changed(units(), 3, "outcome_spend", np.nan), {}, "outcomes missing: spend in control"),
+    "a value without end": (lambda: changed(units(), 3, "outcome_spend", np.inf), {}, "outcomes infinite: spend"),
+    "a unit twice": (lambda: changed(units(), 3, "unit_id", "00004"), {}, "1 units in several arms"),
+    "nine to one, planned equal": (lambda: units(arms=["control"] * 9 + ["a"]), {}, "control has 90.00% of the units"),
+    "equal, planned nine to one": (
+        lambda: units(arms=["control", "a"]), {"planned_split": ["control: 9", "a: 1"]}, "planned 90.00%",
+    ),
+    "exposed before it began": (lambda: days(units()), {"test_began": "2024-01-02"}, "69 units exposed before"),
+    "lost on one day": (
+        lambda: lost(days(units(9_000))), {}, "sizes of the arms by day",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_test_that_is_not_sound_has_no_effects(name, analysed):
+    frame, parameters, why = BROKEN[name]
+    lab = analysed(frame(), **parameters)
+    assert lab.recorded["split_sound"] == 0 and lab.saved.empty and lab.recorded["clear_effects"] == 0
+    assert any(one.startswith("**No conclusion is drawn from this test.**") and why in one for one in lab.said)
+    assert len(lab.shown) == 2, "the sizes of the arms and the checks, and nothing that could be read as an effect"
+
+
+REFUSED = {
+    "no control": (lambda: units(arms=["a", "b"]), {}, "the arms are 'a', 'b'"),
+    "one unit in an arm": (
+        lambda: units(301, ["control"] * 300 + ["a"]), {"planned_split": ["control: 300", "a: 1"]}, "at least two in each",
+    ),
+    "an arm that was not planned": (lambda: units(), {"planned_split": ["control: 1", "a: 1"]}, "each of the arms"),
+    "no such metric": (lambda: units(), {"primary": "sales"}, "primary: 'sales'"),
+    "no such guardrail": (lambda: units(), {"guardrails": ["sales: 0.1"]}, "guardrails: 'sales'"),
+    "no such covariate": (lambda: days(units()), {"segment_by": ["size"]}, "segment_by: 'size'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_compared_is_refused(name, analysed):
+    frame, parameters, why = REFUSED[name]
+    with pytest.raises((ValueError, CustomerlabError), match=why):
+        analysed(frame(), **parameters)
+
+
+def test_nine_to_one_as_planned_is_sound(analysed):
+    lab = analysed(units(arms=["control"] * 9 + ["a"]), planned_split=["control: 9", "a: 1"])
+    assert lab.recorded["split_sound"] == 1 and len(lab.saved) == 2
+
+
+def test_without_times_in_the_control_the_days_are_left_out(analysed):
+    frame = days(units())
+    lab = analysed(frame.assign(exposed_at=frame["exposed_at"].where(frame["variant"] != "control")))
+    assert lab.recorded["split_sound"] == 1 and lab.said.count("Left out: see section 1.") == 1
+    assert any(one.startswith("It has no exposures on several days in every arm") for one in lab.said)
