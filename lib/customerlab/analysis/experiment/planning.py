@@ -32,8 +32,8 @@ def arrivals(experiment: ir.Table) -> pd.Series:
     timed = counted.dropna(subset="day")
     if timed.empty or set(timed["variant"]) != set(counted["variant"]):
         return pd.Series(dtype="int64")
-    days = timed.groupby(pd.to_datetime(timed["day"]))["units"].sum()
-    return days.reindex(pd.date_range(days.index.min(), days.index.max()), fill_value=0)
+    days = timed.groupby(pd.to_datetime(timed["day"]).astype("datetime64[us]"))["units"].sum()
+    return days.reindex(pd.date_range(days.index.min(), days.index.max(), unit="us"), fill_value=0)
 
 
 def reach(
