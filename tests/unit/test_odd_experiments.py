@@ -173,5 +173,5 @@ def test_nine_to_one_as_planned_is_sound(analysed):
 def test_without_times_in_the_control_the_days_are_left_out(analysed):
     frame = days(units())
     lab = analysed(frame.assign(exposed_at=frame["exposed_at"].where(frame["variant"] != "control")))
-    assert lab.recorded["split_sound"] == 1 and lab.said.count("Left out: see section 1.") == 1
+    assert lab.recorded["split_sound"] == 1 and lab.said.count("Left out, as section 1 says.") == 1
     assert any(one.startswith("It has no exposures on several days in every arm") for one in lab.said)
