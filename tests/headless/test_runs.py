@@ -400,7 +400,11 @@ def test_a_planned_split_and_a_test_without_days_or_covariates(project):
     params.write_text(params.read_text() + 'planned_split: ["control: 9", "voucher: 1"]\nguardrails: ["visit: 0.5"]\n')
     call(project, "customerlab", "run", "05", "--no-site")
     text = said.read_text()
-    assert "The test passes all" in text and "visit (guardrail)" in text and text.count("Left out, as section 1 says.") == 4
+    assert (
+        "The test passes all" in text
+        and "visit (guardrail)" in text
+        and text.count("Left out, as section 1 says.") == 4
+    )
     assert "It has no covariates" in text and "It has no exposures on several days in every arm" in text
     saved = pd.read_parquet(project / "outputs" / "demo" / "artifacts" / "experiment_effects.parquet")
     assert saved["outcome"].tolist() == ["conversion", "spend", "spend / conversion", "visit"]

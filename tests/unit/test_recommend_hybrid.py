@@ -152,3 +152,10 @@ def test_a_warm_start_keeps_the_trees_and_learns_the_evidence_again(shop, fitted
     assert [ranker.model_to_string() for ranker in model.rankers_] == trees and model.own_ is moved.history
     assert not np.array_equal(scores, R.Hybrid().fit(moved).scores(np.arange(5)))
     assert np.array_equal(model.fit(shop).scores(np.arange(5)), fitted.scores(np.arange(5)))
+
+
+def test_one_candidate_teaches_nothing_and_personal_frequency_is_left():
+    orders = [("ann", 70, ["tea"]), ("ann", 40, ["tea"]), ("ann", -1, ["tea"])]
+    split = R.split_of(orders)
+    model = R.Hybrid().fit(split)
+    assert len(model.importance_) == 0 and model.scores(split.warm).tolist() == [[2.0]]

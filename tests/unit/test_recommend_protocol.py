@@ -206,3 +206,27 @@ def test_bands_add_up_to_all_that_is_found(split):
         assert new["found"] == new["listed"] == 0 < new["bought"]
     row = table[table["bought"] > 0].iloc[0]
     assert row["recall"] == row["found"] / row["bought"] and row["low"] <= row["recall"] <= row["high"]
+
+
+def test_a_log_too_short_for_a_window_before_the_test_is_neither_tuned_nor_refused():
+    short = recommend.split_of([("ann", 9, ["tea"]), ("bob", 3, ["jam"]), ("ann", -1, ["tea"])])
+    assert short.folds(3) == [short]
+    tuned = recommend.tune(short, recommend.DecayedFrequency, {"half_life": [360.0, 7.0]}, 1)
+    assert tuned.parameters == {"half_life": 360.0} and tuned.model.half_life == 360.0
+    assert tuned.table[["customers", "chosen"]].values.tolist() == [[0, True]] and tuned.table["ndcg"].isna().all()
+
+
+def test_another_split_that_leaves_nobody_to_judge_is_left_out():
+    # a random pair takes all purchases of it: who only ever buys jam has nothing left to learn from
+    orders = [("ann", 9, ["jam"]), ("ann", 3, ["jam"]), ("bob", 40, ["jam"]), ("bob", 33, ["jam"])]
+    whole = recommend.split_of(orders)
+    table = recommend.flattery(whole, [recommend.PersonalFrequency()], 5, 1, 1)
+    assert set(table["split"]) < {"time", "last order of each customer", "random purchases", "random pairs"}
+    assert "time" in set(table["split"]) and "random pairs" not in set(table["split"])
+    assert table["ndcg"].between(0, 1).all()
+
+
+def test_customers_who_bought_nothing_in_the_window_are_counted(split):
+    table = recommend.accounting([split]).set_index("what")["customers"]
+    away = table["not judged: customers of the history who bought nothing then"]
+    assert away == table["history, before the cut"] - table["evaluated"] > 0
