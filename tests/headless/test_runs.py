@@ -512,7 +512,7 @@ def test_ratings_that_nobody_can_get_leave_the_rest_running(project, monkeypatch
         said in (out / "site" / "index.html").read_text()
         and said in (out / "site" / "04_recommenders.html").read_text()
     )
-    assert "This run has no ratings" in (out / "04_recommenders.ipynb").read_text()
+    assert "The section is left out: this run has no ratings." in (out / "04_recommenders.ipynb").read_text()
 
 
 def test_an_empty_shop_is_answered_before_a_kernel_starts(project):
