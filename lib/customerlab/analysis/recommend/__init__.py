@@ -14,7 +14,6 @@ from customerlab.analysis.recommend.evaluate import (
     comparison,
     evaluate,
     found,
-    leaders,
     recommend,
     summary,
 )
@@ -97,7 +96,6 @@ __all__ = [
     "flattery",
     "found",
     "history_length",
-    "leaders",
     "over_folds",
     "predict_ratings",
     "rank",

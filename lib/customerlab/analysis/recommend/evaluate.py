@@ -165,17 +165,6 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return both.sort_values(["difference", "model"], ascending=[False, True], ignore_index=True)
 
 
-def leaders(scores: pd.Series) -> str:
-    """The names of all that share the highest score: where models make the same lists, none of them is the best alone.
-
-    Examples
-    --------
-    >>> leaders(pd.Series({"popularity": 0.5, "personal frequency": 0.5, "item neighbours": 0.2}))
-    'popularity and personal frequency'
-    """
-    return " and ".join(scores.index[np.isclose(scores, scores.max(), rtol=0, atol=1e-9)])
-
-
 def recommend(split: Split, model: Model, k: int = 10) -> pd.DataFrame:
     """The model's list for every customer of the history, for a campaign tool.
 
