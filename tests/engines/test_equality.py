@@ -161,7 +161,6 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         s.control,
         experiment.covariates_of(s.experiment)[:1],
     ),
-    "experiment.missing_outcomes": lambda s: experiment.missing_outcomes(s.experiment),
     "experiment.metrics_of": lambda s: experiment.metrics_of(s.experiment, ["spend / conversion"]),
     "experiment.numeric_covariates": lambda s: experiment.numeric_covariates(s.experiment),
     "experiment.segments_of": lambda s: experiment.segments_of(s.experiment),

@@ -138,4 +138,5 @@ def test_what_cannot_be_analysed_is_named():
         experiment.sample_ratio(table, "none")
     lacking = arms({"control": 20, "a": 20}, [0.5, 0.5])
     lacking.loc[lacking["unit_id"] == "3", "outcome_visit"] = None
-    assert experiment.missing_outcomes(ibis.memtable(lacking))["missing"].tolist() == [1]
+    found = experiment.missing_by_arm(ibis.memtable(lacking)).set_index("variant")
+    assert found["missing"].sum() == 1 and found["units"].to_dict() == {"control": 20, "a": 20}

@@ -81,19 +81,6 @@ def sample_ratio(experiment: ir.Table, control: str, planned: dict[str, float] |
     return SampleRatio(table, pvalue, pvalue >= SAMPLE_RATIO_ALPHA)
 
 
-def missing_outcomes(experiment: ir.Table) -> pd.DataFrame:
-    """Units without a value, by outcome.
-
-    Returns
-    -------
-    DataFrame
-        `outcome`, `missing`.
-    """
-    names = outcomes_of(experiment)
-    row = experiment.aggregate(**{name: experiment[OUTCOME + name].isnull().sum() for name in names}).to_pandas()
-    return pd.DataFrame({"outcome": names, "missing": [int(row.iloc[0][name]) for name in names]})
-
-
 FEWEST = 5  # expected units of every arm that a chi-squared test needs
 
 
