@@ -328,11 +328,11 @@ def test_description_and_category_are_each_the_most_frequent_of_the_product(proj
         ]  # fmt: skip
 
 
+NUMBERED = "    experiment:\n      columns: {unit_id: {row_number: true}, variant: Arm}\n      outcomes: [Menge]\n"
+
+
 def test_an_empty_value_is_named_in_every_table(project):
-    entry = STRANGER + (
-        "    products:\n      columns: {product_id: Artikel, description: Beleg}\n"
-        "    experiment:\n      columns: {unit_id: {row_number: true}, variant: Arm}\n      outcomes: [Menge]\n"
-    )
+    entry = STRANGER + "    products:\n      columns: {product_id: Artikel, description: Beleg}\n" + NUMBERED
     lines = as_written(stranger_lines()).assign(Arm="a")
     add_shop(project, spoil(spoil(lines, "Arm", "", 11), "Artikel", "", 12), entry=entry)
     for table, said in (
@@ -344,6 +344,28 @@ def test_an_empty_value_is_named_in_every_table(project):
     ):
         with pytest.raises(DataError, match=said):
             build(project, table=table)
+
+
+def test_a_row_s_number_is_no_customer_s_id(project):
+    lines = as_written(stranger_lines())[:40].assign(Arm=[f"arm {n}" for n in range(1, 41)])
+    add_shop(project, lines, entry=STRANGER + NUMBERED)
+    units = frame(project, table="experiment")
+    assert units["unit_id"].tolist() == sorted(f"row {n}" for n in range(1, 41))
+    assert (units["unit_id"].str.removeprefix("row ") == units["variant"].str.removeprefix("arm ")).all()
+    customers = set(frame(project)["customer_id"])
+    assert customers & {str(n) for n in range(1, 41)} and not customers & set(units["unit_id"])
+
+
+def test_rows_of_many_files_are_numbered_within_their_file(project):
+    lines = as_written(stranger_lines())[:6].assign(Arm="a")
+    path = add_shop(project, lines, entry=STRANGER.replace("verkauf.csv", "teil-*.csv") + NUMBERED)
+    path.unlink()
+    lines[:2].to_csv(path.with_name("teil-1.csv"), sep=";", index=False)
+    one = set(frame(project, table="experiment")["unit_id"])
+    assert one == {"row 1 of teil-1.csv", "row 2 of teil-1.csv"}
+    lines[2:].to_csv(path.with_name("teil-2.csv"), sep=";", index=False)
+    both = set(frame(project, table="experiment")["unit_id"])
+    assert both == one | {f"row {n} of teil-2.csv" for n in range(1, 5)}, "a file that comes later changes no id"
 
 
 def test_a_table_is_made_once_and_again_when_something_changes(project):

@@ -29,12 +29,19 @@ def cast(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> ir.Value:
         Its signs for decimals and thousands.
     """
     if mapped.column is None:
-        return text[read.ROW].cast("string")
+        return _row_number(text, source)
     # An unbreakable or stray blank around a value is never meant.
     value = text[mapped.column].strip().nullif("")
     if kind == "string":
         return value
     return _time(value, mapped.format, kind) if kind.startswith("timestamp") else _number(value, source)
+
+
+def _row_number(text: ir.Table, source: Source) -> ir.Value:
+    """An id for a row that has none, such as ``row 17``: a bare 17 would be some customer's in another table."""
+    number = ibis.literal("row ") + text[read.ROW].cast("string")
+    many = any("*" in form.path for form in source.forms)  # each file counts from 1
+    return number + " of " + text[read.FILE] if many else number
 
 
 def _time(value: ir.StringValue, pattern: str | None, kind: str) -> ir.Value:

@@ -50,7 +50,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Mapped:
-    """Where a canonical column comes from: a column of the file (with a date format), or the row's number."""
+    """Where a canonical column comes from: a column of the file (with a date format), or the row's number (None)."""
 
     column: str | None
     format: str | None = None
