@@ -69,7 +69,7 @@ for step in plan.included:
             step.name
         input:
             [ancient(table_mark(table)) for table in step.sources],
-            [mark(MAKERS[artifact]) for artifact in step.notebook.loads],
+            [mark(MAKERS[artifact]) for artifact in step.loads],
         output:
             touch(mark(step.name)),
         params:

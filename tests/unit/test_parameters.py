@@ -162,7 +162,9 @@ def test_a_run_without_an_entry_is_told_how_to_name_one(project):
 
 def test_edges_are_read_from_the_code():
     plan = make_plan(ROOT, "demo")
-    assert plan.step("03").notebook.loads == ["rfm_segments"] and "rfm_segments" in plan.step("02").notebook.saves
+    assert (
+        plan.step("03").notebook.loads == {"rfm_segments": False} and "rfm_segments" in plan.step("02").notebook.saves
+    )
     assert set(plan.step("04").sources) == {"transactions", "products", "ratings"}
     tables = {"transactions": "online_retail", "products": "online_retail", "experiment": "hillstrom_email"}
     assert tables.items() <= make_plan(ROOT, "online_retail").tables.items(), "with ratings where their file is here"
@@ -203,16 +205,51 @@ def test_an_optional_table_whose_file_cannot_be_had_is_done_without(project):
     assert make_plan(project, "my_shop").step("04").sources["ratings"] == "lost_stars", "it is here"
 
 
-def test_what_depends_on_a_left_out_notebook_is_left_out(project):
+def add_notebook(project, code):
+    """A notebook 06 of one cell of code, and a run of a data set that has an experiment and nothing else."""
     (project / "params" / "hillstrom.yml").write_text("run: hillstrom\ndata: hillstrom_email\ncontrol: No E-Mail\n")
-    more = json.loads((project / "notebooks" / "03_clustering.ipynb").read_text())
+    more = json.loads((project / "notebooks" / "05_ab_analysis.ipynb").read_text())
     more["cells"] = [cell for cell in more["cells"] if "parameters" in cell["metadata"].get("tags", [])]
-    more["cells"].append({"cell_type": "code", "metadata": {}, "source": ["table = lab.load('clusters')"]})
+    more["cells"].append({"cell_type": "code", "metadata": {}, "source": [code]})
     (project / "notebooks" / "06_more.ipynb").write_text(json.dumps(more))
+
+
+def test_what_depends_on_a_left_out_notebook_is_left_out(project):
+    add_notebook(project, "table = lab.load('clusters')")
     plan = make_plan(project, "hillstrom")
     assert [step.name[:2] for step in plan.included] == ["05"]
     assert plan.step("03").left_out == "the data set hillstrom_email has no transactions table"
-    assert plan.step("06").left_out == "no notebook of this run makes clusters"
+    assert plan.step("06").left_out == "no notebook of this run makes clusters" and not plan.step("06").notes
+
+
+def test_an_optional_artefact_that_nobody_makes_is_done_without(project):
+    code = (
+        "lab.table('experiment')\nfew = lab.load('rfm_segments', optional=True)\nown = lab.load('experiment_effects')"
+    )
+    add_notebook(project, code)
+    step = make_plan(project, "hillstrom").step("06")
+    assert step.notebook.loads == {"rfm_segments": True, "experiment_effects": False}
+    assert not step.left_out and step.loads == ("experiment_effects",)
+    assert step.notes == ("without rfm_segments: no notebook of this run makes it",)
+    both = make_plan(project, "demo").step("06")
+    assert both.loads == ("rfm_segments", "experiment_effects") and not both.notes
+
+
+def test_an_artefact_that_is_optional_in_one_place_only_is_needed(project):
+    add_notebook(
+        project,
+        "a = lab.load('clusters', optional=True)\nb = lab.load('clusters')\nc = lab.load('clusters', optional=True)",
+    )
+    step = make_plan(project, "hillstrom").step("06")
+    assert step.left_out == "no notebook of this run makes clusters" and not step.notes
+
+
+def test_an_artefact_that_is_no_longer_made_changes_the_fingerprint_of_its_reader(project):
+    add_notebook(project, "few = lab.load('clusters', optional=True)")
+    before = fingerprints(project)
+    (project / "notebooks" / "03_clustering.ipynb").unlink()
+    after = fingerprints(project)
+    assert {name for name in after if before[name] != after[name]} == {"06_more"}
 
 
 def test_copies_and_checkpoints_are_no_notebooks(project):

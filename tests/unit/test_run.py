@@ -46,6 +46,32 @@ def test_a_missing_artefact_names_the_command(lab):
     assert "customerlab run 02 --run demo" in str(caught.value)
 
 
+def test_an_optional_artefact_is_none_where_no_notebook_of_the_run_makes_it(lab):
+    (lab.root / "params" / "emails.yml").write_text("run: emails\ndata: hillstrom_email\n")
+    emails = Run("emails", "05_ab_analysis", data="hillstrom_email")
+    assert emails.load("rfm_segments", optional=True) is None
+    with pytest.raises(RunError, match="rfm_segments has not been made in run 'emails'"):
+        emails.load("rfm_segments")
+    Run("emails", "02_rfm").save("rfm_segments", TABLE, key="customer_id")  # left by a plan that is no longer the run's
+    assert emails.load("rfm_segments", optional=True) is None
+
+
+def test_an_optional_artefact_that_is_only_not_made_yet_names_the_command(lab):
+    test = Run("demo", "05_ab_analysis")
+    with pytest.raises(RunError, match="customerlab run 02 --run demo"):
+        test.load("rfm_segments", optional=True)
+    lab.save("rfm_segments", TABLE, key="customer_id")
+    assert len(test.load("rfm_segments", optional=True)) == 2
+    assert lab.load("clusters", optional=True) is None, "only earlier notebooks hand over"
+
+
+def test_a_run_without_a_params_file_has_what_is_there(lab):
+    mine = Run("scratch", "05_ab_analysis", data="demo")
+    assert mine.load("rfm_segments", optional=True) is None
+    Run("scratch", "02_rfm", data="demo").save("rfm_segments", TABLE, key="customer_id")
+    assert len(mine.load("rfm_segments", optional=True)) == 2
+
+
 def test_the_numbers_of_a_notebook_are_recorded(lab):
     lab.record(customers=2, share=1 / 3)
     lab.record(customers=3, share=1 / 3)

@@ -62,6 +62,32 @@ def test_other_results_by_hand_make_the_notebook_and_its_reader_due(plan):
     assert due(plan, plan.step("03")) == "rfm_segments has been made anew"
 
 
+def test_an_optional_artefact_is_read_and_waited_for_where_it_is_made(project, monkeypatch):
+    monkeypatch.chdir(project)
+    more = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    for code, tags in (
+        ('run: str = "demo"  # the run', ["parameters"]),
+        ("lab.load('rfm_segments', optional=True)", []),
+    ):
+        more["cells"].append({"cell_type": "code", "metadata": {"tags": tags}, "source": [code]})
+    write_json(project / "notebooks" / "06_more.ipynb", more)
+    plan = make_plan(project, "demo")
+    for step in plan.steps:
+        step.sources.clear()
+    for name in ("02", "06"):
+        execute(plan, name, monkeypatch)
+    assert due(plan, plan.step("06")) == "" and "06_more" not in standings(plan)
+    Run("demo", "02_rfm").save("rfm_segments", SEGMENTS[:1], key="customer_id")
+    assert due(plan, plan.step("06")) == "rfm_segments has been made anew"
+    assert standings(plan)["06_more"] == Standing("it waits for 02_rfm")
+    for name in ("02_rfm", "03_clustering"):
+        (project / "notebooks" / f"{name}.ipynb").unlink()
+    alone = make_plan(project, "demo")
+    assert due(alone, alone.step("06")), "it has read what is no longer part of the run"
+    execute(alone, "06", monkeypatch)
+    assert due(alone, alone.step("06")) == ""
+
+
 def test_other_numbers_by_hand_make_the_notebook_due(plan):
     Run("demo", "02_rfm").record(customers=3)
     assert due(plan, plan.step("02")) == "its results are no longer those that it wrote"

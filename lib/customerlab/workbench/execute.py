@@ -268,7 +268,7 @@ def run_all(plan: Plan, steps: list[Step], say: Callable[[str, str], None]) -> l
     lacking = {f"the {table} table" for table in prepare_tables(plan, tables, lambda line: say("data", line))}
     broken: list[str] = []
     for step in steps:
-        needs = [*(f"the {table} table" for table in step.sources), *step.notebook.loads]
+        needs = [*(f"the {table} table" for table in step.sources), *step.loads]
         missing = [name for name in needs if name in lacking]
         try:
             if missing:

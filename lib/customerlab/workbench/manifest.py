@@ -57,7 +57,7 @@ def entry(plan: Plan, step: Step, staging: Path, *, seconds: float, cells: int) 
             table: {k: report[k] for k in ("data_set", "title", "licence", "citation", "files", "rows", "sha256")}
             for table, report in reports.items()
         },
-        "reads": {a: file_digest(plan.folder / "artifacts" / f"{a}.parquet") for a in step.notebook.loads},
+        "reads": {a: file_digest(plan.folder / "artifacts" / f"{a}.parquet") for a in step.loads},
         "writes": {a: file_digest(staging / "artifacts" / f"{a}.parquet") for a in step.notebook.saves},
         "metrics": file_digest(staging / ".state" / f"{step.name}.metrics.json"),
         "fingerprint": plan.fingerprint(step),

@@ -231,15 +231,23 @@ class Notebook:
     def _first(call: ast.Call) -> str:
         return str(ast.literal_eval(call.args[0]))
 
+    def _optional(self, method: str) -> dict[str, bool]:
+        """What the calls of a method name; the value says whether all of them allow that it is not there."""
+        found: dict[str, bool] = {}
+        for call in self._names(method):
+            name, optional = self._first(call), any(k.arg == "optional" for k in call.keywords)
+            found[name] = found.get(name, True) and optional
+        return found
+
     @cached_property
     def tables(self) -> dict[str, bool]:
         """The canonical tables it opens, by `lab.table("…")`; the value says whether it can do without."""
-        return {self._first(c): any(k.arg == "optional" for k in c.keywords) for c in self._names("table")}
+        return self._optional("table")
 
     @cached_property
-    def loads(self) -> list[str]:
-        """The artefacts it reads, by `lab.load("…")`."""
-        return sorted({self._first(c) for c in self._names("load")})
+    def loads(self) -> dict[str, bool]:
+        """The artefacts it reads, by `lab.load("…")`; the value says whether it can do without."""
+        return self._optional("load")
 
     @cached_property
     def saves(self) -> list[str]:

@@ -57,15 +57,18 @@ class Step:
         The resolved parameters, those that the notebook declares.
     sources : dict of str to str
         The tables that it opens and the catalogue entries that they come from.
+    loads : tuple of str
+        The artefacts that it reads: optional ones only where a notebook of the run makes them.
     left_out : str
         Why the notebook is not part of the run; empty where it is.
     notes : tuple of str
-        The optional tables that it does without, and why.
+        The optional tables and artefacts that it does without, and why.
     """
 
     notebook: Notebook
     parameters: dict[str, Any]
     sources: dict[str, str]
+    loads: tuple[str, ...] = ()
     left_out: str = ""
     notes: tuple[str, ...] = ()
 
@@ -119,12 +122,12 @@ class Plan:
         )
 
     def fingerprint(self, step: Step) -> str:
-        """What a step's results depend on: code, parameters, data, and the locked packages."""
+        """What a step's results depend on: code, parameters, data, the artefacts there are, and the locked packages."""
         lock = self.root / "requirements.lock"
         return text_digest(
             step.notebook.normal_code,
             code_digest(reached(step.notebook.imports)),
-            json.dumps(step.parameters, sort_keys=True),
+            json.dumps([step.parameters, sorted(step.loads)], sort_keys=True),
             *[self.table_state(table) for table in sorted(step.sources)],
             file_digest(lock) if lock.is_file() else "",
         )
@@ -259,7 +262,10 @@ def _step(
             sources[table] = name
         else:
             left_out = left_out or lacking
-    unmade = [artifact for artifact in notebook.loads if artifact not in made]
-    if unmade and not left_out:
-        left_out = f"no notebook of this run makes {', '.join(unmade)}"
-    return Step(notebook, parameters, sources, left_out, tuple(notes))
+    unmade = {name: optional for name, optional in notebook.loads.items() if name not in made}
+    notes += [f"without {name}: no notebook of this run makes it" for name in unmade if unmade[name]]
+    needed = [name for name in unmade if not unmade[name]]
+    if needed and not left_out:
+        left_out = f"no notebook of this run makes {', '.join(needed)}"
+    loads = tuple(name for name in notebook.loads if name in made)
+    return Step(notebook, parameters, sources, loads, left_out, tuple(notes))

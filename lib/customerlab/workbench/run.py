@@ -17,7 +17,7 @@ from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
 from customerlab.workbench.manifest import assemble
 from customerlab.workbench.notebook import Notebook, load_notebooks
-from customerlab.workbench.plan import check_run_name, source_of, why_lacking
+from customerlab.workbench.plan import check_run_name, make_plan, source_of, why_lacking
 
 STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook write into, aside from the results
 
@@ -134,14 +134,31 @@ class Run:
         staged = os.environ.get(STAGING)
         return Path(staged) if staged else self.folder
 
-    def load(self, artifact: str) -> pd.DataFrame:
+    def _is_made(self, artifact: str) -> bool:
+        """Whether an earlier notebook of the run makes an artefact; without a params file, whether it is there."""
+        if not (self.root / "params" / f"{self.name}.yml").is_file():
+            return (self.folder / "artifacts" / f"{artifact}.parquet").is_file()
+        steps = make_plan(self.root, self.name).included
+        return any(artifact in step.notebook.saves for step in steps if step.name < self.notebook)
+
+    def load(self, artifact: str, *, optional: bool = False) -> pd.DataFrame | None:
         """Read what another notebook of this run saved.
+
+        Parameters
+        ----------
+        artifact : str
+            For example ``rfm_segments``.
+        optional : bool
+            Return None, instead of an error, where no notebook of this run makes it, because the one that would is
+            left out.
 
         Raises
         ------
         RunError
             If that notebook has not run; the message names the command.
         """
+        if optional and not self._is_made(artifact):
+            return None
         path = self.folder / "artifacts" / f"{artifact}.parquet"
         if not path.is_file():
             makers = [n.name for n in load_notebooks(self.root) if artifact in n.saves]

@@ -78,7 +78,7 @@ def standings(plan: Plan) -> dict[str, Standing]:
     found: dict[str, Standing] = {}
     for step in plan.included:
         why = due(plan, step)
-        waits = [name for name in found if set(plan.step(name).notebook.saves) & set(step.notebook.loads)]
+        waits = [name for name in found if set(plan.step(name).notebook.saves) & set(step.loads)]
         failure = plan.folder / "failed" / f"{step.name}.txt"
         if why and failure.is_file():
             said = failure.read_text(encoding="utf-8").strip()
