@@ -100,11 +100,16 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ),
     "rfm.hold_out": lambda s: rfm.hold_out(
         s.transactions,
-        lambda day: rfm.segments_on(s.transactions, day),
+        rfm.Scheme(),
         later_than(s.middle),
         days=60,
-        order=list(rfm.RULES["segment"]),
         seed=1,
+    ),
+    "rfm.snapshots": lambda s: rfm.snapshots(
+        s.transactions, rfm.Scheme(net=True), [pd.Timestamp(s.middle), later_than(s.middle)], returns=s.returns
+    ),
+    "rfm.sensitivity": lambda s: rfm.sensitivity(
+        s.transactions, rfm.Scheme(net=True), later_than(s.middle), earlier=[7], bins=[3], returns=s.returns
     ),
     "clustering.customer_features": lambda s: [
         clustering.customer_features(

@@ -57,12 +57,7 @@ def test_customers(online_retail):
 
 def test_what_segments_did_next_agrees_with_a_plain_count(online_retail, real_table):
     table = online_retail[0]
-
-    def on(day, bins=5):
-        return rfm.segment(rfm.score(rfm.features(table, day), bins))
-
-    day = pd.Timestamp("2011-12-10")
-    held = rfm.hold_out(table, on, day, days=90, order=list(rfm.RULES["segment"]), seed=1)
+    held = rfm.hold_out(table, rfm.Scheme(), pd.Timestamp("2011-12-10"), days=90, seed=1)
     lines = pd.read_parquet(real_table("online_retail", "transactions").path)
     lines["amount"] = lines["amount"].astype(float)
     early = lines[lines["ordered_at"] < held.formed_on]

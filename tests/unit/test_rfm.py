@@ -218,21 +218,17 @@ def test_the_interval_of_the_difference_covers_the_truth():
     assert 0.89 <= share <= 1, share
 
 
-def segments_on(day, bins=5):
-    return rfm.segments_on(LOG, day, bins)
-
-
 def test_holding_out_uses_nothing_of_what_is_judged():
-    held = rfm.hold_out(LOG, segments_on, DAY, days=30, order=list(rfm.RULES["segment"]), seed=1)
+    held = rfm.hold_out(LOG, rfm.Scheme(), DAY, days=30, seed=1)
     assert held.formed_on == pd.Timestamp("2024-03-04") and held.learned_on == pd.Timestamp("2024-02-03")
     # only a was known on 4 March, and did not come back; b came later and is judged by nobody
     assert held.segments["customers"].tolist() == [1] and held.segments["return_rate"].tolist() == [0]
     assert held.curves == {} and held.depths.empty
-    assert rfm.hold_out(LOG, segments_on, DAY, days=33, order=list(rfm.RULES["segment"]), seed=1) is None
+    assert rfm.hold_out(LOG, rfm.Scheme(), DAY, days=33, seed=1) is None
 
 
 def test_moves_by_hand():
-    history = rfm.snapshots(segments_on, [pd.Timestamp("2024-02-01"), pd.Timestamp("2024-04-01"), DAY])
+    history = rfm.snapshots(LOG, rfm.Scheme(), [pd.Timestamp("2024-02-01"), pd.Timestamp("2024-04-01"), DAY])
     assert history.iloc[1, 0] == rfm.NOT_YET and history.iloc[1, 1] == rfm.NOT_YET
     moves = rfm.flows(history)
     assert moves.groupby("step")["customers"].sum().tolist() == [1, 2]
@@ -246,22 +242,99 @@ def test_snapshots_begin_after_the_first_order():
     assert [f"{start:%m-%d}" for start in rfm.month_starts(first, day, 12)] == ["02-01", "03-01", "04-01"]
 
 
-def test_bins_that_are_multiples_keep_every_segment():
+def random_log():
+    """Orders of 300 customers within 300 days of DAY."""
     rng = np.random.default_rng(4)
-    table = pd.DataFrame(
-        {
-            "customer_id": [f"{i:03d}" for i in range(300)], "recency": rng.integers(1, 300, 300), "frequency": rng.geometric(0.3, 300),
-            "monetary": rng.exponential(50, 300), "first_order": pd.Timestamp("2024-01-01"),
-        }
-    )  # fmt: skip
+    orders = pd.DataFrame({"customer_id": np.repeat([f"{i:03d}" for i in range(300)], rng.geometric(0.3, 300))})
+    times = DAY - pd.to_timedelta(rng.integers(1, 300, len(orders)), unit="D")
+    prices = rng.integers(1, 9_000, len(orders)) / 100
+    rows = zip(orders["customer_id"], orders.index.astype(str), times, prices, strict=True)
+    return log([(who, order, when, "x", 1, price) for who, order, when, price in rows])
 
-    def at(day, bins=5):
-        return rfm.segment(rfm.score(table[table["recency"] > (DAY - day).days], bins))
 
-    found = rfm.sensitivity(at, DAY, [1, 10_000], [5, 10, 3], 5).set_index("change")
+def test_bins_that_are_multiples_keep_every_segment():
+    found = rfm.sensitivity(random_log(), rfm.Scheme(), DAY, earlier=[1, 10_000], bins=[5, 10, 3]).set_index("change")
     assert list(found.index) == ["1 day earlier", "10 bins", "3 bins"], "no customer was there 10,000 days ago"
     # each quintile is a decile, and the rules speak of fifths
     assert found.loc["10 bins", ["same_segment", "same_segment_money"]].tolist() == [1, 1]
-    here, there = at(DAY).set_index("customer_id"), at(DAY - pd.Timedelta(days=1)).set_index("customer_id")
+    here, there = (
+        rfm.segment(rfm.score(rfm.features(random_log(), day))).set_index("customer_id")
+        for day in (DAY, DAY - pd.Timedelta(days=1))
+    )
     both = here.join(there["segment"].rename("other"), how="inner")
     assert found.loc["1 day earlier", "same_segment"] == (both["segment"] == both["other"]).mean()
+
+
+ASLEEP = rfm.read_rules(["Active: 4-5, 1-5", "Asleep: 1-3, 1-5"])
+CUTS = {"recency": [30, 90], "frequency": [], "monetary": [50.5, 200]}
+
+
+def test_other_bins_are_not_tried_where_cuts_are_given():
+    found = rfm.sensitivity(random_log(), rfm.Scheme(3, CUTS), DAY, earlier=[7], bins=[3, 4, 5])
+    assert found["change"].tolist() == ["7 days earlier"]
+
+
+@pytest.mark.parametrize("net", [False, True])
+def test_a_scheme_is_features_scores_and_rules_of_any_day(net, tmp_path):
+    returns = log([("000", "r", "2023-07-01", "x", -1, 1e6), ("001", "r", "2024-04-02", "x", -1, 1e6)])
+    scheme = rfm.Scheme(3, CUTS, net=net, rules=ASLEEP)
+    scheme.to_table().to_parquet(tmp_path / "scheme.parquet", index=False)
+    kept = pd.read_parquet(tmp_path / "scheme.parquet")
+    for day in (DAY, pd.Timestamp("2024-01-01")):
+        wanted = rfm.segment(rfm.score(rfm.features(random_log(), day, returns=returns, net=net), 3, CUTS), ASLEEP)
+        for one in (scheme, rfm.Scheme.from_table(kept), rfm.Scheme.from_table(kept[::-1])):
+            pd.testing.assert_frame_equal(one.on(random_log(), day, returns=returns), wanted)
+    assert set(wanted["segment"]) == {"Active", "Asleep"} and (wanted["monetary"] < 0).sum() == net
+
+
+def test_the_usual_scheme_is_five_bins_and_ten_segments():
+    usual = rfm.Scheme.from_table(rfm.Scheme().to_table())
+    assert (usual.bins, usual.net, any(usual.cuts.values())) == (5, False, False)
+    pd.testing.assert_frame_equal(usual.rules, rfm.RULES)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"bins": 11}, "bins = 11; expected 2 to 10"),
+        ({"bins": 4, "cuts": CUTS}, r"cut-offs \[30, 90\] of recency; expected 3 rising numbers for 4 bins"),
+        ({"cuts": {"money": [1, 2, 3, 4]}}, "cut-offs of money; expected of recency, frequency, monetary"),
+        ({"rules": ASLEEP[:1]}, "recency level 1 with frequency level 1 belongs to no segment"),
+    ],
+)
+def test_a_scheme_that_makes_no_segments_is_refused(given, said):
+    with pytest.raises(ValueError, match=said):
+        rfm.Scheme(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("bins", "five", "bins = five in a scheme of segments; expected a whole number"),
+        ("bins", "true", "bins = true in a scheme of segments; expected a whole number"),
+        ("bins", None, "expected a whole number"),
+        ("bins", "99", "bins = 99; expected 2 to 10"),
+        ("cuts", "[1, 2]", "expected a list of numbers for each measure"),
+        ("cuts", '{"recency": ["1"]}', "expected a list of numbers for each measure"),
+        ("cuts", '{"age": [1, 2, 3, 4]}', "cut-offs of age"),
+        ("net", "1", "net = 1 in a scheme of segments; expected true or false"),
+        ("rules", "[]", "rules = .* expected texts such as"),
+        ("rules", '["Active: 4-5, 1-5"]', "belongs to no segment"),
+        ("rules", '["Active"]', "'Active' is no rule"),
+    ],
+)
+def test_a_scheme_that_says_what_is_not_known_is_refused(name, value, said):
+    table = rfm.Scheme().to_table().astype(object)
+    table.loc[table["name"] == name, "value"] = value
+    with pytest.raises(ValueError, match=said):
+        rfm.Scheme.from_table(table)
+
+
+def test_another_table_is_no_scheme():
+    table = rfm.Scheme().to_table()
+    more = pd.DataFrame({"name": ["weights"], "value": ["[1, 2]"]})
+    for other in (table[1:], pd.concat([table, table[:1]]), pd.concat([table, more]), table.iloc[:0]):
+        with pytest.raises(ValueError, match="expected one row each for bins, cuts, net, rules"):
+            rfm.Scheme.from_table(other)
+    with pytest.raises(ValueError, match="columns customer_id, segment; expected a scheme with name, value"):
+        rfm.Scheme.from_table(pd.DataFrame({"customer_id": ["a"], "segment": ["New"]}))

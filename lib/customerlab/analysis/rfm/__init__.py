@@ -12,6 +12,7 @@ from customerlab.analysis.rfm.holdout import (
     later,
     learned_order,
 )
+from customerlab.analysis.rfm.scheme import Scheme
 from customerlab.analysis.rfm.scores import SCORES, Scored, score, score_one
 from customerlab.analysis.rfm.segments import RULES, check_rules, levels, profile, read_rules, segment, segments_on
 from customerlab.analysis.rfm.stability import NOT_YET, flows, migration, month_starts, sensitivity, snapshots
@@ -23,6 +24,7 @@ __all__ = [
     "SCORES",
     "Concentration",
     "Holdout",
+    "Scheme",
     "Scored",
     "at_depths",
     "before",

@@ -1,6 +1,6 @@
 """Does it hold? What each segment did after the day on which it was formed, against a naive rule."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import ibis
@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from customerlab.analysis.rfm.features import before, by_customer, fetched
+from customerlab.analysis.rfm.scheme import Scheme
 
 DEPTHS = (0.1, 0.2, 0.3, 0.5)
 CHOSEN_BY = ("segment", "spent most so far")  # what customers are chosen by, the rule in question first
@@ -43,12 +44,12 @@ class Holdout:
 
 def hold_out(
     transactions: ir.Table,
-    segments_on: Callable[[pd.Timestamp], pd.DataFrame],
+    scheme: Scheme,
     day: pd.Timestamp,
     *,
     days: int,
-    order: list[str],
     seed: int,
+    returns: ir.Table | None = None,
 ) -> Holdout | None:
     """Form segments `days` before a day, and see what each did until then, against the customers who spent most.
 
@@ -56,16 +57,16 @@ def hold_out(
     ----------
     transactions : ibis Table
         Canonical.
-    segments_on : callable
-        From a day to a table with `customer_id`, `segment`, `monetary`, from what was known on that day.
+    scheme : Scheme
+        How the segments are formed.
     day : Timestamp
         The end of what is looked at.
     days : int
         The length of the period that segments are judged by, and of the one before it, in which they are ranked.
-    order : list of str
-        The segments in the order in which they are to stand.
     seed : int
         For the intervals.
+    returns : ibis Table or None
+        The canonical table of what was taken back.
 
     Returns
     -------
@@ -76,7 +77,8 @@ def hold_out(
     formed_on, learned_on = day - period, day - 2 * period
     if before(transactions, learned_on).count().execute() == 0:
         return None
-    past, now = segments_on(learned_on), segments_on(formed_on)
+    past, now = (scheme.on(transactions, on, returns=returns) for on in (learned_on, formed_on))
+    order = list(scheme.rules["segment"])
     worth = learned_order(past["segment"], later(transactions, past["customer_id"], learned_on, formed_on), order)
     after = later(transactions, now["customer_id"], formed_on, day)
     ranks = dict(zip(CHOSEN_BY, (now["segment"].map(worth).to_numpy(), now["monetary"].to_numpy()), strict=True))

@@ -31,6 +31,20 @@ class Scored:
     bins: int
 
 
+def check_cuts(cuts: Sequence[float], bins: int, measure: str) -> None:
+    """Raise unless there can be so many bins, and the cut-offs of a measure, where there are any, make them.
+
+    Raises
+    ------
+    ValueError
+        For bins outside 2 to 10, cut-offs that do not rise or are not ``bins - 1``.
+    """
+    if not BINS[0] <= bins <= BINS[1]:
+        raise ValueError(f"bins = {bins}; expected {BINS[0]} to {BINS[1]}")
+    if len(cuts) and (len(cuts) != bins - 1 or not (np.diff(np.asarray(cuts, dtype=float)) > 0).all()):
+        raise ValueError(f"cut-offs {list(cuts)} of {measure}; expected {bins - 1} rising numbers for {bins} bins")
+
+
 def score_one(
     values: pd.Series, bins: int, *, low_is_good: bool = False, cuts: Sequence[float] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -69,14 +83,11 @@ def score_one(
     >>> score_one(pd.Series([5, 30, 31, 400]), 3, low_is_good=True, cuts=[31, 365])[0].tolist()
     [3, 3, 2, 1]
     """
-    if not BINS[0] <= bins <= BINS[1]:
-        raise ValueError(f"bins = {bins}; expected {BINS[0]} to {BINS[1]}")
+    check_cuts(cuts, bins, str(values.name))
     numbers = values.to_numpy(dtype=float)
     if np.isnan(numbers).any():
         raise ValueError(f"{int(np.isnan(numbers).sum())} missing values in {values.name}; expected none")
     given = np.asarray(cuts, dtype=float)
-    if len(given) and (len(given) != bins - 1 or not (np.diff(given) > 0).all()):
-        raise ValueError(f"cut-offs {list(cuts)} of {values.name}; expected {bins - 1} rising numbers for {bins} bins")
     sign = -1.0 if low_is_good else 1.0
     signed = sign * numbers
     # each quantile is one of the values: at least i/bins of all are no larger

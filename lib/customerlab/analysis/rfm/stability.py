@@ -1,11 +1,14 @@
 """How segments move: from month to month, and with the choices that made them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
+import ibis.expr.types as ir
 import pandas as pd
 
+from customerlab.analysis.rfm.scheme import Scheme
+
 NOT_YET = "Not yet a customer"
-Segments = Callable[..., pd.DataFrame]  # a day (and a number of bins) to a table as `segment` returns it
 
 
 def month_starts(first: pd.Timestamp, day: pd.Timestamp, months: int) -> list[pd.Timestamp]:
@@ -19,22 +22,28 @@ def month_starts(first: pd.Timestamp, day: pd.Timestamp, months: int) -> list[pd
     return [start for start in pd.date_range(end=day.normalize(), periods=months, freq="MS") if start > first]
 
 
-def snapshots(segments_on: Segments, days: Sequence[pd.Timestamp]) -> pd.DataFrame:
+def snapshots(
+    transactions: ir.Table, scheme: Scheme, days: Sequence[pd.Timestamp], *, returns: ir.Table | None = None
+) -> pd.DataFrame:
     """The segment of every customer on some days, each formed from what was known then.
 
     Parameters
     ----------
-    segments_on : callable
-        From a day to a table with `customer_id` and `segment`.
+    transactions : ibis Table
+        Canonical.
+    scheme : Scheme
+        How the segments are formed.
     days : sequence of Timestamp
         In rising order.
+    returns : ibis Table or None
+        The canonical table of what was taken back.
 
     Returns
     -------
     DataFrame
         Indexed by `customer_id`, one column a day; `NOT_YET` before a customer's first order.
     """
-    columns = {day: segments_on(day).set_index("customer_id")["segment"] for day in days}
+    columns = {day: scheme.on(transactions, day, returns=returns).set_index("customer_id")["segment"] for day in days}
     return pd.DataFrame(columns).fillna(NOT_YET).sort_index()
 
 
@@ -91,22 +100,30 @@ def migration(moves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
 
 
 def sensitivity(
-    segments_on: Segments, day: pd.Timestamp, earlier: Sequence[int], bins: Sequence[int], chosen: int
+    transactions: ir.Table,
+    scheme: Scheme,
+    day: pd.Timestamp,
+    *,
+    earlier: Sequence[int],
+    bins: Sequence[int],
+    returns: ir.Table | None = None,
 ) -> pd.DataFrame:
     """How many customers would bear another name, had the day or the number of bins been another.
 
     Parameters
     ----------
-    segments_on : callable
-        From a day and a number of bins to a table with `customer_id`, `segment`, `monetary`, `first_order`.
+    transactions : ibis Table
+        Canonical.
+    scheme : Scheme
+        How the segments are formed.
     day : Timestamp
         The day of the analysis.
     earlier : sequence of int
         Days by which to go back; customers who came later cannot be compared.
     bins : sequence of int
-        Numbers of bins to try.
-    chosen : int
-        The number of bins of the analysis.
+        Numbers of bins to try; none where the scheme has own cut-offs, which are made for its own number.
+    returns : ibis Table or None
+        The canonical table of what was taken back.
 
     Returns
     -------
@@ -114,15 +131,16 @@ def sensitivity(
         `change`, `customers` (compared), `same_segment` (share of them), `same_segment_money` (share of their money;
         missing where that is not above zero).
     """
-    base = segments_on(day, bins=chosen).set_index("customer_id")
-    variants: list[tuple[str, pd.Timestamp, int]] = []
+    base = scheme.on(transactions, day, returns=returns).set_index("customer_id")
+    variants: list[tuple[str, pd.Timestamp, Scheme]] = []
     for days in earlier:
         if base["first_order"].min() < day - pd.Timedelta(days=days):
-            variants.append((f"{days} day{'s' if days > 1 else ''} earlier", day - pd.Timedelta(days=days), chosen))
-    variants += [(f"{count} bins", day, count) for count in bins if count != chosen]
+            variants.append((f"{days} day{'s' if days > 1 else ''} earlier", day - pd.Timedelta(days=days), scheme))
+    if not any(map(len, scheme.cuts.values())):
+        variants += [(f"{count} bins", day, replace(scheme, bins=count)) for count in bins if count != scheme.bins]
     rows = []
-    for change, when, count in variants:
-        other = segments_on(when, bins=count).set_index("customer_id")["segment"]
+    for change, when, way in variants:
+        other = way.on(transactions, when, returns=returns).set_index("customer_id")["segment"]
         compared = base.loc[base.index.isin(other.index)]
         same = compared["segment"] == other.reindex(compared.index)
         money = compared["monetary"].sum()
