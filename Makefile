@@ -9,7 +9,7 @@ READY := .venv/.ready
 SPARK := .venv/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend lab lint refresh site lock clean clean-venv
+.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend bench-experiment lab lint refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $(RUN) now"
@@ -53,6 +53,9 @@ bench-metrics: $(READY) ## what the ranking metrics of 100,000 customers by top 
 
 bench-recommend: $(READY) ## what it costs to fit EASE, ALS and the hybrid
 	@$(BIN)/python tests/benchmarks/recommenders.py
+
+bench-experiment: $(READY) ## what the effects of ten metrics of 10 million units in three arms cost, beside pandas
+	@$(BIN)/python tests/benchmarks/experiment.py
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks
