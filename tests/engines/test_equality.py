@@ -90,7 +90,6 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         rfm.features(s.transactions, returns=s.returns, net=True),
         rfm.features(s.transactions, s.middle, returns=s.returns),
     ],
-    "rfm.segments_on": lambda s: rfm.segments_on(s.transactions, pd.Timestamp(s.middle), returns=s.returns, net=True),
     "rfm.revenue_of": lambda s: rfm.revenue_of(s.transactions, "product_id"),
     "rfm.later": lambda s: rfm.later(
         s.transactions,

@@ -91,7 +91,7 @@ def look_back(
     after = rfm.later(transactions, table["customer_id"], formed_on, day)
     if not after["came_back"].any():
         return None
-    segments = rfm.segments_on(transactions, formed_on).set_index("customer_id")["segment"]
+    segments = rfm.Scheme().on(transactions, formed_on).set_index("customer_id")["segment"]
     return Past(
         formed_on,
         table,

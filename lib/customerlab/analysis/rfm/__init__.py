@@ -14,7 +14,7 @@ from customerlab.analysis.rfm.holdout import (
 )
 from customerlab.analysis.rfm.scheme import Scheme
 from customerlab.analysis.rfm.scores import SCORES, Scored, score, score_one
-from customerlab.analysis.rfm.segments import RULES, check_rules, levels, profile, read_rules, segment, segments_on
+from customerlab.analysis.rfm.segments import RULES, check_rules, levels, profile, read_rules, segment
 from customerlab.analysis.rfm.stability import NOT_YET, flows, migration, month_starts, sensitivity, snapshots
 
 __all__ = [
@@ -49,7 +49,6 @@ __all__ = [
     "score",
     "score_one",
     "segment",
-    "segments_on",
     "sensitivity",
     "snapshots",
 ]

@@ -1,14 +1,12 @@
 """Named segments: a table of rules that partitions the grid of recency and frequency."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.rfm.features import features
-from customerlab.analysis.rfm.scores import Scored, score
+from customerlab.analysis.rfm.scores import Scored
 
 # Named segments by the levels (1 lowest to 5 highest) of recency and frequency. Together they cover every pair
 # of levels exactly once, which `check_rules` proves for these and for any other table of rules.
@@ -125,20 +123,6 @@ def segment(scored: Scored, rules: pd.DataFrame = RULES) -> pd.DataFrame:
     }
     r, f = (levels(scored.table[name], scored.bins) for name in ("r_score", "f_score"))
     return scored.table.assign(segment=[grid[pair] for pair in zip(r, f, strict=True)])
-
-
-def segments_on(
-    transactions: ir.Table,
-    day: pd.Timestamp,
-    bins: int = 5,
-    *,
-    returns: ir.Table | None = None,
-    net: bool = False,
-    cuts: Mapping[str, Sequence[float]] | None = None,
-    rules: pd.DataFrame = RULES,
-) -> pd.DataFrame:
-    """The segments of a day in one step, from what was known then; `features`, `score` and `segment` say how."""
-    return segment(score(features(transactions, day, returns=returns, net=net), bins, cuts), rules)
 
 
 def profile(segmented: pd.DataFrame, rules: pd.DataFrame = RULES) -> pd.DataFrame:
