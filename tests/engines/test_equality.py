@@ -52,6 +52,17 @@ def features_of(shop: SimpleNamespace) -> list[str]:
     return [name for name in clustering.FEATURES if categorised or not name.startswith("categor")]
 
 
+def two_clusters(shop: SimpleNamespace) -> clustering.Segmentation:
+    """Customers of a shop's middle day, cut in two at the middle of their points."""
+    customers = clustering.customer_features(
+        shop.transactions, shop.middle, names=["recency", "monetary", "breadth"], returns=shop.returns, net=True
+    )
+    space = clustering.fit_space(customers, ["recency", "monetary", "breadth"])
+    points = space.points(customers)
+    model = clustering.Nearest(np.quantile(points, [0.25, 0.75], axis=0), np.array([0, 1]))
+    return clustering.segmentation("halves", space, model, customers, model.predict(points) + 1, net=True)
+
+
 # Each: tables of one engine in, what the method makes of them out.
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.totals": lambda s: explore.totals(s.transactions),
@@ -116,6 +127,9 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         )
         for day, net in ((None, False), (s.middle, True))
     ],
+    "clustering.clusters_on": lambda s: clustering.clusters_on(
+        two_clusters(s), s.transactions, later_than(s.middle), returns=s.returns
+    ),
     "clustering.look_back": lambda s: clustering.look_back(
         s.transactions, later_than(s.middle), 60, ["recency", "monetary", "breadth"], returns=s.returns, net=True
     ),

@@ -1,13 +1,15 @@
 """A segmentation that is kept: the same assignments after loading, distances worked out by hand, damaged tables."""
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 from customerlab.analysis.clustering import density, hierarchy, scoring
 from customerlab.analysis.clustering.models import NOISE, Mixture, Nearest
-from customerlab.analysis.clustering.scoring import Segmentation, segmentation
+from customerlab.analysis.clustering.scoring import Segmentation, clusters_on, segmentation
 from customerlab.analysis.clustering.space import SCALINGS, fit_space
+from helpers import log
 
 NAMES = ["recency", "frequency", "monetary"]
 
@@ -172,8 +174,9 @@ def test_a_damaged_table_is_refused():
 
 def test_other_tables_and_later_formats_are_refused():
     table = simple().to_table()
-    with pytest.raises(ValueError, match="segmentation of format 2; this customerlab reads 1"):
-        Segmentation.from_table(table.assign(row=table["row"].mask(table["part"] == "format", 2)))
+    for version in (1, 3):
+        with pytest.raises(ValueError, match=f"segmentation of format {version}; this customerlab reads 2"):
+            Segmentation.from_table(table.assign(row=table["row"].mask(table["part"] == "format", version)))
     for other in (shop(), table.iloc[:0], table.iloc[1:], table.drop(columns="words")):
         with pytest.raises(ValueError, match="expected a segmentation with part, row, name, value, words"):
             Segmentation.from_table(other)
@@ -202,3 +205,70 @@ def test_the_table_holds_numbers_and_texts_alone():
     assert by_feature["name"].to_list() == NAMES * 2
     customers = shop()
     assert by_feature["value"].to_list() == [*customers[NAMES].min(), *customers[NAMES].max()]
+
+
+DAY = pd.Timestamp("2024-03-01")
+CATEGORIES = pd.DataFrame({"product_id": list("pqrs"), "category": ["Cook", "Cook", "Drink", None]})
+FEATURES = ["recency", "monetary", "share of Cook"]
+
+
+def orders(seed: int = 3, sign: int = 1) -> pd.DataFrame:
+    """One line an order, of 40 customers from January to April 2024; those below zero are returns."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({"customer_id": [f"c{who:02d}" for who in rng.integers(0, 40, 200)]})
+    table["order_id"] = table.index.astype(str)
+    table["ordered_at"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 120 * 24, 200), unit="h")
+    table["product_id"] = rng.choice(list("pqrs"), 200)
+    table["quantity"], table["unit_price"] = sign, rng.integers(1, 40, 200) * 0.25
+    return table
+
+
+def by_hand(bought: pd.DataFrame, returned: pd.DataFrame, day: pd.Timestamp, *, net: bool) -> pd.DataFrame:
+    """The three features of a day, by pandas alone."""
+    bought, returned = (table[table["ordered_at"] < day] for table in (bought, returned))
+    gross = bought.groupby("customer_id")["unit_price"].sum()
+    back = returned.groupby("customer_id")["unit_price"].sum().reindex(gross.index).fillna(0)
+    cook = bought[bought["product_id"].isin(["p", "q"])].groupby("customer_id")["unit_price"].sum()
+    last = bought.groupby("customer_id")["ordered_at"].max().dt.normalize()
+    return pd.DataFrame(
+        {
+            "recency": (day - last).dt.days,
+            "monetary": gross - back if net else gross,
+            "share of Cook": cook.reindex(gross.index).fillna(0) / gross,
+        }
+    ).reset_index()
+
+
+@pytest.mark.parametrize("net", [False, True])
+def test_clusters_of_another_day_are_those_of_features_by_hand(net):
+    bought, returned = orders(), orders(seed=4, sign=-1)
+    fitted = by_hand(bought, returned, pd.Timestamp("2024-05-01"), net=net)
+    space = fit_space(fitted, FEATURES, transform="none")
+    points = space.points(fitted)
+    model = Nearest(points[:3], np.arange(3))
+    kept = segmentation("three", space, model, fitted, model.predict(points) + 1, net=net)
+    again = Segmentation.from_table(kept.to_table())
+    assert again.net is net
+    tables = {"products": ibis.memtable(CATEGORIES), "returns": log(returned.to_numpy().tolist())}
+    found = clusters_on(again, log(bought.to_numpy().tolist()), DAY, **tables)
+    wanted = kept.assign(by_hand(bought, returned, DAY, net=net))
+    assert len(found) == bought.loc[bought["ordered_at"] < DAY, "customer_id"].nunique() < 40
+    pd.testing.assert_frame_equal(found, wanted)
+    other = kept.assign(by_hand(bought, returned, DAY, net=not net))
+    assert not found.equals(other), "net and gross differ in these orders"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("monetary", "net money needs the table of returns"),
+        ("share of Cook", "'share of Cook' needs the category of products, but this shop has no table of products"),
+    ],
+)
+def test_clusters_of_a_day_need_what_their_features_need(name, said):
+    bought = orders()
+    fitted = by_hand(bought, orders(seed=4, sign=-1), DAY, net=True)
+    one, everyone = Nearest(np.zeros((1, 1)), np.array([0])), np.ones(len(fitted), dtype=int)
+    kept = segmentation("one", fit_space(fitted, [name]), one, fitted, everyone, net=name == "monetary")
+    with pytest.raises(ValueError, match=said):
+        clusters_on(kept, log(bought.to_numpy().tolist()), DAY)

@@ -15,7 +15,7 @@ from customerlab.analysis.clustering.methods import METHODS, NEIGHBOURS, ONE_GRO
 from customerlab.analysis.clustering.models import NOISE, Mixture, Model, Nearest
 from customerlab.analysis.clustering.null_clouds import Ceiling, ceilings, clouds
 from customerlab.analysis.clustering.past import DECILES, SEGMENTS, Past, deciles, look_back
-from customerlab.analysis.clustering.scoring import Segmentation, segmentation
+from customerlab.analysis.clustering.scoring import Segmentation, clusters_on, segmentation
 from customerlab.analysis.clustering.silhouette import EXACT, SAMPLED, mean_silhouettes, silhouettes
 from customerlab.analysis.clustering.space import Space, correlation, fit_space, sample, shape
 from customerlab.analysis.clustering.stability import MOST as RESAMPLED, agreement_of_seeds, jaccard, stability
@@ -38,8 +38,8 @@ from customerlab.analysis.clustering.views import Views, views
 __all__ = [
     "DECILES", "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "RESAMPLED", "SAMPLED", "SEGMENTS",
     "SHARE", "SPELLED", "Ceiling", "Gates", "Judged", "Mixture", "Model", "Nearest", "Past", "Rules", "Segmentation",
-    "Space", "Views", "agreement", "agreement_of_seeds", "at_the_gates", "by_number", "ceilings", "clouds", "contingency", "contrast",
-    "correlation", "customer_features", "dbcv", "deciles", "excess", "explained", "fit_all", "fit_space",
+    "Space", "Views", "agreement", "agreement_of_seeds", "at_the_gates", "by_number", "ceilings", "clouds", "clusters_on",
+    "contingency", "contrast", "correlation", "customer_features", "dbcv", "deciles", "excess", "explained", "fit_all", "fit_space",
     "found_again", "grown", "jaccard", "judge", "knee", "look_back", "mean_silhouettes",
     "micro_clusters", "most_useful", "neighbour_distances", "numbered", "parts", "prediction_strength", "preferred",
     "profile", "proposed_names", "rivals", "rules", "sample", "segmentation", "shape", "silhouettes",

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from customerlab.analysis.clustering.density import Density
+from customerlab.analysis.clustering.features import customer_features
 from customerlab.analysis.clustering.models import NOISE, Mixture, Model, Nearest
 from customerlab.analysis.clustering.space import Space
 
-FORMAT = 1
-"""Version of the table; one with a higher number is from a later customerlab and is refused."""
+FORMAT = 2
+"""Version of the table; one with another number is from another customerlab and is refused."""
 
 KINDS: dict[str, type[Any]] = {"nearest": Nearest, "mixture": Mixture, "density": Density}
 """Models that can be kept: dataclasses of arrays and numbers. A method with a model of its own adds it here."""
@@ -49,6 +51,8 @@ class Segmentation:
         Quantiles 0, 0.01, … 1 of their distances to it.
     ranges : array of shape (2, features)
         Lowest and highest value of each feature among fitted customers, in its own unit.
+    net : bool
+        Whether money is less what was taken back in the features that it was fitted on.
     """
 
     method: str
@@ -59,6 +63,7 @@ class Segmentation:
     centres: np.ndarray
     distances: np.ndarray
     ranges: np.ndarray
+    net: bool
 
     def assign(self, customers: pd.DataFrame) -> pd.DataFrame:
         """Give each customer a cluster, and say how far it is from those that the segmentation was fitted on.
@@ -123,6 +128,7 @@ class Segmentation:
         if kind is None:
             raise ValueError(f"a model {type(self.model).__name__} cannot be kept; expected one of {_listed(KINDS)}")
         parts: dict[str, Any] = {"method": self.method, "model": kind, "names": self.names, "order": self.order}
+        parts |= {"money": "net" if self.net else "gross"}
         parts |= {"centres": self.centres, "distances": self.distances, "ranges": self.ranges}
         parts |= {f"space.{name}": value for name, value in self.space.parts().items()}
         parts |= {f"model.{field.name}": getattr(self.model, field.name) for field in fields(KINDS[kind])}
@@ -137,7 +143,7 @@ class Segmentation:
         Raises
         ------
         ValueError
-            Where the table is of a later format, of something else, or not as it was written.
+            Where the table is of another format, of something else, or not as it was written.
         """
         parts = _read(table)
         try:
@@ -146,9 +152,10 @@ class Segmentation:
             model = kind(**{field.name: _scalar(given[field.name], field.type) for field in fields(kind)})
             space = Space.from_parts({k.removeprefix("space."): v for k, v in parts.items() if k.startswith("space.")})
             own = {name: parts[name] for name in ("method", "names", "order", "centres", "distances", "ranges")}
+            net = parts["money"] == "net"
         except KeyError as error:
             raise ValueError(f"the segmentation lacks {error} or this customerlab does not know it") from None
-        return cls(space=space, model=model, **own)
+        return cls(space=space, model=model, net=net, **own)
 
 
 def segmentation(
@@ -158,6 +165,8 @@ def segmentation(
     customers: pd.DataFrame,
     labels: np.ndarray,
     names: Sequence[str] | None = None,
+    *,
+    net: bool = False,
 ) -> Segmentation:
     """Make a fitted model into a segmentation that can be kept.
 
@@ -173,6 +182,8 @@ def segmentation(
         Their clusters, numbered from 1; noise -1.
     names : sequence of str, optional
         Of the clusters by number; ``cluster 1``, … by default.
+    net : bool
+        Whether money is less what was taken back in the features, so that later customers get the same.
 
     Returns
     -------
@@ -215,7 +226,59 @@ def segmentation(
     raw = table[list(space.names)].to_numpy(dtype=float)
     ranges = np.array([raw.min(axis=0), raw.max(axis=0)])
     distances = np.array(away).reshape(count, len(STEPS))
-    return Segmentation(method, space, model, order, names, centres, distances, ranges)
+    return Segmentation(method, space, model, order, names, centres, distances, ranges, net)
+
+
+def clusters_on(
+    segmentation: Segmentation,
+    transactions: ir.Table,
+    day: pd.Timestamp,
+    *,
+    products: ir.Table | None = None,
+    returns: ir.Table | None = None,
+) -> pd.DataFrame:
+    """The clusters of a day, by the segmentation of this or another day, from what was known when it began.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        Its features have to be such as `customer_features` computes.
+    transactions : ibis Table
+        Canonical.
+    day : Timestamp
+        Orders before it count.
+    products, returns : ibis Table or None
+        The canonical tables, where the segmentation's features need them.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by `customer_id`, one row for each who had ordered by then; as `Segmentation.assign` returns it.
+
+    Raises
+    ------
+    ValueError
+        If no order was placed before the day, or a table is lacking that a feature needs.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> from customerlab.analysis.clustering.space import fit_space
+    >>> log = ibis.memtable({
+    ...     "customer_id": ["ann", "ann", "bob"], "order_id": ["1", "2", "3"],
+    ...     "ordered_at": pd.to_datetime(["2024-01-01", "2024-01-11", "2024-01-31"]), "amount": [5.0, 7.0, 9.0],
+    ... })
+    >>> customers = customer_features(log, names=["frequency"])
+    >>> space = fit_space(customers, ["frequency"], transform="none", scaling="min-max")
+    >>> model = Nearest(np.array([[0.0], [1.0]]), np.array([0, 1]))
+    >>> kept = segmentation("K-Means", space, model, customers, np.array([1, 2]), ["twice", "once"])
+    >>> clusters_on(kept, log, pd.Timestamp("2024-01-11"))[["customer_id", "name"]].values.tolist()
+    [['ann', 'once']]
+    """
+    customers = customer_features(
+        transactions, day, names=segmentation.space.names, products=products, returns=returns, net=segmentation.net
+    )
+    return segmentation.assign(customers)
 
 
 def _renumbered(found: np.ndarray, order: np.ndarray) -> np.ndarray:
