@@ -132,7 +132,7 @@ class Segmentation:
         parts |= {"centres": self.centres, "distances": self.distances, "ranges": self.ranges}
         parts |= {f"space.{name}": value for name, value in self.space.parts().items()}
         parts |= {f"model.{field.name}": getattr(self.model, field.name) for field in fields(KINDS[kind])}
-        body = pd.concat([_written(part, value, self.space.names) for part, value in parts.items()])
+        body = _in_order(pd.concat([_written(part, value, self.space.names) for part, value in parts.items()]))
         head = pd.DataFrame([["format", FORMAT, "", np.nan, _digest(body)]], columns=COLUMNS)
         return _typed(pd.concat([head, body], ignore_index=True))
 
@@ -331,6 +331,11 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     return table[COLUMNS].astype(kinds)
 
 
+def _in_order(body: pd.DataFrame) -> pd.DataFrame:
+    """The rows in the one order that the checksum is of: who keeps the table may sort it."""
+    return _typed(body).sort_values(["part", "row"], ignore_index=True)
+
+
 def _digest(body: pd.DataFrame) -> str:
     """A checksum of all rows below the head."""
     values = body["value"].to_numpy()
@@ -343,15 +348,16 @@ def _digest(body: pd.DataFrame) -> str:
 
 def _read(table: pd.DataFrame) -> dict[str, Any]:
     """The parts of a table, after it has proved to be what was written."""
-    if list(table.columns) != COLUMNS or table.empty or table["part"].iloc[0] != "format":
+    if list(table.columns) != COLUMNS or (table["part"] == "format").sum() != 1:
         raise ValueError(f"columns {_listed(table.columns)}; expected a segmentation with {_listed(COLUMNS)}")
-    version = table["row"].iloc[0]
+    head = table[table["part"] == "format"].iloc[0]
+    version = head["row"]
     if version != FORMAT:
         found = f"a segmentation of format {version}; this customerlab reads {FORMAT}"
         raise ValueError(f"{found}: read it with the version that wrote it")
     try:
-        body = _typed(table.iloc[1:].fillna({"name": "", "words": ""}))
-        whole = _digest(body) == table["words"].iloc[0]
+        body = _in_order(table[table["part"] != "format"].fillna({"name": "", "words": ""}))
+        whole = _digest(body) == head["words"]
     except (TypeError, ValueError):
         whole = False
     if not whole:
