@@ -63,6 +63,12 @@ def two_clusters(shop: SimpleNamespace) -> clustering.Segmentation:
     return clustering.segmentation("halves", space, model, customers, model.predict(points) + 1, net=True)
 
 
+def in_days(shop: SimpleNamespace) -> ir.Table:
+    """The test of a shop with units of two visits each, and a time for each where the test has none."""
+    table = shop.experiment.mutate(assigned_id=shop.experiment.unit_id.substr(0, 8))
+    return table if "exposed_at" in table.columns else table.mutate(exposed_at=ibis.timestamp("2024-01-01"))
+
+
 # Each: tables of one engine in, what the method makes of them out.
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.totals": lambda s: explore.totals(s.transactions),
@@ -159,9 +165,42 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         total=stats_of.number_of(s.experiment, "outcome_visit").sum()
     ),
     "experiment.moments": lambda s: experiment.moments(s.experiment, ["outcome_visit", "outcome_spend"]),
-    "experiment.by_cluster": lambda s: experiment.by_cluster(
-        s.experiment, experiment.covariates_of(s.experiment)[0], ["outcome_visit"]
+    "experiment.joined_at": lambda s: experiment.joined_at(in_days(s)).get_name(),
+    "experiment.first_day": lambda s: experiment.first_day(in_days(s)),
+    "experiment.by_assigned": lambda s: experiment.by_assigned(in_days(s)),
+    "experiment.by_day": lambda s: experiment.by_day(in_days(s), ["outcome_spend"]),
+    "experiment.with_customer_groups": lambda s: [
+        table.to_pandas().sort_values("unit_id", ignore_index=True) if isinstance(table, ir.Table) else table
+        for table in experiment.with_customer_groups(
+            s.experiment,
+            later_than(s.middle),
+            s.transactions,
+            scheme=rfm.Scheme().to_table(),
+            segmentation=two_clusters(s).to_table(),
+            returns=s.returns,
+        )
+    ],
+    "experiment.cap_of": lambda s: stats_of.cap_of(s.experiment, "outcome_spend", 0.9),
+    "experiment.at_holm_levels": lambda s: experiment.at_holm_levels(
+        s.experiment,
+        experiment.compare_arms(s.experiment, experiment.metrics_of(s.experiment), s.control),
+        experiment.metrics_of(s.experiment),
     ),
+    "experiment.stratified": lambda s: experiment.stratified(
+        s.experiment, experiment.metrics_of(s.experiment)[-1], s.control, experiment.covariates_of(s.experiment)[:2]
+    ),
+    "experiment.sensitivity": lambda s: experiment.sensitivity(
+        s.experiment,
+        experiment.metrics_of(s.experiment)[-1],
+        s.control,
+        covariates=experiment.numeric_covariates(s.experiment),
+        segments=[],
+        winsorised_at=0.9,
+    ),
+    "experiment.quantile_effects": lambda s: experiment.quantile_effects(
+        s.experiment, experiment.metrics_of(s.experiment)[-1], s.control, [0.5, 0.99], 7
+    ),
+    "experiment.ratios_left_out": lambda s: experiment.ratios_left_out(s.experiment, ["spend / conversion", "a / b"]),
     "experiment.winsorised": lambda s: by_id(
         experiment.winsorised(s.experiment, "outcome_spend", 0.9).select("unit_id", "outcome_spend").to_pandas()
     ),
@@ -209,6 +248,12 @@ INEXACT = {
         "reach",
         "adjusted",
         "differences",
+        "by_assigned",
+        "by_day",
+        "cap_of",
+        "at_holm_levels",
+        "stratified",
+        "sensitivity",
     )
 }
 # What Ibis cannot say in BigQuery's words, and why. docs/engines.md tells.
@@ -218,6 +263,8 @@ NOT_IN_BIGQUERY = dict.fromkeys(
         "explore.whole_histogram",
         "explore.top_tenth",
         "experiment.winsorised",
+        "experiment.cap_of",
+        "experiment.sensitivity",
         "experiment.segments_of",
     ],
     "Quantile",

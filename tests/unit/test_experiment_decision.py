@@ -52,7 +52,7 @@ def test_metrics_are_the_outcomes_and_the_ratios_that_there_are():
     with pytest.raises(ParameterError, match="primary: 'sales'"):
         experiment.chosen(found, "sales", "primary")
     assert experiment.guarded(found, {"visit": 0.02})[0] == Metric(
-        "visit", "outcome_visit", proportion=True, allowed_fall=0.02
+        "visit", "outcome_visit", proportion=True, allowed_loss=0.02
     )
     with pytest.raises(ParameterError, match="a guardrail of 2"):
         experiment.guarded(found, {"visit": 2})
@@ -61,16 +61,17 @@ def test_metrics_are_the_outcomes_and_the_ratios_that_there_are():
 def test_segments_are_values_or_bands_of_equally_many_units():
     frame = simulated(4000).assign(
         covariate_age=np.arange(4000) % 60 + 20.0, covariate_member=np.arange(4000) % 2 * 1.0,
-        covariate_zip=[str(i % 40) + "x" for i in range(4000)], covariate_variant="same",
+        covariate_zip=[str(i % 40) + "x" for i in range(4000)], covariate_variant=np.arange(4000) % 3 * 1.0,
+        covariate_same="same", covariate_none=None,
     )  # fmt: skip
     frame.loc[:59, "covariate_age"] = np.nan
     units, names = experiment.segments_of(ibis.memtable(frame))
     assert names == ["known", "noise", "region", "age", "member", "variant (covariate)"]
     table = units.to_pandas()
     assert set(table["variant"]) == {"control", "a", "b"} and set(table["member"]) == {"0", "1"}
-    assert table["age"].isna().sum() == 60 and (table["variant (covariate)"] == "same").all()
+    assert table["age"].isna().sum() == 60 and set(table["variant (covariate)"]) == {"0", "1", "2"}
     bands = table.groupby("age")["covariate_age"].agg(["min", "max", "size"])
-    assert bands.index.tolist() == ["1) to 34", "2) to 49", "3) to 64", "4) above 64"]
+    assert bands.index.tolist() == ["1) up to 34", "2) above 34, up to 49", "3) above 49, up to 64", "4) above 64"]
     assert bands["max"].tolist() == [34, 49, 64, 79] and bands["min"].tolist() == [20, 35, 50, 65]
     assert bands["size"].between(965, 995).all()
     assert experiment.segments_of(ibis.memtable(frame), ["zip"])[1] == ["zip"]
@@ -80,6 +81,7 @@ def test_segments_are_values_or_bands_of_equally_many_units():
         "covariate_known",
         "covariate_noise",
         "covariate_member",
+        "covariate_variant",
     ]
 
 
@@ -117,9 +119,9 @@ def test_what_is_detectable_is_found_with_the_wanted_power():
 
 def test_what_does_not_vary_has_no_reach():
     frame = simulated(300).assign(outcome_none=0.0, outcome_many=0.99, outcome_visit=1.0)
-    found = experiment.reach(
-        ibis.memtable(frame), experiment.metrics_of(ibis.memtable(frame), ["spend / none"]), "control", wanted_lift=0.05
-    ).set_index("metric")
+    units, nobody = ibis.memtable(frame), Metric("spend / none", "outcome_spend", "outcome_none")
+    found = experiment.reach(units, [*experiment.metrics_of(units), nobody], "control", wanted_lift=0.05)
+    found = found.set_index("metric")
     assert found.loc[["none", "many", "visit", "spend / none"], "units_needed"].isna().all()
     assert (
         found.loc[["none", "many", "spend / none"], "detectable"].isna().all() and found.loc["spend", "detectable"] > 0
@@ -173,43 +175,108 @@ def test_differences_are_adjusted_over_all_metrics():
     assert "b by region" in picture.alt and picture.png()
 
 
-def decided(frame, guards=None, **options):
+def decided(frame, guards=None, primary="spend", less_is_better=(), ratios=(), **money):
     units = ibis.memtable(frame)
-    metrics = experiment.metrics_of(units)
+    metrics = experiment.metrics_of(units, ratios, less_is_better)
     effects = experiment.compare_arms(units, metrics, "control")
     every = experiment.compare_arms(units, metrics, "control", each_other=True)
     guarded = experiment.no_effects()
     if guards:
         guarded = experiment.compare_arms(units, experiment.guarded(metrics, guards), "control")
-    table = experiment.decision(effects, guarded, confidence=0.95, money="spend", **options)
+    worth = experiment.Money("spend", **money)
+    judged = experiment.at_holm_levels(units, effects, metrics)
+    table = experiment.decision(judged, guarded, confidence=0.95, money=worth)
+    decisive = experiment.chosen(metrics, primary, "primary")
     pairs = every[every["against"] != "control"]
-    said = experiment.recommendation(table, pairs, "spend", control="control", confidence=0.95)
-    return effects, table, said, experiment.for_managers(table, metrics)
+    said = experiment.recommendation(table, pairs, decisive, control="control", confidence=0.95, money=worth)
+    return judged, table, said, experiment.for_managers(table, metrics, worth)
 
 
 def test_the_best_arm_is_rolled_out_and_its_lead_is_judged():
-    effects, table, said, read = decided(simulated(lifts=(0.3, 1.0)), margin=0.4, cost_per_unit=0.05)
-    assert said[0].startswith("**Roll out b**: spend is higher by +") and len(said) == 2
-    assert said[1] == "a is clearly higher too; that b is better than a is clear of chance."
-    spend = effects[effects["metric"] == "spend"].set_index("variant")
+    judged, table, said, read = decided(simulated(lifts=(0.3, 1.0)), margin=0.4, cost=0.05)
+    assert said[0].startswith("**Roll out b**: spend is higher by +") and "the 4 comparisons with control" in said[0]
+    assert "after margin and cost +" in said[0] and said[2].startswith("b was chosen as the best of 2 arms")
+    assert said[1].endswith("b is better than a is clear of chance among all pairs of arms.") and len(said) == 3
+    spend = judged[judged["metric"] == "spend"].set_index("variant")
     profit = table[table["metric"] == "spend"].set_index("variant")
     assert profit.loc["b", "profit_low"] == pytest.approx(0.4 * spend.loc["b", "effect_low"] - 0.05)
     assert table.loc[table["metric"] == "visit", ["profit", "sign"]].fillna(0).eq(0).all(axis=None)
-    assert f"{1000 * profit.loc['b', 'profit']:+,.0f} (" in read.iloc[3]["worth for 1,000 units"]
-    visits = effects[effects["metric"] == "visit"].iloc[0]
-    assert read.iloc[0]["effect"] == f"{100 * visits['effect']:+.2f} points" and "%" not in read.iloc[0]["interval"]
+    assert f"{1000 * profit.loc['b', 'profit']:+,.0f} (" in read.iloc[3]["profit of 1,000 units"]
+    visits = judged[judged["metric"] == "visit"].iloc[0]
+    assert read.iloc[0]["effect"] == f"{100 * visits['effect']:+.1f} points" and "%" not in read.iloc[0]["interval"]
     close = decided(simulated(lifts=(0.98, 1.0)))[2]
-    assert close[1].endswith("is not clear of chance.")
+    assert close[1].endswith("is not clear of chance among all pairs of arms.")
+    assert "no margin or cost was given, so that this is revenue" in close[0]
 
 
 def test_no_arm_is_rolled_out_that_costs_more_harms_or_does_nothing():
     for frame, options, why in (
-        (simulated(lifts=(0.0, 1.0)), {"cost_per_unit": 1.2}, "but the interval of its profit includes loss"),
-        (simulated(lifts=(0.0, -1.0)), {}, "; lower."),
+        (simulated(lifts=(0.0, 1.0)), {"cost": 1.0}, "but it may lose money (profit "),
+        (simulated(lifts=(0.0, 1.0)), {"cost": 9.0}, "but it loses money (profit "),
+        (simulated(lifts=(0.0, -1.0)), {}, "; lower: worse."),
         (simulated(seed=3), {}, "not to be told from no effect"),
     ):
         said = decided(frame, **options)[2]
         assert said[0] == "**No arm is recommended over control** by spend." and why in said[2], said
+
+
+def test_arms_cost_what_they_cost():
+    frame = simulated(lifts=(0.9, 1.0))
+    assert decided(frame, cost=0.1)[2][0].startswith("**Roll out b**")
+    assert decided(frame, cost=0.1, by_arm={"b": 0.5})[2][0].startswith("**Roll out a**"), "the one that pays most"
+    money = experiment.Money("spend", cost=0.1, by_arm={"b": 0.5})
+    assert (money.cost_of("a"), money.cost_of("b"), money.word) == (0.1, 0.5, "profit")
+    assert experiment.Money("spend").word == "revenue"
+    with pytest.raises(ParameterError, match="arm_costs: 'c'"):
+        experiment.Money(by_arm={"c": 1.0}).check(["a", "b"])
+
+
+def visited_more(frame, arm="b"):
+    more = (frame["variant"] == arm) & (frame.index % 3 == frame.index[frame["variant"] == arm][0] % 3)
+    return frame.assign(outcome_visit=frame["outcome_visit"].where(~(more & (frame.index % 2 == 0)), 1.0))
+
+
+def test_money_that_is_surely_lost_speaks_against_any_primary_metric():
+    frame = visited_more(simulated(lifts=(0.0, -1.0)))
+    said = decided(frame, primary="visit")[2]
+    assert said[0] == "**No arm is recommended over control** by visit."
+    assert "higher: better, but it loses money (revenue -" in said[2]
+    unclear = decided(visited_more(simulated()), primary="visit")[2][0]
+    assert unclear.startswith("**Roll out b**: visit is higher by +") and "which may be a loss" in unclear
+    assert "percentage points" in unclear
+
+
+def test_a_ratio_that_decides_says_that_it_describes():
+    frame = simulated(lifts=(0.0, 8.0))
+    said = decided(frame, primary="spend / visit", ratios=["spend / visit"])[2]
+    assert (
+        said[0].startswith("**Roll out b**: spend / visit is higher")
+        and "is a ratio of what different units did" in said[2]
+    )
+
+
+def test_where_less_is_better_the_lower_arm_is_rolled_out():
+    frame = visited_more(simulated(), "a").rename(columns={"outcome_visit": "outcome_complaint"})
+    frame.loc[(frame["variant"] == "b") & (frame.index % 2 == 0), "outcome_complaint"] = 0.0
+    options = {"primary": "complaint", "less_is_better": ["complaint"]}
+    judged, table, said, _ = decided(frame, **options)
+    assert said[0].startswith("**Roll out b**: complaint is lower by -") and "higher: worse." in said[-1]
+    rows = table[table["metric"] == "complaint"].set_index("variant")
+    assert rows["sign"].to_dict() == {"a": -1, "b": 1} and rows.loc["b", "verdict"] == "lower: better"
+    guards = decided(frame, {"complaint": 0.1}, **options)[1]
+    guards = guards[guards["guardrail"]].set_index("variant")
+    assert (
+        guards["sign"].to_dict() == {"a": 0, "b": 1}
+        and guards.loc["b", "verdict"] == "holds: a rise by 10% of its mean is excluded"
+    )
+    assert (
+        np.isinf(guards["relative_low"]).all()
+        and guards.loc["b", "relative_high"] < 0.1 < guards.loc["a", "relative_high"]
+    )
+    metrics = experiment.metrics_of(ibis.memtable(frame), (), ["complaint"])
+    others = experiment.other_effects(judged, metrics, "spend", confidence=0.95)
+    assert others[0].startswith(("a: complaint is worse by +", "b: complaint is better by -")) and len(others) == 2
+    assert experiment.other_effects(judged, metrics, "spend", confidence=0.95, most=1)[1].startswith("1 more effects")
 
 
 def test_an_arm_whose_guardrail_is_open_is_not_rolled_out():
@@ -218,10 +285,70 @@ def test_an_arm_whose_guardrail_is_open_is_not_rolled_out():
     frame.loc[harmed, "outcome_visit"] = 0.0
     frame["outcome_visit"] = frame["outcome_visit"].where(frame["variant"] != "a", (frame.index // 3 % 4 == 0) * 1.0)
     _, table, said, read = decided(frame, {"visit": 0.05})
-    guards = table[table["metric"] == "visit (guardrail)"].set_index("variant")
-    assert guards["sign"].to_dict() == {"a": 1, "b": 0} and "5 % of its mean is excluded" in guards.loc["a", "verdict"]
-    assert said[0].startswith("**Roll out a**") and "the visit (guardrail) is not shown to hold" in said[1]
-    assert read.iloc[-1]["interval"].endswith("to no limit")
+    guards = table[table["guardrail"]].set_index("variant")
+    assert guards["sign"].to_dict() == {"a": 1, "b": 0} and "5% of its mean is excluded" in guards.loc["a", "verdict"]
+    assert said[0].startswith("**Roll out a**") and "the guardrail on visit is not shown to hold" in said[-1]
+    assert read.iloc[-1]["metric"] == "visit (guardrail)" and read.iloc[-1]["interval"].endswith("to no limit")
+    assert f"(at least {guards.loc['b', 'relative_low']:+.1%})" in read.iloc[-1]["relative"]
+    below = decided(frame.assign(outcome_spend=frame["outcome_spend"] - 20), {"spend": 0.02})[1]
+    assert (below.loc[below["guardrail"], "verdict"] == "cannot be judged: the control's mean is not above zero").all()
+
+
+def test_intervals_of_the_verdicts_leave_out_zero_where_holm_says_so():
+    frame = simulated(lifts=(0.1, 0.13), n=1500)
+    for seed in range(6):
+        frame["outcome_visit"] = (
+            np.random.default_rng(seed).random(len(frame)) < 0.2 + 0.06 * (frame["variant"] == "a")
+        ) * 1.0
+        units = ibis.memtable(frame)
+        metrics = experiment.metrics_of(units, ["spend / visit"])
+        for confidence in (0.8, 0.95, 0.99):
+            effects = experiment.compare_arms(units, metrics, "control", confidence=confidence)
+            judged = experiment.at_holm_levels(units, effects, metrics, confidence=confidence)
+            outside = (judged["effect_low"] > 0) | (judged["effect_high"] < 0)
+            assert (outside == (effects["pvalue_holm"] < 1 - confidence)).all()
+            first = judged.loc[judged["pvalue"].idxmin()]
+            alone = experiment.compare_arms(units, metrics, "control", confidence=1 - (1 - confidence) / len(judged))
+            same = alone[(alone["metric"] == first["metric"]) & (alone["variant"] == first["variant"])].iloc[0]
+            assert first["effect_low"] == pytest.approx(same["effect_low"]), (
+                "the surest holds for all at once (Bonferroni)"
+            )
+
+
+def test_the_arm_that_looks_best_is_covered_by_the_interval_of_its_verdict():
+    rng, plain, adjusted = np.random.default_rng(11), [], []
+    names = ["control", *"abcdefghijklmnopqrstuvwxyz"]
+    for _ in range(120):
+        frame = pd.DataFrame({"variant": np.resize(names, 540), "outcome_spend": rng.normal(0, 1, 540)})
+        units = ibis.memtable(frame)
+        effects = experiment.compare_arms(units, [SPEND], "control")
+        best = effects["effect"].idxmax()
+        judged = experiment.at_holm_levels(units, effects, [SPEND]).loc[best]
+        plain.append(effects.loc[best, "effect_low"] <= 0 <= effects.loc[best, "effect_high"])
+        adjusted.append(judged["effect_low"] <= 0 <= judged["effect_high"])
+    assert np.mean(plain) < 0.88 and np.mean(adjusted) >= 0.95
+
+
+def test_ratios_of_what_few_units_have_are_left_out_with_the_reason():
+    frame = simulated(60)
+    frame["outcome_visit"] = (frame.index % 6 == 0).astype(float)
+    units = ibis.memtable(frame)
+    ratios = ["spend / visit", "spend / order", "spend / spend"]
+    assert experiment.ratios_left_out(units, ratios) == {
+        "spend / visit": "0 units of an arm have any visit, expected at least 20",
+        "spend / order": "the test has not both outcomes",
+    }
+    assert [one.name for one in experiment.metrics_of(units, ratios)] == ["visit", "spend", "spend / spend"]
+
+
+def test_of_many_arms_those_with_the_smallest_p_values_are_looked_at():
+    frame = simulated(4000)
+    frame["variant"] = np.resize(["control", *(f"arm {n:02d}" for n in range(9))], len(frame))
+    frame.loc[frame["variant"] == "arm 07", "outcome_spend"] += 1
+    effects = experiment.compare_arms(ibis.memtable(frame), [SPEND], "control")
+    found = experiment.leading(effects, "spend", 3)
+    assert "arm 07" in found and found == sorted(effects.nsmallest(3, "pvalue")["variant"])
+    assert len(experiment.leading(effects, "spend")) == 6 and experiment.leading(effects, "visit") == []
 
 
 def test_outcomes_that_nobody_or_everybody_has_are_named_and_leave_the_others_alone():
@@ -229,8 +356,9 @@ def test_outcomes_that_nobody_or_everybody_has_are_named_and_leave_the_others_al
     frame["outcome_rare"] = (frame.index == 4) * 1.0  # one unit of arm a
     units = ibis.memtable(frame)
     effects = experiment.compare_arms(units, experiment.metrics_of(units), "control", confidence=0.9)
-    table = experiment.decision(effects, experiment.no_effects(), confidence=0.9).set_index("metric")
-    assert (table.loc["three", "verdict"] == "does not vary: cannot be judged").all()
+    money = experiment.Money()
+    table = experiment.decision(effects, experiment.no_effects(), confidence=0.9, money=money).set_index("metric")
+    assert (table.loc["three", "verdict"] == "cannot be judged: it does not vary").all()
     apart = table.loc[["none", "every"]]
     assert (apart["verdict"] == "not to be told from no effect").all() and (apart["effect"] == 0).all()
     row = effects[(effects["metric"] == "visit") & (effects["variant"] == "a")].iloc[0]

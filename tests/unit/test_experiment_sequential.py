@@ -128,7 +128,7 @@ def test_the_picture_over_time_is_of_all_units_so_far():
     bound = experiment.bounds((table["units"] / planned).to_numpy()[:12])["bound"].to_numpy()
     reach = (table["group_high"] - table["effect"]).to_numpy()[:12]
     assert reach == pytest.approx(bound * table["error"].to_numpy()[:12])
-    with pytest.raises(ValueError, match="no day has two units of 'old'"):
+    with pytest.raises(ValueError, match="there is no arm 'old'; expected some of control"):
         experiment.over_time(found, metric, "old", "control", planned_units=planned)
 
 

@@ -35,7 +35,7 @@ def failed(frame, **options):
     return table.loc[~table["sound"], "check"].tolist()
 
 
-CHECKS = ["sizes of the arms", "sizes of the arms by day", "sizes of the arms by browser", "units in one arm",
+CHECKS = ["sizes of the arms", "sizes of the arms by day", "sizes of the arms by browser", "enough units", "units in one arm",
           "exposure after assignment", "balance of covariates", "outcomes missing", "outcomes infinite"]  # fmt: skip
 
 

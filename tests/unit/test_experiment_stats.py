@@ -1,4 +1,4 @@
-"""Counts, means and covariances from the engine against numpy; what cannot be measured; clusters; cut values."""
+"""Counts, means and covariances from the engine against numpy; what cannot be measured; cut values."""
 
 import ibis
 import numpy as np
@@ -104,18 +104,6 @@ def test_values_that_are_no_numbers_are_refused_by_name(column, value, words):
         experiment.moments(ibis.memtable(frame), COLUMNS)
     with pytest.raises(DataError, match="no units"):
         experiment.moments(ibis.memtable(units(50)).filter(ibis._.variant == "z"), COLUMNS)
-
-
-def test_clusters_are_summed():
-    frame = pd.DataFrame(
-        {"variant": ["a", "a", "a", "b"], "house": ["1", "1", "2", "3"], "outcome_x": [1.0, 2.0, 5.0, 7.0]}
-    )
-    found = experiment.by_cluster(ibis.memtable(frame), "house", ["outcome_x"]).order_by("house").to_pandas()
-    assert found[["house", "size", "outcome_x"]].to_numpy().tolist() == [
-        ["1", 2.0, 3.0],
-        ["2", 1.0, 5.0],
-        ["3", 1.0, 7.0],
-    ]
 
 
 def test_the_largest_values_are_cut_to_the_quantile_of_those_above_zero():

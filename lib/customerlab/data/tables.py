@@ -84,9 +84,12 @@ TABLES: dict[str, Table] = {
         {
             "unit_id": Column("string"),
             "variant": Column("string"),
+            "assigned_at": Column("timestamp(6)", optional=True, nullable=True),
             "exposed_at": Column("timestamp(6)", optional=True, nullable=True),
+            # of what was assigned at random, where units are finer than that
+            "assigned_id": Column("string", optional=True),
         },
-        key=("unit_id",),
+        # no key: a unit in two rows is a fault of the test, which its own checks report
         prefixes={
             OUTCOME: Column("float64", nullable=True),
             # kept as read: a covariate may be a number or a label

@@ -78,12 +78,14 @@ def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, conf
     look = table.columns[0]
     figure, axis = canvas(height=3.6)
     place = np.arange(len(table))
-    kinds = {"always": (SKY, "at all times"), "group": (ORANGE, "at planned looks"), "fixed": (BLUE, "at one look")}
-    for kind, (colour, label) in kinds.items():
-        axis.plot(place, table[f"{kind}_low"], color=colour, linewidth=1.2, label=label)
-        axis.plot(place, table[f"{kind}_high"], color=colour, linewidth=1.2)
+    kinds = {
+        "always": (SKY, ":", "at all times"), "group": (ORANGE, "-.", "at planned looks"), "fixed": (BLUE, "-", "at one look"),
+    }  # fmt: skip
+    for kind, (colour, line, label) in kinds.items():
+        axis.plot(place, table[f"{kind}_low"], color=colour, linestyle=line, linewidth=1.5, label=label)
+        axis.plot(place, table[f"{kind}_high"], color=colour, linestyle=line, linewidth=1.5)
     axis.fill_between(place, table["fixed_low"], table["fixed_high"], color=BLUE, alpha=0.15)
-    axis.plot(place, table["effect"], color=BLUE, marker="o", markersize=3.5, linewidth=1.4)
+    axis.plot(place, table["effect"], color="black", marker="o", markersize=3.5, linewidth=1.4, label="the effect")
     axis.axhline(0, color=GREY, linestyle="--", linewidth=1)
     # the first intervals are many times wider than what is to be seen
     reach = 1.3 * np.nanmax(np.abs(table[["fixed_low", "fixed_high"]].iloc[len(table) // 4 :]))
@@ -92,12 +94,16 @@ def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, conf
     axis.set_xticks(place[::step], [str(one)[:10] for one in table[look]][::step])
     axis.set_xlabel(look)
     axis.set_ylabel(f"effect on {metric}")
-    figure.legend(loc="outside upper center", ncols=3, fontsize=8.5, title=f"{100 * confidence:g}% interval that holds")
+    figure.legend(loc="outside upper center", ncols=4, fontsize=8.5, title=f"{100 * confidence:g}% interval that holds")
     last, said = table.iloc[-1], []
-    for kind, (_, label) in kinds.items():
+    for kind, (_, _, label) in kinds.items():
+        if table[f"{kind}_low"].isna().all():
+            continue
         outside = (table[f"{kind}_low"] > 0) | (table[f"{kind}_high"] < 0)
         first = str(table.loc[outside, look].iloc[0])[:10] if outside.any() else "never"
-        said.append(f"{label} {last[f'{kind}_low']:.4g} to {last[f'{kind}_high']:.4g}, first clear of zero: {first}")
+        ends = f"{last[f'{kind}_low']:.4g} to {last[f'{kind}_high']:.4g}"
+        ends = "past the planned end" if np.isnan(last[f"{kind}_low"]) else ends
+        said.append(f"{label} {ends}, first clear of zero: {first}")
     return Picture(
         figure,
         f"Line chart of the effect of {variant} on {metric} against {control} over {len(table)} looks, at the end "
@@ -106,7 +112,7 @@ def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, conf
 
 
 @styled
-def gains(found: Curves, curve: str, variant: str, outcome: str) -> Picture:
+def gains(found: Curves, curve: str, variant: str, outcome: str, confidence: float) -> Picture:
     """What treating the first share of the customers adds, by predicted effect; one panel a learner.
 
     Parameters
@@ -115,6 +121,8 @@ def gains(found: Curves, curve: str, variant: str, outcome: str) -> Picture:
     curve : {"qini", "uplift"}
     variant, outcome : str
         Their names.
+    confidence : float
+        Of the intervals.
     """
     learners = list(found.areas["learner"])
     figure, axes = canvas(height=2.8, width=8.6, columns=len(learners), sharey=True, squeeze=False)
@@ -132,7 +140,7 @@ def gains(found: Curves, curve: str, variant: str, outcome: str) -> Picture:
     axes[0, 0].set_ylabel(f"{outcome} added\n({curve} curve)")
     return Picture(
         figure,
-        f"{curve.capitalize()} curves with 95 % intervals of {len(learners)} learners for {variant}, a dashed line for "
+        f"{curve.capitalize()} curves with {100 * confidence:g}% intervals of {len(learners)} learners for {variant}, a dashed line for "
         f"customers chosen at random. Area above it: {', '.join(said)}. Treating all adds {rows['gain'].iloc[-1]:.4g}.",
     )
 

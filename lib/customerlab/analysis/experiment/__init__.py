@@ -1,34 +1,48 @@
 """A randomised test, from the check of its split to what each arm did.
 
-`soundness` asks whether anything may be concluded, `stats` computes what all estimates come from in the engine,
-`contrasts` compares two arms by one rule, `proportions` and `quantiles` where means are not enough, `compare` all arms
-and metrics. `questions` reads what is asked from a test's own columns, `decision` says what to do. Before a test,
-`design` and `planning` plan it, `assignment` divides the units and `rehearsal` tries it where nothing happens; while
-it runs, `sequential` has intervals that may be looked at. `bayes` reads the same numbers as beliefs, `segments` asks
-for whom, `uplift` and `targeting` whether choosing pays.
+`units` are who took part, `customers` what the shop knew of them; `soundness` asks whether anything may be concluded.
+`stats` computes what all estimates come from in the engine, `contrasts` compares two arms by one rule, `proportions`
+and `quantiles` where means are not enough, `compare` all arms and metrics, `sensitivity` one metric in every way.
+`questions` reads what is asked from a test's own columns, `decision` says what to do. Before a test, `design` and
+`planning` plan it, `assignment` divides the units and `rehearsal` tries it where nothing happens; while it runs,
+`sequential` has intervals that may be looked at. `bayes` reads the same numbers as beliefs, `segments` asks for whom,
+`uplift` and `targeting` whether choosing pays.
 """
 
 from customerlab.analysis.experiment.assignment import Layer, assign
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA, balance, covariates_of
 from customerlab.analysis.experiment.bayes import beliefs, choices, choices_of
-from customerlab.analysis.experiment.compare import Metric, adjusted, benjamini_hochberg, compare_arms
+from customerlab.analysis.experiment.compare import Metric, at_holm_levels, benjamini_hochberg, compare_arms
 from customerlab.analysis.experiment.contrasts import Contrast, contrast
-from customerlab.analysis.experiment.decision import decision, for_managers, no_effects, recommendation, saved
+from customerlab.analysis.experiment.customers import with_customer_groups
+from customerlab.analysis.experiment.decision import (
+    Money,
+    decision,
+    for_managers,
+    no_effects,
+    other_effects,
+    recommendation,
+    saved,
+    spelled,
+)
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, power_of, run_length, sample_size
 from customerlab.analysis.experiment.planning import arrivals, reach, rehearsals
 from customerlab.analysis.experiment.proportions import proportions
-from customerlab.analysis.experiment.quantiles import quantiles
+from customerlab.analysis.experiment.quantiles import quantile_effects, quantiles
 from customerlab.analysis.experiment.questions import (
     chosen,
     guarded,
+    leading,
     metrics_of,
     named_numbers,
     numeric_covariates,
+    ratios_left_out,
     segments_of,
 )
 from customerlab.analysis.experiment.rehearsal import Rehearsal, rehearse
-from customerlab.analysis.experiment.segments import BySegment, by_segment, differences
-from customerlab.analysis.experiment.sequential import bounds, confidence_sequence, over_time
+from customerlab.analysis.experiment.segments import BySegment, by_segment, differences, differing
+from customerlab.analysis.experiment.sensitivity import adjusted, fragile, sensitivity, stratified
+from customerlab.analysis.experiment.sequential import bounds, by_day, confidence_sequence, interim, over_time
 from customerlab.analysis.experiment.soundness import (
     SampleRatio,
     Soundness,
@@ -40,11 +54,13 @@ from customerlab.analysis.experiment.soundness import (
     sample_ratio_by,
     soundness,
 )
-from customerlab.analysis.experiment.stats import Moments, by_cluster, moments, winsorised
-from customerlab.analysis.experiment.targeting import Curves, curves, profits
+from customerlab.analysis.experiment.stats import Moments, moments, winsorised
+from customerlab.analysis.experiment.targeting import CHOSEN, Curves, advice, curves, profits
+from customerlab.analysis.experiment.units import by_assigned, first_day, joined_at
 from customerlab.analysis.experiment.uplift import LEARNERS, Predicted, predict_effects
 
 __all__ = [
+    "CHOSEN",
     "LEARNERS",
     "SAMPLE_RATIO_ALPHA",
     "Baseline",
@@ -54,19 +70,23 @@ __all__ = [
     "Layer",
     "Metric",
     "Moments",
+    "Money",
     "Predicted",
     "Rehearsal",
     "SampleRatio",
     "Soundness",
     "adjusted",
+    "advice",
     "arrivals",
     "assign",
+    "at_holm_levels",
     "balance",
     "baseline",
     "beliefs",
     "benjamini_hochberg",
     "bounds",
-    "by_cluster",
+    "by_assigned",
+    "by_day",
     "by_segment",
     "choices",
     "choices_of",
@@ -79,22 +99,31 @@ __all__ = [
     "decision",
     "detectable",
     "differences",
+    "differing",
     "exposed_early",
+    "first_day",
     "for_managers",
+    "fragile",
     "guarded",
+    "interim",
+    "joined_at",
+    "leading",
     "metrics_of",
     "missing_by_arm",
     "moments",
     "named_numbers",
     "no_effects",
     "numeric_covariates",
+    "other_effects",
     "outcomes_of",
     "over_time",
     "power_of",
     "predict_effects",
     "profits",
     "proportions",
+    "quantile_effects",
     "quantiles",
+    "ratios_left_out",
     "reach",
     "recommendation",
     "rehearsals",
@@ -106,6 +135,10 @@ __all__ = [
     "sample_size",
     "saved",
     "segments_of",
+    "sensitivity",
     "soundness",
+    "spelled",
+    "stratified",
     "winsorised",
+    "with_customer_groups",
 ]  # fmt: skip

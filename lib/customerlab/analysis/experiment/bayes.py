@@ -67,7 +67,9 @@ def beliefs(
     return believed
 
 
-def choices(believed: Mapping[str, stats.distributions.rv_frozen], *, confidence: float = 0.95) -> pd.DataFrame:
+def choices(
+    believed: Mapping[str, stats.distributions.rv_frozen], *, confidence: float = 0.95, less_is_better: bool = False
+) -> pd.DataFrame:
     """What each choice of an arm is worth.
 
     Parameters
@@ -76,13 +78,15 @@ def choices(believed: Mapping[str, stats.distributions.rv_frozen], *, confidence
         As `beliefs` gives them, independent of each other; the first is the control.
     confidence : float
         Of the credible interval.
+    less_is_better : bool
+        Whether the lowest value is the best.
 
     Returns
     -------
     DataFrame
-        `variant`, `mean`, `low`, `high` (equal tails), `best` (the probability that the arm has the highest value),
-        `loss` (by how much the best arm is expected to be above this one: what a wrong choice costs a unit), `better`
-        (the probability to be above the control; NaN for itself).
+        `variant`, `mean`, `low`, `high` (equal tails), `best` (the probability that the arm has the best value),
+        `loss` (by how much the best arm is expected to be better than this one: what a wrong choice costs a unit),
+        `better` (the probability to be better than the control; NaN for itself).
 
     Examples
     --------
@@ -91,8 +95,10 @@ def choices(believed: Mapping[str, stats.distributions.rv_frozen], *, confidence
     [[0.24, 1.2, nan], [0.76, 0.2, 0.76]]
     """
     names = list(believed)
-    grid = _grid([believed[name] for name in names])
+    grid, towards = _grid([believed[name] for name in names]), -1 if less_is_better else 1
     below = np.array([believed[name].cdf(grid) for name in names])
+    if less_is_better:  # the highest of what is mirrored
+        grid, below = -grid[::-1], np.array([believed[name].sf(grid[::-1]) for name in names])
     all_below = below.prod(axis=0)
     highest = grid[-1] - np.trapezoid(all_below, grid)
     tail = (1 - confidence) / 2
@@ -103,7 +109,7 @@ def choices(believed: Mapping[str, stats.distributions.rv_frozen], *, confidence
             {
                 "variant": name, "mean": own.mean(), "low": own.ppf(tail), "high": own.ppf(1 - tail),
                 "best": _above(below[place], np.delete(below, place, axis=0).prod(axis=0)),
-                "loss": max(float(highest - own.mean()), 0.0),
+                "loss": max(float(highest - towards * own.mean()), 0.0),
                 "better": np.nan if place == 0 else _above(below[place], below[0]),
             }
         )  # fmt: skip
@@ -129,14 +135,21 @@ def choices_of(found: Moments, metrics: Sequence[Metric], control: str, *, confi
     """
     parts = []
     for metric in metrics:
-        columns = [found.names.index(name) for name in (metric.above, metric.below) if name]
-        fixed = (found.covariance[:, columns, columns] <= 0).any() or (found.mean[:, columns[1:]] == 0).any()
-        if metric.proportion or not fixed:
-            table = choices(beliefs(found, metric, control), confidence=confidence)
+        if metric.proportion or min(_errors(found, metric, control)) > 0:
+            table = choices(
+                beliefs(found, metric, control), confidence=confidence, less_is_better=metric.less_is_better
+            )
             table.insert(0, "metric", metric.name)
             parts.append(table)
     names = ["metric", "variant", "mean", "low", "high", "best", "loss", "better"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+
+
+def _errors(found: Moments, metric: Metric, control: str) -> list[float]:
+    """The variance of each arm's error; below zero where a ratio has nothing below the line."""
+    value, _ = values_of(found, metric)
+    slopes = [(arm, value.of(arm)[1]) for arm in arms_of(found, control).values()]
+    return [float(np.nan_to_num(slope @ arm.error @ slope, nan=-1.0)) for arm, slope in slopes]
 
 
 def _above(own: np.ndarray, others: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """All arms, all metrics: one table of effects, from one query."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -11,7 +11,8 @@ import pandas as pd
 
 from customerlab.analysis.experiment.contrasts import Alternative, Arm, Contrast, Value, contrast
 from customerlab.analysis.experiment.proportions import proportions
-from customerlab.analysis.experiment.stats import Moments, by_cluster, moments, spoken
+from customerlab.analysis.experiment.stats import Moments, labelled, moments
+from customerlab.analysis.experiment.units import SIZE
 from customerlab.analysis.inference import holm
 from customerlab.errors import DataError
 
@@ -31,8 +32,10 @@ class Metric:
         Known before the assignment: the effect is adjusted for it (CUPED), by a mean or by a ratio of means.
     proportion : bool
         Whether `above` is one or zero for every unit: compared by score tests, and not adjusted.
-    allowed_fall : float
-        For a guardrail: the share by which the metric may fall. The test is one-sided, of an effect below that.
+    allowed_loss : float
+        For a guardrail: the share by which the metric may get worse. The test is one-sided, of a loss beyond that.
+    less_is_better : bool
+        As of complaints: the metric gets worse where it rises.
     """
 
     name: str
@@ -41,7 +44,8 @@ class Metric:
     covariate: str | None = None
     covariate_below: str | None = None
     proportion: bool = False
-    allowed_fall: float = 0.0
+    allowed_loss: float = 0.0
+    less_is_better: bool = False
 
     def __post_init__(self) -> None:
         if self.proportion and (self.below or self.covariate):
@@ -50,8 +54,13 @@ class Metric:
             )
         if self.covariate_below and not self.covariate:
             raise ValueError(f"{self.name} has a covariate_below without a covariate")
-        if not 0 <= self.allowed_fall < 1:
-            raise ValueError(f"{self.name} may fall by {self.allowed_fall}; expected a share between 0 and 1")
+        if not 0 <= self.allowed_loss < 1:
+            raise ValueError(f"{self.name} may lose {self.allowed_loss}; expected a share between 0 and 1")
+
+    @property
+    def ratio(self) -> bool:
+        """Whether it is a ratio of two outcomes, not a mean over units."""
+        return self.below not in (None, SIZE)
 
     @property
     def columns(self) -> list[str]:
@@ -68,7 +77,6 @@ def compare_arms(
     alternative: Alternative = "two-sided",
     each_other: bool = False,
     strata: Sequence[str] = (),
-    cluster: str | None = None,
 ) -> pd.DataFrame:
     """The effects of all arms on all metrics.
 
@@ -88,17 +96,15 @@ def compare_arms(
     strata : sequence of str
         Columns known before the assignment by which the arms are made alike (post-stratification; Miratrix, Sekhon and
         Yu 2013): strata get the shares that they have over all arms, taken as fixed. Proportions are then means.
-    cluster : str, optional
-        What was assigned, where units are finer: errors count clusters. Means become ratios of sums by cluster.
 
     Returns
     -------
     DataFrame
         One row a metric and pair of arms: `metric`, `variant`, `against`, `against_mean`, `variant_mean`, `effect`
         with `error` (its standard error), `effect_low` and `effect_high`, `relative` with `relative_low` and
-        `relative_high`, `pvalue`, `kept` (the share of variance that a covariate leaves), `allowed_fall`, and, adjusted
-        over all rows, `pvalue_holm` (the chance of any false finding; Holm 1979) and `pvalue_bh` (the share of false
-        findings; Benjamini and Hochberg 1995).
+        `relative_high`, `pvalue`, `kept` (the share of variance that a covariate leaves), `allowed_loss` and
+        `less_is_better` of the metric, and, adjusted over all rows, `pvalue_holm` (the chance of any false finding;
+        Holm 1979) and `pvalue_bh` (the share of false findings; Benjamini and Hochberg 1995).
 
     Raises
     ------
@@ -107,81 +113,103 @@ def compare_arms(
     DataError
         If a value is missing or infinite.
     """
-    every = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
-    if cluster is not None:
-        if any(metric.proportion for metric in metrics) or strata:
-            raise ValueError("with clusters, proportions are means and strata are not known; leave both out")
-        experiment, every = by_cluster(experiment, cluster, every), [*every, "size"]
-    together = [[*metric.columns, *(["size"] if cluster else [])] for metric in metrics]
-    found = moments(experiment, every, ["variant", *strata], together=together)
+    found = _measured(experiment, metrics, strata)
     arms = arms_of(found, control)
     order = [control, *sorted(set(arms) - {control})]
     pairs = list(combinations(order, 2)) if each_other else [(control, other) for other in order[1:]]
     rows = []
     for metric in metrics:
-        options: dict[str, Any] = {
-            "confidence": confidence,
-            "alternative": "greater" if metric.allowed_fall else alternative,
-            "relative_margin": -metric.allowed_fall,
-        }
-        values = values_of(found, metric, cluster is not None)
+        options: dict[str, Any] = {"confidence": confidence, "alternative": alternative}
+        if metric.allowed_loss:
+            options["alternative"] = "less" if metric.less_is_better else "greater"
+            options["relative_margin"] = metric.allowed_loss if metric.less_is_better else -metric.allowed_loss
         for against, variant in pairs:
-            if metric.proportion and not strata:
-                one = _proportions(found, metric, variant, against, options)
-            else:
-                one = contrast(arms[variant], arms[against], *values, **options)
-            rows.append({"metric": metric.name, "variant": variant, "against": against, **_row(one)})
-            rows[-1]["allowed_fall"] = metric.allowed_fall
-    table = pd.DataFrame(rows)
-    known = table["pvalue"].dropna()
-    table["pvalue_holm"] = holm(known).reindex(table.index)
-    table["pvalue_bh"] = benjamini_hochberg(known).reindex(table.index)
-    return table
+            row = _compared(found, arms, metric, variant, against, options, plain=not strata)
+            row |= {"allowed_loss": metric.allowed_loss, "less_is_better": metric.less_is_better}
+            rows.append({"metric": metric.name, "variant": variant, "against": against} | row)
+    return with_adjusted(pd.DataFrame(rows))
 
 
-def adjusted(
-    experiment: ir.Table,
-    metrics: Sequence[Metric],
-    control: str,
-    covariates: Sequence[str],
-    *,
-    confidence: float = 0.95,
+def at_holm_levels(
+    experiment: ir.Table, effects: pd.DataFrame, metrics: Sequence[Metric], *, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """The effects adjusted for what was known before (CUPED), by the covariate that narrows a metric's intervals most.
+    """The same effects with the intervals of Holm's verdicts: they leave out zero exactly where `pvalue_holm` < alpha.
 
-    Proportions are compared by their means. The covariate is chosen on the same units, which among a few covariates and
-    many units makes the intervals hardly narrower than they should be.
+    Holm's procedure tests the smallest of m p-values at alpha / m, the next at alpha / (m - 1), and so on until one is
+    not below its level. Each interval here is the one at the level of its own test, or of the test that ended the
+    procedure. That of the smallest p-value, so of the arm that looks best, holds for all m comparisons at once.
 
     Parameters
     ----------
-    experiment : ibis Table
-    metrics : sequence of Metric
-    control : str
-    covariates : sequence of str
-        Columns, one at least, that are a number for every unit.
-    confidence : float
+    experiment, metrics, confidence
+        As they were given to `compare_arms`, without strata.
+    effects : DataFrame
+        What it returned, two-sided.
 
     Returns
     -------
     DataFrame
-        As `compare_arms` returns it, with `covariate`, and `narrower`: by what share the interval is, 1 - √kept.
+        `effects` with other `effect_low`, `effect_high`, `relative_low`, `relative_high`, and `level`.
     """
-    tried = [
-        replace(metric, name=f"{place} {number}", covariate=column, proportion=False, allowed_fall=0.0)
-        for place, metric in enumerate(metrics)
-        for number, column in enumerate(covariates)
-    ]
-    every = compare_arms(experiment, tried, control, confidence=confidence)
-    every[["place", "number"]] = every["metric"].str.split(" ", expand=True).astype(int)
-    left = every.groupby(["place", "number"])["kept"].mean().fillna(1.0)
-    best = set(left.groupby("place").idxmin())
-    table = every[[pair in best for pair in zip(every["place"], every["number"], strict=True)]].reset_index(drop=True)
-    table["metric"] = [metrics[place].name for place in table["place"]]
-    table["covariate"] = [spoken(covariates[number]) for number in table["number"]]
+    found = _measured(experiment, metrics, ())
+    by_name = {metric.name: metric for metric in metrics}
+    arms = arms_of(found, effects["against"].iloc[0])
+    table = effects.assign(level=holm_levels(effects["pvalue"], 1 - confidence))
+    ends = ["effect_low", "effect_high", "relative_low", "relative_high"]
+    rows = []
+    for row in table.to_dict("records"):
+        options = {"confidence": 1 - row["level"]}
+        one = _compared(found, arms, by_name[row["metric"]], row["variant"], row["against"], options, plain=True)
+        rows.append([one[name] for name in ends])
+    table[ends] = np.array(rows, dtype=float).reshape(len(table), len(ends))
+    return table
+
+
+def holm_levels(pvalues: pd.Series, alpha: float) -> pd.Series:
+    """The level at which Holm's procedure (1979) tests each p-value; that at which it ended for the rest.
+
+    Examples
+    --------
+    >>> holm_levels(pd.Series([0.04, 0.001, float("nan"), 0.03]), 0.05).round(4).tolist()
+    [0.025, 0.0167, 0.05, 0.025]
+    """
+    known = pvalues.dropna().sort_values(kind="stable")
+    levels = alpha / np.arange(len(known), 0, -1)
+    kept = np.flatnonzero(known.to_numpy() >= levels)
+    if len(kept):
+        levels[kept[0] :] = levels[kept[0]]
+    return pd.Series(levels, index=known.index).reindex(pvalues.index).fillna(alpha)
+
+
+def _measured(experiment: ir.Table, metrics: Sequence[Metric], strata: Sequence[str]) -> Moments:
+    if strata:
+        experiment = experiment.mutate(**{name: labelled(experiment[name]) for name in strata})
+    every = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
+    return moments(experiment, every, ["variant", *strata], together=[metric.columns for metric in metrics])
+
+
+def _compared(
+    found: Moments,
+    arms: Mapping[str, Arm],
+    metric: Metric,
+    variant: str,
+    against: str,
+    options: dict[str, Any],
+    *,
+    plain: bool,
+) -> dict[str, Any]:
+    """One metric of two arms; without strata a proportion by its score test."""
+    if metric.proportion and plain:
+        return _row(_proportions(found, metric, variant, against, options))
+    return _row(contrast(arms[variant], arms[against], *values_of(found, metric), **options))
+
+
+def with_adjusted(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with `pvalue_holm` and `pvalue_bh`, adjusted over its rows that have a `pvalue`."""
     known = table["pvalue"].dropna()
-    table["pvalue_holm"] = holm(known).reindex(table.index)
-    table["pvalue_bh"] = benjamini_hochberg(known).reindex(table.index)
-    return table.drop(columns=["place", "number"]).assign(narrower=1 - np.sqrt(table["kept"]))
+    return table.assign(
+        pvalue_holm=holm(known).reindex(table.index), pvalue_bh=benjamini_hochberg(known).reindex(table.index)
+    )
 
 
 def arms_of(found: Moments, control: str) -> dict[str, Arm]:
@@ -233,14 +261,13 @@ def benjamini_hochberg(p: pd.Series) -> pd.Series:
     return adjusted.reindex(p.index)
 
 
-def values_of(found: Moments, metric: Metric, clustered: bool = False) -> tuple[Value, Value | None]:
+def values_of(found: Moments, metric: Metric) -> tuple[Value, Value | None]:
     """The metric and its covariate, by the places of their columns."""
     place = {name: number for number, name in enumerate(found.names)}
-    size = place["size"] if clustered else None
-    value = Value(place[metric.above], place[metric.below] if metric.below else size)
+    value = Value(place[metric.above], place[metric.below] if metric.below else None)
     if metric.covariate is None:
         return value, None
-    return value, Value(place[metric.covariate], place[metric.covariate_below] if metric.covariate_below else size)
+    return value, Value(place[metric.covariate], place[metric.covariate_below] if metric.covariate_below else None)
 
 
 def _proportions(found: Moments, metric: Metric, variant: str, against: str, options: Mapping[str, Any]) -> Contrast:

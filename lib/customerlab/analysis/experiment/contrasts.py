@@ -48,9 +48,11 @@ class Contrast:
         leaves open.
     relative, relative_low, relative_high : array
         The same as a share of the control's value; NaN where the control's value is not above zero, or not surely so at
-        this confidence, for a share of what may be nothing can be anything.
+        this confidence, for a share of what may be nothing can be anything. The interval is NaN, too, where an arm does
+        not vary: an arm in which nobody spent anything would have a share of exactly -1.
     pvalue : array
-        Of no effect, or of an effect at the margin. NaN, like the interval, where nothing varies.
+        Of no effect, or of an effect at the margin. NaN, like the interval, where nothing varies, and where a share of
+        the control's value is the margin and that is not above zero.
     kept : array
         The share of the effect's variance that a covariate leaves; 1 without one.
     """
@@ -178,6 +180,7 @@ def from_values(
         share = 1 + relative_margin
         spread = np.sqrt(np.where(np.isnan(error), np.nan, var_t + share**2 * var_c + relative_margin**2 * common))
         pvalue = _pvalue((t - share * c - margin) / spread, df, alternative)
+        pvalue = np.where((relative_margin != 0) & ~(c > 0), np.nan, pvalue)
         relative = np.where(c > 0, effect / c, np.nan)
     ends = _fieller(t, var_t, c, var_c, common, critical, alternative)
     return Contrast(c, t, effect, error, low, high, relative, *ends, pvalue, np.broadcast_to(kept, np.shape(effect)))
@@ -228,7 +231,7 @@ def _fieller(
         a = c**2 - k * (var_c + common)
         b = (t - c) * c + k * var_c
         inner = b**2 - a * ((t - c) ** 2 - k * (var_t + var_c))
-        sure = (a > 0) & (c > 0) & (inner >= 0) & (var_t + var_c > 0)
+        sure = (a > 0) & (c > 0) & (inner >= 0) & (var_t > 0) & (var_c > 0)
         root = np.sqrt(np.where(sure, inner, np.nan))
         low, high = (b - root) / a, (b + root) / a
     if alternative == "greater":

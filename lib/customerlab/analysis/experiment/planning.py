@@ -11,13 +11,14 @@ from customerlab.analysis.experiment.compare import Metric
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, run_length, sample_size
 from customerlab.analysis.experiment.rehearsal import rehearse
 from customerlab.analysis.experiment.stats import moments
+from customerlab.analysis.experiment.units import joined_at
 
 MOST_UNITS = 20_000  # of the control that are rehearsed with
 FEWEST = 20  # in the smaller arm of a rehearsal
 
 
 def arrivals(experiment: ir.Table) -> pd.Series:
-    """New units a day, from the first day to the last, by `exposed_at`.
+    """New units a day, from the first day to the last, by when they joined (`units.joined_at`).
 
     Returns
     -------
@@ -25,14 +26,12 @@ def arrivals(experiment: ir.Table) -> pd.Series:
         Whole numbers by day, zero where nobody came. Empty where the table has no times, or an arm has none: mails that
         the control did not get have no time there.
     """
-    if "exposed_at" not in experiment.columns:
+    joined = joined_at(experiment)
+    if joined is None:
         return pd.Series(dtype="int64")
-    day = experiment.exposed_at.date().name("day")
-    counted = experiment.group_by("variant", day).aggregate(units=experiment.count()).to_pandas()
-    timed = counted.dropna(subset="day")
-    if timed.empty or set(timed["variant"]) != set(counted["variant"]):
-        return pd.Series(dtype="int64")
-    days = timed.groupby(pd.to_datetime(timed["day"]).astype("datetime64[us]"))["units"].sum()
+    timed = experiment.filter(~joined.isnull()).select(day=joined.date())
+    counted = timed.group_by("day").aggregate(units=timed.count()).to_pandas()
+    days = counted.set_index(pd.to_datetime(counted["day"]).astype("datetime64[us]"))["units"].sort_index()
     return days.reindex(pd.date_range(days.index.min(), days.index.max(), unit="us"), fill_value=0)
 
 
@@ -59,7 +58,7 @@ def reach(
     per_day : sequence of float
         New units a day, for the run length; none by default.
     alpha : float
-        Of the test, two-sided, divided by the comparisons with the control.
+        Of the test, two-sided, divided by all comparisons of arms and metrics: the level of Holm's first step.
     power : float
 
     Returns
@@ -73,7 +72,7 @@ def reach(
     columns = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
     found = moments(experiment.filter(experiment.variant == control), columns)
     options: dict[str, Any] = {
-        "arms": len(sizes), "control_share": sizes[control] / sizes.sum(), "power": power, "alpha": alpha,
+        "arms": len(sizes), "control_share": sizes[control] / sizes.sum(), "power": power, "alpha": alpha / len(metrics),
     }  # fmt: skip
     rows = []
     for metric in metrics:
@@ -119,7 +118,7 @@ def rehearsals(
     Returns
     -------
     DataFrame
-        `metric`, `units`, `positives` (the share of runs with p below alpha) with its 95 % interval, `low` and `high`,
+        `metric`, `units`, `positives` (the share of runs with p below alpha) with its 99 % interval, `low` and `high`,
         and `verdict`: "as promised", "too often" or "less often". NaN where a part would have fewer than twenty units.
     """
     sizes = experiment.group_by("variant").aggregate(units=experiment.count()).to_pandas().set_index("variant")["units"]

@@ -1,8 +1,14 @@
 """Quantiles of two arms compared by the bootstrap, without resampling the units."""
 
-import numpy as np
+from collections.abc import Sequence
 
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.experiment.compare import Metric, with_adjusted
 from customerlab.analysis.experiment.contrasts import Alternative, Contrast, check_options
+from customerlab.analysis.experiment.stats import number_of
 
 
 def quantiles(
@@ -70,6 +76,54 @@ def quantiles(
     relative = t / c - 1 if known else np.nan
     numbers = (c, t, t - c, apart.std(), low, high, relative, *ends, pvalue, 1.0)
     return Contrast(*(np.asarray(number, dtype=float) for number in numbers))
+
+
+def quantile_effects(
+    experiment: ir.Table,
+    metric: Metric,
+    control: str,
+    shares: Sequence[float],
+    seed: int,
+    *,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """How all arms move the quantiles of a metric.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+        Its values leave the engine: a quantile needs all of them.
+    metric : Metric
+        A mean: proportions have no quantiles, ratios none of units.
+    control : str
+    shares : sequence of float
+        Which quantiles, between 0 and 1.
+    seed : int
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        One row a quantile and arm: `quantile`, `variant`, `against`, `against_value`, `variant_value`, `effect`,
+        `effect_low`, `effect_high`, `pvalue`, `pvalue_holm` and `pvalue_bh` over all rows.
+
+    Raises
+    ------
+    ValueError
+        If the metric is a proportion or a ratio, or a share is not between 0 and 1.
+    """
+    if metric.proportion or metric.below:
+        raise ValueError(f"{metric.name} is a proportion or a ratio; expected a mean, whose units have quantiles")
+    table = experiment.select("variant", value=number_of(experiment, metric.above)).to_pandas()
+    values = {str(arm): part["value"].to_numpy() for arm, part in table.groupby("variant")}
+    rows = []
+    for share in shares:
+        for arm in [one for one in sorted(values) if one != control]:
+            one = quantiles(values[arm], values[control], share, seed, confidence=confidence)
+            numbers = (one.control, one.treatment, one.effect, one.low, one.high, one.pvalue)
+            rows.append([share, arm, control, *map(float, numbers)])
+    names = ["against_value", "variant_value", "effect", "effect_low", "effect_high", "pvalue"]
+    return with_adjusted(pd.DataFrame(rows, columns=["quantile", "variant", "against", *names]))
 
 
 def _ends(ordered: np.ndarray, tail: float, alternative: Alternative) -> tuple[float, float]:

@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from customerlab.analysis.experiment.balance import covariates_of
 from customerlab.analysis.experiment.compare import Metric
 from customerlab.analysis.experiment.soundness import outcomes_of
 from customerlab.analysis.experiment.stats import number_of, spoken
+from customerlab.analysis.experiment.units import SIZE
 from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.errors import ParameterError
 
+LEAST_BELOW = 20  # units of every arm with something below the line of a ratio
 BANDS = 4  # of about equally many units, for a covariate of many numbers
+MOST_ARMS = 6  # that figures, sequences and models are made of
 MOST_NUMBERS, MOST_LABELS = 6, 12  # different values of a covariate that are segments as they are
 
 
@@ -53,41 +58,88 @@ def named_numbers(texts: Sequence[str], what: str) -> dict[str, float]:
     return found
 
 
-def metrics_of(experiment: ir.Table, ratios: Sequence[str] = ()) -> list[Metric]:
+def metrics_of(experiment: ir.Table, ratios: Sequence[str] = (), less_is_better: Sequence[str] = ()) -> list[Metric]:
     """Every outcome, in the order of the table, then the ratios of two of them.
 
     Parameters
     ----------
     experiment : ibis Table
-        Canonical. An outcome that is zero or one for every unit is a proportion.
+        Canonical. An outcome that is zero or one for every unit is a proportion. In a table by what was assigned
+        (`by_assigned`) each is a ratio, of its sum to the units.
     ratios : sequence of str
-        Such as "spend / conversion", the ratio of the means. One whose outcomes the test does not have is left out.
+        Such as "spend / conversion", the ratio of the means. Those of `ratios_left_out` are left out.
+    less_is_better : sequence of str
+        Names of metrics, such as "complaint".
 
     Raises
     ------
     ParameterError
-        If a ratio has another form.
+        If a ratio has another form, or there is no metric of a name.
 
     Examples
     --------
     >>> units = ibis.memtable({"variant": ["a", "b"], "outcome_visit": [0.0, 1.0], "outcome_spend": [0.0, 9.5]})
     >>> [(metric.name, metric.proportion) for metric in metrics_of(units, ["spend / visit", "spend / order"])]
-    [('visit', True), ('spend', False), ('spend / visit', False)]
+    [('visit', True), ('spend', False)]
     """
     names = outcomes_of(experiment)
+    size = SIZE if SIZE in experiment.columns else None
     columns = [experiment[OUTCOME + name] for name in names]
     others = {f"other{place}": ((one != 0) & (one != 1)).sum() for place, one in enumerate(columns)}
     row = experiment.aggregate(**others).to_pandas().fillna(0).iloc[0] if names else {}
     metrics = [
-        Metric(name, OUTCOME + name, proportion=not row[f"other{place}"] > 0) for place, name in enumerate(names)
+        Metric(name, OUTCOME + name, size, proportion=size is None and not row[f"other{place}"] > 0)
+        for place, name in enumerate(names)
     ]
+    lacking = ratios_left_out(experiment, ratios)
+    for text in [one for one in ratios if one not in lacking]:
+        above, below = _parts(text)
+        metrics.append(Metric(f"{above} / {below}", OUTCOME + above, OUTCOME + below))
+    falling = [chosen(metrics, name, "less_is_better") for name in less_is_better]
+    return [replace(metric, less_is_better=metric in falling) for metric in metrics]
+
+
+def ratios_left_out(experiment: ir.Table, ratios: Sequence[str]) -> dict[str, str]:
+    """Why some ratios of outcomes cannot be looked at.
+
+    The delta method takes what is below the line to be nearly normal. Of few units that have any of it the error is
+    hardly known, and far too small as a rule: with two converters an arm, a third of tests without an effect would have
+    a p-value below .05.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+    ratios : sequence of str
+        Such as "spend / conversion".
+
+    Returns
+    -------
+    dict of str to str
+        The reason, as a clause, by the ratio.
+
+    Raises
+    ------
+    ParameterError
+        If a ratio has another form.
+    """
+    why, names = {}, outcomes_of(experiment)
     for text in ratios:
-        above, line, below = (part.strip() for part in text.partition(" / "))
-        if not (above and line and below):
-            raise ParameterError(f"{text!r} is no ratio", expected="two outcomes, such as 'spend / conversion'")
-        if {above, below} <= set(names):
-            metrics.append(Metric(f"{above} / {below}", OUTCOME + above, OUTCOME + below))
-    return metrics
+        above, below = _parts(text)
+        if not {above, below} <= set(names):
+            why[text] = "the test has not both outcomes"
+            continue
+        some = (experiment[OUTCOME + below] != 0).cast("int64").sum()
+        fewest = experiment.group_by("variant").aggregate(some=some).to_pandas().fillna(0).min()["some"]
+        if fewest < LEAST_BELOW:
+            why[text] = f"{fewest:,.0f} units of an arm have any {below}, expected at least {LEAST_BELOW}"
+    return why
+
+
+def _parts(ratio: str) -> tuple[str, str]:
+    above, _, below = (part.strip() for part in ratio.partition(" / "))
+    if not (above and below):
+        raise ParameterError(f"{ratio!r} is no ratio", expected="two outcomes, such as 'spend / conversion'")
+    return above, below
 
 
 def chosen(metrics: Sequence[Metric], name: str, what: str) -> Metric:
@@ -104,8 +156,23 @@ def chosen(metrics: Sequence[Metric], name: str, what: str) -> Metric:
     raise ParameterError(f"{what}: {name!r}", expected=f"one of {', '.join(metric.name for metric in metrics)}")
 
 
+def leading(effects: pd.DataFrame, metric: str, most: int = MOST_ARMS) -> list[str]:
+    """The arms to look at more closely: all, or of many those with the smallest p-values in a metric, by name.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        As `compare_arms` returns it, all compared with the control. Arms in which the metric does not vary are left
+        out.
+    metric : str
+    most : int
+    """
+    rows = effects[(effects["metric"] == metric) & (effects["error"] > 0)]
+    return sorted(rows.sort_values(["pvalue", "variant"]).head(most)["variant"])
+
+
 def guarded(metrics: Sequence[Metric], allowed: Mapping[str, float]) -> list[Metric]:
-    """The metrics that may fall by a share at most, as guardrails.
+    """The metrics that may get worse by a share at most, as guardrails.
 
     Raises
     ------
@@ -116,7 +183,7 @@ def guarded(metrics: Sequence[Metric], allowed: Mapping[str, float]) -> list[Met
         raise ParameterError(
             f"a guardrail of {max(allowed.values()):g}", expected="a share below 1, such as 'visit: 0.02'"
         )
-    return [replace(chosen(metrics, name, "guardrails"), allowed_fall=share) for name, share in allowed.items()]
+    return [replace(chosen(metrics, name, "guardrails"), allowed_loss=share) for name, share in allowed.items()]
 
 
 def numeric_covariates(experiment: ir.Table) -> list[str]:
@@ -141,7 +208,8 @@ def segments_of(experiment: ir.Table, wanted: Sequence[str] = ()) -> tuple[ir.Ta
     experiment : ibis Table
         Canonical.
     wanted : sequence of str
-        Covariates by their names. By default all but those of more than twelve labels.
+        Covariates by their names. By default all but those of more than twelve labels. One that is the same for every
+        unit divides nothing and is left out.
 
     Returns
     -------
@@ -167,10 +235,13 @@ def segments_of(experiment: ir.Table, wanted: Sequence[str] = ()) -> tuple[ir.Ta
         number = number_of(experiment, column)
         counts = experiment.aggregate(
             values=column.nunique(),
-            words=(column.notnull() & number.isnull()).sum(),
+            missing=column.isnull().any(),
+            words=(~column.isnull() & number.isnull()).sum(),
             broken=(number != number.floor()).sum(),
         )
-        values, words, broken = counts.to_pandas().fillna(0).iloc[0]
+        values, missing, words, broken = counts.to_pandas().fillna(0).iloc[0]
+        if values + missing < 2:
+            continue
         label = name if name not in experiment.columns else f"{name} (covariate)"
         if not words and values > MOST_NUMBERS:
             found[label] = _bands(experiment, number)
@@ -186,8 +257,8 @@ def _bands(experiment: ir.Table, number: ir.NumericValue) -> ir.StringValue:
     quantiles = {f"q{place}": number.quantile(share) for place, share in enumerate(shares)}
     row = experiment.aggregate(**quantiles).to_pandas().iloc[0]
     cuts = sorted({float(f"{value:.4g}") for value in row})
-    labels = [f"1) to {cuts[0]:,g}"]
-    labels += [f"{place}) to {cut:,g}" for place, cut in enumerate(cuts[1:], 2)]
+    labels = [f"1) up to {cuts[0]:,g}"]
+    labels += [f"{place}) above {low:,g}, up to {high:,g}" for place, (low, high) in enumerate(pairwise(cuts), 2)]
     last = f"{len(cuts) + 1}) above {cuts[-1]:,g}"
     steps = [(number <= cut, label) for cut, label in zip(cuts, labels, strict=True)]
     return ibis.cases((number.isnull(), ibis.null("string")), *steps, else_=last)

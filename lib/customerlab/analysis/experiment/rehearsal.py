@@ -21,7 +21,7 @@ class Rehearsal:
     ----------
     pvalues : array of shape (runs,)
     rate, low, high : float
-        The share of them below alpha, and its 95 % interval (Clopper and Pearson 1934).
+        The share of them below alpha, and its 99 % interval (Clopper and Pearson 1934): several metrics are looked at.
     alpha : float
     sound : bool
         Whether alpha is within the interval.
@@ -107,7 +107,7 @@ def rehearse(
         found = contrast(arms[0], arms[1], value, own, alternative=alternative)
     pvalues = np.nan_to_num(found.pvalue, nan=1.0)
     hits = int((pvalues < alpha).sum())
-    interval = stats.binomtest(hits, runs).proportion_ci(0.95)
+    interval = stats.binomtest(hits, runs).proportion_ci(0.99)
     return Rehearsal(pvalues, hits / runs, float(interval.low), float(interval.high), alpha)
 
 

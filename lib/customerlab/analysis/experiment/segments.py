@@ -7,7 +7,6 @@ test of its own, and asked of many segments at once it needs an adjustment.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -15,9 +14,10 @@ from scipy import stats
 
 from customerlab.analysis.experiment.compare import Metric, arms_of, benjamini_hochberg, values_of
 from customerlab.analysis.experiment.contrasts import contrast
-from customerlab.analysis.experiment.stats import Moments, moments, spoken
+from customerlab.analysis.experiment.decision import spelled
+from customerlab.analysis.experiment.stats import Moments, labelled, moments, spoken
 
-NONE = "(none)"
+LEAST = 20  # units of an arm in a segment: an error from fewer is hardly known
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class BySegment:
     table : DataFrame
         `segment` (the column), `value`, `variant`, `units` (of both arms), `control_mean`, `variant_mean`, `effect`
         with `error`, `effect_low` and `effect_high`, `apart` (from the effect in all other values), `pvalue` of that
-        difference, and `pvalue_bh` over all rows. NaN where an arm has fewer than two units or nothing varies.
+        difference, and `pvalue_bh` over all rows. NaN where an arm has fewer than twenty units or nothing varies.
     interactions : DataFrame
         `segment`, `variant`, `values` (that have an effect), `q` (Cochran 1954: Σ (effect - mean)² / error²), `pvalue`
         (χ², one less than values), and `pvalue_bh` over all rows: does the effect differ at all?
@@ -64,8 +64,8 @@ def by_segment(
         raise ValueError("no segments are named; expected columns known before the assignment")
     rows, interactions = [], []
     for column in segments:
-        labelled = experiment.mutate(**{column: ibis.coalesce(experiment[column].cast("string"), NONE)})
-        found = moments(labelled, metric.columns, ["variant", column])
+        named = experiment.mutate(**{column: labelled(experiment[column])})
+        found = moments(named, metric.columns, ["variant", column])
         arms = [arm for arm in sorted(found.groups["variant"].unique()) if arm != control]
         for variant in arms:
             part = _effects(found, metric, variant, control, column, confidence)
@@ -102,7 +102,7 @@ def _effects(
     for value in sorted(found.groups[column].unique()):
         kept = (found.groups[column] == value).to_numpy() & found.groups["variant"].isin([variant, control]).to_numpy()
         row = {"segment": spoken(column), "value": value, "variant": variant, "units": int(found.count[kept].sum())}
-        if kept.sum() == 2 and found.count[kept].min() > 1:
+        if kept.sum() == 2 and found.count[kept].min() >= LEAST:
             groups = found.groups.loc[kept, ["variant"]].reset_index(drop=True)
             own = Moments(groups, found.names, found.count[kept], found.mean[kept], found.covariance[kept])
             arms = arms_of(own, control)
@@ -142,3 +142,39 @@ def _interaction(part: pd.DataFrame, column: str, variant: str) -> dict[str, obj
     q = float((weight * (known["effect"] - middle) ** 2).sum())
     pvalue = float(stats.chi2.sf(q, len(known) - 1)) if len(known) > 1 else np.nan
     return {"segment": spoken(column), "variant": variant, "values": len(known), "q": q, "pvalue": pvalue}
+
+
+def differing(found: BySegment, metrics: Sequence[Metric], alpha: float, most: int = 5) -> list[str]:
+    """Sentences for the effects that differ by segment, the surest first, with where they are smallest and largest.
+
+    Parameters
+    ----------
+    found : BySegment
+        As `differences` returns it.
+    metrics : sequence of Metric
+    alpha : float
+        Of the adjusted p-values.
+    most : int
+        Sentences; the rest are counted.
+    """
+    proportions = {metric.name: metric.proportion for metric in metrics}
+    clear = found.interactions[found.interactions["pvalue_bh"] < alpha]
+    clear = clear.sort_values(["pvalue", "metric", "segment", "variant"])
+    said = []
+    for row in clear.head(most).to_dict("records"):
+        same = found.table[["metric", "segment", "variant"]] == [row["metric"], row["segment"], row["variant"]]
+        own = found.table[same.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
+        points = proportions[row["metric"]]
+        ends = [
+            spelled(one["effect"], one["effect_low"], one["effect_high"], points=points)[0]
+            for one in (own.iloc[0], own.iloc[-1])
+        ]
+        unit = " percentage points" if points else ""
+        pvalue = "p < 0.001" if row["pvalue_bh"] < 0.001 else f"p = {row['pvalue_bh']:.3f}"
+        said.append(
+            f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']} ({pvalue} after adjustment), "
+            f"from {ends[0]}{unit} in "
+            f"{own.iloc[0]['value']} to {ends[1]}{unit} in {own.iloc[-1]['value']}."
+        )
+    more = len(clear) - most
+    return said + ([f"{more} more effects differ by segment."] if more > 0 else [])

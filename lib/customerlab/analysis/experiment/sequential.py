@@ -5,18 +5,22 @@ without an effect. Two ways out: confidence sequences, which hold at all times a
 group-sequential bounds, which share the level over looks up to a planned end, and are narrower there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
 from customerlab.analysis.experiment.compare import Metric, arms_of, values_of
 from customerlab.analysis.experiment.contrasts import contrast
-from customerlab.analysis.experiment.stats import Moments
+from customerlab.analysis.experiment.stats import Moments, moments
+from customerlab.analysis.experiment.units import joined_at
 
 NODES = 400  # of Gauss and Legendre's rule: bounds are exact to six digits
+FEWEST = 20  # units of an arm before its first look: an error from fewer is hardly known
 LEAST = 1e-300  # what a very early look spends at least, so that its bound is finite
 Spending = Literal["obrien-fleming", "pocock"]
 
@@ -142,6 +146,24 @@ def _left(bound: float, at: np.ndarray, density: np.ndarray, step: float, scale:
     return float(density @ (stats.norm.sf((edge - at) / step) + stats.norm.cdf((-edge - at) / step)) - wanted)
 
 
+def by_day(experiment: ir.Table, columns: Sequence[str]) -> Moments:
+    """What `over_time` is computed from: moments by arm and `day` on which units joined, in one query.
+
+    Units without a time are left out.
+
+    Raises
+    ------
+    ValueError
+        If an arm has no times.
+    """
+    joined = joined_at(experiment)
+    if joined is None:
+        raise ValueError("an arm has no times; expected assigned_at or exposed_at for units of every arm")
+    found = moments(experiment.filter(~joined.isnull()).mutate(day=joined.date()), columns, ["variant", "day"])
+    days = pd.to_datetime(found.groups["day"]).astype("datetime64[us]")  # engines differ in their type of a day
+    return replace(found, groups=found.groups.assign(day=days))
+
+
 def over_time(
     found: Moments,
     metric: Metric,
@@ -174,29 +196,31 @@ def over_time(
     DataFrame
         `by`, `units`, `effect`, and `low`, `high` of three kinds: `fixed_` (true for one look alone), `always_` (the
         confidence sequence), `group_` (the group-sequential one; NaN after the planned end). Days on which an arm has
-        fewer than two units, or nothing has varied yet, are left out.
+        fewer than twenty units, or nothing has varied yet, are left out, and there may be none.
 
     Raises
     ------
     ValueError
         If there is no such arm.
     """
+    if missing := [arm for arm in (variant, control) if arm not in set(found.groups["variant"])]:
+        raise ValueError(
+            f"there is no arm {missing[0]!r}; expected some of {', '.join(found.groups['variant'].unique())}"
+        )
     pair = found.groups["variant"].isin([variant, control]).to_numpy()
     rows = []
     for day in sorted(found.groups.loc[pair, by].unique()):
         kept = pair & (found.groups[by] <= day).to_numpy()
         until = Moments(found.groups[kept], found.names, found.count[kept], found.mean[kept], found.covariance[kept])
         whole = until.merged(["variant"])
-        if len(whole.count) < 2 or whole.count.min() < 2:
+        if len(whole.count) < 2 or whole.count.min() < FEWEST:
             continue
         arms = arms_of(whole, control)
         one = contrast(arms[variant], arms[control], *values_of(whole, metric), confidence=confidence)
         if one.error > 0:
             ends = {"effect": one.effect, "error": one.error, "fixed_low": one.low, "fixed_high": one.high}
             rows.append({by: day, "units": int(whole.count.sum())} | {name: float(end) for name, end in ends.items()})
-    table = pd.DataFrame(rows)
-    if table.empty:
-        raise ValueError(f"no day has two units of {variant!r} and of {control!r} whose {metric.name} varies")
+    table = pd.DataFrame(rows, columns=[by, "units", "effect", "error", "fixed_low", "fixed_high"])
     effect, error, share = (
         table["effect"].to_numpy(),
         table["error"].to_numpy(),
@@ -208,3 +232,27 @@ def over_time(
     if planned.any():
         bound[planned] = bounds(share[planned], alpha=1 - confidence, spending=spending)["bound"]
     return table.assign(group_low=effect - bound * error, group_high=effect + bound * error)
+
+
+def interim(daily: Mapping[str, pd.DataFrame], metric: str, came: int, planned_units: int) -> list[str]:
+    """What may be said of a test that has not reached its planned end: no more than the bounds for planned looks allow.
+
+    Parameters
+    ----------
+    daily : mapping of str to DataFrame
+        By arm, as `over_time` returns it.
+    metric : str
+    came, planned_units : int
+        Units of all arms.
+    """
+    said = [
+        f"**The test is not finished**: {came:,} of {planned_units:,} planned units have come. No arm is recommended before its end."
+    ]
+    for arm, table in daily.items():
+        effect, low, high = table.iloc[-1][["effect", "group_low", "group_high"]]
+        clear = low > 0 or high < 0
+        said.append(
+            f"{arm}: so far the effect on {metric} is {effect:+,.4g}, {low:+,.4g} to {high:+,.4g} by the interval for planned looks; "
+            + ("clear of chance, so that the test may be ended here." if clear else "not clear of chance yet.")
+        )
+    return said if daily else [*said, "It has too few days or units to say anything before that."]

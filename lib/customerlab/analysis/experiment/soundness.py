@@ -14,6 +14,7 @@ from scipy.stats import chi2_contingency, chisquare
 
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA, balance, covariates_of
 from customerlab.analysis.experiment.stats import spoken
+from customerlab.analysis.experiment.units import joined_at
 from customerlab.analysis.inference import holm
 from customerlab.data.tables import OUTCOME
 
@@ -81,6 +82,7 @@ def sample_ratio(experiment: ir.Table, control: str, planned: dict[str, float] |
     return SampleRatio(table, pvalue, pvalue >= SAMPLE_RATIO_ALPHA)
 
 
+LEAST_UNITS = 2  # of an arm, without which nothing varies
 FEWEST = 5  # expected units of every arm that a chi-squared test needs
 
 
@@ -250,37 +252,37 @@ def soundness(
         ("sizes of the arms", f"{worst['variant']} has {worst['share']:.2%} of the units, planned {worst['planned']:.2%}",
          whole.pvalue, whole.sound)
     ]  # fmt: skip
-    parts = [("day", experiment.exposed_at.date())] if _timed(experiment) else []
+    joined = joined_at(experiment)
+    parts = [] if joined is None else [("day", joined.date())]
     for name, column in [*parts, *((spoken(name), experiment[name]) for name in segments)]:
         table = sample_ratio_by(experiment, column, control, split)
         rows.append(_parts(name, table))
+    fewest = int(whole.table["units"].min())
+    rows.append(("enough units", f"the smallest arm has {fewest:,}", np.nan, fewest >= LEAST_UNITS))
     several, twice = repeated_units(experiment)
     rows.append(
         (
             "units in one arm",
-            f"{several:,} units in several arms, {twice:,} twice in one",
+            f"{counted(several)} in several arms, {twice:,} twice in one",
             np.nan,
             not (several or twice),
         )
     )
     if "exposed_at" in experiment.columns and (start is not None or "assigned_at" in experiment.columns):
         early = exposed_early(experiment, start)
-        rows.append(("exposure after assignment", f"{early:,} units exposed before", np.nan, early == 0))
+        rows.append(("exposure after assignment", f"{counted(early)} exposed before", np.nan, early == 0))
     if covariates_of(experiment):
         rows.append(_balanced(balance(experiment, control)))
     rows += _missing(missing_by_arm(experiment)) if outcomes_of(experiment) else []
     return Soundness(pd.DataFrame(rows, columns=["check", "found", "pvalue", "sound"]).astype({"sound": bool}))
 
 
-def _timed(experiment: ir.Table) -> bool:
-    """Whether units of every arm have a time: who is sent nothing may have none, and then days cannot be compared."""
-    if "exposed_at" not in experiment.columns:
-        return False
-    times = experiment.group_by("variant").aggregate(times=experiment.exposed_at.count()).to_pandas()["times"]
-    return bool((times > 0).all())
-
-
 Row = tuple[str, str, float, bool]
+
+
+def counted(units: int) -> str:
+    """How many units, in words."""
+    return f"{units:,} unit{'' if units == 1 else 's'}"
 
 
 def _parts(name: str, table: pd.DataFrame) -> Row:
@@ -312,7 +314,7 @@ def _missing(table: pd.DataFrame) -> list[Row]:
     for word, column in (("outcomes missing", "missing"), ("outcomes infinite", "infinite")):
         lacking = table[table[column] > 0]
         said = ", ".join(
-            f"{row['outcome']} in {row['variant']} for {row[column]:,} units" for row in lacking.to_dict("records")
+            f"{row['outcome']} in {row['variant']} for {counted(row[column])}" for row in lacking.to_dict("records")
         )
         pvalue = float(lacking["pvalue"].min()) if column == "missing" and len(lacking) else np.nan
         rows.append((word, said or "none", pvalue, lacking.empty))

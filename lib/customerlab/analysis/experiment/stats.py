@@ -20,6 +20,8 @@ import pandas as pd
 from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.errors import DataError
 
+NONE = "(none)"  # the label of what is missing
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -135,24 +137,6 @@ def _pairs(names: Sequence[str], together: Sequence[Sequence[str]] | None) -> li
     )
 
 
-def by_cluster(table: ir.Table, cluster: str, columns: Sequence[str]) -> ir.Table:
-    """One row a cluster: sums of the columns, and `size`, where units are finer than what was assigned.
-
-    The mean of a column per unit is then the ratio of its sum to `size`, whose error (delta method) counts clusters,
-    not units: the cluster-robust one.
-
-    Parameters
-    ----------
-    table : ibis Table
-        With `variant`.
-    cluster : str
-        The column that names what was assigned, such as a household.
-    columns : sequence of str
-    """
-    sums = {name: number_of(table, name).sum() for name in columns}
-    return table.group_by("variant", cluster).aggregate(size=table.count().cast("float64"), **sums)
-
-
 def winsorised(table: ir.Table, column: str, share: float) -> ir.Table:
     """The table with the largest values of a column cut to the quantile of all arms together.
 
@@ -171,12 +155,25 @@ def winsorised(table: ir.Table, column: str, share: float) -> ir.Table:
     ValueError
         If the share is not between 0 and 1.
     """
+    cap, above = cap_of(table, column, share)
+    return table.mutate(**{column: ibis.least(number_of(table, column), cap)}) if above else table
+
+
+def cap_of(table: ir.Table, column: str, share: float) -> tuple[float, int]:
+    """The value that `winsorised` cuts to, and how many units are above it; NaN and 0 where no unit is above zero."""
     if not 0 < share < 1:
         raise ValueError(f"share = {share}; expected a number between 0 and 1")
     value = number_of(table, column)
     some = table.filter(value > 0)
     cap = some.aggregate(cap=some[column].cast("float64").quantile(share)).to_pandas()["cap"].iloc[0]
-    return table if pd.isna(cap) else table.mutate(**{column: ibis.least(value, float(cap))})
+    if pd.isna(cap):
+        return float("nan"), 0
+    return float(cap), int(table.aggregate(above=(value > float(cap)).sum()).to_pandas()["above"].iloc[0])
+
+
+def labelled(column: ir.Column) -> ir.StringColumn:
+    """A column as labels, in which what is missing has one too."""
+    return ibis.coalesce(column.cast("string"), NONE)
 
 
 def spoken(name: str) -> str:

@@ -15,12 +15,15 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
+from customerlab.analysis.experiment.decision import spelled
 from customerlab.analysis.experiment.uplift import Predicted
 
 SHARES = np.linspace(0, 1, 101)
 AT_ONCE = 4_000_000  # weights of customers that are kept at once, which bounds memory
 Curve = Literal["uplift", "qini"]
+CHOSEN = "DR"  # the learner whose rule is advised, chosen before its profit is known
 
 
 @dataclass(frozen=True)
@@ -32,21 +35,25 @@ class Curves:
     table : DataFrame
         `learner`, `share`, `gain` with `low` and `high`: the curve.
     areas : DataFrame
-        `learner`, `area` (above choosing at random) with `low` and `high`, `pvalue` (of none, from the same draws).
+        `learner`, `area` (above choosing at random) with `low` and `high`, `pvalue` (of none, by the normal law with
+        the deviation of the draws, so that no number of draws bounds it).
     """
 
     table: pd.DataFrame
     areas: pd.DataFrame
 
 
-def curves(predicted: Predicted, seed: int, *, curve: Curve = "qini", resamples: int = 500) -> Curves:
-    """The curve of every learner with 95 % bootstrap intervals over customers.
+def curves(
+    predicted: Predicted, seed: int, *, curve: Curve = "qini", confidence: float = 0.95, resamples: int = 500
+) -> Curves:
+    """The curve of every learner with bootstrap intervals over customers.
 
     Parameters
     ----------
     predicted : Predicted
     seed : int
     curve : {"uplift", "qini"}
+    confidence : float
     resamples : int
 
     Notes
@@ -61,17 +68,18 @@ def curves(predicted: Predicted, seed: int, *, curve: Curve = "qini", resamples:
         order, ends = _order(effect.to_numpy())
         own = _gains(np.ones((1, len(order))), predicted, order, ends, curve)[0]
         drawn = np.vstack([_gains(part, predicted, order, ends, curve) for part in weights()])
-        low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+        low, high = np.nanquantile(drawn, ends_of(confidence), axis=0)
         rows.append(pd.DataFrame({"learner": name, "share": SHARES, "gain": own, "low": low, "high": high}))
         area, spread = _area(own[None])[0], _area(drawn)
-        ends_of_area = np.quantile(spread, [0.025, 0.975])
-        beyond = min(np.sum(spread <= 0), np.sum(spread >= 0))  # one more than were seen: no p-value is zero
-        pvalue = min(1.0, 2 * (beyond + 1) / (resamples + 1))
+        ends_of_area = np.quantile(spread, ends_of(confidence))
+        pvalue = 2 * stats.norm.sf(abs(area) / spread.std(ddof=1)) if spread.std() > 0 else 1.0
         areas.append({"learner": name, "area": area, "low": ends_of_area[0], "high": ends_of_area[1], "pvalue": pvalue})
     return Curves(pd.concat(rows, ignore_index=True), pd.DataFrame(areas))
 
 
-def profits(predicted: Predicted, seed: int, *, margin: float, cost: float, resamples: int = 500) -> pd.DataFrame:
+def profits(
+    predicted: Predicted, seed: int, *, margin: float, cost: float, confidence: float = 0.95, resamples: int = 500
+) -> pd.DataFrame:
     """What treating nobody, everybody, or those whose predicted effect pays brings per customer.
 
     Parameters
@@ -83,13 +91,14 @@ def profits(predicted: Predicted, seed: int, *, margin: float, cost: float, resa
         The money that a unit of the outcome brings: 0.3 for spend with a margin of 30 %.
     cost : float
         The money that treating one customer costs.
+    confidence : float
     resamples : int
 
     Returns
     -------
     DataFrame
         `policy` (nobody, everybody, and one for each learner: treat where margin · effect > cost), `treated` (share of
-        the customers), `profit` per customer above treating nobody with `low` and `high` (95 %, bootstrap over
+        the customers), `profit` per customer above treating nobody with `low` and `high` (bootstrap over
         customers), and `better` with `better_low` and `better_high`: the difference from the better of nobody and
         everybody.
 
@@ -113,8 +122,8 @@ def profits(predicted: Predicted, seed: int, *, margin: float, cost: float, resa
     plain = "everybody" if own["everybody"] > 0 else "nobody"
     rows = []
     for name, rule in rules.items():
-        low, high = np.nanquantile(drawn[name], [0.025, 0.975])
-        better = np.nanquantile(drawn[name] - drawn[plain], [0.025, 0.975])
+        low, high = np.nanquantile(drawn[name], ends_of(confidence))
+        better = np.nanquantile(drawn[name] - drawn[plain], ends_of(confidence))
         rows.append(
             {
                 "policy": name, "treated": rule.mean(), "profit": own[name], "low": low, "high": high,
@@ -122,6 +131,33 @@ def profits(predicted: Predicted, seed: int, *, margin: float, cost: float, resa
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def advice(earned: pd.DataFrame, arm: str, learner: str = CHOSEN) -> str:
+    """What the rule of the learner that was chosen beforehand earns, as a sentence.
+
+    Parameters
+    ----------
+    earned : DataFrame
+        As `profits` returns it.
+    arm, learner : str
+    """
+    rows = earned.set_index("policy").to_dict("index")
+    rule, plain = rows[learner], "everybody" if rows["everybody"]["profit"] > 0 else "nobody"
+    if rule["treated"] in (0, 1):
+        return f"The {learner} model finds nobody for whom {arm} {'does not pay' if rule['treated'] else 'pays'}."
+    sure = rule["better_low"] > 0
+    better, low, high = spelled(rule["better"], rule["better_low"], rule["better_high"])
+    said = f"{'**' if sure else ''}Treating with {arm} only where the {learner} model says that it pays{'**' if sure else ''}"
+    return (
+        f"{said}, {rule['treated']:.0%} of the customers, earns {better} a customer ({low} to {high}) beside treating {plain}: "
+        f"{'surely more' if sure else 'not surely more'}."
+    )
+
+
+def ends_of(confidence: float) -> list[float]:
+    """The shares that an interval leaves out below, and has below its upper end."""
+    return [(1 - confidence) / 2, (1 + confidence) / 2]
 
 
 def _weights(count: int, seed: int, resamples: int):  # type: ignore[no-untyped-def]

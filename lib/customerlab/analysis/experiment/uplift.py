@@ -38,6 +38,8 @@ def trees(seed: int) -> Any:
 def features(units: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Covariates as numbers: a column of numbers as it is, any other one as a column of 0 and 1 for each value.
 
+    One that is the same for every unit, or missing, is left out.
+
     Examples
     --------
     >>> units = pd.DataFrame({"covariate_age": ["30", "41"], "covariate_zip": ["Urban", None]})
@@ -49,6 +51,8 @@ def features(units: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     parts = {}
     for column in columns:
         known = units[column].dropna()
+        if known.nunique() < 1 + (len(known) == len(units)):
+            continue
         number = pd.to_numeric(known, errors="coerce")
         if number.notna().all():
             parts[spoken(column)] = number.astype(float).reindex(units.index)
@@ -172,6 +176,8 @@ def predict_effects(
         raise ValueError(f"there are no learners {', '.join(wrong)}; expected some of {', '.join(LEARNERS)}")
     pair = units[units["variant"].isin([variant, control])].sort_values("unit_id").reset_index(drop=True)
     x = features(pair, covariates).to_numpy()
+    if not x.shape[1]:
+        raise ValueError("no covariate differs between units; expected one that does")
     treated, y = (pair["variant"] == variant).to_numpy(), pair[outcome].to_numpy(dtype=float)
     learned = np.random.default_rng(seed).permutation(len(pair)) < round(learn_from * len(pair))
     for part, what in ((learned, "to learn from"), (~learned, "to judge by")):

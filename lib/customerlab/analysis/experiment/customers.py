@@ -1,0 +1,83 @@
+"""What the shop knew of the units when the test began: the groups of its customers on that day, as covariates."""
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from customerlab.analysis.clustering.scoring import Segmentation, clusters_on
+from customerlab.analysis.rfm.features import before
+from customerlab.analysis.rfm.scheme import Scheme
+from customerlab.data.tables import COVARIATE
+
+RFM, CLUSTER = "RFM segment", "cluster"
+NO_ORDER = "no order before"
+LEAST_KNOWN = 0.5  # share of the units that have to be customers, so that equal ids are no accident
+
+
+def with_customer_groups(
+    experiment: ir.Table,
+    began: pd.Timestamp | None,
+    orders: ir.Table | None,
+    *,
+    scheme: pd.DataFrame | None = None,
+    segmentation: pd.DataFrame | None = None,
+    products: ir.Table | None = None,
+    returns: ir.Table | None = None,
+) -> tuple[ir.Table, str]:
+    """The units with the RFM segment and the cluster that each was in when the test began.
+
+    Groups of a later day would be a consequence of the treatment, and effects by them no effects.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+        Canonical. Its `unit_id`, or else its `assigned_id`, may be a `customer_id`.
+    began : Timestamp or None
+        Orders before that day count.
+    orders, products, returns : ibis Table or None
+        The shop's canonical tables.
+    scheme, segmentation : DataFrame or None
+        How the shop segments: the artefacts `rfm_scheme` and `segmentation`.
+
+    Returns
+    -------
+    (ibis Table, str)
+        The table with the covariates `RFM segment` and `cluster`, in which units that had not ordered have a value of
+        their own; and why it has none of them, empty where it has.
+    """
+    if orders is None or (scheme is None and segmentation is None):
+        return experiment, "this run has no orders to form them from"
+    if began is None:
+        return experiment, "the test has no day on which it began; `test_began` can give one"
+    day = began.normalize()
+    if not before(orders, day).limit(1).count().execute():
+        return experiment, f"nobody had ordered before the test began, {day:%Y-%m-%d}"
+    groups = {}
+    if scheme is not None:
+        found = Scheme.from_table(scheme).on(orders, day, returns=returns)
+        groups[RFM] = found.set_index("customer_id")["segment"]
+    if segmentation is not None:
+        kept = Segmentation.from_table(segmentation)
+        found = clusters_on(kept, orders, day, products=products, returns=returns)
+        groups[CLUSTER] = found.set_index("customer_id")["name"]
+    known = 0.0
+    for name in [one for one in ("unit_id", "assigned_id") if one in experiment.columns]:
+        table, share = _joined(experiment, name, pd.DataFrame(groups))
+        if share >= LEAST_KNOWN:
+            return table, ""
+        known = max(known, share)
+    return experiment, (
+        f"{known:.0%} of the units are customers who had ordered before the test began; expected at least "
+        f"{LEAST_KNOWN:.0%}, because fewer equal ids can be an accident"
+    )
+
+
+def _joined(experiment: ir.Table, name: str, groups: pd.DataFrame) -> tuple[ir.Table, float]:
+    """The units with each column of the groups as a covariate, and the share of units that have one."""
+    columns = {f"group{place}": groups[one].astype("str") for place, one in enumerate(groups)}
+    customers = ibis.memtable(pd.DataFrame({"customer_of_groups": groups.index.astype("str"), **columns}))
+    both = experiment.left_join(customers, experiment[name] == customers.customer_of_groups)
+    known = (~both.customer_of_groups.isnull()).cast("float64").mean()
+    added = {f"{COVARIATE}{one}": ibis.coalesce(both[f"group{place}"], NO_ORDER) for place, one in enumerate(groups)}
+    table = both.mutate(**added).drop("customer_of_groups", *columns)
+    return table, float(both.aggregate(known=known).to_pandas().iloc[0, 0])

@@ -1,0 +1,162 @@
+"""Does the answer hang on the way it is computed? Effects adjusted for what was known before, and without extremes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.experiment.compare import Metric, compare_arms, with_adjusted
+from customerlab.analysis.experiment.stats import cap_of, labelled, spoken, winsorised
+
+MEASURED = "as measured"
+
+
+def adjusted(
+    experiment: ir.Table,
+    metrics: Sequence[Metric],
+    control: str,
+    covariates: Sequence[str],
+    *,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """The effects adjusted for what was known before (CUPED), by the covariate that narrows a metric's intervals most.
+
+    Proportions are compared by their means. The covariate is chosen on the same units, which among a few covariates and
+    many units makes the intervals hardly narrower than they should be.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+    metrics : sequence of Metric
+    control : str
+    covariates : sequence of str
+        Columns, one at least, that are a number for every unit.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        As `compare_arms` returns it, with `covariate`, and `narrower`: by what share the interval is, 1 - √kept.
+    """
+    tried = [
+        replace(metric, name=f"{place} {number}", covariate=column, proportion=False, allowed_loss=0.0)
+        for place, metric in enumerate(metrics)
+        for number, column in enumerate(covariates)
+    ]
+    every = compare_arms(experiment, tried, control, confidence=confidence)
+    every[["place", "number"]] = every["metric"].str.split(" ", expand=True).astype(int)
+    left = every.groupby(["place", "number"])["kept"].mean().fillna(1.0)
+    best = set(left.groupby("place").idxmin())
+    table = every[[pair in best for pair in zip(every["place"], every["number"], strict=True)]].reset_index(drop=True)
+    table["metric"] = [metrics[place].name for place in table["place"]]
+    table["covariate"] = [spoken(covariates[number]) for number in table["number"]]
+    return with_adjusted(table.drop(columns=["place", "number"]).assign(narrower=1 - np.sqrt(table["kept"])))
+
+
+def stratified(
+    experiment: ir.Table, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
+) -> pd.DataFrame:
+    """The effects post-stratified by the segments that narrow the intervals most.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+    metric : Metric
+    control : str
+    segments : sequence of str
+        Columns known before the assignment. One of them whose every value has two units of every arm is taken.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        As `compare_arms` returns it, with `segment`, the column's name; without a row where no column will do.
+    """
+    best = pd.DataFrame()
+    for name in segments:
+        by = ["variant", name]
+        named = experiment.mutate(**{name: labelled(experiment[name])})
+        cells = named.group_by(by).aggregate(units=named.count()).to_pandas()
+        counts = cells.pivot(index=name, columns="variant", values="units").fillna(0)
+        if counts.to_numpy().min() < 2:
+            continue
+        table = compare_arms(experiment, [metric], control, confidence=confidence, strata=[name])
+        if best.empty or table["error"].mean() < best["error"].mean():
+            best = table.assign(segment=name)
+    return best
+
+
+def sensitivity(
+    experiment: ir.Table,
+    metric: Metric,
+    control: str,
+    *,
+    covariates: Sequence[str],
+    segments: Sequence[str],
+    winsorised_at: float,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """The effects on one metric, in every way that there is to compute them.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+    metric : Metric
+    control : str
+    covariates : sequence of str
+        For `adjusted`; may be empty.
+    segments : sequence of str
+        For `stratified`; may be empty.
+    winsorised_at : float
+        The quantile, of the units above zero, to which greater values are cut, for a metric that is no proportion and
+        where there are any.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        `way`, `variant`, `effect`, `effect_low`, `effect_high`, `narrower` (by what share the interval is, beside that
+        of the effect as measured) and `pvalue`. With cut values it is the effect on what is left of the metric.
+    """
+    parts = {MEASURED: compare_arms(experiment, [metric], control, confidence=confidence)}
+    if covariates:
+        table = adjusted(experiment, [metric], control, covariates, confidence=confidence)
+        parts[f"adjusted for {table['covariate'].iloc[0]} (CUPED)"] = table
+    strata = stratified(experiment, metric, control, segments, confidence=confidence)
+    if len(strata):
+        parts[f"post-stratified by {strata['segment'].iloc[0]}"] = strata
+    cap, above = (0.0, 0) if metric.proportion else cap_of(experiment, metric.above, winsorised_at)
+    if above:
+        cut = winsorised(experiment, metric.above, winsorised_at)
+        way = f"with {spoken(metric.above)} cut to {cap:,.4g} (of {above:,} units)"
+        parts[way] = compare_arms(cut, [metric], control, confidence=confidence)
+    own = parts[MEASURED]["effect_high"] - parts[MEASURED]["effect_low"]
+    columns = ["way", "variant", "effect", "effect_low", "effect_high", "narrower", "pvalue"]
+    return pd.concat(
+        [
+            table.assign(way=way, narrower=1 - (table["effect_high"] - table["effect_low"]) / own)[columns]
+            for way, table in parts.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def fragile(table: pd.DataFrame, metric: str, clear: Sequence[str], alpha: float) -> list[str]:
+    """Sentences for the arms whose effect is clear of chance as measured, but not in another way, even by itself.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `sensitivity` returns it.
+    metric : str
+    clear : sequence of str
+        The arms whose effect is clear of chance.
+    alpha : float
+    """
+    open_ways = table[table["variant"].isin(clear) & ~(table["pvalue"] < alpha)]
+    return [
+        f"{variant}: the effect on {metric} is clear of chance {MEASURED}, but not {' or '.join(rows['way'])}, even by itself."
+        for variant, rows in open_ways.groupby("variant", sort=False)
+    ]

@@ -1,0 +1,140 @@
+"""Who took part: when units joined, and what was assigned where they are finer."""
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from customerlab.analysis import experiment
+from customerlab.errors import DataError
+
+
+def visits(customers=400, seed=0):
+    """Visits of customers, who were assigned; what a customer spends is alike in all visits."""
+    rng = np.random.default_rng(seed)
+    count = rng.integers(1, 9, customers)
+    who = np.repeat(np.arange(customers), count)
+    habit = rng.gamma(2, 5, customers)
+    return pd.DataFrame(
+        {
+            "unit_id": [f"v{i:05d}" for i in range(len(who))],
+            "assigned_id": [f"c{i:04d}" for i in who],
+            "variant": np.where(who % 2, "new", "control"),
+            "outcome_spend": habit[who] + rng.normal(0, 1, len(who)) + (who % 2),
+            "outcome_order": (rng.random(len(who)) < 0.1 + habit[who] / 100).astype(float),
+            "covariate_age": [f"{age}" for age in rng.integers(20, 70, customers)[who]],
+        }
+    )
+
+
+def test_sums_labels_and_times_of_what_was_assigned():
+    frame = pd.DataFrame(
+        {
+            "unit_id": ["1", "2", "3", "4", "5"],
+            "assigned_id": ["ann", "ann", "bob", "bob", "cid"],
+            "variant": ["a", "a", "b", "b", "b"],
+            "exposed_at": pd.to_datetime(["2024-01-03", "2024-01-01", None, "2024-01-05", None]),
+            "outcome_spend": [5.0, 1.5, 2.0, np.nan, 0.0],
+            "covariate_age": ["30", "31", "40", "40", None],
+            "covariate_town": ["Ulm", "Ulm", "Ulm", "Bonn", "Bonn"],
+        }
+    )
+    found = experiment.by_assigned(ibis.memtable(frame)).order_by("unit_id").to_pandas().set_index("unit_id")
+    assert found["size"].tolist() == [2, 2, 1] and found["variant"].tolist() == ["a", "b", "b"]
+    assert found["outcome_spend"].fillna(-1).tolist() == [6.5, -1, 0], "a sum that lacks a part is lacking"
+    assert found["exposed_at"].dt.day.fillna(0).tolist() == [1, 5, 0]
+    assert found["covariate_age"].astype(float).fillna(-1).tolist() == [30.5, 40, -1]
+    assert found["covariate_town"].fillna("").tolist() == ["Ulm", "", "Bonn"], "labels that differ say nothing"
+
+
+def test_errors_are_the_cluster_robust_ones():
+    frame = visits()
+    units = experiment.by_assigned(ibis.memtable(frame))
+    metrics = experiment.metrics_of(units)
+    assert [(one.name, one.below, one.proportion) for one in metrics] == [
+        ("spend", "size", False), ("order", "size", False),
+    ]  # fmt: skip
+    table = experiment.compare_arms(units, metrics, "control").set_index("metric")
+    for name in ("spend", "order"):
+        variance, means = 0.0, {}
+        for arm, part in frame.groupby("variant"):
+            means[arm] = part[f"outcome_{name}"].mean()
+            # Liang and Zeger's (1986) variance of a mean: residuals are summed within what was assigned
+            summed = (part[f"outcome_{name}"] - means[arm]).groupby(part["assigned_id"]).sum()
+            groups = len(summed)
+            variance += groups / (groups - 1) * (summed**2).sum() / len(part) ** 2
+        row = table.loc[name]
+        assert row["effect"] == pytest.approx(means["new"] - means["control"], rel=1e-9)
+        assert row["error"] == pytest.approx(np.sqrt(variance), rel=1e-9)
+    new, old = (frame.loc[frame["variant"] == arm, "outcome_spend"] for arm in ("new", "control"))
+    naive = np.sqrt(new.var() / len(new) + old.var() / len(old))
+    assert table.loc["spend", "error"] > 1.5 * naive, "visits of one customer are alike"
+
+
+def test_units_that_were_assigned_themselves_keep_their_numbers():
+    frame = visits().drop_duplicates("assigned_id")
+    alone = experiment.compare_arms(
+        ibis.memtable(frame), [experiment.Metric("spend", "outcome_spend", covariate="covariate_age")], "control"
+    )
+    units = experiment.by_assigned(ibis.memtable(frame))
+    robust = experiment.compare_arms(
+        units, [experiment.Metric("spend", "outcome_spend", "size", covariate="covariate_age")], "control"
+    )
+    columns = ["effect", "effect_low", "pvalue", "relative_low", "kept"]
+    assert robust[columns].iloc[0].tolist() == pytest.approx(alone[columns].iloc[0].tolist(), rel=1e-9)
+    plain = ibis.memtable(frame.drop(columns="assigned_id"))
+    assert experiment.by_assigned(plain) is plain
+
+
+def test_the_whole_test_counts_what_was_assigned():
+    frame = visits()
+    frame["exposed_at"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(len(frame)) % 5, unit="D")
+    units = experiment.by_assigned(ibis.memtable(frame))
+    assert experiment.sample_ratio(units, "control").table["units"].tolist() == [200, 200]
+    assert experiment.arrivals(units).sum() == 400
+    metrics = experiment.metrics_of(units)
+    believed = experiment.choices_of(experiment.moments(units, metrics[0].columns), metrics[:1], "control")
+    robust = experiment.compare_arms(units, metrics[:1], "control").iloc[0]
+    assert believed["better"].iloc[1] == pytest.approx(stats.norm.cdf(robust["effect"] / robust["error"]), abs=1e-4)
+    rehearsed = experiment.rehearsals(units, metrics[:1], "control", 7, runs=400)
+    assert rehearsed["units"].iloc[0] == 200 and rehearsed["low"].iloc[0] <= 0.05 <= rehearsed["high"].iloc[0]
+
+
+def test_customers_in_two_arms_are_seen_and_a_visit_twice_is_refused():
+    frame = visits()
+    crossed = frame.assign(variant=np.where(np.arange(len(frame)) == 1, "new", frame["variant"]))
+    assert experiment.repeated_units(experiment.by_assigned(ibis.memtable(crossed))) == (1, 0)
+    with pytest.raises(DataError, match=r"3 of .* rows repeat a unit_id"):
+        experiment.by_assigned(ibis.memtable(pd.concat([frame, frame.head(3)])))
+
+
+def test_units_join_when_they_are_assigned_or_else_exposed():
+    frame = visits()
+    frame["exposed_at"] = pd.Timestamp("2024-01-04")
+    frame.loc[frame["variant"] == "control", "exposed_at"] = None
+    without = ibis.memtable(frame)
+    assert experiment.joined_at(without) is None and experiment.arrivals(without).empty
+    assert experiment.first_day(without) == pd.Timestamp("2024-01-04")
+    with pytest.raises(ValueError, match="an arm has no times"):
+        experiment.by_day(without, ["outcome_spend"])
+    assigned = ibis.memtable(frame.assign(assigned_at=pd.Timestamp("2024-01-02 13:00")))
+    assert experiment.joined_at(assigned).get_name() == "assigned_at"
+    assert experiment.arrivals(assigned).to_dict() == {pd.Timestamp("2024-01-02"): len(frame)}
+    assert experiment.first_day(assigned) == pd.Timestamp("2024-01-02")
+    assert experiment.first_day(ibis.memtable(frame.drop(columns="exposed_at"))) is None
+    late = experiment.first_day(ibis.memtable(frame.assign(exposed_at=pd.NaT).astype({"exposed_at": "datetime64[us]"})))
+    assert late is None
+
+
+def test_days_of_assignment_have_their_sizes_checked_where_the_control_is_never_exposed():
+    frame = visits(3000).drop_duplicates("assigned_id")
+    number = np.arange(len(frame))
+    frame["assigned_at"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(number // 2 % 6, unit="D")
+    frame["exposed_at"] = frame["assigned_at"].where(frame["variant"] == "new")
+    units = frame.drop(columns="assigned_id")
+    table = experiment.soundness(ibis.memtable(units), "control").table.set_index("check")
+    assert "exposure after assignment" in table.index and table["sound"].all()
+    lost = units[~((units["assigned_at"].dt.day == 1) & (units["variant"] == "new") & (number % 4 < 3))]
+    found = experiment.soundness(ibis.memtable(lost), "control", planned={"control": 1, "new": 1}).table
+    assert not found.set_index("check").loc["sizes of the arms by day", "sound"]
