@@ -9,7 +9,7 @@ READY := .venv/.ready
 SPARK := .venv/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend bench-experiment lab lint refresh site lock clean clean-venv
+.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend bench-experiment rates lab lint refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $(RUN) now"
@@ -56,6 +56,9 @@ bench-recommend: $(READY) ## what it costs to fit EASE, ALS and the hybrid
 
 bench-experiment: $(READY) ## what the effects of ten metrics of 10 million units in three arms cost, beside pandas
 	@$(BIN)/python tests/benchmarks/experiment.py
+
+rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 2,000 simulated tests each
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/experiment_rates.py
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks

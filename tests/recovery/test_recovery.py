@@ -128,9 +128,7 @@ def test_planted_complements_are_found(say):
 
 def units(seed, size=6_000):
     rng = np.random.default_rng(seed)
-    orders = 1 + rng.poisson(3, size)
-    segment = rng.choice(len(SEGMENTS), size, p=SEGMENTS["share"])
-    return rng, experiments.Units(segment, orders, orders * rng.gamma(1.9, 200, size))
+    return rng, experiments.simulate_units(rng, size)
 
 
 def canonical(table):

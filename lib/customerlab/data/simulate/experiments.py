@@ -50,6 +50,19 @@ class Units:
         return len(self.segment)
 
 
+def simulate_units(rng: np.random.Generator, size: int) -> Units:
+    """Units for a test without a shop: segments by their shares, orders and spending about as in the shop.
+
+    Examples
+    --------
+    >>> len(simulate_units(np.random.default_rng(1), 100))
+    100
+    """
+    orders = 1 + rng.poisson(3, size)
+    segment = rng.choice(len(SEGMENTS), size, p=SEGMENTS["share"])
+    return Units(segment, orders, orders * rng.gamma(1.9, 200, size))
+
+
 def expected(units: Units, arm: str) -> pd.DataFrame:
     """The true expectation of every outcome for every unit, were it in `arm`.
 
