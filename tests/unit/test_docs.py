@@ -1,12 +1,16 @@
 """What the pages for people say is true: links lead somewhere, tables list what there is, the worked example runs."""
 
+import doctest
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from customerlab.analysis import experiment
 from customerlab.data.clean import RULES
+from customerlab.data.engine import connect, open_table
+from customerlab.data.prepare import prepare
 from customerlab.data.tables import TABLES
 from customerlab.workbench.notebook import load_notebooks
 from customerlab.workbench.plan import make_plan
@@ -93,7 +97,25 @@ def test_the_readme_s_own_shop_runs(project):
     raw.mkdir()
     (raw / "sales.csv").write_text(f"{header}\n{line}\n{line.replace('1042', '7')}\n", encoding="utf-8")
     plan = make_plan(project, "my_shop")
-    from customerlab.data.prepare import prepare
-
     table = prepare(project, plan.folder, "transactions", "my_shop").report
     assert table["rows"] == 2 and table["ladder"][0]["amount_left"] == "4998.0000"
+
+
+def test_the_plan_of_a_test_runs_and_its_table_is_one_for_notebook_05(project, monkeypatch):
+    text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    raw = project / "data" / "raw"
+    raw.mkdir()
+    monkeypatch.chdir(project / "notebooks")
+    examples = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    page = doctest.DocTestParser().get_doctest(examples, {}, "docs/experiments.md", None, 0)
+    assert len(page.examples) > 20 and doctest.DocTestRunner().run(page).failed == 0
+    entry, params = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
+        handle.write(f"\n{entry}")
+    (project / "params" / "spring_mail.yml").write_text(params, encoding="utf-8")
+    plan = make_plan(project, "spring_mail")
+    assert [step.notebook.name for step in plan.included] == ["05_ab_analysis"]
+    made = prepare(project, plan.folder, "experiment", "spring_mail")
+    units = open_table(connect(), made.path)
+    assert made.report["rows"] == len((raw / "spring_mail_plan.csv").read_text().splitlines()) - 1
+    assert experiment.soundness(units, "control", planned={"control": 1, "mail": 1}).sound
