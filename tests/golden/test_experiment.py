@@ -57,7 +57,7 @@ def test_p_values_are_those_of_plain_tests(table, hillstrom):
 def test_the_test_is_sound(hillstrom):
     segments = [name for name in experiment.covariates_of(hillstrom) if name.endswith(("channel", "zip_code"))]
     found = experiment.soundness(hillstrom, "No E-Mail", segments=segments)
-    assert found.sound and len(segments) == 2 and len(found.table) == 7, found.reasons
+    assert found.sound and len(segments) == 2 and len(found.table) == 8, found.reasons
     wrong = experiment.soundness(hillstrom, "No E-Mail", planned={"No E-Mail": 2, "Mens E-Mail": 1, "Womens E-Mail": 1})
     assert not wrong.sound and "No E-Mail has 33.29% of the units, planned 50.00%" in wrong.refusal()
 
@@ -82,9 +82,9 @@ def test_the_mail_for_men_is_recommended(hillstrom):
     pairs = every[every["against"] != "No E-Mail"]
     effects = experiment.compare_arms(hillstrom, metrics, "No E-Mail")
     for cost, first in ((0.1, "**Roll out Mens E-Mail**"), (0.9, "**No arm is recommended over No E-Mail**")):
-        decided = experiment.decision(
-            effects, experiment.no_effects(), confidence=0.95, money="spend", cost_per_unit=cost
-        )
-        said = experiment.recommendation(decided, pairs, "spend", control="No E-Mail", confidence=0.95)
+        money = experiment.Money("spend", cost=cost)
+        judged = experiment.at_holm_levels(hillstrom, effects, metrics)
+        decided = experiment.decision(judged, experiment.no_effects(), confidence=0.95, money=money)
+        said = experiment.recommendation(decided, pairs, metrics[-1], control="No E-Mail", confidence=0.95, money=money)
         assert said[0].startswith(first)
-    assert "the interval of its profit includes loss" in said[1]
+    assert "but it may lose money (profit -" in said[1]

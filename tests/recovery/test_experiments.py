@@ -105,8 +105,12 @@ def test_a_broken_test_is_refused_and_a_sound_one_decided(say):
         checked = experiment.soundness(sound, "control", segments=["covariate_segment"])
         alarms += not checked.sound
         effects = experiment.compare_arms(sound, METRICS, "control")
-        decided = experiment.decision(effects, experiment.no_effects(), confidence=0.95)
-        said = experiment.recommendation(decided, experiment.no_effects(), "visit", control="control", confidence=0.95)
+        money = experiment.Money("spend")
+        judged = experiment.at_holm_levels(sound, effects, METRICS)
+        decided = experiment.decision(judged, experiment.no_effects(), confidence=0.95, money=money)
+        said = experiment.recommendation(
+            decided, experiment.no_effects(), METRICS[0], control="control", confidence=0.95, money=money
+        )
         chosen += said[0].startswith("**Roll out")
         refused.append(experiment.soundness(canonical(experiments.simulate_broken_test(rng, units), units), "control"))
     caught = sum("sizes of the arms" in one.refusal() for one in refused)

@@ -111,3 +111,30 @@ def test_what_has_no_posterior_is_named():
         experiment.beliefs(found, experiment.Metric("spend", "outcome_spend"), "control")
     with pytest.raises(ValueError, match="expected numbers above zero"):
         experiment.beliefs(found, experiment.Metric("v", "outcome_visit", proportion=True), "control", prior=(0, 1))
+
+
+def test_where_less_is_better_everything_is_mirrored():
+    laws = {"control": stats.norm(3, 1), "a": stats.norm(2, 0.5), "b": stats.norm(2.2, 1.5)}
+    mirrored = {name: stats.norm(-law.mean(), law.std()) for name, law in laws.items()}
+    low, high = experiment.choices(laws, less_is_better=True), experiment.choices(mirrored)
+    same = ["best", "loss", "better"]
+    assert low[same].to_numpy() == pytest.approx(high[same].to_numpy(), abs=1e-6, nan_ok=True)
+    assert low["mean"].tolist() == [3, 2, 2.2] and low["best"].idxmax() == 1
+    units = ibis.memtable({"variant": ["a", "b"] * 50, "outcome_complaint": [0.0, 1.0] * 10 + [0.0, 0.0] * 40})
+    found = experiment.moments(units, ["outcome_complaint"])
+    metrics = experiment.metrics_of(units, (), ["complaint"])
+    table = experiment.choices_of(found, metrics, "a").set_index("variant")
+    assert table.loc["a", "best"] > 0.99 and table.loc["b", "better"] < 0.01
+
+
+def test_a_ratio_that_never_varies_has_no_beliefs():
+    frame = pd.DataFrame({"variant": ["a", "b"] * 40, "outcome_order": [0.0, 0.0, 1.0, 1.0] * 20})
+    frame["outcome_fee"], frame["outcome_spend"] = 3.0, np.arange(80.0)
+    units = ibis.memtable(frame)
+    metrics = experiment.metrics_of(units, ["spend / fee", "fee / order"])
+    found = experiment.choices_of(
+        experiment.moments(units, ["outcome_order", "outcome_fee", "outcome_spend"]), metrics, "a"
+    )
+    assert found["metric"].unique().tolist() == ["order", "spend", "spend / fee", "fee / order"], (
+        "a constant below is no fault"
+    )

@@ -71,7 +71,7 @@ def test_segments_are_values_or_bands_of_equally_many_units():
     assert set(table["variant"]) == {"control", "a", "b"} and set(table["member"]) == {"0", "1"}
     assert table["age"].isna().sum() == 60 and set(table["variant (covariate)"]) == {"0", "1", "2"}
     bands = table.groupby("age")["covariate_age"].agg(["min", "max", "size"])
-    assert bands.index.tolist() == ["1) up to 34", "2) above 34, up to 49", "3) above 49, up to 64", "4) above 64"]
+    assert bands.index.tolist() == ["1) up to 34", "2) 34 to 49", "3) 49 to 64", "4) above 64"]
     assert bands["max"].tolist() == [34, 49, 64, 79] and bands["min"].tolist() == [20, 35, 50, 65]
     assert bands["size"].between(965, 995).all()
     assert experiment.segments_of(ibis.memtable(frame), ["zip"])[1] == ["zip"]

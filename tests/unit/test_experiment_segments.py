@@ -83,3 +83,26 @@ def test_segments_without_units_in_an_arm_or_without_variation_have_no_effect():
     assert one.table["pvalue"].isna().all() and one.interactions["pvalue"].isna().all()
     with pytest.raises(ValueError, match="no segments are named"):
         experiment.by_segment(ibis.memtable(frame), SPEND, "control", [])
+
+
+def test_a_sentence_says_where_the_effect_is_smallest_and_largest():
+    rng = np.random.default_rng(4)
+    n = 8000
+    frame = pd.DataFrame(
+        {
+            "variant": np.resize(["control", "mail"], n), "bought": np.repeat(["no", "yes"], n // 2),
+            "colour": rng.choice(["red", "blue"], n), "outcome_visit": 0.0,
+        }
+    )  # fmt: skip
+    chance = 0.2 + 0.15 * ((frame["variant"] == "mail") & (frame["bought"] == "yes"))
+    frame["outcome_visit"] = (rng.random(n) < chance).astype(float)
+    metrics = [experiment.Metric("visit", "outcome_visit", proportion=True)]
+    found = experiment.differences(ibis.memtable(frame), metrics, "control", ["bought", "colour"])
+    said = experiment.differing(found, metrics, 0.01)
+    effects = found.table.set_index(["segment", "value"])["effect"]
+    assert (
+        len(said) == 1 and "mail: the effect on visit differs by bought (p < 0.001 after adjustment), from" in said[0]
+    )
+    ends = [f"{100 * effects['bought', value]:+.1f} percentage points in {value}" for value in ("no", "yes")]
+    assert " to ".join(ends) in said[0]
+    assert experiment.differing(found, metrics, 0.01, most=0) == ["1 more effects differ by segment."]

@@ -147,3 +147,42 @@ def test_the_figure_says_when_each_interval_left_zero():
     assert "at one look 0.2 to 1.8, first clear of zero: 2024-05-02" in picture.alt
     assert "at planned looks 0.1 to 1.9, first clear of zero: 2024-05-03" in picture.alt
     assert "at all times -0.5 to 2.5, first clear of zero: never" in picture.alt and picture.png()
+
+
+def test_before_the_planned_end_no_more_is_said_than_its_bounds_allow():
+    rng = np.random.default_rng(8)
+    n = 2000
+    frame = pd.DataFrame(
+        {
+            "unit_id": [str(i) for i in range(n)],
+            "variant": np.resize(["control", "new", "strong"], n),
+            "exposed_at": pd.Timestamp("2024-05-01") + pd.to_timedelta(np.arange(n) * 10 // n, unit="D"),
+            "outcome_spend": rng.normal(10, 5, n),
+        }
+    )
+    frame["outcome_spend"] += 3 * (frame["variant"] == "strong") + 0.7 * (frame["variant"] == "new")
+    units, metric = ibis.memtable(frame), experiment.Metric("spend", "outcome_spend")
+    sums = experiment.by_day(units, ["outcome_spend"])
+    daily = {arm: experiment.over_time(sums, metric, arm, "control", planned_units=6000) for arm in ("new", "strong")}
+    plain = experiment.compare_arms(units, [metric], "control").set_index("variant")
+    assert plain.loc["new", "effect_low"] > 0, "an ordinary interval would already be clear"
+    said = experiment.interim(daily, "spend", n, 6000)
+    assert said[0].startswith("**The test is not finished**: 2,000 of 6,000 planned units have come.")
+    assert said[1].endswith("not clear of chance yet.") and said[2].endswith("the test may be ended here.")
+    assert "before that" in experiment.interim({}, "spend", n, 6000)[1]
+
+
+def test_looks_begin_with_twenty_units_of_both_arms():
+    frame = pd.DataFrame(
+        {
+            "unit_id": [str(i) for i in range(90)], "variant": np.resize(["control", "new"], 90),
+            "exposed_at": pd.Timestamp("2024-05-01") + pd.to_timedelta(np.arange(90) // 10, unit="D"),
+            "outcome_spend": np.random.default_rng(1).random(90),
+        }
+    )  # fmt: skip
+    metric = experiment.Metric("spend", "outcome_spend")
+    sums = experiment.by_day(ibis.memtable(frame), ["outcome_spend"])
+    table = experiment.over_time(sums, metric, "new", "control", planned_units=90)
+    assert table["day"].iloc[0] == pd.Timestamp("2024-05-04") and table["units"].iloc[0] == 40
+    few = experiment.by_day(ibis.memtable(frame.head(30)), ["outcome_spend"])
+    assert experiment.over_time(few, metric, "new", "control", planned_units=90).empty

@@ -186,3 +186,34 @@ def test_the_figure_says_the_areas(learned):
     found = experiment.curves(learned[0], 1)
     picture = figures.gains(found, "qini", "mail", "spend", 0.95)
     assert f"DR {found.areas['area'].iloc[-1]:.4g}" in picture.alt and picture.png()
+
+
+def test_the_advice_is_that_of_the_learner_that_was_chosen_before(learned):
+    table = experiment.profits(learned[0], 1, margin=1, cost=1)
+    said = experiment.advice(table, "mail")
+    row = table.set_index("policy").loc["DR"]
+    assert said.startswith("**Treating with mail only where the DR model says that it pays**") and said.endswith(
+        ": surely more."
+    )
+    assert f"{row['treated']:.0%} of the customers, earns {row['better']:+.3f} a customer" in said
+    never = experiment.profits(learned[0], 1, margin=1, cost=1000)
+    assert experiment.advice(never, "mail") == "The DR model finds nobody for whom mail pays."
+    always = experiment.profits(learned[0], 1, margin=1000, cost=0)
+    always["treated"] = always["treated"].where(always["policy"] != "DR", 1.0)
+    assert experiment.advice(always, "mail") == "The DR model finds nobody for whom mail does not pay."
+
+
+def test_covariates_that_say_nothing_are_left_out():
+    frame, _ = planted(400)
+    frame = frame.assign(covariate_none=None, covariate_same="x", covariate_some=np.where(frame.index % 2, "y", None))
+    columns = [name for name in frame if name.startswith("covariate_")]
+    assert features(frame, columns).columns.tolist() == ["age", "zip rural", "zip urban", "some y"]
+    with pytest.raises(ValueError, match="no covariate differs between units"):
+        experiment.predict_effects(frame, "outcome_spend", "mail", "control", ["covariate_none", "covariate_same"], 1)
+
+
+def test_a_finding_needs_no_more_draws_at_a_higher_confidence(learned):
+    areas = experiment.curves(learned[0], 1, confidence=0.999).areas
+    assert (areas["pvalue"] < 1e-6).all(), "not bounded by the number of draws"
+    wide, narrow = areas["high"] - areas["low"], experiment.curves(learned[0], 1, confidence=0.5).areas
+    assert (wide > narrow["high"] - narrow["low"]).all()

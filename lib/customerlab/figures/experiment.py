@@ -152,25 +152,26 @@ def by_segment(table: pd.DataFrame, metric: str, control: str, confidence: float
     Parameters
     ----------
     table : DataFrame
-        The table of `analysis.experiment.by_segment`.
+        The table of `analysis.experiment.by_segment`; segments without an effect are left out.
     metric, control : str
         Their names.
     confidence : float
         Of the intervals.
     """
     arms = sorted(table["variant"].unique())
+    table = table[table["error"] > 0]
     places, labels, heads, line = {}, {}, {}, 0.0
     for segment, part in table.groupby("segment", sort=False):
         heads[line] = segment
         for value in part["value"].unique():
             line += 1
-            places[segment, value], labels[line] = line, shortened(str(value), 24)
+            places[segment, value], labels[line] = line, shortened(str(value), 34)
         line += 1.4
     figure, axis = canvas(height=1.2 + 0.22 * line)
     axis.axvline(0, color=GREY, linestyle="--", linewidth=1)
     said = []
     for number, arm in enumerate(arms):
-        part = table[(table["variant"] == arm) & (table["error"] > 0)]
+        part = table[table["variant"] == arm]
         at = [
             places[key] + 0.5 * ((number + 0.5) / len(arms) - 0.5)
             for key in zip(part["segment"], part["value"], strict=True)

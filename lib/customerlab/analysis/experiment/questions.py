@@ -215,7 +215,7 @@ def segments_of(experiment: ir.Table, wanted: Sequence[str] = ()) -> tuple[ir.Ta
     -------
     (ibis Table, list of str)
         The table with a column for each, named like the covariate: its values, or, of more than six numbers, four
-        bands of about equally many units.
+        bands of about equally many units, each with its upper end.
 
     Raises
     ------
@@ -258,7 +258,7 @@ def _bands(experiment: ir.Table, number: ir.NumericValue) -> ir.StringValue:
     row = experiment.aggregate(**quantiles).to_pandas().iloc[0]
     cuts = sorted({float(f"{value:.4g}") for value in row})
     labels = [f"1) up to {cuts[0]:,g}"]
-    labels += [f"{place}) above {low:,g}, up to {high:,g}" for place, (low, high) in enumerate(pairwise(cuts), 2)]
+    labels += [f"{place}) {low:,g} to {high:,g}" for place, (low, high) in enumerate(pairwise(cuts), 2)]
     last = f"{len(cuts) + 1}) above {cuts[-1]:,g}"
     steps = [(number <= cut, label) for cut, label in zip(cuts, labels, strict=True)]
     return ibis.cases((number.isnull(), ibis.null("string")), *steps, else_=last)
