@@ -335,7 +335,7 @@ def test_ratios_of_what_few_units_have_are_left_out_with_the_reason():
     units = ibis.memtable(frame)
     ratios = ["spend / visit", "spend / order", "spend / spend"]
     assert experiment.ratios_left_out(units, ratios) == {
-        "spend / visit": "0 units of an arm have any visit, expected at least 20",
+        "spend / visit": "of the units of an arm 0 have any visit, expected at least 20",
         "spend / order": "the test has not both outcomes",
     }
     assert [one.name for one in experiment.metrics_of(units, ratios)] == ["visit", "spend", "spend / spend"]

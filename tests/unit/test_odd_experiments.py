@@ -185,3 +185,40 @@ def test_without_times_in_the_control_the_days_are_left_out(analysed):
     lab = analysed(frame.assign(exposed_at=frame["exposed_at"].where(frame["variant"] != "control")))
     assert lab.recorded["split_sound"] == 1 and lab.said.count(LEFT_OUT) == 1
     assert any(one.startswith("It has no times on several days in every arm") for one in lab.said)
+
+
+def test_a_test_that_is_not_finished_is_not_decided(analysed):
+    frame = days(units(1500))
+    frame.loc[(frame["variant"] == "a") & (frame.index % 2 == 0), "outcome_visit"] = 1.0
+    lab = analysed(frame, primary="visit")
+    assert any(one.startswith("**Roll out a**: visit is higher") for one in lab.said)
+    early = analysed(frame, primary="visit", planned_units=9_000)
+    assert any(one.startswith("**The test is not finished**: 1,500 of 9,000 planned units") for one in early.said)
+    assert not any(one.startswith("**Roll out") for one in early.said)
+
+
+def test_an_arm_that_brings_complaints_is_not_rolled_out(analysed):
+    frame = units(1500).rename(columns={"outcome_visit": "outcome_complaint"})
+    frame.loc[(frame["variant"] == "a") & (frame.index % 2 == 0), "outcome_complaint"] = 1.0
+    lab = analysed(frame, primary="complaint", less_is_better=["complaint"], guardrails=["complaint: 0.05"])
+    assert any(one == "**No arm is recommended over control** by complaint." for one in lab.said)
+    assert any("higher: worse" in one for one in lab.said)
+
+
+def test_a_test_of_few_units_has_no_ratio_and_no_sequence(analysed):
+    frame = days(units(24)).assign(outcome_conversion=[1.0, 1.0, 1.0] + [0.0] * 21)
+    lab = analysed(frame)
+    assert any(
+        one.startswith("spend / conversion is left out: of the units of an arm 1 have any conversion")
+        for one in lab.said
+    )
+    assert LEFT_OUT in lab.said and set(lab.saved["outcome"]) == {"visit", "spend", "conversion"}
+
+
+def test_with_many_arms_the_findings_stay_readable(analysed):
+    frame = units(6000, ["control", *(f"arm {i}" for i in range(29))])
+    frame["covariate_age"] = np.random.default_rng(1).normal(40, 10, len(frame))
+    frame.loc[frame["variant"] != "control", "outcome_visit"] = 1.0
+    lab = analysed(frame)
+    assert len(lab.said) < 60 and len(lab.shown) < 40 and len(lab.saved) == 58
+    assert any(one.endswith("more effects are clear of chance: see the table in section 3.") for one in lab.said)

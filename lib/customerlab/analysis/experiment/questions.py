@@ -131,7 +131,7 @@ def ratios_left_out(experiment: ir.Table, ratios: Sequence[str]) -> dict[str, st
         some = (experiment[OUTCOME + below] != 0).cast("int64").sum()
         fewest = experiment.group_by("variant").aggregate(some=some).to_pandas().fillna(0).min()["some"]
         if fewest < LEAST_BELOW:
-            why[text] = f"{fewest:,.0f} units of an arm have any {below}, expected at least {LEAST_BELOW}"
+            why[text] = f"of the units of an arm {fewest:,.0f} have any {below}, expected at least {LEAST_BELOW}"
     return why
 
 
