@@ -183,9 +183,10 @@ def test_what_cannot_be_learned_from_is_named():
 
 
 def test_the_figure_says_the_areas(learned):
-    found = experiment.curves(learned[0], 1)
-    picture = figures.gains(found, "qini", "mail", "spend", 0.95)
-    assert f"DR {found.areas['area'].iloc[-1]:.4g}" in picture.alt and picture.png()
+    found = {curve: experiment.curves(learned[0], 1, curve=curve) for curve in ("qini", "uplift")}
+    picture = figures.gains(found, "mail", "spend", 0.95)
+    assert all(f"DR {one.areas['area'].iloc[-1]:.4g}" in picture.alt for one in found.values()) and picture.png()
+    assert "Uplift curve" in picture.alt and "Qini curve" in picture.alt
 
 
 def test_the_advice_is_that_of_the_learner_that_was_chosen_before(learned):

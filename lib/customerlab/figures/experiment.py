@@ -1,5 +1,7 @@
 """Figures of the experiment."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
@@ -112,36 +114,49 @@ def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, conf
 
 
 @styled
-def gains(found: Curves, curve: str, variant: str, outcome: str, confidence: float) -> Picture:
-    """What treating the first share of the customers adds, by predicted effect; one panel a learner.
+def gains(found: Mapping[str, Curves], variant: str, outcome: str, confidence: float) -> Picture:
+    """What treating the first share of the customers adds, by predicted effect; one row a curve, one panel a learner.
 
     Parameters
     ----------
-    found : Curves
-    curve : {"qini", "uplift"}
+    found : mapping of str to Curves
+        By the name of the curve, "qini" or "uplift"; of the same learners.
     variant, outcome : str
         Their names.
     confidence : float
         Of the intervals.
     """
-    learners = list(found.areas["learner"])
-    figure, axes = canvas(height=2.8, width=8.6, columns=len(learners), sharey=True, squeeze=False)
+    learners = list(next(iter(found.values())).areas["learner"])
+    figure, axes = canvas(
+        height=0.6 + 2.2 * len(found),
+        width=8.6,
+        rows=len(found),
+        columns=len(learners),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+    )
     said = []
-    for axis, (_, area), colour in zip(axes[0], found.areas.iterrows(), PALETTE, strict=False):
-        rows = found.table[found.table["learner"] == area["learner"]]
-        axis.fill_between(rows["share"], rows["low"], rows["high"], color=colour, alpha=0.18)
-        axis.plot(rows["share"], rows["gain"], color=colour, linewidth=1.6)
-        axis.plot([0, 1], [0, rows["gain"].iloc[-1]], color=GREY, linestyle="--", linewidth=1)
-        axis.set_title(f"{area['learner']}\narea {area['area']:.3g}", fontsize=9.5)
-        axis.set_xlabel("customers treated")
-        axis.set_xticks([0, 0.5, 1])
-        axis.xaxis.set_major_formatter(PERCENT)
-        said.append(f"{area['learner']} {area['area']:.4g} ({area['low']:.4g} to {area['high']:.4g})")
-    axes[0, 0].set_ylabel(f"{outcome} added\n({curve} curve)")
+    for line, (curve, one) in zip(axes, found.items(), strict=True):
+        areas = []
+        for axis, (_, area), colour in zip(line, one.areas.iterrows(), PALETTE, strict=False):
+            rows = one.table[one.table["learner"] == area["learner"]]
+            axis.fill_between(rows["share"], rows["low"], rows["high"], color=colour, alpha=0.18)
+            axis.plot(rows["share"], rows["gain"], color=colour, linewidth=1.6)
+            axis.plot([0, 1], [0, rows["gain"].iloc[-1]], color=GREY, linestyle="--", linewidth=1)
+            axis.set_title(f"{area['learner']}\narea {area['area']:.3g}", fontsize=9.5)
+            axis.set_xticks([0, 0.5, 1])
+            axis.xaxis.set_major_formatter(PERCENT)
+            areas.append(f"{area['learner']} {area['area']:.4g} ({area['low']:.4g} to {area['high']:.4g})")
+        line[0].set_ylabel(f"{outcome} added\n({curve} curve)")
+        said.append(
+            f"{curve.capitalize()} curve, area above choosing at random: {', '.join(areas)}; treating all adds {rows['gain'].iloc[-1]:.4g}."
+        )
+    figure.supxlabel("customers treated", fontsize=9.5)
     return Picture(
         figure,
-        f"{curve.capitalize()} curves with {100 * confidence:g}% intervals of {len(learners)} learners for {variant}, a dashed line for "
-        f"customers chosen at random. Area above it: {', '.join(said)}. Treating all adds {rows['gain'].iloc[-1]:.4g}.",
+        f"Curves with {100 * confidence:g}% intervals of {len(learners)} learners for {variant}, a dashed line for customers chosen at "
+        f"random. {' '.join(said)}",
     )
 
 
