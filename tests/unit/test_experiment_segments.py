@@ -99,10 +99,14 @@ def test_a_sentence_says_where_the_effect_is_smallest_and_largest():
     metrics = [experiment.Metric("visit", "outcome_visit", proportion=True)]
     found = experiment.differences(ibis.memtable(frame), metrics, "control", ["bought", "colour"])
     said = experiment.differing(found, metrics, 0.01)
-    effects = found.table.set_index(["segment", "value"])["effect"]
     assert (
         len(said) == 1 and "mail: the effect on visit differs by bought (p < 0.001 after adjustment), from" in said[0]
     )
-    ends = [f"{100 * effects['bought', value]:+.1f} percentage points in {value}" for value in ("no", "yes")]
+    ends = []
+    for value in ("no", "yes"):
+        row = found.table.set_index(["segment", "value"]).loc["bought", value]
+        effect, low, high = (f"{100 * row[name]:+.1f}" for name in ("effect", "effect_low", "effect_high"))
+        ends.append(f"{effect} percentage points ({low} to {high}; 4,000 units) in {value}")
     assert " to ".join(ends) in said[0]
+    assert experiment.no_segments().columns.tolist() == found.table.columns.tolist()
     assert experiment.differing(found, metrics, 0.01, most=0) == ["1 more effects differ by segment."]

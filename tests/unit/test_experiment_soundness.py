@@ -119,7 +119,7 @@ def test_what_is_missing_or_infinite_is_named_by_arm():
     new = frame.index[frame["variant"] == "new"]
     frame.loc[new[:40], "outcome_spend"] = np.nan
     found = checked(frame)
-    assert found.reasons == ["outcomes missing: spend in new for 40 units"]
+    assert found.reasons == ["outcomes missing: spend in new for 40 units; where nothing happened, write 0"]
     table = experiment.missing_by_arm(ibis.memtable(frame)).set_index("variant")
     assert table["missing"].to_dict() == {"control": 0, "new": 40}
     counts = [[0, 40], [len(frame) - len(new), len(new) - 40]]
@@ -133,14 +133,24 @@ def test_units_in_two_arms_and_units_exposed_early():
     other = frame.iloc[:3].assign(variant=frame["variant"].iloc[:3].map({"control": "new", "new": "control"}))
     twice = pd.concat([frame, other, frame.iloc[10:12]], ignore_index=True)
     assert experiment.repeated_units(ibis.memtable(twice)) == (3, 2)
-    assert "units in one arm: 3 units in several arms, 2 twice in one" in checked(twice).reasons
+    assert (
+        "units in one arm: 3 units in several arms, 2 twice in one, such as 00000, 00001, 00002"
+        in checked(twice).reasons
+    )
     early = pd.Timestamp("2024-05-03")
     count = int((frame["exposed_at"] < early).sum())
-    assert f"exposure after assignment: {count:,} units exposed before" in checked(frame, start=early).reasons
+    assert (
+        f"exposure after assignment: {count:,} units exposed before, or before the test began on 2024-05-03"
+        in checked(frame, start=early).reasons
+    )
     assigned = frame.assign(
         assigned_at=frame["exposed_at"] + pd.to_timedelta(np.where(np.arange(len(frame)) < 7, 1, -1), unit="min")
     )
     assert experiment.exposed_early(ibis.memtable(assigned)) == 7
+    slip = pd.Timestamp("2030-01-01")
+    only_assigned = ibis.memtable(assigned.drop(columns="exposed_at"))
+    assert experiment.exposed_early(only_assigned, slip) == len(frame), "a start after the test would move its groups"
+    assert experiment.exposed_early(ibis.memtable(assigned), slip) == len(frame)
     with pytest.raises(ValueError, match="expected the start of the test"):
         experiment.exposed_early(ibis.memtable(frame))
 

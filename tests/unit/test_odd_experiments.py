@@ -31,9 +31,9 @@ class Lab:
     def source(self, _):
         return dict.fromkeys(("title", "licence", "citation"), "-")
 
-    def save(self, _, table, key):
-        assert not table.duplicated(key).any()
-        self.saved = table
+    def save(self, name, table, key, csv=False):
+        assert not table.duplicated(key).any() and not table[key].isna().any(axis=None)
+        self.saved = table if name == "experiment_effects" else self.saved
 
     def record(self, **metrics):
         self.recorded = metrics

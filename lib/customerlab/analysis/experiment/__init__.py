@@ -20,6 +20,7 @@ from customerlab.analysis.experiment.decision import (
     decision,
     for_managers,
     no_effects,
+    open_guardrails,
     other_effects,
     recommendation,
     saved,
@@ -40,7 +41,7 @@ from customerlab.analysis.experiment.questions import (
     segments_of,
 )
 from customerlab.analysis.experiment.rehearsal import Rehearsal, rehearse
-from customerlab.analysis.experiment.segments import BySegment, by_segment, differences, differing
+from customerlab.analysis.experiment.segments import BySegment, by_segment, differences, differing, no_segments
 from customerlab.analysis.experiment.sensitivity import adjusted, fragile, sensitivity, stratified
 from customerlab.analysis.experiment.sequential import bounds, by_day, confidence_sequence, interim, over_time
 from customerlab.analysis.experiment.soundness import (
@@ -113,7 +114,9 @@ __all__ = [
     "moments",
     "named_numbers",
     "no_effects",
+    "no_segments",
     "numeric_covariates",
+    "open_guardrails",
     "other_effects",
     "outcomes_of",
     "over_time",

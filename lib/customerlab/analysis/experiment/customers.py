@@ -11,6 +11,7 @@ from customerlab.data.tables import COVARIATE
 
 RFM, CLUSTER = "RFM segment", "cluster"
 NO_ORDER = "no order before"
+LEFT_OUT = "Groups of customers are left out:"
 LEAST_KNOWN = 0.5  # share of the units that have to be customers, so that equal ids are no accident
 
 
@@ -43,15 +44,16 @@ def with_customer_groups(
     -------
     (ibis Table, str)
         The table with the covariates `RFM segment` and `cluster`, in which units that had not ordered have a value of
-        their own; and why it has none of them, empty where it has.
+        their own, or as it was; and a sentence that says of which day they are and of how many units, or why there are
+        none.
     """
     if orders is None or (scheme is None and segmentation is None):
-        return experiment, "this run has no orders to form them from"
+        return experiment, f"{LEFT_OUT} this run has no orders to form them from."
     if began is None:
-        return experiment, "the test has no day on which it began; `test_began` can give one"
+        return experiment, f"{LEFT_OUT} the test has no day on which it began; `test_began` can give one."
     day = began.normalize()
     if not before(orders, day).limit(1).count().execute():
-        return experiment, f"nobody had ordered before the test began, {day:%Y-%m-%d}"
+        return experiment, f"{LEFT_OUT} nobody had ordered before the test began, {day:%Y-%m-%d}."
     groups = {}
     if scheme is not None:
         found = Scheme.from_table(scheme).on(orders, day, returns=returns)
@@ -64,11 +66,14 @@ def with_customer_groups(
     for name in [one for one in ("unit_id", "assigned_id") if one in experiment.columns]:
         table, share = _joined(experiment, name, pd.DataFrame(groups))
         if share >= LEAST_KNOWN:
-            return table, ""
+            return (
+                table,
+                f"Groups of customers are those of {day:%Y-%m-%d}; {share:.0%} of the units had ordered by then.",
+            )
         known = max(known, share)
     return experiment, (
-        f"{known:.0%} of the units are customers who had ordered before the test began; expected at least "
-        f"{LEAST_KNOWN:.0%}, because fewer equal ids can be an accident"
+        f"{LEFT_OUT} {known:.0%} of the units are customers who had ordered before the test began; expected at least "
+        f"{LEAST_KNOWN:.0%}, because fewer equal ids can be an accident."
     )
 
 

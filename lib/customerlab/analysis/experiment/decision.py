@@ -105,13 +105,14 @@ def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: flo
         a guardrail 1 where it holds), `verdict`, and `profit`, `profit_low`, `profit_high` a unit: margin times effect
         minus cost, of the metric that is money.
     """
-    alpha = 1 - confidence
+    alpha, worse = 1 - confidence, set()
     same = ["metric", "variant", "effect", "effect_low", "effect_high", "relative", "relative_low", "relative_high"]
     rows = []
     for row in effects.to_dict("records"):
         change = int(np.sign(row["effect"])) if row["pvalue_holm"] < alpha else 0
         sign = -change if row["less_is_better"] else change
         clear = f"{'higher' if change > 0 else 'lower'}: {CLEAR[sign]}" if change else NOT_CLEAR
+        worse |= {(row["metric"], row["variant"])} if sign < 0 else set()
         one = {name: row[name] for name in same} | {"guardrail": False, "sign": sign}
         one["verdict"] = clear if row["pvalue_holm"] >= 0 else "cannot be judged: it does not vary"
         if row["metric"] == money.metric:
@@ -121,9 +122,10 @@ def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: flo
     for row in guardrails.to_dict("records"):
         holds = bool(row["pvalue"] < alpha)
         loss = f"a {'rise' if row['less_is_better'] else 'fall'} by {100 * row['allowed_loss']:g}% of its mean"
-        said = f"holds: {loss} is excluded" if holds else f"{loss} is not excluded"
+        sure = ", and that it is worse is clear of chance" if (row["metric"], row["variant"]) in worse else ""
+        said = f"holds: {loss} is excluded" if holds else f"not shown to hold: {loss} is not excluded{sure}"
         rows.append({name: row[name] for name in same} | {"guardrail": True, "sign": int(holds)})
-        rows[-1]["verdict"] = said if row["pvalue"] >= 0 else "cannot be judged: the control's mean is not above zero"
+        rows[-1]["verdict"] = said if row["pvalue"] >= 0 else "not judged: the control's mean is not above zero"
     columns = [*same, "guardrail", "sign", "verdict", *PROFIT]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(PROFIT, float) | {"guardrail": bool})
 
@@ -180,6 +182,12 @@ def recommendation(
             found += f", but {' and '.join(against[row['variant']])}"
         said.append(found + ".")
     return said
+
+
+def open_guardrails(decided: pd.DataFrame) -> list[str]:
+    """Sentences for the guardrails that are not shown to hold."""
+    rows = decided[decided["guardrail"] & (decided["sign"] == 0)]
+    return [f"{row.variant}: the guardrail on {row.metric} is {row.verdict}." for row in rows.itertuples()]
 
 
 def other_effects(

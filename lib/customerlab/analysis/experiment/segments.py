@@ -144,6 +144,22 @@ def _interaction(part: pd.DataFrame, column: str, variant: str) -> dict[str, obj
     return {"segment": spoken(column), "variant": variant, "values": len(known), "q": q, "pvalue": pvalue}
 
 
+def no_segments() -> pd.DataFrame:
+    """The table of `differences` of a test that has no segments, or is not sound."""
+    texts = ("metric", "segment", "value", "variant")
+    numbers = [
+        "units", "control_mean", "variant_mean", "effect", "error", "effect_low", "effect_high", "apart", "pvalue", "pvalue_bh",
+    ]  # fmt: skip
+    return pd.DataFrame({name: pd.Series(dtype="str" if name in texts else "float64") for name in [*texts, *numbers]})
+
+
+def _told(row: pd.Series, *, points: bool) -> str:
+    """An effect with its interval and where it is."""
+    effect, low, high = spelled(row["effect"], row["effect_low"], row["effect_high"], points=points)
+    unit = " percentage points" if points else ""
+    return f"{effect}{unit} ({low} to {high}; {row['units']:,} units) in {row['value']}"
+
+
 def differing(found: BySegment, metrics: Sequence[Metric], alpha: float, most: int = 5) -> list[str]:
     """Sentences for the effects that differ by segment, the surest first, with where they are smallest and largest.
 
@@ -165,16 +181,11 @@ def differing(found: BySegment, metrics: Sequence[Metric], alpha: float, most: i
         same = found.table[["metric", "segment", "variant"]] == [row["metric"], row["segment"], row["variant"]]
         own = found.table[same.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
         points = proportions[row["metric"]]
-        ends = [
-            spelled(one["effect"], one["effect_low"], one["effect_high"], points=points)[0]
-            for one in (own.iloc[0], own.iloc[-1])
-        ]
-        unit = " percentage points" if points else ""
-        pvalue = "p < 0.001" if row["pvalue_bh"] < 0.001 else f"p = {row['pvalue_bh']:.3f}"
+        ends = [_told(one, points=points) for one in (own.iloc[0], own.iloc[-1])]
+        pvalue = "p < 0.001" if row["pvalue_bh"] < 0.001 else f"p = {row['pvalue_bh']:.3g}"
         said.append(
             f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']} ({pvalue} after adjustment), "
-            f"from {ends[0]}{unit} in "
-            f"{own.iloc[0]['value']} to {ends[1]}{unit} in {own.iloc[-1]['value']}."
+            f"from {ends[0]} to {ends[1]}."
         )
     more = len(clear) - most
     return said + ([f"{more} more effects differ by segment."] if more > 0 else [])

@@ -6,6 +6,9 @@ effect, its interval and its p-value are of something else, and what is wrong is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from operator import or_
 
 import ibis.expr.types as ir
 import numpy as np
@@ -176,15 +179,28 @@ def repeated_units(experiment: ir.Table) -> tuple[int, int]:
     return int(several), int(twice)
 
 
+def _such_as(experiment: ir.Table, most: int = 3) -> str:
+    """The first units that have several rows."""
+    rows = experiment.group_by("unit_id").aggregate(rows=experiment.count())
+    ids = rows.filter(rows.rows > 1).order_by("unit_id").limit(most).to_pandas()["unit_id"]
+    return f", such as {', '.join(ids)}"
+
+
 def exposed_early(experiment: ir.Table, start: pd.Timestamp | None = None) -> int:
-    """How many units saw the treatment before they were assigned: before `assigned_at`, or the start of the test."""
-    if "assigned_at" in experiment.columns:
-        early = experiment.exposed_at < experiment.assigned_at
-    elif start is not None:
-        early = experiment.exposed_at < pd.Timestamp(start).to_pydatetime()
-    else:
+    """How many units saw the treatment before they were assigned, or were assigned or saw it before the test began.
+
+    Raises
+    ------
+    ValueError
+        If there are not two times of a unit to compare, nor a time and the start.
+    """
+    times = [experiment[name] for name in ("assigned_at", "exposed_at") if name in experiment.columns]
+    early = [later < earlier for earlier, later in pairwise(times)]
+    early += [] if start is None else [time < pd.Timestamp(start).to_pydatetime() for time in times]
+    if not early:
         raise ValueError("there is no assigned_at; expected the start of the test")
-    return int(experiment.aggregate(early=early.sum()).to_pandas().fillna(0).iloc[0, 0])
+    any_early = reduce(or_, (one.fill_null(False) for one in early))
+    return int(experiment.aggregate(early=any_early.sum()).to_pandas().fillna(0).iloc[0, 0])
 
 
 @dataclass(frozen=True)
@@ -238,7 +254,7 @@ def soundness(
     segments : sequence of str
         Columns in whose parts the split is checked too.
     start : Timestamp, optional
-        When the test began, where the table has no `assigned_at`.
+        When the test began: nobody may have been assigned or exposed before.
 
     Notes
     -----
@@ -260,17 +276,15 @@ def soundness(
     fewest = int(whole.table["units"].min())
     rows.append(("enough units", f"the smallest arm has {fewest:,}", np.nan, fewest >= LEAST_UNITS))
     several, twice = repeated_units(experiment)
-    rows.append(
-        (
-            "units in one arm",
-            f"{counted(several)} in several arms, {twice:,} twice in one",
-            np.nan,
-            not (several or twice),
-        )
+    found = (
+        f"{counted(several)} in several arms, {twice:,} twice in one{_such_as(experiment) if several or twice else ''}"
     )
-    if "exposed_at" in experiment.columns and (start is not None or "assigned_at" in experiment.columns):
+    rows.append(("units in one arm", found, np.nan, not (several or twice)))
+    times = [name for name in ("assigned_at", "exposed_at") if name in experiment.columns]
+    if len(times) + (start is not None) > 1 and times:
         early = exposed_early(experiment, start)
-        rows.append(("exposure after assignment", f"{counted(early)} exposed before", np.nan, early == 0))
+        since = "" if start is None else f", or before the test began on {start:%Y-%m-%d}"
+        rows.append(("exposure after assignment", f"{counted(early)} exposed before{since}", np.nan, early == 0))
     if covariates_of(experiment):
         rows.append(_balanced(balance(experiment, control)))
     rows += _missing(missing_by_arm(experiment)) if outcomes_of(experiment) else []
@@ -317,5 +331,5 @@ def _missing(table: pd.DataFrame) -> list[Row]:
             f"{row['outcome']} in {row['variant']} for {counted(row[column])}" for row in lacking.to_dict("records")
         )
         pvalue = float(lacking["pvalue"].min()) if column == "missing" and len(lacking) else np.nan
-        rows.append((word, said or "none", pvalue, lacking.empty))
+        rows.append((word, f"{said}; where nothing happened, write 0" if said else "none", pvalue, lacking.empty))
     return rows

@@ -68,11 +68,14 @@ def by_assigned(experiment: ir.Table) -> ir.Table:
     """
     if "assigned_id" not in experiment.columns:
         return experiment
-    rows, units = experiment.aggregate(rows=experiment.count(), units=experiment.unit_id.nunique()).to_pandas().iloc[0]
-    if rows > units:
+    by_unit = experiment.group_by("unit_id").aggregate(rows=experiment.count(), arms=experiment.variant.nunique())
+    twice = by_unit.filter(by_unit.rows > 1).order_by("unit_id").limit(1).to_pandas()
+    if len(twice):
+        name, rows, arms = twice.iloc[0][["unit_id", "rows", "arms"]]
         raise DataError(
-            f"{rows - units:,} of {rows:,} rows repeat a unit_id", where="table experiment",
-            expected="one row a unit, each with its assigned_id", do="remove the repeats",
+            f"the unit {name!r} has {rows} rows in {arms} arm{'s' if arms > 1 else ''}", where="table experiment",
+            expected="one row a unit, each with its assigned_id",
+            do="remove rows that are the same; a unit in two arms is a fault of the assignment, which no choice of a row mends",
         )  # fmt: skip
     covariates = [name for name in experiment.columns if name.startswith(COVARIATE)]
     words = {
