@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from customerlab.data import fetch
+from customerlab.data import fetch, project
 from customerlab.data.catalog import DataSet, Form, Source
 from customerlab.errors import DataError
 
@@ -147,3 +147,8 @@ def test_a_wrong_checksum_of_a_file_at_hand(project):
     with pytest.raises(DataError, match="checksum") as caught:
         fetch.fetch(project, data_set, source)
     assert SHA in str(caught.value) and hashlib.sha256(b"changed").hexdigest() in str(caught.value)
+
+
+def test_what_another_process_has_just_removed_is_no_error(tmp_path):
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")  # listed, but not there when it is looked at
+    project.remove_abandoned(tmp_path, "go*")

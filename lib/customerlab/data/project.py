@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,9 @@ def remove_tree(path: Path) -> None:
 def remove_abandoned(folder: Path, pattern: str) -> None:
     """Remove what processes that were killed have left half-written in a folder, a day later."""
     for left in folder.glob(pattern):
-        if left.stat().st_mtime < time.time() - ABANDONED:
-            remove_tree(left)
+        with suppress(FileNotFoundError):  # its own process may have finished with it since
+            if left.stat().st_mtime < time.time() - ABANDONED:
+                remove_tree(left)
 
 
 def relative(path: Path, root: Path) -> str:
