@@ -180,7 +180,6 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
             returns=s.returns,
         )
     ],
-    "experiment.cap_of": lambda s: stats_of.cap_of(s.experiment, "outcome_spend", 0.9),
     "experiment.at_holm_levels": lambda s: experiment.at_holm_levels(
         s.experiment,
         experiment.compare_arms(s.experiment, experiment.metrics_of(s.experiment), s.control),
@@ -202,7 +201,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ),
     "experiment.ratios_left_out": lambda s: experiment.ratios_left_out(s.experiment, ["spend / conversion", "a / b"]),
     "experiment.winsorised": lambda s: by_id(
-        experiment.winsorised(s.experiment, "outcome_spend", 0.9).select("unit_id", "outcome_spend").to_pandas()
+        experiment.winsorised(s.experiment, "outcome_spend", 0.9)[0].select("unit_id", "outcome_spend").to_pandas()
     ),
     "experiment.compare_arms": lambda s: experiment.compare_arms(
         s.experiment,
@@ -250,7 +249,6 @@ INEXACT = {
         "differences",
         "by_assigned",
         "by_day",
-        "cap_of",
         "at_holm_levels",
         "stratified",
         "sensitivity",
@@ -263,7 +261,6 @@ NOT_IN_BIGQUERY = dict.fromkeys(
         "explore.whole_histogram",
         "explore.top_tenth",
         "experiment.winsorised",
-        "experiment.cap_of",
         "experiment.sensitivity",
         "experiment.segments_of",
     ],

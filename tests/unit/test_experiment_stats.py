@@ -108,10 +108,12 @@ def test_values_that_are_no_numbers_are_refused_by_name(column, value, words):
 
 def test_the_largest_values_are_cut_to_the_quantile_of_those_above_zero():
     frame = pd.DataFrame({"variant": ["a", "b"] * 100, "outcome_x": [0.0] * 100 + [*range(1, 101)]})
-    cut = experiment.winsorised(ibis.memtable(frame), "outcome_x", 0.9).to_pandas()["outcome_x"]
+    table, cap, above = experiment.winsorised(ibis.memtable(frame), "outcome_x", 0.9)
+    cut = table.to_pandas()["outcome_x"]
+    assert (cap, above) == (pytest.approx(np.quantile(np.arange(1, 101), 0.9)), 10)
     expected = np.minimum(frame["outcome_x"], np.quantile(np.arange(1, 101), 0.9))
     assert sorted(cut) == pytest.approx(sorted(expected))
-    nothing = experiment.winsorised(ibis.memtable(frame.assign(outcome_x=0.0)), "outcome_x", 0.9).to_pandas()
+    nothing = experiment.winsorised(ibis.memtable(frame.assign(outcome_x=0.0)), "outcome_x", 0.9)[0].to_pandas()
     assert (nothing["outcome_x"] == 0).all()
     with pytest.raises(ValueError, match="share = 1"):
         experiment.winsorised(ibis.memtable(frame), "outcome_x", 1.0)

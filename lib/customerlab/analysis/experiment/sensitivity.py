@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric, compare_arms, with_adjusted
-from customerlab.analysis.experiment.stats import cap_of, labelled, spoken, winsorised
+from customerlab.analysis.experiment.stats import labelled, spoken, winsorised
 
 MEASURED = "as measured"
 
@@ -127,11 +127,11 @@ def sensitivity(
     strata = stratified(experiment, metric, control, segments, confidence=confidence)
     if len(strata):
         parts[f"post-stratified by {strata['segment'].iloc[0]}"] = strata
-    cap, above = (0.0, 0) if metric.proportion else cap_of(experiment, metric.above, winsorised_at)
-    if above:
-        cut = winsorised(experiment, metric.above, winsorised_at)
+    if not metric.proportion:
+        cut, cap, above = winsorised(experiment, metric.above, winsorised_at)
         way = f"with {spoken(metric.above)} cut to {cap:,.4g} (of {above:,} units)"
-        parts[way] = compare_arms(cut, [metric], control, confidence=confidence)
+        if above:
+            parts[way] = compare_arms(cut, [metric], control, confidence=confidence)
     own = parts[MEASURED]["effect_high"] - parts[MEASURED]["effect_low"]
     columns = ["way", "variant", "effect", "effect_low", "effect_high", "narrower", "pvalue"]
     return pd.concat(

@@ -137,7 +137,7 @@ def _pairs(names: Sequence[str], together: Sequence[Sequence[str]] | None) -> li
     )
 
 
-def winsorised(table: ir.Table, column: str, share: float) -> ir.Table:
+def winsorised(table: ir.Table, column: str, share: float) -> tuple[ir.Table, float, int]:
     """The table with the largest values of a column cut to the quantile of all arms together.
 
     A few great spenders can carry a mean; how the effect changes without their last pounds says how much. The quantile
@@ -150,25 +150,25 @@ def winsorised(table: ir.Table, column: str, share: float) -> ir.Table:
     share : float
         Of the units above zero that keep their value, such as 0.99.
 
+    Returns
+    -------
+    (ibis Table, float, int)
+        The table, the value that is cut to, and how many units were above it; NaN and 0 where no unit is above zero.
+
     Raises
     ------
     ValueError
         If the share is not between 0 and 1.
     """
-    cap, above = cap_of(table, column, share)
-    return table.mutate(**{column: ibis.least(number_of(table, column), cap)}) if above else table
-
-
-def cap_of(table: ir.Table, column: str, share: float) -> tuple[float, int]:
-    """The value that `winsorised` cuts to, and how many units are above it; NaN and 0 where no unit is above zero."""
     if not 0 < share < 1:
         raise ValueError(f"share = {share}; expected a number between 0 and 1")
     value = number_of(table, column)
     some = table.filter(value > 0)
-    cap = some.aggregate(cap=some[column].cast("float64").quantile(share)).to_pandas()["cap"].iloc[0]
+    cap = float(some.aggregate(cap=some[column].cast("float64").quantile(share)).to_pandas()["cap"].iloc[0])
     if pd.isna(cap):
-        return float("nan"), 0
-    return float(cap), int(table.aggregate(above=(value > float(cap)).sum()).to_pandas()["above"].iloc[0])
+        return table, cap, 0
+    above = int(table.aggregate(above=(value > cap).sum()).to_pandas()["above"].iloc[0])
+    return table.mutate(**{column: ibis.least(value, cap)}), cap, above
 
 
 def labelled(column: ir.Column) -> ir.StringColumn:
