@@ -13,6 +13,8 @@ HOMES = {
     "findings": "customerlab.workbench.display:findings",
     "checks": "customerlab.workbench.display:checks",
     "percent": "customerlab.figures.style:percent",
+    "inference": "customerlab.analysis.inference",
+    "sales": "customerlab.analysis.sales",
     "explore": "customerlab.analysis.explore",
     "rfm": "customerlab.analysis.rfm",
     "clustering": "customerlab.analysis.clustering",

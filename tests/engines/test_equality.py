@@ -26,7 +26,7 @@ from ibis.expr.types.core import Expr
 from scipy.sparse import csr_matrix
 
 from customerlab import analysis
-from customerlab.analysis import clustering, experiment, explore, recommend, rfm
+from customerlab.analysis import clustering, experiment, explore, recommend, rfm, sales
 from customerlab.analysis.experiment import stats as stats_of
 from customerlab.analysis.explore import returning
 from customerlab.data.catalog import find_data_set
@@ -71,6 +71,10 @@ def in_days(shop: SimpleNamespace) -> ir.Table:
 
 # Each: tables of one engine in, what the method makes of them out.
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
+    "sales.annulled": lambda s: by_id(rfm.fetched(sales.annulled(s.transactions, s.returns))),
+    "sales.kept": lambda s: explore.totals(sales.kept(s.transactions, s.returns)),
+    "sales.net": lambda s: explore.by_month(sales.net(s.transactions, s.returns)),
+    "sales.accounting": lambda s: sales.accounting(s.transactions, s.returns),
     "explore.totals": lambda s: explore.totals(s.transactions),
     "explore.matching": lambda s: explore.totals(explore.matching(s.transactions, r"^P?\d+[02468]")),
     "explore.by_month": lambda s: explore.by_month(s.transactions),

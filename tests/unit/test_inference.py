@@ -4,8 +4,9 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy.stats import CensoredData, ecdf
 
-from customerlab.analysis.inference import holm
+from customerlab.analysis.inference import happened_by, holm, influence, kaplan_meier, largest_share
 
 
 def test_holm_is_bonferroni_closed_over_all_subsets():
@@ -20,3 +21,35 @@ def test_holm_is_bonferroni_closed_over_all_subsets():
         for i in range(5)
     ]
     assert np.allclose(holm(pd.Series(p)), wanted)
+
+
+def test_kaplan_meier_is_scipys_with_its_intervals():
+    rng = np.random.default_rng(5)
+    event, censored = rng.geometric(0.05, 300), rng.integers(1, 60, 300)
+    ended = event <= censored
+    days = np.minimum(event, censored)
+    table = kaplan_meier(pd.Series(days), pd.Series(ended))
+    found = ecdf(CensoredData(uncensored=days[ended], right=days[~ended])).sf
+    at = table["days"].to_numpy()
+    assert np.allclose(1 - found.evaluate(at), table["share"])
+    bounds = found.confidence_interval(0.95, method="log-log")
+    assert np.allclose(1 - bounds.high.evaluate(at), table["low"], equal_nan=True)
+    assert np.allclose(1 - bounds.low.evaluate(at), table["high"], equal_nan=True)
+
+
+def test_kaplan_meier_has_the_published_remission_times():
+    # Freireich and others 1963, weeks in remission under 6-MP, as Kleinbaum and Klein (2012) tabulate them
+    weeks = [6, 6, 6, 7, 10, 13, 16, 22, 23, 6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35]
+    table = kaplan_meier(pd.Series(weeks), pd.Series([True] * 9 + [False] * 12))
+    assert (1 - table["share"]).round(4).tolist() == [0.8571, 0.8067, 0.7529, 0.6902, 0.6275, 0.5378, 0.4482]
+    assert table["waiting"].tolist() == [21, 17, 15, 12, 11, 7, 6]
+    assert happened_by(table, (5, 10, 99)).round(4).tolist() == [0, 0.2471, 0.5518]
+
+
+def test_one_large_value_is_named_whatever_its_sign():
+    refund = pd.Series([1.0, 2.0, -7.0, np.nan])
+    assert largest_share(refund) == 0.7
+    assert influence(largest_share(refund), "order") == "70% of it is one order"
+    assert influence(largest_share(pd.Series(np.ones(11))), "order") == ""
+    assert np.isnan(largest_share(pd.Series([0.0, 0.0])))
+    assert influence(float("nan"), "customer") == ""

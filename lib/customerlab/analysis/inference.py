@@ -1,7 +1,163 @@
-"""What several methods need to say how sure a result is."""
+"""What several methods need to say how sure a result is, and whether there is enough to say anything."""
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
+
+LEAST = 20
+"""The least number of outcomes in each group behind a comparison, an interval or a verdict."""
+
+INFLUENTIAL = 0.1
+"""The share of a mean or a sum from which a single customer, order or product has to be named beside it."""
+
+
+def enough(*outcomes: float) -> bool:
+    """Whether there are enough outcomes in every group to compare the groups, or to give an interval.
+
+    An outcome is what is counted or summed: a customer who came back, a unit that converted, a predicted rating. Below
+    `LEAST` of them an interval by a normal approximation is too short, and a verdict hangs on a handful.
+
+    Parameters
+    ----------
+    *outcomes : number
+        How many there are, one number a group.
+
+    Examples
+    --------
+    >>> enough(20, 400), enough(19, 400)
+    (True, False)
+    """
+    return all(number >= LEAST for number in outcomes)
+
+
+def too_few(n: float, what: str = "") -> str:
+    """What is said in place of a comparison, an interval or a verdict where there are not `enough` outcomes.
+
+    Parameters
+    ----------
+    n : number
+        How many there are: of several groups, the fewest.
+    what : str
+        What is counted.
+
+    Examples
+    --------
+    >>> too_few(3, "customers who came back")
+    'too few to tell (3 customers who came back)'
+    """
+    return f"too few to tell ({n:,.0f}{f' {what}' if what else ''})"
+
+
+def largest_share(values: pd.Series, groups: "pd.Series | None" = None) -> "float | pd.Series":
+    """The share of a sum that its single largest value makes, by amount, whatever the sign.
+
+    A mean or a share hangs on one customer, order or product where this reaches `INFLUENTIAL`.
+
+    Parameters
+    ----------
+    values : Series
+        One value a customer, order or product; missing ones do not count.
+    groups : Series, optional
+        The group of each value, in the same order.
+
+    Returns
+    -------
+    float, or Series by group
+        Of the sum of the absolute values; missing where that is zero.
+
+    Examples
+    --------
+    >>> largest_share(pd.Series([6.0, 2.0, -2.0]))
+    0.6
+    >>> largest_share(pd.Series([6.0, 2.0, 1.0]), pd.Series(["a", "a", "b"])).to_dict()
+    {'a': 0.75, 'b': 1.0}
+    """
+    sizes = values.astype(float).abs()
+    if groups is None:
+        total = sizes.sum()
+        return float(sizes.max() / total) if total > 0 else float("nan")
+    grouped = sizes.groupby(groups.to_numpy())
+    totals = grouped.sum()
+    return grouped.max() / totals.where(totals > 0)
+
+
+def influence(share: float, unit: str) -> str:
+    """The words that flag a number that hangs on one customer, order or product; empty where it does not.
+
+    Parameters
+    ----------
+    share : float
+        As `largest_share` returns it.
+    unit : str
+        What the largest value belongs to, such as ``customer``.
+
+    Examples
+    --------
+    >>> influence(0.49, "customer"), influence(0.04, "customer")
+    ('49% of it is one customer', '')
+    """
+    return f"{share:.0%} of it is one {unit}" if share >= INFLUENTIAL else ""
+
+
+def kaplan_meier(days: pd.Series, ended: pd.Series, *, confidence: float = 0.95) -> pd.DataFrame:
+    """The share for whom something has happened by so many days, when for some the log ends first (Kaplan, Meier 1958).
+
+    Parameters
+    ----------
+    days : Series of int
+        For each, the days until it happened, or until the log ended.
+    ended : Series of bool
+        Whether it happened. Who is last seen on a day still counts as waiting on that day.
+    confidence : float
+        Of the intervals: Greenwood's variance (1926) on the scale of log(-log), which keeps them between 0 and 1
+        (Kalbfleisch and Prentice 1980). They take the rows as independent.
+
+    Returns
+    -------
+    DataFrame
+        One row for each day on which it happened to somebody: `days`, `waiting` (for whom it had not happened before
+        that day), `ended`, and `share` (for whom it has happened by then) with `low` and `high`, missing where all have
+        gone through it.
+
+    Examples
+    --------
+    >>> table = kaplan_meier(pd.Series([1, 2, 2, 4]), pd.Series([True, True, False, True]))
+    >>> table[["days", "waiting", "ended", "share"]].values.tolist()
+    [[1.0, 4.0, 1.0, 0.25], [2.0, 3.0, 1.0, 0.5], [4.0, 1.0, 1.0, 1.0]]
+    """
+    seen = pd.DataFrame({"days": days.to_numpy(), "ended": ended.to_numpy(dtype=bool)})
+    counted = seen.groupby("days")["ended"].agg(["size", "sum"])
+    table = pd.DataFrame({"waiting": len(seen) - counted["size"].cumsum() + counted["size"], "ended": counted["sum"]})
+    table = table[table["ended"] > 0]
+    left = (1 - table["ended"] / table["waiting"]).cumprod()
+    error = np.sqrt((table["ended"] / (table["waiting"] * (table["waiting"] - table["ended"]))).cumsum())
+    inside = left.where(left > 0)
+    log = np.log(inside)
+    reach = norm.ppf((1 + confidence) / 2) * error / -log
+    table["share"], table["low"], table["high"] = 1 - left, 1 - inside ** np.exp(-reach), 1 - inside ** np.exp(reach)
+    return table.reset_index()
+
+
+def happened_by(table: pd.DataFrame, days: "tuple[int, ...]") -> pd.Series:
+    """The share for whom it has happened by some days, read from the steps of `kaplan_meier`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `kaplan_meier` returns it.
+    days : tuple of int
+
+    Returns
+    -------
+    Series
+        By day; zero before it first happened.
+
+    Examples
+    --------
+    >>> happened_by(pd.DataFrame({"days": [10, 40], "share": [0.25, 0.6]}), (5, 30, 90)).to_dict()
+    {5: 0.0, 30: 0.25, 90: 0.6}
+    """
+    return pd.Series({day: table.loc[table["days"] <= day, "share"].max() for day in days}).fillna(0.0)
 
 
 def holm(p: pd.Series) -> pd.Series:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from customerlab.analysis import sales
 from customerlab.analysis.rfm.features import before, by_customer, fetched
 from customerlab.analysis.rfm.scheme import Scheme
 
@@ -92,7 +93,14 @@ def hold_out(
     return Holdout(learned_on, formed_on, day, by_segment(now["segment"], after, order), curves, table)
 
 
-def later(transactions: ir.Table, customers: pd.Series, begin: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+def later(
+    transactions: ir.Table,
+    customers: pd.Series,
+    begin: pd.Timestamp,
+    end: pd.Timestamp,
+    *,
+    returns: ir.Table | None = None,
+) -> pd.DataFrame:
     """What customers did from the day `begin` to the day before `end`.
 
     Parameters
@@ -102,18 +110,30 @@ def later(transactions: ir.Table, customers: pd.Series, begin: pd.Timestamp, end
     customers : Series
         The ids of those who were known when `begin` began.
     begin, end : Timestamp
+    returns : ibis Table or None
+        The canonical table of returns; those before `end` are set off against the money.
 
     Returns
     -------
     DataFrame
-        One row for each of `customers`, in their order: `customer_id`, `orders`, `money` (gross; both zero for those
-        who did not come back) and `came_back`.
+        One row for each of `customers`, in their order: `customer_id`, `orders` (placed), `gross` (money), `money` (net
+        of returns, as `customerlab.analysis.sales.net` dates them; below zero where more came back than was bought; all
+        zero for those who did not come back) and `came_back`.
     """
-    period = before(transactions, end).filter(lambda t: t.ordered_at >= ibis.timestamp(begin.isoformat()))
-    found = fetched(by_customer(period)).set_index("customer_id")
+
+    def within(table: ir.Table) -> ir.Table:
+        return table.filter(table.ordered_at >= ibis.timestamp(begin.isoformat()))
+
+    known = before(transactions, end)
+    found = fetched(by_customer(within(known))).set_index("customer_id")
     result = pd.DataFrame({"customer_id": customers.to_numpy()})
     result["orders"] = result["customer_id"].map(found["frequency"]).fillna(0).astype("int64")
-    result["money"] = result["customer_id"].map(found["monetary"]).fillna(0.0)
+    result["gross"] = result["customer_id"].map(found["monetary"]).fillna(0.0)
+    result["money"] = result["gross"]
+    if returns is not None:
+        money = within(sales.net(known, before(returns, end))).group_by("customer_id")
+        summed = fetched(money.aggregate(money=lambda t: t.amount.sum().cast("float64"))).set_index("customer_id")
+        result["money"] = result["customer_id"].map(summed["money"]).fillna(0.0)
     result["came_back"] = result["orders"] > 0
     return result
 

@@ -1,0 +1,156 @@
+"""Sales and what became of them: lines that a return annuls, and net revenue.
+
+A log does not say which sale a return belongs to. A return annuls a line where customer, product and quantity are the
+same and the return came later; lines and returns are matched one to one, each return with the latest line before it
+that no other return has annulled. What is left are returns of a part, returns of several lines together, and returns of
+sales from before the log: they lower the revenue of their product and customer, and annul no line.
+"""
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+KEYS = ("customer_id", "product_id", "quantity")
+
+
+def _paired(transactions: ir.Table, returns: ir.Table) -> ir.Table:
+    """Lines and returns of the same customer, product and quantity, each with the time and order of its counterpart.
+
+    The open lines of a key are a stack: a line opens the next level, a return closes the highest one. Sorted by time,
+    lines and returns of one level therefore alternate: what follows a line at its level is the return that annuls it,
+    and what precedes a return is the line that it annuls. Returns at the same time as a line do not come later.
+    """
+    t, r = transactions, returns
+    wanted = r.select("customer_id", "product_id", quantity=-r.quantity).distinct()
+    lines = t.semi_join(wanted, KEYS).mutate(size=lambda s: s.quantity, step=ibis.literal(1, "int64"))
+    back = r.select(*t.columns).mutate(size=-r.quantity, step=ibis.literal(-1, "int64"))
+    both = lines.union(back)
+    order = [both.ordered_at, both.step, both.order_id, both.unit_price]
+    depth = both.step.sum().over(
+        ibis.window(group_by=["customer_id", "product_id", "size"], order_by=order, rows=(None, 0))
+    )
+    both = both.mutate(level=depth + (both.step < 0).cast("int64"))
+    order = [both.ordered_at, both.step, both.order_id, both.unit_price]
+    at_level = ibis.window(group_by=["customer_id", "product_id", "size", "level"], order_by=order)
+    return both.mutate(
+        returned_at=both.ordered_at.lead().over(at_level),
+        sold_at=both.ordered_at.lag().over(at_level),
+        sold_in=both.order_id.lag().over(at_level),
+    )
+
+
+def annulled(transactions: ir.Table, returns: ir.Table) -> ir.Table:
+    """The order lines that a later return takes back whole.
+
+    Parameters
+    ----------
+    transactions, returns : ibis Table
+        Canonical; where a day is looked back from, those before it.
+
+    Returns
+    -------
+    ibis Table
+        The columns of the transactions. Still an expression.
+    """
+    pairs = _paired(transactions, returns)
+    return pairs.filter((pairs.step > 0) & ~pairs.returned_at.isnull()).select(*transactions.columns)
+
+
+def kept(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
+    """The order lines that no return annuls: what baskets and recommendations are made of.
+
+    Parameters
+    ----------
+    transactions : ibis Table
+        Canonical.
+    returns : ibis Table or None
+        Canonical; without it all lines are kept.
+
+    Returns
+    -------
+    ibis Table
+        The columns of the transactions. Still an expression.
+
+    Examples
+    --------
+    >>> def lines(orders, days, quantity):
+    ...     return ibis.memtable({
+    ...         "customer_id": "ann", "order_id": orders, "ordered_at": pd.to_datetime(days), "product_id": "pot",
+    ...         "quantity": quantity, "unit_price": 2.0, "amount": 2 * quantity,
+    ...     })
+    >>> sold = lines(["1", "2"], ["2024-01-01", "2024-03-01"], 6.0)
+    >>> kept(sold, lines(["C1"], ["2024-01-05"], -6.0)).order_id.to_pandas().tolist()
+    ['2']
+    """
+    if returns is None:
+        return transactions
+    pairs = _paired(transactions, returns)
+    taken = returns.select("customer_id", "product_id", quantity=-returns.quantity).distinct()
+    open_lines = pairs.filter((pairs.step > 0) & pairs.returned_at.isnull()).select(*transactions.columns)
+    return transactions.anti_join(taken, KEYS).union(open_lines)
+
+
+def net(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
+    """Sales and returns as one log, whose amounts add up to net revenue by customer, by product, by order or by period.
+
+    Parameters
+    ----------
+    transactions : ibis Table
+        Canonical.
+    returns : ibis Table or None
+        Canonical; without it net is gross.
+
+    Returns
+    -------
+    ibis Table
+        The columns of the transactions: all lines, and all returns with quantity and amount below zero. A return that
+        annuls a line has the time and the order of that line, so that neither the month nor the order of either shows
+        money that was never kept; all others have their own. Still an expression.
+    """
+    if returns is None:
+        return transactions
+    pairs = _paired(transactions, returns)
+    back = pairs.filter(pairs.step < 0)
+    back = back.mutate(
+        ordered_at=ibis.coalesce(back.sold_at, back.ordered_at), order_id=ibis.coalesce(back.sold_in, back.order_id)
+    )
+    return transactions.union(back.select(*transactions.columns))
+
+
+def accounting(transactions: ir.Table, returns: ir.Table | None) -> pd.DataFrame:
+    """From gross to net revenue, step by step.
+
+    Parameters
+    ----------
+    transactions : ibis Table
+        Canonical.
+    returns : ibis Table or None
+        Canonical.
+
+    Returns
+    -------
+    DataFrame
+        `step`, `lines`, `money` (above zero for sales, below for what is taken off): gross revenue; lines that a return
+        annuls; the difference where those were paid back at another price; all other returns; net revenue, whose lines
+        are the sales that are kept. Rows of returns are left out where there are none.
+    """
+
+    def size(table: ir.Table) -> tuple[int, float]:
+        row = table.aggregate(lines=table.count(), money=table.amount.sum().cast("float64")).to_pandas().iloc[0]
+        return int(row["lines"]), float(row["money"]) if pd.notna(row["money"]) else 0.0
+
+    lines, gross = size(transactions)
+    rows: list[tuple[str, int, float]] = [("gross revenue", lines, gross)]
+    net_lines, money = lines, gross
+    if returns is not None:
+        pairs = _paired(transactions, returns)
+        void, voided = size(pairs.filter((pairs.step > 0) & ~pairs.returned_at.isnull()))
+        back, repaid = size(pairs.filter((pairs.step < 0) & ~pairs.sold_at.isnull()))
+        others, other = size(pairs.filter((pairs.step < 0) & pairs.sold_at.isnull()))
+        net_lines, money = lines - void, gross + repaid + other
+        rows.append(("lines that a return annuls", void, -voided))
+        if round(voided + repaid, 4):
+            rows.append(("paid back at another price than sold", back, voided + repaid))
+        rows.append(("other returns", others, other))
+    rows.append(("net revenue", net_lines, money))
+    return pd.DataFrame(rows, columns=["step", "lines", "money"])
