@@ -71,13 +71,13 @@ def covers(table: pd.DataFrame, after: str, truth: float) -> bool:
 def of_rules(found: pd.DataFrame, null: pd.DataFrame) -> None:
     """Statements of nothing, and intervals of what there is."""
     shops = null.groupby("shop")
-    rates = [rate(what, part["pvalue"] < 0.05, "= 0.05") for what, part in null.groupby("what")]
+    rates = [rate(what, part["pvalue"] < 0.05, "<= 0.05") for what, part in null.groupby("what")]
     rates.append(rate("any of them, Holm-adjusted (what 02 says)", shops["pvalue_holm"].min() < 0.05, "<= 0.05"))
     show("Segments said to bring more or less than a plainer rule, where no rule is better", rates)
     intervals: list[Rate] = []
     for what, part in found.groupby("what"):
         truth = part["difference"].mean()
-        intervals.append(rate(f"{what} ({truth:+.1%})", (part["low"] <= truth) & (truth <= part["high"]), "= 0.95"))
+        intervals.append(rate(f"{what} ({truth:+.1%})", (part["low"] <= truth) & (truth <= part["high"]), ">= 0.95"))
     show("Intervals of 95 % of the difference that hold that of the mean shop", intervals)
 
 

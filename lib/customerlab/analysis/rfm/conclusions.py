@@ -40,7 +40,7 @@ def by_choice(held: Holdout, days: int) -> list[str]:
     """
     at = held.choices[held.choices["formed_on"].isna() & (held.choices["chosen"] == DEPTH)]
     if at.empty:
-        few = too_few(held.windows["came_back"].max(), f"customers ordered again in a window of {days} days, at most")
+        few = too_few(held.windows["came_back"].max(), f"ordered again in any window of {days} days")
         return [f"Whether to choose customers by segment or by a plainer rule: {few}."]
     used = held.windows[held.windows["formed_on"].isin(_compared(held))]
     names = {
@@ -93,7 +93,7 @@ def by_rate(held: Holdout, days: int) -> str:
     table = held.segments.dropna(subset="return_rate_low")
     rates = table.loc[[table["return_rate"].idxmax(), table["return_rate"].idxmin()]] if len(table) else table
     if rates["return_rate"].nunique() < 2:
-        few = too_few(held.segments["came_back"].max(), "customers ordered again in a segment, at most")
+        few = too_few(held.segments["came_back"].max(), "ordered again in any segment")
         return f"Whether segments differ in their repurchase rate within {days} days: {few if table.empty else 'they do not'}."
     told = [
         f"{plain(row['segment'])} ({row['return_rate']:.0%}; 95% CI {row['return_rate_low']:.0%} to "
@@ -130,7 +130,7 @@ def by_repurchase(table: pd.DataFrame) -> str:
     for after in (table["after"].iloc[0], ANY):
         rows = table[table["after"] == after].dropna(subset="low")
         if rows.empty:
-            few = too_few(table.loc[table["after"] == after, "ordered_again"].max(), "customers ordered again")
+            few = too_few(table.loc[table["after"] == after, "ordered_again"].max(), "ordered again")
             told.append(f"after {_order(after)} order: {few}")
             continue
         shares = _listed(f"{row.share:.0%} within {row.days} days" for row in rows.itertuples())

@@ -181,10 +181,12 @@ def high_spenders(segmented: pd.DataFrame, rules: pd.DataFrame = RULES) -> pd.Da
     best = segmented["m_score"].max()
     high = segmented[(segmented["m_score"] == best) & (segmented["m_score"].min() < best)].groupby("segment")
     grouped = segmented.groupby("segment")["monetary"]
-    table = pd.DataFrame({"customers": high.size(), "revenue": high["monetary"].sum()})
+    table = pd.DataFrame(index=grouped.size().index)
+    table["customers"], table["revenue"] = high.size(), high["monetary"].sum()
     table.insert(1, "share_of_customers", table["customers"] / grouped.size())
     total = grouped.sum()
     table["share_of_revenue"] = table["revenue"] / total.where(total > 0)
     table["low"] = grouped.median() < segmented["monetary"].median()
+    table = table.dropna(subset="customers").astype({"customers": "int64"})
     order = [name for name in rules["segment"] if name in table.index]
     return table.loc[order].rename_axis("segment").reset_index()
