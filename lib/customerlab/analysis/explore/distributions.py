@@ -19,12 +19,32 @@ def baskets(transactions: ir.Table) -> ir.Table:
     )
 
 
-def customers(transactions: ir.Table) -> ir.Table:
-    """One row a customer: `orders`, `revenue`, `products` (different ones). Still an expression."""
+def customers(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Table:
+    """One row a customer: `orders`, `revenue` (net), `gross`, `products` (different ones, as ordered).
+
+    Without returns net revenue is gross revenue. Still an expression.
+    """
     t = transactions
-    return t.group_by("customer_id").aggregate(
-        orders=t.order_id.nunique(), revenue=t.amount.sum().cast("float64"), products=t.product_id.nunique()
+    each = t.group_by("customer_id").aggregate(
+        orders=t.order_id.nunique(), exact=t.amount.sum(), products=t.product_id.nunique()
     )
+    each = with_returned(each, returns)
+    return each.select(
+        "customer_id",
+        orders=each.orders,
+        revenue=(each.exact - each.returned).cast("float64"),
+        gross=each.exact.cast("float64"),
+        products=each.products,
+    )
+
+
+def with_returned(each: ir.Table, returns: ir.Table | None) -> ir.Table:
+    """A table with a row a customer, and what each has `returned`: money, not below zero."""
+    if returns is None:
+        return each.mutate(returned=ibis.literal(0))
+    back = returns.group_by("customer_id").aggregate(back=-returns.amount.sum())
+    each = each.left_join(back, "customer_id").drop("customer_id_right")
+    return each.mutate(returned=each.back.fill_null(0)).drop("back")
 
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
