@@ -1,5 +1,7 @@
 """How values are spread: quantiles, histograms and empirical distributions, all computed in the engine."""
 
+from typing import Any
+
 import ibis
 import ibis.expr.types as ir
 import numpy as np
@@ -197,3 +199,26 @@ def log_cumulative(table: ir.Table, column: str, per_decade: int = 50) -> pd.Dat
     every = int(table.count().execute())
     share = (every - bins["count"].sum() + bins["count"].cumsum()) / every
     return pd.DataFrame({"value": bins["high"], "count": bins["count"], "share": share})
+
+
+def distribution(table: ir.Table, column: str, name: str, *, whole: bool = False) -> dict[str, Any]:
+    """What a figure of one distribution needs.
+
+    Parameters
+    ----------
+    table : ibis Table
+    column : str
+        Money, or a whole number.
+    name : str
+        What it is called.
+    whole : bool
+        Whether it is a whole number, whose histogram is not logarithmic.
+
+    Returns
+    -------
+    dict
+        `name`; `spread`, the quantiles by name; `bars`, a histogram; `steps`, the empirical distribution.
+    """
+    bars, steps = (whole_histogram, cumulative) if whole else (log_histogram, log_cumulative)
+    quantiles = spread(table, [column]).set_index("measure").loc[column]
+    return {"name": name, "spread": quantiles, "bars": bars(table, column), "steps": steps(table, column)}

@@ -112,7 +112,7 @@ class Repurchase:
         return f"Repurchase({self.customers:,} customers, {self.order_days:,} order days, {self.gaps:,} gaps)"
 
 
-def repurchase(transactions: ir.Table, days: tuple[int, ...] = (30, 60, 90)) -> Repurchase:
+def repurchase(transactions: ir.Table, days: tuple[int, ...] = (30, 60, 90, 180)) -> Repurchase:
     """How many order again, and when? Repurchase rates by Kaplan and Meier (1958).
 
     Who ordered shortly before the end of the log had little time to order again: such order days count as followed

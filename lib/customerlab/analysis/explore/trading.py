@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis import sales
+from customerlab.analysis.inference import influence
 
 WEEKDAYS = tuple(calendar.day_name)  # Monday first
 
@@ -81,6 +82,18 @@ def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
     )
     table = found.to_pandas().set_index("group").sort_index()
     return (table["most"] / table["total"].where(table["total"] > 0)).rename(None).rename_axis(by)
+
+
+def noted(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with a `note` in place of `largest_customer`: what `inference.influence` says, where one customer counts.
+
+    Examples
+    --------
+    >>> noted(pd.DataFrame({"part": ["UK", "EIRE"], "largest_customer": [0.04, 0.53]}))["note"].tolist()
+    ['', '53% of it is one customer']
+    """
+    notes = [influence(share, "customer") for share in table["largest_customer"]]
+    return table.drop(columns="largest_customer").assign(note=notes)
 
 
 def exact_sum(quantity: ir.NumericValue) -> ir.FloatingValue:
