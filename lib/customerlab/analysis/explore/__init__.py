@@ -17,7 +17,7 @@ from customerlab.analysis.explore.distributions import (
     spread,
     whole_histogram,
 )
-from customerlab.analysis.explore.parts import by_category, by_part
+from customerlab.analysis.explore.parts import by_category, by_part, on_one_customer
 from customerlab.analysis.explore.products import (
     by_product,
     described,
@@ -32,6 +32,7 @@ from customerlab.analysis.explore.returning import (
     cohorts,
     gaps,
     new_and_returning,
+    rates_in_words,
     repurchase,
     waits,
 )
@@ -79,7 +80,9 @@ __all__ = [
     "most_returned",
     "new_and_returning",
     "noted",
+    "on_one_customer",
     "products_for",
+    "rates_in_words",
     "repeats",
     "repurchase",
     "returns_by_month",

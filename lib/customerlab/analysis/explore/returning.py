@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.explore.trading import calendar_months, first_of, month_number, totals
-from customerlab.analysis.inference import enough, kaplan_meier
+from customerlab.analysis.inference import enough, kaplan_meier, too_few
 
 
 def active_months(transactions: ir.Table) -> ir.Table:
@@ -145,6 +145,26 @@ def _by(day: int, table: pd.DataFrame, followed: pd.DataFrame) -> tuple[float, f
     if not enough(steps["ended"].sum(), (followed["days"] >= day).sum()):
         return np.nan, np.nan, np.nan
     return tuple(steps[["share", "low", "high"]].iloc[-1])
+
+
+def rates_in_words(found: Repurchase) -> str:
+    """The repurchase rates as a finding says them, or that there are too few to tell.
+
+    Examples
+    --------
+    >>> rates = pd.DataFrame({"days": [30], "after_first": [0.2], "low": [0.17], "high": [0.24], "after_any": [np.nan]})
+    >>> rates_in_words(Repurchase(None, None, rates, customers=400, order_days=700, gaps=19))[:56]
+    '20% (95% CI 17% to 24%) within 30 days of a first order;'
+    """
+    few = too_few(found.gaps, "repeat order days")
+    first = [
+        f"{row.after_first:.0%} (95% CI {row.low:.0%} to {row.high:.0%}) within {row.days}"
+        for row in found.rates.dropna(subset="after_first").itertuples()
+    ]
+    every = [f"{row.after_any:.0%} within {row.days}" for row in found.rates.dropna(subset="after_any").itertuples()]
+    after_first = f"{', '.join(first)} days of a first order" if first else f"after a first order {few}"
+    after_any = f"{', '.join(every)} days of any order day" if every else f"after any order day {few}"
+    return f"{after_first}; {after_any}"
 
 
 @dataclass(frozen=True)
