@@ -153,12 +153,12 @@ def rates_in_words(found: Repurchase) -> str:
     Examples
     --------
     >>> rates = pd.DataFrame({"days": [30], "after_first": [0.2], "low": [0.17], "high": [0.24], "after_any": [np.nan]})
-    >>> rates_in_words(Repurchase(None, None, rates, customers=400, order_days=700, gaps=19))[:56]
-    '20% (95% CI 17% to 24%) within 30 days of a first order;'
+    >>> rates_in_words(Repurchase(None, None, rates, customers=400, order_days=700, gaps=19))
+    '20% (17% to 24%) within 30 days of a first order; after any order day too few to tell (19 repeat order days)'
     """
     few = too_few(found.gaps, "repeat order days")
     first = [
-        f"{row.after_first:.0%} (95% CI {row.low:.0%} to {row.high:.0%}) within {row.days}"
+        f"{row.after_first:.0%} ({row.low:.0%} to {row.high:.0%}) within {row.days}"
         for row in found.rates.dropna(subset="after_first").itertuples()
     ]
     every = [f"{row.after_any:.0%} within {row.days}" for row in found.rates.dropna(subset="after_any").itertuples()]

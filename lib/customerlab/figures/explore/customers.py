@@ -79,14 +79,11 @@ def repurchase(found: Repurchase, steps: pd.DataFrame) -> Picture:
         linestyle="--",
         label="of the gaps that ended in the log",
     )
-    for name, colour, above in (("after_first", ORANGE, False), ("after_any", BLUE, True)):
+    for name, colour in (("after_first", ORANGE), ("after_any", BLUE)):
         known = rates[name].dropna()
         axis.plot(known.index, known, "o", color=colour, markersize=5)
         for day, share in known.items():
-            axis.annotate(
-                percent(share), (day, share), xytext=(3, 4 if above else -4), textcoords="offset points",
-                va="bottom" if above else "top",
-            )  # fmt: skip
+            axis.annotate(percent(share), (day, share), xytext=(4, -4), textcoords="offset points", va="top")
     axis.set_ylim(0, 1.02)
     axis.set_xlim(left=0)
     axis.yaxis.set_major_formatter(PERCENT)
