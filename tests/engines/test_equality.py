@@ -78,7 +78,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "sales.accounting": lambda s: sales.accounting(s.transactions, s.returns),
     "explore.totals": lambda s: explore.totals(s.transactions),
     "explore.matching": lambda s: explore.totals(explore.matching(s.transactions, r"^P?\d+[02468]")),
-    "explore.repeats": lambda s: explore.repeats(sales.net(s.transactions, s.returns).drop("order_id")),
+    "explore.repeats": lambda s: explore.repeats(s.transactions.select("product_id", "quantity", "amount")),
     "explore.largest_share": lambda s: [
         explore.largest_share(sales.net(s.transactions, s.returns), "customer_id", by) for by in (None, "product_id")
     ],

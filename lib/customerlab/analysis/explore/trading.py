@@ -46,7 +46,7 @@ def repeats(transactions: ir.Table) -> pd.Series:
     each = t.group_by(t.columns).aggregate(lines=t.count() - 1)
     each = each.filter(each.lines > 0)
     money = (each.amount * each.lines.cast("decimal(18, 0)")).sum().cast("float64")
-    return each.aggregate(lines=each.lines.sum(), money=money).to_pandas().fillna(0).iloc[0]
+    return each.aggregate(lines=each.lines.sum(), money=money).to_pandas().astype(float).fillna(0).iloc[0]
 
 
 def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
