@@ -71,7 +71,7 @@ def together(transactions: ir.Table, *, min_orders: int = LEAST, most: int = 200
     chosen = counted.order_by([ibis.desc("orders"), ibis.asc("product_id")]).limit(most).to_pandas()
     pairs, alone, log = _sums(t, chosen["product_id"].tolist())
     first, second = (alone.loc[pairs[name]].reset_index(drop=True) for name in ("product_id", "other_id"))
-    n11, n1, n2, n = pairs["both"], first["orders"], second["orders"], float(log["orders"])
+    n11, n1, n2, n = pairs["both"], first["orders"], second["orders"], float(max(orders, 1))
     pairs["support"] = n11 / n
     pairs["confidence"], pairs["confidence_back"] = n11 / n1, n11 / n2
     pairs["lift"] = n11 * n / (n1 * n2)
@@ -98,11 +98,11 @@ def _sums(t: ir.Table, products: list[str]) -> tuple[pd.DataFrame, pd.DataFrame,
     -------
     (pairs, products, log)
         A row a pair that occurs: `both` and the sums of d², d m, d a, d b, a b; a row a product: `orders` and the sums
-        of a², a m; and of the log `orders`, `customers` and the sum of m².
+        of a², a m; and of the log `customers` and the sum of m².
     """
     owned = t.group_by("order_id").aggregate(customer=t.customer_id.min())
     busy = owned.group_by("customer").aggregate(m=owned.count())
-    log = busy.aggregate(orders=busy.m.sum(), customers=busy.count(), mm=(busy.m * busy.m).sum()).to_pandas().iloc[0]
+    log = busy.aggregate(customers=busy.count(), mm=(busy.m * busy.m).sum()).to_pandas().astype(float).fillna(0).iloc[0]
     one = t.filter(t.product_id.isin(products)) if products else t.limit(0)
     one = one.select("order_id", "product_id").distinct().inner_join(owned, "order_id")
     each = one.group_by("customer", "product_id").aggregate(a=one.count())

@@ -44,11 +44,11 @@ def top_products(table: pd.DataFrame) -> Picture:
         axis.legend(loc="lower right")
     ends = table[["revenue", "gross"]].max(axis=1)
     for place, (share, end) in enumerate(zip(table["share"], ends, strict=True)):
-        axis.annotate(f" {share:.1%}", (end, place), va="center", fontsize=8.5)
+        axis.annotate(f" {share:.1%}" if np.isfinite(share) else "", (end, place), va="center", fontsize=8.5)
     axis.margins(x=0.08)
     first = zip(table["description"][:3], table["revenue"][:3], strict=True)
     listed = "; ".join(f"{description} {short(revenue)}" for description, revenue in first)
-    alt = f"Bar chart of the {len(table)} products with the most net revenue, {percent(table['share'].sum())} of all: {listed}."
+    alt = f"Bar chart of the {len(table)} products with the most net revenue, {percent(table['share'].sum(min_count=1))} of all: {listed}."
     return Picture(figure, alt)
 
 
