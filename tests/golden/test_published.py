@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from customerlab.analysis import clustering, experiment, explore, recommend, rfm
+from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import connect, open_table
+from customerlab.data.fetch import locate
 
 pytestmark = pytest.mark.real_data
 
@@ -40,6 +42,72 @@ def test_returns_are_the_cancelled_lines_of_known_customers(online_retail, real_
     assert len(returned) == 8_905 and returned["order_id"].str.startswith("C").all()
     assert str(returned["amount"].sum()) == steps[2]["amount_removed"]
     assert (returned["amount"] < 0).all() and (returned["quantity"] < 0).all()
+
+
+def test_what_cleaning_leaves_out_is_what_the_file_has_without_a_customer(online_retail, root):
+    source = find_data_set(root, "online_retail").sources["lines"]
+    (path,) = locate(root, source)[1]
+    raw = pd.read_parquet(path).assign(amount=lambda t: t["Quantity"] * t["UnitPrice"])
+    nobody = raw[raw["CustomerID"].isna() & (raw["amount"] > 0)]
+    assert float(online_retail[1]["ladder"][1]["sales_removed"]) == pytest.approx(nobody["amount"].sum())
+    # of these one row is no sale but an entry of the books, "Adjust bad debt"
+    books = nobody["InvoiceNo"].str.startswith("A")
+    assert nobody["amount"][~books].sum() == pytest.approx(1_744_214.58) and books.sum() == 1
+    kept = raw[raw["CustomerID"].notna() & ~raw["InvoiceNo"].str.startswith("C") & (raw["UnitPrice"] > 0)]
+    again = kept.duplicated()
+    assert (again.sum(), round(kept["amount"][again].sum(), 2)) == (5_192, 24_199.01)
+    # two more differ in the description alone, which is no column of the order lines
+    again = kept.drop(columns="Description").duplicated()
+    found = explore.repeats(online_retail[0])
+    assert found["lines"] == again.sum() == 5_194 and found["money"] == pytest.approx(kept["amount"][again].sum())
+
+
+@pytest.fixture(scope="module")
+def goods(online_retail, real_table):
+    """The lines and the returns of goods, whose stock codes begin with five digits."""
+    back = open_table(connect(), real_table("online_retail", "returns").path)
+    return tuple(explore.matching(table, r"^\d{5}") for table in (online_retail[0], back))
+
+
+def test_net_revenue_of_products(goods):
+    tail = explore.long_tail(*goods).set_index("product_id")
+    assert len(tail) == 3_659 and tail["share"].iloc[9] == pytest.approx(0.080, abs=0.0005)
+    # by gross revenue first and fifth: one order that was cancelled, and one of which 95 % came back
+    assert tail.loc["23843", "revenue"] == 0 and tail.loc["23166", "rank"] == 548
+    assert explore.long_tail(goods[0])["product_id"].tolist()[:5:4] == ["23843", "23166"]
+
+
+def test_repurchase_rates(online_retail):
+    rates = explore.repurchase(online_retail[0]).rates.set_index("days")
+    assert rates["after_any"][[30, 60, 90]].tolist() == pytest.approx([0.42, 0.62, 0.72], abs=0.005)
+    assert rates["after_first"][[30, 60, 90]].tolist() == pytest.approx([0.19, 0.355, 0.46], abs=0.005)
+    assert rates["observed"][[30, 60, 90]].tolist() == pytest.approx([0.533, 0.762, 0.859], abs=0.0005)
+
+
+def test_intervals_of_lift_are_those_of_a_bootstrap_of_customers(goods):
+    """Drawn by customer, 1,000 times: the interval of one order after the other has half the width."""
+    pairs = explore.together(goods[0]).pairs.set_index(["product_id", "other_id"])
+    drawn = {
+        ("22697", "22698"): (22.0, 19.3, 25.2),
+        ("22191", "22193"): (22.6, 19.3, 26.6),
+        ("22629", "22630"): (18.0, 15.8, 20.9),
+    }
+    for pair, wanted in drawn.items():
+        assert pairs.loc[pair, ["lift", "low", "high"]].tolist() == pytest.approx(wanted, rel=0.015)
+
+
+def test_the_top_tenth_and_countries(online_retail, goods, real_table):
+    back = open_table(connect(), real_table("online_retail", "returns").path)
+    best = explore.top_tenth(online_retail[0], back)
+    days = best.table.set_index("measure").loc["days since the last order"]
+    assert (days["top"], days["rest"], round(days["ratio"], 2)) == (11, 59, 0.19)
+    gross = explore.top_tenth(online_retail[0])
+    assert (gross.top, round(gross.share, 3)) == (434, 0.614)
+    assert (round(gross.times_orders, 2), round(gross.times_value, 2)) == (5.72, 2.50)
+    countries = explore.by_part(online_retail[0], "country", returns=back).set_index("part")
+    assert countries.loc["United Kingdom", ["orders", "customers"]].tolist() == [16_646, 3_920]
+    # 98 % of the Netherlands is customer 14646
+    assert countries["largest_customer"][["United Kingdom", "Netherlands"]].round(2).tolist() == [0.04, 0.98]
 
 
 def test_customers(online_retail):

@@ -36,6 +36,21 @@ ODD = {
 }
 
 
+def returned(sold):
+    """Lines of a shop, and the return of each on the next day."""
+    back = sold.assign(Menge=-sold["Menge"], Datum=sold["Datum"] + pd.Timedelta(days=1))
+    return pd.concat([sold, back.assign(Beleg="R" + back["Beleg"])], ignore_index=True)
+
+
+SOLD = lines(60, 4, YEAR)
+GIANT = SOLD.iloc[[0]].assign(Beleg="G", Menge=500_000, Preis=20.0, Datum=pd.Timestamp("2024-12-20 09:00"))
+RETURNING = {
+    "everything was sent back": returned(SOLD),
+    "more was sent back than sold": returned(SOLD).drop(index=range(len(SOLD) // 2)),
+    "a giant order was cancelled": pd.concat([SOLD, returned(GIANT)]),
+}
+
+
 @pytest.fixture
 def said(monkeypatch):
     """All that a notebook shows, as text."""
@@ -72,6 +87,21 @@ def test_an_odd_shop_gets_results_and_true_sentences(project, said, monkeypatch,
     assert any(text.startswith("- ") for text in said), "findings"
     for text in said:
         assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
+
+
+@pytest.mark.parametrize("shop", RETURNING)
+def test_a_shop_of_returns_gets_net_revenue_and_true_sentences(project, said, monkeypatch, shop):
+    add_shop(project, as_written(RETURNING[shop]))
+    run_cells(project, "01_eda", monkeypatch, run="my_shop")
+    net = round((RETURNING[shop]["Menge"] * RETURNING[shop]["Preis"]).sum(), 4) + 0.0
+    findings = next(text for text in said if "customers placed" in text)
+    assert f"{net:,.0f} net of returns" in findings
+    for text in said:
+        assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
+    if "giant" in shop:
+        assert not re.search(r"([5-9]\d|100)% of it is one customer", " ".join(said)), (
+            "nothing hangs on what was cancelled"
+        )
 
 
 def test_equal_customers_are_not_told_apart(project, said, monkeypatch):
