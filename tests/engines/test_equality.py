@@ -129,14 +129,15 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         rfm.features(s.transactions, s.middle)["customer_id"],
         pd.Timestamp(s.middle),
         later_than(s.middle),
+        returns=s.returns,
     ),
     "rfm.hold_out": lambda s: rfm.hold_out(
-        s.transactions,
-        rfm.Scheme(),
-        later_than(s.middle),
-        days=60,
-        seed=1,
+        s.transactions, rfm.Scheme(net=True), later_than(s.middle), days=60, seed=1, returns=s.returns
     ),
+    "rfm.followed": lambda s: rfm.followed(
+        s.transactions, rfm.Scheme(), later_than(s.middle), days=90, returns=s.returns
+    ),
+    "rfm.waits": lambda s: rfm.waits(s.transactions, pd.Timestamp(s.middle)),
     "rfm.snapshots": lambda s: rfm.snapshots(
         s.transactions, rfm.Scheme(net=True), [pd.Timestamp(s.middle), later_than(s.middle)], returns=s.returns
     ),
