@@ -65,7 +65,7 @@ def test_what_cleaning_leaves_out_is_what_the_file_has_without_a_customer(online
 @pytest.fixture(scope="module")
 def goods(online_retail, real_table):
     """The lines and the returns of goods, whose stock codes begin with five digits."""
-    back = open_table(connect(), real_table("online_retail", "returns").path)
+    back = open_table(online_retail[0].get_backend(), real_table("online_retail", "returns").path)
     return tuple(explore.matching(table, r"^\d{5}") for table in (online_retail[0], back))
 
 
@@ -97,7 +97,7 @@ def test_intervals_of_lift_are_those_of_a_bootstrap_of_customers(goods):
 
 
 def test_the_top_tenth_and_countries(online_retail, goods, real_table):
-    back = open_table(connect(), real_table("online_retail", "returns").path)
+    back = open_table(online_retail[0].get_backend(), real_table("online_retail", "returns").path)
     best = explore.top_tenth(online_retail[0], back)
     days = best.table.set_index("measure").loc["days since the last order"]
     assert (days["top"], days["rest"], round(days["ratio"], 2)) == (11, 59, 0.19)

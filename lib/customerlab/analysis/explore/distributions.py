@@ -67,21 +67,22 @@ def spread(table: ir.Table, columns: list[str]) -> pd.DataFrame:
         One row a column: `measure`, `mean`, `5 %`, `25 %`, `median`, `75 %`, `95 %`, `largest`. Quantiles are
         interpolated linearly between the neighbouring values.
     """
-    rows = []
-    for name in columns:
+    measures = {}
+    for place, name in enumerate(columns):
         column = table[name].cast("float64")
         # The mean as sum over count, with the sum exact to four decimals whatever the order of rows.
-        aggregated = table.aggregate(
-            total=column.round(4).cast("decimal(38, 4)").sum().cast("float64"),
-            n=column.count(),
-            largest=column.max(),
-            **{f"q{i}": column.quantile(q) for i, q in enumerate(QUANTILES)},
-        )
-        row = aggregated.to_pandas().iloc[0]
+        measures[f"total{place}"] = column.round(4).cast("decimal(38, 4)").sum().cast("float64")
+        measures[f"n{place}"], measures[f"largest{place}"] = column.count(), column.max()
+        measures |= {f"q{place}_{i}": column.quantile(q) for i, q in enumerate(QUANTILES)}
+    found = table.aggregate(**measures).to_pandas().iloc[0]
+    rows = []
+    for place, name in enumerate(columns):
         quantiles = {
-            ("median" if q == 0.5 else f"{q:.0%}".replace("%", " %")): row[f"q{i}"] for i, q in enumerate(QUANTILES)
+            ("median" if q == 0.5 else f"{q:.0%}".replace("%", " %")): found[f"q{place}_{i}"]
+            for i, q in enumerate(QUANTILES)
         }
-        rows.append({"measure": name, "mean": row["total"] / row["n"], **quantiles, "largest": row["largest"]})
+        mean = found[f"total{place}"] / found[f"n{place}"]
+        rows.append({"measure": name, "mean": mean, **quantiles, "largest": found[f"largest{place}"]})
     return pd.DataFrame(rows)
 
 
