@@ -431,6 +431,9 @@ def test_the_same_seed_gives_the_same_views(blobs):
     one, two, other = (clustering.views(points, seed, most=120) for seed in (7, 7, 8))
     assert (one.rows == two.rows).all() and (one.umap == two.umap).all() and (one.pca == two.pca).all()
     assert one.rows.tolist() != other.rows.tolist()
+    # the components are those of all points, whichever are shown
+    assert one.explained == pytest.approx(PCA(2).fit(points).explained_variance_ratio_)
+    assert (one.explained == other.explained).all() and (one.loadings == other.loadings).all()
     assert len(set(one.rows)) == 120 and (np.diff(one.rows) > 0).all() and len(one.umap) == len(one.pca) == 120
 
 
