@@ -15,6 +15,7 @@ from customerlab.analysis.clustering.models import NOISE
 MOVED = 0.01  # of the customers whom a border parts, so many may change sides when it is rounded
 FOLDS = 5
 GROWTH = 1.2  # of the leaves, where some cluster has no rule
+LONG = 3  # rules a cluster, beyond which a tree does not grow only to reach half of each cluster
 PURE = 0.7  # of the customers who meet the rules of a cluster, the share below which they are a poor description of it
 
 
@@ -101,7 +102,8 @@ def rules(
     names : sequence of str
     depth : int, optional
         Of the tree, from 1 to 3; two to the power of it is the most rules there can be. By default it is 3, and where
-        some cluster then has no rule, the tree grows by the leaf that parts clusters best until every cluster has one.
+        some cluster then has no rule, or one that few of its customers meet, the tree grows by the leaf that parts
+        clusters best until every cluster has one, and within reason until half of each cluster meets its rules.
     smallest : float
         A rule holds at least for this share of customers, before borders are rounded. Smaller clusters get no rule
         of their own.
@@ -138,12 +140,14 @@ def rules(
         raise ValueError(f"all {len(everyone):,} customers are noise; expected some in clusters")
     whole = (values == np.floor(values)).all(axis=0)
     least = max(1, int(np.ceil(smallest * len(values))))
-    wanted, boxes, shape = set(clusters.tolist()), list[_Box](), dict[str, int]()
-    for tried in _shapes(depth, len(wanted), len(values) // least):
+    boxes, shape, best = list[_Box](), dict[str, int](), (0, 0)
+    number = len(np.unique(clusters))
+    for tried in _shapes(depth, number, len(values) // least):
         grown = _grown(values, clusters, tried, smallest, seed, whole)
-        if len({box.cluster for box in grown}) > len({box.cluster for box in boxes}):
-            boxes, shape = grown, tried
-        if {box.cluster for box in boxes} == wanted:
+        led = _led(grown, values, clusters)
+        if led > best:
+            boxes, shape, best = grown, tried, led
+        if best == (number, number) or (best[0] == number and len(grown) > LONG * number):
             break
     right, judged = _right_of_others(values, clusters, shape, smallest, seed, whole)
     interval = binomtest(right, judged).proportion_ci(0.95, "wilson") if judged else None
@@ -196,6 +200,14 @@ def _shapes(depth: int | None, clusters: int, most: int) -> Iterator[dict[str, i
     while depth is None and leaves < most:
         leaves = int(np.ceil(leaves * GROWTH))
         yield {"max_leaf_nodes": leaves}
+
+
+def _led(boxes: list[_Box], values: np.ndarray, clusters: np.ndarray) -> tuple[int, int]:
+    """How many clusters have a rule, and how many have rules that half of their customers meet."""
+    met = meets(values, np.stack([b.at_least for b in boxes]), np.stack([b.below for b in boxes]))
+    right = np.array([b.cluster for b in boxes])[met.argmax(axis=1)] == clusters
+    covered = np.bincount(clusters, right) / np.maximum(np.bincount(clusters), 1)
+    return len({b.cluster for b in boxes}), int((covered >= 0.5).sum())
 
 
 def _grown(
