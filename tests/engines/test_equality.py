@@ -154,7 +154,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         two_clusters(s), s.transactions, later_than(s.middle), returns=s.returns
     ),
     "clustering.look_back": lambda s: clustering.look_back(
-        s.transactions, later_than(s.middle), 60, ["recency", "monetary", "breadth"], returns=s.returns, net=True
+        s.transactions, rfm.day_after(s.transactions), 60, two_clusters(s).space, returns=s.returns, net=True
     ),
     "recommend.split_by_time": lambda s: recommend.split_by_time(s.transactions, 28, pattern=r"^P?\d+[02468]"),
     "recommend.whole_log": lambda s: recommend.whole_log(s.transactions),
