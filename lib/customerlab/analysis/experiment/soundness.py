@@ -234,7 +234,9 @@ class Soundness:
         """
         split = self.table.iloc[0]
         if split["sound"] and split["pvalue"] < UNUSUAL:
-            return [f"The split is unusual (p {split['pvalue']:.4f}: {split['found']}); look at its cause before you act."]
+            return [
+                f"The split is unusual (p {split['pvalue']:.4f}: {split['found']}); look at its cause before you act."
+            ]
         return []
 
     def refusal(self) -> str:
