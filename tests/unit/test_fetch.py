@@ -59,7 +59,7 @@ def server():
 
 def entry(*forms):
     source = Source("log", forms)
-    return DataSet("shop", "A shop", "", "", {"log": source}, {}, None), source
+    return DataSet("shop", "A shop", "", "", {"log": source}, {}, "shop"), source
 
 
 def test_a_file_is_downloaded_checked_and_found_again(project, server):

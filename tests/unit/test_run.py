@@ -8,11 +8,15 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from customerlab.data.catalog import load_catalog
 from customerlab.data.project import file_digest, read_json, write_json, written_aside
+from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import CustomerlabError, RunError
 from customerlab.workbench.display import checks, show
 from customerlab.workbench.normalise import masked
+from customerlab.workbench.plan import MEASURED, make_plan, whose
 from customerlab.workbench.run import STAGING, Run
+from helpers import ROOT
 
 
 @pytest.fixture
@@ -185,3 +189,39 @@ def test_what_differs_between_equal_runs_is_masked():
     text = "/var/folders/ipykernel_12/345.py:3: UserWarning: <a at 0x7fa0b1c2d3e4>"
     assert masked(text) == "<cell>:3: UserWarning: <a at 0x0>"
     assert masked("0x12 stays, and so does 1,234.5") == "0x12 stays, and so does 1,234.5"
+
+
+def test_another_shops_test_says_so_and_an_entry_of_the_same_shop_does_not(project):
+    (project / "params" / "mine.yml").write_text(
+        "run: mine\ndata: demo\nexperiment: hillstrom_email\nratings: my_stars\n", encoding="utf-8"
+    )
+    catalog = project / "data" / "catalog.yml"
+    text = catalog.read_text(encoding="utf-8")
+    stars = """
+my_stars:
+  title: Stars of our own
+  shop: demo
+  files: {stars: demo/ratings.parquet}
+  tables:
+    ratings:
+      columns: {customer_id: customer_id, product_id: product_id, rating: rating, rated_at: rated_at}
+"""
+    catalog.write_text(text + stars, encoding="utf-8")
+    plan = make_plan(project, "mine")
+    sentence = plan.whose(plan.step("05"))["experiment"]
+    assert sentence.startswith("These data are not this shop's: they were measured in Hillstrom's e-mail test")
+    assert plan.whose(plan.step("04")) == {}
+    lent = plan.fingerprint(plan.step("05"))
+    catalog.write_text(
+        (text + stars).replace("hillstrom_email:\n", "hillstrom_email:\n  shop: demo\n"), encoding="utf-8"
+    )
+    plan = make_plan(project, "mine")
+    assert plan.whose(plan.step("05")) == {}
+    assert plan.fingerprint(plan.step("05")) != lent  # so that the page that says otherwise is not up to date
+
+
+@pytest.mark.parametrize(("run", "wanted"), [("demo", []), ("online_retail", ["experiment", "ratings"])])
+def test_whose_data_the_runs_of_the_project_have(run, wanted):
+    catalog = load_catalog(ROOT)
+    parameters = load_yaml(ROOT / "params" / f"{run}.yml", where=run)
+    assert [table for table in MEASURED if whose(catalog, table, run, parameters)] == wanted

@@ -75,6 +75,7 @@ class DataSet:
     citation: str
     sources: dict[str, Source]
     tables: dict[str, TableMap]
+    shop: str  # entries of one shop have one; its own name where nothing is said
     how_to_get: str | None = None
 
 
@@ -119,7 +120,7 @@ def _data_set(name: str, raw: Any) -> DataSet:
         raise DataError(f"{name!r} cannot name a data set", where=where, expected="letters, digits, _ and -")
     only_keys(
         raw,
-        ("title", "licence", "citation", "files", "tables", "how_to_get"),
+        ("title", "licence", "citation", "shop", "files", "tables", "how_to_get"),
         where=where,
         required=("title", "files", "tables"),
     )
@@ -142,6 +143,7 @@ def _data_set(name: str, raw: Any) -> DataSet:
         _stated(raw, "citation", name),
         sources,
         tables,
+        str(raw.get("shop") or name),
         raw.get("how_to_get"),
     )
 

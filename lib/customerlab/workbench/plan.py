@@ -47,6 +47,26 @@ def source_of(table: str, run: str, parameters: dict[str, Any]) -> str:
     return str(parameters.get(table) or parameters.get("data") or run)
 
 
+MEASURED = ("experiment", "ratings")
+"""The tables that can be measured in another shop, and say nothing of this one then."""
+
+
+def whose(catalog: dict[str, DataSet], table: str, run: str, parameters: dict[str, Any]) -> str:
+    """Say whose data a table holds where they are not those of the run's own shop.
+
+    The shop is that of the entry that the orders come from; other entries are its own where their key `shop` says so.
+
+    Returns
+    -------
+    str
+        A sentence; empty where the data are the shop's own.
+    """
+    own, other = (catalog.get(source_of(name, run, parameters)) for name in ("transactions", table))
+    if other is None or other.shop == (own.shop if own else run):
+        return ""
+    return f"These data are not this shop's: they were measured in {other.title}."
+
+
 @dataclass(frozen=True)
 class Step:
     """One notebook in a run.
@@ -121,13 +141,19 @@ class Plan:
             f"no notebook is called {name!r}", where="notebooks/", expected=suggest(name, [s.name for s in self.steps])
         )
 
+    def whose(self, step: Step) -> dict[str, str]:
+        """The tables of a step that hold another shop's data, and the sentence that says whose."""
+        catalog = load_catalog(self.root)
+        said = {table: whose(catalog, table, self.run, step.parameters) for table in MEASURED if table in step.sources}
+        return {table: sentence for table, sentence in said.items() if sentence}
+
     def fingerprint(self, step: Step) -> str:
         """What a step's results depend on: code, parameters, data, the artefacts there are, and the locked packages."""
         lock = self.root / "requirements.lock"
         return text_digest(
             step.notebook.normal_code,
             code_digest(reached(step.notebook.imports)),
-            json.dumps([step.parameters, sorted(step.loads)], sort_keys=True),
+            json.dumps([step.parameters, sorted(step.loads), self.whose(step)], sort_keys=True),
             *[self.table_state(table) for table in sorted(step.sources)],
             file_digest(lock) if lock.is_file() else "",
         )

@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.core.getipython import get_ipython
 
 from customerlab.data import warehouse
-from customerlab.data.catalog import find_data_set
+from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.data.engine import DEFAULT, connect, open_table
 from customerlab.data.prepare import Prepared, prepare
 from customerlab.data.project import find_root, write_json, written_aside
@@ -17,7 +17,7 @@ from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
 from customerlab.workbench.manifest import assemble
 from customerlab.workbench.notebook import Notebook, load_notebooks
-from customerlab.workbench.plan import check_run_name, make_plan, source_of, why_lacking
+from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose, why_lacking
 
 STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook write into, aside from the results
 
@@ -112,6 +112,27 @@ class Run:
     def source(self, table: str) -> dict[str, Any]:
         """What is known of a prepared table: `title`, `licence`, `citation`, `files`, `ladder`."""
         return self._prepare(table).report
+
+    def whose(self, table: str) -> str:
+        """Say whose data a table holds where they are not those of the run's own shop.
+
+        Parameters
+        ----------
+        table : str
+            ``experiment`` or ``ratings``.
+
+        Returns
+        -------
+        str
+            A sentence such as "These data are not this shop's: they were measured in …", for the first line of a
+            section, its findings and the front page; empty where the data are the shop's own.
+
+        Examples
+        --------
+        >>> Run("demo", "05_ab_analysis").whose("experiment")
+        ''
+        """
+        return whose(load_catalog(self.root), table, self.name, self._sources)
 
     def ladder(self, table: str) -> pd.DataFrame:
         """The accounting of a table's rows: every cleaning step, what it removed and what was left.

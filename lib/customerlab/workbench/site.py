@@ -132,6 +132,7 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
             run=plan.run,
             steps=plan.steps,
             findings={step.name: findings(read(plan, step)) for step in pages},
+            whose={step.name: plan.whose(step) for step in pages},
             behind=behind,
             finished={step.name: manifest[step.name]["finished_at"] for step in pages},
             reports={table: report for table, report in reports.items() if report},
