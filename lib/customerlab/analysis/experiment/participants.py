@@ -56,8 +56,8 @@ class Participants:
             return []
         of = "an assigned unit, and means of rows are left out" if self.moved else "a row"
         return [
-            f"Its {self.rows['rows'].sum():,} rows belong to {self.rows['units'].sum():,} units that were assigned at random. Sizes, errors and "
-            f"plans count the assigned units; means, costs and money are those of {of}."
+            f"The {self.rows['rows'].sum():,} rows belong to {self.rows['units'].sum():,} units that were assigned at random. Sizes, "
+            f"errors and plans count the assigned units; means, costs and money are those of {of}."
         ]
 
     def notes(self) -> list[str]:
@@ -103,7 +103,7 @@ def took_part(experiment: ir.Table, control: str) -> Participants:
     Parameters
     ----------
     experiment : ibis Table
-        Canonical.
+        Canonical, or as `by_assigned` returns it.
     control : str
 
     Examples
@@ -118,10 +118,11 @@ def took_part(experiment: ir.Table, control: str) -> Participants:
     """
     kind = kind_of_rows(experiment)
     kept, aside, assigned = in_one_arm(experiment)
-    if kind.wrong or "assigned_id" not in experiment.columns:
+    summed = SIZE in experiment.columns
+    if kind.wrong or not (summed or "assigned_id" in experiment.columns):
         lone = kept.drop("assigned_id") if "assigned_id" in kept.columns else kept
         return Participants(lone, None, _no_rows(), aside, assigned, kind)
-    finer = by_assigned(kept)
+    finer = kept if summed else by_assigned(kept)
     found = Participants(finer, finer, rows_by_arm(finer, control), aside, assigned, kind)
     return Participants(finer.drop(SIZE), finer, found.rows, aside, assigned, kind) if found.moved else found
 

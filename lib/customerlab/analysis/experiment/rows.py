@@ -91,7 +91,7 @@ def kind_of_rows(experiment: ir.Table) -> Kind:
     outcomes, by_value = _outcomes(experiment), _by_value(experiment, len(arms))
     made_up = bool(experiment.aggregate(x=experiment["unit_id"].re_search(MADE_UP).all()).to_pandas()["x"].iloc[0])
     counts = outcomes[outcomes["whole"] & (outcomes["low"] >= 0) & (outcomes["large"] >= 0.5)]
-    named = counts[[bool(_words(name) & COUNTED) for name in counts.index]]
+    named = counts.loc[[name for name in counts.index if _words(name) & COUNTED]]
     shape = "" if outcomes.empty else _shape(experiment, arms, by_value, outcomes, counts, named, made_up)
     of = named if len(named) else counts
     if shape:
@@ -224,13 +224,13 @@ def _repeated(experiment: ir.Table) -> str:
         alike = rows - int(experiment.distinct().count().to_pandas())
         if alike == rows - units:
             return f"{said}; these rows are alike in every column: list `exact_repeat` under `clean:`"
-        return f"{said}; keep one row a unit, or if rows are events of units{FINER}"
+        return f"{said}: keep one row a unit, unless rows are events of units{FINER}"
     return f"{said}: rows look like {_pieces(experiment, rows)}{FINER}"
 
 
 FINER = (
-    ", write `unit_id: {row_number: true}` and map as `assigned_id` what `unit_id` is now, so that the rows of what was assigned "
-    "are added up"
+    ". Write `unit_id: {row_number: true}`, and map as `assigned_id` what `unit_id` is now, so that the rows of what was "
+    "assigned are added up"
 )
 
 

@@ -182,7 +182,7 @@ def soundness(
     who = took_part(experiment, control) if who is None else who
     whole = sample_ratio(experiment, control, split)
     rows = [("sizes of the arms", _furthest(whole, "units"), whole.pvalue, whole.sound)]
-    rows += _counts(experiment, who.kind.counted, control, split)
+    rows += [*_units(experiment, who), *_counts(experiment, who.kind.counted, control, split)]
     joined = joined_at(experiment)
     parts = [] if joined is None else [("day", joined.date())]
     for name, column in [*parts, *((spoken(name), experiment[name]) for name in segments)]:
@@ -191,7 +191,6 @@ def soundness(
     fewest = int(whole.table["units"].min())
     rows.append(("enough units", f"the smallest arm has {fewest:,}", np.nan, fewest >= LEAST_UNITS))
     rows.append(_names(whole.table["variant"].tolist(), planned is not None))
-    rows += _units(experiment, who)
     times = [name for name in ("assigned_at", "exposed_at") if name in experiment.columns]
     if len(times) + (start is not None) > 1 and times:
         early = exposed_early(experiment, start)
