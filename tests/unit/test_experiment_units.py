@@ -174,16 +174,29 @@ def sessions(seed=0, more=0.0, users=400, worth=0.0, arms=("control", "new")):
     )  # fmt: skip
 
 
-def test_rows_by_arm_are_compared_by_welch_and_holm():
-    frame = sessions(more=0.5, arms=("control", "a", "b"))
+def test_rows_by_arm_are_compared_by_ranks_and_holm():
+    frame = sessions(more=0.3, arms=("control", "a", "b"))
     table = experiment.rows_by_arm(experiment.by_assigned(ibis.memtable(frame)), "control").set_index("variant")
     size = frame.groupby(["variant", "assigned_id"]).size()
-    assert table.index.tolist() == ["control", "a", "b"]
-    p = {arm: stats.ttest_ind(size[arm], size["control"], equal_var=False).pvalue for arm in ("a", "b")}
+    assert table.index.tolist() == ["control", "a", "b"] and np.isnan(table.loc["control", "pvalue"])
     for arm, part in size.groupby("variant"):
         assert table.loc[arm, "rows_each"] == pytest.approx(part.mean()) and table.loc[arm, "rows"] == part.sum()
-    assert table.loc[["a", "b"], "pvalue"].tolist() == pytest.approx([p["a"], p["b"]])
-    assert table["pvalue_holm"].min() == pytest.approx(2 * min(p.values())) and np.isnan(table.loc["control", "pvalue"])
+    expected = [stats.mannwhitneyu(size[arm], size["control"], method="asymptotic").pvalue for arm in ("a", "b")]
+    assert table.loc[["a", "b"], "pvalue"].tolist() == pytest.approx(expected, rel=0.1, abs=0.003)
+    assert table["pvalue_holm"].min() == pytest.approx(2 * table["pvalue"].min())
+
+
+def test_ranks_of_few_are_exact_and_of_what_is_far_normal():
+    few, many = [1] * 20 + [2] * 2, [1] * 12 + [2] * 10
+    frame = pd.DataFrame({"variant": ["control"] * 22 + ["new"] * 22, "size": np.array(few + many, dtype=float)})
+    found = experiment.rows_by_arm(ibis.memtable(frame), "control")["pvalue"].iloc[1]
+    assert found == pytest.approx(stats.fisher_exact([[20, 2], [12, 10]]).pvalue, rel=0.15), "two values: Fisher's test"
+    rng = np.random.default_rng(0)
+    far = pd.DataFrame({"variant": ["control", "new"] * 300, "size": 1.0 + rng.poisson(np.tile([2, 4], 300))})
+    sizes = [far.loc[far["variant"] == arm, "size"] for arm in ("new", "control")]
+    expected = stats.mannwhitneyu(*sizes, method="asymptotic", use_continuity=False).pvalue
+    found = experiment.rows_by_arm(ibis.memtable(far), "control")["pvalue"].iloc[1]
+    assert expected < 1e-8 and found == pytest.approx(expected, rel=1e-6)
 
 
 def test_where_the_treatment_brings_more_rows_sums_decide_and_means_of_rows_do_not():

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA
-from customerlab.analysis.experiment.compare import Metric, arms_of, compare_arms
-from customerlab.analysis.experiment.contrasts import Value, contrast
+from customerlab.analysis.experiment.compare import Metric, compare_arms
 from customerlab.analysis.experiment.rows import Kind, kind_of_rows
-from customerlab.analysis.experiment.stats import moments, spoken
+from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SET_ASIDE, SIZE, by_assigned, in_one_arm
-from customerlab.analysis.inference import LEAST, holm, too_few
+from customerlab.analysis.inference import LEAST, enough, holm, too_few
 from customerlab.data.tables import OUTCOME
 
+DRAWS, SEED = 10_000, 7  # of arms that are dealt out anew
 UNUSUAL = 0.05  # a smaller p-value of a split, or of numbers of rows, is said though it does not end the test
 
 
@@ -143,23 +144,55 @@ def rows_by_arm(units: ir.Table, control: str) -> pd.DataFrame:
     -------
     DataFrame
         `variant`, the control first, `units` (that were assigned), `rows`, `rows_each` (for each of these), `pvalue`
-        (Welch's t-test of `rows_each` against the control) and `pvalue_holm` (over the arms): NaN for the control, with
-        fewer than twenty units in an arm, and where nothing varies. No row at all without a control, or with one unit
-        in an arm.
+        (of the rank sum of an arm and the control) and `pvalue_holm` (over the arms): NaN for the control, with fewer
+        than twenty units in an arm, and where nothing varies. No row at all without a control or another arm.
+
+    Notes
+    -----
+    Numbers of rows are skewed, and arms may be of nine to one: there Welch's t fails at 0.001 in up to 15 % of tests
+    without a difference. The rank sum (Wilcoxon 1945) is compared with what it is when arms are dealt out anew, 10,000
+    times, which needs no distribution; beyond the furthest of these it is taken to be normal.
     """
-    found = moments(units, [SIZE])
-    names = found.groups["variant"].tolist()
-    if control not in names or len(names) < 2 or found.count.min() < 2:
+    counted = units.group_by("variant", SIZE).aggregate(n=units.count()).to_pandas()
+    wide = counted.pivot_table(index=SIZE, columns="variant", values="n", aggfunc="sum", fill_value=0).sort_index()
+    if control not in wide or wide.shape[1] < 2:
         return _no_rows()
-    arms, order = arms_of(found, control), [control, *sorted(set(names) - {control})]
-    place = [names.index(arm) for arm in order]
-    table = pd.DataFrame({"variant": order, "units": found.count[place], "rows_each": found.mean[place, 0]})
-    table.insert(2, "rows", (table["units"] * table["rows_each"]).round().astype(int))
-    tests = [float(contrast(arms[arm], arms[control], Value(0)).pvalue) for arm in order[1:]]
-    table["pvalue"] = np.where(
-        table["units"].to_numpy().clip(max=table["units"].iloc[0]) >= LEAST, [np.nan, *tests], np.nan
+    order = [control, *sorted(set(wide.columns) - {control})]
+    number = wide[order].sum()
+    rows = wide[order].mul(wide.index.to_numpy(), axis=0).sum()
+    table = pd.DataFrame(
+        {
+            "variant": order,
+            "units": number.to_numpy(),
+            "rows": rows.round().astype(int).to_numpy(),
+            "rows_each": (rows / number).to_numpy(),
+        }
     )
+    tested = [
+        _rank_sum(wide[control].to_numpy(), wide[arm].to_numpy()) if enough(number[control], number[arm]) else np.nan
+        for arm in order[1:]
+    ]
+    table["pvalue"] = [np.nan, *tested]
     return table.assign(pvalue_holm=holm(table["pvalue"].dropna()).reindex(table.index))
+
+
+def _rank_sum(one: np.ndarray, other: np.ndarray) -> float:
+    """The p-value of a difference between two samples, each given by how often it has each value, in rising order."""
+    both = one + other
+    if (both > 0).sum() < 2:
+        return float("nan")
+    rank = both.cumsum() - both / 2
+    found, size, whole = other @ rank, other.sum(), both.sum()
+    rng = np.random.default_rng(SEED)
+    drawn = np.concatenate(
+        [rng.multivariate_hypergeometric(both, size, DRAWS // 10, method="marginals") @ rank for _ in range(10)]
+    )
+    beyond = min((drawn <= found).sum(), (drawn >= found).sum())
+    if beyond:
+        return min(1.0, 2 * (1 + beyond) / (1 + DRAWS))
+    middle = both @ rank / whole
+    spread = np.sqrt(both @ (rank - middle) ** 2 / (whole - 1) * size * (whole - size) / whole)
+    return min(2 / (1 + DRAWS), float(2 * norm.sf(abs(found - size * middle) / spread)))
 
 
 def _no_rows() -> pd.DataFrame:
