@@ -62,6 +62,7 @@ bench-experiment: $(READY) ## what the effects of ten metrics of 10 million unit
 
 rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 2,000 simulated tests each
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/experiment_rates.py
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/unit_rates.py
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks
