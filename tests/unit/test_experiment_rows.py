@@ -124,7 +124,11 @@ UNITS = {
 @pytest.mark.parametrize("name", TOTALS)
 def test_totals_are_no_units(name):
     found = experiment.kind_of_rows(ibis.memtable(TOTALS[name]()))
-    assert "these look like totals of each arm, not units" in found.wrong and "as `unit_id`" in found.wrong
+    assert (
+        "these look like totals of each arm" in found.wrong
+        and ", not units. " in found.wrong
+        and "as `unit_id`" in found.wrong
+    )
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -132,6 +136,12 @@ def test_units_are_no_totals(name):
     found = experiment.kind_of_rows(ibis.memtable(UNITS[name]()))
     assert (found.wrong, found.hint) == ("", "")
     assert found.made_up == UNITS[name]()["unit_id"].iloc[0].startswith("row ")
+
+
+def test_units_that_tried_every_arm_are_refused_as_such():
+    both = pd.concat([people().assign(variant=arm, outcome_spend=1.5) for arm in ("control", "new")])
+    found = experiment.kind_of_rows(ibis.memtable(both)).wrong
+    assert found.startswith("600 of 600 `unit_id` are in every arm") and "in every arm in turn" in found
 
 
 def test_shops_with_a_name_are_units_and_this_is_said():

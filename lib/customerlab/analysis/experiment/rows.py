@@ -93,13 +93,12 @@ def kind_of_rows(experiment: ir.Table) -> Kind:
     counts = outcomes[outcomes["whole"] & (outcomes["low"] >= 0) & (outcomes["large"] >= 0.5)]
     named = counts.loc[[name for name in counts.index if _words(name) & COUNTED]]
     shape = "" if outcomes.empty else _shape(experiment, arms, by_value, outcomes, counts, named, made_up)
-    of = named if len(named) else counts
     if shape:
+        of = named if len(named) else counts
         most = str(of["mean"].idxmax()) if len(of) else ""
         sized = f"a row has {most} = {of['mean'].max():,.0f} on average, and " if most else ""
-        return Kind(
-            sized + shape + TOTALS + (WAY_OUT if made_up else ""), OUTCOME + most if len(named) else "", "", made_up
-        )
+        said = sized + shape + TOTALS.format("" if most else TRIED) + (WAY_OUT if made_up else "")
+        return Kind(said, OUTCOME + most if len(named) else "", "", made_up)
     wrong = _repeated(experiment) or _members(arms, by_value)
     hint = ""
     if not wrong and len(named) and named["low"].max() >= LARGE:
@@ -112,10 +111,11 @@ def kind_of_rows(experiment: ir.Table) -> Kind:
 
 
 TOTALS = (
-    ": these look like totals of each arm, not units. 05 reads one row a unit: map the table from before it was summed, with "
+    ": these look like totals of each arm{}, not units. 05 reads one row a unit: map the table from before it was summed, with "
     "what was assigned (such as the user) as `unit_id`; totals of yes-or-no outcomes can be compared by "
     "`experiment.proportions`"
 )
+TRIED = " (or like rows of units that were in every arm in turn)"
 WAY_OUT = ". Where a row is one unit after all, such as a shop, map its name as `unit_id`"
 
 

@@ -235,7 +235,9 @@ def _counts(experiment: ir.Table, column: str, control: str, split: dict[str, fl
 def _units(experiment: ir.Table, who: Participants) -> list[Row]:
     """Is a row a unit, in one arm, and of as many as in the other arms?"""
     alike = (
-        "rows have no ids, so that a unit in several rows would not be seen" if who.kind.made_up else "each row has one"
+        "rows have no ids, so that a unit in several rows would not be seen"
+        if who.kind.made_up
+        else "each unit has one row"
     )
     several, twice = repeated_units(experiment)
     aside = f", {who.aside:,} set aside" if who.aside and not several else ""
