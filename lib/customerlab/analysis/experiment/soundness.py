@@ -122,6 +122,23 @@ class Soundness:
         failed = self.table[~self.table["sound"]]
         return [f"{row['check']}: {row['found']}" for row in failed.to_dict("records")]
 
+    def shown(self) -> pd.DataFrame:
+        """The table for readers: `check`, `found`, `p`, `sound` (the answer)."""
+        words = self.table["found"].str.replace("`", "")
+        return pd.DataFrame(
+            {"check": self.table["check"], "found": words, "p": self.table["pvalue"], "sound": self.table["answer"]}
+        )
+
+    def summary(self) -> str:
+        """Whether the checks passed, or what stands in place of conclusions."""
+        open_ones = self.table[self.table["answer"] != "yes"]
+        if not self.sound:
+            return self.refusal()
+        if open_ones.empty:
+            return f"The test passes all {len(self.table)} checks."
+        said = ", ".join(f"{row['check']} ({row['answer']})" for row in open_ones.to_dict("records"))
+        return f"None of {len(self.table)} checks stops the test; look at: {said}."
+
     def notes(self) -> list[str]:
         """What a reader has to know of the units before the effects, one sentence each; mostly nothing.
 
