@@ -60,7 +60,7 @@ bench-recommend: $(READY) ## what it costs to fit EASE, ALS and the hybrid
 bench-experiment: $(READY) ## what the effects of ten metrics of 10 million units in three arms cost, beside pandas
 	@$(BIN)/python tests/benchmarks/experiment.py
 
-rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 2,000 simulated tests each
+rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 500 to 2,000 simulated tests each
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/experiment_rates.py
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/unit_rates.py
 
