@@ -60,8 +60,9 @@ bench-recommend: $(READY) ## what it costs to fit EASE, ALS and the hybrid
 bench-experiment: $(READY) ## what the effects of ten metrics of 10 million units in three arms cost, beside pandas
 	@$(BIN)/python tests/benchmarks/experiment.py
 
-rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 2,000 simulated tests each
+rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 500 to 2,000 simulated tests each
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/experiment_rates.py
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/unit_rates.py
 
 rates-segments: $(READY) ## how often what is said of segments is right, on 200 simulated shops
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/segment_rates.py

@@ -1,6 +1,7 @@
 """A randomised test, from the check of its split to what each arm did.
 
-`units` are who took part, `customers` what the shop knew of them; `soundness` asks whether anything may be concluded.
+`rows` says whether rows are units, `units` and `participants` are who took part, `customers` what the shop knew of
+them; `split` compares the sizes of the arms, and `soundness` asks whether anything may be concluded.
 `stats` computes what all estimates come from in the engine, `contrasts` compares two arms by one rule, `proportions`
 and `quantiles` where means are not enough, `compare` all arms and metrics, `sensitivity` one metric in every way.
 `questions` reads what is asked from a test's own columns, `decision` says what to do. Before a test, `design` and
@@ -27,6 +28,7 @@ from customerlab.analysis.experiment.decision import (
     spelled,
 )
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, power_of, run_length, sample_size
+from customerlab.analysis.experiment.participants import Participants, per_assigned_and_row, rows_by_arm, took_part
 from customerlab.analysis.experiment.planning import arrivals, reach, rehearsals
 from customerlab.analysis.experiment.proportions import proportions
 from customerlab.analysis.experiment.quantiles import quantile_effects, quantiles
@@ -41,23 +43,22 @@ from customerlab.analysis.experiment.questions import (
     segments_of,
 )
 from customerlab.analysis.experiment.rehearsal import Rehearsal, rehearse
+from customerlab.analysis.experiment.rows import Kind, kind_of_rows
 from customerlab.analysis.experiment.segments import BySegment, by_segment, differences, differing, no_segments
 from customerlab.analysis.experiment.sensitivity import adjusted, fragile, sensitivity, stratified
 from customerlab.analysis.experiment.sequential import bounds, by_day, confidence_sequence, interim, over_time
 from customerlab.analysis.experiment.soundness import (
-    SampleRatio,
     Soundness,
     exposed_early,
     missing_by_arm,
     outcomes_of,
     repeated_units,
-    sample_ratio,
-    sample_ratio_by,
     soundness,
 )
+from customerlab.analysis.experiment.split import SampleRatio, sample_ratio, sample_ratio_by
 from customerlab.analysis.experiment.stats import Moments, moments, winsorised
 from customerlab.analysis.experiment.targeting import CHOSEN, Curves, advice, curves, profits
-from customerlab.analysis.experiment.units import by_assigned, first_day, joined_at
+from customerlab.analysis.experiment.units import by_assigned, first_day, in_one_arm, joined_at
 from customerlab.analysis.experiment.uplift import LEARNERS, Predicted, predict_effects
 
 __all__ = [
@@ -68,10 +69,12 @@ __all__ = [
     "BySegment",
     "Contrast",
     "Curves",
+    "Kind",
     "Layer",
     "Metric",
     "Moments",
     "Money",
+    "Participants",
     "Predicted",
     "Rehearsal",
     "SampleRatio",
@@ -106,8 +109,10 @@ __all__ = [
     "for_managers",
     "fragile",
     "guarded",
+    "in_one_arm",
     "interim",
     "joined_at",
+    "kind_of_rows",
     "leading",
     "metrics_of",
     "missing_by_arm",
@@ -120,6 +125,7 @@ __all__ = [
     "other_effects",
     "outcomes_of",
     "over_time",
+    "per_assigned_and_row",
     "power_of",
     "predict_effects",
     "profits",
@@ -132,6 +138,7 @@ __all__ = [
     "rehearsals",
     "rehearse",
     "repeated_units",
+    "rows_by_arm",
     "run_length",
     "sample_ratio",
     "sample_ratio_by",
@@ -142,6 +149,7 @@ __all__ = [
     "soundness",
     "spelled",
     "stratified",
+    "took_part",
     "winsorised",
     "with_customer_groups",
 ]  # fmt: skip
