@@ -72,6 +72,7 @@ def in_days(shop: SimpleNamespace) -> ir.Table:
 # Each: tables of one engine in, what the method makes of them out.
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "sales.annulled": lambda s: by_id(rfm.fetched(sales.annulled(s.transactions, s.returns))),
+    "sales.marked": lambda s: by_id(rfm.fetched(sales.marked(s.transactions, s.returns))),
     "sales.kept": lambda s: explore.totals(sales.kept(s.transactions, s.returns)),
     "sales.net": lambda s: explore.by_month(sales.net(s.transactions, s.returns)),
     "sales.accounting": lambda s: sales.accounting(s.transactions, s.returns),
@@ -144,7 +145,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         s.transactions, later_than(s.middle), 60, ["recency", "monetary", "breadth"], returns=s.returns, net=True
     ),
     "recommend.split_by_time": lambda s: recommend.split_by_time(s.transactions, 28, pattern=r"^P?\d+[02468]"),
-    "recommend.whole_log": lambda s: recommend.whole_log(s.transactions),
+    "recommend.whole_log": lambda s: recommend.whole_log(s.transactions, returns=s.returns),
     "experiment.outcomes_of": lambda s: experiment.outcomes_of(s.experiment),
     "experiment.sample_ratio": lambda s: experiment.sample_ratio(s.experiment, s.control),
     "experiment.sample_ratio_by": lambda s: [

@@ -165,19 +165,39 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
     return both.sort_values(["difference", "model"], ascending=[False, True], ignore_index=True)
 
 
-def recommend(split: Split, model: Model, k: int = 10) -> pd.DataFrame:
+def recommend(split: Split, model: Model, k: int = 10, *, only_new: bool = False) -> pd.DataFrame:
     """The model's list for every customer of the history, for a campaign tool.
+
+    No list has a product that its customer sent back in full.
+
+    Parameters
+    ----------
+    split : Split
+    model : Model
+        Fitted.
+    k : int
+    only_new : bool
+        Only products that the customer does not own.
 
     Returns
     -------
     DataFrame
         `customer_id`, `rank` (from 1), `product_id`, `score`.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend import AllTimePopularity, split_of
+    >>> split = split_of([("ann", 9, ["tea", "jam"]), ("bob", 8, ["tea", "jam", "milk"])], [("ann", 7, ["jam"])])
+    >>> lists = recommend(split, AllTimePopularity().fit(split))
+    >>> lists[lists["customer_id"] == "ann"]["product_id"].tolist()
+    ['tea', 'milk']
     """
     parts = []
     for begin in range(0, len(split.customers), BATCH):
         rows = np.arange(begin, min(begin + BATCH, len(split.customers)))
         scores = model.scores(rows)
-        ranked = top(scores, np.ones_like(scores, dtype=bool), k)
+        barred = split.sent_back[rows] + (split.history[rows] if only_new else 0 * split.history[rows])
+        ranked = top(scores, barred.toarray() == 0, k)
         row, place = np.nonzero(ranked >= 0)
         column = ranked[row, place]
         parts.append(

@@ -79,7 +79,8 @@ class Rankings:
 def rank(split: Split, models: Sequence[Model], k: int = 10, *, progress: Progress = LOG.info) -> Rankings:
     """Fit every model on the history and rank the whole catalogue for every warm customer.
 
-    A product without a history is never recommended: that it will be sold is known from the future alone. In the tasks
+    A product without a history is never recommended: that it will be sold is known from the future alone; nor is one
+    that the customer has sent back in full: where it is bought again, it counts as not found. In the tasks
     repeat and explore, only products of the kind are ranked. One sort of a customer's scores serves all tasks and
     metrics.
 
@@ -136,6 +137,7 @@ def _ranked(
     scores = model.scores(rows)[:, :known]
     if not np.isfinite(scores).all():
         raise ValueError(f"{model.name} scores a product with {scores[~np.isfinite(scores)][0]}; expected numbers")
+    scores = np.where(split.sent_back[rows][:, :known].toarray() > 0, -np.inf, scores)
     order = np.argsort(-scores, axis=1, kind="stable")
     ordered = np.take_along_axis(scores, order, axis=1)
     begins = np.ones(order.shape, dtype=bool)
@@ -145,7 +147,7 @@ def _ranked(
     bought = np.take_along_axis(future[:, :known], order, axis=1)
     unknown = future[:, known:].sum(axis=1)
     kinds = {"all": np.ones_like(owned), "repeat": owned, "explore": ~owned}
-    lists = {task: _first(order, kind, k) for task, kind in kinds.items()}
+    lists = {task: _first(order, kind & np.isfinite(ordered), k) for task, kind in kinds.items()}
     areas = {
         task: _area(bought & kind, kind, begins, unknown if task != "repeat" else 0 * unknown)
         for task, kind in kinds.items()
