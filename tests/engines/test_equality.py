@@ -146,6 +146,10 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ),
     "recommend.split_by_time": lambda s: recommend.split_by_time(s.transactions, 28, pattern=r"^P?\d+[02468]"),
     "recommend.whole_log": lambda s: recommend.whole_log(s.transactions, returns=s.returns),
+    "recommend.log_of": lambda s: recommend.log.log_of(s.transactions, s.returns, later_than(s.middle)),
+    "recommend.returned_in_full": lambda s: recommend.returned_in_full(
+        s.transactions.select("customer_id", "product_id").distinct().to_pandas(), s.transactions, s.returns
+    ),
     "experiment.outcomes_of": lambda s: experiment.outcomes_of(s.experiment),
     "experiment.sample_ratio": lambda s: experiment.sample_ratio(s.experiment, s.control),
     "experiment.sample_ratio_by": lambda s: [

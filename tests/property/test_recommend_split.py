@@ -88,7 +88,7 @@ def shops_with_returns(draw):
 
 
 def bought_and_left(sold, returned, day):
-    """Pairs of a customer and a product of the kept lines before a day of which something is left, one event a time."""
+    """Pairs of a customer and a product of the kept lines before a day of which something is left, and the others."""
     lines, back = ([row for row in rows if row[2] < day] for rows in (sold, returned))
     kept = (
         rfm.fetched(sales.kept(log(lines), log(back)))
@@ -97,9 +97,9 @@ def bought_and_left(sold, returned, day):
     )
     pairs = set(zip(kept.iloc[:, 0], kept.iloc[:, 3], strict=True))
     left = {}
-    for customer, _, _, product, quantity, _ in sorted([*back, *lines], key=lambda row: (row[2], row[4])):
-        left[customer, product] = max(left.get((customer, product), 0) + quantity, 0)
-    gone = {(customer, product) for customer, _, _, product, *_ in back if left[customer, product] == 0}
+    for customer, _, _, product, quantity, _ in [*back, *lines]:
+        left[customer, product] = left.get((customer, product), 0) + quantity
+    gone = {(customer, product) for customer, _, _, product, *_ in back if left[customer, product] <= 0}
     return pairs - gone, gone
 
 

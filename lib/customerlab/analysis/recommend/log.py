@@ -15,6 +15,7 @@ CENTS = 10_000  # parts of the currency in which money is counted, the four deci
 
 NEVER = np.iinfo("int64").min  # later than any cut
 PAIR = ["customer", "product"]
+LITTLE = 1e-6  # of a quantity, which may be in kilograms
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,10 @@ class Log:
         return replace(past, before=past.before - cut, returned=returned, moved=moved)
 
     def sent_back(self) -> csr_matrix:
-        """One where a customer had sent back, by the cut, all that they bought of a product: customers by products.
-
-        What is left of a product is the running sum of what was bought and sent back, never below zero: who returns
-        more than they bought had bought it before the log began.
-        """
+        """One where a customer had sent back, by the cut, all that they bought of a product: customers by products."""
         moved = self.moved[self.moved["before"] > 0]
-        keys = [moved[name] for name in PAIR]
-        total = moved["quantity"].groupby(keys).cumsum()
-        left = total - total.groupby(keys).cummin().clip(upper=0)
-        last = ~moved.duplicated(PAIR, keep="last")
-        gone = moved[last & (left < 1e-9)]
+        left = moved.groupby(PAIR, as_index=False)["quantity"].sum()
+        gone = left[left["quantity"] < LITTLE]
         return csr_matrix((np.ones(len(gone)), (gone["customer"], gone["product"])), self.shape)
 
     def refused(self) -> np.ndarray:
@@ -139,7 +133,7 @@ def log_of(transactions: ir.Table, returns: ir.Table | None, cut: pd.Timestamp, 
 
 def _until(times: pd.Series, cut: pd.Timestamp) -> np.ndarray:
     """Microseconds from each time to the cut."""
-    return ((cut - times.fillna(cut)) // pd.Timedelta(microseconds=1)).to_numpy()
+    return (cut - times.fillna(cut)).to_numpy().astype("timedelta64[us]").astype("int64")
 
 
 def _moved(

@@ -60,7 +60,13 @@ def accounting(folds: Sequence[Split]) -> pd.DataFrame:
 
 
 def over_folds(
-    folds: Sequence[Split], models: Sequence[Model], seed: int, k: int = 10, *, progress: Progress = LOG.info
+    folds: Sequence[Split],
+    models: Sequence[Model],
+    seed: int,
+    k: int = 10,
+    *,
+    last: pd.DataFrame | None = None,
+    progress: Progress = LOG.info,
 ) -> pd.DataFrame:
     """How models do, and in which order, from fold to fold; each learns again from the history of each fold.
 
@@ -68,10 +74,11 @@ def over_folds(
     ----------
     folds : sequence of Split
     models : sequence of Model
-        They are left fitted on the last fold.
     seed : int
         Of the bootstrap.
     k : int
+    last : DataFrame, optional
+        What the models' lists found in the last fold, as `found` returns it, where they were ranked there already.
     progress : function of a text
 
     Returns
@@ -82,7 +89,11 @@ def over_folds(
     """
     parts = []
     for number, fold in enumerate(folds, 1):
-        part = summary(found(rank(fold, models, k, progress=progress)), seed)
+        if last is not None and number == len(folds):
+            values = last[last["model"].isin([model.name for model in models])]
+        else:
+            values = found(rank(fold, models, k, progress=progress))
+        part = summary(values, seed)
         part.insert(0, "cut", fold.cut)
         part.insert(0, "fold", number)
         parts.append(part)

@@ -14,7 +14,7 @@ from customerlab.analysis.recommend.split import Split
 
 # all: any product; repeat: products the customer had bought; explore: products the customer had not
 TASKS = ("all", "repeat", "explore")
-BATCH = 512  # customers ranked at once, which bounds memory
+BATCH, CELLS = 512, 8_000_000  # customers, and customers times products, ranked at once, which bounds memory
 Progress = Callable[[str], None]
 LOG = logging.getLogger(__name__)  # silent unless a user sets logging up, so that no notebook stores it
 
@@ -106,11 +106,17 @@ def rank(split: Split, models: Sequence[Model], k: int = 10, *, progress: Progre
     for number, model in enumerate(models, 1):
         progress(f"{model.name}, model {number} of {len(models)}, cut at {split.cut:%Y-%m-%d}")
         model.fit(split)
-        parts = [_ranked(split, model, split.warm[b : b + BATCH], k) for b in range(0, len(split.warm), BATCH)]
+        parts = [_ranked(split, model, rows, k) for rows in batches(split, split.warm)]
         lists, areas = ([part[which] for part in parts] for which in (0, 1))
         ranked[model.name] = {task: np.concatenate([part[task] for part in lists]) for task in TASKS}
         auc[model.name] = {task: np.concatenate([part[task] for part in areas]) for task in TASKS}
     return Rankings(split, k, ranked, auc)
+
+
+def batches(split: Split, rows: np.ndarray) -> list[np.ndarray]:
+    """Customers in parts, each of which can be scored at once; at least one part."""
+    size = max(1, min(BATCH, CELLS // max(*split.history.shape, 1)))
+    return [rows[begin : begin + size] for begin in range(0, max(len(rows), 1), size)]
 
 
 def categories(products: pd.DataFrame, ids: pd.Index) -> csr_matrix:

@@ -126,6 +126,10 @@ class Split:
         known = self.log.known((days - length) * DAY, days * DAY)
         return _divide(known, self.cut - pd.Timedelta(days=days), length, self.popularity_days)
 
+    def barred(self, *, only_new: bool = False) -> csr_matrix:
+        """Above zero where a product may not be on a customer's list: it was sent back or, if asked, is owned."""
+        return (self.sent_back + self.history).tocsr() if only_new else self.sent_back
+
     def divided(self, log: Log, past: np.ndarray, cut: pd.Timestamp, holdout_days: int) -> "Split":
         """Another split of lines of this log: `past` says which of them are the history, the others the future."""
         return _divide(log, cut, holdout_days, self.popularity_days, past)
