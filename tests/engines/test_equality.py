@@ -80,6 +80,7 @@ def crossed(shop: SimpleNamespace) -> ir.Table:
 # Each: tables of one engine in, what the method makes of them out.
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "sales.annulled": lambda s: by_id(rfm.fetched(sales.annulled(s.transactions, s.returns))),
+    "sales.marked": lambda s: by_id(rfm.fetched(sales.marked(s.transactions, s.returns))),
     "sales.kept": lambda s: explore.totals(sales.kept(s.transactions, s.returns)),
     "sales.net": lambda s: explore.by_month(sales.net(s.transactions, s.returns)),
     "sales.accounting": lambda s: sales.accounting(s.transactions, s.returns),
@@ -164,7 +165,11 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         s.transactions, rfm.day_after(s.transactions), 60, two_clusters(s).space, returns=s.returns, net=True
     ),
     "recommend.split_by_time": lambda s: recommend.split_by_time(s.transactions, 28, pattern=r"^P?\d+[02468]"),
-    "recommend.whole_log": lambda s: recommend.whole_log(s.transactions),
+    "recommend.whole_log": lambda s: recommend.whole_log(s.transactions, returns=s.returns),
+    "recommend.log_of": lambda s: recommend.log.log_of(s.transactions, s.returns, later_than(s.middle)),
+    "recommend.returned_in_full": lambda s: recommend.returned_in_full(
+        s.transactions.select("customer_id", "product_id").distinct().to_pandas(), s.transactions, s.returns
+    ),
     "experiment.outcomes_of": lambda s: experiment.outcomes_of(s.experiment),
     "experiment.sample_ratio": lambda s: experiment.sample_ratio(s.experiment, s.control),
     "experiment.sample_ratio_by": lambda s: [

@@ -246,6 +246,22 @@ def test_recommenders_reach_the_published_baselines(online_retail):
     assert round(table["personal frequency"], 3) == 0.353
 
 
+def test_recommendations_are_of_what_was_kept(online_retail, real_table):
+    table = online_retail[0]
+    returns = open_table(connect(), real_table("online_retail", "returns").path)
+    split = recommend.split_by_time(table, 28, pattern=r"^\d{5}", returns=returns)
+    sums = split.accounting.set_index("what")["customers"]
+    assert len(split.warm) == sums["evaluated"] < 1_301 and sums["left out: bought from the cut on and returned"] > 0
+    today = recommend.whole_log(table, pattern=r"^\d{5}", returns=returns)
+    # 12346 sent back all 74,215 jars; 16446 all 80,995 paper crafts, twelve minutes after, and owns two brushes
+    assert "12346" not in today.customers and "16446" in today.customers
+    lists = recommend.recommend(today, recommend.EASE().fit(today), 10)
+    assert recommend.returned_in_full(lists, table, returns) == 0
+    assert "23843" not in set(lists[lists["customer_id"] == "16446"]["product_id"])
+    old = recommend.whole_log(table, pattern=r"^\d{5}")
+    assert recommend.returned_in_full(recommend.recommend(old, recommend.EASE().fit(old), 10), table, returns) > 0
+
+
 def test_shuffled_rows_change_nothing(online_retail):
     table, _ = online_retail
     shuffled = ibis.memtable(table.to_pandas().sample(frac=1, random_state=1))
