@@ -72,13 +72,14 @@ SCALES = {"%": 0.01, "k": 1e3, "M": 1e6}
 
 
 def unbacked(notebook: NotebookNode) -> Iterator[str]:
-    """Every number in the findings that no figure, table or caption of the notebook has, at its precision.
+    """Every number in the findings that no figure, table or caption of the notebook has, to the digits that both show.
 
     A quantity that stands in a figure or a table and in a finding is one number: where the two differ, the finding's is
-    met nowhere else. Numbers of one or two digits can be met by chance. Multiples (``1.9 times``) are made of numbers
-    that are shown, and 95 % is a convention.
+    met nowhere else. Numbers of one or two digits can be met by chance. Left out is what a sentence adds to a number:
+    in brackets, intervals, p-values, and multiples (``1.9 times``), which are made of numbers that are shown.
     """
-    shown, said, heading = [], "", ""
+    shown: list[tuple[float, float, str]] = []
+    said, heading = "", ""
     for cell in notebook.cells:
         heading = cell.source.partition("\n")[0] if cell.source.startswith("## ") else heading
         for output in cell.get("outputs", []):
@@ -86,16 +87,22 @@ def unbacked(notebook: NotebookNode) -> Iterator[str]:
             if heading == "## Findings" and "text/html" not in data and "image/png" not in data:
                 said += data.get("text/markdown", "")
             else:
-                shown += [value for value, _ in _numbers(data.get("text/plain", "") + data.get("text/markdown", ""))]
+                shown += _numbers(data.get("text/plain", "") + data.get("text/markdown", ""))
     for line in said.splitlines():
-        for value, half in _numbers(re.sub(r"95\s?%|[\d.,]+ times", "", line)):
-            if not any(abs(value - other) <= half for other in shown):
+        for value, half, unit in _numbers(ADDED.sub("", line)):
+            # as exactly as the finding says it, or with fewer digits, but two at least
+            exact = (abs(value - other) <= half for other, _, _ in shown)
+            rounded = (abs(value - x) <= rough <= x / 9.9 for x, rough, same in shown if same == unit)
+            if not any(exact) and not any(rounded):
                 yield f"{value:g} in {line!r}"
 
 
-def _numbers(text: str) -> Iterator[tuple[float, float]]:
-    """The numbers in a text, and half of the last digit of each."""
+ADDED = re.compile(r"\([^()]*\)|95\s?%( CI| interval)?|[-+\d.,]+%? to [-+\d.,]+%?|\bp [=<] [\d.]+|[\d.,]+ times")
+
+
+def _numbers(text: str) -> Iterator[tuple[float, float, str]]:
+    """The numbers in a text, half of the last digit of each, and the unit."""
     for digits, unit in NUMBER.findall(text):
         scale = SCALES.get(unit, 1)
         value = digits.rstrip(",").replace(",", "")
-        yield float(value) * scale, 0.5001 * scale * 10.0 ** -len(value.partition(".")[2])
+        yield float(value) * scale, 0.5001 * scale * 10.0 ** -len(value.partition(".")[2]), unit
