@@ -378,30 +378,25 @@ def windows(draw, number=2, size=400, seed=0):
     return found
 
 
-def test_what_groups_predict_is_cross_validation_that_leaves_one_out():
+def test_what_groups_predict_follows_from_their_variances():
     rng = np.random.default_rng(8)
     groups, y = rng.integers(0, 5, 60), rng.normal(size=60)
-    groups[0] = 9  # alone: predicted by all others
-    wanted, whole = [], []
-    for i in range(60):
-        rest = np.arange(60) != i
-        own = rest & (groups == groups[i])
-        wanted.append((y[i] - y[own if own.any() else rest].mean()) ** 2)
-        whole.append((y[i] - y[rest].mean()) ** 2)
-    assert np.allclose(clustering.left_out(groups, y), wanted)
-    assert clustering.predicted(groups, y) == pytest.approx(1 - np.sum(wanted) / np.sum(whole))
+    groups[0] = 9  # alone: the mean of all
+    parts = [np.var(y[groups == g], ddof=1) * (groups == g).sum() for g in range(5)]
+    wanted = 1 - (sum(parts) + (y[0] - y.mean()) ** 2 * 60 / 59) / (60 * np.var(y, ddof=1))
+    assert clustering.predicted(groups, y) == pytest.approx(wanted)
     assert clustering.predicted(groups, np.ones(60)) == 0
+    # groups of one size: epsilon squared, which follows from the F statistic
+    equal = np.arange(60) % 4
+    f = stats.f_oneway(*[y[equal == g] for g in range(4)]).statistic
+    assert clustering.predicted(equal, y) == pytest.approx((f - 1) * 3 / (f * 3 + 56), abs=1e-12)
 
 
-def test_many_small_groups_without_a_meaning_predict_less_than_nothing():
-    rng = np.random.default_rng(9)
-    y = rng.normal(size=(200, 300))
-    few, many = np.arange(300) % 4, np.arange(300) % 60
-    for groups in (few, many):
-        sizes = np.bincount(groups)
-        # a mean of the s - 1 others adds 1 / (s - 1) of the variance to the error of each of the s
-        wanted = 1 - (1 + (sizes / (sizes - 1)).sum() / 300) / (1 + 1 / 299)
-        assert np.mean([clustering.predicted(groups, row) for row in y]) == pytest.approx(wanted, rel=0.1)
+def test_groups_without_a_meaning_predict_nothing_however_many_they_are():
+    y = np.random.default_rng(9).normal(size=(400, 300))
+    for number in (4, 60):
+        shares = [clustering.predicted(np.arange(300) % number, row) for row in y]
+        assert abs(np.mean(shares)) < 3 * np.std(shares) / np.sqrt(400)
 
 
 def test_a_difference_is_that_of_the_shares_and_of_customers_who_are_there_twice():

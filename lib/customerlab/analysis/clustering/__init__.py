@@ -43,18 +43,18 @@ from customerlab.analysis.clustering.space import Space, correlation, fit_space,
 from customerlab.analysis.clustering.stability import MOST as RESAMPLED, agreement_of_seeds, jaccard, stability
 from customerlab.analysis.clustering.structure import excess
 from customerlab.analysis.clustering.tree_rules import PURE, Rules, rules
-from customerlab.analysis.clustering.usefulness import left_out, predicted, usefulness
+from customerlab.analysis.clustering.usefulness import predicted, usefulness, within
 from customerlab.analysis.clustering.verdict import Gates, Judged, compared, judge
 from customerlab.analysis.clustering.views import Views, views
 
 __all__ = [
-    "CELLS", "DECILES", "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "PURE", "RESAMPLED", "SAMPLED", "SEGMENTS",
-    "SHARE", "SPELLED", "Ceiling", "Gates", "Judged", "Mixture", "Model", "Nearest", "Past", "Rules", "Segmentation",
-    "Space", "Views", "agreement", "agreement_of_seeds", "at_the_gates", "at_the_limit", "baselines_of", "by_number",
-    "ceilings", "clouds", "clusters_on", "compared", "contingency", "contrast", "correlation", "customer_features",
-    "dbcv", "deciles", "decision", "excess", "fit_all", "fit_space", "grown", "jaccard", "judge", "kinds", "knee", "left_out",
-    "look_back", "mean_silhouettes", "micro_clusters", "most_useful", "neighbour_distances", "numbered",
-    "outcomes_of", "parts", "predicted", "prediction_strength", "preferred", "profile", "proposed_names", "rivals",
-    "rules", "said_of", "sample", "segmentation", "shape", "silhouettes", "stability", "stable", "usefulness",
-    "validity", "verdicts", "views", "votes",
+    "CELLS", "DECILES", "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "PURE", "RESAMPLED",
+    "SAMPLED", "SEGMENTS", "SHARE", "SPELLED", "Ceiling", "Gates", "Judged", "Mixture", "Model", "Nearest", "Past",
+    "Rules", "Segmentation", "Space", "Views", "agreement", "agreement_of_seeds", "at_the_gates", "at_the_limit",
+    "baselines_of", "by_number", "ceilings", "clouds", "clusters_on", "compared", "contingency", "contrast",
+    "correlation", "customer_features", "dbcv", "deciles", "decision", "excess", "fit_all", "fit_space", "grown",
+    "jaccard", "judge", "kinds", "knee", "look_back", "mean_silhouettes", "micro_clusters", "most_useful",
+    "neighbour_distances", "numbered", "outcomes_of", "parts", "predicted", "prediction_strength", "preferred",
+    "profile", "proposed_names", "rivals", "rules", "said_of", "sample", "segmentation", "shape", "silhouettes",
+    "stability", "stable", "usefulness", "validity", "verdicts", "views", "votes", "within",
 ]  # fmt: skip

@@ -185,7 +185,7 @@ def said_of(judged: Judged, name: str, gates: Gates = DEFAULT) -> list[str]:
         )
         found.append(
             f"Of the variance of the {outcome} {name} predicts {one['predicted']:.1%} (95% CI {one['low']:.1%} to {one['high']:.1%}), "
-            f"{shares}; less the {one['rival']} that is {_points(one)}: {better}."
+            f"{shares}; the difference to {one['rival']} is {_points(one)}: {better}."
         )
     return found
 

@@ -9,9 +9,11 @@ from scipy import stats
 from customerlab.analysis.clustering.models import Model
 from customerlab.analysis.clustering.past import Past
 
+NONE = "no groups"
 
-def left_out(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
-    """The squared error of every customer's outcome when predicted by the mean of the others in the group.
+
+def within(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """What each customer adds to the variance of an outcome within groups, without bias for the number of groups.
 
     Parameters
     ----------
@@ -22,28 +24,28 @@ def left_out(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     Returns
     -------
     array
-        Of the prediction by leave-one-out cross-validation (PRESS, Allen 1974), which needs no fitting for group
-        means. Who is alone in a group is predicted by the mean of all others.
+        The squared distance from the group's mean, times n / (n - 1) for a group of n customers. Who is alone in a
+        group has the distance from the mean of all: of one customer nothing was learned.
 
     Examples
     --------
-    >>> left_out(np.array([0, 0, 1]), np.array([1.0, 3.0, 8.0])).tolist()
-    [4.0, 4.0, 36.0]
+    >>> within(np.array([0, 0, 1]), np.array([1.0, 3.0, 8.0])).tolist()
+    [2.0, 2.0, 24.0]
     """
     codes = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(codes)[codes]
     means = (np.bincount(codes, outcome) / np.bincount(codes))[codes]
-    n = len(outcome)
-    alone = (outcome - outcome.mean()) * (n / max(n - 1, 1))
-    own = (outcome - means) * (sizes / np.maximum(sizes - 1, 1))
-    return np.where(sizes > 1, own, alone) ** 2
+    alone, n = sizes == 1, len(outcome)
+    means, sizes = np.where(alone, outcome.mean(), means), np.where(alone, n, sizes)
+    return (outcome - means) ** 2 * sizes / np.maximum(sizes - 1, 1)
 
 
 def predicted(groups: np.ndarray, outcome: np.ndarray) -> float:
-    """The share of an outcome's variance that group means predict, for customers whom they were not learned from.
+    """The share of a later outcome's variance that groups predict: 1 less the variance within them over that of all.
 
-    Groups made at random predict less than nothing, the less the more of them there are: many small groups are not
-    flattered, as they are by the share that they explain of the customers whom their means come from.
+    It is that of the groups' true means, estimated without bias: groups made at random predict nothing on average,
+    however many there are. R² flatters many small groups; cross-validation charges them for the error of their means,
+    so that few groups without any meaning beat many: in small shops it preferred them to the RFM segments.
 
     Parameters
     ----------
@@ -53,13 +55,12 @@ def predicted(groups: np.ndarray, outcome: np.ndarray) -> float:
     Returns
     -------
     float
-        Predictive R² (Allen 1974): 1 less the squared error of the group means, each customer left out, over that of
-        the mean of all others. Zero where the outcome does not vary.
+        Zero where the outcome does not vary. With equal variances in all groups it is epsilon squared (Kelley 1935).
 
     Examples
     --------
     >>> round(predicted(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 5.0, 6.0])), 3)
-    0.868
+    0.912
     """
     return float(_gains(groups, outcome).mean())
 
@@ -84,10 +85,10 @@ def usefulness(
     DataFrame
         One row a grouping and outcome, baselines first: `grouping`, `outcome`, `predicted` (share of the variance, as
         `predicted` has it, customers of all windows together), `low`, `high`, `error`. For candidates: `rival`, the
-        baseline that is hardest to beat, `more` (the share predicted less that of the rival), `more_low`,
-        `more_high`, `p` (two-sided, not adjusted; the largest of those against each baseline, 1 unless it beats all),
-        and `worse` (whether a baseline predicts significantly more, not adjusted). Errors are those of a mean over
-        customers, who may be there in several windows (Liang and Zeger 1986), and normal.
+        baseline that is hardest to beat, `more` (the share predicted less that of the rival), `more_low`, `more_high`,
+        `p` (two-sided, not adjusted; the largest of those against each baseline and against no groups, 1 unless it
+        beats all), and `worse` (whether a baseline predicts significantly more, not adjusted). Errors are those of a
+        mean over customers, who may be there in several windows (Liang and Zeger 1986), and normal.
     """
     groups = [dict(one.baselines) | {name: model.predict(one.points) for name, model in models.items()} for one in past]
     baselines, reach = list(past[0].baselines), stats.norm.ppf((1 + confidence) / 2)
@@ -105,14 +106,14 @@ def usefulness(
             row = {"grouping": name, "outcome": outcome, "predicted": round(mean, 12) + 0.0}
             row |= {"low": mean - reach * error, "high": mean + reach * error, "error": error}
             if name not in baselines:
-                row |= _against(own, {rival: gains[rival] for rival in baselines}, who, reach, wide)
+                row |= _against(own, {rival: gains[rival] for rival in baselines} | {NONE: 0 * own}, who, reach, wide)
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _gains(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """What each customer adds to the share predicted: the mean is `predicted`, the spread that of a ratio of sums."""
-    error, whole = left_out(groups, outcome), left_out(np.zeros(len(outcome), dtype=int), outcome)
+    error, whole = within(groups, outcome), within(np.zeros(len(outcome), dtype=int), outcome)
     if whole.sum() <= 0:
         return np.zeros(len(outcome))
     left = error.mean() / whole.mean()
