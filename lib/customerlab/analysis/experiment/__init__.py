@@ -3,7 +3,8 @@
 `units` are who took part, `customers` what the shop knew of them; `soundness` asks whether anything may be concluded.
 `stats` computes what all estimates come from in the engine, `contrasts` compares two arms by one rule, `proportions`
 and `quantiles` where means are not enough, `compare` all arms and metrics, `sensitivity` one metric in every way.
-`questions` reads what is asked from a test's own columns, `decision` says what to do. Before a test, `design` and
+`questions` reads what is asked from a test's own columns, `carriers` whether there is enough to tell,
+`gatekeeping` tests what decides before the rest, `decision` and `recommend` say what to do. Before a test, `design` and
 `planning` plan it, `assignment` divides the units and `rehearsal` tries it where nothing happens; while it runs,
 `sequential` has intervals that may be looked at. `bayes` reads the same numbers as beliefs, `segments` asks for whom,
 `uplift` and `targeting` whether choosing pays.
@@ -12,7 +13,8 @@ and `quantiles` where means are not enough, `compare` all arms and metrics, `sen
 from customerlab.analysis.experiment.assignment import Layer, assign
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA, balance, covariates_of
 from customerlab.analysis.experiment.bayes import beliefs, choices, choices_of
-from customerlab.analysis.experiment.compare import Metric, at_holm_levels, benjamini_hochberg, compare_arms
+from customerlab.analysis.experiment.carriers import carried, fewness, influential
+from customerlab.analysis.experiment.compare import Metric, benjamini_hochberg, compare_arms
 from customerlab.analysis.experiment.contrasts import Contrast, contrast
 from customerlab.analysis.experiment.customers import with_customer_groups
 from customerlab.analysis.experiment.decision import (
@@ -21,15 +23,14 @@ from customerlab.analysis.experiment.decision import (
     for_managers,
     no_effects,
     open_guardrails,
-    other_effects,
-    recommendation,
     saved,
     spelled,
 )
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, power_of, run_length, sample_size
+from customerlab.analysis.experiment.gatekeeping import gatekeep, gatekept, levels
 from customerlab.analysis.experiment.planning import arrivals, reach, rehearsals
 from customerlab.analysis.experiment.proportions import proportions
-from customerlab.analysis.experiment.quantiles import quantile_effects, quantiles
+from customerlab.analysis.experiment.quantiles import quantile_effects, quantiles, quantiles_left_out
 from customerlab.analysis.experiment.questions import (
     chosen,
     guarded,
@@ -40,8 +41,16 @@ from customerlab.analysis.experiment.questions import (
     ratios_left_out,
     segments_of,
 )
+from customerlab.analysis.experiment.recommend import other_effects, recommendation, reconciled
 from customerlab.analysis.experiment.rehearsal import Rehearsal, rehearse
-from customerlab.analysis.experiment.segments import BySegment, by_segment, differences, differing, no_segments
+from customerlab.analysis.experiment.segments import (
+    BySegment,
+    by_segment,
+    differences,
+    differing,
+    distinct,
+    no_segments,
+)
 from customerlab.analysis.experiment.sensitivity import adjusted, fragile, sensitivity, stratified
 from customerlab.analysis.experiment.sequential import bounds, by_day, confidence_sequence, interim, over_time
 from customerlab.analysis.experiment.soundness import (
@@ -80,7 +89,6 @@ __all__ = [
     "advice",
     "arrivals",
     "assign",
-    "at_holm_levels",
     "balance",
     "baseline",
     "beliefs",
@@ -89,6 +97,7 @@ __all__ = [
     "by_assigned",
     "by_day",
     "by_segment",
+    "carried",
     "choices",
     "choices_of",
     "chosen",
@@ -101,14 +110,20 @@ __all__ = [
     "detectable",
     "differences",
     "differing",
+    "distinct",
     "exposed_early",
+    "fewness",
     "first_day",
     "for_managers",
     "fragile",
+    "gatekeep",
+    "gatekept",
     "guarded",
+    "influential",
     "interim",
     "joined_at",
     "leading",
+    "levels",
     "metrics_of",
     "missing_by_arm",
     "moments",
@@ -126,9 +141,11 @@ __all__ = [
     "proportions",
     "quantile_effects",
     "quantiles",
+    "quantiles_left_out",
     "ratios_left_out",
     "reach",
     "recommendation",
+    "reconciled",
     "rehearsals",
     "rehearse",
     "repeated_units",

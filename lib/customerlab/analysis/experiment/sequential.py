@@ -253,6 +253,6 @@ def interim(daily: Mapping[str, pd.DataFrame], metric: str, came: int, planned_u
         clear = low > 0 or high < 0
         said.append(
             f"{arm}: so far the effect on {metric} is {effect:+,.4g}, {low:+,.4g} to {high:+,.4g} by the interval for planned looks; "
-            + ("clear of chance, so that the test may be ended here." if clear else "not clear of chance yet.")
+            + ("significant, so that the test may be ended here." if clear else "inconclusive so far.")
         )
     return said if daily else [*said, "It has too few days or units to say anything before that."]
