@@ -85,6 +85,7 @@ def sample_ratio(experiment: ir.Table, control: str, planned: dict[str, float] |
     return SampleRatio(table, pvalue, pvalue >= SAMPLE_RATIO_ALPHA)
 
 
+UNUSUAL = 0.05  # a split with a smaller p-value is said, though it does not end the test
 LEAST_UNITS = 2  # of an arm, without which nothing varies
 FEWEST = 5  # expected units of every arm that a chi-squared test needs
 
@@ -225,6 +226,18 @@ class Soundness:
         """What is wrong, one sentence a failed check."""
         failed = self.table[~self.table["sound"]]
         return [f"{row['check']}: {row['found']}" for row in failed.to_dict("records")]
+
+    def notes(self) -> list[str]:
+        """What a reader has to know of the units before the effects, one sentence each; mostly nothing.
+
+        An unusual split that does not end the test, units that were set aside, rows that the treatment moved.
+        """
+        split = self.table.iloc[0]
+        if split["sound"] and split["pvalue"] < UNUSUAL:
+            return [
+                f"The split is unusual (p {split['pvalue']:.4f}: {split['found']}); look at its cause before you act."
+            ]
+        return []
 
     def refusal(self) -> str:
         """What stands in place of conclusions; empty where the test is sound."""
