@@ -196,3 +196,11 @@ def test_what_does_not_fit_into_memory_is_not_left_beside_the_notebooks(tmp_path
     assert con.table("large").count().to_pandas() == 5_000_000
     assert list(tmp_path.iterdir()) == []
     con.disconnect()
+
+
+def test_signs_of_patterns_in_a_path_are_taken_as_they_stand(engine, tmp_path):
+    for folder, value in (("of [1] {a,b}?*", 1), ("of 1 ab", 2)):
+        (tmp_path / folder).mkdir()
+        pd.DataFrame({"value": [value]}).to_parquet(tmp_path / folder / "t[1].parquet")
+        pd.DataFrame({"value": [3]}).to_parquet(tmp_path / folder / "t1.parquet")
+    assert open_table(engine, tmp_path / "of [1] {a,b}?*" / "t[1].parquet").value.to_pandas().tolist() == [1]

@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from datetime import timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -18,6 +19,7 @@ import pytest
 
 from customerlab.data import cast
 from customerlab.data.catalog import Mapped, Source
+from customerlab.data.engine import connect, open_table
 from customerlab.data.prepare import prepare
 from customerlab.errors import DataError
 from helpers import STRANGER, add_shop, as_written, stranger_lines
@@ -120,6 +122,45 @@ def change_entry(project, *changes):
 
 
 WITHOUT_FORMAT = (', format: "%d.%m.%Y %H:%M"', "")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("name", "decoy"), [("s[1]", "s1"), ("s?", "sX"), ("of [2024]/s", "of 2/s"), ("s{a,b}", "sa"), ("s[!x]", "sy")]
+)
+def test_a_file_is_the_one_that_is_named(project, kind, name, decoy):
+    lines, others = stranger_lines(seed=1), stranger_lines(seed=2)
+    for stem, rows in ((name, lines), (decoy, others)):
+        path = add_shop(project, rows).rename(project / "data" / "raw" / "verkauf.csv")
+        target = project / "data" / "raw" / f"{stem}.{kind}"
+        target.parent.mkdir(exist_ok=True)
+        if kind == "csv":
+            as_written(rows).to_csv(target, sep=";", index=False)
+        else:
+            as_written(rows).to_parquet(target)
+        path.unlink()
+    catalog = project / "data" / "catalog.yml"
+    text = catalog.read_text().replace(STRANGER, "", 1)
+    catalog.write_text(text.replace("verkauf.csv", f"'{name}.{kind}'"))
+    assert_same(frame(project), lines)
+
+
+def test_a_star_finds_each_file_once_whatever_signs_its_name_has(project):
+    lines = stranger_lines()
+    path = add_shop(project, as_written(lines))
+    half = len(lines) // 2
+    as_written(lines)[:half].to_csv(path.with_name("verkauf-[1].csv"), sep=";", index=False)
+    as_written(lines)[half:].to_csv(path.with_name("verkauf-1.csv"), sep=";", index=False)
+    change_entry(project, ("verkauf.csv", "'verkauf-*.csv'"))
+    assert_same(frame(project), lines)
+
+
+def test_a_project_folder_with_brackets_has_tables_of_its_own(project, tmp_path):
+    mine, other = (Path(shutil.copytree(project, tmp_path / name)) for name in ("a[1]", "a1"))
+    add_shop(mine, as_written(stranger_lines(seed=1)))
+    add_shop(other, as_written(stranger_lines(seed=2)))
+    build(other)
+    assert_same(open_table(connect(), build(mine).path).to_pandas(), stranger_lines(seed=1))
 
 
 @pytest.mark.parametrize("kind", ["floats", "decimals", "xlsx", "xlsx with texts among the numbers"])

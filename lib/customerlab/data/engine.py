@@ -4,7 +4,9 @@
 """
 
 import atexit
+import glob
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -126,9 +128,19 @@ def _spark(url: str, log: Any) -> Any:
     return Spark().connect(session)
 
 
+def literal(con: Any, path: Path) -> str:
+    """A path as an engine has to be given it, so that brackets and the like in it are taken as they stand.
+
+    DuckDB and Hadoop read ``s[1].csv`` as a pattern, which finds ``s1.csv`` and not the file of that name.
+    """
+    if con.name == "duckdb":
+        return glob.escape(str(path))
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", str(path)) if con.name == "pyspark" else str(path)
+
+
 def open_table(con: Any, path: Path) -> ir.Table:
     """Open a prepared parquet file as a lazy table."""
     # The name is the file's own: a Spark session is shared by all runs of a process, and a view of the same name would
     # turn one run's table into another's.
     path = path.resolve()
-    return con.read_parquet(path, table_name=f"{path.stem}_{text_digest(str(path))[:12]}")
+    return con.read_parquet(literal(con, path), table_name=f"table_{text_digest(str(path))[:12]}")

@@ -30,7 +30,8 @@ def locate(root: Path, source: Source) -> tuple[Form, list[Path]] | None:
     for folder in data_folders(root):
         for form in source.forms:
             if "*" in form.path:
-                paths = sorted(p for p in folder.glob(form.path) if p.is_file())
+                pattern = form.path.replace("[", "[[]").replace("?", "[?]")  # the star is the only wildcard
+                paths = sorted(p for p in folder.glob(pattern) if p.is_file())
             else:
                 paths = [folder / form.path] if (folder / form.path).is_file() else []
             if paths:

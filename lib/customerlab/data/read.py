@@ -13,6 +13,7 @@ import ibis.expr.types as ir
 
 from customerlab.data import texts
 from customerlab.data.catalog import Source
+from customerlab.data.engine import literal
 from customerlab.errors import DataError
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def place(row: "pd.Series", column: str | None = None) -> str:
 def _read_one(con: Any, path: Path, source: Source, names: list[str], aside: Path) -> ir.Table:
     kind = _kind(path)
     if kind == ".parquet":
-        return con.read_parquet(path)
+        return con.read_parquet(literal(con, path))
     if kind == ".xlsx":
         import pandas as pd
 
@@ -227,7 +228,7 @@ def _read_one(con: Any, path: Path, source: Source, names: list[str], aside: Pat
             raise unreadable([path], source, error) from None
     # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
     return con.read_csv(
-        path, columns=dict.fromkeys(names, "VARCHAR"), auto_detect=False, header=True, quote='"', escape='"',
+        literal(con, path), columns=dict.fromkeys(names, "VARCHAR"), auto_detect=False, header=True, quote='"', escape='"',
         delim=texts.delimiter(path, source), compression="gzip" if compressed else "none",
     )  # fmt: skip
 

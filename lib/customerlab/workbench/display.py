@@ -1,11 +1,11 @@
 """What notebooks show: figures with caption and alt text, tables with a caption, findings, and the closing checks."""
 
-import hashlib
+import base64
+import html
 from typing import Any, Protocol
 
 import pandas as pd
 from IPython.display import Markdown, display
-from pandas.io.formats.style import Styler
 
 CAPTION = {"customerlab": "caption"}  # marks a figure's caption, which the rendered site shows with the figure itself
 
@@ -38,8 +38,6 @@ def show(item: "Picture | pd.DataFrame", caption: str, formats: dict[str, str] |
     if isinstance(item, pd.DataFrame):
         _show_table(item, caption, formats or {})
         return
-    import base64
-
     display(
         {"image/png": base64.b64encode(item.png()).decode(), "text/plain": item.alt},
         metadata={"image/png": {"alt": item.alt, "caption": caption, "width": item.width}},
@@ -52,28 +50,27 @@ def _show_table(table: pd.DataFrame, caption: str, formats: dict[Any, Any]) -> N
     unknown = set(formats) - set(table.columns)
     if unknown:
         raise KeyError(f"formats name columns that the table lacks: {sorted(unknown)}")
-    # By name of the caption: ids that change from run to run would make every output differ.
-    uuid = hashlib.sha256(caption.encode()).hexdigest()[:8]
-    numbers = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
-    right: Any = {name: [{"selector": "", "props": "text-align: right"}] for name in numbers}  # heads and cells alike
-    styler = (
-        Styler(table, uuid=uuid, cell_ids=False, caption=_escaped(caption))
-        .format(formats, na_rep="–", escape="html")
-        .format_index(escape="html", axis=1)
-        .hide(axis="index")
-        .set_table_styles(right)
-    )
-    shown = table.copy()
-    for name, pattern in formats.items():
-        shown[name] = [pattern.format(value) if pd.notna(value) else "–" for value in table[name]]
+    shown = table.astype(object)
+    for name in table.columns:
+        form = formats.get(name, "{:.6g}" if pd.api.types.is_float_dtype(table[name]) else "{}").format
+        shown[name] = [form(value) if pd.notna(value) else "–" for value in table[name]]
     plain = f"{caption}\n{shown.to_string(index=False)}"
-    display({"text/html": styler.to_html(), "text/plain": plain}, raw=True)
+    display({"text/html": _html(shown, table, caption), "text/plain": plain}, raw=True)
 
 
-def _escaped(text: str) -> str:
-    import html
+def _html(shown: pd.DataFrame, table: pd.DataFrame, caption: str) -> str:
+    """The cells of a table as HTML, all of them text; numbers have a class of their own, which stands to the right."""
+    kinds = [' class="n"' if pd.api.types.is_numeric_dtype(table[name]) else "" for name in table.columns]
 
-    return html.escape(text, quote=False)
+    def row(cells: Any, tag: str, extra: str = "") -> str:
+        written = (
+            f"<{tag}{extra}{kind}>{html.escape(str(cell))}</{tag}>" for cell, kind in zip(cells, kinds, strict=True)
+        )
+        return f"<tr>{' '.join(written)}</tr>"
+
+    body = "\n".join(row(cells, "td") for cells in shown.itertuples(index=False, name=None))
+    head = row(table.columns, "th", ' scope="col"')
+    return f"<table>\n<caption>{html.escape(caption)}</caption>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
 def findings(*sentences: str) -> None:

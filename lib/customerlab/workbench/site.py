@@ -1,12 +1,16 @@
 """The reading room: a run's executed notebooks as self-contained pages, with a front page."""
 
+import base64
+import hashlib
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import bleach
 import nbformat
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, pass_context
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
@@ -17,6 +21,47 @@ from customerlab.workbench.execute import executed
 from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.standing import TEMPLATES, Standing, pages_state, standings
+
+# What the text of notebooks, which is made of data, may hold on a page. All else is shown as the text that it is.
+TAGS = {
+    "a", "blockquote", "br", "caption", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
+    "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+ATTRIBUTES = {"a": ["href", "title"], "*": ["class", "id", "scope", "colspan", "rowspan"]}
+
+
+def cleaned(html: str) -> str:
+    """HTML with nothing in it that could run, load or look like another part of the page.
+
+    Examples
+    --------
+    >>> cleaned("<b>bold</b> <em>arm</em><img src=x onerror=alert(1)>")
+    '&lt;b&gt;bold&lt;/b&gt; <em>arm</em>&lt;img src=x onerror=alert(1)&gt;'
+    >>> cleaned('<a href="javascript:alert(1)">x</a>')
+    '<a>x</a>'
+    """
+    return str(bleach.clean(html, tags=TAGS, attributes=ATTRIBUTES, protocols=["http", "https", "mailto"]))
+
+
+def policy() -> str:
+    """The pages' Content-Security-Policy: no script, no network, the page's own style sheet and pictures within it."""
+    style = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+
+
+class PageExporter(HTMLExporter):
+    """nbconvert's exporter, which cleans what Markdown becomes and what tables bring."""
+
+    @pass_context
+    def markdown2html(self, context: Any, source: str) -> str:
+        """A Markdown cell or output as clean HTML."""
+        # nbconvert closes the empty link behind a heading as XML does, and HTML would take what follows into it
+        return cleaned(re.sub(r'<a class="anchor-link" [^>]*/>', "", super().markdown2html(context, source)))
+
+    def default_filters(self) -> Iterator[tuple[str, Any]]:
+        """nbconvert's filters, and `cleaned`."""
+        yield from super().default_filters()
+        yield "cleaned", cleaned
 
 
 def render(plan: Plan) -> Path:
@@ -74,13 +119,13 @@ def _page(
     plan: Plan, step: Step, entry: dict[str, Any], before: Step | None, after: Step | None, behind: Standing | None
 ) -> str:
     notebook = read(plan, step)
-    exporter = HTMLExporter(template_name="site", extra_template_basedirs=[str(TEMPLATES)])
+    exporter = PageExporter(template_name="site", extra_template_basedirs=[str(TEMPLATES)])
     exporter.anchor_link_text = ""  # no sign behind headings: the contents list leads to them
     body, _ = exporter.from_notebook_node(
         notebook,
         resources={
             "page": {
-                "style": _style(), "run": plan.run, "step": step, "entry": entry, "before": before, "after": after,
+                "style": _style(), "policy": policy(), "run": plan.run, "step": step, "entry": entry, "before": before, "after": after,
                 "contents": contents(notebook), "behind": behind,
             },
         },
@@ -108,7 +153,7 @@ def findings(notebook: nbformat.NotebookNode) -> str:
             inside = "\n## Findings" in f"\n{cell.source}"
         elif inside:
             texts += [output.get("data", {}).get("text/markdown", "") for output in cell.get("outputs", [])]
-    return str(markdown2html("\n\n".join(texts)))
+    return cleaned(str(markdown2html("\n\n".join(texts))))
 
 
 def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
@@ -129,6 +174,7 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
         .get_template("front.html.j2")
         .render(
             style=_style(),
+            policy=policy(),
             run=plan.run,
             steps=plan.steps,
             findings={step.name: findings(read(plan, step)) for step in pages},
