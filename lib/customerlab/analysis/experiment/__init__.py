@@ -28,9 +28,9 @@ from customerlab.analysis.experiment.decision import (
 )
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, power_of, run_length, sample_size
 from customerlab.analysis.experiment.gatekeeping import gatekeep, gatekept, levels
-from customerlab.analysis.experiment.planning import arrivals, reach, rehearsals
+from customerlab.analysis.experiment.planning import arrivals, doubtful, powered, reach, rehearsals
 from customerlab.analysis.experiment.proportions import proportions
-from customerlab.analysis.experiment.quantiles import quantile_effects, quantiles, quantiles_left_out
+from customerlab.analysis.experiment.quantiles import of_quantiles, quantile_effects, quantiles
 from customerlab.analysis.experiment.questions import (
     chosen,
     guarded,
@@ -52,7 +52,14 @@ from customerlab.analysis.experiment.segments import (
     no_segments,
 )
 from customerlab.analysis.experiment.sensitivity import adjusted, fragile, sensitivity, stratified
-from customerlab.analysis.experiment.sequential import bounds, by_day, confidence_sequence, interim, over_time
+from customerlab.analysis.experiment.sequential import (
+    bounds,
+    by_day,
+    confidence_sequence,
+    first_outside,
+    interim,
+    over_time,
+)
 from customerlab.analysis.experiment.soundness import (
     SampleRatio,
     Soundness,
@@ -65,7 +72,7 @@ from customerlab.analysis.experiment.soundness import (
     soundness,
 )
 from customerlab.analysis.experiment.stats import Moments, moments, winsorised
-from customerlab.analysis.experiment.targeting import CHOSEN, Curves, advice, curves, profits
+from customerlab.analysis.experiment.targeting import CHOSEN, Curves, advice, curves, ordered, profits
 from customerlab.analysis.experiment.units import by_assigned, first_day, joined_at
 from customerlab.analysis.experiment.uplift import LEARNERS, Predicted, predict_effects
 
@@ -111,9 +118,11 @@ __all__ = [
     "differences",
     "differing",
     "distinct",
+    "doubtful",
     "exposed_early",
     "fewness",
     "first_day",
+    "first_outside",
     "for_managers",
     "fragile",
     "gatekeep",
@@ -131,17 +140,19 @@ __all__ = [
     "no_effects",
     "no_segments",
     "numeric_covariates",
+    "of_quantiles",
     "open_guardrails",
+    "ordered",
     "other_effects",
     "outcomes_of",
     "over_time",
     "power_of",
+    "powered",
     "predict_effects",
     "profits",
     "proportions",
     "quantile_effects",
     "quantiles",
-    "quantiles_left_out",
     "ratios_left_out",
     "reach",
     "recommendation",

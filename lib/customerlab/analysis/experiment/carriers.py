@@ -86,7 +86,9 @@ def influential(found: pd.DataFrame, metrics: Sequence[Metric], unit: str = "uni
     unit : str
         What a row is.
     """
-    means = [metric.name for metric in metrics if not (metric.proportion or metric.ratio)]
-    rows = found[found["metric"].isin(means) & (found["outcomes"] > 0)]
-    flagged = [(row, influence(row["largest"], unit)) for row in rows.to_dict("records")]
-    return [f"{row['metric']} in {row['variant']} hangs on one {unit}: {words}." for row, words in flagged if words]
+    said = []
+    for name in [metric.name for metric in metrics if not (metric.proportion or metric.ratio)]:
+        rows = found[(found["metric"] == name) & (found["outcomes"] > 0)].to_dict("records")
+        flagged = [f"in {row['variant']} {words}" for row in rows if (words := influence(row["largest"], unit))]
+        said += [f"{name} hangs on single {unit}s: {'; '.join(flagged)}."] if flagged else []
+    return said

@@ -14,9 +14,10 @@ SAVED = {
     "metric": "outcome", "variant": "variant", "against_mean": "control_mean", "variant_mean": "variant_mean",
     "effect": "effect", "effect_low": "effect_low", "effect_high": "effect_high", "relative": "relative",
     "relative_low": "relative_low", "relative_high": "relative_high", "pvalue": "pvalue", "pvalue_holm": "pvalue_holm",
-    "pvalue_bh": "pvalue_bh",
+    "pvalue_bh": "pvalue_bh", "pvalue_adjusted": "pvalue_adjusted", "simultaneous_low": "simultaneous_low",
+    "simultaneous_high": "simultaneous_high",
 }  # fmt: skip
-"""Columns of the artefact `experiment_effects`, by those of `compare_arms`."""
+"""Columns of the artefact `experiment_effects`, by those of `gatekept`."""
 
 SHOWN = ("metric", "variant", "effect", "effect_low", "effect_high", "relative", "relative_low", "relative_high")
 BETTER = {1: "better", -1: "worse"}
@@ -26,10 +27,10 @@ PROFIT = ("profit", "profit_low", "profit_high")
 
 
 def no_effects() -> pd.DataFrame:
-    """The table of effects, as `compare_arms` returns it, of a test that is not sound: it has none."""
-    texts = ("metric", "variant", "against")
+    """The table of effects, as `gatekept` returns it, of a test that is not sound: it has none."""
+    types = dict.fromkeys(("metric", "variant", "against"), "str") | {"primary": "bool"}
     return pd.DataFrame(
-        {name: pd.Series(dtype="str" if name in texts else "float64") for name in ["against", "error", *SAVED]}
+        {name: pd.Series(dtype=types.get(name, "float64")) for name in ["against", "error", "primary", *SAVED]}
     )
 
 
@@ -92,7 +93,7 @@ def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: flo
     Parameters
     ----------
     effects : DataFrame
-        As `gatekept` returns it: an interval leaves out zero exactly when its verdict is significant.
+        As `gatekept` returns it.
     guardrails : DataFrame
         As `compare_arms` returns it, of metrics with an allowed loss, or without a row. All that are asked have to hold
         for an arm, so that none is adjusted for the others (Berger 1982).
@@ -103,7 +104,8 @@ def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: flo
     -------
     DataFrame
         `metric`, `variant`, `guardrail`, `primary` (bool), `family` (comparisons that the interval holds together
-        with), `effect`, `effect_low`, `effect_high`, `relative`, `relative_low`, `relative_high` (all three missing
+        with), `effect`, `effect_low`, `effect_high` (the simultaneous ones; of a guardrail its own), `relative`,
+        `relative_low`, `relative_high` (all three missing
         where the control's value is not significantly above zero), `pvalue`, `sign` (1 or -1 where the arm is
         significantly better or worse, else 0; of a guardrail 1 where it holds), `verdict`, and `profit`, `profit_low`,
         `profit_high` a unit: margin times effect minus cost, of the metric that is money.
@@ -113,6 +115,7 @@ def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: flo
     shut = not found.loc[found["primary"], "found"].any()
     rows = []
     for row in found.to_dict("records"):
+        row |= {"effect_low": row["simultaneous_low"], "effect_high": row["simultaneous_high"]}
         change = int(np.sign(row["effect"])) if row["found"] else 0
         sign = -change if row["less_is_better"] else change
         worse |= {(row["metric"], row["variant"])} if sign < 0 else set()

@@ -20,8 +20,6 @@ import pandas as pd
 from customerlab.analysis.experiment.carriers import carried, fewness
 from customerlab.analysis.experiment.compare import Metric, compare_arms
 
-ENDS = ["effect_low", "effect_high", "relative_low", "relative_high"]
-
 
 def gatekeep(pvalues: pd.Series, primary: pd.Series) -> pd.Series:
     """P-values adjusted by the procedure: a comparison is found where its own is below alpha.
@@ -92,10 +90,10 @@ def gatekept(
     -------
     DataFrame
         `effects` with `primary` (bool), `family` (comparisons that are tested together), `few` (what is said where
-        there are too few outcomes to test; else empty), `pvalue_adjusted` (`gatekeep`; missing where `few`), and other
-        `effect_low`, `effect_high`, `relative_low`, `relative_high`: simultaneous over the family (Bonferroni). They
-        leave out zero exactly where `pvalue_adjusted` is below the level, but for families whose gate is shut, and
-        what is too few.
+        there are too few outcomes to test; else empty), `pvalue_adjusted` (`gatekeep`; missing where `few`), and
+        `simultaneous_low` and `simultaneous_high`, intervals that hold together over the family (Bonferroni). They
+        leave out zero exactly where `pvalue_adjusted` is below the level, but for a family whose gate is shut, and what
+        is too few.
     """
     alpha, control = 1 - confidence, effects["against"].iloc[0]
     first = effects["metric"] == primary.name
@@ -108,7 +106,9 @@ def gatekept(
         own = [metric for metric in metrics if metric.name in set(table.loc[rows, "metric"])]
         if own:
             level = alpha * share / rows.sum()
-            table.loc[rows, ENDS] = compare_arms(experiment, own, control, confidence=1 - level)[ENDS].to_numpy()
+            wider = compare_arms(experiment, own, control, confidence=1 - level)
+            table.loc[rows, "simultaneous_low"] = wider["effect_low"].to_numpy()
+            table.loc[rows, "simultaneous_high"] = wider["effect_high"].to_numpy()
     return table
 
 

@@ -167,3 +167,50 @@ def rehearsals(
         )
     names = ["positives", "low", "high", "lift", "coverage", "coverage_low", "coverage_high", "verdict"]
     return pd.DataFrame(rows).reindex(columns=["metric", "units", "level", *names])
+
+
+def powered(
+    found: pd.DataFrame, primary: str, *, power: float, wanted_lift: float, significant: int, arms: int
+) -> list[str]:
+    """A sentence on what the test could find by the primary metric, where it is more than wanted and an arm is open.
+
+    Parameters
+    ----------
+    found : DataFrame
+        As `reach` returns it.
+    primary : str
+    power, wanted_lift : float
+    significant, arms : int
+        Arms with a significant effect, and all but the control.
+    """
+    row = found.set_index("metric").loc[primary]
+    if significant >= arms or not row["detectable_share"] > wanted_lift:
+        return []
+    needs = f"; {wanted_lift:+.0%} would need {row['units_needed']:,.0f} units" if row["units_needed"] > 0 else ""
+    return [
+        f"The minimum detectable effect of this test on {primary} is {row['detectable_share']:+.0%} at {power:.0%} power and the level "
+        f"{row['level']:.3g} of its decision{needs}."
+    ]
+
+
+def doubtful(rehearsed: pd.DataFrame) -> list[str]:
+    """Sentences for the metrics whose tests are wrong more often than they promise in the rehearsal.
+
+    Parameters
+    ----------
+    rehearsed : DataFrame
+        As `rehearsals` returns it.
+    """
+    said = []
+    for row in rehearsed.to_dict("records"):
+        if row["verdict"] == "too many false positives":
+            said.append(
+                f"In the rehearsal without an effect the test of {row['metric']} finds one in {row['positives']:.1%} of the runs in place "
+                f"of {row['level']:.3g}: its verdicts are less sure than they say."
+            )
+        if row["verdict"] == "intervals too short":
+            said.append(
+                f"In the rehearsal intervals of {row['metric']} hold a planted effect of {row['lift']:+.0%} in {row['coverage']:.1%} of "
+                f"the runs, not {1 - row['level']:.1%}: they are too short for outcomes so skewed."
+            )
+    return said

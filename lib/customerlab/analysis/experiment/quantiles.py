@@ -165,11 +165,31 @@ def why_not(treatment: np.ndarray, control: np.ndarray, share: float) -> str:
     return ""
 
 
-def quantiles_left_out(moved: pd.DataFrame, metric: str) -> list[str]:
-    """A sentence that says which quantiles of `quantile_effects` are not compared, and why; none where all are."""
-    out = moved[moved["why_not"] != ""]
-    reasons = [f"{row.quantile:.1%} in {row.variant} ({row.why_not})" for row in out.itertuples()]
-    return [f"Quantiles of {metric} that are not compared: {'; '.join(reasons)}."] if reasons else []
+def of_quantiles(moved: pd.DataFrame, metric: str, control: str, confidence: float) -> list[str]:
+    """Sentences for the quantiles that an arm moves significantly, and one for those that are not compared, and why.
+
+    Parameters
+    ----------
+    moved : DataFrame
+        As `quantile_effects` returns it; may be empty.
+    metric, control : str
+    confidence : float
+    """
+    said: list[str] = []
+    reasons: dict[str, list[str]] = {}
+    for row in moved.to_dict("records"):
+        what = f"{row['quantile']:.1%}"
+        if row["why_not"]:
+            where = reasons.setdefault(row["why_not"], [])
+            where += [] if what in where else [what]
+        elif row["pvalue_holm"] < 1 - confidence:
+            ends = f"{100 * confidence:g}% CI of this one comparison {row['effect_low']:+,.4g} to {row['effect_high']:+,.4g}"
+            said.append(
+                f"{row['variant']}: the {what} quantile of {metric} is {row['variant_value']:,.4g}, {row['effect']:+,.4g} from {control} "
+                f"({ends}; significant, Holm)."
+            )
+    listed = "; ".join(f"{why}: {', '.join(where)}" for why, where in reasons.items())
+    return said + ([f"Quantiles of {metric} that are not compared, because {listed}."] if reasons else [])
 
 
 def _ends(ordered: np.ndarray, tail: float, alternative: Alternative) -> tuple[float, float]:

@@ -209,7 +209,7 @@ def _worth(decided: pd.DataFrame, arm: str, money: Money) -> list[str]:
     if row["profit_low"] > 0:
         return [
             f"Neither a margin nor a cost is known: the break-even cost of {arm} is {low.lstrip('+')} of {money.metric} a unit at the low "
-            f"end of the CI ({value.lstrip('+')} at the estimate), times the margin. It pays where a unit costs less."
+            f"end of the CI ({value.lstrip('+')} at the estimate), times the margin."
         ]
     return [
         f"Neither a margin nor a cost is known, and the effect on {money.metric} ({value}, {low} to {high} a unit) may be zero: "

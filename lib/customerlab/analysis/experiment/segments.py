@@ -4,7 +4,7 @@ An effect that is significant in one segment and not in another is no difference
 of its own, and asked of many segments at once it needs an adjustment. Segments that say one fact are one test.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import ibis.expr.types as ir
@@ -209,10 +209,17 @@ def _told(row: pd.Series, *, points: bool) -> str:
     """An effect with its interval and where it is."""
     effect, low, high = spelled(row["effect"], row["effect_low"], row["effect_high"], points=points)
     unit = " percentage points" if points else ""
-    return f"{effect}{unit} ({low} to {high}; {row['units']:,} units) in {row['value']}"
+    return f"{effect}{unit} ({low} to {high}; {row['units']:,} units) where it is {row['value']}"
 
 
-def differing(found: BySegment, metrics: Sequence[Metric], alpha: float, most: int = 5) -> list[str]:
+def differing(
+    found: BySegment,
+    metrics: Sequence[Metric],
+    alpha: float,
+    most: int = 5,
+    *,
+    same: Mapping[str, str] | None = None,
+) -> list[str]:
     """Sentences for the effects that differ by segment, by their p-values, with where they are smallest and largest.
 
     Parameters
@@ -224,7 +231,12 @@ def differing(found: BySegment, metrics: Sequence[Metric], alpha: float, most: i
         Of the adjusted p-values.
     most : int
         Sentences; the rest are counted.
+    same : mapping of str to str, optional
+        Columns that say the same as a segment, as `distinct` returns them.
     """
+    twins = {
+        segment: [one for one, other in (same or {}).items() if other == segment] for segment in (same or {}).values()
+    }
     proportions = {metric.name: metric.proportion for metric in metrics}
     clear = found.interactions[found.interactions["pvalue_bh"] < alpha]
     clear = clear.sort_values(["pvalue", "metric", "segment", "variant"])
@@ -234,8 +246,9 @@ def differing(found: BySegment, metrics: Sequence[Metric], alpha: float, most: i
         own = found.table[same.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
         points = proportions[row["metric"]]
         ends = [_told(one, points=points) for one in (own.iloc[0], own.iloc[-1])]
+        also = "".join(f", which says the same as {one}," for one in twins.get(row["segment"], []))
         said.append(
-            f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']} ({p_of(row['pvalue_bh'])}, adjusted by "
+            f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']}{also} ({p_of(row['pvalue_bh'])}, adjusted by "
             f"Benjamini and Hochberg), from {ends[0]} to {ends[1]}."
         )
     more = len(clear) - most

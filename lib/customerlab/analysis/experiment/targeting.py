@@ -10,6 +10,7 @@ Both begin at zero and end at the mean effect. Choosing at random goes straight 
 the coefficient of the curve (AUUC, Qini). Curves of other authors are scaled otherwise: their numbers do not compare.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -149,11 +150,30 @@ def advice(earned: pd.DataFrame, arm: str, learner: str = CHOSEN) -> str:
         return f"The {learner} model finds nobody for whom {arm} {'does not pay' if rule['treated'] else 'pays'}."
     more = rule["better_low"] > 0
     better, low, high = spelled(rule["better"], rule["better_low"], rule["better_high"])
-    said = f"{'**' if more else ''}Treating with {arm} only where the {learner} model says that it pays{'**' if more else ''}"
+    said = f"Treating with {arm} only where the {learner} model says that it pays"
     return (
         f"{said}, {rule['treated']:.0%} of the customers, earns {better} a customer ({low} to {high}) beside treating {plain}: "
         f"{'significantly more' if more else 'inconclusive'}."
     )
+
+
+def ordered(areas: Mapping[str, pd.DataFrame], alpha: float) -> list[str]:
+    """Sentences on whether any model orders customers by their effect better than chance.
+
+    Parameters
+    ----------
+    areas : mapping of str to DataFrame
+        By arm, the areas of its Qini curves.
+    alpha : float
+        Shared by all learners of all arms.
+    """
+    said = []
+    for arm, table in areas.items():
+        found = table.loc[(table["area"] > 0) & (len(table) * len(areas) * table["pvalue"] < alpha), "learner"]
+        who = f"Uplift models order customers by the effect of {arm} significantly better than chance: {', '.join(found)}."
+        none = f"No uplift model orders customers by the effect of {arm} significantly better than chance (Qini, adjusted)."
+        said.append(who if len(found) else none)
+    return said
 
 
 def ends_of(confidence: float) -> list[float]:

@@ -173,7 +173,8 @@ def predict_effects(
     Raises
     ------
     ValueError
-        If a learner is unknown, or there are fewer than 100 units of an arm in a half, or too few with any outcome.
+        If a learner is unknown, or there are fewer than 100 units of an arm in a half, or too few of an arm with any
+        outcome.
     """
     names = list(LEARNERS) if learners is None else learners
     if wrong := [name for name in names if name not in LEARNERS]:
@@ -184,10 +185,10 @@ def predict_effects(
         raise ValueError("no covariate differs between units; expected one that does")
     treated, y = (pair["variant"] == variant).to_numpy(), pair[outcome].to_numpy(dtype=float)
     half = np.random.default_rng(seed).permutation(len(pair)) % HALVES
-    counts = pd.DataFrame({"half": half, "treated": treated, "some": y != 0}).groupby(["half", "treated"])["some"]
-    least, some = int(counts.size().min()), int(counts.sum().min())
-    if least < 100 or not enough(some) or len(counts) < 2 * HALVES:
-        found = f"half of an arm has {least} units, {some} with any outcome"
+    least = min(int(((half == part) & (treated == arm)).sum()) for part in range(HALVES) for arm in (True, False))
+    some = [int((y[treated == arm] != 0).sum()) for arm in (True, False)]
+    if least < 100 or not enough(*some):
+        found = f"half of an arm has {least} units, and {min(some)} units of an arm any {spoken(outcome)}"
         raise ValueError(f"{found}; expected at least 100 and {LEAST} of {variant!r} and of {control!r}")
     effects = pd.DataFrame(index=pd.Index(pair["unit_id"], name="unit_id"), columns=names, dtype=float)
     with threadpool_limits(1):  # sums over several threads differ in their last digits
