@@ -242,8 +242,8 @@ def differing(
     clear = clear.sort_values(["pvalue", "metric", "segment", "variant"])
     said = []
     for row in clear.head(most).to_dict("records"):
-        same = found.table[["metric", "segment", "variant"]] == [row["metric"], row["segment"], row["variant"]]
-        own = found.table[same.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
+        here = found.table[["metric", "segment", "variant"]] == [row["metric"], row["segment"], row["variant"]]
+        own = found.table[here.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
         points = proportions[row["metric"]]
         ends = [_told(one, points=points) for one in (own.iloc[0], own.iloc[-1])]
         also = "".join(f", which says the same as {one}," for one in twins.get(row["segment"], []))
