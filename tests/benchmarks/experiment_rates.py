@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import ibis
 import numpy as np
 import pandas as pd
+from experiment_decisions import decisions, gatekeeping
 from promises import Rate, missed, rate, share_of, show
 from scipy import stats
 
@@ -359,6 +360,8 @@ def main() -> None:
     guardrails(shop, tests)
     looks(shop)
     families(shop)
+    gatekeeping(10 * tests)
+    decisions(tests)
     narrowing(tests)
     soundness(tests)
     segments(tests)

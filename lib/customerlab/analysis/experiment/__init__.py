@@ -3,11 +3,11 @@
 `units` are who took part, `customers` what the shop knew of them; `soundness` asks whether anything may be concluded.
 `stats` computes what all estimates come from in the engine, `contrasts` compares two arms by one rule, `proportions`
 and `quantiles` where means are not enough, `compare` all arms and metrics, `sensitivity` one metric in every way.
-`questions` reads what is asked from a test's own columns, `carriers` whether there is enough to tell,
-`gatekeeping` tests what decides before the rest, `decision` and `recommend` say what to do. Before a test, `design` and
-`planning` plan it, `assignment` divides the units and `rehearsal` tries it where nothing happens; while it runs,
-`sequential` has intervals that may be looked at. `bayes` reads the same numbers as beliefs, `segments` asks for whom,
-`uplift` and `targeting` whether choosing pays.
+`questions` reads what is asked from a test's own columns, `carriers` whether there is enough to tell, `gatekeeping`
+tests what decides before the rest, `randomisation` at any skew, `decision` and `recommend` say what to do. Before a
+test, `design` and `planning` plan it, `assignment` divides the units and `rehearsal` tries it where nothing happens;
+while it runs, `sequential` has intervals that may be looked at. `bayes` reads the same numbers as beliefs, `segments`
+asks for whom, `uplift` and `targeting` whether choosing pays.
 """
 
 from customerlab.analysis.experiment.assignment import Layer, assign
@@ -41,6 +41,7 @@ from customerlab.analysis.experiment.questions import (
     ratios_left_out,
     segments_of,
 )
+from customerlab.analysis.experiment.randomisation import randomisation_test, randomised
 from customerlab.analysis.experiment.recommend import other_effects, recommendation, reconciled
 from customerlab.analysis.experiment.rehearsal import Rehearsal, rehearse
 from customerlab.analysis.experiment.segments import (
@@ -153,6 +154,8 @@ __all__ = [
     "proportions",
     "quantile_effects",
     "quantiles",
+    "randomisation_test",
+    "randomised",
     "ratios_left_out",
     "reach",
     "recommendation",

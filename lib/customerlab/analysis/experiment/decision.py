@@ -119,7 +119,7 @@ def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: flo
         change = int(np.sign(row["effect"])) if row["found"] else 0
         sign = -change if row["less_is_better"] else change
         worse |= {(row["metric"], row["variant"])} if sign < 0 else set()
-        one = _shown(row) | {"guardrail": False, "sign": sign, "verdict": _verdict(row, change, sign, shut)}
+        one = _shown(row) | {"guardrail": False, "sign": sign, "verdict": _verdict(row, change, sign, shut, alpha)}
         if row["metric"] == money.metric:
             ends = [money.margin * row[name] - money.cost_of(row["variant"]) for name in SHOWN[2:5]]
             one |= dict(zip(PROFIT, ends, strict=True))
@@ -145,14 +145,18 @@ def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
     return one if known else one | dict.fromkeys(SHOWN[5:], np.nan)
 
 
-def _verdict(row: Mapping[Any, Any], change: int, sign: int, shut: bool) -> str:
+def _verdict(row: Mapping[Any, Any], change: int, sign: int, shut: bool, alpha: float) -> str:
     if not row["pvalue"] >= 0:
         return "cannot be judged: it does not vary"
     if row["few"]:
         return str(row["few"])
     if change:
         return f"{'higher' if change > 0 else 'lower'}: {BETTER[sign]}"
-    return INCONCLUSIVE if row["primary"] or not shut else NOT_TESTED
+    if shut and not row["primary"]:
+        return NOT_TESTED
+    if row["randomised"] * row["family"] >= alpha:
+        return f"{INCONCLUSIVE}: the randomisation test, which holds at any skew, has p = {row['randomised']:.3g} by itself"
+    return INCONCLUSIVE
 
 
 def open_guardrails(decided: pd.DataFrame) -> list[str]:

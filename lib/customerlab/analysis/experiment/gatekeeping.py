@@ -8,7 +8,7 @@ t · alpha / m₁, and without them at most (m₁ - t) · alpha / m₁ can be pa
 
 Bonferroni's levels are fixed before a p-value is seen, so an interval of each level goes with each test: it leaves out
 zero exactly where the test finds an effect, and those of a family hold together. Holm's steps find a little more, but
-have no such intervals.
+have no such intervals. A mean or a ratio has to pass the randomisation test at its level too, which holds at any skew.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ import pandas as pd
 
 from customerlab.analysis.experiment.carriers import carried, fewness
 from customerlab.analysis.experiment.compare import Metric, compare_arms
+from customerlab.analysis.experiment.randomisation import randomised
 
 
 def gatekeep(pvalues: pd.Series, primary: pd.Series) -> pd.Series:
@@ -72,6 +73,7 @@ def gatekept(
     effects: pd.DataFrame,
     metrics: Sequence[Metric],
     primary: Metric,
+    seed: int,
     *,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
@@ -85,31 +87,47 @@ def gatekept(
         What it returned, two-sided.
     primary : Metric
         The one that decides, named before the test.
+    seed : int
+        Of the randomisation tests.
 
     Returns
     -------
     DataFrame
         `effects` with `primary` (bool), `family` (comparisons that are tested together), `few` (what is said where
-        there are too few outcomes to test; else empty), `pvalue_adjusted` (`gatekeep`; missing where `few`), and
+        there are too few outcomes to test; else empty), `randomised` (the p-value of the randomisation test, of a mean
+        or ratio whose own is below its level; else missing), `pvalue_adjusted` (`gatekeep`; missing where `few`), and
         `simultaneous_low` and `simultaneous_high`, intervals that hold together over the family (Bonferroni). They
-        leave out zero exactly where `pvalue_adjusted` is below the level, but for a family whose gate is shut, and what
-        is too few.
+        leave out zero exactly where `pvalue_adjusted` is below the level, but for a family whose gate is shut, what is
+        too few, and what the randomisation test does not find.
     """
     alpha, control = 1 - confidence, effects["against"].iloc[0]
     first = effects["metric"] == primary.name
     table = effects.assign(primary=first, family=np.where(first, first.sum(), (~first).sum()))
     table["few"] = _few(experiment, effects, metrics)
-    known = table["pvalue"].where(table["few"] == "")
+    level = alpha / table["family"]
+    asked = (table["few"] == "") & (table["pvalue"] < level)
+    table["randomised"] = _randomised(experiment, table.assign(level=level)[asked], metrics, seed).reindex(table.index)
+    refused = table["randomised"] >= level
+    known = table["pvalue"].where(~refused, table[["pvalue", "randomised"]].max(axis=1)).where(table["few"] == "")
     table["pvalue_adjusted"] = gatekeep(known, first)
     found = int((table.loc[first, "pvalue_adjusted"] < alpha).sum())
     for rows, share in ((first, 1.0), (~first, (found or first.sum()) / first.sum())):
         own = [metric for metric in metrics if metric.name in set(table.loc[rows, "metric"])]
         if own:
-            level = alpha * share / rows.sum()
-            wider = compare_arms(experiment, own, control, confidence=1 - level)
+            wider = compare_arms(experiment, own, control, confidence=1 - alpha * share / rows.sum())
             table.loc[rows, "simultaneous_low"] = wider["effect_low"].to_numpy()
             table.loc[rows, "simultaneous_high"] = wider["effect_high"].to_numpy()
     return table
+
+
+def _randomised(experiment: ir.Table, rows: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> pd.Series:
+    means = {metric.name: metric for metric in metrics if not metric.proportion}
+    found = {
+        place: randomised(experiment, means[row["metric"]], row["variant"], row["against"], seed, level=row["level"])
+        for place, row in rows.to_dict("index").items()
+        if row["metric"] in means
+    }
+    return pd.Series(found, dtype=float)
 
 
 def _few(experiment: ir.Table, effects: pd.DataFrame, metrics: Sequence[Metric]) -> list[str]:

@@ -205,8 +205,8 @@ def doubtful(rehearsed: pd.DataFrame) -> list[str]:
     for row in rehearsed.to_dict("records"):
         if row["verdict"] == "too many false positives":
             said.append(
-                f"In the rehearsal without an effect the test of {row['metric']} finds one in {row['positives']:.1%} of the runs in place "
-                f"of {row['level']:.3g}: its verdicts are less sure than they say."
+                f"In the rehearsal without an effect Welch's t finds one on {row['metric']} in {row['positives']:.1%} of the runs, not "
+                f"{row['level']:.2%}. Verdicts need the randomisation test too, which is exact; the intervals are too short."
             )
         if row["verdict"] == "intervals too short":
             said.append(
