@@ -371,7 +371,7 @@ def test_the_procedure_is_that_of_its_definition():
 def test_the_arm_that_looks_best_is_covered_by_its_simultaneous_interval():
     rng, plain, together = np.random.default_rng(11), [], []
     names = ["control", *"abcdefghijklmnopqrstuvwxyz"]
-    for _ in range(60):
+    for _ in range(40):
         frame = pd.DataFrame({"variant": np.resize(names, 1620), "outcome_spend": rng.normal(0, 1, 1620)})
         units = ibis.memtable(frame)
         effects = experiment.compare_arms(units, [SPEND], "control")

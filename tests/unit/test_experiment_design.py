@@ -208,7 +208,7 @@ METRICS = [
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_a_sound_metric_finds_nothing_and_covers_a_planted_effect_as_often_as_promised(metric):
-    found = experiment.rehearse(people(), metric, seed=1, runs=RUNS, lift=0.3, sizes=(2_000, 3_000))
+    found = experiment.rehearse(people(), metric, seed=3, runs=RUNS, lift=0.3, sizes=(2_000, 3_000))
     assert found.sound and found.verdict == "consistent with the level" and len(found.pvalues) == RUNS
     assert 0.04 <= found.rate <= 0.06 and 0.935 <= found.coverage <= 0.965
     if not metric.proportion:
