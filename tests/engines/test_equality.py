@@ -75,6 +75,13 @@ def in_days(shop: SimpleNamespace) -> ir.Table:
     return table if "exposed_at" in table.columns else table.mutate(exposed_at=ibis.timestamp("2024-01-01"))
 
 
+def crossed(shop: SimpleNamespace) -> ir.Table:
+    """The test of a shop with a few units in two arms."""
+    table = shop.experiment
+    first = table.filter(table.unit_id.isin(table.order_by("unit_id").limit(9).to_pandas()["unit_id"].tolist()))
+    return table.union(first.mutate(variant=ibis.literal(shop.control))).distinct()
+
+
 # Each: tables of one engine in, what the method makes of them out.
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "sales.annulled": lambda s: by_id(rfm.fetched(sales.annulled(s.transactions, s.returns))),
@@ -178,6 +185,15 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "experiment.joined_at": lambda s: experiment.joined_at(in_days(s)).get_name(),
     "experiment.first_day": lambda s: experiment.first_day(in_days(s)),
     "experiment.by_assigned": lambda s: experiment.by_assigned(in_days(s)),
+    "experiment.in_one_arm": lambda s: experiment.in_one_arm(crossed(s)),
+    "experiment.kind_of_rows": lambda s: [
+        experiment.kind_of_rows(one) for one in (s.experiment, in_days(s), s.experiment.union(crossed(s)))
+    ],
+    "experiment.took_part": lambda s: [experiment.took_part(one, s.control) for one in (crossed(s), in_days(s))],
+    "experiment.rows_by_arm": lambda s: experiment.rows_by_arm(experiment.by_assigned(in_days(s)), s.control),
+    "experiment.per_assigned_and_row": lambda s: experiment.per_assigned_and_row(
+        experiment.by_assigned(in_days(s)), s.control
+    ),
     "experiment.by_day": lambda s: experiment.by_day(in_days(s), ["outcome_spend"]),
     "experiment.with_customer_groups": lambda s: [
         table.to_pandas().sort_values("unit_id", ignore_index=True) if isinstance(table, ir.Table) else table
@@ -275,6 +291,9 @@ INEXACT = {
         "adjusted",
         "differences",
         "by_assigned",
+        "took_part",
+        "rows_by_arm",
+        "per_assigned_and_row",
         "by_day",
         "gatekept",
         "carried",

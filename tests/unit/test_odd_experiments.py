@@ -135,7 +135,10 @@ def test_odd_tests_have_a_clear_result(name, analysed):
 BROKEN = {
     "a value missing": (lambda: changed(units(), 3, "outcome_spend", np.nan), {}, "outcomes missing: spend in control"),
     "a value without end": (lambda: changed(units(), 3, "outcome_spend", np.inf), {}, "outcomes infinite: spend"),
-    "a unit twice": (lambda: changed(units(), 3, "unit_id", "00004"), {}, "1 unit in several arms"),
+    "units in several arms": (
+        lambda: changed(units(), slice(0, 20), "unit_id", [f"{i // 2:05d}" for i in range(21)]), {}, "units in several arms",
+    ),
+    "a unit twice": (lambda: changed(units(), 3, "unit_id", "00000"), {}, "1 unit has several rows in one arm"),
     "nine to one, planned equal": (lambda: units(arms=["control"] * 9 + ["a"]), {}, "control has 90.00% of the units"),
     "equal, planned nine to one": (
         lambda: units(arms=["control", "a"]), {"planned_split": ["control: 9", "a: 1"]}, "planned 90.00%",

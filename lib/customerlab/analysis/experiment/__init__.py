@@ -1,6 +1,7 @@
 """A randomised test, from the check of its split to what each arm did.
 
-`units` are who took part, `customers` what the shop knew of them; `soundness` asks whether anything may be concluded.
+`rows` says whether rows are units, `units` and `participants` are who took part, `customers` what the shop knew of
+them; `split` compares the sizes of the arms, and `soundness` asks whether anything may be concluded.
 `stats` computes what all estimates come from in the engine, `contrasts` compares two arms by one rule, `proportions`
 and `quantiles` where means are not enough, `compare` all arms and metrics, `sensitivity` one metric in every way.
 `questions` reads what is asked from a test's own columns, `carriers` whether there is enough to tell, `gatekeeping`
@@ -28,6 +29,7 @@ from customerlab.analysis.experiment.decision import (
 )
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, power_of, run_length, sample_size
 from customerlab.analysis.experiment.gatekeeping import gatekeep, gatekept, levels
+from customerlab.analysis.experiment.participants import Participants, per_assigned_and_row, rows_by_arm, took_part
 from customerlab.analysis.experiment.planning import arrivals, doubtful, powered, reach, rehearsals
 from customerlab.analysis.experiment.proportions import proportions
 from customerlab.analysis.experiment.quantiles import of_quantiles, quantile_effects, quantiles
@@ -44,6 +46,7 @@ from customerlab.analysis.experiment.questions import (
 from customerlab.analysis.experiment.randomisation import randomisation_test, randomised
 from customerlab.analysis.experiment.recommend import other_effects, recommendation, reconciled
 from customerlab.analysis.experiment.rehearsal import Rehearsal, rehearse
+from customerlab.analysis.experiment.rows import Kind, kind_of_rows
 from customerlab.analysis.experiment.segments import (
     BySegment,
     by_segment,
@@ -62,19 +65,17 @@ from customerlab.analysis.experiment.sequential import (
     over_time,
 )
 from customerlab.analysis.experiment.soundness import (
-    SampleRatio,
     Soundness,
     exposed_early,
     missing_by_arm,
     outcomes_of,
     repeated_units,
-    sample_ratio,
-    sample_ratio_by,
     soundness,
 )
+from customerlab.analysis.experiment.split import SampleRatio, sample_ratio, sample_ratio_by
 from customerlab.analysis.experiment.stats import Moments, moments, winsorised
 from customerlab.analysis.experiment.targeting import CHOSEN, Curves, advice, curves, ordered, profits
-from customerlab.analysis.experiment.units import by_assigned, first_day, joined_at
+from customerlab.analysis.experiment.units import by_assigned, first_day, in_one_arm, joined_at
 from customerlab.analysis.experiment.uplift import LEARNERS, Predicted, predict_effects
 
 __all__ = [
@@ -85,10 +86,12 @@ __all__ = [
     "BySegment",
     "Contrast",
     "Curves",
+    "Kind",
     "Layer",
     "Metric",
     "Moments",
     "Money",
+    "Participants",
     "Predicted",
     "Rehearsal",
     "SampleRatio",
@@ -129,9 +132,11 @@ __all__ = [
     "gatekeep",
     "gatekept",
     "guarded",
+    "in_one_arm",
     "influential",
     "interim",
     "joined_at",
+    "kind_of_rows",
     "leading",
     "levels",
     "metrics_of",
@@ -147,6 +152,7 @@ __all__ = [
     "other_effects",
     "outcomes_of",
     "over_time",
+    "per_assigned_and_row",
     "power_of",
     "powered",
     "predict_effects",
@@ -163,6 +169,7 @@ __all__ = [
     "rehearsals",
     "rehearse",
     "repeated_units",
+    "rows_by_arm",
     "run_length",
     "sample_ratio",
     "sample_ratio_by",
@@ -173,6 +180,7 @@ __all__ = [
     "soundness",
     "spelled",
     "stratified",
+    "took_part",
     "winsorised",
     "with_customer_groups",
 ]  # fmt: skip
