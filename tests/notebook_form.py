@@ -64,3 +64,38 @@ def _output_faults(output: NotebookNode, where: str) -> Iterator[str]:
     for pattern, name in ((ABSOLUTE, "an absolute path"), (UNSTABLE, "what differs from run to run")):
         if pattern.search(said):
             yield f"{where} holds {name}: {pattern.search(said).group(0)}"
+
+
+# A number as pages write it, with what scales it; not the digits of a name such as P0226 or 85099B.
+NUMBER = re.compile(r"(?<![\w.,])[+-]?(\d[\d,]*(?:\.\d+)?)(?![\d\w])(?:\s?(%|k\b|M\b))?")
+SCALES = {"%": 0.01, "k": 1e3, "M": 1e6}
+
+
+def unbacked(notebook: NotebookNode) -> Iterator[str]:
+    """Every number in the findings that no figure, table or caption of the notebook has, at its precision.
+
+    A quantity that stands in a figure or a table and in a finding is one number: where the two differ, the finding's is
+    met nowhere else. Numbers of one or two digits can be met by chance. Multiples (``1.9 times``) are made of numbers
+    that are shown, and 95 % is a convention.
+    """
+    shown, said, heading = [], "", ""
+    for cell in notebook.cells:
+        heading = cell.source.partition("\n")[0] if cell.source.startswith("## ") else heading
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if heading == "## Findings" and "text/html" not in data and "image/png" not in data:
+                said += data.get("text/markdown", "")
+            else:
+                shown += [value for value, _ in _numbers(data.get("text/plain", "") + data.get("text/markdown", ""))]
+    for line in said.splitlines():
+        for value, half in _numbers(re.sub(r"95\s?%|[\d.,]+ times", "", line)):
+            if not any(abs(value - other) <= half for other in shown):
+                yield f"{value:g} in {line!r}"
+
+
+def _numbers(text: str) -> Iterator[tuple[float, float]]:
+    """The numbers in a text, and half of the last digit of each."""
+    for digits, unit in NUMBER.findall(text):
+        scale = SCALES.get(unit, 1)
+        value = digits.rstrip(",").replace(",", "")
+        yield float(value) * scale, 0.5001 * scale * 10.0 ** -len(value.partition(".")[2])

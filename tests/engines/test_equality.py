@@ -29,6 +29,7 @@ from customerlab import analysis
 from customerlab.analysis import clustering, experiment, explore, recommend, rfm, sales
 from customerlab.analysis.experiment import stats as stats_of
 from customerlab.analysis.explore import returning
+from customerlab.analysis.explore.distributions import with_returned
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import open_table
 from customerlab.data.fetch import locate
@@ -90,29 +91,40 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "sales.accounting": lambda s: sales.accounting(s.transactions, s.returns),
     "explore.totals": lambda s: explore.totals(s.transactions),
     "explore.matching": lambda s: explore.totals(explore.matching(s.transactions, r"^P?\d+[02468]")),
-    "explore.by_month": lambda s: explore.by_month(s.transactions),
+    "explore.repeats": lambda s: explore.repeats(s.transactions.select("product_id", "quantity", "amount")),
+    "explore.largest_share": lambda s: [
+        explore.largest_share(sales.net(s.transactions, s.returns), "customer_id", by) for by in (None, "product_id")
+    ],
+    "explore.by_month": lambda s: explore.by_month(s.transactions, s.returns),
     "explore.by_weekday": lambda s: explore.by_weekday(s.transactions),
     "explore.by_weekday_hour": lambda s: explore.by_weekday_hour(s.transactions),
     "explore.active_months": lambda s: returning.active_months(s.transactions),
     "explore.new_and_returning": lambda s: explore.new_and_returning(s.transactions),
+    "explore.waits": lambda s: explore.waits(s.transactions),
     "explore.gaps": lambda s: explore.gaps(s.transactions),
+    "explore.repurchase": lambda s: explore.repurchase(s.transactions),
     "explore.cohorts": lambda s: explore.cohorts(s.transactions),
     "explore.baskets": lambda s: explore.baskets(s.transactions),
-    "explore.customers": lambda s: explore.customers(s.transactions),
+    "explore.customers": lambda s: explore.customers(s.transactions, s.returns),
+    "explore.with_returned": lambda s: with_returned(s.transactions.select("customer_id").distinct(), s.returns),
     "explore.spread": lambda s: explore.spread(explore.baskets(s.transactions), ["value", "products", "pieces"]),
     "explore.log_histogram": lambda s: explore.log_histogram(explore.baskets(s.transactions), "value"),
     "explore.log_cumulative": lambda s: explore.log_cumulative(explore.baskets(s.transactions), "value"),
     "explore.whole_histogram": lambda s: explore.whole_histogram(explore.baskets(s.transactions), "products"),
     "explore.cumulative": lambda s: explore.cumulative(explore.customers(s.transactions), "orders"),
+    "explore.distribution": lambda s: explore.distribution(
+        explore.customers(s.transactions), "orders", "o", whole=True
+    ),
     "explore.top_tenth": lambda s: explore.top_tenth(s.transactions, s.returns),
-    "explore.top_products": lambda s: explore.top_products(s.transactions, s.products, 50),
+    "explore.top_products": lambda s: explore.top_products(s.transactions, s.products, 50, returns=s.returns),
     "explore.described": lambda s: explore.described(
         explore.long_tail(s.transactions)["product_id"].head(9), s.products
     ),
-    "explore.long_tail": lambda s: explore.long_tail(s.transactions),
+    "explore.by_product": lambda s: explore.by_product(s.transactions, s.returns),
+    "explore.long_tail": lambda s: explore.long_tail(s.transactions, s.returns),
     "explore.together": lambda s: explore.together(s.transactions),
-    "explore.by_part": lambda s: explore.by_part(s.transactions, "country"),
-    "explore.by_category": lambda s: explore.by_category(s.transactions, s.products),
+    "explore.by_part": lambda s: explore.by_part(s.transactions, "country", returns=s.returns),
+    "explore.by_category": lambda s: explore.by_category(s.transactions, s.products, returns=s.returns),
     "explore.returns_by_month": lambda s: explore.returns_by_month(s.transactions, s.returns),
     "explore.most_returned": lambda s: explore.most_returned(s.transactions, s.returns, s.products),
     "explore.who_returns": lambda s: explore.who_returns(s.transactions, s.returns),
@@ -130,14 +142,15 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         rfm.features(s.transactions, s.middle)["customer_id"],
         pd.Timestamp(s.middle),
         later_than(s.middle),
+        returns=s.returns,
     ),
     "rfm.hold_out": lambda s: rfm.hold_out(
-        s.transactions,
-        rfm.Scheme(),
-        later_than(s.middle),
-        days=60,
-        seed=1,
+        s.transactions, rfm.Scheme(net=True), later_than(s.middle), days=60, seed=1, returns=s.returns
     ),
+    "rfm.followed": lambda s: rfm.followed(
+        s.transactions, rfm.Scheme(), later_than(s.middle), days=90, returns=s.returns
+    ),
+    "rfm.waits": lambda s: rfm.waits(s.transactions, pd.Timestamp(s.middle)),
     "rfm.snapshots": lambda s: rfm.snapshots(
         s.transactions, rfm.Scheme(net=True), [pd.Timestamp(s.middle), later_than(s.middle)], returns=s.returns
     ),
@@ -305,6 +318,7 @@ INEXACT = {
 NOT_IN_BIGQUERY = dict.fromkeys(
     [
         "explore.spread",
+        "explore.distribution",
         "explore.whole_histogram",
         "explore.top_tenth",
         "experiment.winsorised",

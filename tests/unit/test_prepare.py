@@ -290,6 +290,10 @@ def test_kept_and_removed_are_what_was_read(project):
     assert negative["rows_left"] == report["rows"] == len(lines) - 15
     money = sum(float(step["amount_removed"]) for step in report["ladder"]) + float(negative["amount_left"])
     assert money == pytest.approx(float(read["amount_left"]), abs=1e-9)
+    # what was above zero of the ten rows without a customer, of which five are below
+    lost = stranger_lines()[:5]
+    assert float(missing["sales_removed"]) == pytest.approx((lost["Menge"] * lost["Preis"]).sum(), abs=1e-9)
+    assert float(negative["sales_removed"]) == 0 > float(negative["amount_removed"])
 
 
 def test_amounts_are_exact_decimals(project):
