@@ -180,8 +180,8 @@ def of_quantiles(moved: pd.DataFrame, metric: str, control: str, confidence: flo
     for row in moved.to_dict("records"):
         what = f"{row['quantile']:.1%}"
         if row["why_not"]:
-            where = reasons.setdefault(row["why_not"], [])
-            where += [] if what in where else [what]
+            if not any(what in where for where in reasons.values()):
+                reasons.setdefault(row["why_not"], []).append(what)
         elif row["pvalue_holm"] < 1 - confidence:
             ends = f"{100 * confidence:g}% CI of this one comparison {row['effect_low']:+,.4g} to {row['effect_high']:+,.4g}"
             said.append(
