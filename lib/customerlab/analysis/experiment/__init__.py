@@ -53,6 +53,7 @@ from customerlab.analysis.experiment.segments import (
     differences,
     differing,
     distinct,
+    most_different,
     no_segments,
 )
 from customerlab.analysis.experiment.sensitivity import adjusted, fragile, sensitivity, stratified
@@ -142,6 +143,7 @@ __all__ = [
     "metrics_of",
     "missing_by_arm",
     "moments",
+    "most_different",
     "named_numbers",
     "no_effects",
     "no_segments",

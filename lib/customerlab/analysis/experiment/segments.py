@@ -196,6 +196,29 @@ def _cramer(experiment: ir.Table, one: str, other: str) -> float:
     return float(np.sqrt(((table - expected) ** 2 / expected).sum() / table.sum() / least)) if least else 0.0
 
 
+def most_different(found: BySegment, most: int = 12) -> pd.DataFrame:
+    """The effects in the segments in which they differ most, by the p-value of the segment.
+
+    Parameters
+    ----------
+    found : BySegment
+        As `differences` returns it.
+    most : int
+        Rows.
+
+    Returns
+    -------
+    DataFrame
+        `metric`, `segment`, `value`, `variant`, `units`, `effect`, `effect_low`, `effect_high` and `of_segment`, the
+        adjusted p-value of the segment.
+    """
+    keys = ["metric", "segment", "variant"]
+    of = found.interactions.rename(columns={"pvalue": "order", "pvalue_bh": "of_segment"})
+    table = found.table[found.table["error"] > 0].merge(of[[*keys, "order", "of_segment"]], on=keys)
+    columns = ["metric", "segment", "value", "variant", "units", "effect", "effect_low", "effect_high", "of_segment"]
+    return table.sort_values(["order", *keys, "value"]).head(most)[columns].reset_index(drop=True)
+
+
 def no_segments() -> pd.DataFrame:
     """The table of `differences` of a test that has no segments, or is not sound."""
     texts = ("metric", "segment", "value", "variant")
