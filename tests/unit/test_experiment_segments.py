@@ -94,7 +94,7 @@ def test_segments_that_say_one_fact_are_one_test():
     said = experiment.differing(
         experiment.differences(ibis.memtable(frame), metrics, "control", kept), metrics, 0.05, same=same
     )
-    assert len(said) == 1 and "differs by mens, which says the same as womens, (p < 0.001" in said[0]
+    assert len(said) == 1 and "differs by mens (one fact with womens) (p < 0.001" in said[0]
 
 
 def test_segments_of_few_outcomes_have_no_effect():

@@ -269,7 +269,7 @@ def differing(
         own = found.table[here.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
         points = proportions[row["metric"]]
         ends = [_told(one, points=points) for one in (own.iloc[0], own.iloc[-1])]
-        also = "".join(f", which says the same as {one}," for one in twins.get(row["segment"], []))
+        also = "".join(f" (one fact with {one})" for one in twins.get(row["segment"], []))
         said.append(
             f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']}{also} ({p_of(row['pvalue_bh'])}, adjusted by "
             f"Benjamini and Hochberg), from {ends[0]} to {ends[1]}."
