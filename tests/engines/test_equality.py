@@ -64,6 +64,12 @@ def two_clusters(shop: SimpleNamespace) -> clustering.Segmentation:
     return clustering.segmentation("halves", space, model, customers, model.predict(points) + 1, net=True)
 
 
+def arm_of(s: SimpleNamespace) -> str:
+    """The first arm that is not the control."""
+    arms = s.experiment.filter(s.experiment.variant != s.control).select("variant").distinct().to_pandas()["variant"]
+    return str(min(arms))
+
+
 def in_days(shop: SimpleNamespace) -> ir.Table:
     """The test of a shop with units of two visits each, and a time for each where the test has none."""
     table = shop.experiment.mutate(assigned_id=shop.experiment.unit_id.substr(0, 8))
@@ -218,10 +224,17 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
             returns=s.returns,
         )
     ],
-    "experiment.at_holm_levels": lambda s: experiment.at_holm_levels(
+    "experiment.gatekept": lambda s: experiment.gatekept(
         s.experiment,
         experiment.compare_arms(s.experiment, experiment.metrics_of(s.experiment), s.control),
         experiment.metrics_of(s.experiment),
+        experiment.metrics_of(s.experiment)[-1],
+        7,
+    ),
+    "experiment.carried": lambda s: experiment.carried(s.experiment, experiment.metrics_of(s.experiment)),
+    "experiment.distinct": lambda s: experiment.distinct(s.experiment, experiment.covariates_of(s.experiment)),
+    "experiment.randomised": lambda s: experiment.randomised(
+        s.experiment, experiment.metrics_of(s.experiment)[-1], arm_of(s), s.control, 7, level=0.05
     ),
     "experiment.stratified": lambda s: experiment.stratified(
         s.experiment, experiment.metrics_of(s.experiment)[-1], s.control, experiment.covariates_of(s.experiment)[:2]
@@ -260,10 +273,20 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "experiment.segments_of": lambda s: experiment.segments_of(s.experiment),
     "experiment.arrivals": lambda s: experiment.arrivals(s.experiment),
     "experiment.reach": lambda s: experiment.reach(
-        s.experiment, experiment.metrics_of(s.experiment, ["spend / conversion"]), s.control, wanted_lift=0.5
+        s.experiment,
+        experiment.metrics_of(s.experiment, ["spend / conversion"]),
+        s.control,
+        experiment.metrics_of(s.experiment)[-1],
+        wanted_lift=0.5,
     ),
     "experiment.rehearsals": lambda s: experiment.rehearsals(
-        s.experiment, experiment.metrics_of(s.experiment), s.control, 7, runs=100
+        s.experiment,
+        experiment.metrics_of(s.experiment),
+        s.control,
+        7,
+        runs=100,
+        level={metric.name: 0.05 for metric in experiment.metrics_of(s.experiment)},
+        lift={},
     ),
     "experiment.adjusted": lambda s: experiment.adjusted(
         s.experiment, experiment.metrics_of(s.experiment), s.control, experiment.numeric_covariates(s.experiment)
@@ -290,7 +313,8 @@ INEXACT = {
         "rows_by_arm",
         "per_assigned_and_row",
         "by_day",
-        "at_holm_levels",
+        "gatekept",
+        "carried",
         "stratified",
         "sensitivity",
     )

@@ -138,7 +138,7 @@ def test_odd_tests_have_a_clear_result(name, analysed):
     lab = analysed(SOUND[name]())
     arms, outcomes = lab.recorded["arms"], lab.saved["outcome"].nunique()
     assert lab.recorded["split_sound"] == 1 and len(lab.saved) == (arms - 1) * outcomes
-    assert any("recommended over control" in one or one.startswith("**Roll out") for one in lab.said)
+    assert any("recommended over control" in one or "is better than control**" in one for one in lab.said)
     assert not any(" nan" in one.lower() or "inf " in one for one in lab.said)
 
 
@@ -234,10 +234,10 @@ def test_a_test_that_is_not_finished_is_not_decided(analysed):
     frame = days(units(1500))
     frame.loc[(frame["variant"] == "a") & (frame.index % 2 == 0), "outcome_visit"] = 1.0
     lab = analysed(frame, primary="visit")
-    assert any(one.startswith("**Roll out a**: visit is higher") for one in lab.said)
+    assert any(one.startswith("**a is better than control**: visit is higher") for one in lab.said)
     early = analysed(frame, primary="visit", planned_units=9_000)
     assert any(one.startswith("**The test is not finished**: 1,500 of 9,000 planned units") for one in early.said)
-    assert not any(one.startswith("**Roll out") for one in early.said)
+    assert not any(one.startswith(("**Roll out", "**a is better")) for one in early.said)
 
 
 def test_an_arm_that_brings_complaints_is_not_rolled_out(analysed):
@@ -262,6 +262,26 @@ def test_with_many_arms_the_findings_stay_readable(analysed):
     frame = units(6000, ["control", *(f"arm {i}" for i in range(29))])
     frame["covariate_age"] = np.random.default_rng(1).normal(40, 10, len(frame))
     frame.loc[frame["variant"] != "control", "outcome_visit"] = 1.0
-    lab = analysed(frame)
+    lab = analysed(frame, primary="visit", money_outcome="")
     assert len(lab.said) < 60 and len(lab.shown) < 40 and len(lab.saved) == 58
-    assert any(one.endswith("more effects are clear of chance: see the table in section 3.") for one in lab.said)
+    assert any(one.endswith("arms in the same data: expect somewhat less of it.") for one in lab.said)
+
+
+def test_a_test_of_another_shop_recommends_nothing_here(analysed, monkeypatch):
+    sentence = "These data are not this shop's: they were measured in another one."
+    monkeypatch.setattr(Lab, "whose", lambda self, _: sentence)
+    frame = units(1500)
+    frame.loc[(frame["variant"] == "a") & (frame.index % 2 == 0), "outcome_visit"] = 1.0
+    lab = analysed(frame, primary="visit", cost_per_unit=0.01)
+    place = next(n for n, one in enumerate(lab.said) if one.endswith("it recommends nothing to this shop."))
+    assert lab.said[place].startswith(sentence) and lab.said[place + 1].startswith(
+        "**In that test a was better than control**"
+    )
+    assert not any("Roll out" in one or "recommended over" in one for one in lab.said)
+
+
+def test_an_unusual_split_is_said_after_the_decision(analysed):
+    frame = units(1500, arms=["control", "a"]).drop(range(0, 200, 2))  # 650 to 750: p = .0075
+    lab = analysed(frame)
+    place = next(n for n, one in enumerate(lab.said) if one.startswith("The split is unusual"))
+    assert "recommended over control" in lab.said[place - 1] and lab.recorded["split_sound"] == 1
