@@ -16,7 +16,7 @@ MOVED = 0.01  # of the customers whom a border parts, so many may change sides w
 FOLDS = 5
 GROWTH = 1.2  # of the leaves, where some cluster has no rule
 LONG = 3  # rules a cluster, beyond which a tree does not grow only to reach half of each cluster
-PURE = 0.7  # of the customers who meet the rules of a cluster, the share below which they are a poor description of it
+PURE = 0.7  # purity below which a rule is a poor description of its cluster
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,6 @@ class Rules:
         """
         met = meets(feature_values(customers, self.names), self.at_least, self.below)
         return self.table["cluster"].to_numpy()[met.argmax(axis=1)]
-
-    @property
-    def purity(self) -> pd.Series:
-        """Of the customers who meet the rules of a cluster, the share that is in it, by cluster."""
-        inside = (self.table["purity"] * self.table["customers"]).groupby(self.table["cluster"]).sum()
-        return inside / self.table.groupby("cluster")["customers"].sum()
 
 
 def rules(
