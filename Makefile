@@ -1,6 +1,9 @@
 # make help lists what there is. Every target builds the environment first where that is due.
 SHELL := /bin/bash
 RUN ?= demo
+# Given texts reach the shell through the environment alone: what is pasted into a recipe would be executed.
+override RUN := $(value RUN)
+export RUN
 LINES ?= 1e6,1e7,1e8
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTHON ?= python3
@@ -9,10 +12,10 @@ READY := .venv/.ready
 SPARK := .venv/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend bench-experiment rates lab lint refresh site lock clean clean-venv
+.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint refresh site lock clean clean-venv
 
 help: ## list the targets
-	@echo "make TARGET [RUN=name]     RUN is a file of params/, $(RUN) now"
+	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 setup: $(READY) ## create .venv from requirements.lock
@@ -35,9 +38,9 @@ $(SPARK): $(READY) requirements-spark.lock
 
 run: $(READY) ## execute what has changed in a run, in parallel, and render its pages
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(JOBS) --quiet all --keep-going --nolock --rerun-incomplete \
-	  --rerun-triggers mtime --config 'run=$(RUN)' \
-	  || { echo "[$(RUN)] did not finish; the lines above say why (where none does: $(BIN)/snakemake --cores 1)" >&2; exit 1; }
-	@echo "[$(RUN)] up to date: open outputs/$(RUN)/site/index.html"
+	  --rerun-triggers mtime --config "run=$$RUN" \
+	  || { echo "[$$RUN] did not finish; the lines above say why (where none does: $(BIN)/snakemake --cores 1)" >&2; exit 1; }
+	@echo "[$$RUN] up to date: open outputs/$$RUN/site/index.html"
 
 test: $(READY) $(SPARK) ## run all tests, on both engines
 	@$(BIN)/python -m pytest
@@ -57,8 +60,15 @@ bench-recommend: $(READY) ## what it costs to fit EASE, ALS and the hybrid
 bench-experiment: $(READY) ## what the effects of ten metrics of 10 million units in three arms cost, beside pandas
 	@$(BIN)/python tests/benchmarks/experiment.py
 
-rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 2,000 simulated tests each
+rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 500 to 2,000 simulated tests each
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/experiment_rates.py
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/unit_rates.py
+
+rates-segments: $(READY) ## how often what is said of segments is right, on 200 simulated shops
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/segment_rates.py
+
+rates-clustering: $(READY) ## how often groups are recommended over the RFM segments, and rightly so, on simulated shops
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/clustering_rates.py
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks
@@ -70,7 +80,7 @@ refresh: $(READY) ## execute the committed notebooks again and store their outpu
 	@$(BIN)/customerlab refresh
 
 site: $(READY) ## render the pages of a run again
-	@$(BIN)/customerlab site --run $(RUN)
+	@$(BIN)/customerlab site --run "$$RUN"
 
 UV_LOCK := uv pip compile --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
   --no-emit-find-links --no-annotate --no-header --quiet
@@ -80,8 +90,8 @@ lock: $(READY) ## renew the locks (needs uv)
 	@sed -n 's/^spark = \["\(.*\)"\].*/\1/p' pyproject.toml | $(UV_LOCK) - -o requirements-spark.lock
 
 clean: ## remove the results of a run
-	@[[ "$(RUN)" =~ ^[A-Za-z][A-Za-z0-9_-]*$$ ]] || { echo "error: '$(RUN)' cannot name a run"; exit 1; }
-	@rm -rf outputs/$(RUN) && echo "removed outputs/$(RUN)"
+	@[[ "$$RUN" =~ ^[A-Za-z][A-Za-z0-9_-]*$$ ]] || { echo "error: '$$RUN' cannot name a run"; exit 1; }
+	@rm -rf "outputs/$$RUN" && echo "removed outputs/$$RUN"
 
 clean-venv: ## remove the environment
 	@rm -rf .venv && echo "removed .venv"

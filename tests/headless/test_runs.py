@@ -82,7 +82,7 @@ def test_a_run_leaves_everything(demo):
         for artifact, digest in entry["writes"].items():
             assert hashlib.sha256((out / "artifacts" / f"{artifact}.parquet").read_bytes()).hexdigest() == digest
         assert str(project) not in (out / f"{name}.ipynb").read_text()
-    assert manifest["03_clustering"]["reads"] == {"rfm_segments": manifest["02_rfm"]["writes"]["rfm_segments"]}
+    assert manifest["03_clustering"]["reads"] == manifest["02_rfm"]["writes"]
     assert str(project) not in (out / "manifest.json").read_text()
     assert not (out / ".staging").exists() or not list((out / ".staging").iterdir())
     assert not list(project.rglob("kernel-ipc*"))
@@ -619,3 +619,11 @@ def test_online_retail(project):
     assert all(
         number in page for number in ("541,909", "406,829", "397,924", "397,884", "4,338", "18,532", "8,911,407.90")
     )
+
+
+@pytest.mark.parametrize("target", ["clean", "site", "run", "help"])
+def test_make_passes_no_text_to_the_shell(project, tmp_path, target):
+    marks = [tmp_path / f"mark{n}" for n in range(4)]
+    for mark, text in zip(marks, ("$$(touch {})", "$(shell touch {})", "`touch {}`", '";touch {};"'), strict=True):
+        make(project, target, f"RUN={text.format(mark)}")
+    assert not [mark for mark in marks if mark.exists()]

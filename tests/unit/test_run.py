@@ -15,7 +15,7 @@ from customerlab.errors import CustomerlabError, RunError
 from customerlab.workbench.display import checks, show
 from customerlab.workbench.normalise import masked
 from customerlab.workbench.plan import MEASURED, make_plan, whose
-from customerlab.workbench.run import STAGING, Run
+from customerlab.workbench.run import COMPUTED, STAGING, Run
 from helpers import ROOT
 
 
@@ -35,6 +35,35 @@ def test_what_is_saved_is_loaded_in_a_fixed_order(lab):
     lab.save("rfm_segments", TABLE[::-1], key="customer_id")
     assert file_digest(path) == digest
     assert lab.load("rfm_segments")["customer_id"].tolist() == ["a", "b"]
+
+
+def test_no_text_in_a_csv_is_a_formula_and_all_come_back(lab):
+    texts = [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(1)",
+        "'=1",
+        "''-x",
+        "\t=1",
+        " =1",
+        "\r=1",
+        "＝1",
+        "007",
+        "a=b",
+        "Anna's",
+        "1;=2",
+        'é,\n"q"',
+    ]
+    table = pd.DataFrame({"=id": texts, "n": range(len(texts)), "negative": [-1.5] * len(texts)})
+    lab.save("rfm_segments", table, key="=id", csv=True)
+    path = lab.folder / "artifacts" / "rfm_segments.csv"
+    read = pd.read_csv(path, dtype={"'=id": str}, keep_default_na=False)
+    assert not [text for text in [*read.columns, *read["'=id"]] if text.strip()[:1] in "=+-@＝" or text[:1] in "\t\r"]
+    back = [text[1:] if COMPUTED.match(text) else text for text in read["'=id"]]
+    assert sorted(back) == sorted(texts)
+    assert (read["negative"] == -1.5).all()
+    assert sorted(lab.load("rfm_segments")["=id"]) == sorted(texts)
 
 
 def test_a_key_has_to_name_every_row(lab):

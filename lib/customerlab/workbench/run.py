@@ -1,6 +1,8 @@
 """The Run: a notebook's one door to the data, to what other notebooks made, and to where its own results go."""
 
 import os
+import re
+from csv import QUOTE_NONNUMERIC
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,27 @@ from customerlab.workbench.manifest import assemble
 from customerlab.workbench.notebook import Notebook, load_notebooks
 from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose, why_lacking
 
+COMPUTED = re.compile(r"'*\s*[=+\-@＝＋－＠]|'*[\t\r\n]")  # how a cell begins that a spreadsheet would compute
 STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook write into, aside from the results
+
+
+def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """A table in which no text begins as a formula does: such a text, or column name, gets an apostrophe before it.
+
+    Texts that begin with apostrophes and then as a formula get one more, so that the way back is to take one apostrophe
+    off every text that begins in this way. Numbers and dates stay as they are.
+
+    Examples
+    --------
+    >>> for_spreadsheets(pd.DataFrame({"id": ["=1+1", "'=1", "007", "Anna's"]}))["id"].tolist()
+    ["'=1+1", "''=1", '007', "Anna's"]
+    """
+
+    def plain(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and COMPUTED.match(value) else value
+
+    texts = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
+    return table.assign(**{name: table[name].map(plain) for name in texts}).rename(columns=plain)
 
 
 class Run:
@@ -141,10 +163,10 @@ class Run:
         -------
         DataFrame
             Columns `step`, `rows removed`, `rows left` and, where the table has money, `amount removed`,
-            `amount left`.
+            `amount left` and `sales removed` (what of the money removed was above zero).
         """
         steps = pd.DataFrame(self.source(table)["ladder"]).drop(columns="step").rename(columns={"why": "step"})
-        for column in ("amount_removed", "amount_left"):
+        for column in ("amount_removed", "amount_left", "sales_removed"):
             if column in steps:
                 steps[column] = steps[column].astype(float)
         return steps.rename(columns=lambda name: name.replace("_", " "))
@@ -203,7 +225,7 @@ class Run:
         key : str or list of str
             The columns that name a row; rows are sorted by them and each may occur once.
         csv : bool
-            Write `<artifact>.csv` beside it, for tools that read no parquet.
+            Write `<artifact>.csv` beside it, for tools that read no parquet, with texts as `for_spreadsheets` has them.
 
         Raises
         ------
@@ -217,7 +239,7 @@ class Run:
         path = self._target() / "artifacts" / f"{artifact}.parquet"
         if csv:
             with written_aside(path.with_suffix(".csv")) as aside:
-                table.to_csv(aside, index=False, date_format="%Y-%m-%d")
+                for_spreadsheets(table).to_csv(aside, index=False, date_format="%Y-%m-%d", quoting=QUOTE_NONNUMERIC)
         with written_aside(path) as aside:
             table.to_parquet(aside, index=False, compression="zstd")
 
