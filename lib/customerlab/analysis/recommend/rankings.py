@@ -44,6 +44,10 @@ class Rankings:
         """Those that are evaluated, in the order of the lists."""
         return self.split.customers[self.split.warm]
 
+    def of(self, task: str) -> dict[str, np.ndarray]:
+        """The lists of one task by model."""
+        return {model: tasks[task] for model, tasks in self.ranked.items()}
+
     def relevant(self, task: str) -> csr_matrix:
         """What the customers bought in the future, as far as the task asks for it."""
         future = self.split.future[self.split.warm]

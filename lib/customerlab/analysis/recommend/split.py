@@ -121,7 +121,7 @@ class Split:
         if not 0 < length <= days:
             raise ValueError(
                 f"the cut moves back by {days} days, and the earlier future lasts {length}; expected at least 1 day and "
-                "no more than the cut moves, or it would reach into what is to be foretold"
+                "no more than the cut moves, or it would reach into what is to be predicted"
             )
         known = self.log.known((days - length) * DAY, days * DAY)
         return _divide(known, self.cut - pd.Timedelta(days=days), length, self.popularity_days)

@@ -48,7 +48,7 @@ def same_lists(lists: Mapping[str, np.ndarray]) -> list[list[str]]:
     Parameters
     ----------
     lists : mapping of str to int array of shape (customers, k)
-        By model, such as ``{name: tasks["all"] for name, tasks in rankings.ranked.items()}``.
+        By model, such as `Rankings.of` gives it.
 
     Examples
     --------
