@@ -2,7 +2,8 @@
 
 Customers are simulated as in `hierarchy.py`; what they do next depends on how often they ordered. Measured is all that
 notebook 03 asks of the methods: seven indices over the numbers of clusters, every candidate fitted, judged and
-compared with deciles of past spend. Each size runs in a process of its own on two cores; peak memory is the process's.
+compared with deciles of past spend over two periods. Each size runs in a process of its own on two cores; peak memory
+is the process's.
 """
 
 import argparse
@@ -28,7 +29,9 @@ def contend(customers: int) -> None:
     later = (x[:, 1] + np.random.default_rng(8).normal(size=customers) > 1).astype(float)
     ids = pd.DataFrame({"customer_id": np.arange(customers).astype(str)})
     baselines = {"deciles": clustering.deciles(x[:, 2])}
-    past = clustering.Past(pd.Timestamp("2024-01-01"), ids, x, baselines, pd.DataFrame({"return rate": later}))
+    past = [
+        clustering.Past(pd.Timestamp("2024-01-01"), ids, x, baselines, pd.DataFrame({"repurchase rate": later}))
+    ] * 2
     begin, cpu = time.perf_counter(), time.process_time()
     clustering.by_number(x, NUMBERS, 7)
     judged = clustering.judge(x, NUMBERS, 7, past=past)

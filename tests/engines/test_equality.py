@@ -64,15 +64,29 @@ def two_clusters(shop: SimpleNamespace) -> clustering.Segmentation:
     return clustering.segmentation("halves", space, model, customers, model.predict(points) + 1, net=True)
 
 
+def arm_of(s: SimpleNamespace) -> str:
+    """The first arm that is not the control."""
+    arms = s.experiment.filter(s.experiment.variant != s.control).select("variant").distinct().to_pandas()["variant"]
+    return str(min(arms))
+
+
 def in_days(shop: SimpleNamespace) -> ir.Table:
     """The test of a shop with units of two visits each, and a time for each where the test has none."""
     table = shop.experiment.mutate(assigned_id=shop.experiment.unit_id.substr(0, 8))
     return table if "exposed_at" in table.columns else table.mutate(exposed_at=ibis.timestamp("2024-01-01"))
 
 
+def crossed(shop: SimpleNamespace) -> ir.Table:
+    """The test of a shop with a few units in two arms."""
+    table = shop.experiment
+    first = table.filter(table.unit_id.isin(table.order_by("unit_id").limit(9).to_pandas()["unit_id"].tolist()))
+    return table.union(first.mutate(variant=ibis.literal(shop.control))).distinct()
+
+
 # Each: tables of one engine in, what the method makes of them out.
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "sales.annulled": lambda s: by_id(rfm.fetched(sales.annulled(s.transactions, s.returns))),
+    "sales.marked": lambda s: by_id(rfm.fetched(sales.marked(s.transactions, s.returns))),
     "sales.kept": lambda s: explore.totals(sales.kept(s.transactions, s.returns)),
     "sales.net": lambda s: explore.by_month(sales.net(s.transactions, s.returns)),
     "sales.accounting": lambda s: sales.accounting(s.transactions, s.returns),
@@ -151,10 +165,14 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         two_clusters(s), s.transactions, later_than(s.middle), returns=s.returns
     ),
     "clustering.look_back": lambda s: clustering.look_back(
-        s.transactions, later_than(s.middle), 60, ["recency", "monetary", "breadth"], returns=s.returns, net=True
+        s.transactions, rfm.day_after(s.transactions), 60, two_clusters(s).space, returns=s.returns, net=True
     ),
     "recommend.split_by_time": lambda s: recommend.split_by_time(s.transactions, 28, pattern=r"^P?\d+[02468]"),
-    "recommend.whole_log": lambda s: recommend.whole_log(s.transactions),
+    "recommend.whole_log": lambda s: recommend.whole_log(s.transactions, returns=s.returns),
+    "recommend.log_of": lambda s: recommend.log.log_of(s.transactions, s.returns, later_than(s.middle)),
+    "recommend.returned_in_full": lambda s: recommend.returned_in_full(
+        s.transactions.select("customer_id", "product_id").distinct().to_pandas(), s.transactions, s.returns
+    ),
     "experiment.outcomes_of": lambda s: experiment.outcomes_of(s.experiment),
     "experiment.sample_ratio": lambda s: experiment.sample_ratio(s.experiment, s.control),
     "experiment.sample_ratio_by": lambda s: [
@@ -182,6 +200,15 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "experiment.joined_at": lambda s: experiment.joined_at(in_days(s)).get_name(),
     "experiment.first_day": lambda s: experiment.first_day(in_days(s)),
     "experiment.by_assigned": lambda s: experiment.by_assigned(in_days(s)),
+    "experiment.in_one_arm": lambda s: experiment.in_one_arm(crossed(s)),
+    "experiment.kind_of_rows": lambda s: [
+        experiment.kind_of_rows(one) for one in (s.experiment, in_days(s), s.experiment.union(crossed(s)))
+    ],
+    "experiment.took_part": lambda s: [experiment.took_part(one, s.control) for one in (crossed(s), in_days(s))],
+    "experiment.rows_by_arm": lambda s: experiment.rows_by_arm(experiment.by_assigned(in_days(s)), s.control),
+    "experiment.per_assigned_and_row": lambda s: experiment.per_assigned_and_row(
+        experiment.by_assigned(in_days(s)), s.control
+    ),
     "experiment.by_day": lambda s: experiment.by_day(in_days(s), ["outcome_spend"]),
     "experiment.with_customer_groups": lambda s: [
         table.to_pandas().sort_values("unit_id", ignore_index=True) if isinstance(table, ir.Table) else table
@@ -194,10 +221,17 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
             returns=s.returns,
         )
     ],
-    "experiment.at_holm_levels": lambda s: experiment.at_holm_levels(
+    "experiment.gatekept": lambda s: experiment.gatekept(
         s.experiment,
         experiment.compare_arms(s.experiment, experiment.metrics_of(s.experiment), s.control),
         experiment.metrics_of(s.experiment),
+        experiment.metrics_of(s.experiment)[-1],
+        7,
+    ),
+    "experiment.carried": lambda s: experiment.carried(s.experiment, experiment.metrics_of(s.experiment)),
+    "experiment.distinct": lambda s: experiment.distinct(s.experiment, experiment.covariates_of(s.experiment)),
+    "experiment.randomised": lambda s: experiment.randomised(
+        s.experiment, experiment.metrics_of(s.experiment)[-1], arm_of(s), s.control, 7, level=0.05
     ),
     "experiment.stratified": lambda s: experiment.stratified(
         s.experiment, experiment.metrics_of(s.experiment)[-1], s.control, experiment.covariates_of(s.experiment)[:2]
@@ -236,10 +270,20 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "experiment.segments_of": lambda s: experiment.segments_of(s.experiment),
     "experiment.arrivals": lambda s: experiment.arrivals(s.experiment),
     "experiment.reach": lambda s: experiment.reach(
-        s.experiment, experiment.metrics_of(s.experiment, ["spend / conversion"]), s.control, wanted_lift=0.5
+        s.experiment,
+        experiment.metrics_of(s.experiment, ["spend / conversion"]),
+        s.control,
+        experiment.metrics_of(s.experiment)[-1],
+        wanted_lift=0.5,
     ),
     "experiment.rehearsals": lambda s: experiment.rehearsals(
-        s.experiment, experiment.metrics_of(s.experiment), s.control, 7, runs=100
+        s.experiment,
+        experiment.metrics_of(s.experiment),
+        s.control,
+        7,
+        runs=100,
+        level={metric.name: 0.05 for metric in experiment.metrics_of(s.experiment)},
+        lift={},
     ),
     "experiment.adjusted": lambda s: experiment.adjusted(
         s.experiment, experiment.metrics_of(s.experiment), s.control, experiment.numeric_covariates(s.experiment)
@@ -262,8 +306,12 @@ INEXACT = {
         "adjusted",
         "differences",
         "by_assigned",
+        "took_part",
+        "rows_by_arm",
+        "per_assigned_and_row",
         "by_day",
-        "at_holm_levels",
+        "gatekept",
+        "carried",
         "stratified",
         "sensitivity",
     )

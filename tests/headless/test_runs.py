@@ -82,7 +82,7 @@ def test_a_run_leaves_everything(demo):
         for artifact, digest in entry["writes"].items():
             assert hashlib.sha256((out / "artifacts" / f"{artifact}.parquet").read_bytes()).hexdigest() == digest
         assert str(project) not in (out / f"{name}.ipynb").read_text()
-    assert manifest["03_clustering"]["reads"] == {"rfm_segments": manifest["02_rfm"]["writes"]["rfm_segments"]}
+    assert manifest["03_clustering"]["reads"] == manifest["02_rfm"]["writes"]
     assert str(project) not in (out / "manifest.json").read_text()
     assert not (out / ".staging").exists() or not list((out / ".staging").iterdir())
     assert not list(project.rglob("kernel-ipc*"))

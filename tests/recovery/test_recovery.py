@@ -309,8 +309,7 @@ def test_planted_segments_are_found_as_well_as_a_mixture_that_knows_their_number
         customers = clustering.customer_features(log, day, names=names)
         points = clustering.fit_space(customers, names).points(customers)
         truth = customers["customer_id"].map(shop.truth["customers"].set_index("customer_id")["segment"])
-        past = clustering.look_back(log, day, 90, names)
-        judged = clustering.judge(points, range(3, 8), 7, past=past, methods=methods, resamples=8)
+        judged = clustering.judge(points, range(3, 8), 7, methods=methods, resamples=8)
         known = GaussianMixture(len(SEGMENTS), n_init=3, random_state=0).fit_predict(points)
         mixture.append(adjusted_rand_score(truth, known))
         found = judged.recommended

@@ -278,6 +278,38 @@ def test_a_cluster_smaller_than_a_rule_may_be_has_none():
     assert found.without == () and found.table.loc[1, "rule"].startswith("returned share at least 0.")
 
 
+def test_a_cluster_that_a_tree_of_three_questions_leaves_out_gets_a_rule():
+    """A small cluster beside a large one in every part of the first tree: more questions reach it."""
+    rng = np.random.default_rng(12)
+    table = pd.DataFrame(rng.random((3000, 5)), columns=list("abcde"))
+    labels = 2 + (table["a"] > 0.5).to_numpy() + 2 * (table["b"] > 0.5).to_numpy() + 4 * (table["c"] > 0.5).to_numpy()
+    labels[(table["d"] > 0.8) & (table["e"] > 0.8)] = 1
+    short = clustering.rules(table, labels, list(table), depth=3, seed=1)
+    found = clustering.rules(table, labels, list(table), seed=1)
+    assert 1 in short.without and found.without == ()
+    assert found.purity[1] > 0.5
+    assert found.fidelity >= short.fidelity - 0.01 and len(found.table) < 30
+    met = np.stack([read(rule, table) for rule in found.table["rule"]])
+    assert (met.sum(axis=0) == 1).all()
+    inside = [(labels[found.assign(table) == cluster] == cluster).mean() for cluster in range(1, 10)]
+    assert found.purity.to_numpy() == pytest.approx(inside)
+
+
+def test_votes_are_counted():
+    names = ["inertia", "silhouette", "gap statistic", "BIC of mixtures"]
+    table = pd.DataFrame(
+        {"index": names, "clusters": pd.array([3, 3, 1, 7], dtype="Int64"), "note": ["", "", "", "the largest tried"]}
+    )
+    assert clustering.votes(table) == (
+        "2 of 4 indices prefer 3 clusters; gap statistic prefers 1; BIC of mixtures prefers 7, the largest tried."
+    )
+    table["clusters"] = pd.array([None, 2, 2, 2], dtype="Int64")
+    table["note"] = ""
+    assert clustering.votes(table) == "3 of 4 indices prefer 2 clusters; inertia has no preference."
+    table["clusters"] = pd.array([None, None, 1, None], dtype="Int64")
+    assert clustering.votes(table).startswith("Gap statistic prefers 1 cluster; inertia and silhouette and BIC")
+
+
 def test_rules_do_not_depend_on_the_order_of_rows():
     table, labels = skewed()
     order = np.random.default_rng(1).permutation(600)
@@ -431,6 +463,9 @@ def test_the_same_seed_gives_the_same_views(blobs):
     one, two, other = (clustering.views(points, seed, most=120) for seed in (7, 7, 8))
     assert (one.rows == two.rows).all() and (one.umap == two.umap).all() and (one.pca == two.pca).all()
     assert one.rows.tolist() != other.rows.tolist()
+    # the components are those of all points, whichever are shown
+    assert one.explained == pytest.approx(PCA(2).fit(points).explained_variance_ratio_)
+    assert (one.explained == other.explained).all() and (one.loadings == other.loadings).all()
     assert len(set(one.rows)) == 120 and (np.diff(one.rows) > 0).all() and len(one.umap) == len(one.pca) == 120
 
 

@@ -24,6 +24,7 @@ from customerlab.analysis import clustering
 from customerlab.analysis.clustering import methods, null_clouds, structure, verdict
 from customerlab.analysis.clustering.indices import knee_number
 from customerlab.analysis.clustering.models import Mixture
+from customerlab.analysis.inference import holm
 
 FAST = {name: clustering.METHODS[name] for name in ("K-Means", "Ward")}
 
@@ -359,79 +360,125 @@ def test_giving_up_the_hopeless_changes_no_finding(monkeypatch):
 # -- usefulness --------------------------------------------------------------------------------------------------
 
 
-def test_the_share_explained_follows_from_the_f_statistic():
+class Fixed:
+    """A model that gives points of one feature the group that the feature says."""
+
+    def predict(self, points):
+        return points[:, 0].astype(int)
+
+
+def windows(draw, number=2, size=400, seed=0):
+    """Periods of the same customers: `draw` gives each period's groups, baselines and outcomes."""
+    found = []
+    for place in range(number):
+        groups, baselines, outcomes = draw(np.random.default_rng([seed, place]), size)
+        customers = pd.DataFrame({"customer_id": np.arange(size).astype(str)})
+        day = pd.Timestamp("2024-06-01") - pd.Timedelta(days=90 * place)
+        found.append(clustering.Past(day, customers, groups[:, None], baselines, pd.DataFrame(outcomes)))
+    return found
+
+
+def test_what_groups_predict_follows_from_their_variances():
     rng = np.random.default_rng(8)
-    groups, y = rng.integers(0, 5, 300), rng.normal(size=300)
-    y += 0.4 * groups
-    f = stats.f_oneway(*[y[groups == g] for g in range(5)]).statistic
-    wanted = (f - 1) * 4 / (f * 4 + 300 - 5)
-    assert clustering.explained(groups, y) == pytest.approx(wanted, abs=1e-12)
-    assert clustering.explained(groups, np.ones(300)) == 0
-    assert clustering.explained(np.arange(300), y) == 0
+    groups, y = rng.integers(0, 5, 60), rng.normal(size=60)
+    groups[0] = 9  # alone: the mean of all
+    parts = [np.var(y[groups == g], ddof=1) * (groups == g).sum() for g in range(5)]
+    wanted = 1 - (sum(parts) + (y[0] - y.mean()) ** 2 * 60 / 59) / (60 * np.var(y, ddof=1))
+    assert clustering.predicted(groups, y) == pytest.approx(wanted)
+    assert clustering.predicted(groups, np.ones(60)) == 0
+    # groups of one size: epsilon squared, which follows from the F statistic
+    equal = np.arange(60) % 4
+    f = stats.f_oneway(*[y[equal == g] for g in range(4)]).statistic
+    assert clustering.predicted(equal, y) == pytest.approx((f - 1) * 3 / (f * 3 + 56), abs=1e-12)
 
 
-def test_random_groups_explain_nothing_and_intervals_cover_at_their_rate():
-    rng = np.random.default_rng(9)
-    covered, shares, more = [], [], []
+def test_groups_without_a_meaning_predict_nothing_however_many_they_are():
+    y = np.random.default_rng(9).normal(size=(400, 300))
+    for number in (4, 60):
+        shares = [clustering.predicted(np.arange(300) % number, row) for row in y]
+        assert abs(np.mean(shares)) < 3 * np.std(shares) / np.sqrt(400)
+
+
+def test_a_difference_is_that_of_the_shares_and_of_customers_who_are_there_twice():
+    def draw(rng, size):
+        truth = np.arange(size) % 3
+        return (
+            truth,
+            {"one": np.arange(size) % 2, "none": np.zeros(size, dtype=int)},
+            {"y": truth + rng.normal(size=size)},
+        )
+
+    past = windows(draw)
+    table = clustering.usefulness({"it": Fixed()}, past).set_index("grouping")
+    for name, groups in (("it", past[0].points[:, 0]), *past[0].baselines.items()):
+        shares = [clustering.predicted(groups, one.outcomes["y"].to_numpy()) for one in past]
+        assert table.loc[name, "predicted"] == pytest.approx(np.mean(shares))
+    it = table.loc["it"]
+    assert it["rival"] in past[0].baselines and it["p"] < 1e-6 and it["more_low"] > 0 and not it["worse"]
+    assert it["more"] == pytest.approx(it["predicted"] - table.loc[it["rival"], "predicted"])
+    # the same period twice tells no more than once: the same customers
+    once, twice = (
+        clustering.usefulness({"it": Fixed()}, p).set_index("grouping").loc["it"] for p in (past[:1], past[:1] * 2)
+    )
+    assert twice["p"] == pytest.approx(once["p"], rel=1e-6) and twice["error"] == pytest.approx(once["error"])
+    wide = clustering.usefulness({"it": Fixed()}, past, comparisons=20).set_index("grouping").loc["it"]
+    reach = stats.norm.ppf(1 - 0.05 / 40) / stats.norm.ppf(0.975)
+    assert wide["more"] - wide["more_low"] == pytest.approx(reach * (it["more"] - it["more_low"]))
+
+
+def test_intervals_cover_and_what_is_not_better_is_rarely_called_so():
     truth = 0.5**2 * 2 / 3 / (0.5**2 * 2 / 3 + 1)  # groups at -0.5, 0, 0.5, each a third; unit variance within
+    covered, better = [], []
     for seed in range(150):
-        real = rng.integers(0, 3, 400)
-        groups = {"base": rng.integers(0, 10, 400), "real": real, "random": rng.integers(0, 6, 400)}
-        outcome = pd.DataFrame({"y": 0.5 * (real - 1) + rng.normal(size=400)})
-        table = clustering.usefulness(groups, outcome, "base", seed).set_index("grouping")
-        shares.append(table.loc["random", "explained"])
+
+        def draw(rng, size):
+            real = rng.integers(0, 3, size)
+            noisy = [np.where(rng.random(size) < 0.2, rng.integers(0, 3, size), real) for _ in range(2)]
+            return noisy[0], {"real": real, "noisy": noisy[1]}, {"y": 0.5 * (real - 1) + rng.normal(size=size)}
+
+        table = clustering.usefulness({"it": Fixed()}, windows(draw, 1, seed=seed)).set_index("grouping")
         covered.append(table.loc["real", "low"] <= truth <= table.loc["real", "high"])
-        more.append(table.loc["random", "more_low"] > 0)
-    assert abs(np.mean(shares)) < 3 * np.std(shares) / np.sqrt(150)
+        better.append(table.loc["it", "p"] <= 0.05)
     assert 0.89 <= np.mean(covered) <= 0.99
-    assert np.mean(more) <= 0.06  # promised: 2.5 %
-    assert (table.loc["base", ["more", "more_low", "more_high"]] == 0).all()
+    assert np.mean(better) <= 0.04
 
 
-def test_a_paired_difference_is_sure_where_intervals_overlap_and_has_its_rate_without_one():
-    rng, sure, wrong = np.random.default_rng(11), [], []
-    for seed in range(60):
-        trait = rng.normal(size=500)
-        readings = {name: trait + rng.normal(0, 1, 500) for name in ("base", "one", "other")}
-        groups = {name: np.digitize(values, [-1, 0, 1]) for name, values in readings.items()}
-        groups["worse"] = np.where(rng.random(500) < 0.2, 0, groups["other"])  # like `other`, but for some
-        outcome = pd.DataFrame({"y": trait + rng.normal(size=500)})
-        table = clustering.usefulness(groups, outcome, "base", seed, beside="other", resamples=100)
-        table = table.set_index("grouping")
-        apart = table.loc["worse", "high"] < table.loc["other", "low"]
-        sure.append((table.loc["worse", "beside_high"] < 0, apart))
-        wrong.append(table.loc["one", "beside_low"] > 0 or table.loc["one", "beside_high"] < 0)
-    paired, intervals = np.mean(sure, axis=0)
-    assert paired > 0.8 and intervals < 0.5
-    assert np.mean(wrong) <= 0.13  # promised: 5 %
-    assert (table.loc["other", ["beside", "beside_low", "beside_high"]] == 0).all()
-    plain = clustering.usefulness(groups, outcome, "base", seed, resamples=100).set_index("grouping")
-    assert plain.equals(table[plain.columns]) and "beside" not in plain
+def test_p_values_are_adjusted_for_the_candidates_that_could_be_recommended():
+    def draw(rng, size):
+        truth = rng.integers(0, 3, size)
+        return (
+            truth,
+            {"none": np.zeros(size, dtype=int)},
+            {"y": truth + 4 * rng.normal(size=size), "z": rng.normal(size=size)},
+        )
 
-
-def test_the_bootstrap_is_that_of_drawing_customers():
-    rng = np.random.default_rng(10)
-    groups, y = rng.integers(0, 4, 200), rng.gamma(1.0, 50, 200)
-    found = clustering.usefulness({"g": groups}, pd.DataFrame({"y": y}), "g", 7, resamples=400)["error"].iloc[0]
-    again = []
-    for _ in range(400):
-        drawn = rng.integers(0, 200, 200)
-        again.append(clustering.explained(groups[drawn], y[drawn]))
-    assert found == pytest.approx(np.std(again), rel=0.15)
+    found = clustering.compared({name: Fixed() for name in "abc"}, windows(draw), ["a", "b"])
+    rows = found[found["grouping"].isin(["a", "b"])]
+    assert rows["p_holm"].to_numpy() == pytest.approx(holm(rows["p"]).to_numpy())
+    assert found.loc[found["grouping"].isin(["c", "none"]), "p_holm"].isna().all()
 
 
 # -- the verdict -------------------------------------------------------------------------------------------------
 
 
-def a_past(points, tells, seed=1):
-    """Customers whose next period follows from what is given."""
-    rng = np.random.default_rng(seed)
-    spent = rng.gamma(2.0, 100, len(points))
-    outcome = pd.DataFrame({"return rate": (tells + rng.normal(size=len(points)) > 1).astype(float)})
-    customers = pd.DataFrame({"customer_id": np.arange(len(points)).astype(str)})
-    return clustering.Past(
-        pd.Timestamp("2024-01-01"), customers, points, {"deciles": clustering.deciles(spent)}, outcome
-    )
+def a_past(points, tells, seed=1, number=2, costs=None):
+    """Customers whose next periods follow from what is given, and whom past spend says nothing of."""
+
+    def draw(rng, size):
+        deciles = clustering.deciles(rng.gamma(2.0, 100, size))
+        outcomes = {"repurchase rate": (tells + rng.normal(size=size) > 1).astype(float)}
+        if costs is not None:
+            outcomes["money"] = costs + rng.normal(size=size)
+        known = {
+            "RFM segments": deciles // 2 if costs is None else np.digitize(costs, [0.5]),
+            "deciles of past spend": deciles,
+        }
+        return np.zeros(size), known, outcomes
+
+    return [
+        clustering.Past(one.formed_on, one.customers, points, one.baselines, one.outcomes)
+        for one in windows(draw, number, len(points), seed)
+    ]
 
 
 @pytest.mark.parametrize("name", CLOUDS)
@@ -449,7 +496,8 @@ def test_a_cloud_has_no_segmentation_however_useful_it_would_be_to_cut_it():
         points, range(2, 5), 7, past=a_past(points, 3 * stats.zscore(points[:, 2])), resamples=6, methods=FAST
     )
     assert judged.useful["more_low"].max() > 0.2 and judged.table["lowest_jaccard"].max() > 0.9
-    assert judged.recommended == ""
+    assert judged.recommended == "" and clustering.decision(judged).startswith("No groups: none of ")
+    assert clustering.kinds(judged).startswith("Whether there are several kinds of customer was not asked")
 
 
 def test_groups_that_are_there_are_recommended_and_useless_ones_are_not():
@@ -458,13 +506,57 @@ def test_groups_that_are_there_are_recommended_and_useless_ones_are_not():
     assert adjusted_rand_score(truth, judged.labels[judged.recommended]) > 0.99
     table = clustering.verdicts(judged)
     assert table["verdict"].iloc[0] == "recommended" and (table["verdict"] == "recommended").sum() == 1
+    assert clustering.decision(judged).startswith(f"Use {judged.recommended}: it predicts more of the variance")
+    assert judged.chosen_on is None and len(judged.windows) == 2
     useless = clustering.judge(points, range(2, 6), 7, past=a_past(points, np.zeros(600)), resamples=4, methods=FAST)
-    assert useless.recommended == ""
+    assert useless.recommended == "" and clustering.decision(useless).startswith("Keep the RFM segments: of ")
     four = useless.table.loc["K-Means 4", "reasons"]
-    assert four == ("tells no more of what comes next than deciles of past spend",)
-    assert useless.shown() == useless.nearest and useless.shown("Ward 2") == "Ward 2"
+    assert four == ("predicts no outcome better than the RFM segments, R × F cells and deciles of past spend",)
+    assert useless.shown() == useless.nearest in useless.structured and useless.shown("Ward 2") == "Ward 2"
     with pytest.raises(ValueError, match="there is no candidate 'Ward 9'"):
         useless.shown("Ward 9")
+
+
+def test_what_is_better_on_one_outcome_and_worse_on_another_is_not_recommended():
+    points, truth = planted(size=600)
+    hidden = np.random.default_rng(3).integers(0, 2, 600) * 2.0
+    past = a_past(points, 2.0 * truth, costs=hidden)
+    judged = clustering.judge(points, [4], 7, past=past, resamples=4, methods=FAST)
+    found = judged.useful.set_index(["grouping", "outcome"])
+    assert found.loc[("K-Means 4", "repurchase rate"), "p_holm"] < 0.05 and found.loc[("K-Means 4", "money"), "worse"]
+    assert judged.recommended == "" and "predicts money worse" in judged.table.loc["K-Means 4", "reasons"][0]
+    assert "those that predict repurchase rate better predict another outcome worse" in clustering.decision(judged)
+    rate, money = clustering.said_of(judged, "K-Means 4")
+    assert "significantly more (Holm-adjusted p = 0.001)" in rate and money.endswith("significantly less.")
+    marks = clustering.at_the_gates(judged).set_index("candidate").loc["K-Means 4"]
+    assert marks["repurchase rate"].endswith("✓") and marks["money"].endswith("✗")
+
+
+def test_of_three_periods_the_earliest_chooses_and_does_not_judge():
+    points, truth = planted(size=600)
+    past = a_past(points, 2.0 * truth, number=3)
+    judged = clustering.judge(points, range(2, 6), 7, past=past, resamples=4, methods=FAST)
+    assert judged.windows == (past[0].formed_on, past[1].formed_on) and judged.chosen_on == past[2].formed_on
+    assert adjusted_rand_score(truth, judged.labels[judged.recommended]) > 0.99
+    # whatever the earliest one says, the shares, intervals and gates are those of the others
+    blind = [*past[:2], a_past(points, np.zeros(600), number=3)[2]]
+    other = clustering.judge(points, range(2, 6), 7, past=blind, resamples=4, methods=FAST)
+    pd.testing.assert_frame_equal(judged.useful, other.useful)
+    assert judged.table["reasons"].equals(other.table["reasons"])
+
+
+def test_without_a_past_nothing_is_said_to_predict():
+    points, truth = planted(size=400)
+    judged = clustering.judge(points, range(3, 6), 7, resamples=4, methods=FAST)
+    assert adjusted_rand_score(truth, judged.labels[judged.recommended]) > 0.99
+    words = [
+        clustering.decision(judged),
+        *clustering.said_of(judged, judged.recommended),
+        *clustering.verdicts(judged)["verdict"],
+    ]
+    assert words[0].startswith(f"Use {judged.recommended}, to describe customers") and "cannot be told" in words[0]
+    assert not any("better than the RFM" in text or " predicts " in text for text in words[1:])
+    assert clustering.most_useful(judged, judged.recommended) == []
 
 
 def test_each_gate_names_its_reason():
@@ -472,9 +564,9 @@ def test_each_gate_names_its_reason():
         {"clusters": [2, 2, 1, 3], "smallest": [0.006, 0.3, 1.0, 0.3], "noise": [0, 0.4, 0, 0],
          "lowest_jaccard": [0.3, 0.9, 1, 0.9]}, index=["fence", "sparse", "none", "sound"],
     )  # fmt: skip
-    found = verdict._reasons(table, None, clustering.Gates())
+    found = verdict._reasons(table, clustering.Gates())
     assert found == {
-        "fence": ["smallest cluster 0.6% of customers", "not found again (lowest Jaccard 0.30)"],
+        "fence": ["smallest cluster 0.6% of customers", "not stable (lowest Jaccard 0.30)"],
         "sparse": ["40% of customers in no cluster"],
         "none": ["fewer than two clusters"],
         "sound": [],
@@ -482,12 +574,9 @@ def test_each_gate_names_its_reason():
 
 
 def test_the_fewest_clusters_within_an_error_of_the_best_win():
-    table = pd.DataFrame({"clusters": [6, 4, 3, 2], "reasons": [(), (), (), ("no",)]}, index=list("abcd"))
-    useful = pd.DataFrame(
-        {"grouping": list("abcd"), "explained": [0.30, 0.29, 0.25, 0.5], "error": [0.02, 0.02, 0.02, 0.02]}
-    )
-    assert verdict.recommended(table, useful) == "b"
-    assert verdict.recommended(table.assign(reasons=[("no",)] * 4), useful) == ""
+    table = pd.DataFrame({"clusters": [6, 4, 3, 2]}, index=list("abcd"))
+    worth = pd.DataFrame({"worth": [0.30, 0.29, 0.25, 0.5], "error": 0.02}, index=list("abcd"))
+    assert verdict.chosen(table, worth, list("abc")) == "b"
 
 
 def test_the_order_of_customers_changes_nothing():
@@ -527,9 +616,9 @@ def test_every_candidate_stands_at_every_gate_with_its_mark():
     assert table["verdict"].iloc[0] == "recommended" == table.loc[judged.recommended, "verdict"]
     assert set(judged.models) == set(table.index)
     for name, row in table.iterrows():
-        marks = "".join(row.drop("verdict"))
+        marks = "".join(row.drop(["verdict", "several kinds"]))
         assert ("✗" in marks) == bool(judged.table.loc[name, "reasons"]), name
     smallest = judged.table["smallest"]["K-Means 4"]
-    assert table.loc["K-Means 4", "smallest cluster"] == f"{100 * smallest:.1f} % ✓"
+    assert table.loc["K-Means 4", "smallest cluster"] == f"{np.floor(1000 * smallest) / 10:.1f}% ✓"
     strict = clustering.at_the_gates(judged, clustering.Gates(smallest=0.4)).set_index("candidate")
     assert strict.loc["K-Means 4", "smallest cluster"].endswith("✗")

@@ -205,6 +205,38 @@ def preferred(table: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
+def votes(preferred: pd.DataFrame) -> str:
+    """How many indices prefer which number of clusters, as a sentence.
+
+    Parameters
+    ----------
+    preferred : DataFrame
+        As `preferred` returns it.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"index": ["silhouette", "inertia", "BIC of mixtures"], "clusters": [3, 3, 7]})
+    >>> votes(table.assign(note=["", "", "the largest tried"]))
+    '2 of 3 indices prefer 3 clusters; BIC of mixtures prefers 7, the largest tried.'
+    """
+    known = preferred.dropna(subset=["clusters"])
+    groups = [rows for _, rows in known.groupby("clusters")]
+    groups.sort(key=lambda rows: (-len(rows), rows["clusters"].iloc[0]))
+    said: list[str] = []
+    for rows in groups:
+        number, note = int(rows["clusters"].iloc[0]), rows["note"].iloc[0]
+        many = (
+            f"{len(rows)} of {len(preferred)} indices prefer" if len(rows) > 1 else f"{rows['index'].iloc[0]} prefers"
+        )
+        unit = "" if said else " cluster" if number == 1 else " clusters"
+        said.append(f"{many} {number}{unit}{f', {note}' if note else ''}")
+    none = preferred.loc[preferred["clusters"].isna(), "index"].tolist()
+    if none:
+        said.append(f"{' and '.join(none)} {'has' if len(none) == 1 else 'have'} no preference")
+    text = "; ".join(said)
+    return f"{text[0].upper() + text[1:] if text[0].islower() else text}."
+
+
 def _at(column: pd.Series, which: str) -> float:
     known = column.dropna()
     return np.nan if known.empty else getattr(known.round(12), f"idx{which}")()

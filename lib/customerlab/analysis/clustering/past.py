@@ -1,6 +1,6 @@
-"""Customers as they were on an earlier day, and what they did in the days that followed."""
+"""Customers as they were on earlier days, and what they did in the days that followed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import ibis.expr.types as ir
@@ -9,14 +9,18 @@ import pandas as pd
 
 from customerlab.analysis import rfm
 from customerlab.analysis.clustering.features import customer_features
-from customerlab.analysis.clustering.space import fit_space, sample
+from customerlab.analysis.clustering.space import Space, sample
+from customerlab.analysis.inference import enough
 
-DECILES, SEGMENTS = "Deciles of past spend", "RFM segments"
+SEGMENTS, CELLS, DECILES = "RFM segments", "R × F cells", "deciles of past spend"
+WINDOWS = 4  # periods that are looked back to, at most
+CUT = 0.01  # share of customers at either end of the money that is set to the value there
+RATE, MONEY, LOG_MONEY = "repurchase rate", "money", "log money"
 
 
 @dataclass(frozen=True)
 class Past:
-    """What groups could be formed of on an earlier day, and what came after.
+    """Customers as of an earlier day, what they are grouped by without any clustering, and what came after.
 
     Attributes
     ----------
@@ -25,8 +29,9 @@ class Past:
     customers : DataFrame
         `customer_id` and the features of that day.
     points : array of shape (customers, features)
+        In the space of the candidates, which is that of a later day.
     baselines : dict of str to array
-        Groups to be compared with; the first is the one that a segmentation must tell more than.
+        Groups that a segmentation has to beat.
     outcomes : DataFrame
         One column an outcome, in the points' order.
     """
@@ -42,17 +47,16 @@ def look_back(
     transactions: ir.Table,
     day: pd.Timestamp,
     days: int,
-    names: Sequence[str],
+    space: Space,
     *,
-    transform: str = "log1p",
-    scaling: str = "standard",
+    scheme: rfm.Scheme | None = None,
     products: ir.Table | None = None,
     returns: ir.Table | None = None,
     net: bool = False,
     most: int = 100_000,
     seed: int = 0,
-) -> Past | None:
-    """The customers of `days` before a day, and whether they came back and what they spent until then.
+) -> list[Past]:
+    """The customers of one, two and more periods before a day, and what they did in the period that followed.
 
     Parameters
     ----------
@@ -61,13 +65,13 @@ def look_back(
     day : Timestamp
         Orders before it count.
     days : int
-        Length of the period that is to be foretold.
-    names : sequence of str
-        Features, as `customer_features` has them.
-    transform, scaling : str
-        As `fit_space` has them; fitted to the customers of the earlier day.
+        Length of a period.
+    space : Space
+        In which the candidates were fitted: earlier customers are put into it, as a saved segmentation does.
+    scheme : Scheme or None
+        How the RFM segments are formed; by default the ten usual ones, by fifths.
     products, returns, net
-        As `customer_features` has them.
+        As `customer_features` has them. Money of the outcomes is net of returns wherever there are any.
     most : int
         Of more customers a random sample is taken.
     seed : int
@@ -75,35 +79,50 @@ def look_back(
 
     Returns
     -------
-    Past or None
-        Outcomes are the `return rate` (one where a customer ordered again, else zero) and `money` (natural logarithm of
-        one plus what was spent, so that a handful of large orders does not decide). Baselines are the deciles of what
-        customers had spent, equal amounts together, and the ten usual RFM segments, by fifths, of the earlier day. None
-        where nobody had ordered by then, or nobody came back.
+    list of Past
+        The latest first, at most four, whose periods do not overlap; without those before which the log has fewer
+        days than a period, and those after which fewer customers came back, or stayed away, than `inference.enough`
+        asks for. Outcomes are the `repurchase rate` (one where a customer ordered again, else zero), `money` (net; the
+        lowest and the highest hundredth are set to the value there, so that no single order decides) and `log money`
+        (natural logarithm of one plus money above zero). Baselines are those of `baselines_of`, of the earlier day.
     """
-    formed_on = day - pd.Timedelta(days=days)
-    if rfm.before(transactions, formed_on).count().execute() == 0:
-        return None
-    table = customer_features(
-        transactions, formed_on, names=[*names, "monetary"], products=products, returns=returns, net=net
-    )
-    table = sample(table, most, seed)
-    after = rfm.later(transactions, table["customer_id"], formed_on, day)
-    if not after["came_back"].any():
-        return None
-    segments = rfm.Scheme().on(transactions, formed_on).set_index("customer_id")["segment"]
-    return Past(
-        formed_on,
-        table,
-        fit_space(table, names, transform=transform, scaling=scaling).points(table),
-        {
-            DECILES: deciles(table["monetary"].to_numpy(dtype=float)),
-            SEGMENTS: pd.factorize(table["customer_id"].map(segments), sort=True)[0],
-        },
-        pd.DataFrame(
-            {"return rate": after["came_back"].astype(float), "money": np.log1p(after["money"].clip(lower=0))}
-        ),
-    )
+    begun = transactions.aggregate(first=transactions.ordered_at.min()).to_pandas()["first"].iloc[0]
+    found = []
+    for place in range(1, WINDOWS + 1):
+        formed_on = day - pd.Timedelta(days=days * place)
+        if formed_on - pd.Timestamp(begun) < pd.Timedelta(days=days):
+            break
+        table = customer_features(
+            transactions, formed_on, names=space.names, products=products, returns=returns, net=net
+        )
+        table = sample(table, most, seed)
+        until = formed_on + pd.Timedelta(days=days)
+        after = rfm.later(transactions, table["customer_id"], formed_on, until, returns=returns)
+        came_back = int(after["came_back"].sum())
+        if enough(came_back, len(table) - came_back):
+            segmented = (scheme or rfm.Scheme()).on(transactions, formed_on, returns=returns)
+            segmented = segmented.set_index("customer_id").loc[table["customer_id"]]
+            baselines = baselines_of(segmented)
+            found.append(Past(formed_on, table, space.points(table), baselines, outcomes_of(after)))
+    return found
+
+
+def baselines_of(segmented: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The groups that a segmentation has to beat: RFM segments, cells of recency and frequency, deciles of past spend.
+
+    The segments merge the cells and leave past spend out, so that to beat them alone says little: of the next period's
+    money the deciles of past spend can predict twice as much.
+
+    Parameters
+    ----------
+    segmented : DataFrame
+        With `segment`, `r_score`, `f_score`, `monetary`, as `rfm.segment` returns it.
+    """
+    return {
+        SEGMENTS: pd.factorize(segmented["segment"], sort=True)[0],
+        CELLS: segmented.groupby(["r_score", "f_score"]).ngroup().to_numpy(),
+        DECILES: deciles(segmented["monetary"].to_numpy(dtype=float)),
+    }
 
 
 def deciles(values: np.ndarray) -> np.ndarray:
@@ -115,3 +134,27 @@ def deciles(values: np.ndarray) -> np.ndarray:
     [7, 7, 7, 9]
     """
     return np.searchsorted(np.quantile(values, np.arange(1, 10) / 10, method="inverted_cdf"), values, side="right")
+
+
+def outcomes_of(after: pd.DataFrame) -> pd.DataFrame:
+    """What customers did, as the outcomes that `look_back` describes.
+
+    Parameters
+    ----------
+    after : DataFrame
+        With `came_back` and `money`, as `rfm.later` returns it.
+
+    Examples
+    --------
+    >>> after = pd.DataFrame({"came_back": [True, False], "money": [np.e - 1, 0.0]})
+    >>> outcomes_of(after).round(2).values.tolist()
+    [[1.0, 1.7, 1.0], [0.0, 0.02, 0.0]]
+    """
+    low, high = after["money"].quantile([CUT, 1 - CUT])
+    return pd.DataFrame(
+        {
+            RATE: after["came_back"].astype(float),
+            MONEY: after["money"].clip(low, high),
+            LOG_MONEY: np.log1p(after["money"].clip(lower=0)),
+        }
+    )

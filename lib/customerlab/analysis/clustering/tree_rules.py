@@ -1,6 +1,6 @@
 """Clusters in words: a short decision tree in the features' own units, and how far its rules give the clusters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from customerlab.analysis.clustering.models import NOISE
 
 MOVED = 0.01  # of the customers whom a border parts, so many may change sides when it is rounded
 FOLDS = 5
+GROWTH = 1.2  # of the leaves, where some cluster has no rule
+LONG = 3  # rules a cluster, beyond which a tree does not grow only to reach half of each cluster
+PURE = 0.7  # of the customers who meet the rules of a cluster, the share below which they are a poor description of it
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Rules:
     left_out : float
         Share of customers that are noise, for whom there are no rules.
     without : tuple of int
-        The clusters that no rule leads to.
+        The clusters that no rule leads to: too few customers for one, or not told apart by these features.
     names : tuple of str
     at_least, below : array of shape (rules, features)
         What the words say: the bounds of each rule, infinite where there is none.
@@ -68,17 +71,23 @@ class Rules:
         met = meets(feature_values(customers, self.names), self.at_least, self.below)
         return self.table["cluster"].to_numpy()[met.argmax(axis=1)]
 
+    @property
+    def purity(self) -> pd.Series:
+        """Of the customers who meet the rules of a cluster, the share that is in it, by cluster."""
+        inside = (self.table["purity"] * self.table["customers"]).groupby(self.table["cluster"]).sum()
+        return inside / self.table.groupby("cluster")["customers"].sum()
+
 
 def rules(
     customers: pd.DataFrame,
     labels: np.ndarray,
     names: Sequence[str],
     *,
-    depth: int = 3,
+    depth: int | None = None,
     smallest: float = 0.01,
     seed: int,
 ) -> Rules:
-    """Describe clusters by a decision tree of depth three or less (Breiman and others 1984).
+    """Describe clusters by a decision tree of depth three, or as many leaves as give each a rule (Breiman et al. 1984).
 
     Borders are rounded to two significant digits, or as many more as keep 99 % of the customers at that border on
     their side, and whole numbers stay whole; all that is counted is counted with the rounded borders. Parts of the
@@ -91,8 +100,10 @@ def rules(
     labels : array of int
         Clusters from 1; customers that are noise (-1) are left out.
     names : sequence of str
-    depth : int
-        Of the tree, from 1 to 3; two to the power of it is the most rules there can be.
+    depth : int, optional
+        Of the tree, from 1 to 3; two to the power of it is the most rules there can be. By default it is 3, and where
+        some cluster then has no rule, or one that few of its customers meet, the tree grows by the leaf that parts
+        clusters best until every cluster has one, and within reason until half of each cluster meets its rules.
     smallest : float
         A rule holds at least for this share of customers, before borders are rounded. Smaller clusters get no rule
         of their own.
@@ -119,7 +130,7 @@ def rules(
     >>> found.table["rule"].tolist(), found.fidelity
     (['recency below 33', 'recency at least 33'], 1.0)
     """
-    if depth not in (1, 2, 3):
+    if depth not in (None, 1, 2, 3):
         raise ValueError(f"the depth is {depth}; expected 1, 2 or 3, or the rules cannot be read")
     if not 0 <= smallest <= 0.5:
         raise ValueError(f"the smallest share of a rule is {smallest}; expected 0 to 0.5")
@@ -128,8 +139,17 @@ def rules(
     if not len(clusters):
         raise ValueError(f"all {len(everyone):,} customers are noise; expected some in clusters")
     whole = (values == np.floor(values)).all(axis=0)
-    boxes = _grown(values, clusters, depth, smallest, seed, whole)
-    right, judged = _right_of_others(values, clusters, depth, smallest, seed, whole)
+    least = max(1, int(np.ceil(smallest * len(values))))
+    boxes, shape, best = list[_Box](), dict[str, int](), (0, 0)
+    number = len(np.unique(clusters))
+    for tried in _shapes(depth, number, len(values) // least):
+        grown = _grown(values, clusters, tried, smallest, seed, whole)
+        led = _led(grown, values, clusters)
+        if led > best:
+            boxes, shape, best = grown, tried, led
+        if best == (number, number) or (best[0] == number and len(grown) > LONG * number):
+            break
+    right, judged = _right_of_others(values, clusters, shape, smallest, seed, whole)
     interval = binomtest(right, judged).proportion_ci(0.95, "wilson") if judged else None
     sizes = np.bincount(clusters)
     table, at_least, below = _told(boxes, values, clusters, names, whole)
@@ -173,14 +193,29 @@ class _Box:
     cluster: int
 
 
+def _shapes(depth: int | None, clusters: int, most: int) -> Iterator[dict[str, int]]:
+    """The trees that are tried: of one depth, then of more and more leaves."""
+    yield {"max_depth": depth or 3}
+    leaves = max(clusters, 8)
+    while depth is None and leaves < most:
+        leaves = int(np.ceil(leaves * GROWTH))
+        yield {"max_leaf_nodes": leaves}
+
+
+def _led(boxes: list[_Box], values: np.ndarray, clusters: np.ndarray) -> tuple[int, int]:
+    """How many clusters have a rule, and how many have rules that half of their customers meet."""
+    met = meets(values, np.stack([b.at_least for b in boxes]), np.stack([b.below for b in boxes]))
+    right = np.array([b.cluster for b in boxes])[met.argmax(axis=1)] == clusters
+    covered = np.bincount(clusters, right) / np.maximum(np.bincount(clusters), 1)
+    return len({b.cluster for b in boxes}), int((covered >= 0.5).sum())
+
+
 def _grown(
-    values: np.ndarray, clusters: np.ndarray, depth: int, smallest: float, seed: int, whole: np.ndarray
+    values: np.ndarray, clusters: np.ndarray, shape: dict[str, int], smallest: float, seed: int, whole: np.ndarray
 ) -> list[_Box]:
     """The leaves of a tree with rounded borders."""
     least = max(1, int(np.ceil(smallest * len(values))))
-    tree = (
-        DecisionTreeClassifier(max_depth=depth, min_samples_leaf=least, random_state=seed).fit(values, clusters).tree_
-    )
+    tree = DecisionTreeClassifier(**shape, min_samples_leaf=least, random_state=seed).fit(values, clusters).tree_
     unbound = np.full(values.shape[1], np.inf)
     return _leaves(tree, 0, values, clusters, _Box(-unbound, unbound, 0), whole)
 
@@ -216,7 +251,7 @@ def _rounded(column: np.ndarray, left: np.ndarray, threshold: float, *, whole: b
 
 
 def _right_of_others(
-    values: np.ndarray, clusters: np.ndarray, depth: int, smallest: float, seed: int, whole: np.ndarray
+    values: np.ndarray, clusters: np.ndarray, shape: dict[str, int], smallest: float, seed: int, whole: np.ndarray
 ) -> tuple[int, int]:
     """How many customers the rules of other folds put right, and of how many."""
     customers = len(clusters)
@@ -229,7 +264,7 @@ def _right_of_others(
     right = 0
     for number in range(min(FOLDS, customers)):
         out = fold == number
-        boxes = _grown(values[~out], clusters[~out], depth, smallest, seed, whole)
+        boxes = _grown(values[~out], clusters[~out], shape, smallest, seed, whole)
         met = meets(values[out], np.stack([b.at_least for b in boxes]), np.stack([b.below for b in boxes]))
         given = np.array([b.cluster for b in boxes])[met.argmax(axis=1)]
         right += int((given == clusters[out]).sum())

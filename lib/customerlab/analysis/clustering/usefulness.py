@@ -1,19 +1,19 @@
-"""What do groups that were formed in the past tell of what their customers did next?"""
+"""How well do groups predict what their customers do next, and better than other groups of the same customers?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-CHUNK = 50  # resamples that are held in memory at a time
+from customerlab.analysis.clustering.models import Model
+from customerlab.analysis.clustering.past import Past
+
+NONE = "no groups"
 
 
-def explained(groups: np.ndarray, outcome: np.ndarray) -> float:
-    """Share of an outcome's variance that lies between groups, adjusted for their number.
-
-    This is epsilon squared (Kelley 1935). Groups made at random explain nothing on average, however many they are,
-    which cannot be said of R² itself.
+def within(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """What each customer adds to the variance of an outcome within groups, without bias for the number of groups.
 
     Parameters
     ----------
@@ -23,97 +23,121 @@ def explained(groups: np.ndarray, outcome: np.ndarray) -> float:
 
     Returns
     -------
-    float
-        At most 1; a little below zero by chance where nothing is explained; zero where the outcome does not vary or no
-        group has two customers.
+    array
+        The squared distance from the group's mean, times n / (n - 1) for a group of n customers. Who is alone in a
+        group has the distance from the mean of all: of one customer nothing was learned.
 
     Examples
     --------
-    >>> round(explained(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 5.0, 6.0])), 3)
-    0.912
+    >>> within(np.array([0, 0, 1]), np.array([1.0, 3.0, 8.0])).tolist()
+    [2.0, 2.0, 24.0]
     """
-    _, codes = np.unique(groups, return_inverse=True)
-    return float(_explained(np.ones((1, len(codes))), np.eye(codes.max() + 1)[codes], [codes.max() + 1], outcome)[0, 0])
+    codes = np.unique(groups, return_inverse=True)[1]
+    sizes = np.bincount(codes)[codes]
+    means = (np.bincount(codes, outcome) / np.bincount(codes))[codes]
+    alone, n = sizes == 1, len(outcome)
+    means, sizes = np.where(alone, outcome.mean(), means), np.where(alone, n, sizes)
+    return (outcome - means) ** 2 * sizes / np.maximum(sizes - 1, 1)
 
 
-def _explained(weights: np.ndarray, members: np.ndarray, widths: list[int], outcome: np.ndarray) -> np.ndarray:
-    """Epsilon squared for every row of weights and every grouping, whose groups stand side by side in `members`."""
-    y = outcome - outcome.mean()
-    n = weights.sum(axis=1)
-    total = weights @ y**2 - (weights @ y) ** 2 / n
-    sizes, sums = weights @ members, (weights * y) @ members
-    within = np.where(sizes > 0, sums**2 / np.maximum(sizes, 1), 0.0)
-    edges = np.concatenate([[0], np.cumsum(widths)[:-1]])
-    between = np.add.reduceat(within, edges, axis=1) - ((weights @ y) ** 2 / n)[:, None]
-    groups = np.add.reduceat((sizes > 0).astype(float), edges, axis=1)
-    free = n[:, None] - groups
-    left = np.divide(total[:, None] - between, free, out=np.zeros_like(between), where=free > 0)
-    adjusted = between - (groups - 1) * left
-    share = np.divide(adjusted, total[:, None], out=np.zeros_like(between), where=total[:, None] > 1e-12 * n[:, None])
-    return np.where((free > 0) & (groups > 1), share, 0.0)
+def predicted(groups: np.ndarray, outcome: np.ndarray) -> float:
+    """The share of a later outcome's variance that groups predict: 1 less the variance within them over that of all.
 
-
-def usefulness(
-    groups: Mapping[str, np.ndarray],
-    outcomes: pd.DataFrame,
-    against: str,
-    seed: int,
-    *,
-    beside: str = "",
-    resamples: int = 200,
-    confidence: float = 0.95,
-) -> pd.DataFrame:
-    """What each grouping explains of each outcome, with intervals, and how that compares with one of them.
+    It is that of the groups' true means, estimated without bias: groups made at random predict nothing on average,
+    however many there are. R² flatters many small groups; cross-validation charges them for the error of their means,
+    so that few groups without any meaning beat many: in small shops it preferred them to the RFM segments.
 
     Parameters
     ----------
-    groups : mapping of str to array
-        Each grouping's groups, formed before the outcomes came about; in the rows' order of `outcomes`.
-    outcomes : DataFrame
-        One column an outcome, one row a customer.
-    against : str
-        The grouping that the others are compared with.
-    seed : int
-    beside : str
-        Another grouping that they are compared with, where there is one.
-    resamples : int
-        Bootstrap samples of customers; the same ones for all groupings, so that differences are paired.
+    groups : array of int
+    outcome : array of float
+
+    Returns
+    -------
+    float
+        Zero where the outcome does not vary. With equal variances in all groups it is epsilon squared (Kelley 1935).
+
+    Examples
+    --------
+    >>> round(predicted(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 5.0, 6.0])), 3)
+    0.912
+    """
+    return float(_gains(groups, outcome).mean())
+
+
+def usefulness(
+    models: Mapping[str, Model], past: Sequence[Past], *, comparisons: int = 1, confidence: float = 0.95
+) -> pd.DataFrame:
+    """How much of each outcome candidates and baselines predict, and how candidates compare with the baselines.
+
+    Parameters
+    ----------
+    models : mapping of str to Model
+        Of the candidates: the earlier customers get the groups that a saved segmentation would give them.
+    past : sequence of Past
+        At least one; all with the same baselines and outcomes.
+    comparisons : int
+        Differences of which the intervals are to hold together (Bonferroni).
     confidence : float
-        Of the intervals: normal ones, with the bootstrap's standard error.
 
     Returns
     -------
     DataFrame
-        One row a grouping and outcome: `grouping`, `outcome`, `explained`, `low`, `high`, `error`, `more` (the
-        explained share less that of `against`), `more_low`, `more_high`; and the same less that of `beside`: `beside`,
-        `beside_low`, `beside_high`. A difference can be sure where the intervals of the two shares overlap, because
-        both are of the same customers.
+        One row a grouping and outcome, baselines first: `grouping`, `outcome`, `predicted` (share of the variance, as
+        `predicted` has it, customers of all windows together), `low`, `high`, `error`. For candidates: `rival`, the
+        baseline that is hardest to beat, `more` (the share predicted less that of the rival), `more_low`, `more_high`,
+        `p` (two-sided, not adjusted; the largest of those against each baseline and against no groups, 1 unless it
+        beats all), and `worse` (whether a baseline predicts significantly more, not adjusted). Errors are those of a
+        mean over customers, who may be there in several windows (Liang and Zeger 1986), and normal.
     """
-    rng, n = np.random.default_rng(seed), len(outcomes)
-    codes = {name: np.unique(own, return_inverse=True)[1] for name, own in groups.items()}
-    widths = [int(own.max()) + 1 for own in codes.values()]
-    members = np.concatenate(
-        [np.eye(w, dtype="float32")[own] for w, own in zip(widths, codes.values(), strict=True)], 1
-    )
-    places = {column: list(groups).index(who) for column, who in (("more", against), ("beside", beside)) if who}
-    reach = stats.norm.ppf((1 + confidence) / 2)
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in map(str, outcomes)}
-    for begin in range(0, resamples, CHUNK):
-        weights = rng.multinomial(n, np.full(n, 1 / n), size=min(CHUNK, resamples - begin)).astype("float32")
-        for name in map(str, outcomes):
-            drawn[name].append(_explained(weights, members, widths, outcomes[name].to_numpy(dtype=float)))
-    tables = []
-    for name in map(str, outcomes):
-        own = _explained(np.ones((1, n)), members, widths, outcomes[name].to_numpy(dtype=float))[0]
-        again = np.concatenate(drawn[name])
-        error = again.std(axis=0, ddof=1)
-        columns = {"explained": own, "low": own - reach * error, "high": own + reach * error, "error": error}
-        for column, place in places.items():
-            more, more_error = own - own[place], (again - again[:, [place]]).std(axis=0, ddof=1)
-            columns |= {
-                column: more,
-                f"{column}_low": more - reach * more_error,
-                f"{column}_high": more + reach * more_error,
-            }
-        tables.append(pd.DataFrame({"grouping": list(groups), "outcome": name, **columns}))
-    return pd.concat(tables, ignore_index=True)
+    groups = [dict(one.baselines) | {name: model.predict(one.points) for name, model in models.items()} for one in past]
+    baselines, reach = list(past[0].baselines), stats.norm.ppf((1 + confidence) / 2)
+    wide = stats.norm.ppf(1 - (1 - confidence) / (2 * max(comparisons, 1)))
+    who = pd.factorize(np.concatenate([one.customers["customer_id"].to_numpy() for one in past]))[0]
+    rows = []
+    for outcome in map(str, past[0].outcomes):
+        values = [one.outcomes[outcome].to_numpy(dtype=float) for one in past]
+        gains = {
+            name: np.concatenate([_gains(own[name], y) for own, y in zip(groups, values, strict=True)])
+            for name in groups[0]
+        }
+        for name, own in gains.items():
+            mean, error = _mean(own, who)
+            row = {"grouping": name, "outcome": outcome, "predicted": round(mean, 12) + 0.0}
+            row |= {"low": mean - reach * error, "high": mean + reach * error, "error": error}
+            if name not in baselines:
+                row |= _against(own, {rival: gains[rival] for rival in baselines} | {NONE: 0 * own}, who, reach, wide)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _gains(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """What each customer adds to the share predicted: the mean is `predicted`, the spread that of a ratio of sums."""
+    error, whole = within(groups, outcome), within(np.zeros(len(outcome), dtype=int), outcome)
+    if whole.sum() <= 0:
+        return np.zeros(len(outcome))
+    left = error.mean() / whole.mean()
+    return 1 - left - (error - left * whole) / whole.mean()
+
+
+def _mean(values: np.ndarray, who: np.ndarray) -> tuple[float, float]:
+    """A mean over rows, and its standard error with customers as the units."""
+    mean = float(values.mean())
+    sums = np.bincount(who, values - mean)
+    number = len(sums)
+    return mean, float(np.sqrt((sums**2).sum() * number / max(number - 1, 1)) / len(values))
+
+
+def _against(
+    own: np.ndarray, rivals: Mapping[str, np.ndarray], who: np.ndarray, reach: float, wide: float
+) -> dict[str, object]:
+    """A candidate against the baseline that is hardest to beat: to beat all of them is to beat that one."""
+    found = []
+    for rival, theirs in rivals.items():
+        more, error = _mean(own - theirs, who)
+        p = float(2 * stats.norm.sf(more / error)) if more > 0 and error > 0 else 1.0
+        found.append((p, -more, error, rival))
+    p, less, error, rival = max(found)
+    low, high = -less - wide * error, -less + wide * error
+    worse = any(-less + reach * error < 0 for _, less, error, _ in found)
+    return {"rival": rival, "more": -less, "more_low": low, "more_high": high, "p": p, "worse": worse}

@@ -1,7 +1,9 @@
 """Every candidate before the same gates, and what is recommended of those that pass: one, or none.
 
-To pass is to be a useful cut through the customers. Whether the groups are several kinds of customer, or a cut through
-one population that has no borders, is asked of the recommended one, and no gate: such a cut can serve, too.
+To pass is to be sizeable, stable, better separated than one cloud, and to predict what customers do next better than
+the RFM segments, the cells that these are made of, and the deciles of past spend. Whether the groups are several kinds
+of customer, or a cut through one population that has no borders, is asked beside it and is no gate: such a cut can
+serve, too.
 """
 
 import time
@@ -13,21 +15,18 @@ import pandas as pd
 
 from customerlab.analysis.clustering import density
 from customerlab.analysis.clustering.indices import validity
-from customerlab.analysis.clustering.methods import METHODS, Method, fit_all, method_of
-from customerlab.analysis.clustering.models import NOISE, Model
+from customerlab.analysis.clustering.methods import METHODS, Method, fit_all
+from customerlab.analysis.clustering.models import Model
 from customerlab.analysis.clustering.null_clouds import Ceiling
 from customerlab.analysis.clustering.past import Past
 from customerlab.analysis.clustering.stability import agreement_of_seeds, stability
 from customerlab.analysis.clustering.structure import excess
 from customerlab.analysis.clustering.usefulness import usefulness
+from customerlab.analysis.inference import holm
 
 DENSITY = ("DBSCAN", "HDBSCAN")
 SEEDS = 2  # other seeds that each candidate is fitted with
-SPELLED = {
-    "davies_bouldin": "Davies–Bouldin", "calinski_harabasz": "Calinski–Harabasz", "dbcv": "DBCV",
-    "adjusted_rand": "adjusted Rand", "lowest_jaccard": "lowest Jaccard", "p_structure": "p structure",
-}  # fmt: skip
-"""Columns of `verdicts` as a reader sees them."""
+CHOOSING = 3  # with at least so many windows the earliest one chooses among those that pass, and does not judge
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ class Gates:
     jaccard : float
         At least this mean Jaccard similarity of every cluster over bootstrap samples; 0.75 is what Hennig (2007) asks.
     level : float
-        At most this p-value of more structure than in one cloud.
+        At most this p-value, adjusted for all candidates that it is asked of: of more structure than in one cloud, and
+        of better predictions than the baselines.
     """
 
     smallest: float = 0.02
@@ -66,12 +66,19 @@ class Judged:
         From 0, noise -1.
     table : DataFrame
         By candidate: the columns of `validity`, `stability` and `excess` (the latter missing for candidates that
-        another gate had stopped), `p_kinds` (of the recommended one: as `p_structure`, against clouds that have the
-        customers' edges, too), `dbcv` (of density methods), `seeds` (adjusted Rand index between seeds), `seconds`
-        (to fit), `reasons` (a tuple, empty where nothing speaks against it).
+        another gate had stopped), the same against clouds that have the customers' edges, too (`kinds_sample`,
+        `kinds_cloud`, `p_kinds`; of candidates that are sizeable, stable and better separated than one cloud), `dbcv`
+        (of density methods), `seeds` (adjusted Rand index between seeds), `seconds` (to fit), `reasons` (a tuple, empty
+        where nothing speaks against it).
+    windows : tuple of Timestamp
+        The days from which candidates were judged by what came after; none where the log is too short.
+    chosen_on : Timestamp or None
+        The day from which the recommended one was chosen among those that pass, by what came after; None where the
+        silhouette chose.
     useful : DataFrame or None
-        As `usefulness` returns it, baselines included: `more` than the first of them, `beside` the second. Without
-        candidates of more clusters than there were different customers in the past.
+        As `usefulness` returns it, with `p_holm`, adjusted for all candidates with structure and all outcomes.
+    worth : DataFrame
+        By candidate, what the choice is made by: `worth` and its `error`.
     recommended : str
         The candidate, or an empty text where there is none.
     """
@@ -79,7 +86,10 @@ class Judged:
     models: Mapping[str, Model]
     labels: Mapping[str, np.ndarray]
     table: pd.DataFrame
+    windows: tuple[pd.Timestamp, ...]
+    chosen_on: pd.Timestamp | None
     useful: pd.DataFrame | None
+    worth: pd.DataFrame
     recommended: str
 
     def shown(self, wanted: str = "") -> str:
@@ -96,15 +106,22 @@ class Judged:
 
     @property
     def nearest(self) -> str:
-        """The recommended candidate; where there is none, one of two clusters or more with the least against it."""
+        """The recommended candidate, or else the choice among those that passed most gates."""
         if self.recommended:
             return self.recommended
-        worth = _worth(self.table, self.useful)[0].to_dict()
-        order = {
-            str(name): (min(clusters, 2), -len(reasons), worth.get(name, 0.0))
+        if self.structured:
+            return chosen(self.table, self.worth, self.structured)
+        standing = {
+            str(name): (-min(clusters, 2), len(reasons))
             for name, clusters, reasons in self.table[["clusters", "reasons"]].itertuples(name=None)
         }
-        return max(order, key=lambda name: order[name])
+        least = min(standing.values())
+        return chosen(self.table, self.worth, [name for name, found in standing.items() if found == least])
+
+    @property
+    def structured(self) -> list[str]:
+        """Candidates that are sizeable, stable and better separated than one cloud."""
+        return [str(name) for name in self.table.index[self.table["p_kinds"].notna()]]
 
 
 def judge(
@@ -112,13 +129,13 @@ def judge(
     numbers: Sequence[int],
     seed: int,
     *,
-    past: Past | None = None,
+    past: Sequence[Past] = (),
     gates: Gates = DEFAULT,
     resamples: int = 10,
     ceilings: Sequence[Ceiling] = (),
     methods: Mapping[str, Method] = METHODS,
 ) -> Judged:
-    """Fit every candidate, ask of each whether it is sizeable, stable, useful and more than a cut through one cloud.
+    """Fit every candidate, ask of each whether it is sizeable, stable, more than a cut through one cloud, and useful.
 
     Parameters
     ----------
@@ -126,8 +143,9 @@ def judge(
     numbers : sequence of int
         Numbers of clusters for the methods that want one.
     seed : int
-    past : Past or None
-        Where None, usefulness is not asked for.
+    past : sequence of Past
+        The latest first. Without any, usefulness is not asked for. Of three or more the earliest one chooses among the
+        candidates that pass, and the others judge; of fewer all judge, and the silhouette chooses.
     gates : Gates
     resamples : int
         Bootstrap samples for the stability.
@@ -147,13 +165,7 @@ def judge(
     >>> judge(blob, [2, 3], 7, methods={"K-Means": kmeans}).recommended
     ''
     """
-    models: dict[str, Model] = {}
-    seconds: dict[str, float] = {}
-    for name, method in methods.items():
-        begun = time.perf_counter()
-        found = fit_all(points, numbers, seed, methods={name: method})
-        models |= found
-        seconds |= dict.fromkeys(found, (time.perf_counter() - begun) / max(len(found), 1))
+    models, seconds = _fitted(points, numbers, seed, methods)
     labels = {name: model.predict(points) for name, model in models.items()}
     table = validity(points, labels, seed)
     table["dbcv"] = pd.Series(
@@ -164,36 +176,66 @@ def judge(
         points, labels, numbers, [(seed + n) % 2**32 for n in range(1, SEEDS + 1)], methods=methods
     )
     table["seconds"] = pd.Series(seconds)
-    useful = None if past is None else _useful(past, list(models), numbers, seed, methods)
-    reasons = _reasons(table, useful, gates)
+    reasons = _reasons(table, gates)
     left = [name for name, found in reasons.items() if not found]
     table = table.join(excess(points, left, seed, methods=methods))
-    p_structure = table["p_structure"].to_dict()
-    for candidate in left:
-        if p_structure[candidate] > gates.level:
-            reasons[candidate].append("no more structure than one cloud without groups")
+    for name in left:
+        if table["p_structure"][name] > gates.level:
+            reasons[name].append("no more structure than one cloud without groups")
+    left = [name for name in left if not reasons[name]]
+    edges = excess(points, left, seed, ceilings=ceilings, methods=methods) if ceilings else table.loc[left]
+    table["kinds_sample"], table["kinds_cloud"] = edges["silhouette_sample"], edges["silhouette_cloud"]
+    table["p_kinds"] = edges["p_structure"]
+    judging, choosing = (past[:-1], past[-1:]) if len(past) >= CHOOSING else (past, past[:0])
+    useful = compared(models, judging, left) if judging else None
+    if useful is not None:
+        for name in left:
+            reasons[name] += _not_useful(useful[useful["grouping"] == name], gates.level)
     table["reasons"] = [tuple(reasons[name]) for name in table.index]
-    best = recommended(table, useful)
-    asked = [best] if best else []
-    with_edges = excess(points, asked, seed, ceilings=ceilings, methods=methods) if ceilings else table.loc[asked]
-    table["p_kinds"] = with_edges["p_structure"]
-    return Judged(models, labels, table, useful, best)
+    worth = _worth(table, usefulness(models, choosing) if choosing else None)
+    passing = [name for name in left if not reasons[name]]
+    best = chosen(table, worth, passing) if passing else ""
+    chosen_on = choosing[0].formed_on if choosing else None
+    return Judged(models, labels, table, tuple(p.formed_on for p in judging), chosen_on, useful, worth, best)
 
 
-def _useful(
-    past: Past, candidates: list[str], numbers: Sequence[int], seed: int, methods: Mapping[str, Method]
-) -> pd.DataFrame:
-    models = fit_all(past.points, numbers, seed, methods=methods)
-    groups = dict(past.baselines)
-    groups |= {name: models[name].predict(past.points) for name in candidates if name in models}
-    first, beside = [*past.baselines, ""][:2]
-    return usefulness(groups, past.outcomes, first, seed, beside=beside)
+def _fitted(
+    points: np.ndarray, numbers: Sequence[int], seed: int, methods: Mapping[str, Method]
+) -> tuple[dict[str, Model], dict[str, float]]:
+    """Every candidate, and the seconds that each took."""
+    models: dict[str, Model] = {}
+    seconds: dict[str, float] = {}
+    for name, method in methods.items():
+        begun = time.perf_counter()
+        found = fit_all(points, numbers, seed, methods={name: method})
+        models |= found
+        seconds |= dict.fromkeys(found, (time.perf_counter() - begun) / max(len(found), 1))
+    return models, seconds
 
 
-def _reasons(table: pd.DataFrame, useful: pd.DataFrame | None, gates: Gates) -> dict[str, list[str]]:
-    """What speaks against each candidate, but for the comparison with clouds."""
+def compared(models: Mapping[str, Model], past: Sequence[Past], asked: Sequence[str]) -> pd.DataFrame:
+    """What `usefulness` finds, p-values and intervals of differences adjusted for the candidates that are asked.
+
+    Parameters
+    ----------
+    models : mapping of str to Model
+    past : sequence of Past
+    asked : sequence of str
+        Candidates that could be recommended; which ones depends on no outcome.
+
+    Returns
+    -------
+    DataFrame
+        With `p_holm`: Holm's (1979) over these candidates and all outcomes; missing for others.
+    """
+    useful = usefulness(models, past, comparisons=len(asked) * past[0].outcomes.shape[1])
+    useful["p_holm"] = holm(useful.loc[useful["grouping"].isin(asked), "p"])
+    return useful
+
+
+def _reasons(table: pd.DataFrame, gates: Gates) -> dict[str, list[str]]:
+    """What speaks against each candidate, but for the comparisons with clouds and with the baselines."""
     found: dict[str, list[str]] = {}
-    more = None if useful is None else useful.groupby("grouping")["more_low"].max()
     for name, row in table.iterrows():
         reasons = found.setdefault(str(name), [])
         if row["clusters"] < 2:
@@ -204,157 +246,44 @@ def _reasons(table: pd.DataFrame, useful: pd.DataFrame | None, gates: Gates) -> 
         if row["noise"] > gates.noise:
             reasons.append(f"{row['noise']:.0%} of customers in no cluster")
         if row["lowest_jaccard"] < gates.jaccard:
-            reasons.append(f"not found again (lowest Jaccard {row['lowest_jaccard']:.2f})")
-        if more is not None and not more.get(name, -np.inf) > 0:
-            reasons.append("tells no more of what comes next than deciles of past spend")
+            reasons.append(f"not stable (lowest Jaccard {np.floor(100 * row['lowest_jaccard']) / 100:.2f})")
     return found
 
 
-def recommended(table: pd.DataFrame, useful: pd.DataFrame | None) -> str:
-    """The candidate with the fewest clusters that tells about as much as the best: within one standard error of it.
+def _not_useful(rows: pd.DataFrame, level: float) -> list[str]:
+    """Why a candidate does not beat the baselines: on no outcome, or on one at the cost of another."""
+    if not (rows["p_holm"] <= level).any():
+        return ["predicts no outcome better than the RFM segments, R × F cells and deciles of past spend"]
+    worse = rows.loc[rows["worse"], "outcome"]
+    return (
+        [f"predicts {' and '.join(worse)} worse than the RFM segments, R × F cells or deciles of past spend"]
+        if len(worse)
+        else []
+    )
 
-    What it tells is the mean, over the outcomes, of the shares explained; where that is not known, the silhouette
-    stands for it. Among equals the one named first wins.
 
-    Returns
-    -------
-    str
-        Empty where every candidate has a reason against it.
+def chosen(table: pd.DataFrame, worth: pd.DataFrame, among: Sequence[str]) -> str:
+    """The candidate with the fewest clusters that is worth about as much as the best: within one standard error of it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `clusters`, by candidate.
+    worth : DataFrame
+        `worth` and `error` by candidate: the mean over the outcomes of the shares predicted in a window that does not
+        judge, or where there is none the silhouette. Among equals the one named first wins.
+    among : sequence of str
+        At least one.
     """
-    left = [str(name) for name, reasons in table["reasons"].items() if not reasons]
-    if not left:
-        return ""
-    worth, error = (column[left].to_dict() for column in _worth(table, useful))
-    best = max(left, key=lambda name: worth[name])
-    close = [name for name in left if worth[name] >= worth[best] - error[best]]
-    clusters = table["clusters"].to_dict()
-    return min(close, key=lambda name: (clusters[name], -worth[name]))
+    value, error, clusters = (column.to_dict() for column in (worth["worth"], worth["error"], table["clusters"]))
+    best = max(among, key=lambda name: value[name])
+    close = [name for name in among if value[name] >= value[best] - error[best]]
+    return str(min(close, key=lambda name: (clusters[name], -value[name])))
 
 
-def _worth(table: pd.DataFrame, useful: pd.DataFrame | None) -> tuple[pd.Series, pd.Series]:
+def _worth(table: pd.DataFrame, useful: pd.DataFrame | None) -> pd.DataFrame:
     """What speaks for each candidate, with its standard error."""
     if useful is None:
-        return table["silhouette"].fillna(-1.0), table["silhouette_error"].fillna(0.0)
-    means = useful.groupby("grouping")[["explained", "error"]].mean()
-    return means["explained"], means["error"]
-
-
-def verdicts(judged: Judged) -> pd.DataFrame:
-    """Every candidate with what was found of it and why it is, or is not, recommended.
-
-    Returns
-    -------
-    DataFrame
-        The recommended candidate first, then those with nothing against them, then by falling number of reasons;
-        `candidate`, `clusters`, `smallest`, `noise`, `silhouette`, `davies_bouldin`, `calinski_harabasz`, `dbcv`,
-        `adjusted_rand`, `lowest_jaccard`, `seeds`, `p_structure`, one column an outcome with the share explained, and
-        `verdict` in words.
-    """
-    table = judged.table.reset_index()
-    if judged.useful is not None:
-        shares = judged.useful.pivot(index="grouping", columns="outcome", values="explained")
-        table = table.join(shares, on="candidate")
-    worth = _worth(judged.table, judged.useful)[0]
-    table["verdict"] = [_in_words(judged, name, worth) for name in table["candidate"]]
-    against = [
-        len(reasons) - (name == judged.recommended)
-        for name, reasons in zip(table["candidate"], table["reasons"], strict=True)
-    ]
-    table = table.iloc[np.argsort(against, kind="stable")].reset_index(drop=True)
-    outcomes = [] if judged.useful is None else list(dict.fromkeys(judged.useful["outcome"]))
-    columns = [
-        "candidate", "clusters", "smallest", "noise", "silhouette", "davies_bouldin", "calinski_harabasz", "dbcv",
-        "adjusted_rand", "lowest_jaccard", "seeds", "p_structure", *outcomes, "verdict",
-    ]  # fmt: skip
-    return table[columns].astype({"clusters": int})
-
-
-def _in_words(judged: Judged, name: str, worth: pd.Series) -> str:
-    reasons: tuple[str, ...] = judged.table["reasons"].to_dict()[name]
-    best = judged.recommended
-    if name == best:
-        return "recommended"
-    if reasons:
-        return "no: " + "; ".join(reasons)
-    if worth[name] > worth[best]:
-        return f"passes; {best} has fewer clusters and tells as much within a standard error"
-    return f"passes; {best} tells {'more' if worth[name] < worth[best] else 'as much'}"
-
-
-def at_the_gates(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
-    """Every candidate at every gate, in the order of `verdicts`, as short texts.
-
-    Returns
-    -------
-    DataFrame
-        `candidate`; `smallest cluster`, `in no cluster` (shares of customers), `found again` (lowest Jaccard),
-        `tells more` (points by which the share explained exceeds that of the first baseline at least, of the outcome
-        where it is surest), `beyond a cloud` (p-value, 0.001 for less), each with ✓ or ✗, or – where it was not asked;
-        `several kinds` (p-value and yes or no; no gate); and `verdict`.
-    """
-    table = judged.table.loc[verdicts(judged)["candidate"]]
-    more = pd.Series(dtype=float) if judged.useful is None else judged.useful.groupby("grouping")["more_low"].max()
-    more = 100 * more.reindex(table.index)
-    p = table["p_structure"].clip(lower=0.001)
-    marks = {
-        "smallest cluster": (np.floor(1000 * table["smallest"]) / 10, table["smallest"] >= gates.smallest, "{:.1f} %"),
-        "in no cluster": (100 * table["noise"], table["noise"] <= gates.noise, "{:.0f} %"),
-        "found again": (
-            np.floor(100 * table["lowest_jaccard"]) / 100,
-            table["lowest_jaccard"] >= gates.jaccard,
-            "{:.2f}",
-        ),
-        "tells more": (more, more > 0, "{:+.2f}"),
-        "beyond a cloud": (p, p <= gates.level, "{:.3f}"),
-    }
-    result = pd.DataFrame({"candidate": table.index})
-    for name, (values, met, form) in marks.items():
-        result[name] = [
-            f"{form.format(value)} {'✓' if ok else '✗'}" if pd.notna(value) else "–"
-            for value, ok in zip(values, met, strict=True)
-        ]
-    result["several kinds"] = [
-        f"{max(p, 0.001):.3f} {'yes' if p <= gates.level else 'no'}" if pd.notna(p) else "–" for p in table["p_kinds"]
-    ]
-    result["verdict"] = [
-        "recommended" if name == judged.recommended else "no" if reasons else "passes"
-        for name, reasons in table["reasons"].items()
-    ]
-    few = (table["clusters"] < 2).to_numpy()
-    result.loc[few, "verdict"] = "no: one group"
-    return result
-
-
-def found_again(judged: Judged, name: str, labels: np.ndarray) -> pd.Series:
-    """How surely each cluster of a candidate is found again, by the number that it has in `labels`; without noise."""
-    raw = judged.labels[name]
-    number = pd.Series(labels).groupby(raw).first().drop(index=NOISE, errors="ignore")
-    again = pd.Series(judged.table.loc[name, "jaccard"])
-    return pd.Series(again[number.index].to_numpy(), index=number.to_numpy()).sort_index()
-
-
-def most_useful(judged: Judged) -> list[str]:
-    """The baselines, the recommended candidate, and of each method the one that tells most of what comes next."""
-    worth = _worth(judged.table, judged.useful)[0]
-    baselines = [name for name in worth.index if name not in judged.models]
-    own = [judged.recommended] if judged.recommended else []
-    return list(dict.fromkeys([*baselines, *own, *_best_of_each(judged, worth).values()]))
-
-
-def rivals(judged: Judged, name: str) -> list[str]:
-    """The most useful candidate of each other method, of those with as many clusters as `name` where there are any."""
-    worth = _worth(judged.table, judged.useful)[0]
-    clusters, own = judged.table["clusters"], method_of(name)
-    alike = [c for c in judged.models if clusters[c] == clusters[name]]
-    best = _best_of_each(judged, worth) | _best_of_each(judged, worth[[c for c in alike if c in worth]])
-    return [candidate for method, candidate in best.items() if method != own]
-
-
-def _best_of_each(judged: Judged, worth: pd.Series) -> dict[str, str]:
-    best: dict[str, str] = {}
-    for name in judged.models:
-        if judged.table["clusters"][name] > 1 and worth.get(name, -np.inf) > worth.get(
-            best.get(method_of(name), ""), -np.inf
-        ):
-            best[method_of(name)] = name
-    return best
+        return pd.DataFrame({"worth": table["silhouette"].fillna(-1.0), "error": table["silhouette_error"].fillna(0.0)})
+    means = useful.groupby("grouping")[["predicted", "error"]].mean()
+    return means.rename(columns={"predicted": "worth"}).reindex(table.index)

@@ -21,7 +21,7 @@ class Views:
     rows : array of int of shape (shown,)
         Which of the points are shown, rising.
     pca : array of shape (shown, 2)
-        The first two principal components.
+        The first two principal components of all points.
     explained : array of shape (2,)
         The share of the variance that each component holds.
     loadings : array of shape (features, 2)
@@ -41,8 +41,8 @@ class Views:
 def views(points: np.ndarray, seed: int, *, most: int = 2000) -> Views:
     """Look at points by principal components and by UMAP (McInnes, Healy and Melville 2018).
 
-    Both show the same points: all, or a random sample. UMAP begins with the principal components, so that what its
-    picture keeps of the whole is not left to chance (Kobak and Linderman 2021).
+    Both show the same points: all, or a random sample; the components are those of all points. UMAP begins with the
+    principal components, so that what its picture keeps of the whole is not left to chance (Kobak and Linderman 2021).
 
     Parameters
     ----------
@@ -74,10 +74,10 @@ def views(points: np.ndarray, seed: int, *, most: int = 2000) -> Views:
     rows = np.arange(len(points))
     if len(points) > most:
         rows = np.sort(np.random.default_rng(seed).choice(len(points), most, replace=False))
-    shown = points[rows]
     with threadpool_limits(1):  # sums in another order differ in the last digits
-        pca, explained, loadings = _principal(shown)
-        return Views(rows, pca, explained, loadings, _umap(shown, pca, seed) if len(rows) >= FEWEST else None)
+        pca, explained, loadings = _principal(points)
+        umap = _umap(points[rows], pca[rows], seed) if len(rows) >= FEWEST else None
+    return Views(rows, pca[rows], explained, loadings, umap)
 
 
 def _principal(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

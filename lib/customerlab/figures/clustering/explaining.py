@@ -208,7 +208,7 @@ def views(found: Views, labels: np.ndarray, features: Sequence[str]) -> Picture:
     sizes = ", ".join(f"{cluster}: {(shown == cluster).sum():,}" for cluster in clusters) or "none"
     alt = (
         f"Scatter plots of {len(shown):,} of {len(labels):,} customers, a view and not a proof, by two principal components "
-        f"({told[0][0]} and {told[1][0]} of the variance; the first is {told[0][1]}; the second is {told[1][1]})"
+        f"({told[0][0]} and {told[1][0]} of the variance of all; the first is {told[0][1]}; the second is {told[1][1]})"
         f"{'' if found.umap is None else ' and by UMAP'}. Customers shown by cluster: {sizes}{noise}."
     )
     return Picture(figure, alt)

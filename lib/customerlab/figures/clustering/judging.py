@@ -1,4 +1,4 @@
-"""Figures of the judging: numbers of clusters, what an index rewards, what the groups tell of the next period."""
+"""Figures of the judging: numbers of clusters, what an index rewards, what the groups predict of the next period."""
 
 from collections.abc import Sequence
 
@@ -74,7 +74,7 @@ def _whole(axis: Axes, clusters: pd.Series) -> None:
 
 @styled
 def rewarded(table: pd.DataFrame, recommended: str, jaccard: float) -> Picture:
-    """The silhouette of every candidate against how surely its weakest cluster is found again.
+    """The silhouette of every candidate against the bootstrap stability of its least stable cluster.
 
     Parameters
     ----------
@@ -103,17 +103,17 @@ def rewarded(table: pd.DataFrame, recommended: str, jaccard: float) -> Picture:
     highest = str(known["silhouette"].astype(float).idxmax()) if len(known) else ""
     _pointed_out(axis, known, {highest: "highest silhouette"} | {recommended: "recommended"})
     axis.set_xlabel("silhouette (higher looks better)")
-    axis.set_ylabel("weakest cluster found again (Jaccard)")
+    axis.set_ylabel("bootstrap stability of the weakest cluster (Jaccard)")
     axis.set_ylim(0, 1.02)
     passed = sum(not reasons for reasons in known["reasons"])
     best = ""
     if highest:
         silhouette, again = (known[column].to_dict()[highest] for column in ("silhouette", "lowest_jaccard"))
-        best = f"The highest silhouette, {silhouette:.2f}, has {highest}, whose weakest cluster is found again with {again:.2f}. "
+        best = f"The highest silhouette, {silhouette:.2f}, has {highest}, whose weakest cluster has {again:.2f}. "
     return Picture(
         figure,
-        f"Scatter plot of {len(known)} candidates, silhouette against the Jaccard similarity with which the weakest cluster "
-        f"is found again; a dashed line at {jaccard:g}. {best}"
+        f"Scatter plot of {len(known)} candidates, silhouette against the bootstrap stability (Jaccard) of the weakest "
+        f"cluster; a dashed line at {jaccard:g}. {best}"
         f"{passed} candidates pass every gate and are filled{f'; recommended is {recommended}' if recommended else ''}.",
     )
 
@@ -135,7 +135,7 @@ def _pointed_out(axis: Axes, known: pd.DataFrame, words: dict[str, str]) -> None
 
 @styled
 def useful(table: pd.DataFrame, shown: Sequence[str]) -> Picture:
-    """What groupings explain of each outcome of the next period, with intervals.
+    """The share of each outcome of the next period that groupings predict, with intervals.
 
     Parameters
     ----------
@@ -151,18 +151,18 @@ def useful(table: pd.DataFrame, shown: Sequence[str]) -> Picture:
         rows = table[table["outcome"] == outcome].set_index("grouping").loc[list(shown)]
         places = np.arange(len(rows))
         axis.hlines(places, rows["low"], rows["high"], color=BLUE, linewidth=2)
-        axis.plot(rows["explained"], places, "o", color=BLUE, markersize=5)
-        axis.axvline(rows["explained"].iloc[0], color=GREY, linestyle="--", linewidth=1)
+        axis.plot(rows["predicted"], places, "o", color=BLUE, markersize=5)
+        axis.axvline(rows["predicted"].iloc[0], color=GREY, linestyle="--", linewidth=1)
         axis.set_title(outcome, fontsize=9.5)
         axis.xaxis.set_major_formatter(PERCENT)
-        axis.set_xlabel("share explained")
+        axis.set_xlabel("share predicted")
         axis.set_yticks(places, rows.index)
-        most, first = rows["explained"].max(), rows["explained"].iloc[0]
-        said.append(f"{outcome}: most by {rows['explained'].idxmax()} ({percent(most)}), {shown[0]} {percent(first)}")
+        most, first = rows["predicted"].max(), rows["predicted"].iloc[0]
+        said.append(f"{outcome}: most by {rows['predicted'].idxmax()} ({percent(most)}), {shown[0]} {percent(first)}")
     axes[0, 0].invert_yaxis()
     return Picture(
         figure,
-        f"Dots with intervals: the share of what customers did next that {len(shown)} groupings explain; dashed, that of "
+        f"Dots with intervals: the share of what customers did next that {len(shown)} groupings predict; dashed, that of "
         f"{shown[0]}. {'; '.join(said)}.",
     )
 
