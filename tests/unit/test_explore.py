@@ -4,7 +4,6 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import CensoredData, ecdf
 
 from customerlab.analysis import explore, inference, rfm, sales
 from customerlab.data.engine import connect, open_table
@@ -196,38 +195,6 @@ def test_new_and_returning_by_hand():
     assert table["partial"].tolist() == [True, False, False, True]
 
 
-def test_gaps_are_days_between_order_days():
-    again = log(
-        [
-            ("a", "1", "2024-02-28 23:59", "x", 1, 1.0),
-            ("a", "2", "2024-03-01 00:00", "x", 1, 1.0),  # two days later: 2024 has a 29 February
-            ("a", "3", "2024-03-01 20:00", "x", 1, 1.0),  # the same day
-            ("a", "4", "2024-03-31 12:00", "x", 1, 1.0),
-            ("b", "5", "2024-03-02 12:00", "x", 1, 1.0),
-        ]
-    )
-    assert sorted(explore.gaps(again).to_pandas()["days"]) == [2, 30]
-    assert explore.gaps(log([("a", "1", "2024-01-01", "x", 1, 1.0)])).count().execute() == 0
-
-
-def test_repurchase_by_hand():
-    # a on days 0, 2, 32; b on day 3; the log ends on day 32
-    rows = [("a", "1", 0), ("a", "2", 2), ("a", "3", 32), ("b", "4", 3)]
-    days = log([(c, o, pd.Timestamp("2024-01-01 10:00") + pd.Timedelta(days=d), "x", 1, 1.0) for c, o, d in rows])
-    table = explore.waits(days).to_pandas().sort_values(["customer_id", "days"])
-    assert table[["customer_id", "first", "days", "ended"]].values.tolist() == [
-        ["a", False, 0, False],
-        ["a", True, 2, True],
-        ["a", False, 30, True],
-        ["b", True, 29, False],
-    ]
-    found = explore.repurchase(days)
-    assert found.after_first[["days", "waiting", "ended", "share"]].values.tolist() == [[2, 2, 1, 0.5]]
-    assert found.after_any["share"].tolist() == [pytest.approx(1 / 3), 1]
-    assert found.rates.drop(columns="days").isna().all(axis=None), "too few to tell"
-    assert "too few to tell (2 repeat order days)" in explore.rates_in_words(found)
-
-
 def test_repurchase_finds_the_planted_rate_where_the_gaps_that_ended_do_not():
     """Customers who come over a year and wait a geometric time: 1 - .99^30 come back within 30 days, and so on."""
     rng = np.random.default_rng(8)
@@ -239,38 +206,12 @@ def test_repurchase_finds_the_planted_rate_where_the_gaps_that_ended_do_not():
                 (str(customer), str(len(rows)), pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(day)), "x", 1, 1.0)
             )
             day += rng.geometric(0.01)
-    found = explore.repurchase(log(rows)).rates.set_index("days")
-    truth = 1 - 0.99 ** found.index.to_numpy()
-    half = (found["high"] - found["low"]).to_numpy() / 2
-    assert (abs(found["after_first"] - truth) < 2 * half).all() and (abs(found["after_any"] - truth) < 2 * half).all()
-    assert (half < 0.05).all() and (found["observed"] - truth > 0.05).all()
-
-
-def test_repurchase_agrees_with_pandas_and_scipy(demo):
-    days = demo["frame"].groupby(["customer_id", "order_id"])["ordered_at"].min().dt.normalize().reset_index()
-    days = days.drop_duplicates(["customer_id", "ordered_at"]).sort_values(["customer_id", "ordered_at"])
-    until = days.groupby("customer_id")["ordered_at"].shift(-1)
-    wait = (until.fillna(demo["frame"]["ordered_at"].max().normalize()) - days["ordered_at"]).dt.days
-    found = explore.repurchase(demo["transactions"])
-    first = ~days.duplicated("customer_id")
-    for part, name in ((first, "after_first"), (first | True, "after_any")):
-        data = CensoredData(uncensored=wait[part & until.notna()], right=wait[part & until.isna()])
-        assert (1 - ecdf(data).sf.evaluate(found.rates["days"])) == pytest.approx(found.rates[name].to_numpy())
-    assert (found.customers, found.order_days, found.gaps) == (first.sum(), len(days), until.notna().sum())
-
-
-def test_a_rate_that_the_log_is_too_short_for_is_not_told():
-    short = log([(str(c), f"{c}{d}", f"2024-01-{d:02d}", "x", 1, 1.0) for c in range(50) for d in (1, 25)])
-    rates = explore.repurchase(short, (24, 25)).rates
-    assert rates["after_first"].tolist() == [1, pytest.approx(np.nan, nan_ok=True)]
-
-
-def test_gaps_agree_with_pandas(demo):
-    days = demo["frame"].groupby(["customer_id", "order_id"])["ordered_at"].min().dt.normalize().reset_index()
-    days = days.drop_duplicates(["customer_id", "ordered_at"]).sort_values(["customer_id", "ordered_at"])
-    wanted = days.groupby("customer_id")["ordered_at"].diff().dropna().dt.days.value_counts().sort_index()
-    found = explore.cumulative(explore.gaps(demo["transactions"]), "days")
-    assert found["value"].tolist() == wanted.index.tolist() and found["count"].tolist() == wanted.tolist()
+    waits = rfm.waits(log(rows), pd.Timestamp("2024-12-31"))
+    found = rfm.repurchase(waits, (30, 60, 90)).set_index("after").loc[["first", "any"]]
+    truth = 1 - 0.99 ** found["days"]
+    assert ((found["low"] < truth) & (truth < found["high"]) & (found["high"] - found["low"] < 0.08)).all()
+    gaps = waits["days"][waits["ended"]]
+    assert all((gaps <= days).mean() > 1 - 0.99**days + 0.05 for days in (30, 60, 90))
 
 
 def test_cohorts_by_hand():

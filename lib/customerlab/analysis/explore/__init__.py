@@ -28,13 +28,8 @@ from customerlab.analysis.explore.products import (
 )
 from customerlab.analysis.explore.returning import (
     Cohorts,
-    Repurchase,
     cohorts,
-    gaps,
     new_and_returning,
-    rates_in_words,
-    repurchase,
-    waits,
 )
 from customerlab.analysis.explore.returns import most_returned, returns_by_month, who_returns
 from customerlab.analysis.explore.together import Together, together
@@ -55,7 +50,6 @@ __all__ = [
     "QUANTILES",
     "WEEKDAYS",
     "Cohorts",
-    "Repurchase",
     "Together",
     "TopTenth",
     "baskets",
@@ -70,7 +64,6 @@ __all__ = [
     "customers",
     "described",
     "distribution",
-    "gaps",
     "highest",
     "largest_share",
     "log_cumulative",
@@ -82,9 +75,7 @@ __all__ = [
     "noted",
     "on_one_customer",
     "products_for",
-    "rates_in_words",
     "repeats",
-    "repurchase",
     "returns_by_month",
     "seasons",
     "spread",
@@ -92,7 +83,6 @@ __all__ = [
     "top_products",
     "top_tenth",
     "totals",
-    "waits",
     "who_returns",
     "whole_histogram",
 ]

@@ -1,10 +1,9 @@
-"""Figures of customers: new and returning, repurchase, cohorts, the top tenth."""
+"""Figures of customers: new and returning, cohorts, the top tenth."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from customerlab.analysis.explore import Repurchase
 from customerlab.figures.explore.trading import HATCH, month_ticks
 from customerlab.figures.style import (
     BLUE,
@@ -51,55 +50,6 @@ def new_and_returning(table: pd.DataFrame) -> Picture:
         "of the revenue."
     )
     return Picture(figure, alt)
-
-
-@styled
-def repurchase(found: Repurchase, steps: pd.DataFrame) -> Picture:
-    """The share who have ordered again, by days: after a first order, after any order, and among the gaps that ended.
-
-    Parameters
-    ----------
-    found : Repurchase
-        As `analysis.explore.repurchase` returns it.
-    steps : DataFrame
-        The gaps that ended within the log, as `analysis.explore.cumulative` returns them.
-    """
-    figure, axis = canvas(height=3.4)
-    first, any_order, rates = found.after_first, found.after_any, found.rates.set_index("days")
-    axis.fill_between(first["days"], first["low"], first["high"], step="post", color=ORANGE, alpha=0.25, linewidth=0)
-    axis.step(any_order["days"], any_order["share"], where="post", color=BLUE, linewidth=2, label="after any order")
-    axis.step(
-        first["days"], first["share"], where="post", color=ORANGE, linewidth=2, label="after a first order, 95% CI"
-    )
-    axis.step(
-        steps["value"],
-        steps["share"],
-        where="post",
-        color=GREY,
-        linestyle="--",
-        label="of the gaps that ended in the log",
-    )
-    for name, colour in (("after_first", ORANGE), ("after_any", BLUE)):
-        known = rates[name].dropna()
-        axis.plot(known.index, known, "o", color=colour, markersize=5)
-        for day, share in known.items():
-            axis.annotate(percent(share), (day, share), xytext=(4, -4), textcoords="offset points", va="top")
-    axis.set_ylim(0, 1.02)
-    axis.set_xlim(left=0)
-    axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_xlabel("days since the order")
-    axis.set_ylabel("share who ordered again")
-    axis.legend(loc="lower right")
-    said = {
-        f"After a first order ({found.customers:,} customers)": rates["after_first"],
-        f"after any order day ({found.order_days:,})": rates["after_any"],
-        f"of the {found.gaps:,} gaps that ended within the log": rates["observed"],
-    }
-    listed = [
-        f"{what}: {', '.join(f'{percent(share)} within {day} days' for day, share in known.items()) or 'too few to tell'}"
-        for what, known in ((what, shares.dropna()) for what, shares in said.items())
-    ]
-    return Picture(figure, f"Repurchase rates (Kaplan-Meier). {'; '.join(listed)}.")
 
 
 @styled
