@@ -220,7 +220,7 @@ def test_more_sessions_of_less_each_are_judged_by_what_users_spend(analysed):
     lab = analysed(pd.concat([frame, again.assign(unit_id="x" + again["unit_id"])]))
     assert lab.recorded["split_sound"] == 1 and lab.recorded["units"] == 900
     assert any(one.startswith("**The treatment changes how many rows there are**: a has 2 rows") for one in lab.said)
-    assert any(one.startswith("**Roll out a**: spend is higher by +8") for one in lab.said)
+    assert any(one.startswith("**a is better than control**: spend is higher by +8") for one in lab.said)
     assert any(one.startswith("Each effect per assigned unit (of sums) and per row (of means)") for one in lab.shown)
 
 
