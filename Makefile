@@ -12,7 +12,7 @@ READY := .venv/.ready
 SPARK := .venv/.spark
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend bench-experiment rates rates-clustering lab lint refresh site lock clean clean-venv
+.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -60,8 +60,12 @@ bench-recommend: $(READY) ## what it costs to fit EASE, ALS and the hybrid
 bench-experiment: $(READY) ## what the effects of ten metrics of 10 million units in three arms cost, beside pandas
 	@$(BIN)/python tests/benchmarks/experiment.py
 
-rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 2,000 simulated tests each
+rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 500 to 2,000 simulated tests each
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/experiment_rates.py
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/unit_rates.py
+
+rates-segments: $(READY) ## how often what is said of segments is right, on 200 simulated shops
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/segment_rates.py
 
 rates-clustering: $(READY) ## how often groups are recommended over the RFM segments, and rightly so, on simulated shops
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/clustering_rates.py

@@ -64,3 +64,45 @@ def _output_faults(output: NotebookNode, where: str) -> Iterator[str]:
     for pattern, name in ((ABSOLUTE, "an absolute path"), (UNSTABLE, "what differs from run to run")):
         if pattern.search(said):
             yield f"{where} holds {name}: {pattern.search(said).group(0)}"
+
+
+# A number as pages write it, with what scales it; not the digits of a name such as P0226 or 85099B.
+NUMBER = re.compile(r"(?<![\w.,])[+-]?(\d[\d,]*(?:\.\d+)?)(?![\d\w])(?:\s?(%|k\b|M\b))?")
+SCALES = {"%": 0.01, "k": 1e3, "M": 1e6}
+
+
+def unbacked(notebook: NotebookNode) -> Iterator[str]:
+    """Every number in the findings that no figure, table or caption of the notebook has, to the digits that both show.
+
+    A quantity that stands in a figure or a table and in a finding is one number: where the two differ, the finding's is
+    met nowhere else. Numbers of one or two digits can be met by chance. Left out is what a sentence adds to a number:
+    in brackets, intervals, p-values, and multiples (``1.9 times``), which are made of numbers that are shown.
+    """
+    shown: list[tuple[float, float, str]] = []
+    said, heading = "", ""
+    for cell in notebook.cells:
+        heading = cell.source.partition("\n")[0] if cell.source.startswith("## ") else heading
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if heading == "## Findings" and "text/html" not in data and "image/png" not in data:
+                said += data.get("text/markdown", "")
+            else:
+                shown += _numbers(data.get("text/plain", "") + data.get("text/markdown", ""))
+    for line in said.splitlines():
+        for value, half, unit in _numbers(ADDED.sub("", line)):
+            # as exactly as the finding says it, or with fewer digits, but two at least
+            exact = (abs(value - other) <= half for other, _, _ in shown)
+            rounded = (abs(value - x) <= rough <= x / 9.9 for x, rough, same in shown if same == unit)
+            if not any(exact) and not any(rounded):
+                yield f"{value:g} in {line!r}"
+
+
+ADDED = re.compile(r"\([^()]*\)|95\s?%( CI| interval)?|[-+\d.,]+%? to [-+\d.,]+%?|\bp [=<] [\d.]+|[\d.,]+ times")
+
+
+def _numbers(text: str) -> Iterator[tuple[float, float, str]]:
+    """The numbers in a text, half of the last digit of each, and the unit."""
+    for digits, unit in NUMBER.findall(text):
+        scale = SCALES.get(unit, 1)
+        value = digits.rstrip(",").replace(",", "")
+        yield float(value) * scale, 0.5001 * scale * 10.0 ** -len(value.partition(".")[2]), unit

@@ -2,7 +2,7 @@
 
 What is true in the simulated tests was planted there, so it can be counted how often an interval covers it, how often
 nothing is taken for something, and how often a broken test is refused. Beside every rate stands its 95 % interval
-(Clopper and Pearson 1934) and what was promised. Seeds are fixed; one core needs about six minutes. The run fails where
+(Clopper and Pearson 1934) and what was promised. Seeds are fixed; one core needs about eight minutes. It fails where
 a promise lies outside even the 99.9 % interval, as one of fifty that are kept does in one run of twenty.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import ibis
 import numpy as np
 import pandas as pd
+from experiment_decisions import decisions, gatekeeping
 from promises import Rate, missed, rate, share_of, show
 from scipy import stats
 
@@ -359,6 +360,8 @@ def main() -> None:
     guardrails(shop, tests)
     looks(shop)
     families(shop)
+    gatekeeping(10 * tests)
+    decisions(tests // 4)
     narrowing(tests)
     soundness(tests)
     segments(tests)

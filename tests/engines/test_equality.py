@@ -29,6 +29,7 @@ from customerlab import analysis
 from customerlab.analysis import clustering, experiment, explore, recommend, rfm, sales
 from customerlab.analysis.experiment import stats as stats_of
 from customerlab.analysis.explore import returning
+from customerlab.analysis.explore.distributions import with_returned
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import open_table
 from customerlab.data.fetch import locate
@@ -63,43 +64,65 @@ def two_clusters(shop: SimpleNamespace) -> clustering.Segmentation:
     return clustering.segmentation("halves", space, model, customers, model.predict(points) + 1, net=True)
 
 
+def arm_of(s: SimpleNamespace) -> str:
+    """The first arm that is not the control."""
+    arms = s.experiment.filter(s.experiment.variant != s.control).select("variant").distinct().to_pandas()["variant"]
+    return str(min(arms))
+
+
 def in_days(shop: SimpleNamespace) -> ir.Table:
     """The test of a shop with units of two visits each, and a time for each where the test has none."""
     table = shop.experiment.mutate(assigned_id=shop.experiment.unit_id.substr(0, 8))
     return table if "exposed_at" in table.columns else table.mutate(exposed_at=ibis.timestamp("2024-01-01"))
 
 
+def crossed(shop: SimpleNamespace) -> ir.Table:
+    """The test of a shop with a few units in two arms."""
+    table = shop.experiment
+    first = table.filter(table.unit_id.isin(table.order_by("unit_id").limit(9).to_pandas()["unit_id"].tolist()))
+    return table.union(first.mutate(variant=ibis.literal(shop.control))).distinct()
+
+
 # Each: tables of one engine in, what the method makes of them out.
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "sales.annulled": lambda s: by_id(rfm.fetched(sales.annulled(s.transactions, s.returns))),
+    "sales.marked": lambda s: by_id(rfm.fetched(sales.marked(s.transactions, s.returns))),
     "sales.kept": lambda s: explore.totals(sales.kept(s.transactions, s.returns)),
     "sales.net": lambda s: explore.by_month(sales.net(s.transactions, s.returns)),
     "sales.accounting": lambda s: sales.accounting(s.transactions, s.returns),
     "explore.totals": lambda s: explore.totals(s.transactions),
     "explore.matching": lambda s: explore.totals(explore.matching(s.transactions, r"^P?\d+[02468]")),
-    "explore.by_month": lambda s: explore.by_month(s.transactions),
+    "explore.repeats": lambda s: explore.repeats(s.transactions.select("product_id", "quantity", "amount")),
+    "explore.largest_share": lambda s: [
+        explore.largest_share(sales.net(s.transactions, s.returns), "customer_id", by) for by in (None, "product_id")
+    ],
+    "explore.by_month": lambda s: explore.by_month(s.transactions, s.returns),
     "explore.by_weekday": lambda s: explore.by_weekday(s.transactions),
     "explore.by_weekday_hour": lambda s: explore.by_weekday_hour(s.transactions),
     "explore.active_months": lambda s: returning.active_months(s.transactions),
     "explore.new_and_returning": lambda s: explore.new_and_returning(s.transactions),
-    "explore.gaps": lambda s: explore.gaps(s.transactions),
     "explore.cohorts": lambda s: explore.cohorts(s.transactions),
     "explore.baskets": lambda s: explore.baskets(s.transactions),
-    "explore.customers": lambda s: explore.customers(s.transactions),
+    "explore.customers": lambda s: explore.customers(s.transactions, s.returns),
+    "explore.with_returned": lambda s: with_returned(s.transactions.select("customer_id").distinct(), s.returns),
     "explore.spread": lambda s: explore.spread(explore.baskets(s.transactions), ["value", "products", "pieces"]),
     "explore.log_histogram": lambda s: explore.log_histogram(explore.baskets(s.transactions), "value"),
     "explore.log_cumulative": lambda s: explore.log_cumulative(explore.baskets(s.transactions), "value"),
     "explore.whole_histogram": lambda s: explore.whole_histogram(explore.baskets(s.transactions), "products"),
     "explore.cumulative": lambda s: explore.cumulative(explore.customers(s.transactions), "orders"),
+    "explore.distribution": lambda s: explore.distribution(
+        explore.customers(s.transactions), "orders", "o", whole=True
+    ),
     "explore.top_tenth": lambda s: explore.top_tenth(s.transactions, s.returns),
-    "explore.top_products": lambda s: explore.top_products(s.transactions, s.products, 50),
+    "explore.top_products": lambda s: explore.top_products(s.transactions, s.products, 50, returns=s.returns),
     "explore.described": lambda s: explore.described(
         explore.long_tail(s.transactions)["product_id"].head(9), s.products
     ),
-    "explore.long_tail": lambda s: explore.long_tail(s.transactions),
+    "explore.by_product": lambda s: explore.by_product(s.transactions, s.returns),
+    "explore.long_tail": lambda s: explore.long_tail(s.transactions, s.returns),
     "explore.together": lambda s: explore.together(s.transactions),
-    "explore.by_part": lambda s: explore.by_part(s.transactions, "country"),
-    "explore.by_category": lambda s: explore.by_category(s.transactions, s.products),
+    "explore.by_part": lambda s: explore.by_part(s.transactions, "country", returns=s.returns),
+    "explore.by_category": lambda s: explore.by_category(s.transactions, s.products, returns=s.returns),
     "explore.returns_by_month": lambda s: explore.returns_by_month(s.transactions, s.returns),
     "explore.most_returned": lambda s: explore.most_returned(s.transactions, s.returns, s.products),
     "explore.who_returns": lambda s: explore.who_returns(s.transactions, s.returns),
@@ -117,14 +140,15 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         rfm.features(s.transactions, s.middle)["customer_id"],
         pd.Timestamp(s.middle),
         later_than(s.middle),
+        returns=s.returns,
     ),
     "rfm.hold_out": lambda s: rfm.hold_out(
-        s.transactions,
-        rfm.Scheme(),
-        later_than(s.middle),
-        days=60,
-        seed=1,
+        s.transactions, rfm.Scheme(net=True), later_than(s.middle), days=60, seed=1, returns=s.returns
     ),
+    "rfm.followed": lambda s: rfm.followed(
+        s.transactions, rfm.Scheme(), later_than(s.middle), days=90, returns=s.returns
+    ),
+    "rfm.waits": lambda s: rfm.waits(s.transactions, pd.Timestamp(s.middle)),
     "rfm.snapshots": lambda s: rfm.snapshots(
         s.transactions, rfm.Scheme(net=True), [pd.Timestamp(s.middle), later_than(s.middle)], returns=s.returns
     ),
@@ -144,7 +168,11 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         s.transactions, rfm.day_after(s.transactions), 60, two_clusters(s).space, returns=s.returns, net=True
     ),
     "recommend.split_by_time": lambda s: recommend.split_by_time(s.transactions, 28, pattern=r"^P?\d+[02468]"),
-    "recommend.whole_log": lambda s: recommend.whole_log(s.transactions),
+    "recommend.whole_log": lambda s: recommend.whole_log(s.transactions, returns=s.returns),
+    "recommend.log_of": lambda s: recommend.log.log_of(s.transactions, s.returns, later_than(s.middle)),
+    "recommend.returned_in_full": lambda s: recommend.returned_in_full(
+        s.transactions.select("customer_id", "product_id").distinct().to_pandas(), s.transactions, s.returns
+    ),
     "experiment.outcomes_of": lambda s: experiment.outcomes_of(s.experiment),
     "experiment.sample_ratio": lambda s: experiment.sample_ratio(s.experiment, s.control),
     "experiment.sample_ratio_by": lambda s: [
@@ -172,6 +200,15 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "experiment.joined_at": lambda s: experiment.joined_at(in_days(s)).get_name(),
     "experiment.first_day": lambda s: experiment.first_day(in_days(s)),
     "experiment.by_assigned": lambda s: experiment.by_assigned(in_days(s)),
+    "experiment.in_one_arm": lambda s: experiment.in_one_arm(crossed(s)),
+    "experiment.kind_of_rows": lambda s: [
+        experiment.kind_of_rows(one) for one in (s.experiment, in_days(s), s.experiment.union(crossed(s)))
+    ],
+    "experiment.took_part": lambda s: [experiment.took_part(one, s.control) for one in (crossed(s), in_days(s))],
+    "experiment.rows_by_arm": lambda s: experiment.rows_by_arm(experiment.by_assigned(in_days(s)), s.control),
+    "experiment.per_assigned_and_row": lambda s: experiment.per_assigned_and_row(
+        experiment.by_assigned(in_days(s)), s.control
+    ),
     "experiment.by_day": lambda s: experiment.by_day(in_days(s), ["outcome_spend"]),
     "experiment.with_customer_groups": lambda s: [
         table.to_pandas().sort_values("unit_id", ignore_index=True) if isinstance(table, ir.Table) else table
@@ -184,10 +221,17 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
             returns=s.returns,
         )
     ],
-    "experiment.at_holm_levels": lambda s: experiment.at_holm_levels(
+    "experiment.gatekept": lambda s: experiment.gatekept(
         s.experiment,
         experiment.compare_arms(s.experiment, experiment.metrics_of(s.experiment), s.control),
         experiment.metrics_of(s.experiment),
+        experiment.metrics_of(s.experiment)[-1],
+        7,
+    ),
+    "experiment.carried": lambda s: experiment.carried(s.experiment, experiment.metrics_of(s.experiment)),
+    "experiment.distinct": lambda s: experiment.distinct(s.experiment, experiment.covariates_of(s.experiment)),
+    "experiment.randomised": lambda s: experiment.randomised(
+        s.experiment, experiment.metrics_of(s.experiment)[-1], arm_of(s), s.control, 7, level=0.05
     ),
     "experiment.stratified": lambda s: experiment.stratified(
         s.experiment, experiment.metrics_of(s.experiment)[-1], s.control, experiment.covariates_of(s.experiment)[:2]
@@ -226,10 +270,20 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "experiment.segments_of": lambda s: experiment.segments_of(s.experiment),
     "experiment.arrivals": lambda s: experiment.arrivals(s.experiment),
     "experiment.reach": lambda s: experiment.reach(
-        s.experiment, experiment.metrics_of(s.experiment, ["spend / conversion"]), s.control, wanted_lift=0.5
+        s.experiment,
+        experiment.metrics_of(s.experiment, ["spend / conversion"]),
+        s.control,
+        experiment.metrics_of(s.experiment)[-1],
+        wanted_lift=0.5,
     ),
     "experiment.rehearsals": lambda s: experiment.rehearsals(
-        s.experiment, experiment.metrics_of(s.experiment), s.control, 7, runs=100
+        s.experiment,
+        experiment.metrics_of(s.experiment),
+        s.control,
+        7,
+        runs=100,
+        level={metric.name: 0.05 for metric in experiment.metrics_of(s.experiment)},
+        lift={},
     ),
     "experiment.adjusted": lambda s: experiment.adjusted(
         s.experiment, experiment.metrics_of(s.experiment), s.control, experiment.numeric_covariates(s.experiment)
@@ -252,8 +306,12 @@ INEXACT = {
         "adjusted",
         "differences",
         "by_assigned",
+        "took_part",
+        "rows_by_arm",
+        "per_assigned_and_row",
         "by_day",
-        "at_holm_levels",
+        "gatekept",
+        "carried",
         "stratified",
         "sensitivity",
     )
@@ -262,6 +320,7 @@ INEXACT = {
 NOT_IN_BIGQUERY = dict.fromkeys(
     [
         "explore.spread",
+        "explore.distribution",
         "explore.whole_histogram",
         "explore.top_tenth",
         "experiment.winsorised",

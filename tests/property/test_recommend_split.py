@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.sparse import issparse
 
-from customerlab.analysis import recommend, rfm
+from customerlab.analysis import recommend, rfm, sales
+from customerlab.analysis.recommend.log import Log
 from helpers import log
 
 
 def equal(left, right, name="split"):
-    """Every field, and every number exactly."""
+    """Every field, and every number exactly; the log is seen in the earlier splits that are made from it."""
+    if isinstance(left, Log):
+        return
     if dataclasses.is_dataclass(left):
         for field in dataclasses.fields(left):
             equal(getattr(left, field.name), getattr(right, field.name), f"{name}.{field.name}")
@@ -67,6 +70,67 @@ def test_an_earlier_split_is_the_one_of_then(lines, holdout, before, popularity,
     later = recommend.whole_log(table, popularity_days=popularity).earlier(holdout, holdout)
     if end <= later.cut:
         equal(later.earlier((later.cut - end).days + before, before), wanted)
+
+
+@st.composite
+def shops_with_returns(draw):
+    """Few customers and products, so that lines come back whole, in part, together, again, and from before the log."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    size, back = draw(st.integers(15, 60)), draw(st.integers(0, 25))
+    hours = np.sort(rng.integers(0, 60 * 24, size))
+
+    def row(number, hour, quantity):
+        time = pd.Timestamp("2024-01-01") + pd.Timedelta(hours=int(hour))
+        return f"c{rng.integers(3)}", f"o{number}", time, f"p{rng.integers(4)}", quantity, 1.5
+
+    sold = [row(i // 2, hours[i // 2 * 2], int(rng.integers(1, 3))) for i in range(size)]
+    return sold, [row(f"R{i}", rng.integers(0, 60 * 24), -int(rng.integers(1, 4))) for i in range(back)]
+
+
+def bought_and_left(sold, returned, day):
+    """Pairs of a customer and a product of the kept lines before a day of which something is left, and the others."""
+    lines, back = ([row for row in rows if row[2] < day] for rows in (sold, returned))
+    kept = (
+        rfm.fetched(sales.kept(log(lines), log(back)))
+        if lines and back
+        else pd.DataFrame(lines, columns=list("abcdef"))
+    )
+    pairs = set(zip(kept.iloc[:, 0], kept.iloc[:, 3], strict=True))
+    left = {}
+    for customer, _, _, product, quantity, _ in [*back, *lines]:
+        left[customer, product] = left.get((customer, product), 0) + quantity
+    gone = {(customer, product) for customer, _, _, product, *_ in back if left[customer, product] <= 0}
+    return pairs - gone, gone
+
+
+@settings(deadline=None, max_examples=12)
+@given(shops_with_returns(), st.integers(1, 20), st.data())
+def test_what_came_back_by_the_cut_was_not_bought_and_what_came_back_later_was(shop, holdout, data):
+    sold, returned = shop
+    back = log(returned) if returned else None
+    whole = recommend.whole_log(log(sold), returns=back)
+    bought, gone = bought_and_left(sold, returned, pd.Timestamp.max)
+    row, column = whole.history.nonzero()
+    assert set(zip(whole.customers[row], whole.products[column], strict=True)) == bought
+    row, column = whole.sent_back.nonzero()
+    listed = {(customer, product) for customer, product in gone if customer in whole.customers}
+    assert set(zip(whole.customers[row], whole.products[column], strict=True)) == {
+        (customer, product) for customer, product in listed if product in whole.products
+    }
+    days = sorted({time.normalize() for _, _, time, *_ in sold})
+    end = days[data.draw(st.integers(0, len(days) - 1))] + pd.Timedelta(days=1)
+    earlier = whole.earlier((whole.cut - end).days + holdout, holdout)
+    bought, _ = bought_and_left(sold, returned, earlier.cut)
+    row, column = earlier.history.nonzero()
+    assert set(zip(earlier.customers[row], earlier.products[column], strict=True)) == bought
+    then = [rfm.before(table, end) for table in (log(sold), back) if table is not None]
+    try:
+        wanted = recommend.split_by_time(then[0], holdout, returns=then[1] if back is not None else None)
+    except ValueError:
+        assert len(earlier.warm) == 0
+        return
+    equal(earlier, wanted)
+    equal(earlier.earlier(9, 4), wanted.earlier(9, 4))
 
 
 @settings(deadline=None, max_examples=20)

@@ -32,13 +32,20 @@ def shops():
     """Of each seed the shop, its history before the cut, and the true chances in the order of rows and columns."""
     made = []
     for seed in SEEDS:
-        shop = simulate_shop(seed=seed, spoiled=False)
+        shop = simulate_shop(seed=seed, spoiled=False, as_of=CUT)
         log = shop.tables["transactions"].query("quantity > 0")
         table = ibis.memtable(log.astype({"ordered_at": "datetime64[us]", "quantity": float}))
         table = table.mutate(amount=(table.quantity * table.unit_price).round(4).cast("decimal(18, 4)"))
         split = recommend.whole_log(rfm.before(table, CUT))
-        truth = shop.truth["affinities"].loc[split.customers, split.products].to_numpy()
+        truth = shop.truth["affinities"].loc[split.customers, split.products].to_numpy(copy=True)
         kind = shop.truth["customers"].set_index("customer_id")["segment"][split.customers].to_numpy()
+        # what is used up and bought again is left aside by the planted chances: no list is judged by it
+        known = shop.truth["staples"].query("customer_id in @split.customers and product_id in @split.products")
+        rows, columns = (
+            split.customers.get_indexer(known["customer_id"]),
+            split.products.get_indexer(known["product_id"]),
+        )
+        truth[rows, columns] = 0
         made.append((shop, split, truth, kind))
     return made
 
@@ -56,7 +63,7 @@ def judged(shops, models, which, customers):
     for _, split, truth, kind in shops:
         rows = np.flatnonzero(customers(split, kind))
         owned = split.history[rows].toarray() > 0
-        allowed = ~owned if which == "explore" else np.ones_like(owned)
+        allowed = (truth[rows] > 0) & (~owned if which == "explore" else True)
         table.append(
             {
                 model.name: worth(top(model.fit(split).scores(rows), allowed, K), truth[rows], allowed).mean()

@@ -8,6 +8,7 @@ from scipy import stats
 
 from customerlab.analysis import experiment
 from customerlab.analysis.experiment import Baseline, Layer, Metric
+from customerlab.analysis.experiment.contrasts import Value
 
 RUNS = 2000
 
@@ -206,9 +207,10 @@ METRICS = [
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
-def test_a_sound_metric_cries_out_as_often_as_promised(metric):
-    found = experiment.rehearse(people(), metric, seed=1, runs=RUNS)
-    assert found.sound and 0.04 <= found.rate <= 0.06 and len(found.pvalues) == RUNS
+def test_a_sound_metric_finds_nothing_and_covers_a_planted_effect_as_often_as_promised(metric):
+    found = experiment.rehearse(people(), metric, seed=3, runs=RUNS, lift=0.3, sizes=(2_000, 3_000))
+    assert found.sound and found.verdict == "consistent with the level" and len(found.pvalues) == RUNS
+    assert 0.04 <= found.rate <= 0.06 and 0.935 <= found.coverage <= 0.965
     if not metric.proportion:
         assert stats.kstest(found.pvalues, "uniform").pvalue > 0.001
 
@@ -216,21 +218,65 @@ def test_a_sound_metric_cries_out_as_often_as_promised(metric):
 def test_a_metric_that_one_unit_carries_is_found_out():
     whale = people(200)
     whale.loc[0, "spend"] = 1e6
-    found = experiment.rehearse(whale, Metric("spend", "spend"), seed=1, share=0.1, runs=RUNS)
-    assert (not found.sound and found.low > found.alpha) or found.high < found.alpha
+    found = experiment.rehearse(whale, Metric("spend", "spend"), seed=1, sizes=(20, 180), runs=RUNS)
+    assert not found.sound and found.verdict == "intervals too short"
 
 
-def test_a_rehearsal_is_the_plain_test_again_and_again():
+def test_skew_that_cancels_in_arms_of_one_size_is_seen_in_unequal_ones_and_with_an_effect():
+    rng = np.random.default_rng(3)
+    n = 4_000
+    skewed = pd.DataFrame(
+        {"unit_id": np.arange(n).astype(str), "spend": (rng.random(n) < 0.05) * rng.lognormal(4, 1.5, n)}
+    )
+    options = {"metric": Metric("spend", "spend"), "seed": 1, "runs": RUNS, "lift": 1.0}
+    equal = experiment.rehearse(skewed, sizes=(1_000, 1_000), **options)
+    unequal = experiment.rehearse(skewed, sizes=(1_000, 8_000), **options)
+    assert equal.rate < 0.05 < unequal.low and unequal.coverage_high < 0.95
+    assert unequal.verdict == "intervals too short"
+
+
+def test_a_rehearsal_is_the_plain_test_of_drawn_units():
     units = people(300)
-    found = experiment.rehearse(units, Metric("spend", "spend"), seed=5, runs=3)
-    drawn = np.random.default_rng(5).random((3, 300), dtype=np.float32) < 0.5
-    for p, treated in zip(found.pvalues, drawn, strict=True):
-        plain = stats.ttest_ind(units["spend"][treated], units["spend"][~treated], equal_var=False)
-        assert p == pytest.approx(plain.pvalue, rel=1e-9)
-    shuffled = experiment.rehearse(units.sample(frac=1, random_state=1), Metric("spend", "spend"), seed=5, runs=3)
+    found = experiment.rehearse(units, Metric("spend", "spend"), seed=5, runs=4000, lift=0.5)
+    rng, value = np.random.default_rng(6), units["spend"].to_numpy()
+    new, old = rng.choice(value, (4000, 150)), rng.choice(value, (4000, 150))
+    plain = stats.ttest_ind(new, old, axis=1, equal_var=False).pvalue
+    assert stats.ks_2samp(plain, found.pvalues).pvalue > 0.001
+    ends = stats.ttest_ind(new, old / 1.5, axis=1, equal_var=False).confidence_interval()
+    truth = value.mean() / 3
+    assert np.mean((ends.low <= truth) & (truth <= ends.high)) == pytest.approx(found.coverage, abs=0.015)
+    shuffled = experiment.rehearse(
+        units.sample(frac=1, random_state=1), Metric("spend", "spend"), seed=5, runs=4000, lift=0.5
+    )
     assert shuffled.pvalues.tolist() == found.pvalues.tolist()
-    with pytest.raises(ValueError, match="fewer than two units"):
-        experiment.rehearse(units.head(4), Metric("spend", "spend"), seed=1, share=0.1, runs=50)
+    with pytest.raises(ValueError, match="at least two in each"):
+        experiment.rehearse(units.head(4), Metric("spend", "spend"), seed=1, sizes=(1, 3))
+
+
+def test_the_randomisation_test_is_scipys_and_keeps_its_level_where_students_does_not():
+    rng = np.random.default_rng(1)
+    new, old = (rng.random(60) < 0.4) * rng.lognormal(1, 1, 60), (rng.random(90) < 0.4) * rng.lognormal(1.2, 1, 90)
+
+    def welch(one, other, axis):
+        return stats.ttest_ind(one, other, axis=axis, equal_var=False).statistic
+
+    other = stats.permutation_test((new, old), welch, vectorized=True, n_resamples=20_000, random_state=2)
+    own = _randomised(new, old, 1)
+    assert own == pytest.approx(other.pvalue, abs=0.02)
+    assert _randomised(old, new, 2) == pytest.approx(own, abs=0.02)
+    by_t, dealt = [], []
+    for seed in range(300):
+        spend = [(rng.random(n) < 0.1) * rng.lognormal(4, 1.5, n) for n in (200, 1_600)]
+        by_t.append(stats.ttest_ind(*spend, equal_var=False).pvalue < 0.05)
+        dealt.append(_randomised(*spend, seed) < 0.05)
+    assert np.mean(by_t) > 0.1 and stats.binomtest(sum(dealt), 300, 0.05).pvalue > 0.001
+    assert np.mean(dealt) < 0.085
+
+
+def _randomised(new, old, seed):
+    rows, place = np.unique(np.concatenate([new, old]), return_inverse=True)
+    counts = [np.bincount(part, minlength=len(rows)) for part in (place[: len(new)], place[len(new) :])]
+    return experiment.randomisation_test(rows[:, None], *counts, Value(0), seed)
 
 
 def test_power_and_what_is_detectable_are_numbers_where_a_tail_is_lost():

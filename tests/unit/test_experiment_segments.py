@@ -70,6 +70,45 @@ def test_equal_effects_are_called_different_at_the_promised_rate():
     assert 0.04 <= np.mean(np.array(p) < 0.05) <= 0.065
 
 
+def test_segments_that_say_one_fact_are_one_test():
+    """As in a shop in which nearly everybody bought for men or for women, and money stands beside bands of money."""
+    rng = np.random.default_rng(8)
+    n = 6000
+    kind = rng.choice(3, n, p=[0.45, 0.45, 0.1])  # for men, for women, for both
+    frame = pd.DataFrame(
+        {
+            "variant": np.resize(["control", "mail"], n), "outcome_visit": 0.0, "mens": np.where(kind != 1, "1", "0"),
+            "womens": np.where(kind != 0, "1", "0"), "town": rng.choice(["a", "b", "c"], n), "all": "x",
+        }
+    )  # fmt: skip
+    frame["region"] = frame["town"].map({"a": "north", "b": "south", "c": "west"})
+    chance = 0.2 + 0.15 * ((frame["variant"] == "mail") & (kind == 1))
+    frame["outcome_visit"] = (rng.random(n) < chance).astype(float)
+    columns = ["mens", "womens", "town", "region", "all"]
+    kept, same = experiment.distinct(ibis.memtable(frame), columns)
+    assert kept == ["mens", "town", "all"] and same == {"womens": "mens", "region": "town"}
+    found = pd.crosstab(frame["mens"], frame["womens"])
+    phi = np.sqrt(stats.chi2_contingency(found, correction=False).statistic / n)
+    assert phi == pytest.approx(stats.contingency.association(found, method="cramer")) and phi > 0.7
+    metrics = [experiment.Metric("visit", "outcome_visit", proportion=True)]
+    said = experiment.differing(
+        experiment.differences(ibis.memtable(frame), metrics, "control", kept), metrics, 0.05, same=same
+    )
+    assert len(said) == 1 and "differs by mens (one fact with womens) (p < 0.001" in said[0]
+
+
+def test_segments_of_few_outcomes_have_no_effect():
+    frame = units(3000)
+    frame["outcome_spend"] = np.where(
+        frame["covariate_segment"].eq("new") & (frame.index % 40 > 0), 0.0, frame["outcome_spend"]
+    )
+    table = experiment.by_segment(ibis.memtable(frame), SPEND, "control", ["covariate_segment"]).table.set_index(
+        "value"
+    )
+    assert np.isnan(table.loc["new", "effect"]) and table.loc[["champions", "hibernating"], "effect"].notna().all()
+    assert table.loc["new", "units"] == frame["covariate_segment"].eq("new").sum()
+
+
 def test_segments_without_units_in_an_arm_or_without_variation_have_no_effect():
     frame = units(400)
     frame.loc[0, ["covariate_half", "variant"]] = ["lonely", "mail"]
@@ -100,13 +139,18 @@ def test_a_sentence_says_where_the_effect_is_smallest_and_largest():
     found = experiment.differences(ibis.memtable(frame), metrics, "control", ["bought", "colour"])
     said = experiment.differing(found, metrics, 0.01)
     assert (
-        len(said) == 1 and "mail: the effect on visit differs by bought (p < 0.001 after adjustment), from" in said[0]
+        len(said) == 1
+        and "mail: the effect on visit differs by bought (p < 0.001, adjusted by Benjamini and Hochberg), from"
+        in said[0]
     )
     ends = []
     for value in ("no", "yes"):
         row = found.table.set_index(["segment", "value"]).loc["bought", value]
         effect, low, high = (f"{100 * row[name]:+.1f}" for name in ("effect", "effect_low", "effect_high"))
-        ends.append(f"{effect} percentage points ({low} to {high}; 4,000 units) in {value}")
+        ends.append(f"{effect} percentage points ({low} to {high}; 4,000 units) where it is {value}")
     assert " to ".join(ends) in said[0]
     assert experiment.no_segments().columns.tolist() == found.table.columns.tolist()
+    first = experiment.most_different(found, most=2)
+    assert first["segment"].tolist() == ["bought"] * 2 and first["value"].tolist() == ["no", "yes"]
+    assert first["of_segment"].nunique() == 1 and first["of_segment"].iloc[0] < 0.001
     assert experiment.differing(found, metrics, 0.01, most=0) == ["1 more effects differ by segment."]

@@ -35,7 +35,8 @@ def failed(frame, **options):
     return table.loc[~table["sound"], "check"].tolist()
 
 
-CHECKS = ["sizes of the arms", "sizes of the arms by day", "sizes of the arms by browser", "enough units", "units in one arm",
+SIZES = ["sizes of the arms", "sizes of the arms by day", "sizes of the arms by browser"]
+CHECKS = [SIZES[0], "one row a unit", "units in one arm", *SIZES[1:], "enough units", "names of the arms",
           "exposure after assignment", "balance of covariates", "outcomes missing", "outcomes infinite"]  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def test_a_sound_test_passes_every_check():
 def test_a_planned_split_of_nine_to_one():
     frame = sound(split=(0.9, 0.1))
     assert failed(frame, planned={"control": 9, "new": 1}) == []
-    assert failed(frame) == CHECKS[:3], "equal is what was not planned"
+    assert failed(frame) == SIZES, "equal is what was not planned"
     ratio = experiment.sample_ratio(ibis.memtable(frame), "control", {"control": 0.9, "new": 0.1})
     counts = frame["variant"].value_counts()
     expected = stats.binomtest(int(counts["new"]), len(frame), 0.1).pvalue
@@ -133,10 +134,9 @@ def test_units_in_two_arms_and_units_exposed_early():
     other = frame.iloc[:3].assign(variant=frame["variant"].iloc[:3].map({"control": "new", "new": "control"}))
     twice = pd.concat([frame, other, frame.iloc[10:12]], ignore_index=True)
     assert experiment.repeated_units(ibis.memtable(twice)) == (3, 2)
-    assert (
-        "units in one arm: 3 units in several arms, 2 twice in one, such as 00000, 00001, 00002"
-        in checked(twice).reasons
-    )
+    reasons = checked(twice).reasons
+    assert "units in one arm: 3 units in several arms, such as 00000, 00001, 00002" in reasons
+    assert reasons[0].startswith("one row a unit: 2 units have several rows in one arm, up to 2, such as 00010, 00011;")
     early = pd.Timestamp("2024-05-03")
     count = int((frame["exposed_at"] < early).sum())
     assert (
@@ -162,6 +162,50 @@ def test_what_is_wrong_stands_in_place_of_conclusions():
         said.startswith("**No conclusion is drawn from this test.** sizes of the arms: control has")
         and "planned 50.00%" in said
     )
+
+
+def uneven(control, new):
+    """So many units an arm; the p-value of the split by the normal approximation of the binomial."""
+    frame = sound(control + new).assign(variant=["control"] * control + ["new"] * new)
+    return frame, stats.norm.sf(abs(control - new) / np.sqrt(control + new)) * 2
+
+
+@pytest.mark.parametrize(("control", "answer"), [(2000, "yes"), (2070, "unusual"), (2095, "unusual"), (2130, "NO")])
+def test_a_check_has_three_answers(control, answer):
+    frame, pvalue = uneven(control, 4000 - control)
+    gate = checked(frame.drop(columns=["covariate_age", "covariate_region"]), segments=[])
+    assert {"yes": pvalue >= 0.05, "unusual": 0.001 <= pvalue < 0.05, "NO": pvalue < 0.001}[answer]
+    assert gate.table["answer"].iloc[0] == answer and gate.table["sound"].iloc[0] == (answer != "NO")
+    said = [one for one in gate.notes() if one.startswith("The split is unusual: ")]
+    assert len(said) == (answer == "unusual")
+    assert all("before you act" in one and f"(p {pvalue:.4f})" in one for one in said)
+
+
+def test_the_split_of_cookie_cats_is_unusual():
+    frame = pd.DataFrame({"unit_id": range(90_189), "variant": ["gate_30"] * 44_700 + ["gate_40"] * 45_489})
+    gate = experiment.soundness(ibis.memtable(frame.astype(str)), "gate_30")
+    (said,) = gate.notes()
+    assert gate.sound and said.startswith(
+        "The split is unusual: gate_30 has 49.56% of the units, planned 50.00% (p 0.0086)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [("Control", "control", 1), ("control", "control\u200b", 1), ("control", "control\xa0", 1), ("new mail", "New_mail", 1),
+     ("new-mail", "newmail", 1),      ("dose 1", "dose 2", 0), ("-1", "1", 0), ("a", "b", 0), ("mail+", "mail", 0), ("1.0", "10", 0)],
+)  # fmt: skip
+def test_arms_that_look_alike_get_a_hint(one, other, alike):
+    frame = sound(900).assign(variant=np.resize([one, other, "third"], 900))
+    row = experiment.soundness(ibis.memtable(frame), one).table.set_index("check").loc["names of the arms"]
+    assert row["sound"] == (not alike) and (f"{one!r} and {other!r} look alike" in row["found"]) == bool(alike)
+    meant = {one: 1, other: 1, "third": 1}
+    assert experiment.soundness(ibis.memtable(frame), one, planned=meant).sound, "a plan that names both means both"
+
+
+def test_a_control_that_is_written_otherwise_is_pointed_at():
+    with pytest.raises(ValueError, match="'Control ' looks like it: write that"):
+        experiment.sample_ratio(ibis.memtable(sound().replace({"variant": {"control": "Control "}})), "control")
 
 
 def test_sound_tests_fail_at_the_promised_rate():

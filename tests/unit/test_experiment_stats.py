@@ -108,12 +108,17 @@ def test_values_that_are_no_numbers_are_refused_by_name(column, value, words):
 
 def test_the_largest_values_are_cut_to_the_quantile_of_those_above_zero():
     frame = pd.DataFrame({"variant": ["a", "b"] * 100, "outcome_x": [0.0] * 100 + [*range(1, 101)]})
-    table, cap, above = experiment.winsorised(ibis.memtable(frame), "outcome_x", 0.9)
+    table, low, cap, above = experiment.winsorised(ibis.memtable(frame), "outcome_x", 0.9)
     cut = table.to_pandas()["outcome_x"]
-    assert (cap, above) == (pytest.approx(np.quantile(np.arange(1, 101), 0.9)), 10)
+    assert (cap, above) == (pytest.approx(np.quantile(np.arange(1, 101), 0.9)), 10) and np.isnan(low)
     expected = np.minimum(frame["outcome_x"], np.quantile(np.arange(1, 101), 0.9))
     assert sorted(cut) == pytest.approx(sorted(expected))
     nothing = experiment.winsorised(ibis.memtable(frame.assign(outcome_x=0.0)), "outcome_x", 0.9)[0].to_pandas()
     assert (nothing["outcome_x"] == 0).all()
+    mirrored, low, high, beyond = experiment.winsorised(
+        ibis.memtable(frame.assign(outcome_x=-frame["outcome_x"])), "outcome_x", 0.9
+    )
+    assert (low, beyond) == (-cap, 10) and np.isnan(high)
+    assert sorted(-mirrored.to_pandas()["outcome_x"]) == pytest.approx(sorted(expected)), "refunds are cut like orders"
     with pytest.raises(ValueError, match="share = 1"):
         experiment.winsorised(ibis.memtable(frame), "outcome_x", 1.0)

@@ -105,6 +105,9 @@ def test_customers_in_two_arms_are_seen_and_a_visit_twice_is_refused():
     frame = visits()
     crossed = frame.assign(variant=np.where(np.arange(len(frame)) == 1, "new", frame["variant"]))
     assert experiment.repeated_units(experiment.by_assigned(ibis.memtable(crossed))) == (1, 0)
+    again = frame.assign(unit_id=frame.groupby("assigned_id").cumcount().astype(str))
+    mine, other = (experiment.by_assigned(ibis.memtable(one)).order_by("unit_id").to_pandas() for one in (frame, again))
+    pd.testing.assert_frame_equal(mine, other, obj="visits that are counted anew for every customer")
     with pytest.raises(DataError, match="the unit 'v00000' has 2 rows in 1 arm"):
         experiment.by_assigned(ibis.memtable(pd.concat([frame, frame.head(3)])))
 
@@ -138,3 +141,99 @@ def test_days_of_assignment_have_their_sizes_checked_where_the_control_is_never_
     lost = units[~((units["assigned_at"].dt.day == 1) & (units["variant"] == "new") & (number % 4 < 3))]
     found = experiment.soundness(ibis.memtable(lost), "control", planned={"control": 1, "new": 1}).table
     assert not found.set_index("check").loc["sizes of the arms by day", "sound"]
+
+
+@pytest.mark.parametrize(("crossed", "aside"), [(0, 0), (1, 1), (6, 6), (7, 0)])
+def test_a_few_in_several_arms_are_set_aside_and_many_are_not(crossed, aside):
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"unit_id": [f"{i:03d}" for i in range(600)], "variant": ["control", "new"] * 300})
+    frame["outcome_spend"] = rng.gamma(1, 10, 600)
+    both = pd.concat([frame, frame.head(crossed).assign(variant=frame["variant"].shift(1).head(crossed).fillna("new"))])
+    for table in (both, both.assign(unit_id=[f"v{i}" for i in range(len(both))], assigned_id=both["unit_id"])):
+        who = experiment.took_part(ibis.memtable(table), "control")
+        gate = experiment.soundness(who.units, "control", who=who)
+        assert (who.aside, who.assigned) == (aside, 600) and gate.sound == (aside == crossed)
+        assert any(f"{aside} of 600 units" in one and "set aside" in one for one in gate.notes()) == bool(aside)
+        assert who.units.count().execute() == 600 - aside + (crossed if not aside else 0)
+        if not gate.sound:
+            assert f"{crossed} units in several arms" in gate.refusal()
+
+
+def sessions(seed=0, more=0.0, users=400, worth=0.0, arms=("control", "new")):
+    """Sessions of users, of which the other arms bring more; what a session is worth varies by user."""
+    rng = np.random.default_rng(seed)
+    arm = rng.integers(0, len(arms), users)
+    count = 1 + rng.negative_binomial(1, 1 / (2 + more * (arm > 0)))
+    who = np.repeat(np.arange(users), count)
+    spend = rng.gamma(0.5, 10, users)[who] * rng.random(len(who)) + worth * (arm > 0)[who]
+    return pd.DataFrame(
+        {
+            "unit_id": [f"s{i}" for i in range(len(who))], "assigned_id": [f"u{i}" for i in who],
+            "variant": np.array(arms)[arm[who]], "outcome_spend": spend,
+        }
+    )  # fmt: skip
+
+
+def test_rows_by_arm_are_compared_by_ranks_and_holm():
+    frame = sessions(more=0.3, arms=("control", "a", "b"))
+    table = experiment.rows_by_arm(experiment.by_assigned(ibis.memtable(frame)), "control").set_index("variant")
+    size = frame.groupby(["variant", "assigned_id"]).size()
+    assert table.index.tolist() == ["control", "a", "b"] and np.isnan(table.loc["control", "pvalue"])
+    for arm, part in size.groupby("variant"):
+        assert table.loc[arm, "rows_each"] == pytest.approx(part.mean()) and table.loc[arm, "rows"] == part.sum()
+    expected = [stats.mannwhitneyu(size[arm], size["control"], method="asymptotic").pvalue for arm in ("a", "b")]
+    assert table.loc[["a", "b"], "pvalue"].tolist() == pytest.approx(expected, rel=0.1, abs=0.003)
+    assert table["pvalue_holm"].min() == pytest.approx(2 * table["pvalue"].min())
+
+
+def test_ranks_of_few_are_exact_and_of_what_is_far_normal():
+    few, many = [1] * 20 + [2] * 2, [1] * 12 + [2] * 10
+    frame = pd.DataFrame({"variant": ["control"] * 22 + ["new"] * 22, "size": np.array(few + many, dtype=float)})
+    found = experiment.rows_by_arm(ibis.memtable(frame), "control")["pvalue"].iloc[1]
+    assert found == pytest.approx(stats.fisher_exact([[20, 2], [12, 10]]).pvalue, rel=0.15), "two values: Fisher's test"
+    rng = np.random.default_rng(0)
+    far = pd.DataFrame({"variant": ["control", "new"] * 300, "size": 1.0 + rng.poisson(np.tile([2, 4], 300))})
+    sizes = [far.loc[far["variant"] == arm, "size"] for arm in ("new", "control")]
+    expected = stats.mannwhitneyu(*sizes, method="asymptotic", use_continuity=False).pvalue
+    found = experiment.rows_by_arm(ibis.memtable(far), "control")["pvalue"].iloc[1]
+    assert expected < 1e-8 and found == pytest.approx(expected, rel=1e-6)
+
+
+def test_where_the_treatment_brings_more_rows_sums_decide_and_means_of_rows_do_not():
+    frame = sessions(more=2.0, worth=-1.0)
+    who = experiment.took_part(ibis.memtable(frame), "control")
+    assert (
+        who.moved and "size" not in who.units.columns and not any(one.below for one in experiment.metrics_of(who.units))
+    )
+    gate = experiment.soundness(who.units, "control", who=who)
+    row = gate.table.set_index("check").loc["rows per assigned unit"]
+    assert gate.sound and row["answer"] == "sums decide" and row["pvalue"] < 0.001
+    assert any(one.startswith("**The treatment changes how many rows there are**: new has") for one in gate.notes())
+    sums = frame.groupby(["variant", "assigned_id"])["outcome_spend"].sum()
+    effect = experiment.compare_arms(who.units, experiment.metrics_of(who.units), "control")["effect"].iloc[0]
+    assert effect == pytest.approx(sums["new"].mean() - sums["control"].mean())
+    by_row = experiment.soundness(who.finer, "control")
+    assert not by_row.sound and "rows per assigned unit: " in by_row.refusal(), "means of rows are stopped"
+
+
+def test_effects_are_shown_in_both_ways():
+    frame = sessions(more=2.0)
+    finer = experiment.by_assigned(ibis.memtable(frame))
+    table = experiment.per_assigned_and_row(finer, "control").set_index("per")
+    sums = frame.groupby(["variant", "assigned_id"])["outcome_spend"].sum()
+    means = frame.groupby("variant")["outcome_spend"].mean()
+    welch = stats.ttest_ind(sums["new"], sums["control"], equal_var=False)
+    assert table.index.tolist() == ["assigned unit", "row"] and table["outcome"].unique().tolist() == ["spend"]
+    assert table.loc["assigned unit", "effect"] == pytest.approx(sums["new"].mean() - sums["control"].mean())
+    assert table.loc["assigned unit", "pvalue"] == pytest.approx(welch.pvalue)
+    assert table.loc["row", "effect"] == pytest.approx(means["new"] - means["control"])
+
+
+def test_as_many_rows_in_every_arm_leave_means_of_rows():
+    who = experiment.took_part(ibis.memtable(visits()), "control")
+    assert not who.moved and "size" in who.units.columns and "those of a row" in who.grain()[0]
+    few = experiment.took_part(ibis.memtable(sessions(more=9.0, users=30)), "control")
+    assert not few.moved and any("too few to tell (" in one for one in few.notes())
+    same = visits().groupby("assigned_id").head(1)
+    assert not experiment.took_part(ibis.memtable(same), "control").notes(), "one row each: nothing varies"
+    assert experiment.took_part(ibis.memtable(same.drop(columns="assigned_id")), "control").grain() == []

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from customerlab.analysis import explore
+from customerlab.analysis import explore, inference, rfm, sales
 from customerlab.data.engine import connect, open_table
 from helpers import log
 
@@ -18,6 +18,7 @@ LOG = log(
         ("b", "4", "2024-04-02 10:30", "z", 1, 0.1),
     ]
 )
+TAKEN = log([("a", "C1", "2024-02-20 10:00", "x", -1, 5.0), ("c", "C2", "2024-05-02 10:00", "w", -2, 1.0)])
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,9 @@ def demo(real_table):
     paths = {name: real_table("demo", name).path for name in ("transactions", "returns")}
     frame = pd.read_parquet(paths["transactions"])
     frame["amount"] = frame["amount"].astype(float)
-    return {name: open_table(con, path) for name, path in paths.items()} | {"frame": frame}
+    back = pd.read_parquet(paths["returns"])
+    back["amount"] = back["amount"].astype(float)
+    return {name: open_table(con, path) for name, path in paths.items()} | {"frame": frame, "back": back}
 
 
 def test_totals_and_months():
@@ -39,6 +42,64 @@ def test_totals_and_months():
     assert months["revenue"].tolist() == [11.0, 5.0, 0.0, 10.1]
     assert months["days"].tolist() == [2, 29, 31, 2]
     assert months["partial"].tolist() == [True, False, False, True]
+    assert months["net"].tolist() == months["revenue"].tolist()
+
+
+def test_net_revenue_by_month_takes_an_annulled_line_off_its_own_month():
+    back = log(
+        [
+            ("a", "C1", "2024-03-05", "x", -2, 5.0),  # annuls the line of January
+            ("b", "C2", "2024-05-20", "y", -1, 1.0),  # a part, after the last month of sales: counts in April
+            ("c", "C3", "2023-12-20", "y", -1, 2.0),  # before the first
+        ]
+    )
+    months = explore.by_month(LOG, back)
+    assert months["revenue"].tolist() == [11.0, 5.0, 0.0, 10.1]
+    assert months["net"].tolist() == [-1.0, 5.0, 0.0, pytest.approx(9.1)]
+    assert months["largest_customer"].isna().tolist() == [False, False, True, False]
+    # of January are left the 1 of customer a, and the 2 that c returned
+    assert months["largest_customer"][0] == pytest.approx(2 / 3)
+
+
+def test_net_revenue_agrees_with_pandas(demo):
+    """By month of the sum, by product and by customer: sales less returns, whatever line they belong to."""
+    log, back, frame, returned = (demo[name] for name in ("transactions", "returns", "frame", "back"))
+    both = pd.concat([frame, returned])
+    assert explore.by_month(log, back)["net"].sum() == pytest.approx(both["amount"].sum())
+    every = explore.by_product(log, back).to_pandas().set_index("product_id").astype(float).sort_index()
+    wanted = both.groupby("product_id").agg(revenue=("amount", "sum"), pieces=("quantity", "sum"))
+    pd.testing.assert_frame_equal(every[["revenue", "pieces"]], wanted, check_exact=False, rtol=1e-9)
+    best = explore.top_products(log, None, 7, returns=back)
+    ranked = wanted["revenue"].sort_values(ascending=False)
+    assert best["product_id"].tolist() == ranked.index[:7].tolist()
+    assert best["share"].sum() == pytest.approx(ranked[:7].sum() / ranked.sum())
+    assert explore.long_tail(log, back)["product_id"].tolist()[:20] == ranked.index[:20].tolist()
+    spent = explore.customers(log, back).to_pandas().set_index("customer_id").sort_index()
+    by_customer = both.groupby("customer_id")["amount"].sum().reindex(spent.index)
+    assert spent["revenue"].to_numpy() == pytest.approx(by_customer.to_numpy())
+    largest = both.groupby(["product_id", "customer_id"])["amount"].sum().reset_index()
+    shares = inference.largest_share(largest["amount"], largest["product_id"])
+    assert best["largest_customer"].tolist() == pytest.approx(shares[best["product_id"]].tolist())
+
+
+def test_a_product_that_was_sent_back_whole_is_not_among_the_best():
+    jar = log([("c", "9", "2024-02-01", "jar", 1000, 1.0), ("d", "8", "2024-02-02", "jar", 2, 1.0)]).union(LOG)
+    back = log([("c", "C9", "2024-02-01 00:15", "jar", -1000, 1.0)])
+    assert explore.top_products(jar, None, 1)["product_id"].tolist() == ["jar"]
+    table = explore.top_products(jar, None, 9, returns=back).set_index("product_id")
+    assert table.index.tolist() == ["x", "y", "jar", "z"]
+    assert table.loc["jar", ["revenue", "gross", "pieces", "orders", "customers"]].tolist() == [2, 1002, 2, 1, 1]
+    assert explore.long_tail(jar, back)["revenue"].sum() == pytest.approx(28.1)
+    assert sorted(explore.baskets(sales.kept(jar, back)).to_pandas()["order_id"]) == ["1", "2", "3", "4", "8"]
+
+
+def test_repeats_are_counted_as_pandas_counts_duplicates(demo):
+    columns = ["customer_id", "product_id", "quantity", "amount"]
+    again = demo["frame"][columns].duplicated()
+    found = explore.repeats(demo["transactions"].select(columns))
+    assert found["lines"] == again.sum() > 100
+    assert found["money"] == pytest.approx(demo["frame"]["amount"][again].sum())
+    assert explore.repeats(LOG).tolist() == [0, 0]
 
 
 def test_weekdays_and_hours():
@@ -134,28 +195,23 @@ def test_new_and_returning_by_hand():
     assert table["partial"].tolist() == [True, False, False, True]
 
 
-def test_gaps_are_days_between_order_days():
-    again = log(
-        [
-            ("a", "1", "2024-02-28 23:59", "x", 1, 1.0),
-            ("a", "2", "2024-03-01 00:00", "x", 1, 1.0),  # two days later: 2024 has a 29 February
-            ("a", "3", "2024-03-01 20:00", "x", 1, 1.0),  # the same day
-            ("a", "4", "2024-03-31 12:00", "x", 1, 1.0),
-            ("b", "5", "2024-03-02 12:00", "x", 1, 1.0),
-        ]
-    )
-    assert sorted(explore.gaps(again).to_pandas()["days"]) == [2, 30]
-    steps = explore.cumulative(explore.gaps(again), "days")
-    assert explore.share_within(steps).to_dict() == {30: 1, 60: 1, 90: 1}
-    assert explore.gaps(log([("a", "1", "2024-01-01", "x", 1, 1.0)])).count().execute() == 0
-
-
-def test_gaps_agree_with_pandas(demo):
-    days = demo["frame"].groupby(["customer_id", "order_id"])["ordered_at"].min().dt.normalize().reset_index()
-    days = days.drop_duplicates(["customer_id", "ordered_at"]).sort_values(["customer_id", "ordered_at"])
-    wanted = days.groupby("customer_id")["ordered_at"].diff().dropna().dt.days.value_counts().sort_index()
-    found = explore.cumulative(explore.gaps(demo["transactions"]), "days")
-    assert found["value"].tolist() == wanted.index.tolist() and found["count"].tolist() == wanted.tolist()
+def test_repurchase_finds_the_planted_rate_where_the_gaps_that_ended_do_not():
+    """Customers who come over a year and wait a geometric time: 1 - .99^30 come back within 30 days, and so on."""
+    rng = np.random.default_rng(8)
+    rows = []
+    for customer in range(1500):
+        day = rng.integers(0, 365)
+        while day < 365:
+            rows.append(
+                (str(customer), str(len(rows)), pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(day)), "x", 1, 1.0)
+            )
+            day += rng.geometric(0.01)
+    waits = rfm.waits(log(rows), pd.Timestamp("2024-12-31"))
+    found = rfm.repurchase(waits, (30, 60, 90)).set_index("after").loc[["first", "any"]]
+    truth = 1 - 0.99 ** found["days"]
+    assert ((found["low"] < truth) & (truth < found["high"]) & (found["high"] - found["low"] < 0.08)).all()
+    gaps = waits["days"][waits["ended"]]
+    assert all((gaps <= days).mean() > 1 - 0.99**days + 0.05 for days in (30, 60, 90))
 
 
 def test_cohorts_by_hand():
@@ -221,17 +277,57 @@ def test_lift_agrees_with_counting(demo):
         one, two = there[row.product_id], there[row.other_id]
         assert row.both == (one & two).sum() and row.confidence == pytest.approx((one & two).sum() / one.sum())
         assert row.lift == pytest.approx((one & two).mean() / (one.mean() * two.mean()))
-    assert found.pairs["low"].is_monotonic_decreasing
+    assert found.pairs["low"].dropna().is_monotonic_decreasing
 
 
-def test_the_interval_of_lift_covers_the_truth():
-    # two products in a known four-fold table: 5 % of orders have both, 20 % and 10 % the one and the other
-    rng, n = np.random.default_rng(11), 2000
-    both, one, two, _ = rng.multinomial(n, [0.05, 0.15, 0.05, 0.75], size=4000).T
-    _, low, high = explore.lift(pd.Series(both), pd.Series(both + one), pd.Series(both + two), n)
-    covered = ((low <= 0.05 / (0.2 * 0.1)) & (high >= 0.05 / (0.2 * 0.1))).mean()
-    error = np.sqrt(0.95 * 0.05 / 4000)
-    assert abs(covered - 0.95) < 5 * error, covered
+def orders_of(products):
+    """A log from lists of products, one an order, by customer."""
+    rows = [
+        (customer, f"{customer}-{i}", "2024-01-01", product, 1, 1.0)
+        for customer, orders in products.items()
+        for i, order in enumerate(orders)
+        for product in order
+    ]
+    return log(rows)
+
+
+def test_with_one_order_a_customer_the_interval_of_lift_is_agresti_s():
+    """40 orders have both, 60 and 80 the one and the other, of 200."""
+    kinds = ["xy"] * 40 + ["xw"] * 20 + ["yw"] * 40 + ["w"] * 100
+    found = explore.together(orders_of({str(i): [kind] for i, kind in enumerate(kinds)})).pairs
+    row = found.set_index(["product_id", "other_id"]).loc[("x", "y")]
+    lift = 40 * 200 / (60 * 80)
+    variance = (1 / 40 - 1 / 60 - 1 / 80 + 2 * lift / 200 - 1 / 200) * 200 / 199
+    assert row["lift"] == pytest.approx(lift)
+    assert np.log([row["low"], row["high"]]) == pytest.approx(
+        np.log(lift) + np.array([-1, 1]) * 1.959964 * variance**0.5
+    )
+
+
+def test_the_interval_of_lift_is_that_of_a_bootstrap_of_customers():
+    """Customers with habits: who likes the pair orders it again and again. Orders taken one by one would halve it."""
+    rng = np.random.default_rng(12)
+    orders = {}
+    for customer in range(400):
+        likely = rng.choice([0.1, 0.8], p=[0.9, 0.1])
+        there = rng.random((rng.integers(1, 12) if likely < 0.5 else rng.integers(1, 40), 2)) < likely
+        orders[str(customer)] = [f"w{'x' * one}{'y' * two}" for one, two in there.tolist()]
+    found = explore.together(orders_of(orders)).pairs.set_index(["product_id", "other_id"]).loc[("x", "y")]
+    counts = np.array([[sum("x" in o and "y" in o for o in each), sum("x" in o for o in each), sum("y" in o for o in each),
+                        len(each)] for each in orders.values()])  # fmt: skip
+    drawn = counts[rng.integers(0, 400, (4000, 400))].sum(axis=1).T
+    log_lift = np.log(drawn[0] * drawn[3] / (drawn[1] * drawn[2]))
+    width = np.log(found["high"] / found["low"])
+    assert width == pytest.approx(2 * 1.96 * log_lift.std(), rel=0.08)
+    naive = 1 / found["both"] - (1 / counts[:, 1:3].sum(axis=0)).sum() + (2 * found["lift"] - 1) / counts[:, 3].sum()
+    assert width > 1.3 * 2 * 1.96 * naive**0.5, "what this guards against"
+
+
+def test_a_pair_in_few_orders_has_no_interval_and_comes_last():
+    many = orders_of({str(i): ["xy" if i < 19 else "xw" if i < 60 else "y"] for i in range(100)})
+    pairs = explore.together(many).pairs
+    assert pairs[["product_id", "other_id", "both"]].values.tolist() == [["w", "x", 41], ["x", "y", 19]]
+    assert pairs["low"].isna().tolist() == [False, True]
 
 
 def test_nothing_bought_together_is_no_pair():
@@ -257,9 +353,6 @@ def test_categories_need_a_column_with_values():
     assert explore.by_category(LOG, ibis.memtable(names.drop(columns="category"))) is None
 
 
-TAKEN = log([("a", "C1", "2024-02-20 10:00", "x", -1, 5.0), ("c", "C2", "2024-05-02 10:00", "w", -2, 1.0)])
-
-
 def test_returns_by_hand():
     table = explore.returns_by_month(LOG, TAKEN)
     assert table["returned"].tolist() == [0, 5, 0, 0, 2]
@@ -271,12 +364,14 @@ def test_returns_by_hand():
     who = explore.who_returns(LOG, TAKEN)
     assert who[["customers", "returning", "only_returns", "lines"]].tolist() == [2, 1, 1, 2]
     assert who["of_revenue"] == pytest.approx(7 / 26.1)
+    assert (who["annulling"], who["annulled"], who["largest"]) == (1, 5, pytest.approx(5 / 7))
 
 
 def test_the_top_tenth_agrees_with_pandas(demo):
     found = explore.top_tenth(demo["transactions"], demo["returns"])
     frame = demo["frame"]
-    money = frame.groupby("customer_id")["amount"].sum()
+    money = pd.concat([frame, demo["back"]]).groupby("customer_id")["amount"].sum()
+    money = money[money.index.isin(frame["customer_id"])]
     top = money >= money.quantile(0.9)
     assert (found.top, found.rest) == (top.sum(), (~top).sum())
     assert found.share == pytest.approx(money[top].sum() / money.sum())
@@ -285,6 +380,26 @@ def test_the_top_tenth_agrees_with_pandas(demo):
     for name, values in (("money spent", money), ("orders", orders), ("money per order", money / orders)):
         assert table.loc[name, ["top", "rest"]].tolist() == pytest.approx([values[top].median(), values[~top].median()])
     assert found.times_orders * found.times_value == pytest.approx(money[top].mean() / money[~top].mean())
+
+
+def test_days_of_the_top_tenth_are_the_recency_and_tenure_of_rfm(demo):
+    """One quantity, one number: what 01 shows of the top tenth is what 02 shows of these customers."""
+    table = explore.top_tenth(demo["transactions"], demo["returns"]).table.set_index("measure")
+    known = rfm.features(demo["transactions"], returns=demo["returns"], net=True)
+    top = known["monetary"] >= known["monetary"].quantile(0.9)
+    for measure, name in (("days since the last order", "recency"), ("days since the first order", "tenure")):
+        assert table.loc[measure, ["top", "rest"]].tolist() == [known[name][top].median(), known[name][~top].median()]
+
+
+def test_parts_show_net_revenue_and_what_hangs_on_one_customer():
+    parts, back = (t.mutate(country=ibis.cases((t.customer_id == "a", "UK"), else_=None)) for t in (LOG, TAKEN))
+    table = explore.by_part(parts, "country", returns=back)
+    assert table["net"].tolist() == [11, pytest.approx(8.1)] and table["revenue"].tolist() == [16, 10.1]
+    assert table["largest_customer"].tolist() == [1, pytest.approx(10.1 / 12.1)]
+    assert explore.noted(table)["note"].tolist() == ["100% of it is one customer", "83% of it is one customer"]
+    assert explore.on_one_customer({"country": table}) == [
+        "By country, 1 of 1 parts owe 10% or more of their net revenue to one customer, up to 100%."
+    ]
 
 
 def test_equal_customers_have_no_top_tenth():

@@ -28,6 +28,9 @@ class Lab:
     def load(self, _, *, optional):
         return None
 
+    def whose(self, _):
+        return ""
+
     def source(self, _):
         return dict.fromkeys(("title", "licence", "citation"), "-")
 
@@ -104,6 +107,16 @@ def lost(frame):
     return frame[~(third & (frame.index % 2 == 0))]
 
 
+def totals():
+    """Sums of days, of which the other arm converts better."""
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"variant": ["control", "a"] * 28, "outcome_visitors": rng.poisson([1100, 990] * 28) * 1.0})
+    frame["outcome_order"] = rng.binomial(frame["outcome_visitors"].astype(int), [0.1, 0.13] * 28) * 1.0
+    return frame.assign(
+        unit_id=[f"row {i}" for i in range(1, 57)], assigned_at=pd.date_range("2024-03-01", periods=28).repeat(2)
+    )
+
+
 SOUND = {
     "nothing in an arm": lambda: in_arm("a", 0.0),
     "nothing in the control": lambda: days(in_arm("control", 0.0)),
@@ -125,17 +138,27 @@ def test_odd_tests_have_a_clear_result(name, analysed):
     lab = analysed(SOUND[name]())
     arms, outcomes = lab.recorded["arms"], lab.saved["outcome"].nunique()
     assert lab.recorded["split_sound"] == 1 and len(lab.saved) == (arms - 1) * outcomes
-    assert any("recommended over control" in one or one.startswith("**Roll out") for one in lab.said)
+    assert any("recommended over control" in one or "is better than control**" in one for one in lab.said)
     assert not any(" nan" in one.lower() or "inf " in one for one in lab.said)
 
 
 BROKEN = {
     "a value missing": (lambda: changed(units(), 3, "outcome_spend", np.nan), {}, "outcomes missing: spend in control"),
     "a value without end": (lambda: changed(units(), 3, "outcome_spend", np.inf), {}, "outcomes infinite: spend"),
-    "a unit twice": (lambda: changed(units(), 3, "unit_id", "00004"), {}, "1 unit in several arms"),
+    "units in several arms": (
+        lambda: changed(units(), slice(0, 20), "unit_id", [f"{i // 2:05d}" for i in range(21)]), {}, "units in several arms",
+    ),
+    "a unit twice": (lambda: changed(units(), 3, "unit_id", "00000"), {}, "1 unit has several rows in one arm"),
     "nine to one, planned equal": (lambda: units(arms=["control"] * 9 + ["a"]), {}, "control has 90.00% of the units"),
     "equal, planned nine to one": (
         lambda: units(arms=["control", "a"]), {"planned_split": ["control: 9", "a: 1"]}, "planned 90.00%",
+    ),
+    "totals of days": (
+        lambda: totals(), {"ratios": ["order / visitors"], "primary": "order / visitors"}, "one row a unit: a row has visitors = ",
+    ),
+    "one row an arm": (lambda: totals().drop_duplicates("variant"), {}, "and each arm has one row: these look like totals of each arm"),
+    "days of units": (
+        lambda: days(units()).assign(unit_id=[f"{i // 12}-{i % 3}" for i in range(600)]), {}, "rows look like days (or weeks) of units",
     ),
     "exposed before it began": (lambda: days(units()), {"test_began": "2024-01-02"}, "69 units exposed before"),
     "one unit in an arm": (
@@ -187,14 +210,34 @@ def test_without_times_in_the_control_the_days_are_left_out(analysed):
     assert any(one.startswith("It has no times on several days in every arm") for one in lab.said)
 
 
+def test_more_sessions_of_less_each_are_judged_by_what_users_spend(analysed):
+    """Every user of the arm spends as in the control and then some, in sessions that are worth little."""
+    rng = np.random.default_rng(2)
+    frame = units(900, ["control", "a"]).assign(
+        assigned_id=[f"u{i:03d}" for i in range(900)], outcome_spend=rng.gamma(4, 10, 900)
+    )
+    again = frame[frame["variant"] == "a"].assign(outcome_spend=8.0, outcome_visit=0.0)
+    lab = analysed(pd.concat([frame, again.assign(unit_id="x" + again["unit_id"])]))
+    assert lab.recorded["split_sound"] == 1 and lab.recorded["units"] == 900
+    assert any(one.startswith("**The treatment changes how many rows there are**: a has 2 rows") for one in lab.said)
+    assert any(one.startswith("**a is better than control**: spend is higher by +8") for one in lab.said)
+    assert any(one.startswith("Each effect per assigned unit (of sums) and per row (of means)") for one in lab.shown)
+
+
+def test_a_unit_in_two_arms_is_set_aside_and_the_rest_is_judged(analysed):
+    lab = analysed(changed(units(), 3, "unit_id", "00004"))
+    assert lab.recorded["split_sound"] == 1 and lab.recorded["units"] == 598
+    assert any(one.startswith("1 of 599 units is in several arms and set aside") for one in lab.said)
+
+
 def test_a_test_that_is_not_finished_is_not_decided(analysed):
     frame = days(units(1500))
     frame.loc[(frame["variant"] == "a") & (frame.index % 2 == 0), "outcome_visit"] = 1.0
     lab = analysed(frame, primary="visit")
-    assert any(one.startswith("**Roll out a**: visit is higher") for one in lab.said)
+    assert any(one.startswith("**a is better than control**: visit is higher") for one in lab.said)
     early = analysed(frame, primary="visit", planned_units=9_000)
     assert any(one.startswith("**The test is not finished**: 1,500 of 9,000 planned units") for one in early.said)
-    assert not any(one.startswith("**Roll out") for one in early.said)
+    assert not any(one.startswith(("**Roll out", "**a is better")) for one in early.said)
 
 
 def test_an_arm_that_brings_complaints_is_not_rolled_out(analysed):
@@ -219,6 +262,26 @@ def test_with_many_arms_the_findings_stay_readable(analysed):
     frame = units(6000, ["control", *(f"arm {i}" for i in range(29))])
     frame["covariate_age"] = np.random.default_rng(1).normal(40, 10, len(frame))
     frame.loc[frame["variant"] != "control", "outcome_visit"] = 1.0
-    lab = analysed(frame)
+    lab = analysed(frame, primary="visit", money_outcome="")
     assert len(lab.said) < 60 and len(lab.shown) < 40 and len(lab.saved) == 58
-    assert any(one.endswith("more effects are clear of chance: see the table in section 3.") for one in lab.said)
+    assert any(one.endswith("arms in the same data: expect somewhat less of it.") for one in lab.said)
+
+
+def test_a_test_of_another_shop_recommends_nothing_here(analysed, monkeypatch):
+    sentence = "These data are not this shop's: they were measured in another one."
+    monkeypatch.setattr(Lab, "whose", lambda self, _: sentence)
+    frame = units(1500)
+    frame.loc[(frame["variant"] == "a") & (frame.index % 2 == 0), "outcome_visit"] = 1.0
+    lab = analysed(frame, primary="visit", cost_per_unit=0.01)
+    place = next(n for n, one in enumerate(lab.said) if one.endswith("it recommends nothing to this shop."))
+    assert lab.said[place].startswith(sentence) and lab.said[place + 1].startswith(
+        "**In that test a was better than control**"
+    )
+    assert not any("Roll out" in one or "recommended over" in one for one in lab.said)
+
+
+def test_an_unusual_split_is_said_after_the_decision(analysed):
+    frame = units(1500, arms=["control", "a"]).drop(range(0, 200, 2))  # 650 to 750: p = .0075
+    lab = analysed(frame)
+    place = next(n for n, one in enumerate(lab.said) if one.startswith("The split is unusual"))
+    assert "recommended over control" in lab.said[place - 1] and lab.recorded["split_sound"] == 1

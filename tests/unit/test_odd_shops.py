@@ -36,6 +36,21 @@ ODD = {
 }
 
 
+def returned(sold):
+    """Lines of a shop, and the return of each on the next day."""
+    back = sold.assign(Menge=-sold["Menge"], Datum=sold["Datum"] + pd.Timedelta(days=1))
+    return pd.concat([sold, back.assign(Beleg="R" + back["Beleg"])], ignore_index=True)
+
+
+SOLD = lines(60, 4, YEAR)
+GIANT = SOLD.iloc[[0]].assign(Beleg="G", Menge=500_000, Preis=20.0, Datum=pd.Timestamp("2024-12-20 09:00"))
+RETURNING = {
+    "everything was sent back": returned(SOLD),
+    "more was sent back than sold": returned(SOLD).drop(index=range(len(SOLD) // 2)),
+    "a giant order was cancelled": pd.concat([SOLD, returned(GIANT)]),
+}
+
+
 @pytest.fixture
 def said(monkeypatch):
     """All that a notebook shows, as text."""
@@ -72,6 +87,21 @@ def test_an_odd_shop_gets_results_and_true_sentences(project, said, monkeypatch,
     assert any(text.startswith("- ") for text in said), "findings"
     for text in said:
         assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
+
+
+@pytest.mark.parametrize("shop", RETURNING)
+def test_a_shop_of_returns_gets_net_revenue_and_true_sentences(project, said, monkeypatch, shop):
+    add_shop(project, as_written(RETURNING[shop]))
+    run_cells(project, "01_eda", monkeypatch, run="my_shop")
+    net = round((RETURNING[shop]["Menge"] * RETURNING[shop]["Preis"]).sum(), 4) + 0.0
+    findings = next(text for text in said if "customers placed" in text)
+    assert f"{net:,.0f} net of returns" in findings
+    for text in said:
+        assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
+    if "giant" in shop:
+        assert not re.search(r"([5-9]\d|100)% of it is one customer", " ".join(said)), (
+            "nothing hangs on what was cancelled"
+        )
 
 
 def test_equal_customers_are_not_told_apart(project, said, monkeypatch):
@@ -130,3 +160,43 @@ def test_where_few_came_back_nothing_is_said_to_predict(project, said, monkeypat
     assert "Too few to tell what the groups predict: in no period of 90 days" in words
     assert "K-Means 5 was chosen by a parameter, and is what is shown and saved." in words
     assert "predicts" not in words.replace("Whether it predicts", "") and "significantly more" not in words
+
+
+def test_a_verdict_on_segments_needs_customers_who_came_back(project, said, monkeypatch):
+    once = lines(60, 1, pd.date_range("2024-01-03", "2024-06-20"))
+    one = once[:2].assign(Beleg="Z", Datum=pd.Timestamp("2024-10-01 10:00"))  # of all, one customer comes back
+    two = once[:2].assign(Beleg="Y", Datum=pd.Timestamp("2024-12-20 10:00"), Kunde=999)
+    add_shop(project, as_written(pd.concat([once, one, two], ignore_index=True)))
+    run_cells(project, "02_rfm", monkeypatch, run="my_shop")
+    text = " ".join(said)
+    assert "by a plainer rule: too few to tell (1 ordered again in any window of 90 days)" in text
+    assert "repurchase rate within 90 days: too few to tell (1" in text and "choose by" not in text
+    assert re.search(r"after a first order: too few to tell \([01] ordered again\)", text)
+
+
+def test_what_hangs_on_one_customer_is_marked_in_table_figure_and_text(project, said, monkeypatch):
+    shop = lines(80, 4, YEAR)
+    great = shop["Beleg"].isin(shop[shop["Datum"] > "2024-10-01"].groupby("Kunde")["Beleg"].last().iloc[:1])
+    add_shop(project, as_written(shop.assign(Menge=shop["Menge"].where(~great, 4_000))))
+    run_cells(project, "02_rfm", monkeypatch, run="my_shop")
+    (figure,) = [text for text in said if text.startswith("Points with intervals by segment")]
+    (table,) = [text for text in said if text.startswith("All windows together")]
+    (finding,) = [text for text in said if "revenue of the following 90 days (net) in" in text]
+    segment, share = re.search(
+        r"(?:in|,) ?([A-Z][a-z ]+) \((\d+)%\)", finding.split("following 90 days (net)")[1]
+    ).groups()
+    assert int(share) > 50 and f"({share}% of it is one customer)" in figure
+    row = next(line for line in table.splitlines() if line.strip().startswith(segment))
+    assert f"{float(share):.0f}" in re.findall(r"(\d+)\.\d%", row) or f"{float(share) - 1:.0f}." in row
+
+
+def test_a_number_is_the_same_in_figure_table_and_finding(project, said, monkeypatch):
+    run_cells(project, "02_rfm", monkeypatch, run="demo")
+    text = "\n".join(said)
+    (finding,) = re.findall(r"To reach the most revenue[^.]*?choose.*?\.\n|To reach the most revenue.*", text)
+    by = dict(re.findall(r"a fifth chosen by ([a-z ]+) brings (\d+) %", text))
+    assert set(by) == {"segment", "number of orders", "past spend"}
+    assert f"{by['segment']}% chosen by segment" in finding and f"{by['past spend']}% by past spend" in finding
+    rates = dict(re.findall(r"(first|any) order (\d+) %", text))
+    for after, share in rates.items():
+        assert re.search(rf"after (a )?{after} order [^;]*{share}% within 90 days", text), after

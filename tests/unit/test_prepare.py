@@ -290,6 +290,10 @@ def test_kept_and_removed_are_what_was_read(project):
     assert negative["rows_left"] == report["rows"] == len(lines) - 15
     money = sum(float(step["amount_removed"]) for step in report["ladder"]) + float(negative["amount_left"])
     assert money == pytest.approx(float(read["amount_left"]), abs=1e-9)
+    # what was above zero of the ten rows without a customer, of which five are below
+    lost = stranger_lines()[:5]
+    assert float(missing["sales_removed"]) == pytest.approx((lost["Menge"] * lost["Preis"]).sum(), abs=1e-9)
+    assert float(negative["sales_removed"]) == 0 > float(negative["amount_removed"])
 
 
 def test_amounts_are_exact_decimals(project):
@@ -444,7 +448,10 @@ BAD = {
     ),
     "a price beyond all money": (lambda x: spoil(x, "Preis", "1e300"), ["too large to be money", "row 5"]),
     "infinity": (lambda x: spoil(x, "Preis", "inf"), ["'inf'", "unit_price"]),
-    "a missing column": (lambda x: x.drop(columns="Preis"), ["missing column: 'Preis'", "'Artikel'"]),
+    "a missing column": (
+        lambda x: x.drop(columns="Preis"),
+        ["missing column: 'Preis'", "'Artikel'", "joined to it first"],
+    ),
     "a doubled column": (lambda x: x.rename(columns={"Menge": "Preis"}), ["doubled column: 'Preis'"]),
     "an empty table": (lambda x: x[:0], ["the table is empty", "at least one row", "do:"]),
     "one customer": (lambda x: x.assign(Kunde="7"), ["one customer only", "at least two", "customer_id"]),

@@ -1,11 +1,11 @@
-"""Models against each other on the same customers: intervals, tests, what an experiment would detect."""
+"""Models against each other on the same customers: intervals, tests, and all intervals at once."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from customerlab.analysis.recommend import metrics
+from customerlab.analysis.recommend import against, metrics
 
 
 def test_paired_takes_the_same_customers_in_any_order_and_refuses_mixed_tasks():
@@ -32,9 +32,7 @@ def test_pairs_have_scipys_t_and_holms_p():
         wanted = stats.ttest_rel(values[row.model], values[row.other])
         assert (row.t, row.p) == (pytest.approx(wanted.statistic), pytest.approx(wanted.pvalue))
         assert row.low < row.difference < row.high and row.better + row.worse == 50
-        pair = values[[row.model, row.other]]
-        spread = np.sqrt(pair.var().sum() / 25)
-        assert row.online == pytest.approx((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * spread)
+        assert row.error == pytest.approx(stats.sem(values[row.model] - values[row.other]))
     steps = np.sort(table["p"]) * np.arange(6, 0, -1)
     assert np.sort(table["p_holm"]) == pytest.approx(np.minimum(np.maximum.accumulate(steps), 1))
 
@@ -57,7 +55,7 @@ def test_equal_models_and_a_constant_difference():
     assert constant["t"] == np.inf and constant["p"] == 2 / 2**3
     assert constant[["low", "high"]].to_list() == pytest.approx([0.1, 0.1])
     one = metrics.compare(pd.DataFrame({"a": [0.5], "b": [0.4]}), seed=1).iloc[0]
-    assert one["p"] == 1 and np.isnan(one["online"])
+    assert one["p"] == 1 and np.isnan(one["error"])
     assert len(metrics.compare(pd.DataFrame({"a": [0.5, 0.6]}), seed=1)) == 0
     with pytest.raises(ValueError, match="see paired"):
         metrics.compare(pd.DataFrame({"a": [0.5, np.nan], "b": [0.4, 1]}), seed=1)
@@ -101,20 +99,17 @@ def test_under_no_difference_five_in_a_hundred_pairs_are_found():
     assert 0.025 <= np.mean(found) <= 0.08, np.mean(found)
 
 
-def test_the_smallest_online_difference_is_found_in_four_of_five_experiments():
-    rng = np.random.default_rng(8)
-    values = pd.DataFrame({"revenue": rng.gamma(0.5, 20, 2000)})
-    row = metrics.smallest_online(values).loc["revenue"]
-    found = []
-    for _ in range(600):
-        order = rng.permutation(2000)
-        new, old = (
-            values["revenue"].to_numpy()[order[:1000]] + row["smallest"],
-            values["revenue"].to_numpy()[order[1000:]],
-        )
-        found.append(stats.ttest_ind(new, old).pvalue < 0.05)
-    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
-    assert metrics.smallest_online(values, share=0.1).loc["revenue", "smallest"] > row["smallest"]
-    assert np.isnan(metrics.smallest_online(values.head(1)).loc["revenue", "smallest"])
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        metrics.smallest_online(values, share=1.0)
+def test_the_intervals_against_a_baseline_hold_together():
+    """Of six differences to one baseline all hold in 95 % of samples; unadjusted ones in fewer."""
+    rng, held, single = np.random.default_rng(9), [], []
+    names = [f"m{number}" for number in range(6)]
+    for _ in range(200):
+        values = pd.DataFrame(rng.normal(size=(80, 7)), columns=["base", *names])
+        table = against(metrics.compare(values, seed=1, resamples=2), "base")
+        held.append(((table["low"] <= 0) & (table["high"] >= 0)).all())
+        single.append((abs(table["difference"]) <= stats.t.ppf(0.975, 79) * table["error"]).all())
+    assert np.mean(single) < 0.9 and 0.92 <= np.mean(held) <= 0.995, (np.mean(single), np.mean(held))
+    # Bonferroni's intervals are those of Bonferroni's p, whatever way round the pair is
+    row = table.iloc[0]
+    wanted = stats.ttest_rel(values[row["model"]], values["base"]).confidence_interval(1 - 0.05 / 6)
+    assert (row["low"], row["high"]) == (pytest.approx(wanted.low), pytest.approx(wanted.high))

@@ -159,3 +159,16 @@ def test_one_candidate_teaches_nothing_and_personal_frequency_is_left():
     split = R.split_of(orders)
     model = R.Hybrid().fit(split)
     assert len(model.importance_) == 0 and model.scores(split.warm).tolist() == [[2.0]]
+
+
+def test_windows_that_two_cuts_share_are_learned_once_and_teach_the_same(shop, fitted):
+    known = R.Hybrid(lessons=fitted.lessons)
+    earlier = shop.folds(2)[0]
+    before = len(fitted.lessons)
+    shared = [known._lesson(window) for window in known._windows(earlier)]
+    assert len(fitted.lessons) < before + len(shared), "some are windows of the later cut, too"
+    plain = R.Hybrid().fit(earlier)
+    assert (known.fit(earlier).scores(earlier.warm) == plain.scores(earlier.warm)).all()
+    # other orders of the same days are another lesson
+    other = R.split_of(habits_and_tastes(seed=1)).earlier(28)
+    assert hybrid._content(other) != hybrid._content(shop.earlier(28))

@@ -1,5 +1,7 @@
 """Folds, other splits, tuning and breakdowns: what each may see, and that parts add up to the whole."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -185,7 +187,8 @@ def test_groups_add_up_to_the_whole(split):
     means = values.groupby(["task", "model"])["ndcg"].mean()
     for (task, model), part in table.groupby(["task", "model"]):
         assert (part["mean"] * part["customers"]).sum() / part["customers"].sum() == pytest.approx(means[task, model])
-        assert ((part["low"] <= part["mean"]) & (part["mean"] <= part["high"])).all()
+        told = part[part["customers"] >= 20]
+        assert ((told["low"] <= told["mean"]) & (told["mean"] <= told["high"])).all()
     nobody = recommend.by_group(values, pd.Series(["x"], ["a stranger"]), 1)
     assert len(nobody) == 0 and list(nobody.columns) == list(table.columns)
 
@@ -230,3 +233,44 @@ def test_customers_who_bought_nothing_in_the_window_are_counted(split):
     table = recommend.accounting([split]).set_index("what")["customers"]
     away = table["not judged: customers of the history who bought nothing then"]
     assert away == table["history, before the cut"] - table["evaluated"] > 0
+
+
+def test_the_last_fold_need_not_be_ranked_twice(split):
+    models = [recommend.Popularity(), recommend.PersonalFrequency()]
+    values = recommend.evaluate(split, [*models, recommend.Random()], 5)
+    folds = split.folds(2)
+    whole, spared = recommend.over_folds(folds, models, 1, 5), recommend.over_folds(folds, models, 1, 5, last=values)
+    pd.testing.assert_frame_equal(whole, spared)
+    ahead = whole[(whole["task"] == "all") & (whole["model"] == "popularity")]["place"].eq(1).sum()
+    assert f"had the highest nDCG in {ahead} (" in recommend.places(whole, "popularity")
+
+
+def test_a_large_catalogue_leaves_out_by_name_what_it_would_not_hold(split):
+    models = [
+        recommend.Popularity(), recommend.EASE(), recommend.PureSVD(), recommend.ItemNeighbours(weighting="BM25"),
+        recommend.RP3beta(), recommend.Hybrid(),
+    ]  # fmt: skip
+    assert recommend.affordable(models, split)[1].empty
+    large = replace(split, products=pd.RangeIndex(95_130))
+    kept, left_out = recommend.affordable(models, large)
+    assert [model.name for model in kept] == ["popularity", "PureSVD"]
+    assert left_out["model"].tolist() == ["EASE", "item neighbours (BM25)", "RP3beta", "hybrid"]
+    # 95,130 squared are 67.4 GiB of numbers, of which EASE needs three
+    assert left_out["why"][0] == "about 202.3 GiB of matrices, limit 2 GiB"
+    slow = recommend.affordable(models, replace(split, products=pd.RangeIndex(8_000)), budget=60)[1]
+    assert slow["model"].tolist() == ["EASE", "hybrid"] and slow["why"].str.endswith("a fit, budget 60 s").all()
+
+
+def test_customers_are_scored_a_few_at_once_where_there_are_many_products(split, monkeypatch):
+    whole = recommend.evaluate(split, [recommend.PersonalFrequency()], 5)
+    lists = recommend.recommend(split, recommend.EASE().fit(split), 5)
+    monkeypatch.setattr("customerlab.analysis.recommend.rankings.CELLS", 1)
+    pd.testing.assert_frame_equal(recommend.evaluate(split, [recommend.PersonalFrequency()], 5), whole)
+    pd.testing.assert_frame_equal(recommend.recommend(split, recommend.EASE().fit(split), 5), lists)
+
+
+def test_groups_of_too_few_customers_have_no_interval():
+    values = pd.DataFrame({"model": "m", "task": "all", "customer_id": [f"{n:02d}" for n in range(39)], "ndcg": 0.5})
+    groups = pd.Series(["few"] * 19 + ["enough"] * 20, values["customer_id"])
+    table = recommend.by_group(values, groups, 1).set_index("group")
+    assert table.loc["few", ["low", "high"]].isna().all() and table.loc["enough", "low"] == 0.5

@@ -9,8 +9,9 @@ from surprise.model_selection import KFold
 from customerlab.analysis import recommend
 from customerlab.analysis.recommend.metrics import Lists, recall
 from customerlab.analysis.recommend.ratings import RATING_MODELS, Stars
-from customerlab.analysis.recommend.ratings.errors import _summary
+from customerlab.analysis.recommend.ratings.errors import RatingResult, _summary
 from customerlab.analysis.recommend.ratings.models import Size, affordable
+from customerlab.analysis.recommend.ratings.ranking import liked_from
 from customerlab.analysis.recommend.ratings.split import fold_rows, one_per_pair
 from customerlab.errors import DataError
 from customerlab.figures import ratings as figures
@@ -215,7 +216,7 @@ def test_lists_are_of_unrated_products_and_find_what_was_liked_later():
     counts = result.accounting.set_index("what")
     assert counts["ratings"].tolist() == [4, 4, 2, 2, 1] and counts["customers"].tolist() == [3, 3, 2, 1, 1]
     # rated at all: dan, who liked nothing, and bob, who found milk bad, are there too
-    every = recommend.rank_ratings(split, fitted, 1, liked=None, k=2, others=others)
+    every = recommend.rank_ratings(split, fitted, 1, liked=0, k=2, others=others)
     assert sorted(set(every.values["customer_id"])) == ["ann", "bob", "dan"] and every.relevant == "rated at all"
 
 
@@ -261,6 +262,102 @@ def test_nobody_who_liked_before_and_after_is_an_error():
     )
     with pytest.raises(ValueError, match="nobody with a rating of at least 5 before"):
         recommend.rank_ratings(split, [], 1, liked=5)
+
+
+# ---- other scales than stars
+
+
+def plays(seed=0):
+    """Counts of plays: half below twenty, a few of some thousands, and nothing that tells customers apart."""
+    rng = np.random.default_rng(seed)
+    table = one_per_pair(rating_frame(900, seed=seed))
+    return table.assign(rating=np.ceil(rng.lognormal(3, 1.5, len(table))))
+
+
+@pytest.mark.parametrize(("times", "plus"), [(20, 0), (0.2, 0), (20, -100)])
+def test_ratings_in_other_units_have_the_same_errors_in_those_units(times, plus):
+    """Stars times twenty, in shares of one, and on a scale that begins at -100: below zero, where zero is no rating."""
+    stars = one_per_pair(rating_frame(700)).assign(
+        rating=lambda table: table["rating"] - 1 if plus else table["rating"]
+    )
+    low = 0 if plus else 1
+    scaled = stars.assign(rating=stars["rating"] * times + plus)
+    first = recommend.cross_validate(stars, 3, folds=2, scale=(low, low + 4)).table
+    second = recommend.cross_validate(scaled, 3, folds=2, scale=(low * times + plus, (low + 4) * times + plus)).table
+    if plus:  # both end at 5 when fitted; the other ended at 4
+        first = recommend.cross_validate(
+            stars.assign(rating=stars["rating"] * 1.25), 3, folds=2, scale=(0, 5)
+        ).table.assign(rmse=lambda table: table["rmse"] * 0.8)
+    np.testing.assert_allclose(second["rmse"], first["rmse"] * times, rtol=1e-9)
+
+
+def test_counts_of_plays_are_predicted_by_every_model_and_no_error_is_nothing():
+    ratings = plays()
+    result = recommend.cross_validate(ratings, 7, folds=3)
+    assert len(result.left_out) == 0 and set(result.table["model"]) == set(RATING_MODELS)
+    # nothing can be known of them: no model is better than their spread by more than chance
+    spread = ratings["rating"].std()
+    assert result.by_fold["rmse"].notna().all() and result.table["rmse"].min() > 0.9 * spread
+    assert result.table["rmse"].max() < 1.5 * spread
+    split = recommend.split_ratings(ratings, 0.3)
+    fitted, left_out = recommend.fit_ratings(split, 7)
+    ranked = recommend.rank_ratings(split, fitted, 7)
+    assert len(left_out) == 0 and np.isfinite(ranked.values["ndcg"]).all()
+
+
+def test_a_model_whose_fit_diverges_is_left_out_by_name(monkeypatch):
+    monkeypatch.setattr("customerlab.analysis.recommend.ratings.models.HIGHEST", 5_000.0)  # as without one scale
+    ratings = plays()
+    result = recommend.cross_validate(ratings, 7, folds=3, models=["BaselineOnly", "SVD", "SVD++"])
+    assert result.table["model"].tolist() == ["BaselineOnly"]
+    assert result.left_out["model"].tolist() == ["SVD", "SVD++"]
+    assert result.left_out["why"].str.startswith("its fit diverged").all()
+    split = recommend.split_ratings(ratings, 0.3)
+    fitted, left_out = recommend.fit_ratings(split, 7, models=["BaselineOnly", "SVD"])
+    assert [stars.name for stars in fitted] == ["BaselineOnly"] and left_out["model"].tolist() == ["SVD"]
+    stars = Stars(RATING_MODELS["SVD"], split.train, split.scale, 7)
+    with pytest.raises(ValueError, match=r"SVD predicts [\d,]+ of [\d,]+ ratings as no number"):
+        recommend.time_errors(split, [stars], left_out, 7)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "scale", "liked"),
+    [
+        ([1, 2, 3, 4, 4, 5, 5, 5], (1, 5), 4),
+        ([*[1] * 6, *[3] * 5, 4], (1, 5), 3),
+        (range(1, 101), (1, 100), 76),
+        ([*range(1, 76), *[5_000] * 2], (1, 5_000), 58),
+        ([0, 0, 0, 1], (0, 1), 1),
+    ],
+    ids=["stars", "hardly any four", "1 to 100", "plays", "likes"],
+)
+def test_what_counts_as_liked_on_any_scale(ratings, scale, liked):
+    assert liked_from(pd.DataFrame({"rating": list(ratings)}), scale) == liked
+    assert np.mean(np.array(ratings) >= liked) >= 0.1
+
+
+def test_what_counts_as_liked_is_said_with_its_share():
+    split = recommend.split_ratings(rating_frame(800).assign(rating=lambda table: table["rating"] * 20), 0.3)
+    words = recommend.rank_ratings(split, [], 1).relevant
+    share = (split.train["rating"] >= 80).mean()
+    assert words == f"rated 80 or better ({share:.0%} of the ratings before the cut)"
+
+
+@pytest.mark.parametrize("heavy", [True, False])
+def test_an_error_that_a_few_customers_decide_is_too_few_to_tell(heavy):
+    rng = np.random.default_rng(4)
+    counts = [400] * 4 + [10] * 20 if heavy else [50] * 24
+    rows = [(f"c{n:02d}", count, count * rng.uniform(0.9, 1.1)) for n, count in enumerate(counts)]
+    parts = []
+    for model, factor in (("near", 1.0), ("far", 2.0)):
+        part = pd.DataFrame(rows, columns=["customer_id", "count", "squared"])
+        parts.append(part.assign(squared=part["squared"] * factor, absolute=part["count"] * 0.8, model=model, fold=0))
+    sums = pd.concat(parts, ignore_index=True)
+    result = RatingResult(*_summary(sums, 1), pd.DataFrame(), pd.DataFrame(), pd.Timestamp("2024-01-01"), sums)
+    said = recommend.lowest_error(result, 1)
+    assert said.startswith("near has the lowest RMSE, ") and "far the next" in said and "of 24 customers" in said
+    assert ("too few to tell (24 customers)" in said and "half of them of 3" in said) == heavy
+    assert ("statistically significant" in said) != heavy
 
 
 # ---- what cannot be learned from

@@ -74,3 +74,55 @@ def test_what_was_spent_is_the_money_of_the_future():
     split = recommend.split_by_time(log([*LINES, ("a", "9", "2024-01-20 00:00", "x", 3, 0.1)]), 10)
     spent = pd.DataFrame(split.spent.toarray(), split.customers, split.products)
     assert spent.loc["a", "x"] == 1.3 and spent.loc["b", "new"] == 1 and spent.to_numpy().sum() == 2.3
+
+
+def test_a_customer_who_sent_everything_back_has_no_list_and_a_product_sent_back_is_on_none():
+    """One great order cancelled, as in the published log; a line sent back in two parts; one that is bought again."""
+    orders = [
+        ("great", 90, ["jar"]), ("part", 80, ["jar", "mug"]), ("part", 70, ["jar"]), ("again", 60, ["mug"]),
+        ("again", 30, ["mug"]), ("plain", 50, ["jar", "mug", "cup"]),
+    ]  # fmt: skip
+    back = [("great", 89, ["jar"]), ("part", 60, ["jar"]), ("part", 59, ["jar"]), ("again", 45, ["mug"])]
+    split = recommend.split_of(orders, back)
+    assert split.customers.tolist() == ["again", "part", "plain"]
+    owned = pd.DataFrame(split.history.toarray(), split.customers, split.products)
+    assert owned.loc["part", ["jar", "mug"]].tolist() == [0, 1] and owned.loc["again", "mug"] == 1
+    for model in (recommend.Popularity(), recommend.EASE(1), recommend.UserNeighbours()):
+        lists = recommend.recommend(split, model.fit(split), 5)
+        assert lists.groupby("customer_id")["product_id"].size().to_dict() == {"again": 3, "part": 2, "plain": 3}
+        assert "jar" not in set(lists[lists["customer_id"] == "part"]["product_id"])
+    # as of a day before the returns, both had it
+    then = split.earlier(75, 5)
+    assert then.customers.tolist() == ["part"] and then.history.sum() == 2
+
+
+def test_only_new_lists_what_the_customer_does_not_own():
+    split = recommend.split_of([("a", 9, ["x", "y"]), ("b", 8, ["x", "y", "z"]), ("c", 7, ["z"]), ("c", 6, ["w"])])
+    lists = recommend.recommend(split, recommend.Popularity().fit(split), 3, only_new=True)
+    assert lists[lists["customer_id"] == "a"]["product_id"].tolist() == ["z", "w"]
+    assert lists.groupby("customer_id").size().to_dict() == {"a": 2, "b": 1, "c": 2}
+    assert lists["rank"].tolist() == [1, 2, 1, 1, 2]
+
+
+def test_what_was_sent_back_is_ranked_for_nobody_and_counts_as_not_found():
+    orders = [("a", 9, ["x", "y"]), ("b", 8, ["x"]), ("a", -3, ["x"]), ("b", -1, ["x", "y"])]
+    split = recommend.split_of(orders, [("a", 5, ["x"]), ("b", -0.5, ["y"])])
+    # b's y came back before it was bought: it is kept
+    assert split.future.toarray().sum() == 3
+    ranked = recommend.rank(split, [recommend.Popularity()], 2)
+    listed = ranked.ranked["popularity"]["all"]
+    names = split.products.tolist()
+    assert listed.tolist() == [[names.index("y"), -1], [names.index("x"), names.index("y")]]
+    values = recommend.found(ranked).query("task == 'all'").set_index("customer_id")
+    assert values["hit_rate"].tolist() == [0, 1] and values.loc["a", "auc"] == 0
+
+
+def test_places_of_products_sent_back_are_counted_from_the_tables():
+    sold = log(
+        [("a", "1", "2024-01-01", "x", 3, 1), ("a", "2", "2024-01-02", "x", 2, 1), ("b", "3", "2024-01-03", "x", 2, 1)]
+    )
+    back = log([("a", "C1", "2024-01-05", "x", -5, 1), ("b", "C3", "2024-01-05", "x", -1, 1)])
+    lists = pd.DataFrame({"customer_id": ["a", "b"], "product_id": "x"})
+    assert recommend.returned_in_full(lists, sold, back) == 1
+    assert recommend.returned_in_full(lists, sold, None) == 0
+    assert recommend.whole_log(sold, returns=back).customers.tolist() == ["b"]

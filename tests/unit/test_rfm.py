@@ -1,6 +1,6 @@
 """Recency, frequency, monetary value: features, scores, segments, concentration, and whether they hold."""
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from customerlab.analysis import rfm
+from customerlab.analysis.rfm import holdout
 from helpers import log
 
 LOG = log(
@@ -163,22 +164,64 @@ def test_what_came_later_by_hand():
 
 
 # Newcombe, R. G. (1998), Statistics in Medicine 17, 857-872, table I, method 3: Wilson's interval without correction
-@pytest.mark.parametrize(
-    ("came", "of", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_return_rates_have_the_published_intervals(came, of, low, high):
-    back = np.arange(of) < came
-    after = pd.DataFrame({"orders": back.astype(int), "money": back * 2.0, "came_back": back})
-    row = rfm.by_segment(pd.Series(["Loyal"] * of), after, ["Loyal"]).iloc[0]
+NEWCOMBE = [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]
+
+
+@pytest.mark.parametrize(("came", "of", "low", "high"), NEWCOMBE)
+def test_proportions_have_the_published_intervals(came, of, low, high):
+    found = rfm.wilson(pd.Series([came / of]), pd.Series([of]))
+    assert [round(end.iloc[0], 4) + 0 for end in found] == [low, high]
+
+
+def after(money, who=None):
+    """What customers did later, from their money; those without any stayed away."""
+    money = np.asarray(money, dtype=float)
+    ids = np.arange(len(money)) if who is None else who
+    table = pd.DataFrame({"customer_id": ids, "orders": (money != 0) * 1, "gross": money, "money": money})
+    return table.assign(came_back=money != 0)
+
+
+def test_repurchase_rates_have_the_published_interval_and_mean_money_that_of_scipy():
+    came, of, low, high = NEWCOMBE[0]
+    done = after((np.arange(of) < came) * (2.0 + np.arange(of)))
+    row = rfm.by_segment(pd.Series(["Loyal"] * of), done, ["Loyal"]).iloc[0]
     assert round(row["return_rate_low"], 4) == low and round(row["return_rate_high"], 4) == high
-    interval = stats.ttest_1samp(after["money"], 0).confidence_interval()
+    interval = stats.ttest_1samp(done["money"], 0).confidence_interval()
     assert (row["money_low"], row["money_high"]) == pytest.approx((interval.low, interval.high))
+    assert row["median_back"] == np.median(2.0 + np.arange(came))
+
+
+def test_customers_who_are_in_several_windows_count_once_in_intervals():
+    money, who = np.where(np.arange(100) < 40, 3.0, 0.0), np.arange(100)
+    once = rfm.by_segment(pd.Series(["New"] * 100), after(money), ["New"]).iloc[0]
+    thrice = after(np.tile(money, 3), np.tile(who, 3))
+    three = rfm.by_segment(pd.Series(["New"] * 300), thrice, ["New"]).iloc[0]
+    # all three windows alike: three times as many rows know nothing more
+    names = ["return_rate", "return_rate_low", "return_rate_high", "money", "money_low", "money_high", "largest"]
+    assert three[names].tolist() == pytest.approx(once[names].tolist()) and three["customers"] == 300
+    apart = rfm.by_segment(pd.Series(["New"] * 300), after(np.tile(money, 3)), ["New"]).iloc[0]
+    assert apart["return_rate_low"] > once["return_rate_low"], "three hundred customers would"
+
+
+@pytest.mark.parametrize(("came", "told"), [(19, False), (20, True)])
+def test_few_who_came_back_give_no_interval(came, told):
+    row = rfm.by_segment(pd.Series(["New"] * 50), after((np.arange(50) < came) * 5.0), ["New"]).iloc[0]
+    ends = [f"{name}_{end}" for name in ("return_rate", "money") for end in ("low", "high")]
+    assert row[ends].notna().all() == row[ends].notna().any() == told
+
+
+def test_a_segment_that_one_customer_makes_is_marked_by_his_share():
+    done = after([90.0, 5.0, 5.0, 20.0, 20.0, -10.0], ["a", "b", "c", "d", "e", "f"])
+    table = rfm.by_segment(pd.Series(["New"] * 3 + ["Loyal"] * 3), done, ["Loyal", "New"])
+    assert table["largest"].tolist() == [0.4, 0.9]
+    assert rfm.by_influence(table[table["segment"] == "New"], "revenue") == [
+        "One customer makes a tenth or more of the revenue in New (90%)."
+    ]
+    assert rfm.by_influence(table.assign(largest=0.099), "revenue") == []
 
 
 def test_a_segment_of_one_has_no_interval_and_one_without_money_no_share():
-    after = pd.DataFrame({"orders": [0], "money": [0.0], "came_back": [False]})
-    row = rfm.by_segment(pd.Series(["New"]), after, ["Loyal", "New"]).iloc[0]
+    row = rfm.by_segment(pd.Series(["New"]), after([0.0]), ["Loyal", "New"]).iloc[0]
     assert row["customers"] == 1 and np.isnan(row["money_low"]) and np.isnan(row["share_of_money"])
 
 
@@ -191,40 +234,207 @@ def test_gains_are_those_of_a_random_order_among_equals():
     assert found == pytest.approx(wanted)
 
 
+def drawn_windows(rng, customers=400, windows=3, noise=(0.3, 1.0)):
+    """Customers of some true mean, who bring a Poisson amount of money in each window; noisy ranks and segments."""
+    mean = rng.gamma(1, 1, customers)
+    frames = []
+    for number in range(windows):
+        money = rng.poisson(mean).astype(float)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "customer_id": np.arange(customers),
+                    "segment": np.round(mean + rng.normal(0, noise[0], customers)).astype(int).astype(str),
+                    "frequency": rng.permutation(customers),
+                    "monetary": mean + rng.normal(0, noise[1], customers),
+                    "money": money,
+                    "came_back": money > 0,
+                    "formed_on": pd.Timestamp("2024-01-01") + pd.Timedelta(days=90 * number),
+                }
+            )
+        )
+    return frames
+
+
+def test_rules_are_compared_by_what_the_customers_they_choose_bring():
+    windows = drawn_windows(np.random.default_rng(0), customers=200)
+    table = rfm.compare_rules(windows, seed=1, resamples=20)
+    assert table["formed_on"].nunique() == 2, "the first window only teaches"
+    for (past, now), (_, part) in zip([windows[:2], windows[1:]], table.groupby("formed_on"), strict=True):
+        paid = past.groupby("segment")["money"].mean()
+        rows = part[part["outcome"] == "revenue"].set_index(["against", "chosen"])
+        for depth in (0.1, 0.2, 0.3, 0.5):
+            best = now.sort_values("monetary", ascending=False)["money"][: int(200 * depth)].sum() / now["money"].sum()
+            assert rows.loc[("past spend", depth), "by_rule"] == pytest.approx(best)
+            rank = now["segment"].map(paid).fillna(0.0).to_numpy()
+            curve = rfm.gains(rank, now["money"].to_numpy())
+            ours = np.interp(depth, curve["share_of_customers"], curve["share_of_outcome"])
+            assert rows.loc[("past spend", depth), "by_segment"] == pytest.approx(ours)
+    mean = table[table["formed_on"].isna()].set_index(["outcome", "against", "chosen"])["difference"]
+    single = table[table["formed_on"].notna()].groupby(["outcome", "against", "chosen"])["difference"].mean()
+    assert mean.sort_index().to_numpy() == pytest.approx(single.sort_index().to_numpy())
+    shared = rfm.mean_gains(windows, "revenue")["past spend"].set_index("share_of_customers")["share_of_outcome"]
+    at = table[table["formed_on"].isna() & (table["against"] == "past spend") & (table["outcome"] == "revenue")]
+    assert shared.loc[at["chosen"]].to_numpy() == pytest.approx(at["by_rule"].to_numpy())
+
+
 def test_two_rules_that_choose_alike_do_not_differ():
-    outcome = np.random.default_rng(0).exponential(1, 200)
-    ranks = {"segment": outcome * 2, "spent most so far": outcome + 1}
-    table = rfm.at_depths(ranks, outcome, seed=1, resamples=50)
-    assert (table[["difference", "difference_low", "difference_high"]] == 0).all(axis=None)
-    best = [np.sort(outcome)[::-1][: int(200 * depth)].sum() / outcome.sum() for depth in table["share_of_customers"]]
-    assert table["segment"].to_numpy() == pytest.approx(best)
+    windows = [one.assign(frequency=1) for one in drawn_windows(np.random.default_rng(0), 200)]
+    windows = [one.assign(segment="all", monetary=7.0) for one in windows]
+    table = rfm.compare_rules(windows, seed=1, resamples=20)
+    assert table["difference"].abs().max() < 1e-12 and (table["pvalue"] > 0.99).all()
+    assert table["by_rule"].to_numpy() == pytest.approx(table["chosen"].to_numpy()), "nobody is chosen before another"
 
 
 def test_the_interval_of_the_difference_covers_the_truth():
-    # ranks made of a customer's true mean, with little and with much noise: the truth from a million customers
-    def drawn(n, rng):
-        mean = rng.gamma(1, 1, n)
-        ranks = {"segment": np.round(mean + rng.normal(0, 0.3, n)), "spent most so far": mean + rng.normal(0, 1, n)}
-        return ranks, rng.poisson(mean).astype(float)
+    # the truth from customers so many that chance is gone
+    at = ["difference", "low", "high"]
+    keep = lambda table: table[table["formed_on"].isna() & (table["chosen"] == rfm.DEPTH)][at]  # noqa: E731
+    truth = keep(rfm.compare_rules(drawn_windows(np.random.default_rng(1), 200_000, 2), seed=1, resamples=2))
+    rng, covered = np.random.default_rng(2), []
+    for _ in range(100):
+        found = keep(rfm.compare_rules(drawn_windows(rng, windows=2), seed=3, resamples=50))
+        covered.append((found["low"] <= truth["difference"]) & (truth["difference"] <= found["high"]))
+    # 400 intervals in 100 independent samples: three standard errors of a coverage of 95 % are 6.5 points
+    assert 0.885 <= np.mean(covered) <= 1, np.mean(covered)
 
-    truth = rfm.at_depths(*drawn(1_000_000, np.random.default_rng(1)), seed=1, resamples=1)["difference"]
-    rng = np.random.default_rng(2)
-    covered = []
-    for _ in range(120):
-        table = rfm.at_depths(*drawn(400, rng), seed=3, resamples=200)
-        covered.append((table["difference_low"] <= truth) & (truth <= table["difference_high"]))
-    share = np.mean(covered)
-    # 480 intervals in 120 independent samples: three standard errors of a coverage of 95 % are 6 points
-    assert 0.89 <= share <= 1, share
+
+def held_of(windows):
+    """A hold-out of given windows."""
+    known = [
+        one.assign(until=one["formed_on"] + pd.Timedelta(days=90), gross=one["money"], orders=1) for one in windows
+    ]
+    judged = pd.concat(known[1:])
+    order = sorted(judged["segment"].unique())
+    return rfm.Holdout(
+        pd.DataFrame([holdout._window(one) for one in known[1:]]),
+        rfm.by_segment(judged["segment"], judged, order),
+        pd.DataFrame(),
+        {},
+        rfm.compare_rules(known, seed=1, resamples=50),
+    )
+
+
+def test_a_verdict_on_a_handful_is_none():
+    rng = np.random.default_rng(3)
+    windows = drawn_windows(rng, customers=60)
+    few = [one.assign(came_back=np.arange(60) < 3, money=(np.arange(60) < 3) * 9.0) for one in windows]
+    held = held_of(few)
+    assert held.choices.empty
+    assert rfm.by_choice(held, 90) == [
+        "Whether to choose customers by segment or by a plainer rule: too few to tell (3 ordered again in any window "
+        "of 90 days)."
+    ]
+    assert "too few to tell (" in rfm.by_rate(held, 90)
+
+
+def test_the_better_rule_is_named_where_it_is_better_and_none_where_nothing_is():
+    rng = np.random.default_rng(5)
+    # segments of noise against the true mean, and the other way round
+    plain, segments = (held_of(drawn_windows(rng, 2_000, noise=noise)) for noise in ((50.0, 0.1), (0.1, 50.0)))
+    assert rfm.by_choice(plain, 90)[0].startswith(
+        "To reach the most revenue in the following 90 days, choose by past spend, not by segment:"
+    )
+    assert rfm.by_choice(segments, 90)[0].startswith(
+        "To reach the most revenue in the following 90 days, choose by segment:"
+    )
+    nothing = rfm.by_choice(held_of(drawn_windows(rng, 2_000, noise=(50.0, 50.0))), 90)
+    assert all("is inconclusive" in said for said in nothing)
 
 
 def test_holding_out_uses_nothing_of_what_is_judged():
     held = rfm.hold_out(LOG, rfm.Scheme(), DAY, days=30, seed=1)
-    assert held.formed_on == pd.Timestamp("2024-03-04") and held.learned_on == pd.Timestamp("2024-02-03")
+    assert held.windows["formed_on"].tolist() == [pd.Timestamp("2024-03-04")]
     # only a was known on 4 March, and did not come back; b came later and is judged by nobody
     assert held.segments["customers"].tolist() == [1] and held.segments["return_rate"].tolist() == [0]
-    assert held.curves == {} and held.depths.empty
+    assert held.curves == {"revenue": {}, "repeat customers": {}} and held.choices.empty
     assert rfm.hold_out(LOG, rfm.Scheme(), DAY, days=33, seed=1) is None
+
+
+def test_windows_follow_one_another_as_far_as_the_log_reaches():
+    windows = rfm.followed(random_log(), rfm.Scheme(), DAY, days=60)
+    assert [f"{one['formed_on'].iloc[0]:%Y-%m-%d}" for one in windows] == [
+        "2023-08-07", "2023-10-06", "2023-12-05", "2024-02-03"
+    ]  # fmt: skip
+    assert all((a["until"].iloc[0] == b["formed_on"].iloc[0]) for a, b in pairwise(windows))
+    assert windows[-1]["until"].iloc[0] == DAY
+    assert len(rfm.followed(random_log(), rfm.Scheme(), DAY, days=7)) == rfm.WINDOWS + 1, "the latest of many"
+
+
+def test_later_money_is_net_and_orders_are_those_placed():
+    rows = [(f"c{i:02d}", f"{i}-{n}", f"2024-0{n + 1}-10", "x", 1, 10.0) for i in range(30) for n in range(3)]
+    big = [("c00", "big", "2024-03-20", "pot", 1_000, 9.0)]
+    returns = log([("c00", "C1", "2024-03-21", "pot", -1_000, 9.0), ("c01", "C2", "2024-03-22", "x", -3, 10.0)])
+    held = rfm.hold_out(log(rows + big), rfm.Scheme(), pd.Timestamp("2024-04-01"), days=29, seed=1, returns=returns)
+    window = held.windows.iloc[-1]
+    assert window["gross"] == 9_300 and window["money"] == 270, "without the annulled order, and three that came back"
+    assert (held.by_window["came_back"] == held.by_window["customers"]).all()
+    one = held.segments.iloc[0]
+    assert one["largest_gross"] > 0.9 and one["largest"] < 0.1
+
+
+def test_waits_by_hand():
+    # a: 30 January, 10 February (23:59), then to 2 April, the last day known; b: 1 and 2 April
+    found = rfm.waits(LOG, DAY)
+    assert found.values.tolist() == [["a", 1, 11, True], ["a", 2, 52, False], ["b", 1, 1, True], ["b", 2, 0, False]]
+    twice = log([("a", "1", "2024-01-01 08:00", "x", 1, 1.0), ("a", "2", "2024-01-01 20:00", "x", 1, 1.0)])
+    assert rfm.waits(twice, pd.Timestamp("2024-01-05")).values.tolist() == [["a", 1, 3, False]], "one occasion"
+
+
+def test_repurchase_rates_are_those_of_scipy_and_intervals_know_that_a_customer_has_several():
+    rng = np.random.default_rng(7)
+    n = 400
+    days, last = rng.exponential(60, n).astype(int) + 1, rng.integers(1, 200, n)
+    waits = pd.DataFrame({"customer_id": np.arange(n), "number": 1, "days": np.minimum(days, last)})
+    waits["ended"] = days <= last
+    found = rfm.repurchase(waits, [30, 90]).set_index(["after", "days"])
+    censored = stats.CensoredData(uncensored=waits["days"][waits["ended"]], right=waits["days"][~waits["ended"]])
+    cdf = stats.ecdf(censored).cdf
+    assert found.loc["first", "share"].to_numpy() == pytest.approx(cdf.evaluate([30, 90]))
+    # Greenwood's interval on log(-log), by scipy of the survival function
+    steps = stats.ecdf(censored).sf.confidence_interval(method="log-log")
+    greenwood = [1 - end.evaluate([30, 90]) for end in (steps.high, steps.low)]
+    assert np.allclose(found.loc["first", ["low", "high"]].to_numpy().T, greenwood, atol=0.002)
+    tripled = pd.concat([waits.assign(number=number) for number in (1, 2, 3)])
+    every = rfm.repurchase(tripled, [30, 90]).set_index(["after", "days"])
+    columns = ["share", "low", "high"]
+    assert every.loc["any", columns].to_numpy() == pytest.approx(found.loc["first", columns].to_numpy())
+
+
+def test_a_log_too_short_to_follow_gives_no_rate():
+    waits = pd.DataFrame({"customer_id": range(40), "number": 1, "days": [5] * 30 + [60] * 10})
+    table = rfm.repurchase(waits.assign(ended=waits["days"] == 5), [5, 50]).set_index(["after", "days"])
+    assert table.loc[("first", 5), "share"] == 0.75 and np.isnan(table.loc[("first", 50), "share"])
+    assert table.loc["third", ["share", "low"]].isna().all(axis=None) and "third" not in rfm.curves(
+        waits.assign(ended=True)
+    )
+    few = pd.DataFrame({"customer_id": range(60), "number": 1, "days": 200}).assign(ended=lambda t: t.index < 5)
+    assert "after a first order: too few to tell (0 ordered again)" in rfm.by_repurchase(rfm.repurchase(few, [30, 90]))
+
+
+def test_who_spends_most_in_segments_that_money_plays_no_part_in():
+    money = np.random.default_rng(8).lognormal(3, 1, 300).round(2)
+    table = rfm.segment(rfm.score(rfm.features(random_log()).assign(monetary=money)))
+    found = rfm.high_spenders(table).set_index("segment")
+    best = table[table["m_score"] == 5]
+    assert found["customers"].to_dict() == best["segment"].value_counts().to_dict()
+    assert found["revenue"].sum() == pytest.approx(best["monetary"].sum())
+    low = {s for s, own in table.groupby("segment") if own["monetary"].median() < table["monetary"].median()}
+    assert set(found.index[found["low"]]) == low & set(best["segment"])
+    said = rfm.by_money(found.reset_index(), len(table))
+    assert f"{found['customers'][found['low']].sum():,} of the {len(best):,} customers" in said
+    assert rfm.high_spenders(table.assign(m_score=3)).empty and "no customer" in rfm.by_money(
+        rfm.high_spenders(table.assign(m_score=3)), len(table)
+    )
+
+
+def test_gross_stands_beside_net_in_the_profile():
+    taken = log([("000", "r", "2024-04-01", "x", -1, 50.0)])
+    net = rfm.profile(rfm.Scheme(net=True).on(random_log(), DAY, returns=taken), net=True)
+    gross = rfm.profile(rfm.Scheme().on(random_log(), DAY))
+    assert net["customers"].tolist() == gross["customers"].tolist(), "segments are formed by orders as placed"
+    assert net["gross"].to_numpy() == pytest.approx(gross["revenue"].to_numpy())
+    assert net["revenue"].sum() == pytest.approx(gross["revenue"].sum() - 50)
 
 
 def test_moves_by_hand():

@@ -39,8 +39,34 @@ def _paired(transactions: ir.Table, returns: ir.Table) -> ir.Table:
     )
 
 
+def marked(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
+    """All order lines, each with the time at which a return annulled it: for who looks back from several days.
+
+    Parameters
+    ----------
+    transactions : ibis Table
+        Canonical.
+    returns : ibis Table or None
+        Canonical; without it no line is annulled.
+
+    Returns
+    -------
+    ibis Table
+        The columns of the transactions, and `returned_at`, missing where the line is kept. As a return finds its line
+        among those before it, a line with a later `returned_at` than some day was kept as of that day. Still an
+        expression.
+    """
+    if returns is None:
+        return transactions.mutate(returned_at=ibis.null(transactions.ordered_at.type()))
+    pairs = _paired(transactions, returns)
+    taken = returns.select("customer_id", "product_id", quantity=-returns.quantity).distinct()
+    others = transactions.anti_join(taken, KEYS)
+    others = others.mutate(returned_at=ibis.null(transactions.ordered_at.type()))
+    return others.union(pairs.filter(pairs.step > 0).select(*others.columns))
+
+
 def annulled(transactions: ir.Table, returns: ir.Table) -> ir.Table:
-    """The order lines that a later return takes back whole.
+    """The order lines that a later return annuls.
 
     Parameters
     ----------

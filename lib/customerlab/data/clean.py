@@ -125,39 +125,43 @@ def report(counted: "pd.DataFrame", rules: "tuple[tuple[str, dict[str, Any]], ..
     Parameters
     ----------
     counted : DataFrame
-        Columns `removed_by`, `rows` and, where the table has money, `amount` as exact decimals.
+        Columns `removed_by`, `rows` and, where the table has money, `amount` and `sales` (of amounts above zero) as
+        exact decimals.
     rules : tuple of (name, settings)
         In the order of the catalogue.
 
     Returns
     -------
     list of dict
-        One step each: `step`, `why`, `rows_removed`, `rows_left`, and `amount_removed`, `amount_left` as exact
-        decimal texts where the table has money.
+        One step each: `step`, `why`, `rows_removed`, `rows_left`, and, where the table has money, `amount_removed`,
+        `amount_left` and `sales_removed` (what of it was above zero) as exact decimal texts.
     """
     from decimal import Decimal
 
     money = "amount" in counted.columns
     by_rule = {row["removed_by"]: row for row in counted.to_dict("records")}
 
-    def removed(name: str) -> tuple[int, Decimal]:
+    def removed(name: str) -> tuple[int, Decimal, Decimal]:
         row = by_rule.get(name, {})
-        amount = row.get("amount")
-        return int(row.get("rows", 0)), Decimal(0) if amount is None or amount != amount else Decimal(amount)
+        sums = [row.get(kind) for kind in ("amount", "sales")]
+        exact = [Decimal(0) if value is None or value != value else Decimal(value) for value in sums]
+        return int(row.get("rows", 0)), exact[0], exact[1]
 
     rows = sum(removed(name)[0] for name in by_rule)
     amount = sum((removed(name)[1] for name in by_rule), Decimal(0))
     steps: list[dict[str, Any]] = []
 
-    def step(name: str, why: str, rows_removed: int, amount_removed: Decimal) -> None:
+    def step(name: str, why: str, rows_removed: int, amount_removed: Decimal, sales_removed: Decimal) -> None:
         entry: dict[str, Any] = {"step": name, "why": why, "rows_removed": rows_removed, "rows_left": rows}
         if money:
-            entry |= {"amount_removed": str(amount_removed), "amount_left": str(amount)}
+            entry |= {
+                "amount_removed": str(amount_removed), "amount_left": str(amount), "sales_removed": str(sales_removed),
+            }  # fmt: skip
         steps.append(entry)
 
-    step("read", "rows read", 0, Decimal(0))
+    step("read", "rows read", 0, Decimal(0), Decimal(0))
     for name in dict.fromkeys(name for name, _ in rules):
-        rows_removed, amount_removed = removed(name)
+        rows_removed, amount_removed, sales_removed = removed(name)
         rows, amount = rows - rows_removed, amount - amount_removed
-        step(name, RULES[name].why, rows_removed, amount_removed)
+        step(name, RULES[name].why, rows_removed, amount_removed, sales_removed)
     return steps

@@ -20,7 +20,9 @@ def ladder_report(marked: ir.Table, table: str, rules: tuple[tuple[str, dict[str
     DataError
         If no row is left of a table that cannot be empty.
     """
-    money = {"amount": marked.amount.sum()} if "amount" in marked.columns else {}
+    money = {}
+    if "amount" in marked.columns:
+        money = {"amount": marked.amount.sum(), "sales": marked.amount.sum(where=marked.amount > 0)}
     counted = marked.group_by("removed_by").aggregate(rows=marked.count(), **money).to_pandas()
     steps = clean.report(counted, rules)
     if not steps[-1]["rows_left"] and not TABLES[table].made_from:  # a shop may have no returns

@@ -141,7 +141,8 @@ def read_text(con: Any, paths: list[Path], source: Source, columns: list[str], a
                 f"missing column: {', '.join(map(repr, absent))}",
                 where=f"{path.name}, which has {', '.join(map(repr, names))}",
                 expected="every column that data/catalog.yml maps",
-                do="mend the column map, or the delimiter if the names above are run together",
+                do="mend the column map, or the delimiter if the names above are run together; a table is read from one file, so a "
+                "column of another file, such as a covariate, has to be joined to it first",
             )
         table = _read_one(con, path, source, names, aside)
         zones = _zones(path)

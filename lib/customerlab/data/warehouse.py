@@ -126,7 +126,8 @@ def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
         raise DataError(
             f"missing column: {', '.join(map(repr, absent))}",
             where=f"table {name} in {con.name}, which has {', '.join(map(repr, raw.columns))}",
-            expected="every column that data/catalog.yml maps", do="mend the column map",
+            expected="every column that data/catalog.yml maps",
+            do="mend the column map; a column of another table, such as a covariate, has to be joined to it first",
         )  # fmt: skip
     return raw
 

@@ -1,4 +1,4 @@
-"""Figures of predicted stars: errors under several splits, and whether who predicts best ranks best."""
+"""Figures of predicted ratings: errors under several splits, and whether who predicts best ranks best."""
 
 from collections.abc import Mapping
 
@@ -36,7 +36,7 @@ def errors(tables: Mapping[str, pd.DataFrame]) -> Picture:
     axis.set_yticks(np.arange(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
-    axis.set_xlabel("RMSE in stars (lower is better)")
+    axis.set_xlabel("RMSE in units of the ratings (lower is better)")
     figure.legend(loc="outside upper center", ncols=len(tables), fontsize=8.5)
     return Picture(
         figure, f"Dot plot of the RMSE of {len(names)} models with 95 % intervals over customers. {'; '.join(said)}."
@@ -45,7 +45,7 @@ def errors(tables: Mapping[str, pd.DataFrame]) -> Picture:
 
 @styled
 def stars_and_lists(predicted: pd.DataFrame, ranked: pd.DataFrame, k: int) -> Picture:
-    """RMSE against nDCG, one point a model; dashed lines for the models that predict no stars.
+    """RMSE against nDCG, one point a model; dashed lines for the models that predict no ratings.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ def stars_and_lists(predicted: pd.DataFrame, ranked: pd.DataFrame, k: int) -> Pi
             f"{row['model']} {row['ndcg']:.3f}", (1, row["ndcg"]), xycoords=("axes fraction", "data"), xytext=(-4, 4),
             textcoords="offset points", ha="right", fontsize=8.5, color=colour, fontweight="bold",
         )  # fmt: skip
-    axis.set_xlabel("RMSE in stars (left is better)")
+    axis.set_xlabel("RMSE in units of the ratings (left is better)")
     axis.set_ylabel(f"nDCG@{k} (higher is better)")
     axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
     points = ", ".join(f"{row.model} {row.rmse:.3f} and {row.ndcg:.3f}" for row in both.itertuples())
     lines = ", ".join(f"{row.model} {row.ndcg:.3f}" for row in lists.itertuples())
     return Picture(
         figure,
-        f"Scatter plot of {len(both)} models, RMSE in stars against nDCG at {k} with 95 % intervals: {points}. "
-        f"Dashed lines, nDCG of models that predict no stars: {lines or 'none'}.",
+        f"Scatter plot of {len(both)} models, RMSE against nDCG at {k} with 95 % intervals: {points}. "
+        f"Dashed lines, nDCG of models that predict no ratings: {lines or 'none'}.",
     )

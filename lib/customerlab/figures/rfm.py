@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from customerlab.analysis.inference import happened_by, influence
+from customerlab.analysis.rfm.repurchase import ANY
 from customerlab.figures.style import (
     BLUE,
     GREY,
@@ -124,34 +126,80 @@ def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
 
 
 @styled
-def held(table: pd.DataFrame, days: int) -> Picture:
-    """What each segment did later: return rate and money a customer, with intervals.
+def held(table: pd.DataFrame, by_window: pd.DataFrame, days: int) -> Picture:
+    """What each segment did later: repurchase rate and revenue a customer, with intervals, and in each window.
 
     Parameters
     ----------
     table : DataFrame
-        As `analysis.rfm.by_segment` returns it.
+        All windows together, as `analysis.rfm.by_segment` returns it.
+    by_window : DataFrame
+        The same of each window.
     days : int
-        The length of the period.
+        The length of a window.
     """
     figure, (left, right) = canvas(height=1.0 + 0.3 * len(table), columns=2, sharey=True)
     places = np.arange(len(table))
-    labels = (f"came back within {days} days", f"money a customer in {days} days")
+    labels = (f"ordered again within {days} days", f"revenue a customer in {days} days")
+    order = by_window["segment"].map(dict(zip(table["segment"], places, strict=True)))
     for axis, name, colour, label in ((left, "return_rate", BLUE, labels[0]), (right, "money", RED, labels[1])):
         middle = table[name].to_numpy()
+        axis.scatter(by_window[name], order, s=14, color=GREY, alpha=0.7, zorder=1)
         reach = np.nan_to_num([middle - table[f"{name}_low"], table[f"{name}_high"] - middle])
         axis.errorbar(middle, places, xerr=reach, fmt="o", color=colour, capsize=3, markersize=5)
         axis.set_xlabel(label)
         axis.grid(axis="y", visible=False)
         axis.set_xlim(left=min(0, axis.get_xlim()[0] if name == "money" and (middle < 0).any() else 0))
+    right.set_xlim(right=1.35 * right.get_xlim()[1])
+    flags = [influence(share, "customer") for share in table["largest"]]
+    for place, flag in zip(places, flags, strict=True):
+        text = flag.replace(" of it is", ",")
+        right.annotate(text, (1, place), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=8)
     left.xaxis.set_major_formatter(PERCENT)
     right.xaxis.set_major_formatter(SHORT)
     right.xaxis.set_major_locator(MaxNLocator(4))
     left.set_yticks(places, [f"{row.segment} ({row.customers:,})" for row in table.itertuples()])
     left.set_ylim(len(table) - 0.5, -0.5)
-    columns = zip(table["segment"], table["return_rate"], table["money"], strict=True)
-    listed = "; ".join(f"{name} {percent(rate)} and {short(money)}" for name, rate, money in columns)
-    return Picture(figure, f"Points with intervals by segment: share that came back, and money a customer. {listed}.")
+    columns = zip(table["segment"], table["return_rate"], table["money"], flags, strict=True)
+    listed = "; ".join(
+        f"{name} {percent(rate)} and {short(money)}{f' ({flag})' if flag else ''}"
+        for name, rate, money, flag in columns
+    )
+    alt = f"Points with intervals by segment: repurchase rate, and revenue a customer. {listed}."
+    return Picture(figure, alt)
+
+
+@styled
+def repurchase(curves: Mapping[str, pd.DataFrame], days: int) -> Picture:
+    """How soon customers order again: Kaplan-Meier curves with their intervals.
+
+    Parameters
+    ----------
+    curves : mapping of str to DataFrame
+        After which order to the share that has ordered again, as `analysis.rfm.curves` returns it.
+    days : int
+        The length that the alt text speaks of.
+    """
+    figure, axis = canvas(height=3.6)
+    said = []
+    looks = zip((BLUE, ORANGE, RED, GREY), ("-", "--", "-.", ":"), strict=True)
+    for (after, table), (colour, line) in zip(curves.items(), looks, strict=False):
+        x, y = np.append(0, table["days"]), np.append(0, table["share"])
+        axis.step(x, y, where="post", color=colour, linestyle=line, linewidth=2, label=f"{after} order")
+        if after != ANY:  # whose waits are not independent, so that these intervals would be too short
+            axis.fill_between(
+                table["days"], table["low"], table["high"], step="post", color=colour, alpha=0.15, linewidth=0
+            )
+        if x[-1] >= days:
+            said.append(f"{after} order {percent(happened_by(table, (days,))[days])}")
+    axis.yaxis.set_major_formatter(PERCENT)
+    axis.set_ylim(0, 1)
+    axis.set_xlim(left=0)
+    axis.set_xlabel("days since the order")
+    axis.set_ylabel("customers who ordered again")
+    axis.legend(title="after the")
+    listed = f"; after {days} days: {', '.join(said)}" if said else ""
+    return Picture(figure, f"Curves of the share of customers who have ordered again by days since an order{listed}.")
 
 
 @styled
@@ -163,15 +211,16 @@ def gains(curves: Mapping[str, pd.DataFrame], outcome: str) -> Picture:
     curves : mapping of str to DataFrame
         The rule's name to its curve, as `analysis.rfm.gains` returns it.
     outcome : str
-        What is gained, such as ``later money``.
+        What is gained, such as ``revenue``.
     """
     figure, axis = canvas(width=5.4, height=4.0)
     axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="at random")
     said = []
-    for (name, curve), colour, line in zip(curves.items(), (BLUE, RED), ("-", "-."), strict=True):
+    looks = zip((BLUE, ORANGE, RED), ("-", "--", "-."), strict=True)
+    for (name, curve), (colour, line) in zip(curves.items(), looks, strict=True):
         x, y = curve["share_of_customers"], curve["share_of_outcome"]
         axis.plot(x, y, color=colour, linestyle=line, linewidth=2, label=name)
-        said.append(f"the first fifth by {name} brings {percent(float(np.interp(0.2, x, y)))}")
+        said.append(f"a fifth chosen by {name} brings {percent(float(np.interp(0.2, x, y)))}")
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
     axis.set_xlabel("share of customers, chosen first to last")

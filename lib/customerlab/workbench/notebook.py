@@ -72,9 +72,20 @@ class Parameter:
         if fits and self.form and value:
             fits = _passes(self.form, value)
         if not fits:
-            do = "write it in quotes" if self.kind == "str" and not isinstance(value, str) else ""
-            raise ParameterError(f"{self.name} = {value!r}", where=where, expected=self.expected, do=do)
+            raise ParameterError(
+                f"{self.name} = {value!r}", where=where, expected=self.expected, do=self._advice(value)
+            )
         return float(value) if self.kind == "float" else value
+
+    def _advice(self, value: Any) -> str:
+        """What to write in place of a value of another type: papermill's `-p` undoes quotes and knows no lists."""
+        if self.kind.startswith("list[") and not isinstance(value, list):
+            return f"write a list in brackets; on papermill's command line by -y '{{{self.name}: […]}}' in place of -p"
+        if self.kind == "str" and value is None:
+            return "leave it out"
+        if self.kind == "str" and not isinstance(value, str):
+            return f"write it in quotes; on papermill's command line by -r {self.name} … in place of -p"
+        return ""
 
     def _fits(self, value: Any, kind: str) -> bool:
         if kind.startswith("list["):

@@ -163,10 +163,10 @@ class Run:
         -------
         DataFrame
             Columns `step`, `rows removed`, `rows left` and, where the table has money, `amount removed`,
-            `amount left`.
+            `amount left` and `sales removed` (what of the money removed was above zero).
         """
         steps = pd.DataFrame(self.source(table)["ladder"]).drop(columns="step").rename(columns={"why": "step"})
-        for column in ("amount_removed", "amount_left"):
+        for column in ("amount_removed", "amount_left", "sales_removed"):
             if column in steps:
                 steps[column] = steps[column].astype(float)
         return steps.rename(columns=lambda name: name.replace("_", " "))

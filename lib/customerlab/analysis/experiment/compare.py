@@ -130,57 +130,6 @@ def compare_arms(
     return with_adjusted(pd.DataFrame(rows))
 
 
-def at_holm_levels(
-    experiment: ir.Table, effects: pd.DataFrame, metrics: Sequence[Metric], *, confidence: float = 0.95
-) -> pd.DataFrame:
-    """The same effects with the intervals of Holm's verdicts: they leave out zero exactly where `pvalue_holm` < alpha.
-
-    Holm's procedure tests the smallest of m p-values at alpha / m, the next at alpha / (m - 1), and so on until one is
-    not below its level. Each interval here is the one at the level of its own test, or of the test that ended the
-    procedure. That of the smallest p-value, so of the arm that looks best, holds for all m comparisons at once.
-
-    Parameters
-    ----------
-    experiment, metrics, confidence
-        As they were given to `compare_arms`, without strata.
-    effects : DataFrame
-        What it returned, two-sided.
-
-    Returns
-    -------
-    DataFrame
-        `effects` with other `effect_low`, `effect_high`, `relative_low`, `relative_high`, and `level`.
-    """
-    found = _measured(experiment, metrics, ())
-    by_name = {metric.name: metric for metric in metrics}
-    arms = arms_of(found, effects["against"].iloc[0])
-    table = effects.assign(level=holm_levels(effects["pvalue"], 1 - confidence))
-    ends = ["effect_low", "effect_high", "relative_low", "relative_high"]
-    rows = []
-    for row in table.to_dict("records"):
-        options = {"confidence": 1 - row["level"]}
-        one = _compared(found, arms, by_name[row["metric"]], row["variant"], row["against"], options, plain=True)
-        rows.append([one[name] for name in ends])
-    table[ends] = np.array(rows, dtype=float).reshape(len(table), len(ends))
-    return table
-
-
-def holm_levels(pvalues: pd.Series, alpha: float) -> pd.Series:
-    """The level at which Holm's procedure (1979) tests each p-value; that at which it ended for the rest.
-
-    Examples
-    --------
-    >>> holm_levels(pd.Series([0.04, 0.001, float("nan"), 0.03]), 0.05).round(4).tolist()
-    [0.025, 0.0167, 0.05, 0.025]
-    """
-    known = pvalues.dropna().sort_values(kind="stable")
-    levels = alpha / np.arange(len(known), 0, -1)
-    kept = np.flatnonzero(known.to_numpy() >= levels)
-    if len(kept):
-        levels[kept[0] :] = levels[kept[0]]
-    return pd.Series(levels, index=known.index).reindex(pvalues.index).fillna(alpha)
-
-
 def _measured(experiment: ir.Table, metrics: Sequence[Metric], strata: Sequence[str]) -> Moments:
     if strata:
         experiment = experiment.mutate(**{name: labelled(experiment[name]) for name in strata})

@@ -1,4 +1,4 @@
-"""From effects to a decision: what is saved, the table that a manager reads, and the sentences that it supports."""
+"""From effects to a decision: what is saved, what an effect is worth, and the table that a manager reads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,20 +14,23 @@ SAVED = {
     "metric": "outcome", "variant": "variant", "against_mean": "control_mean", "variant_mean": "variant_mean",
     "effect": "effect", "effect_low": "effect_low", "effect_high": "effect_high", "relative": "relative",
     "relative_low": "relative_low", "relative_high": "relative_high", "pvalue": "pvalue", "pvalue_holm": "pvalue_holm",
-    "pvalue_bh": "pvalue_bh",
+    "pvalue_bh": "pvalue_bh", "pvalue_adjusted": "pvalue_adjusted", "simultaneous_low": "simultaneous_low",
+    "simultaneous_high": "simultaneous_high",
 }  # fmt: skip
-"""Columns of the artefact `experiment_effects`, by those of `compare_arms`."""
+"""Columns of the artefact `experiment_effects`, by those of `gatekept`."""
 
-CLEAR = {1: "better", -1: "worse"}
-NOT_CLEAR = "not to be told from no effect"
+SHOWN = ("metric", "variant", "effect", "effect_low", "effect_high", "relative", "relative_low", "relative_high")
+BETTER = {1: "better", -1: "worse"}
+INCONCLUSIVE = "inconclusive"
+NOT_TESTED = "not tested: no arm is significant on the primary metric"
 PROFIT = ("profit", "profit_low", "profit_high")
 
 
 def no_effects() -> pd.DataFrame:
-    """The table of effects, as `compare_arms` returns it, of a test that is not sound: it has none."""
-    texts = ("metric", "variant", "against")
+    """The table of effects, as `gatekept` returns it, of a test that is not sound: it has none."""
+    types = dict.fromkeys(("metric", "variant", "against"), "str") | {"primary": "bool"}
     return pd.DataFrame(
-        {name: pd.Series(dtype="str" if name in texts else "float64") for name in ["against", "error", *SAVED]}
+        {name: pd.Series(dtype=types.get(name, "float64")) for name in ["against", "error", "primary", *SAVED]}
     )
 
 
@@ -85,12 +88,12 @@ class Money:
 
 
 def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: float, money: Money) -> pd.DataFrame:
-    """What a manager reads: each effect, whether it is clear of chance, and what it is worth.
+    """What a manager reads: each effect, whether it is statistically significant, and what it is worth.
 
     Parameters
     ----------
     effects : DataFrame
-        As `at_holm_levels` returns it: an interval leaves out zero exactly when its verdict is clear.
+        As `gatekept` returns it.
     guardrails : DataFrame
         As `compare_arms` returns it, of metrics with an allowed loss, or without a row. All that are asked have to hold
         for an arm, so that none is adjusted for the others (Berger 1982).
@@ -100,162 +103,66 @@ def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: flo
     Returns
     -------
     DataFrame
-        `metric`, `variant`, `guardrail` (bool), `effect`, `effect_low`, `effect_high`, `relative`, `relative_low`,
-        `relative_high`, `sign` (1 or -1 where the arm is better or worse, clear of chance after adjustment, else 0; of
-        a guardrail 1 where it holds), `verdict`, and `profit`, `profit_low`, `profit_high` a unit: margin times effect
-        minus cost, of the metric that is money.
+        `metric`, `variant`, `guardrail`, `primary` (bool), `family` (comparisons that the interval holds together
+        with), `effect`, `effect_low`, `effect_high` (the simultaneous ones; of a guardrail its own), `relative`,
+        `relative_low`, `relative_high` (all three missing
+        where the control's value is not significantly above zero), `pvalue`, `sign` (1 or -1 where the arm is
+        significantly better or worse, else 0; of a guardrail 1 where it holds), `verdict`, and `profit`, `profit_low`,
+        `profit_high` a unit: margin times effect minus cost, of the metric that is money.
     """
     alpha, worse = 1 - confidence, set()
-    same = ["metric", "variant", "effect", "effect_low", "effect_high", "relative", "relative_low", "relative_high"]
+    found = effects.assign(found=effects["pvalue_adjusted"] < alpha)
+    shut = not found.loc[found["primary"], "found"].any()
     rows = []
-    for row in effects.to_dict("records"):
-        change = int(np.sign(row["effect"])) if row["pvalue_holm"] < alpha else 0
+    for row in found.to_dict("records"):
+        row |= {"effect_low": row["simultaneous_low"], "effect_high": row["simultaneous_high"]}
+        change = int(np.sign(row["effect"])) if row["found"] else 0
         sign = -change if row["less_is_better"] else change
-        clear = f"{'higher' if change > 0 else 'lower'}: {CLEAR[sign]}" if change else NOT_CLEAR
         worse |= {(row["metric"], row["variant"])} if sign < 0 else set()
-        one = {name: row[name] for name in same} | {"guardrail": False, "sign": sign}
-        one["verdict"] = clear if row["pvalue_holm"] >= 0 else "cannot be judged: it does not vary"
+        one = _shown(row) | {"guardrail": False, "sign": sign, "verdict": _verdict(row, change, sign, shut, alpha)}
         if row["metric"] == money.metric:
-            ends = [money.margin * row[name] - money.cost_of(row["variant"]) for name in same[2:5]]
+            ends = [money.margin * row[name] - money.cost_of(row["variant"]) for name in SHOWN[2:5]]
             one |= dict(zip(PROFIT, ends, strict=True))
         rows.append(one)
     for row in guardrails.to_dict("records"):
-        holds = bool(row["pvalue"] < alpha)
+        one = _shown(row) | {"guardrail": True, "primary": False, "family": 1}
+        judged = pd.notna(one["relative"]) and row["pvalue"] >= 0
+        holds = bool(judged and row["pvalue"] < alpha)
         loss = f"a {'rise' if row['less_is_better'] else 'fall'} by {100 * row['allowed_loss']:g}% of its mean"
-        sure = ", and that it is worse is clear of chance" if (row["metric"], row["variant"]) in worse else ""
-        said = f"holds: {loss} is excluded" if holds else f"not shown to hold: {loss} is not excluded{sure}"
-        rows.append({name: row[name] for name in same} | {"guardrail": True, "sign": int(holds)})
-        rows[-1]["verdict"] = said if row["pvalue"] >= 0 else "not judged: the control's mean is not above zero"
-    columns = [*same, "guardrail", "sign", "verdict", *PROFIT]
-    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(PROFIT, float) | {"guardrail": bool})
+        also = ", and it is significantly worse" if (row["metric"], row["variant"]) in worse else ""
+        said = f"holds: {loss} is excluded" if holds else f"not shown to hold: {loss} is not excluded{also}"
+        unknown = "not judged: the control's mean is not significantly above zero"
+        rows.append(one | {"sign": int(holds), "verdict": said if judged else unknown})
+    columns = [*SHOWN, "pvalue", "guardrail", "primary", "family", "sign", "verdict", *PROFIT]
+    types = dict.fromkeys(PROFIT, float) | dict.fromkeys(("guardrail", "primary"), bool)
+    return pd.DataFrame(rows, columns=columns).astype(types)
 
 
-def recommendation(
-    decided: pd.DataFrame, pairs: pd.DataFrame, primary: Metric, *, control: str, confidence: float, money: Money
-) -> list[str]:
-    """The sentences that the table supports.
+def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """What is shown of an effect; as a share only where both say something, the share and what it is of."""
+    one = {name: row[name] for name in (*SHOWN, "pvalue", "primary", "family") if name in row}
+    known = np.isfinite(row["relative_low"]) or np.isfinite(row["relative_high"])
+    return one if known else one | dict.fromkeys(SHOWN[5:], np.nan)
 
-    An arm is recommended where the primary metric is clearly better, every guardrail holds, and money, where the test
-    has it, does not speak against it: as the primary metric it has to pay for sure, beside another one it must not
-    surely lose. Of several arms the one that pays most is named, or that with the largest effect, with what is known of
-    its lead.
 
-    Parameters
-    ----------
-    decided : DataFrame
-        As `decision` returns it.
-    pairs : DataFrame
-        As `compare_arms` returns it for arms other than the control; may be empty.
-    primary : Metric
-    control : str
-    confidence : float
-    money : Money
-        As in `decision`.
-    """
-    own = decided[(decided["metric"] == primary.name) & ~decided["guardrail"]]
-    against = {arm: _obstacles(decided, arm, primary, money) for arm in own["variant"]}
-    good = own[(own["sign"] == 1) & ~own["variant"].map(against).astype(bool)]
-    if good.empty:
-        said = [f"**No arm is recommended over {control}** by {primary.name}."]
-    else:
-        by = "profit" if primary.name == money.metric else "effect"
-        best = good.sort_values(by, key=abs, ascending=False, kind="stable").iloc[0]
-        said = [
-            f"**Roll out {best['variant']}**: {primary.name} is {'higher' if best['effect'] > 0 else 'lower'} by "
-            f"{_estimate(best, primary, confidence)}, clear of chance among the {len(decided[~decided['guardrail']])} "
-            f"comparisons with {control}{_worth(decided, best['variant'], money)}."
-        ]
-        others = [arm for arm in good["variant"] if arm != best["variant"]]
-        said += [_lead(pairs, primary, best["variant"], other, confidence) for other in others]
-        if len(own) > 1:
-            said.append(
-                f"{best['variant']} was chosen as the best of {len(own)} arms in the same data: expect somewhat less of it."
-            )
-        if primary.ratio:
-            said.append(
-                f"{primary.name} is a ratio of what different units did in each arm: it describes, and says nothing of the "
-                "same units."
-            )
-    for row in own[~own["variant"].isin(good["variant"])].to_dict("records"):
-        found = f"{row['variant']}: the effect on {primary.name} is estimated at {_estimate(row, primary, confidence)}; {row['verdict']}"
-        if row["sign"] == 1:
-            found += f", but {' and '.join(against[row['variant']])}"
-        said.append(found + ".")
-    return said
+def _verdict(row: Mapping[Any, Any], change: int, sign: int, shut: bool, alpha: float) -> str:
+    if not row["pvalue"] >= 0:
+        return "cannot be judged: it does not vary"
+    if row["few"]:
+        return str(row["few"])
+    if change:
+        return f"{'higher' if change > 0 else 'lower'}: {BETTER[sign]}"
+    if shut and not row["primary"]:
+        return NOT_TESTED
+    if row["randomised"] * row["family"] >= alpha:
+        return f"{INCONCLUSIVE}: the randomisation test, which holds at any skew, has p = {row['randomised']:.3g} by itself"
+    return INCONCLUSIVE
 
 
 def open_guardrails(decided: pd.DataFrame) -> list[str]:
     """Sentences for the guardrails that are not shown to hold."""
     rows = decided[decided["guardrail"] & (decided["sign"] == 0)]
     return [f"{row.variant}: the guardrail on {row.metric} is {row.verdict}." for row in rows.itertuples()]
-
-
-def other_effects(
-    judged: pd.DataFrame, metrics: Sequence[Metric], primary: str, *, confidence: float, most: int = 10
-) -> list[str]:
-    """Sentences for the effects on other metrics that are clear of chance, the surest first.
-
-    Parameters
-    ----------
-    judged : DataFrame
-        As `at_holm_levels` returns it.
-    metrics : sequence of Metric
-    primary : str
-        The metric that is left out.
-    confidence : float
-    most : int
-        Sentences; the rest are counted.
-    """
-    by_name = {metric.name: metric for metric in metrics}
-    clear = judged[(judged["pvalue_holm"] < 1 - confidence) & (judged["metric"] != primary)].sort_values(
-        ["pvalue", "metric", "variant"]
-    )
-    said = []
-    for row in clear.head(most).to_dict("records"):
-        metric = by_name[row["metric"]]
-        share = f", {row['relative']:+.1%} of its mean" if np.isfinite(row["relative"]) else ""
-        better = "worse" if (row["effect"] > 0) == metric.less_is_better else "better"
-        said.append(f"{row['variant']}: {metric.name} is {better} by {_estimate(row, metric, confidence)}{share}.")
-    more = len(clear) - most
-    return said + ([f"{more} more effects are clear of chance: see the table in section 3."] if more > 0 else [])
-
-
-def _obstacles(decided: pd.DataFrame, arm: str, primary: Metric, money: Money) -> list[str]:
-    """Why an arm is not to be rolled out although its primary metric is better."""
-    rows = decided[decided["variant"] == arm]
-    why = [
-        f"the guardrail on {name} is not shown to hold"
-        for name in rows.loc[rows["guardrail"] & (rows["sign"] == 0), "metric"]
-    ]
-    for row in rows[~rows["guardrail"] & (rows["metric"] == money.metric)].to_dict("records"):
-        ends = f"{money.word} {row['profit_low']:+,.4g} to {row['profit_high']:+,.4g} a unit"
-        if row["profit_high"] < 0:
-            why.append(f"it loses money ({ends})")
-        elif row["profit_low"] <= 0 and primary.name == money.metric:
-            why.append(f"it may lose money ({ends})")
-    return why
-
-
-def _worth(decided: pd.DataFrame, arm: str, money: Money) -> str:
-    rows = decided[(decided["metric"] == money.metric) & (decided["variant"] == arm) & ~decided["guardrail"]]
-    if rows.empty:
-        return ""
-    row = rows.iloc[0]
-    sure = "" if row["profit_low"] > 0 else ", which may be a loss"
-    given = "after margin and cost" if money.known else "no margin or cost was given, so that this is revenue:"
-    ends = f"{row['profit']:+,.4g} ({row['profit_low']:+,.4g} to {row['profit_high']:+,.4g})"
-    return f"; {given} {ends} a unit{sure}"
-
-
-def _lead(pairs: pd.DataFrame, primary: Metric, best: str, other: str, confidence: float) -> str:
-    both = pairs[
-        (pairs["metric"] == primary.name) & pairs["variant"].isin([best, other]) & pairs["against"].isin([best, other])
-    ]
-    sure = bool((both["pvalue_holm"] < 1 - confidence).any())
-    return (
-        f"{other} is clearly better than the control too; that {best} is better than {other} is {'clear' if sure else 'not clear'} of "
-        "chance among all pairs of arms."
-    )
 
 
 def for_managers(decided: pd.DataFrame, metrics: Sequence[Metric], money: Money) -> pd.DataFrame:
@@ -308,10 +215,3 @@ def spelled(value: float, low: float, high: float, *, points: bool = False) -> t
         return "–" if np.isnan(number) else f"{scale * number:+,.{digits}f}" if np.isfinite(number) else "no limit"
 
     return one(value), one(low), one(high)
-
-
-def _estimate(row: Any, metric: Metric, confidence: float) -> str:
-    effect, low, high = spelled(row["effect"], row["effect_low"], row["effect_high"], points=metric.proportion)
-    unit = " percentage points" if metric.proportion else ""
-    ends = "" if np.isnan(row["effect_low"]) else f" ({100 * confidence:g}% interval, adjusted, {low} to {high})"
-    return f"{effect}{unit}{ends}"

@@ -1,20 +1,22 @@
 """What a test could find at all, and what the next one needs: tables over all metrics, from the control's own units."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from customerlab.analysis.experiment.carriers import carried, fewness
 from customerlab.analysis.experiment.compare import Metric
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, run_length, sample_size
+from customerlab.analysis.experiment.gatekeeping import levels
 from customerlab.analysis.experiment.rehearsal import rehearse
 from customerlab.analysis.experiment.stats import moments
 from customerlab.analysis.experiment.units import joined_at
 
 MOST_UNITS = 20_000  # of the control that are rehearsed with
-FEWEST = 20  # in the smaller arm of a rehearsal
+MOST_LIFT, LEAST_LIFT = 1.0, 0.01  # that are planted
 
 
 def arrivals(experiment: ir.Table) -> pd.Series:
@@ -39,6 +41,7 @@ def reach(
     experiment: ir.Table,
     metrics: Sequence[Metric],
     control: str,
+    primary: Metric,
     *,
     wanted_lift: float,
     per_day: Sequence[float] = (),
@@ -53,18 +56,21 @@ def reach(
     metrics : sequence of Metric
     control : str
         The arm whose units say what the metrics are like without the treatment.
+    primary : Metric
+        The one that decides, whose level the others do not share (`gatekeeping`).
     wanted_lift : float
         As a share of the control's value.
     per_day : sequence of float
         New units a day, for the run length; none by default.
     alpha : float
-        Of the test, two-sided, divided by all comparisons of arms and metrics: the level of Holm's first step.
+        Of the whole test, two-sided; each comparison has its part of it (`gatekeeping.levels`).
     power : float
 
     Returns
     -------
     DataFrame
-        `metric`, `control_mean`, `detectable` (the smallest effect that is found with this power), `detectable_share`
+        `metric`, `level` (of one comparison), `control_mean`, `detectable` (the smallest effect that is found with this
+        power), `detectable_share`
         (of the control's value), `units_needed` (of all arms, for the wanted effect) and `days_needed`. NaN where a
         metric is zero or does not vary in the control, or no number of units is enough.
     """
@@ -72,17 +78,19 @@ def reach(
     columns = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
     found = moments(experiment.filter(experiment.variant == control), columns)
     options: dict[str, Any] = {
-        "arms": len(sizes), "control_share": sizes[control] / sizes.sum(), "power": power, "alpha": alpha / len(metrics),
+        "arms": len(sizes), "control_share": sizes[control] / sizes.sum(), "power": power,
     }  # fmt: skip
+    level_of = levels(metrics, primary, len(sizes), alpha)
     rows = []
     for metric in metrics:
-        base = baseline(found, metric)
+        base, level = baseline(found, metric), level_of[metric.name]
+        options["alpha"] = level * (len(sizes) - 1)  # which is divided by the arms again
         varies = 0 < base.deviation < np.inf
         least = detectable(base, float(sizes.sum()), **options) if varies else np.nan
         needed = _needed(base, wanted_lift, options) if varies else np.nan
         rows.append(
             {
-                "metric": metric.name, "control_mean": base.mean, "detectable": least,
+                "metric": metric.name, "level": level, "control_mean": base.mean, "detectable": least,
                 "detectable_share": least / base.mean if base.mean > 0 else np.nan, "units_needed": needed,
                 "days_needed": run_length(needed, per_day) if len(per_day) and np.isfinite(needed) else np.nan,
             }
@@ -100,11 +108,19 @@ def _needed(base: Baseline, lift: float, options: dict[str, Any]) -> float:
 
 
 def rehearsals(
-    experiment: ir.Table, metrics: Sequence[Metric], control: str, seed: int, *, runs: int = 1000, alpha: float = 0.05
+    experiment: ir.Table,
+    metrics: Sequence[Metric],
+    control: str,
+    seed: int,
+    *,
+    level: Mapping[str, float],
+    lift: Mapping[str, float],
+    runs: int = 1000,
 ) -> pd.DataFrame:
-    """How often each metric's test cries out when nothing happens: the control divided at random, again and again.
+    """How often each metric's test is wrong at this split: false positives, and intervals that miss a planted effect.
 
-    The parts have the proportion of the smallest arm to the control. Of a large control 20,000 units are drawn.
+    Both arms are drawn from the control's units, as many as the control and the smallest other arm have (`rehearse`).
+    Of a large control 20,000 units are drawn from.
 
     Parameters
     ----------
@@ -112,29 +128,89 @@ def rehearsals(
     metrics : sequence of Metric
     control : str
     seed : int
+    level : mapping of str to float
+        Of the metrics' tests: the one at which they are decided (`gatekeeping.levels`).
+    lift : mapping of str to float
+        The effect that is planted in each metric, as a share of the control's value, brought between 1 % and 100 %;
+        10 % where it is missing.
     runs : int
-    alpha : float
 
     Returns
     -------
     DataFrame
-        `metric`, `units`, `positives` (the share of runs with p below alpha) with its 99 % interval, `low` and `high`,
-        and `verdict`: "as promised", "too often" or "less often". NaN where a part would have fewer than twenty units.
+        `metric`, `units` (of the smallest arm), `level`, `positives` (the share of runs without an effect with p below
+        the level) with its 99 % interval, `low` and `high`, `lift`, `coverage` (the share of runs with that effect
+        whose interval of 1 - level holds it), `coverage_low`, `coverage_high`, and `verdict` (`Rehearsal.verdict`). NaN
+        where the arms would have too few outcomes, which the verdict says.
     """
     sizes = experiment.group_by("variant").aggregate(units=experiment.count()).to_pandas().set_index("variant")["units"]
-    share = float((sizes.drop(control) / (sizes.drop(control) + sizes[control])).min())
+    arms = (int(sizes.drop(control).min()), int(sizes[control]))
     columns = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
-    units = experiment.filter(experiment.variant == control).select("unit_id", *columns).to_pandas()
-    units = units.sort_values("unit_id", ignore_index=True)
+    own = experiment.filter(experiment.variant == control)
+    carrying = carried(own, metrics).set_index("metric")["outcomes"].to_dict()
+    units = own.select("unit_id", *columns).to_pandas().sort_values("unit_id", ignore_index=True)
     if len(units) > MOST_UNITS:
         units = units.sample(MOST_UNITS, random_state=seed)
     rows: list[dict[str, object]] = []
     for metric in metrics:
-        row: dict[str, object] = {"metric": metric.name, "units": len(units)}
-        if len(units) * min(share, 1 - share) < FEWEST:
-            rows.append(row | {"positives": np.nan, "low": np.nan, "high": np.nan, "verdict": "too few units to tell"})
+        planted = float(np.clip(np.nan_to_num(lift.get(metric.name, np.nan), nan=0.1), LEAST_LIFT, MOST_LIFT))
+        row: dict[str, object] = {"metric": metric.name, "units": arms[0], "level": level[metric.name], "lift": planted}
+        outcomes = [carrying[metric.name] * size / arms[1] for size in arms]
+        few = fewness(outcomes, arms, metric.name, proportion=metric.proportion)
+        if few:
+            rows.append(row | {"verdict": few})
             continue
-        one = rehearse(units, metric, seed, share=share, runs=runs, alpha=alpha)
-        verdict = "as promised" if one.sound else "too often" if one.low > alpha else "less often"
-        rows.append(row | {"positives": one.rate, "low": one.low, "high": one.high, "verdict": verdict})
-    return pd.DataFrame(rows)
+        one = rehearse(units, metric, seed, sizes=arms, lift=planted, runs=runs, alpha=level[metric.name])
+        row |= {"positives": one.rate, "low": one.low, "high": one.high, "coverage": one.coverage}
+        rows.append(
+            row | {"coverage_low": one.coverage_low, "coverage_high": one.coverage_high, "verdict": one.verdict}
+        )
+    names = ["positives", "low", "high", "lift", "coverage", "coverage_low", "coverage_high", "verdict"]
+    return pd.DataFrame(rows).reindex(columns=["metric", "units", "level", *names])
+
+
+def powered(
+    found: pd.DataFrame, primary: str, *, power: float, wanted_lift: float, significant: int, arms: int
+) -> list[str]:
+    """A sentence on what the test could find by the primary metric, where it is more than wanted and an arm is open.
+
+    Parameters
+    ----------
+    found : DataFrame
+        As `reach` returns it.
+    primary : str
+    power, wanted_lift : float
+    significant, arms : int
+        Arms with a significant effect, and all but the control.
+    """
+    row = found.set_index("metric").loc[primary]
+    if significant >= arms or not row["detectable_share"] > wanted_lift:
+        return []
+    needs = f"; {wanted_lift:+.0%} would need {row['units_needed']:,.0f} units" if row["units_needed"] > 0 else ""
+    return [
+        f"The minimum detectable effect of this test on {primary} is {row['detectable_share']:+.0%} at {power:.0%} power and the level "
+        f"{row['level']:.3g} of its decision{needs}."
+    ]
+
+
+def doubtful(rehearsed: pd.DataFrame) -> list[str]:
+    """Sentences for the metrics whose tests are wrong more often than they promise in the rehearsal.
+
+    Parameters
+    ----------
+    rehearsed : DataFrame
+        As `rehearsals` returns it.
+    """
+    said = []
+    for row in rehearsed.to_dict("records"):
+        if row["verdict"] == "too many false positives":
+            said.append(
+                f"In the rehearsal without an effect Welch's t finds one on {row['metric']} in {row['positives']:.1%} of the runs, not "
+                f"{row['level']:.2%}. Verdicts need the randomisation test too, which is exact; the intervals are too short."
+            )
+        if row["verdict"] == "intervals too short":
+            said.append(
+                f"In the rehearsal intervals of {row['metric']} hold a planted effect of {row['lift']:+.0%} in {row['coverage']:.1%} of "
+                f"the runs, not {1 - row['level']:.1%}: they are too short for outcomes so skewed."
+            )
+    return said

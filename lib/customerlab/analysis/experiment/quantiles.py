@@ -1,4 +1,8 @@
-"""Quantiles of two arms compared by the bootstrap, without resampling the units."""
+"""Quantiles of two arms compared by the bootstrap, without resampling the units.
+
+A quantile that sits on a mass point, such as the price of the cheapest product, moves only when the share of units
+below it passes the quantile's: its effect is then that of a share, in other units. Such quantiles are not compared.
+"""
 
 from collections.abc import Sequence
 
@@ -9,6 +13,7 @@ import pandas as pd
 from customerlab.analysis.experiment.compare import Metric, with_adjusted
 from customerlab.analysis.experiment.contrasts import Alternative, Contrast, check_options
 from customerlab.analysis.experiment.stats import number_of
+from customerlab.analysis.inference import enough, too_few
 
 
 def quantiles(
@@ -105,7 +110,8 @@ def quantile_effects(
     -------
     DataFrame
         One row a quantile and arm: `quantile`, `variant`, `against`, `against_value`, `variant_value`, `effect`,
-        `effect_low`, `effect_high`, `pvalue`, `pvalue_holm` and `pvalue_bh` over all rows.
+        `effect_low`, `effect_high`, `pvalue`, `pvalue_holm` and `pvalue_bh` over all rows that are compared, and
+        `why_not`: empty, or the reason (`why_not`) for which an effect is missing.
 
     Raises
     ------
@@ -120,10 +126,70 @@ def quantile_effects(
     for share in shares:
         for arm in [one for one in sorted(values) if one != control]:
             one = quantiles(values[arm], values[control], share, seed, confidence=confidence)
-            numbers = (one.control, one.treatment, one.effect, one.low, one.high, one.pvalue)
-            rows.append([share, arm, control, *map(float, numbers)])
-    names = ["against_value", "variant_value", "effect", "effect_low", "effect_high", "pvalue"]
+            reason = why_not(values[arm], values[control], share)
+            numbers = np.array([one.control, one.treatment, one.effect, one.low, one.high, one.pvalue])
+            numbers[2:] = np.nan if reason else numbers[2:]
+            rows.append([share, arm, control, *numbers.tolist(), reason])
+    names = ["against_value", "variant_value", "effect", "effect_low", "effect_high", "pvalue", "why_not"]
     return with_adjusted(pd.DataFrame(rows, columns=["quantile", "variant", "against", *names]))
+
+
+def why_not(treatment: np.ndarray, control: np.ndarray, share: float) -> str:
+    """Why a quantile is not compared: too few units beyond it, a control's value of zero, or a mass point.
+
+    A mass point is a value that more units of an arm have than the rank of the quantile is uncertain by: its standard
+    error √(n q (1 - q)).
+
+    Parameters
+    ----------
+    treatment, control : array of shape (units,)
+    share : float
+
+    Examples
+    --------
+    >>> spend = np.concatenate([np.zeros(900), np.full(60, 29.99), np.linspace(30, 90, 40)])
+    >>> why_not(spend, spend, 0.9), why_not(spend, spend, 0.95), why_not(spend, spend, 0.97)
+    ('the control has zero there', '60 units have exactly 29.99', '')
+    """
+    arms = [np.sort(np.asarray(part, dtype=float)) for part in (control, treatment)]
+    beyond = int(min(min(share, 1 - share) * len(values) for values in arms))
+    if not enough(beyond):
+        return too_few(beyond, "units beyond it")
+    at = [float(values[int(np.ceil(share * len(values))) - 1]) for values in arms]
+    if at[0] == 0:
+        return "the control has zero there"
+    for values, value in zip(arms, at, strict=True):
+        same = int(np.searchsorted(values, value, "right") - np.searchsorted(values, value))
+        if same > np.sqrt(len(values) * share * (1 - share)):
+            return f"{same:,} units have exactly {value:,.4g}"
+    return ""
+
+
+def of_quantiles(moved: pd.DataFrame, metric: str, control: str, confidence: float) -> list[str]:
+    """Sentences for the quantiles that an arm moves significantly, and one for those that are not compared, and why.
+
+    Parameters
+    ----------
+    moved : DataFrame
+        As `quantile_effects` returns it; may be empty.
+    metric, control : str
+    confidence : float
+    """
+    said: list[str] = []
+    reasons: dict[str, list[str]] = {}
+    for row in moved.to_dict("records"):
+        what = f"{row['quantile']:.1%}"
+        if row["why_not"]:
+            if not any(what in where for where in reasons.values()):
+                reasons.setdefault(row["why_not"], []).append(what)
+        elif row["pvalue_holm"] < 1 - confidence:
+            ends = f"{100 * confidence:g}% CI of this one comparison {row['effect_low']:+,.4g} to {row['effect_high']:+,.4g}"
+            said.append(
+                f"{row['variant']}: the {what} quantile of {metric} is {row['variant_value']:,.4g}, {row['effect']:+,.4g} from {control} "
+                f"({ends}; significant, Holm)."
+            )
+    listed = "; ".join(f"{why}: {', '.join(where)}" for why, where in reasons.items())
+    return said + ([f"Quantiles of {metric} that are not compared, because {listed}."] if reasons else [])
 
 
 def _ends(ordered: np.ndarray, tail: float, alternative: Alternative) -> tuple[float, float]:

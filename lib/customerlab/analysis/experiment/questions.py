@@ -13,10 +13,10 @@ from customerlab.analysis.experiment.compare import Metric
 from customerlab.analysis.experiment.soundness import outcomes_of
 from customerlab.analysis.experiment.stats import number_of, spoken
 from customerlab.analysis.experiment.units import SIZE
+from customerlab.analysis.inference import LEAST, enough
 from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.errors import ParameterError
 
-LEAST_BELOW = 20  # units of every arm with something below the line of a ratio
 BANDS = 4  # of about equally many units, for a covariate of many numbers
 MOST_ARMS = 6  # that figures, sequences and models are made of
 MOST_NUMBERS, MOST_LABELS = 6, 12  # different values of a covariate that are segments as they are
@@ -130,8 +130,8 @@ def ratios_left_out(experiment: ir.Table, ratios: Sequence[str]) -> dict[str, st
             continue
         some = (experiment[OUTCOME + below] != 0).cast("int64").sum()
         fewest = experiment.group_by("variant").aggregate(some=some).to_pandas().fillna(0).min()["some"]
-        if fewest < LEAST_BELOW:
-            why[text] = f"of the units of an arm {fewest:,.0f} have any {below}, expected at least {LEAST_BELOW}"
+        if not enough(fewest):
+            why[text] = f"of the units of an arm {fewest:,.0f} have any {below}, expected at least {LEAST}"
     return why
 
 

@@ -1,42 +1,57 @@
-"""A rehearsal on the user's own data: tests in which nothing happens, and how often they cry out (A/A simulation)."""
+"""A rehearsal on the user's own data: tests whose effect is known, none (A/A simulation) and a planted one."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from customerlab.analysis.experiment.compare import Metric
-from customerlab.analysis.experiment.contrasts import Alternative, Arm, Value, contrast
+from customerlab.analysis.experiment.contrasts import Alternative, Arm, Contrast, Value, contrast
 from customerlab.analysis.experiment.proportions import proportions
 
-AT_ONCE = 8_000_000  # units in tests that are kept at once, which bounds memory
+AT_ONCE = 8_000_000  # counts of rows that are kept at once, which bounds memory
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What tests without a treatment found.
+    """What tests of a known effect found.
 
     Attributes
     ----------
     pvalues : array of shape (runs,)
+        Of the tests without an effect.
     rate, low, high : float
-        The share of them below alpha, and its 99 % interval (Clopper and Pearson 1934): several metrics are looked at.
+        The share of them below alpha (false positives), and its 99 % interval (Clopper and Pearson 1934): several
+        metrics are looked at.
+    coverage, coverage_low, coverage_high : float
+        The share of the tests with the planted effect whose interval of 1 - alpha holds it, likewise.
     alpha : float
-    sound : bool
-        Whether alpha is within the interval.
     """
 
     pvalues: np.ndarray
     rate: float
     low: float
     high: float
+    coverage: float
+    coverage_low: float
+    coverage_high: float
     alpha: float
 
     @property
     def sound(self) -> bool:
-        """Whether the promised rate is among those that these runs allow."""
-        return self.low <= self.alpha <= self.high
+        """Whether both promised rates are among those that these runs allow."""
+        return self.low <= self.alpha <= self.high and self.coverage_low <= 1 - self.alpha <= self.coverage_high
+
+    @property
+    def verdict(self) -> str:
+        """What a reader has to know, the worst first."""
+        if self.coverage_high < 1 - self.alpha:
+            return "intervals too short"
+        if self.low > self.alpha:
+            return "too many false positives"
+        return "consistent with the level" if self.sound else "conservative"
 
 
 def rehearse(
@@ -44,24 +59,29 @@ def rehearse(
     metric: Metric,
     seed: int,
     *,
-    share: float = 0.5,
+    sizes: tuple[int, int] | None = None,
+    lift: float = 0.1,
     runs: int = 2000,
     alpha: float = 0.05,
     alternative: Alternative = "two-sided",
 ) -> Rehearsal:
-    """Divide the units at random, again and again, and test for an effect that cannot be there.
+    """Draw both arms from the units, again and again, without an effect and with a planted one.
 
-    Skewed outcomes and few units can make a test cry out more often, or less, than it promises; here is how often for
-    this metric, these units and this split.
+    Skewed outcomes and few units can make a test find an effect more often, or less, than it promises, and its interval
+    too short. Arms of one size hide the second where nothing happens, for their skews cancel; so an effect is planted,
+    and the arms have their own sizes.
 
     Parameters
     ----------
     units : DataFrame
-        One row a unit, with `unit_id` and the metric's columns.
+        One row a unit, with `unit_id` and the metric's columns: what the metric is like.
     metric : Metric
     seed : int
-    share : float
-        Of the treatment.
+    sizes : (int, int), optional
+        Units of the treatment and of the control, drawn with replacement; half of the units each by default.
+    lift : float
+        The planted effect: the treatment is as the units, and the control's value that of the units by 1 + lift. Values
+        are scaled; of a proportion some are taken out.
     runs : int
     alpha, alternative
         Of the test.
@@ -69,54 +89,66 @@ def rehearse(
     Raises
     ------
     ValueError
-        If the share or alpha is not between 0 and 1, or a run leaves an arm with fewer than two units.
+        If alpha is not between 0 and 1, the lift not above zero, or an arm has fewer than two units.
 
     Notes
     -----
-    Runs divide the same units, so the rate is that of the metric in this population, not a sample of others.
+    All runs draw from the same units, so the rates are those of this skew: of greater values, which these units have
+    not, it says nothing.
     """
-    if not 0 < share < 1 or not 0 < alpha < 1:
-        raise ValueError(f"share {share} and alpha {alpha} have to be between 0 and 1")
-    ordered = units.sort_values("unit_id")  # whatever the order of rows, a unit has the same luck
-    names = list(dict.fromkeys(metric.columns))
-    values = ordered[names].to_numpy(dtype=float)
-    shift = values.mean(axis=0)  # sums of squares lose nothing around the mean
-    apart = values - shift
-    pairs = np.triu_indices(len(names))
-    sums = np.column_stack([np.ones(len(values)), apart, apart[:, pairs[0]] * apart[:, pairs[1]]])
-    whole = sums.sum(axis=0)
+    treated, control = sizes or (len(units) // 2, len(units) - len(units) // 2)
+    if not 0 < alpha < 1 or not lift > 0:
+        raise ValueError(f"alpha {alpha} has to be between 0 and 1, and lift {lift} above zero")
+    if min(treated, control) < 2:
+        raise ValueError(f"arms of {treated} and {control} units; expected at least two in each")
     rng = np.random.default_rng(seed)
-    block = max(AT_ONCE // len(values), 1)
-    parts = []
-    for begin in range(0, runs, block):
-        drawn = rng.random((min(block, runs - begin), len(values)), dtype=np.float32) < share
-        parts.append(drawn.astype(float) @ sums)
-    treated = np.vstack(parts)
-    arms = [_arm(one, len(names), pairs, shift) for one in (treated, whole - treated)]
+    options: dict[str, Any] = {"alternative": alternative, "confidence": 1 - alpha}
+    keep = 1 / (1 + lift)
     if metric.proportion:
-        counts = [
-            np.rint(one[:, 0] * (arm.mean[:, 0])) for one, arm in zip((treated, whole - treated), arms, strict=True)
+        share = float(units[metric.above].mean())
+        did = [
+            rng.binomial(size, one, runs) for size, one in ((treated, share), (control, share), (control, share * keep))
         ]
-        found = proportions(counts[0], treated[:, 0], counts[1], whole[0] - treated[:, 0], alternative=alternative)
+
+        def compared(done: np.ndarray) -> Contrast:
+            return proportions(did[0], np.full(runs, treated), done, np.full(runs, control), **options)
+
+        nothing, planted, value = compared(did[1]), compared(did[2]), share
     else:
+        names = list(dict.fromkeys(metric.columns))
         place = {name: number for number, name in enumerate(names)}
-        value = Value(place[metric.above], place[metric.below] if metric.below else None)
-        own = None
+        own = Value(place[metric.above], place[metric.below] if metric.below else None)
+        by = None
         if metric.covariate:
-            own = Value(place[metric.covariate], place[metric.covariate_below] if metric.covariate_below else None)
-        found = contrast(arms[0], arms[1], value, own, alternative=alternative)
-    pvalues = np.nan_to_num(found.pvalue, nan=1.0)
-    hits = int((pvalues < alpha).sum())
-    interval = stats.binomtest(hits, runs).proportion_ci(0.99)
-    return Rehearsal(pvalues, hits / runs, float(interval.low), float(interval.high), alpha)
+            by = Value(place[metric.covariate], place[metric.covariate_below] if metric.covariate_below else None)
+        rows, often = np.unique(units[names].to_numpy(dtype=float), axis=0, return_counts=True)
+        arms = [_drawn(rng, rows, often, size, runs) for size in (treated, control)]
+        less = np.where(np.arange(len(names)) == own.above, keep, 1.0)
+        smaller = Arm(arms[1].mean * less, arms[1].error * np.outer(less, less), arms[1].df)
+        nothing, planted = (contrast(arms[0], arm, own, by, **options) for arm in (arms[1], smaller))
+        whole = np.average(rows, axis=0, weights=often)
+        value = whole[own.above] / (whole[own.below] if own.below is not None else 1)
+    pvalues = np.nan_to_num(nothing.pvalue, nan=1.0)
+    truth = value * (1 - keep)
+    false, held = int((pvalues < alpha).sum()), int(((planted.low <= truth) & (truth <= planted.high)).sum())
+    ends = [stats.binomtest(hits, runs).proportion_ci(0.99) for hits in (false, held)]
+    numbers = [(hits / runs, float(end.low), float(end.high)) for hits, end in zip((false, held), ends, strict=True)]
+    return Rehearsal(pvalues, *numbers[0], *numbers[1], alpha)
 
 
-def _arm(sums: np.ndarray, columns: int, pairs: tuple[np.ndarray, np.ndarray], shift: np.ndarray) -> Arm:
-    count = sums[:, 0]
-    if count.min() < 2:
-        raise ValueError("an arm got fewer than two units; expected more units or a split that is less uneven")
-    mean = sums[:, 1 : 1 + columns] / count[:, None]
-    squares = np.zeros((len(sums), columns, columns))
-    squares[:, pairs[0], pairs[1]] = squares[:, pairs[1], pairs[0]] = sums[:, 1 + columns :]
-    inner = squares - count[:, None, None] * mean[:, :, None] * mean[:, None, :]
-    return Arm(mean + shift, inner / ((count - 1) * count)[:, None, None], count - 1)
+def _drawn(rng: np.random.Generator, rows: np.ndarray, often: np.ndarray, size: int, runs: int) -> Arm:
+    """An arm of so many units, drawn again and again: from the different rows, of which zeros are one."""
+    shift = np.average(rows, axis=0, weights=often)  # sums of squares lose nothing around the mean
+    apart = rows - shift
+    pairs = np.triu_indices(rows.shape[1])
+    sums = np.column_stack([apart, apart[:, pairs[0]] * apart[:, pairs[1]]])
+    block = max(AT_ONCE // len(rows), 1)
+    chance = often / often.sum()
+    parts = [
+        rng.multinomial(size, chance, min(block, runs - begin)).astype(float) @ sums for begin in range(0, runs, block)
+    ]
+    means = np.vstack(parts) / size
+    mean, squares = means[:, : rows.shape[1]], np.zeros((runs, rows.shape[1], rows.shape[1]))
+    squares[:, pairs[0], pairs[1]] = squares[:, pairs[1], pairs[0]] = means[:, rows.shape[1] :]
+    inner = squares - mean[:, :, None] * mean[:, None, :]
+    return Arm(mean + shift, inner / (size - 1), np.full(runs, size - 1.0))

@@ -1,10 +1,10 @@
 """For whom? The effect in every segment, and whether segments differ by more than chance.
 
-An effect that is clear of chance in one segment and not in another is no difference between them: that is asked by a
-test of its own, and asked of many segments at once it needs an adjustment.
+An effect that is significant in one segment and not in another is no difference between them: that is asked by a test
+of its own, and asked of many segments at once it needs an adjustment. Segments that say one fact are one test.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import ibis.expr.types as ir
@@ -12,12 +12,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from customerlab.analysis.experiment.carriers import fewness
 from customerlab.analysis.experiment.compare import Metric, arms_of, benjamini_hochberg, values_of
 from customerlab.analysis.experiment.contrasts import contrast
 from customerlab.analysis.experiment.decision import spelled
-from customerlab.analysis.experiment.stats import Moments, labelled, moments, spoken
+from customerlab.analysis.experiment.recommend import p_of
+from customerlab.analysis.experiment.stats import Moments, labelled, moments, number_of, spoken
 
-LEAST = 20  # units of an arm in a segment: an error from fewer is hardly known
+ONE_FACT = 0.7  # Cramér's V from which two segments say the same: one to one it is 1, of unrelated ones near 0
+SOME = "units with an outcome"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class BySegment:
     table : DataFrame
         `segment` (the column), `value`, `variant`, `units` (of both arms), `control_mean`, `variant_mean`, `effect`
         with `error`, `effect_low` and `effect_high`, `apart` (from the effect in all other values), `pvalue` of that
-        difference, and `pvalue_bh` over all rows. NaN where an arm has fewer than twenty units or nothing varies.
+        difference, and `pvalue_bh` over all rows. NaN where there are too few outcomes (`fewness`) or nothing varies.
     interactions : DataFrame
         `segment`, `variant`, `values` (that have an effect), `q` (Cochran 1954: Σ (effect - mean)² / error²), `pvalue`
         (χ², one less than values), and `pvalue_bh` over all rows: does the effect differ at all?
@@ -65,7 +68,9 @@ def by_segment(
     rows, interactions = [], []
     for column in segments:
         named = experiment.mutate(**{column: labelled(experiment[column])})
-        found = moments(named, metric.columns, ["variant", column])
+        outcome = number_of(named, metric.below if metric.ratio and metric.below else metric.above)
+        columns = {one: one for one in metric.columns} | {SOME: (outcome != 0).cast("float64")}
+        found = moments(named, columns, ["variant", column], together=[metric.columns])
         arms = [arm for arm in sorted(found.groups["variant"].unique()) if arm != control]
         for variant in arms:
             part = _effects(found, metric, variant, control, column, confidence)
@@ -102,7 +107,9 @@ def _effects(
     for value in sorted(found.groups[column].unique()):
         kept = (found.groups[column] == value).to_numpy() & found.groups["variant"].isin([variant, control]).to_numpy()
         row = {"segment": spoken(column), "value": value, "variant": variant, "units": int(found.count[kept].sum())}
-        if kept.sum() == 2 and found.count[kept].min() >= LEAST:
+        outcomes = found.count[kept] * found.mean[kept, -1]
+        units = found.count[kept].tolist()
+        if kept.sum() == 2 and not fewness(outcomes.tolist(), units, "", proportion=metric.proportion):
             groups = found.groups.loc[kept, ["variant"]].reset_index(drop=True)
             own = Moments(groups, found.names, found.count[kept], found.mean[kept], found.covariance[kept])
             arms = arms_of(own, control)
@@ -144,6 +151,74 @@ def _interaction(part: pd.DataFrame, column: str, variant: str) -> dict[str, obj
     return {"segment": spoken(column), "variant": variant, "values": len(known), "q": q, "pvalue": pvalue}
 
 
+def distinct(experiment: ir.Table, segments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The segments without those that say the same as an earlier one.
+
+    Two columns say one fact where knowing one nearly tells the other: Cramér's V (1946) of their values of 0.7 or more,
+    as of money and bands of money, or of who bought for men and who for women where hardly anybody bought for both.
+    Tested twice, one finding would look like two, and every other one would pay for the adjustment.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+    segments : sequence of str
+        Columns.
+
+    Returns
+    -------
+    (list of str, dict of str to str)
+        Those that are kept, in their order; and of each other one the kept one that says the same.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> units = ibis.memtable({"men": [0, 1, 1, 0], "women": [1, 0, 0, 1], "town": [0, 0, 1, 1]})
+    >>> distinct(units, ["men", "women", "town"])
+    (['men', 'town'], {'women': 'men'})
+    """
+    kept: list[str] = []
+    same: dict[str, str] = {}
+    for name in segments:
+        twins = [other for other in kept if _cramer(experiment, other, name) >= ONE_FACT]
+        if twins:
+            same[name] = twins[0]
+        else:
+            kept.append(name)
+    return kept, same
+
+
+def _cramer(experiment: ir.Table, one: str, other: str) -> float:
+    pair = experiment.select(one=labelled(experiment[one]), other=labelled(experiment[other]))
+    cells = pair.group_by(["one", "other"]).aggregate(units=pair.count()).to_pandas()
+    table = cells.pivot(index="one", columns="other", values="units").fillna(0).to_numpy(dtype=float)
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    least = min(table.shape) - 1
+    return float(np.sqrt(((table - expected) ** 2 / expected).sum() / table.sum() / least)) if least else 0.0
+
+
+def most_different(found: BySegment, most: int = 12) -> pd.DataFrame:
+    """The effects in the segments in which they differ most, by the p-value of the segment.
+
+    Parameters
+    ----------
+    found : BySegment
+        As `differences` returns it.
+    most : int
+        Rows.
+
+    Returns
+    -------
+    DataFrame
+        `metric`, `segment`, `value`, `variant`, `units`, `effect`, `effect_low`, `effect_high` and `of_segment`, the
+        adjusted p-value of the segment.
+    """
+    keys = ["metric", "segment", "variant"]
+    of = found.interactions.rename(columns={"pvalue": "order", "pvalue_bh": "of_segment"})
+    table = found.table[found.table["error"] > 0].merge(of[[*keys, "order", "of_segment"]], on=keys)
+    columns = ["metric", "segment", "value", "variant", "units", "effect", "effect_low", "effect_high", "of_segment"]
+    return table.sort_values(["order", *keys, "value"]).head(most)[columns].reset_index(drop=True)
+
+
 def no_segments() -> pd.DataFrame:
     """The table of `differences` of a test that has no segments, or is not sound."""
     texts = ("metric", "segment", "value", "variant")
@@ -157,11 +232,18 @@ def _told(row: pd.Series, *, points: bool) -> str:
     """An effect with its interval and where it is."""
     effect, low, high = spelled(row["effect"], row["effect_low"], row["effect_high"], points=points)
     unit = " percentage points" if points else ""
-    return f"{effect}{unit} ({low} to {high}; {row['units']:,} units) in {row['value']}"
+    return f"{effect}{unit} ({low} to {high}; {row['units']:,} units) where it is {row['value']}"
 
 
-def differing(found: BySegment, metrics: Sequence[Metric], alpha: float, most: int = 5) -> list[str]:
-    """Sentences for the effects that differ by segment, the surest first, with where they are smallest and largest.
+def differing(
+    found: BySegment,
+    metrics: Sequence[Metric],
+    alpha: float,
+    most: int = 5,
+    *,
+    same: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Sentences for the effects that differ by segment, by their p-values, with where they are smallest and largest.
 
     Parameters
     ----------
@@ -172,20 +254,25 @@ def differing(found: BySegment, metrics: Sequence[Metric], alpha: float, most: i
         Of the adjusted p-values.
     most : int
         Sentences; the rest are counted.
+    same : mapping of str to str, optional
+        Columns that say the same as a segment, as `distinct` returns them.
     """
+    twins = {
+        segment: [one for one, other in (same or {}).items() if other == segment] for segment in (same or {}).values()
+    }
     proportions = {metric.name: metric.proportion for metric in metrics}
     clear = found.interactions[found.interactions["pvalue_bh"] < alpha]
     clear = clear.sort_values(["pvalue", "metric", "segment", "variant"])
     said = []
     for row in clear.head(most).to_dict("records"):
-        same = found.table[["metric", "segment", "variant"]] == [row["metric"], row["segment"], row["variant"]]
-        own = found.table[same.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
+        here = found.table[["metric", "segment", "variant"]] == [row["metric"], row["segment"], row["variant"]]
+        own = found.table[here.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
         points = proportions[row["metric"]]
         ends = [_told(one, points=points) for one in (own.iloc[0], own.iloc[-1])]
-        pvalue = "p < 0.001" if row["pvalue_bh"] < 0.001 else f"p = {row['pvalue_bh']:.3g}"
+        also = "".join(f" (one fact with {one})" for one in twins.get(row["segment"], []))
         said.append(
-            f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']} ({pvalue} after adjustment), "
-            f"from {ends[0]} to {ends[1]}."
+            f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']}{also} ({p_of(row['pvalue_bh'])}, adjusted by "
+            f"Benjamini and Hochberg), from {ends[0]} to {ends[1]}."
         )
     more = len(clear) - most
     return said + ([f"{more} more effects differ by segment."] if more > 0 else [])

@@ -110,8 +110,8 @@ def sensitivity(
     segments : sequence of str
         For `stratified`; may be empty.
     winsorised_at : float
-        The quantile, of the units above zero, to which greater values are cut, for a metric that is no proportion and
-        where there are any.
+        The quantile to which more extreme values are cut, on both sides of zero (`winsorised`), for a metric that is no
+        proportion and where there are any.
     confidence : float
 
     Returns
@@ -128,9 +128,10 @@ def sensitivity(
     if len(strata):
         parts[f"post-stratified by {strata['segment'].iloc[0]}"] = strata
     if not metric.proportion:
-        cut, cap, above = winsorised(experiment, metric.above, winsorised_at)
-        way = f"with {spoken(metric.above)} cut to {cap:,.4g} (of {above:,} units)"
-        if above:
+        cut, low, high, beyond = winsorised(experiment, metric.above, winsorised_at)
+        ends = " to ".join(f"{end:,.4g}" for end in (low, high) if np.isfinite(end))
+        way = f"with {spoken(metric.above)} winsorised to {ends} ({beyond:,} units)"
+        if beyond:
             parts[way] = compare_arms(cut, [metric], control, confidence=confidence)
     own = parts[MEASURED]["effect_high"] - parts[MEASURED]["effect_low"]
     columns = ["way", "variant", "effect", "effect_low", "effect_high", "narrower", "pvalue"]
@@ -144,7 +145,7 @@ def sensitivity(
 
 
 def fragile(table: pd.DataFrame, metric: str, clear: Sequence[str], alpha: float) -> list[str]:
-    """Sentences for the arms whose effect is clear of chance as measured, but not in another way, even by itself.
+    """Sentences for the arms whose effect is significant as measured, but not in another way, even by itself.
 
     Parameters
     ----------
@@ -152,11 +153,11 @@ def fragile(table: pd.DataFrame, metric: str, clear: Sequence[str], alpha: float
         As `sensitivity` returns it.
     metric : str
     clear : sequence of str
-        The arms whose effect is clear of chance.
+        The arms whose effect is statistically significant.
     alpha : float
     """
     open_ways = table[table["variant"].isin(clear) & ~(table["pvalue"] < alpha)]
     return [
-        f"{variant}: the effect on {metric} is clear of chance {MEASURED}, but not {' or '.join(rows['way'])}, even by itself."
+        f"{variant}: the effect on {metric} is significant {MEASURED}, but not {' or '.join(rows['way'])}, even unadjusted."
         for variant, rows in open_ways.groupby("variant", sort=False)
     ]

@@ -234,6 +234,29 @@ def over_time(
     return table.assign(group_low=effect - bound * error, group_high=effect + bound * error)
 
 
+def first_outside(daily: Mapping[str, pd.DataFrame], metric: str) -> list[str]:
+    """Sentences that say when the effect of each arm was first significant by the interval that holds at all times.
+
+    Parameters
+    ----------
+    daily : mapping of str to DataFrame
+        By arm, as `over_time` returns it.
+    metric : str
+    """
+    said = []
+    for arm, table in daily.items():
+        outside = table.loc[(table["always_low"] > 0) | (table["always_high"] < 0), "day"]
+        when = (
+            f"first significant with the units up to {outside.iloc[0]:%Y-%m-%d}"
+            if len(outside)
+            else "never significant"
+        )
+        said.append(
+            f"By the confidence sequence, which holds at all times, the effect of {arm} on {metric} was {when}."
+        )
+    return said
+
+
 def interim(daily: Mapping[str, pd.DataFrame], metric: str, came: int, planned_units: int) -> list[str]:
     """What may be said of a test that has not reached its planned end: no more than the bounds for planned looks allow.
 
@@ -253,6 +276,6 @@ def interim(daily: Mapping[str, pd.DataFrame], metric: str, came: int, planned_u
         clear = low > 0 or high < 0
         said.append(
             f"{arm}: so far the effect on {metric} is {effect:+,.4g}, {low:+,.4g} to {high:+,.4g} by the interval for planned looks; "
-            + ("clear of chance, so that the test may be ended here." if clear else "not clear of chance yet.")
+            + ("significant, so that the test may be ended here." if clear else "inconclusive so far.")
         )
     return said if daily else [*said, "It has too few days or units to say anything before that."]

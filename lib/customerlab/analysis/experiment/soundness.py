@@ -13,12 +13,13 @@ from operator import or_
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2_contingency, chisquare
+from scipy.stats import chi2_contingency
 
-from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA, balance, covariates_of
+from customerlab.analysis.experiment.balance import balance, covariates_of
+from customerlab.analysis.experiment.participants import UNUSUAL, Participants, took_part
+from customerlab.analysis.experiment.split import SampleRatio, plain, ratio_of, sample_ratio, sample_ratio_by
 from customerlab.analysis.experiment.stats import spoken
-from customerlab.analysis.experiment.units import joined_at
-from customerlab.analysis.inference import holm
+from customerlab.analysis.experiment.units import SIZE, joined_at
 from customerlab.data.tables import OUTCOME
 
 
@@ -27,116 +28,7 @@ def outcomes_of(experiment: ir.Table) -> list[str]:
     return [name.removeprefix(OUTCOME) for name in experiment.columns if name.startswith(OUTCOME)]
 
 
-@dataclass(frozen=True)
-class SampleRatio:
-    """Whether the arms have the sizes that the split planned.
-
-    Attributes
-    ----------
-    table : DataFrame
-        `variant`, `units`, `share`, `planned` (share), the control first.
-    pvalue : float
-        Of Pearson's chi-squared test over all arms.
-    sound : bool
-        Whether it is at least `SAMPLE_RATIO_ALPHA`.
-    """
-
-    table: pd.DataFrame
-    pvalue: float
-    sound: bool
-
-
-def sample_ratio(experiment: ir.Table, control: str, planned: dict[str, float] | None = None) -> SampleRatio:
-    """Check the sizes of the arms against the planned split, before anything else is looked at.
-
-    Parameters
-    ----------
-    experiment : ibis Table
-        Canonical.
-    control : str
-        The arm that the others are compared with.
-    planned : dict of str to float, optional
-        The planned shares, which need not sum to one; equal by default.
-
-    Raises
-    ------
-    ValueError
-        If there is no such arm, fewer than two arms, or `planned` names other arms.
-
-    References
-    ----------
-    Fabijan et al. (2019). Diagnosing sample ratio mismatch in online controlled experiments. KDD.
-    """
-    counted = experiment.group_by("variant").aggregate(units=experiment.count()).order_by("variant").to_pandas()
-    counted = counted.set_index("variant")["units"]
-    arms = [*counted.index, *sorted(set(planned or ()) - set(counted.index))]  # a planned arm may have got nobody
-    if control not in arms or len(arms) < 2:
-        raise ValueError(
-            f"control = {control!r}; the arms are {', '.join(map(repr, arms))}; expected two arms or more, one the control"
-        )
-    if planned is not None and (set(planned) != set(arms) or min(planned.values()) <= 0):
-        raise ValueError(f"planned = {planned}; expected a weight above zero for each of the arms {arms}")
-    order = [control, *[arm for arm in arms if arm != control]]
-    table = pd.DataFrame({"variant": order, "units": counted.reindex(order, fill_value=0).to_numpy()})
-    weights = table["variant"].map(planned) if planned else pd.Series(1.0, index=table.index)
-    table["share"] = table["units"] / table["units"].sum()
-    table["planned"] = weights / weights.sum()
-    pvalue = float(chisquare(table["units"], table["planned"] * table["units"].sum()).pvalue)
-    return SampleRatio(table, pvalue, pvalue >= SAMPLE_RATIO_ALPHA)
-
-
 LEAST_UNITS = 2  # of an arm, without which nothing varies
-FEWEST = 5  # expected units of every arm that a chi-squared test needs
-
-
-def sample_ratio_by(
-    experiment: ir.Table, by: str | ir.Column, control: str, planned: Mapping[str, float] | None = None
-) -> pd.DataFrame:
-    """The sizes of the arms in every part of the test, such as every day or every segment.
-
-    A fault that hits some days or some browsers only can be lost in the whole.
-
-    Parameters
-    ----------
-    experiment : ibis Table
-    by : str or column
-        A column, or an expression such as `experiment.exposed_at.date()`.
-    control, planned
-        As in `sample_ratio`.
-
-    Returns
-    -------
-    DataFrame
-        `part`, `units`, `worst` (the arm that is furthest from its plan), `share`, `planned` (of that arm), `pvalue`,
-        `pvalue_holm` (over the parts; NaN where an arm should have fewer than five units), `sound`.
-    """
-    whole = sample_ratio(experiment, control, dict(planned) if planned else None).table.set_index("variant")["planned"]
-    part = (experiment[by] if isinstance(by, str) else by).cast("string").name("part")
-    counted = (
-        experiment.select(part, "variant").group_by("part", "variant").aggregate(units=lambda t: t.count()).to_pandas()
-    )
-    wide = counted.fillna({"part": "(none)"}).pivot_table(
-        index="part", columns="variant", values="units", aggfunc="sum", fill_value=0
-    )
-    wide = wide.reindex(columns=whole.index, fill_value=0).sort_index()
-    units = wide.sum(axis=1)
-    expected = np.outer(units, whole)
-    enough = expected.min(axis=1) >= FEWEST
-    pvalue = np.where(enough, chisquare(wide.to_numpy(), expected, axis=1).pvalue, np.nan)
-    apart = (wide.div(units, axis=0) - whole).abs()
-    worst = apart.idxmax(axis=1)
-    table = pd.DataFrame(
-        {
-            "part": wide.index,
-            "units": units.to_numpy(),
-            "worst": worst.to_numpy(),
-            "share": [wide.loc[one, arm] / units[one] for one, arm in worst.items()],
-            "planned": whole[worst].to_numpy(),
-            "pvalue": pvalue,
-        }
-    )
-    table["pvalue_holm"] = holm(table["pvalue"].dropna()).reindex(table.index)
-    return table.assign(sound=~(table["pvalue_holm"] < SAMPLE_RATIO_ALPHA))
 
 
 def missing_by_arm(experiment: ir.Table) -> pd.DataFrame:
@@ -180,9 +72,9 @@ def repeated_units(experiment: ir.Table) -> tuple[int, int]:
 
 
 def _such_as(experiment: ir.Table, most: int = 3) -> str:
-    """The first units that have several rows."""
-    rows = experiment.group_by("unit_id").aggregate(rows=experiment.count())
-    ids = rows.filter(rows.rows > 1).order_by("unit_id").limit(most).to_pandas()["unit_id"]
+    """The first units that are in several arms."""
+    rows = experiment.group_by("unit_id").aggregate(arms=experiment.variant.nunique())
+    ids = rows.filter(rows.arms > 1).order_by("unit_id").limit(most).to_pandas()["unit_id"]
     return f", such as {', '.join(ids)}"
 
 
@@ -210,10 +102,14 @@ class Soundness:
     Attributes
     ----------
     table : DataFrame
-        `check`, `found` (in words), `pvalue` (NaN where the check is a count), `sound`.
+        `check`, `found` (in words), `pvalue` (NaN where the check is a count), `sound`, and `answer`: "yes", "NO", or
+        "unusual" where a check passes with p below 0.05; of rows whose number the treatment changes "sums decide".
+    who : Participants
+        Of whose units the checks are.
     """
 
     table: pd.DataFrame
+    who: Participants
 
     @property
     def sound(self) -> bool:
@@ -226,12 +122,46 @@ class Soundness:
         failed = self.table[~self.table["sound"]]
         return [f"{row['check']}: {row['found']}" for row in failed.to_dict("records")]
 
+    def shown(self) -> pd.DataFrame:
+        """The table for readers: `check`, `found`, `p`, `sound` (the answer)."""
+        words = self.table["found"].str.replace("`", "")
+        return pd.DataFrame(
+            {"check": self.table["check"], "found": words, "p": self.table["pvalue"], "sound": self.table["answer"]}
+        )
+
+    def summary(self) -> str:
+        """Whether the checks passed, or what stands in place of conclusions."""
+        open_ones = self.table[self.table["answer"] != "yes"]
+        if not self.sound:
+            return self.refusal()
+        if open_ones.empty:
+            return f"The test passes all {len(self.table)} checks."
+        said = ", ".join(f"{row['check']} ({row['answer']})" for row in open_ones.to_dict("records"))
+        return f"None of {len(self.table)} checks stops the test; look at: {said}."
+
+    def notes(self) -> list[str]:
+        """What a reader has to know of the units before the effects, one sentence each; mostly nothing.
+
+        An unusual split that does not end the test, units that were set aside, rows whose number the treatment changes.
+        """
+        split = self.table.iloc[0]
+        unusual = f"The split is unusual: {split['found']} (p {split['pvalue']:.4f}). Look at its cause before you act."
+        return [unusual] * bool(split["answer"] == "unusual") + self.who.notes()
+
     def refusal(self) -> str:
-        """What stands in place of conclusions; empty where the test is sound."""
+        """What stands in place of conclusions; empty where the test is sound.
+
+        Where rows are no units only that is said: the other checks are of rows, and come after.
+        """
         if self.sound:
             return ""
-        wrong = "; ".join(self.reasons)
-        return f"**No conclusion is drawn from this test.** {wrong}. Find the cause in the assignment or the logging first."
+        no = "**No conclusion is drawn from this test.**"
+        if self.who.kind.wrong:
+            return f"{no} {'; '.join(one for one in self.reasons if one.startswith((UNITS, COUNTS)))}."
+        return f"{no} {'; '.join(self.reasons)}. Find the cause in the assignment or the logging first."
+
+
+UNITS, COUNTS = "one row a unit", "sizes of the arms, counted by "
 
 
 def soundness(
@@ -241,6 +171,7 @@ def soundness(
     planned: Mapping[str, float] | None = None,
     segments: Sequence[str] = (),
     start: pd.Timestamp | None = None,
+    who: Participants | None = None,
 ) -> Soundness:
     """All checks of a test, before any outcome is compared.
 
@@ -255,19 +186,20 @@ def soundness(
         Columns in whose parts the split is checked too.
     start : Timestamp, optional
         When the test began: nobody may have been assigned or exposed before.
+    who : Participants, optional
+        As `took_part` returned it, if `experiment` are its units; of the table itself by default.
 
     Notes
     -----
     Each check by p-value has the level 0.001 over all that it looks at (Holm): a sound test fails one of k such checks
-    at most k times in a thousand.
+    at most k times in a thousand. Rows of which the treatment changes the number stop conclusions about means of rows;
+    where `who` has left these for sums per assigned unit, the check says so and does not fail.
     """
     split = dict(planned) if planned else None
+    who = took_part(experiment, control) if who is None else who
     whole = sample_ratio(experiment, control, split)
-    worst = whole.table.iloc[int((whole.table["share"] - whole.table["planned"]).abs().argmax())]
-    rows = [
-        ("sizes of the arms", f"{worst['variant']} has {worst['share']:.2%} of the units, planned {worst['planned']:.2%}",
-         whole.pvalue, whole.sound)
-    ]  # fmt: skip
+    rows = [("sizes of the arms", _furthest(whole, "units"), whole.pvalue, whole.sound)]
+    rows += [*_units(experiment, who), *_counts(experiment, who.kind.counted, control, split)]
     joined = joined_at(experiment)
     parts = [] if joined is None else [("day", joined.date())]
     for name, column in [*parts, *((spoken(name), experiment[name]) for name in segments)]:
@@ -275,11 +207,7 @@ def soundness(
         rows.append(_parts(name, table))
     fewest = int(whole.table["units"].min())
     rows.append(("enough units", f"the smallest arm has {fewest:,}", np.nan, fewest >= LEAST_UNITS))
-    several, twice = repeated_units(experiment)
-    found = (
-        f"{counted(several)} in several arms, {twice:,} twice in one{_such_as(experiment) if several or twice else ''}"
-    )
-    rows.append(("units in one arm", found, np.nan, not (several or twice)))
+    rows.append(_names(whole.table["variant"].tolist(), planned is not None))
     times = [name for name in ("assigned_at", "exposed_at") if name in experiment.columns]
     if len(times) + (start is not None) > 1 and times:
         early = exposed_early(experiment, start)
@@ -288,7 +216,15 @@ def soundness(
     if covariates_of(experiment):
         rows.append(_balanced(balance(experiment, control)))
     rows += _missing(missing_by_arm(experiment)) if outcomes_of(experiment) else []
-    return Soundness(pd.DataFrame(rows, columns=["check", "found", "pvalue", "sound"]).astype({"sound": bool}))
+    table = pd.DataFrame(rows, columns=["check", "found", "pvalue", "sound"]).astype({"sound": bool})
+    low = table["pvalue"] < np.where(table["sound"], UNUSUAL, 0)
+    table["answer"] = np.select(
+        [~table["sound"], table["check"].eq(FINER) & who.moved, low], ["NO", "sums decide", "unusual"], "yes"
+    )
+    return Soundness(table, who)
+
+
+FINER = "rows per assigned unit"
 
 
 Row = tuple[str, str, float, bool]
@@ -297,6 +233,49 @@ Row = tuple[str, str, float, bool]
 def counted(units: int) -> str:
     """How many units, in words."""
     return f"{units:,} unit{'' if units == 1 else 's'}"
+
+
+def _furthest(whole: SampleRatio, of: str) -> str:
+    worst = whole.table.iloc[int((whole.table["share"] - whole.table["planned"]).abs().argmax())]
+    return f"{worst['variant']} has {worst['share']:.2%} of the {of}, planned {worst['planned']:.2%}"
+
+
+def _counts(experiment: ir.Table, column: str, control: str, split: dict[str, float] | None) -> list[Row]:
+    """The split of what totals count: of users, not of days."""
+    if not column:
+        return []
+    sums = experiment.group_by("variant").aggregate(units=experiment[column].sum()).order_by("variant").to_pandas()
+    found = ratio_of(sums.set_index("variant")["units"].fillna(0), control, split)
+    return [(COUNTS + spoken(column), _furthest(found, spoken(column)), found.pvalue, found.sound)]
+
+
+def _units(experiment: ir.Table, who: Participants) -> list[Row]:
+    """Is a row a unit, in one arm, and of as many as in the other arms?"""
+    alike = (
+        "rows have no ids, so that a unit in several rows would not be seen"
+        if who.kind.made_up
+        else "each unit has one row"
+    )
+    several, twice = repeated_units(experiment)
+    aside = f", {who.aside:,} set aside" if who.aside and not several else ""
+    such = _such_as(experiment) if several else ""
+    rows = [
+        (UNITS, who.kind.wrong or alike, np.nan, not (who.kind.wrong or twice)),
+        ("units in one arm", f"{counted(several)} in several arms{such}{aside}", np.nan, several == 0),
+    ]
+    if len(who.rows):
+        found = ", ".join(f"{row['rows_each']:,.3g} in {row['variant']}" for row in who.rows.to_dict("records"))
+        pvalue = who.rows["pvalue_holm"].min()
+        rows.append((FINER, found, float(pvalue), not (who.moved and SIZE in experiment.columns)))
+    return rows
+
+
+def _names(arms: list[str], planned: bool) -> Row:
+    """Are two arms one, written in two ways? A plan that names both says that they are two."""
+    twins = [[repr(one) for one in arms if plain(one) == name] for name in dict.fromkeys(map(plain, arms))]
+    alike = [" and ".join(names) for names in twins if len(names) > 1]
+    found = f"{'; '.join(alike)} look alike: if they are one arm, write it in one way" if alike else "no two look alike"
+    return "names of the arms", found, np.nan, planned or not alike
 
 
 def _parts(name: str, table: pd.DataFrame) -> Row:

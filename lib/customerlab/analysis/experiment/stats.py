@@ -137,23 +137,25 @@ def _pairs(names: Sequence[str], together: Sequence[Sequence[str]] | None) -> li
     )
 
 
-def winsorised(table: ir.Table, column: str, share: float) -> tuple[ir.Table, float, int]:
-    """The table with the largest values of a column cut to the quantile of all arms together.
+def winsorised(table: ir.Table, column: str, share: float) -> tuple[ir.Table, float, float, int]:
+    """The table with the extreme values of a column cut to the quantiles of all arms together, on both sides of zero.
 
-    A few great spenders can carry a mean; how the effect changes without their last pounds says how much. The quantile
-    is that of the units above zero, of whom there may be few.
+    A few outliers can carry a mean, a great refund as well as a great order; how the effect changes without them says
+    how much. The upper quantile is that of the units above zero, the lower one that of those below, of whom there may
+    be few.
 
     Parameters
     ----------
     table : ibis Table
     column : str
     share : float
-        Of the units above zero that keep their value, such as 0.99.
+        Of the units on either side of zero that keep their value, such as 0.99.
 
     Returns
     -------
-    (ibis Table, float, int)
-        The table, the value that is cut to, and how many units were above it; NaN and 0 where no unit is above zero.
+    (ibis Table, float, float, int)
+        The table, the values that are cut to from below and from above (NaN where no unit is on that side of zero), and
+        how many units were beyond them.
 
     Raises
     ------
@@ -163,12 +165,16 @@ def winsorised(table: ir.Table, column: str, share: float) -> tuple[ir.Table, fl
     if not 0 < share < 1:
         raise ValueError(f"share = {share}; expected a number between 0 and 1")
     value = number_of(table, column)
-    some = table.filter(value > 0)
-    cap = float(some.aggregate(cap=some[column].cast("float64").quantile(share)).to_pandas()["cap"].iloc[0])
-    if pd.isna(cap):
-        return table, cap, 0
-    above = int(table.aggregate(above=(value > cap).sum()).to_pandas()["above"].iloc[0])
-    return table.mutate(**{column: ibis.least(value, cap)}), cap, above
+    ends = {
+        "low": (-value).quantile(share, where=value < 0), "high": value.quantile(share, where=value > 0),
+    }  # fmt: skip
+    low, high = (float(end) for end in -table.aggregate(**ends).to_pandas().iloc[0].astype(float) * [1, -1])
+    least, most = (end if pd.notna(end) else far for end, far in ((low, -np.inf), (high, np.inf)))
+    beyond = int(
+        table.aggregate(beyond=((value < least) | (value > most)).sum()).to_pandas()["beyond"].fillna(0).iloc[0]
+    )
+    cut = ibis.greatest(ibis.least(value, most), least) if beyond else value
+    return table.mutate(**{column: cut}), low, high, beyond
 
 
 def labelled(column: ir.Column) -> ir.StringColumn:

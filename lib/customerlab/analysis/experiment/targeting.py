@@ -1,4 +1,4 @@
-"""Is it worth to choose? Uplift and Qini curves, and the profit of a rule, on customers that no model has seen.
+"""Is it worth to choose? Uplift and Qini curves, and the profit of a rule, on customers that its model has not seen.
 
 The customers are ordered by predicted effect, the highest first. For the first share s of them, with n units of each
 arm and sums y of the outcome:
@@ -10,6 +10,7 @@ Both begin at zero and end at the mean effect. Choosing at random goes straight 
 the coefficient of the curve (AUUC, Qini). Curves of other authors are scaled otherwise: their numbers do not compare.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,7 +66,7 @@ def curves(
     rows, areas = [], []
     weights = _weights(len(predicted.outcome), seed, resamples)
     for name, effect in predicted.effects.items():
-        order, ends = _order(effect.to_numpy())
+        order, ends = _order(effect.groupby(predicted.half).rank(pct=True).to_numpy())
         own = _gains(np.ones((1, len(order))), predicted, order, ends, curve)[0]
         drawn = np.vstack([_gains(part, predicted, order, ends, curve) for part in weights()])
         low, high = np.nanquantile(drawn, ends_of(confidence), axis=0)
@@ -105,7 +106,8 @@ def profits(
     Notes
     -----
     The arms of the customers that a rule would treat tell its profit: share · (margin · effect - cost). The rule is
-    taken as it is; that it was learned from other customers makes its profit an honest one.
+    taken as it is; that it was learned from other customers makes its profit an honest one. With both halves judged,
+    treating everybody has the effect of the whole test.
     """
     if not (np.isfinite(margin) and np.isfinite(cost) and cost >= 0):
         raise ValueError(f"margin {margin} and cost {cost} have to be finite, the cost not below zero")
@@ -146,13 +148,32 @@ def advice(earned: pd.DataFrame, arm: str, learner: str = CHOSEN) -> str:
     rule, plain = rows[learner], "everybody" if rows["everybody"]["profit"] > 0 else "nobody"
     if rule["treated"] in (0, 1):
         return f"The {learner} model finds nobody for whom {arm} {'does not pay' if rule['treated'] else 'pays'}."
-    sure = rule["better_low"] > 0
+    more = rule["better_low"] > 0
     better, low, high = spelled(rule["better"], rule["better_low"], rule["better_high"])
-    said = f"{'**' if sure else ''}Treating with {arm} only where the {learner} model says that it pays{'**' if sure else ''}"
+    said = f"Treating with {arm} only where the {learner} model says that it pays"
     return (
         f"{said}, {rule['treated']:.0%} of the customers, earns {better} a customer ({low} to {high}) beside treating {plain}: "
-        f"{'surely more' if sure else 'not surely more'}."
+        f"{'significantly more' if more else 'inconclusive'}."
     )
+
+
+def ordered(areas: Mapping[str, pd.DataFrame], alpha: float) -> list[str]:
+    """Sentences on whether any model orders customers by their effect better than chance.
+
+    Parameters
+    ----------
+    areas : mapping of str to DataFrame
+        By arm, the areas of its Qini curves.
+    alpha : float
+        Shared by all learners of all arms.
+    """
+    said = []
+    for arm, table in areas.items():
+        found = table.loc[(table["area"] > 0) & (len(table) * len(areas) * table["pvalue"] < alpha), "learner"]
+        who = f"Uplift models order customers by the effect of {arm} significantly better than chance: {', '.join(found)}."
+        none = f"No uplift model orders customers by the effect of {arm} significantly better than chance (Qini, adjusted)."
+        said.append(who if len(found) else none)
+    return said
 
 
 def ends_of(confidence: float) -> list[float]:

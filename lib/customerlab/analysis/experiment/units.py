@@ -9,6 +9,7 @@ from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.errors import DataError
 
 SIZE = "size"  # of what was assigned: how many units it has
+SET_ASIDE = 0.01  # of what was assigned that may be in several arms: set aside, and no reason to stop
 
 
 def joined_at(experiment: ir.Table) -> ir.TimestampColumn | None:
@@ -33,6 +34,40 @@ def first_day(experiment: ir.Table) -> pd.Timestamp | None:
     return min(pd.Timestamp(value).normalize() for value in row) if len(row) else None
 
 
+def in_one_arm(experiment: ir.Table) -> tuple[ir.Table, int, int]:
+    """The table without what was assigned to several arms, where that is a small share.
+
+    Of a unit in two arms nobody can say what either did to it. A few, such as customers with two accounts, cannot
+    change a result; many are a fault of the assignment, which leaving them out would hide.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+        Canonical. What was assigned is `assigned_id`, or else `unit_id`.
+
+    Returns
+    -------
+    (ibis Table, int, int)
+        The table, without those in several arms if they are at most `SET_ASIDE` of all; how many it is without; and how
+        many there were.
+
+    Examples
+    --------
+    >>> table = ibis.memtable({"unit_id": [f"{i}" for i in range(200)] + ["7"], "variant": ["a", "b"] * 100 + ["a"]})
+    >>> kept, aside, assigned = in_one_arm(table)
+    >>> kept.count().execute(), aside, assigned
+    (199, 1, 200)
+    """
+    name = "assigned_id" if "assigned_id" in experiment.columns else "unit_id"
+    by_id = experiment.group_by(name).aggregate(arms=experiment.variant.nunique())
+    several = by_id.filter(by_id.arms > 1)
+    row = by_id.aggregate(assigned=by_id.count(), several=(by_id.arms > 1).sum()).to_pandas().fillna(0).iloc[0]
+    aside, assigned = int(row["several"]), int(row["assigned"])
+    if not 0 < aside <= SET_ASIDE * assigned:
+        return experiment, 0, assigned
+    return experiment.anti_join(several.select(name), name), aside, assigned
+
+
 def by_assigned(experiment: ir.Table) -> ir.Table:
     """One row for each thing that was assigned, where units are finer, such as visits of customers.
 
@@ -55,7 +90,8 @@ def by_assigned(experiment: ir.Table) -> ir.Table:
     Raises
     ------
     DataError
-        If a unit has two rows, which would count it twice.
+        If a unit of one `assigned_id` has two rows, which would count it twice. Session numbers may begin anew with
+        every customer.
 
     Examples
     --------
@@ -68,14 +104,17 @@ def by_assigned(experiment: ir.Table) -> ir.Table:
     """
     if "assigned_id" not in experiment.columns:
         return experiment
-    by_unit = experiment.group_by("unit_id").aggregate(rows=experiment.count(), arms=experiment.variant.nunique())
-    twice = by_unit.filter(by_unit.rows > 1).order_by("unit_id").limit(1).to_pandas()
+    by_unit = experiment.group_by("assigned_id", "unit_id").aggregate(
+        rows=experiment.count(), arms=experiment.variant.nunique()
+    )
+    twice = by_unit.filter(by_unit.rows > 1).order_by("unit_id", "assigned_id").limit(1).to_pandas()
     if len(twice):
         name, rows, arms = twice.iloc[0][["unit_id", "rows", "arms"]]
         raise DataError(
             f"the unit {name!r} has {rows} rows in {arms} arm{'s' if arms > 1 else ''}", where="table experiment",
             expected="one row a unit, each with its assigned_id",
-            do="remove rows that are the same; a unit in two arms is a fault of the assignment, which no choice of a row mends",
+            do="list `exact_repeat` under `clean:` where the rows are alike, or write `unit_id: {row_number: true}` where each "
+            "is a unit; a unit in two arms is a fault of the assignment, which no choice of a row mends",
         )  # fmt: skip
     covariates = [name for name in experiment.columns if name.startswith(COVARIATE)]
     words = {

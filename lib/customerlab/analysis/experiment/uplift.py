@@ -1,7 +1,9 @@
 """Whom to treat: models of the effect on a customer, learned from a randomised test.
 
 No customer is seen both treated and not, so the effect on one is never known. What can be learned is how the mean
-effect depends on what was known before. `targeting` judges it on customers that a model has not seen.
+effect depends on what was known before. `targeting` judges it on customers that a model has not seen: each half of the
+customers is predicted by models that learned from the other half (cross-fitting), so that all are judged, and the
+effect of treating everybody is that of the whole test.
 
 Four ways to make a model of effects out of models of outcomes, here gradient-boosted trees of scikit-learn:
 
@@ -23,8 +25,10 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from customerlab.analysis.experiment.stats import spoken
+from customerlab.analysis.inference import LEAST, enough
 
 FOLDS = 3  # of the customers, for the doubly robust learner
+HALVES = 2  # of the customers, of which each is predicted by models of the other
 Effect = Callable[[np.ndarray], np.ndarray]
 
 
@@ -121,7 +125,7 @@ LEARNERS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, int], Effect]]
 
 @dataclass(frozen=True)
 class Predicted:
-    """Effects predicted for customers that no model has seen.
+    """Effects predicted for customers by models that have not seen them.
 
     Attributes
     ----------
@@ -129,11 +133,14 @@ class Predicted:
         By `unit_id`: one column a learner.
     treated : boolean array
     outcome : array of float
+    half : array of int
+        Which models predicted it. Orders of customers are made within it, since models of two halves differ in level.
     """
 
     effects: pd.DataFrame
     treated: np.ndarray
     outcome: np.ndarray
+    half: np.ndarray
 
 
 def predict_effects(
@@ -144,10 +151,9 @@ def predict_effects(
     covariates: list[str],
     seed: int,
     *,
-    learn_from: float = 0.5,
     learners: list[str] | None = None,
 ) -> Predicted:
-    """Learn effects from some customers of two arms, and predict them for the others.
+    """Learn effects from each half of the customers of two arms, and predict them for the other.
 
     Parameters
     ----------
@@ -161,15 +167,14 @@ def predict_effects(
         Columns.
     seed : int
         Of the division of the customers and of the learners.
-    learn_from : float
-        The share of the customers that is learned from.
     learners : list of str, optional
         Of `LEARNERS`; all by default.
 
     Raises
     ------
     ValueError
-        If a learner is unknown, or there are fewer than 100 units of an arm to learn from or to judge by.
+        If a learner is unknown, or there are fewer than 100 units of an arm in a half, or too few of an arm with any
+        outcome.
     """
     names = list(LEARNERS) if learners is None else learners
     if wrong := [name for name in names if name not in LEARNERS]:
@@ -179,17 +184,19 @@ def predict_effects(
     if not x.shape[1]:
         raise ValueError("no covariate differs between units; expected one that does")
     treated, y = (pair["variant"] == variant).to_numpy(), pair[outcome].to_numpy(dtype=float)
-    learned = np.random.default_rng(seed).permutation(len(pair)) < round(learn_from * len(pair))
-    for part, what in ((learned, "to learn from"), (~learned, "to judge by")):
-        least = min(int(treated[part].sum()), int((~treated[part]).sum()))
-        if least < 100:
-            raise ValueError(
-                f"an arm has {least} units {what}; expected at least 100 of {variant!r} and of {control!r}"
-            )
+    half = np.random.default_rng(seed).permutation(len(pair)) % HALVES
+    least = min(int(((half == part) & (treated == arm)).sum()) for part in range(HALVES) for arm in (True, False))
+    some = [int((y[treated == arm] != 0).sum()) for arm in (True, False)]
+    if least < 100 or not enough(*some):
+        found = f"half of an arm has {least} units, and {min(some)} units of an arm any {spoken(outcome)}"
+        raise ValueError(f"{found}; expected at least 100 and {LEAST} of {variant!r} and of {control!r}")
+    effects = pd.DataFrame(index=pd.Index(pair["unit_id"], name="unit_id"), columns=names, dtype=float)
     with threadpool_limits(1):  # sums over several threads differ in their last digits
-        effects = {name: LEARNERS[name](x[learned], treated[learned], y[learned], seed)(x[~learned]) for name in names}
-    index = pd.Index(pair.loc[~learned, "unit_id"], name="unit_id")
-    return Predicted(pd.DataFrame(effects, index=index).round(9), treated[~learned], y[~learned])
+        for part in range(HALVES):
+            own = half == part
+            for name in names:
+                effects.loc[own, name] = LEARNERS[name](x[~own], treated[~own], y[~own], seed)(x[own])
+    return Predicted(effects.round(9), treated, y, half)
 
 
 def _by_arm(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> tuple[Any, Any]:

@@ -1,6 +1,7 @@
 """What a log of orders says about a shop: trading over time, baskets, customers, products, returns.
 
 Every function takes canonical tables as Ibis expressions, aggregates in the engine and returns a small pandas table.
+Money of products and customers is net (`sales.net`); orders, and when they came, are as placed.
 Money is summed as exact decimals, so that neither the order of rows nor the engine changes a cent.
 """
 
@@ -10,22 +11,37 @@ from customerlab.analysis.explore.distributions import (
     baskets,
     cumulative,
     customers,
+    distribution,
     log_cumulative,
     log_histogram,
     spread,
     whole_histogram,
 )
-from customerlab.analysis.explore.parts import by_category, by_part
-from customerlab.analysis.explore.products import described, long_tail, matching, products_for, top_products
-from customerlab.analysis.explore.returning import Cohorts, cohorts, gaps, new_and_returning, share_within
+from customerlab.analysis.explore.parts import by_category, by_part, on_one_customer
+from customerlab.analysis.explore.products import (
+    by_product,
+    described,
+    long_tail,
+    matching,
+    products_for,
+    top_products,
+)
+from customerlab.analysis.explore.returning import (
+    Cohorts,
+    cohorts,
+    new_and_returning,
+)
 from customerlab.analysis.explore.returns import most_returned, returns_by_month, who_returns
-from customerlab.analysis.explore.together import Together, lift, together
+from customerlab.analysis.explore.together import Together, together
 from customerlab.analysis.explore.trading import (
     WEEKDAYS,
     by_month,
     by_weekday,
     by_weekday_hour,
     highest,
+    largest_share,
+    noted,
+    repeats,
     seasons,
     totals,
 )
@@ -40,25 +56,28 @@ __all__ = [
     "by_category",
     "by_month",
     "by_part",
+    "by_product",
     "by_weekday",
     "by_weekday_hour",
     "cohorts",
     "cumulative",
     "customers",
     "described",
-    "gaps",
+    "distribution",
     "highest",
-    "lift",
+    "largest_share",
     "log_cumulative",
     "log_histogram",
     "long_tail",
     "matching",
     "most_returned",
     "new_and_returning",
+    "noted",
+    "on_one_customer",
     "products_for",
+    "repeats",
     "returns_by_month",
     "seasons",
-    "share_within",
     "spread",
     "together",
     "top_products",

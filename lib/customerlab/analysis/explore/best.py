@@ -6,6 +6,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from customerlab.analysis.explore.distributions import with_returned
 from customerlab.analysis.explore.trading import totals
 
 MEDIANS = {
@@ -15,13 +16,13 @@ MEDIANS = {
     "products": "different products",
     "span": "days from first to last order",
     "since_first": "days since the first order",
-    "since_last": "days since the last order",
+    "recency": "days since the last order",
 }
 
 
 @dataclass(frozen=True)
 class TopTenth:
-    """The top tenth of customers by money, beside the rest.
+    """The top tenth of customers by net revenue, beside the rest.
 
     Attributes
     ----------
@@ -31,19 +32,22 @@ class TopTenth:
     top, rest : int
         Customers.
     share : float
-        Of the revenue that the top brings.
+        Of the net revenue that the top brings.
+    largest_customer : float
+        The share of the top's net revenue that one customer makes.
     times_orders, times_value : float
-        Orders of a customer, and money of an order, in the top as a multiple of those in the rest, by their means. The
-        two multiply to the multiple of the money of a customer; empty where the rest brought nothing.
+        Orders of a customer, and net revenue of an order, in the top as a multiple of those in the rest, by their
+        means. The two multiply to the multiple of the net revenue of a customer; empty where the rest brought nothing.
     table : DataFrame
-        `measure`, `kind` (what is compared: median, share of customers, share of money), `top`, `rest` and `ratio`
-        (empty where the rest has zero).
+        `measure`, `kind` (what is compared: median, share of customers, share of gross revenue), `top`, `rest` and
+        `ratio` (empty where the rest has zero).
     """
 
     threshold: float
     top: int
     rest: int
     share: float
+    largest_customer: float
     times_orders: float
     times_value: float
     table: pd.DataFrame
@@ -53,13 +57,16 @@ class TopTenth:
 
 
 def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTenth | None:
-    """Compare the top tenth of customers by money with the rest: a description, not a cause.
+    """Compare the top tenth of customers by net revenue with the rest: a description, not a cause.
+
+    Days are counted to the day after the last order, as `rfm.features` counts its recency and tenure.
 
     Parameters
     ----------
     transactions : ibis Table
     returns : ibis Table, optional
-        Adds the share of money that was taken back.
+        Set off against the money of a customer; adds the share of the gross revenue that was returned. Without it net
+        revenue is gross revenue.
 
     Returns
     -------
@@ -79,6 +86,7 @@ def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTen
         .aggregate(
             n=side.count(),
             money=side.exact.sum().cast("float64"),
+            largest=side.revenue.max(),
             total_orders=side.orders.sum(),
             returned=side.returned.sum().cast("float64"),
             main=side.main.sum(),
@@ -92,8 +100,8 @@ def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTen
     if main is not None:
         rows.append((f"orders from {main}", "share of customers", *(found["main"] / found["n"])))
     if returns is not None:
-        back = found["returned"] / found["money"].where(found["money"] > 0)
-        rows.append(("money taken back", "share of money", *back))
+        gross = found["money"] + found["returned"]
+        rows.append(("money returned", "share of gross", *(found["returned"] / gross.where(gross > 0))))
     table = pd.DataFrame(rows, columns=["measure", "kind", "top", "rest"])
     table["ratio"] = table["top"] / table["rest"].where(table["rest"] > 0)
     orders, value = found["total_orders"] / found["n"], found["money"] / found["total_orders"]
@@ -101,7 +109,8 @@ def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTen
         threshold=threshold,
         top=int(found.loc[True, "n"]),
         rest=int(found.loc[False, "n"]),
-        share=float(found.loc[True, "money"] / whole["revenue"]),
+        share=float(found.loc[True, "money"] / found["money"].sum()) if found["money"].sum() > 0 else float("nan"),
+        largest_customer=float(found.loc[True, "largest"] / found.loc[True, "money"]),
         times_orders=float(orders[True] / orders[False]),
         times_value=float(value[True] / value[False]) if value[False] > 0 else float("nan"),
         table=table,
@@ -117,25 +126,22 @@ def _profiles(transactions: ir.Table, returns: ir.Table | None, last: pd.Timesta
         main = str(first["country"].iloc[0]) if len(first) else None
     there = (t.country == main).fill_null(False).cast("int64").max() if main is not None else ibis.literal(0)
     each = t.group_by("customer_id").aggregate(
-        exact=t.amount.sum(),
+        gross=t.amount.sum(),
         orders=t.order_id.nunique(),
         products=t.product_id.nunique(),
         begin=t.ordered_at.min().date(),
         end=t.ordered_at.max().date(),
         main=there,
     )
-    if returns is not None:
-        taken = returns.group_by("customer_id").aggregate(taken=-returns.amount.sum())
-        each = each.left_join(taken, "customer_id").drop("customer_id_right")
-        each = each.mutate(returned=each.taken.fill_null(0)).drop("taken")
-    else:
-        each = each.mutate(returned=ibis.literal(0))
-    today = ibis.date(last.year, last.month, last.day)
+    each = with_returned(each, returns)
+    each = each.mutate(exact=each.gross - each.returned)
+    day = last.normalize() + pd.Timedelta(days=1)
+    today = ibis.date(day.year, day.month, day.day)
     money = each.exact.cast("float64")
     return each.mutate(
         revenue=money,
         value_per_order=money / each.orders.cast("float64"),
         span=each.end.delta(each.begin, unit="day"),
         since_first=today.delta(each.begin, unit="day"),
-        since_last=today.delta(each.end, unit="day"),
+        recency=today.delta(each.end, unit="day"),
     ), main

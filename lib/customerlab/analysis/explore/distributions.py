@@ -1,5 +1,7 @@
 """How values are spread: quantiles, histograms and empirical distributions, all computed in the engine."""
 
+from typing import Any
+
 import ibis
 import ibis.expr.types as ir
 import numpy as np
@@ -19,12 +21,32 @@ def baskets(transactions: ir.Table) -> ir.Table:
     )
 
 
-def customers(transactions: ir.Table) -> ir.Table:
-    """One row a customer: `orders`, `revenue`, `products` (different ones). Still an expression."""
+def customers(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Table:
+    """One row a customer: `orders`, `revenue` (net), `gross`, `products` (different ones, as ordered).
+
+    Without returns net revenue is gross revenue. Still an expression.
+    """
     t = transactions
-    return t.group_by("customer_id").aggregate(
-        orders=t.order_id.nunique(), revenue=t.amount.sum().cast("float64"), products=t.product_id.nunique()
+    each = t.group_by("customer_id").aggregate(
+        orders=t.order_id.nunique(), exact=t.amount.sum(), products=t.product_id.nunique()
     )
+    each = with_returned(each, returns)
+    return each.select(
+        "customer_id",
+        orders=each.orders,
+        revenue=(each.exact - each.returned).cast("float64"),
+        gross=each.exact.cast("float64"),
+        products=each.products,
+    )
+
+
+def with_returned(each: ir.Table, returns: ir.Table | None) -> ir.Table:
+    """A table with a row a customer, and what each has `returned`: money, not below zero."""
+    if returns is None:
+        return each.mutate(returned=ibis.literal(0))
+    back = returns.group_by("customer_id").aggregate(back=-returns.amount.sum())
+    each = each.left_join(back, "customer_id").drop("customer_id_right")
+    return each.mutate(returned=each.back.fill_null(0)).drop("back")
 
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -45,21 +67,22 @@ def spread(table: ir.Table, columns: list[str]) -> pd.DataFrame:
         One row a column: `measure`, `mean`, `5 %`, `25 %`, `median`, `75 %`, `95 %`, `largest`. Quantiles are
         interpolated linearly between the neighbouring values.
     """
-    rows = []
-    for name in columns:
+    measures = {}
+    for place, name in enumerate(columns):
         column = table[name].cast("float64")
         # The mean as sum over count, with the sum exact to four decimals whatever the order of rows.
-        aggregated = table.aggregate(
-            total=column.round(4).cast("decimal(38, 4)").sum().cast("float64"),
-            n=column.count(),
-            largest=column.max(),
-            **{f"q{i}": column.quantile(q) for i, q in enumerate(QUANTILES)},
-        )
-        row = aggregated.to_pandas().iloc[0]
+        measures[f"total{place}"] = column.round(4).cast("decimal(38, 4)").sum().cast("float64")
+        measures[f"n{place}"], measures[f"largest{place}"] = column.count(), column.max()
+        measures |= {f"q{place}_{i}": column.quantile(q) for i, q in enumerate(QUANTILES)}
+    found = table.aggregate(**measures).to_pandas().iloc[0]
+    rows = []
+    for place, name in enumerate(columns):
         quantiles = {
-            ("median" if q == 0.5 else f"{q:.0%}".replace("%", " %")): row[f"q{i}"] for i, q in enumerate(QUANTILES)
+            ("median" if q == 0.5 else f"{q:.0%}".replace("%", " %")): found[f"q{place}_{i}"]
+            for i, q in enumerate(QUANTILES)
         }
-        rows.append({"measure": name, "mean": row["total"] / row["n"], **quantiles, "largest": row["largest"]})
+        mean = found[f"total{place}"] / found[f"n{place}"]
+        rows.append({"measure": name, "mean": mean, **quantiles, "largest": found[f"largest{place}"]})
     return pd.DataFrame(rows)
 
 
@@ -177,3 +200,26 @@ def log_cumulative(table: ir.Table, column: str, per_decade: int = 50) -> pd.Dat
     every = int(table.count().execute())
     share = (every - bins["count"].sum() + bins["count"].cumsum()) / every
     return pd.DataFrame({"value": bins["high"], "count": bins["count"], "share": share})
+
+
+def distribution(table: ir.Table, column: str, name: str, *, whole: bool = False) -> dict[str, Any]:
+    """What a figure of one distribution needs.
+
+    Parameters
+    ----------
+    table : ibis Table
+    column : str
+        Money, or a whole number.
+    name : str
+        What it is called.
+    whole : bool
+        Whether it is a whole number, whose histogram is not logarithmic.
+
+    Returns
+    -------
+    dict
+        `name`; `spread`, the quantiles by name; `bars`, a histogram; `steps`, the empirical distribution.
+    """
+    bars, steps = (whole_histogram, cumulative) if whole else (log_histogram, log_cumulative)
+    quantiles = spread(table, [column]).set_index("measure").loc[column]
+    return {"name": name, "spread": quantiles, "bars": bars(table, column), "steps": steps(table, column)}

@@ -4,10 +4,14 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from customerlab.analysis import sales
+from customerlab.analysis.explore.trading import largest_share
+from customerlab.analysis.inference import INFLUENTIAL
+
 NONE = "(none)"
 
 
-def by_part(transactions: ir.Table, column: str, n: int = 10) -> pd.DataFrame:
+def by_part(transactions: ir.Table, column: str, n: int = 10, *, returns: ir.Table | None = None) -> pd.DataFrame:
     """Trading by the values of a column.
 
     Parameters
@@ -18,22 +22,22 @@ def by_part(transactions: ir.Table, column: str, n: int = 10) -> pd.DataFrame:
     n : int
         So many values with the most revenue have a row of their own; ties are broken by name. The others share one
         row, ``(3 others)``, and empty values another, ``(none)``, so that revenue adds up to that of the log.
+    returns : ibis Table, optional
+        Without it net revenue is gross revenue. They have the column, too.
 
     Returns
     -------
     DataFrame
-        `part`, `revenue`, `share` (empty where the log's revenue is not above zero), `orders`, `customers` and
-        `value_per_order`. An order or a customer that is in several parts counts in each.
+        `part`, `revenue` (gross), `share` (of it; empty where the log's is not above zero), `orders`, `customers`,
+        `value_per_order` (gross), `net` (revenue less returns) and `largest_customer` (the share of the net revenue
+        that one customer makes, as in `largest_share`). An order or a customer that is in several parts counts in each.
     """
     t = transactions.mutate(part=transactions[column].cast("string"))
     ranked = t.filter(~t.part.isnull()).group_by("part").aggregate(revenue=t.amount.sum())
     ranked = ranked.order_by([ibis.desc("revenue"), ibis.asc("part")])
     named, parts = ranked.limit(n).to_pandas()["part"].tolist(), int(ranked.count().execute())
     rest = f"({parts - len(named)} others)"
-    # a number beside the name keeps a value that reads "(none)" apart from the empty ones
-    kind = ibis.cases((t.part.isnull(), 2), (t.part.isin(named), 0), else_=1) if named else ibis.literal(2)
-    t = t.mutate(kind=kind)
-    t = t.mutate(part=ibis.cases((t.kind == 0, t.part), (t.kind == 1, rest), else_=NONE))
+    t, log = (_with_place(table, column, named, rest) for table in (transactions, sales.net(transactions, returns)))
     table = (
         t.group_by("kind", "part")
         .aggregate(revenue=t.amount.sum(), orders=t.order_id.nunique(), customers=t.customer_id.nunique())
@@ -44,10 +48,26 @@ def by_part(transactions: ir.Table, column: str, n: int = 10) -> pd.DataFrame:
     total = table["revenue"].sum()
     table["share"] = table["revenue"] / (total if total > 0 else float("nan"))
     table["value_per_order"] = table["revenue"] / table["orders"]
-    return table[["part", "revenue", "share", "orders", "customers", "value_per_order"]]
+    log = log.mutate(place=log.kind.cast("string").concat(log.part))
+    place = table["kind"].astype(str) + table["part"]
+    net = log.group_by("place").aggregate(net=log.amount.sum().cast("float64")).to_pandas().set_index("place")["net"]
+    table["net"], table["largest_customer"] = place.map(net), place.map(largest_share(log, "customer_id", "place"))
+    return table.drop(columns="kind")[
+        ["part", "revenue", "share", "orders", "customers", "value_per_order", "net", "largest_customer"]
+    ]
 
 
-def by_category(transactions: ir.Table, products: ir.Table | None, n: int = 10) -> pd.DataFrame | None:
+def _with_place(table: ir.Table, column: str, named: list[str], rest: str) -> ir.Table:
+    """The rows with the `part` that they are shown under, and a `kind` that keeps a value that reads "(none)" apart."""
+    table = table.mutate(part=table[column].cast("string"))
+    kind = ibis.cases((table.part.isnull(), 2), (table.part.isin(named), 0), else_=1) if named else ibis.literal(2)
+    table = table.mutate(kind=kind)
+    return table.mutate(part=ibis.cases((table.kind == 0, table.part), (table.kind == 1, rest), else_=NONE))
+
+
+def by_category(
+    transactions: ir.Table, products: ir.Table | None, n: int = 10, *, returns: ir.Table | None = None
+) -> pd.DataFrame | None:
     """Trading by category of product, as `by_part`; None where no product has a category.
 
     A product that the table of products lacks counts under ``(none)``.
@@ -57,4 +77,34 @@ def by_category(transactions: ir.Table, products: ir.Table | None, n: int = 10) 
     known = products.filter(~products.category.isnull()).select("product_id", "category")
     if not known.count().execute():
         return None
-    return by_part(transactions.left_join(known, "product_id").drop("product_id_right"), "category", n)
+    sold, back = (
+        table if table is None else table.left_join(known, "product_id").drop("product_id_right")
+        for table in (transactions, returns)
+    )  # fmt: skip
+    return by_part(sold, "category", n, returns=back)
+
+
+def on_one_customer(parts: dict[str, pd.DataFrame]) -> list[str]:
+    """A sentence for each division of the shop of which some parts owe a tenth or more of their money to one customer.
+
+    Parameters
+    ----------
+    parts : dict of str to DataFrame
+        The division, such as ``country``, to its table, as `by_part` returns it. Its rows in brackets are no parts.
+
+    Examples
+    --------
+    >>> countries = pd.DataFrame({"part": ["UK", "Malta", "(none)"], "largest_customer": [0.04, 0.98, 0.2]})
+    >>> on_one_customer({"country": countries})[0]
+    'By country, 1 of 2 parts owe 10% or more of their net revenue to one customer, up to 98%.'
+    """
+    said = []
+    for name, table in parts.items():
+        shares = table.loc[~table["part"].str.startswith("("), "largest_customer"]
+        large = shares[shares >= INFLUENTIAL]
+        if len(large):
+            said.append(
+                f"By {name}, {len(large)} of {len(shares)} parts owe {INFLUENTIAL:.0%} or more of their net revenue to one "
+                f"customer, up to {large.max():.0%}."
+            )
+    return said

@@ -4,16 +4,37 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.analysis.explore.trading import exact_sum, totals
+from customerlab.analysis import sales
+from customerlab.analysis.explore.trading import exact_sum, largest_share
 
 
-def matching(transactions: ir.Table, pattern: str) -> ir.Table:
-    """The lines whose product id matches a regular expression, to leave out postage and fees; all where it is empty."""
-    return transactions.filter(transactions.product_id.re_search(pattern)) if pattern else transactions
+def matching(lines: ir.Table | None, pattern: str) -> ir.Table | None:
+    """The lines whose product id matches a regular expression, to leave out postage and fees; all where it is empty.
+
+    Of no table, such as returns that a shop does not have, there are no lines: None.
+    """
+    return lines.filter(lines.product_id.re_search(pattern)) if pattern and lines is not None else lines
 
 
-def top_products(transactions: ir.Table, products: ir.Table | None, n: int = 10) -> pd.DataFrame:
-    """The products that bring the most money.
+def by_product(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Table:
+    """One row a product that was sold: `revenue` (net), `gross`, `pieces` (sold less returned), `orders`, `customers`.
+
+    Orders and customers are those of the lines that no return annuls. Still an expression.
+    """
+    t, log, lines = transactions, sales.net(transactions, returns), sales.kept(transactions, returns)
+    sold = t.group_by("product_id").aggregate(gross=t.amount.sum())
+    money = log.group_by("product_id").aggregate(revenue=log.amount.sum(), pieces=exact_sum(log.quantity))
+    buyers = lines.group_by("product_id").aggregate(
+        orders=lines.order_id.nunique(), customers=lines.customer_id.nunique()
+    )
+    table = sold.inner_join(money, "product_id").left_join(buyers, "product_id").drop("product_id_right")
+    return table.mutate(orders=table.orders.fill_null(0), customers=table.customers.fill_null(0))
+
+
+def top_products(
+    transactions: ir.Table, products: ir.Table | None, n: int = 10, *, returns: ir.Table | None = None
+) -> pd.DataFrame:
+    """The products that bring the most net revenue.
 
     Parameters
     ----------
@@ -22,31 +43,27 @@ def top_products(transactions: ir.Table, products: ir.Table | None, n: int = 10)
         For the descriptions; without it, or where it lacks a product, the id stands for it.
     n : int
         How many; ties are broken by the product's id.
+    returns : ibis Table, optional
+        Without it net revenue is gross revenue.
 
     Returns
     -------
     DataFrame
-        `product_id`, `description`, `revenue`, `share` of the revenue of all these transactions (empty where that
-        is not above zero), `pieces`, `orders`, `customers`.
+        `product_id`, `description`, `revenue` (net), `share` of the net revenue of all products that were sold (empty
+        where that is not above zero), `gross`, `pieces`, `orders`, `customers`, as in `by_product`, and
+        `largest_customer` (the share of the product's revenue that one customer makes, as in `largest_share`).
     """
-    t = transactions
-    counted = (
-        t.group_by("product_id")
-        .aggregate(
-            revenue=t.amount.sum(),
-            pieces=exact_sum(t.quantity),
-            orders=t.order_id.nunique(),
-            customers=t.customer_id.nunique(),
-        )
-        .order_by([ibis.desc("revenue"), ibis.asc("product_id")])
-        .limit(n)
-        .to_pandas()
-    )
-    counted["revenue"] = counted["revenue"].astype(float)
-    total = totals(t)["revenue"]
-    counted["share"] = counted["revenue"] / (total if total > 0 else float("nan"))
-    counted["description"] = described(counted["product_id"], products)
-    return counted[["product_id", "description", "revenue", "share", "pieces", "orders", "customers"]]
+    every = by_product(transactions, returns)
+    table = every.order_by([ibis.desc("revenue"), ibis.asc("product_id")]).limit(n).to_pandas()
+    table[["revenue", "gross"]] = table[["revenue", "gross"]].astype(float)
+    total = float(every.revenue.sum().execute() or 0)
+    table["share"] = table["revenue"] / (total if total > 0 else float("nan"))
+    table["description"] = described(table["product_id"], products)
+    log = sales.net(transactions, returns)
+    log = log.filter(log.product_id.isin(table["product_id"].tolist())) if len(table) else log.limit(0)
+    table["largest_customer"] = table["product_id"].map(largest_share(log, "customer_id", "product_id"))
+    columns = ["product_id", "description", "revenue", "share", "gross", "pieces", "orders", "customers"]
+    return table[[*columns, "largest_customer"]]
 
 
 def described(ids: pd.Series, products: ir.Table | None) -> pd.Series:
@@ -57,17 +74,18 @@ def described(ids: pd.Series, products: ir.Table | None) -> pd.Series:
     return ids.map(names.set_index("product_id")["description"]).fillna(ids)
 
 
-def long_tail(transactions: ir.Table) -> pd.DataFrame:
-    """All products by rank of their revenue, and what share of all the first of them bring.
+def long_tail(transactions: ir.Table, returns: ir.Table | None = None) -> pd.DataFrame:
+    """All products that were sold by rank of their net revenue, and what share of all the first of them bring.
 
     Returns
     -------
     DataFrame
-        `rank` (from 1), `product_id`, `revenue` (falling; ties by id) and `share`, that of the products up to this
-        rank; empty where the log's revenue is not above zero.
+        `rank` (from 1), `product_id`, `revenue` (net, falling; ties by id) and `share`, that of the products up to this
+        rank; empty where the log's revenue is not above zero. Where the returns of the last products are worth more
+        than their sales, shares pass 1 before them.
     """
-    t = transactions
-    table = t.group_by("product_id").aggregate(revenue=t.amount.sum().cast("float64")).to_pandas()
+    every = by_product(transactions, returns)
+    table = every.select("product_id", revenue=every.revenue.cast("float64")).to_pandas()
     table = table.sort_values(["revenue", "product_id"], ascending=[False, True], ignore_index=True)
     total = table["revenue"].sum()
     table["share"] = table["revenue"].cumsum() / (total if total > 0 else float("nan"))

@@ -1,4 +1,4 @@
-"""Customers over time: new against returning, the time between orders, monthly cohorts and what stays of them."""
+"""Customers over time: new against returning, monthly cohorts and what stays of them."""
 
 from dataclasses import dataclass
 
@@ -48,42 +48,6 @@ def new_and_returning(transactions: ir.Table) -> pd.DataFrame:
         for kind in ("new", "returning"):
             table[kind + ending] = wide[kind].fillna(0) if kind in wide else 0
     return table.astype({"new": "int64", "returning": "int64"}).join(months).reset_index()
-
-
-def gaps(transactions: ir.Table) -> ir.Table:
-    """The days between orders: one row for each day on which a customer ordered again.
-
-    Several orders on one day are one occasion, so that a gap is at least one day; an order is on the day of its first
-    line. Only gaps that end within the log are seen, so that long ones are missing more often than short ones.
-
-    Returns
-    -------
-    ibis Table
-        `customer_id` and `days`. Still an expression.
-    """
-    t = transactions
-    orders = t.group_by("customer_id", "order_id").aggregate(at=t.ordered_at.min())
-    occasions = orders.select("customer_id", day=orders["at"].date()).distinct()
-    before = occasions.day.lag().over(ibis.window(group_by="customer_id", order_by=occasions.day))
-    found = occasions.mutate(days=occasions.day.delta(before, unit="day"))
-    return found.filter(~found.days.isnull()).select("customer_id", "days")
-
-
-def share_within(steps: pd.DataFrame, limits: tuple[int, ...] = (30, 60, 90)) -> pd.Series:
-    """The share of values that are at most so large, read from an empirical distribution.
-
-    Parameters
-    ----------
-    steps : DataFrame
-        As `cumulative` returns it.
-    limits : tuple of int
-
-    Examples
-    --------
-    >>> share_within(pd.DataFrame({"value": [10, 40], "share": [0.25, 1.0]})).to_dict()
-    {30: 0.25, 60: 1.0, 90: 1.0}
-    """
-    return pd.Series({limit: steps.loc[steps["value"] <= limit, "share"].max() for limit in limits}).fillna(0.0)
 
 
 @dataclass(frozen=True)

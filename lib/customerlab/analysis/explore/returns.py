@@ -1,19 +1,21 @@
-"""Returns: how much is taken back, of what, and by whom.
+"""Returns: how much is returned, of what, and by whom.
 
-The table of returns has the columns of the transactions, with quantity and amount below zero. A sale and its later
-return are not matched line by line, because logs do not say which belong together: what is compared are sums.
+The table of returns has the columns of the transactions, with quantity and amount below zero. A return annuls the line
+of the same customer, product and quantity before it (`sales.annulled`). All others, of a part of a line, of several
+lines together or of sales from before the log, belong to no line: there only sums are compared.
 """
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from customerlab.analysis import sales
 from customerlab.analysis.explore.products import described
 from customerlab.analysis.explore.trading import by_month, exact_sum, first_of, month_number
 
 
 def returns_by_month(transactions: ir.Table, returns: ir.Table) -> pd.DataFrame:
-    """Money taken back by month of the return, against the sales of the same month.
+    """Money returned by month of the return, against the sales of the same month.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def returns_by_month(transactions: ir.Table, returns: ir.Table) -> pd.DataFrame:
 
 
 def most_returned(transactions: ir.Table, returns: ir.Table, products: ir.Table | None, n: int = 10) -> pd.DataFrame:
-    """The products of which the most money is taken back.
+    """The products of which the most money is returned.
 
     Returns
     -------
@@ -70,13 +72,17 @@ def who_returns(transactions: ir.Table, returns: ir.Table) -> pd.Series:
     -------
     Series
         `customers` (who bought), `returning` (those of them who returned something), `only_returns` (customers of the
-        returns without a sale in the log), `lines`, `returned` (money), `of_revenue` (its share of the revenue; empty
-        where that is not above zero), `largest_lines` (the share of the money that the ten largest lines hold).
+        returns without a sale in the log), `lines`, `annulling` (those of them that annul a sale), `annulled` (the
+        money of these sales), `returned` (money), `of_revenue` (its share of the gross revenue; empty where that is not
+        above zero), `largest_lines` (the share of the returned money that the ten largest lines hold) and `largest`
+        (that of the largest line).
     """
     r, t = returns, transactions
     bought = t.select("customer_id").distinct()
     brought = r.select("customer_id").distinct()
     revenue, returned = float(t.amount.sum().execute()), float(-r.amount.sum().execute())
+    void = sales.annulled(t, r)
+    void = void.aggregate(lines=void.count(), money=void.amount.sum().cast("float64")).to_pandas().fillna(0).iloc[0]
     ten = r.order_by(r.amount.asc()).limit(10)
     returning = int(brought.semi_join(bought, "customer_id").count().execute())
     return pd.Series(
@@ -85,9 +91,12 @@ def who_returns(transactions: ir.Table, returns: ir.Table) -> pd.Series:
             "returning": returning,
             "only_returns": int(brought.count().execute()) - returning,
             "lines": int(r.count().execute()),
+            "annulling": int(void["lines"]),
+            "annulled": float(void["money"]),
             "returned": returned,
             "of_revenue": returned / revenue if revenue > 0 else float("nan"),
             "largest_lines": float(-ten.amount.sum().execute()) / returned,
+            "largest": float(-r.amount.min().execute()) / returned,
         },
         dtype=object,
     )

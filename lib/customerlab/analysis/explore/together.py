@@ -1,4 +1,4 @@
-"""Products that are bought together: lift with its interval."""
+"""Products that are bought together: lift, with an interval that knows that customers order more than once."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,8 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
+
+from customerlab.analysis.inference import LEAST
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Together:
     pairs : DataFrame
         `product_id`, `other_id`, `both` (orders with the two), `support` (their share of all orders), `confidence`
         (share of the orders with the first that have the second, too), `confidence_back` (the other way round),
-        `lift`, `low`, `high`. All pairs that occur, those first whose lift is surely high.
+        `lift`, `low`, `high`. All pairs that occur, those first whose interval begins highest; without an interval,
+        and last, are pairs in fewer than `inference.LEAST` orders.
     orders : int
         All orders of the log.
     products : int
@@ -36,18 +39,19 @@ class Together:
         return f"Together({len(self.pairs):,} pairs of {self.products} products in {self.orders:,} orders)"
 
 
-def together(transactions: ir.Table, *, min_orders: int = 20, most: int = 200, confidence: float = 0.95) -> Together:
+def together(transactions: ir.Table, *, min_orders: int = LEAST, most: int = 200, confidence: float = 0.95) -> Together:
     """Which products are bought together more often than chance would have it?
 
     Lift is the share of orders with both products over the product of their single shares; 1 is chance. Its interval
-    is Wald's on the logarithm, by the delta method on the four multinomial counts of the pair's table (Agresti 2013,
-    Categorical Data Analysis, 3rd ed., section 16.1): with n11 orders that have both, n1 and n2 that have the one and
-    the other, of n,
+    is Wald's on the logarithm, by the delta method, with the variance clustered by customer (Liang and Zeger 1986),
+    since who likes two products orders them together again and again. Of n orders n11 have both, n1 and n2 the one and
+    the other; of the m orders of a customer d, a and b do, so that each of G customers moves log lift by
 
-        var(log lift) = 1/n11 - 1/n1 - 1/n2 + 2 lift/n - 1/n.
+        u = d/n11 - a/n1 - b/n2 + m/n,    and    var(log lift) = G/(G - 1) * sum of u².
 
-    Pairs are ranked by the lower end, so that one chance meeting of two rare products does not come first. The interval
-    takes orders as independent and is one pair's own: it is not adjusted for the number of pairs.
+    With one order a customer this is 1/n11 - 1/n1 - 1/n2 + 2 lift/n - 1/n (Agresti 2013, Categorical Data Analysis,
+    3rd ed., section 16.1), but for G/(G - 1). Pairs are ranked by the lower end, so that one chance meeting of two
+    rare products does not come first. Each interval is one pair's own: it is not adjusted for the number of pairs.
 
     Parameters
     ----------
@@ -65,41 +69,58 @@ def together(transactions: ir.Table, *, min_orders: int = 20, most: int = 200, c
     counted = t.group_by("product_id").aggregate(orders=t.order_id.nunique())
     counted = counted.filter(counted.orders >= min_orders)
     chosen = counted.order_by([ibis.desc("orders"), ibis.asc("product_id")]).limit(most).to_pandas()
-    one = t.filter(t.product_id.isin(chosen["product_id"].tolist())) if len(chosen) else t.limit(0)
-    one = one.select("order_id", "product_id").distinct()
-    two = one.select("order_id", other_id=one.product_id)
-    met = one.inner_join(two, ["order_id", one.product_id < two.other_id])
-    pairs = met.group_by("product_id", "other_id").aggregate(both=met.count()).to_pandas()
-    alone = chosen.set_index("product_id")["orders"]
-    first, second = (pairs[name].map(alone).astype(float) for name in ("product_id", "other_id"))
-    pairs["support"] = pairs["both"] / orders
-    pairs["confidence"], pairs["confidence_back"] = pairs["both"] / first, pairs["both"] / second
-    pairs["lift"], pairs["low"], pairs["high"] = lift(pairs["both"], first, second, orders, confidence=confidence)
+    pairs, alone, log = _sums(t, chosen["product_id"].tolist())
+    first, second = (alone.loc[pairs[name]].reset_index(drop=True) for name in ("product_id", "other_id"))
+    n11, n1, n2, n = pairs["both"], first["orders"], second["orders"], float(max(orders, 1))
+    pairs["support"] = n11 / n
+    pairs["confidence"], pairs["confidence_back"] = n11 / n1, n11 / n2
+    pairs["lift"] = n11 * n / (n1 * n2)
+    squares = pairs["dd"] / n11**2 + first["aa"] / n1**2 + second["aa"] / n2**2 + log["mm"] / n**2
+    with_both = pairs["dm"] / n - pairs["da"] / n1 - pairs["db"] / n2
+    alone_twice = pairs["ab"] / (n1 * n2) - (first["am"] / n1 + second["am"] / n2) / n
+    # two products that are in the same orders, and in all of them, have no variance; rounding may leave less than none
+    variance = (
+        np.maximum(squares + 2 * (with_both / n11 + alone_twice), 0) * log["customers"] / max(log["customers"] - 1, 1)
+    )
+    half = norm.ppf((1 + confidence) / 2) * np.sqrt(variance).where(n11 >= LEAST)
+    pairs["low"], pairs["high"] = pairs["lift"] * np.exp(-half), pairs["lift"] * np.exp(half)
     pairs = pairs.sort_values(["low", "both", "product_id", "other_id"], ascending=[False, False, True, True])
-    return Together(pairs.reset_index(drop=True), orders, len(chosen), float(pairs["lift"].median()))
+    columns = ["product_id", "other_id", "both", "support", "confidence", "confidence_back", "lift", "low", "high"]
+    return Together(pairs[columns].reset_index(drop=True), orders, len(chosen), float(pairs["lift"].median()))
 
 
-def lift(both: pd.Series, first: pd.Series, second: pd.Series, orders: int, *, confidence: float = 0.95) -> tuple:
-    """Lift and its interval, from counts of orders; `together` says how.
+def _sums(t: ir.Table, products: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """The counts that lift is made of, and the sums over customers of their products, all whole numbers.
 
-    Parameters
-    ----------
-    both, first, second : Series
-        Orders with both products, with the first and with the second; above zero.
-    orders : int
-        All orders.
+    An order that several customers share belongs to the first of them by id.
 
     Returns
     -------
-    (lift, low, high)
-
-    Examples
-    --------
-    >>> [round(float(x), 2) for x in lift(30, 100, 100, 1000)]
-    [3.0, 2.3, 3.91]
+    (pairs, products, log)
+        A row a pair that occurs: `both` and the sums of d², d m, d a, d b, a b; a row a product: `orders` and the sums
+        of a², a m; and of the log `customers` and the sum of m².
     """
-    value = both * orders / (first * second)
-    variance = 1 / both - 1 / first - 1 / second + (2 * value - 1) / orders
-    # two products that are in the same orders, and in all of them, have no variance; rounding may leave less than none
-    half = norm.ppf((1 + confidence) / 2) * np.sqrt(np.maximum(variance, 0))
-    return value, value * np.exp(-half), value * np.exp(half)
+    owned = t.group_by("order_id").aggregate(customer=t.customer_id.min())
+    busy = owned.group_by("customer").aggregate(m=owned.count())
+    log = busy.aggregate(customers=busy.count(), mm=(busy.m * busy.m).sum()).to_pandas().astype(float).fillna(0).iloc[0]
+    one = t.filter(t.product_id.isin(products)) if products else t.limit(0)
+    one = one.select("order_id", "product_id").distinct().inner_join(owned, "order_id")
+    each = one.group_by("customer", "product_id").aggregate(a=one.count())
+    each = each.inner_join(busy, "customer")
+    alone = each.group_by("product_id").aggregate(
+        orders=each.a.sum(), aa=(each.a * each.a).sum(), am=(each.a * each.m).sum()
+    )
+    other = each.select("customer", other_id=each.product_id, b=each.a)
+    second = one.select("order_id", other_id=one.product_id)
+    met = one.inner_join(second, ["order_id", one.product_id < second.other_id])
+    met = met.group_by("customer", "product_id", "other_id").aggregate(d=met.count())
+    # every pair of products that a customer bought, in one order or in several
+    owns = each.inner_join(other, ["customer", each.product_id < other.other_id])
+    both = owns.left_join(met, ["customer", "product_id", "other_id"])
+    both = both.select("product_id", "other_id", "a", "b", "m", d=both.d.fill_null(0))
+    pairs = both.group_by("product_id", "other_id").aggregate(
+        both=both.d.sum(), dd=(both.d * both.d).sum(), dm=(both.d * both.m).sum(), da=(both.d * both.a).sum(),
+        db=(both.d * both.b).sum(), ab=(both.a * both.b).sum(),
+    )  # fmt: skip
+    table = pairs.filter(pairs.both > 0).to_pandas().sort_values(["product_id", "other_id"], ignore_index=True)
+    return table, alone.to_pandas().set_index("product_id").astype(float), log

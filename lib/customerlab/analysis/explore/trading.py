@@ -2,9 +2,13 @@
 
 import calendar
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+
+from customerlab.analysis import sales
+from customerlab.analysis.inference import influence
 
 WEEKDAYS = tuple(calendar.day_name)  # Monday first
 
@@ -28,6 +32,68 @@ def totals(transactions: ir.Table) -> pd.Series:
         last=t.ordered_at.max(),
     ).to_pandas()
     return row.iloc[0]
+
+
+def repeats(transactions: ir.Table) -> pd.Series:
+    """Lines that are alike in every column with another one: entered twice, or two pieces put down one by one.
+
+    Returns
+    -------
+    Series
+        `lines` (without the first of each) and `money` (theirs).
+    """
+    t = transactions
+    each = t.group_by(t.columns).aggregate(lines=t.count() - 1)
+    each = each.filter(each.lines > 0)
+    money = (each.amount * each.lines.cast("decimal(18, 0)")).sum().cast("float64")
+    return each.aggregate(lines=each.lines.sum(), money=money).to_pandas().astype(float).fillna(0).iloc[0]
+
+
+def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
+    """The share of a sum of money that its single largest customer, order or product makes.
+
+    As `inference.largest_share`, computed in the engine: a sum hangs on one unit where the share is large.
+
+    Parameters
+    ----------
+    log : ibis Table
+        Of sales, or of sales and returns as `sales.net` makes it.
+    unit : str
+        A column, such as ``customer_id``.
+    by : str, optional
+        A column with the group of each line; without it all lines are one group, ``all``.
+
+    Returns
+    -------
+    Series
+        By group, of the sum of the units' absolute amounts; missing where that is zero.
+
+    Examples
+    --------
+    >>> rows = {"customer_id": ["a", "b", "b"], "country": ["UK", "UK", "EIRE"], "amount": [1.0, 3.0, 2.0]}
+    >>> largest_share(ibis.memtable(rows), "customer_id", "country").to_dict()
+    {'EIRE': 1.0, 'UK': 0.75}
+    """
+    log = log.mutate(group=ibis.literal("all") if by is None else log[by])
+    each = log.group_by("group", unit).aggregate(size=log.amount.sum())
+    each = each.mutate(size=each["size"].abs())
+    found = each.group_by("group").aggregate(
+        most=each["size"].max().cast("float64"), total=each["size"].sum().cast("float64")
+    )
+    table = found.to_pandas().set_index("group").sort_index()
+    return (table["most"] / table["total"].where(table["total"] > 0)).rename(None).rename_axis(by)
+
+
+def noted(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with a `note` in place of `largest_customer`: what `inference.influence` says, where one customer counts.
+
+    Examples
+    --------
+    >>> noted(pd.DataFrame({"part": ["UK", "EIRE"], "largest_customer": [0.04, 0.53]}))["note"].tolist()
+    ['', '53% of it is one customer']
+    """
+    notes = [influence(share, "customer") for share in table["largest_customer"]]
+    return table.drop(columns="largest_customer").assign(note=notes)
 
 
 def exact_sum(quantity: ir.NumericValue) -> ir.FloatingValue:
@@ -66,14 +132,23 @@ def calendar_months(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     return pd.DataFrame({"days": days, "partial": days < end.days_in_month}, index=begin)
 
 
-def by_month(transactions: ir.Table) -> pd.DataFrame:
+def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.DataFrame:
     """Trading by calendar month, months without an order included.
+
+    Parameters
+    ----------
+    transactions : ibis Table
+    returns : ibis Table, optional
+        Without it net revenue is gross revenue.
 
     Returns
     -------
     DataFrame
-        `month` (its first day), `revenue`, `orders`, `customers`, `days` (days of the month that the log spans) and
-        `partial` (true where the log begins or ends within the month, so that its sums are not those of a month).
+        `month` (its first day), `revenue` (gross), `orders`, `customers`, `days` (days of the month that the log
+        spans), `partial` (true where the log begins or ends within the month, so that its sums are not those of a
+        month), `net` (revenue less returns: one that annuls a line counts in the month of that line, all others in
+        their own, or in the first or last month where theirs is outside the months of sales) and `largest_customer`
+        (the share of the net revenue that one customer makes, as in `largest_share`).
     """
     t = transactions
     counted = (
@@ -86,7 +161,15 @@ def by_month(transactions: ir.Table) -> pd.DataFrame:
     span = totals(t)
     months = calendar_months(span["first"], span["last"])
     counted.index = first_of(counted.pop("month"))
-    return counted.reindex(months.index, fill_value=0).join(months).reset_index()
+    table = counted.reindex(months.index, fill_value=0).join(months)
+    log, ends = sales.net(t, returns), [day.year * 12 + day.month - 1 for day in (span["first"], span["last"])]
+    log = log.mutate(month=month_number(log.ordered_at).clip(*ends))
+    money = log.group_by("month").aggregate(net=log.amount.sum().cast("float64"))
+    largest = largest_share(log, "customer_id", "month").rename("largest_customer").reset_index()
+    for found in (money.to_pandas(), largest):
+        found.index = first_of(found.pop("month"))
+        table = table.join(found)
+    return table.fillna({"net": 0.0}).reset_index()
 
 
 def by_weekday_hour(transactions: ir.Table) -> dict[str, pd.DataFrame]:

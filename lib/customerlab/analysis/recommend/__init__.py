@@ -1,9 +1,9 @@
 """Recommenders, and their evaluation by a global split in time.
 
-`split` divides the log, `models` recommend, `rankings` fits and ranks, `metrics` score lists, `evaluate` puts models
-side by side, `breakdown` asks for whom and for what they work, `protocol` repeats it over folds and other splits,
-`tuning` chooses parameters before the test, `explain` gives reasons, `ratings`
-predicts stars, and ranks by them.
+`split` divides the log, of which `log` says what was kept, `models` recommend, `rankings` fits and ranks, `metrics`
+score lists, `evaluate` puts models side by side, `breakdown` asks for whom and for what they work, `protocol` repeats
+it over folds and other splits, `tuning` chooses parameters before the test, `verdict` says which leads, `planning` what
+a test of it would need, `explain` gives reasons, `ratings` predicts ratings, and ranks by them.
 """
 
 from customerlab.analysis.recommend.breakdown import bands, by_group, by_popularity, history_length
@@ -15,6 +15,7 @@ from customerlab.analysis.recommend.evaluate import (
     evaluate,
     found,
     recommend,
+    returned_in_full,
     summary,
 )
 from customerlab.analysis.recommend.explain import explained
@@ -40,12 +41,16 @@ from customerlab.analysis.recommend.models import (
     SegmentPopularity,
     UserNeighbours,
 )
+from customerlab.analysis.recommend.models.cost import affordable
+from customerlab.analysis.recommend.planning import online_test
 from customerlab.analysis.recommend.protocol import accounting, flattery, over_folds
 from customerlab.analysis.recommend.rankings import TASKS, Rankings, rank
 from customerlab.analysis.recommend.ratings import (
     RATING_MODELS,
     cross_validate,
+    error_table,
     fit_ratings,
+    lowest_error,
     predict_ratings,
     rank_ratings,
     split_ratings,
@@ -53,6 +58,19 @@ from customerlab.analysis.recommend.ratings import (
 )
 from customerlab.analysis.recommend.split import Orders, Split, split_by_time, split_of, whole_log
 from customerlab.analysis.recommend.tuning import Tuned, tune
+from customerlab.analysis.recommend.verdict import (
+    baseline,
+    gain_sentence,
+    hits,
+    hits_sentence,
+    leader,
+    metric_key,
+    places,
+    same_lists,
+    season,
+    test_sentence,
+    today_sentence,
+)
 
 __all__ = [
     "ALS",
@@ -83,29 +101,45 @@ __all__ = [
     "Tuned",
     "UserNeighbours",
     "accounting",
+    "affordable",
     "against",
     "bands",
+    "baseline",
     "beyond",
     "by_group",
     "by_popularity",
     "comparison",
     "cross_validate",
+    "error_table",
     "evaluate",
     "explained",
     "fit_ratings",
     "flattery",
     "found",
+    "gain_sentence",
     "history_length",
+    "hits",
+    "hits_sentence",
+    "leader",
+    "lowest_error",
+    "metric_key",
+    "online_test",
     "over_folds",
+    "places",
     "predict_ratings",
     "rank",
     "rank_ratings",
     "recommend",
+    "returned_in_full",
+    "same_lists",
+    "season",
     "split_by_time",
     "split_of",
     "split_ratings",
     "summary",
+    "test_sentence",
     "time_errors",
+    "today_sentence",
     "tune",
     "whole_log",
 ]

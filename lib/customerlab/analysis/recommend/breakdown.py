@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from customerlab.analysis.inference import LEAST
 from customerlab.analysis.recommend.metrics import intervals, pooled
 from customerlab.analysis.recommend.rankings import Rankings
 from customerlab.analysis.recommend.split import Split
@@ -49,7 +50,7 @@ def by_group(
     -------
     DataFrame
         One row a task, group and model: `task`, `group`, `model`, `customers`, `mean`, `low`, `high`. Groups without a
-        customer are left out; below some fifty customers the intervals are too short.
+        customer are left out; `low` and `high` are missing where there are fewer than `inference.LEAST` customers.
 
     Examples
     --------
@@ -69,6 +70,7 @@ def by_group(
                 table = intervals(
                     part.pivot(index="customer_id", columns="model", values=metric), seed, resamples=resamples
                 )
+                table.loc[table["customers"] < LEAST, ["low", "high"]] = np.nan
                 table = table.reindex(models).rename_axis("model").reset_index()
                 table.insert(0, "group", group)
                 table.insert(0, "task", task)

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from customerlab.analysis.inference import holm
+from customerlab.analysis.recommend.log import LITTLE
 from customerlab.analysis.recommend.metrics import compare, intervals, paired, per_customer, popularity_gap
+from customerlab.analysis.recommend.metrics.compare import LEVEL
 from customerlab.analysis.recommend.metrics.table import RANKING, over_all
 from customerlab.analysis.recommend.models import Model, top
-from customerlab.analysis.recommend.rankings import BATCH, TASKS, Rankings, rank
+from customerlab.analysis.recommend.rankings import TASKS, Rankings, batches, rank
 from customerlab.analysis.recommend.split import Split
 
 METRICS = (*RANKING, "auc")
@@ -79,10 +83,33 @@ def summary(values: pd.DataFrame, seed: int, resamples: int = 1000) -> pd.DataFr
     return pd.concat(parts, ignore_index=True)
 
 
+def returned_in_full(lists: pd.DataFrame, transactions: ir.Table, returns: ir.Table | None) -> int:
+    """How many places on lists are of products of which the customer has sent back as much as they bought.
+
+    Parameters
+    ----------
+    lists : DataFrame
+        `customer_id`, `product_id`.
+    transactions, returns : ibis Table
+        Canonical; 0 without returns.
+    """
+    if returns is None:
+        return 0
+    pair = ["customer_id", "product_id"]
+    both = transactions.select(*pair, "quantity").union(returns.select(*pair, "quantity")).semi_join(returns, pair)
+    left = both.group_by(*pair).aggregate(left=both.quantity.sum()).to_pandas()
+    return len(lists.merge(left[left["left"] < LITTLE], on=pair))
+
+
 def beyond(
-    rankings: Rankings, seed: int, products: pd.DataFrame | None = None, *, resamples: int = 1000
+    rankings: Rankings,
+    seed: int,
+    products: pd.DataFrame | None = None,
+    *,
+    task: str = "all",
+    resamples: int = 1000,
 ) -> pd.DataFrame:
-    """What lists of any products are like beyond what they find.
+    """What lists are like beyond what they find.
 
     Parameters
     ----------
@@ -90,6 +117,8 @@ def beyond(
     seed : int
     products : DataFrame, optional
         For diversity and calibration, see `Rankings.lists`.
+    task : str
+        Which lists.
     resamples : int
 
     Returns
@@ -101,7 +130,7 @@ def beyond(
     """
     parts, whole = [], []
     for model in rankings.ranked:
-        lists = rankings.lists(model, "all", products)
+        lists = rankings.lists(model, task, products)
         names = [
             name
             for name in BEYOND
@@ -137,7 +166,9 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The same columns, by falling difference; `p_holm` is adjusted over these rows, because nothing else is asked.
+        The same columns, by falling difference. `p_holm`, `low` and `high` are adjusted over these rows, as no other
+        is asked: p by Holm's steps, and the intervals at 1 − 0.05 / rows (Bonferroni, with Student's t), so that
+        all of them hold together with 95 %. Missing for a single customer.
 
     Raises
     ------
@@ -155,29 +186,48 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
         raise ValueError(
             f"no model is called {baseline!r}; there are {', '.join(sorted({*table.model, *table.other}))}"
         )
-    turned = table[behind].rename(
-        columns={"model": "other", "other": "model", "low": "high", "high": "low", "better": "worse", "worse": "better"}
-    )
-    for name in ("difference", "low", "high", "t"):
+    turned = table[behind].rename(columns={"model": "other", "other": "model", "better": "worse", "worse": "better"})
+    for name in ("difference", "t"):
         turned[name] = 0.0 - turned[name]  # not -0.0 where they are equal
     both = pd.concat([table[ahead], turned[table.columns]])
     both["p_holm"] = holm(both["p"])
+    reach = stats.t.isf((1 - LEVEL) / (2 * len(both)), np.maximum(both["customers"] - 1, 1)) * both["error"]
+    both["low"], both["high"] = both["difference"] - reach, both["difference"] + reach
     return both.sort_values(["difference", "model"], ascending=[False, True], ignore_index=True)
 
 
-def recommend(split: Split, model: Model, k: int = 10) -> pd.DataFrame:
+def recommend(split: Split, model: Model, k: int = 10, *, only_new: bool = False) -> pd.DataFrame:
     """The model's list for every customer of the history, for a campaign tool.
+
+    No list has a product that its customer sent back in full.
+
+    Parameters
+    ----------
+    split : Split
+    model : Model
+        Fitted.
+    k : int
+    only_new : bool
+        Only products that the customer does not own.
 
     Returns
     -------
     DataFrame
         `customer_id`, `rank` (from 1), `product_id`, `score`.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend import AllTimePopularity, split_of
+    >>> split = split_of([("ann", 9, ["tea", "jam"]), ("bob", 8, ["tea", "jam", "milk"])], [("ann", 7, ["jam"])])
+    >>> lists = recommend(split, AllTimePopularity().fit(split))
+    >>> lists[lists["customer_id"] == "ann"]["product_id"].tolist()
+    ['tea', 'milk']
     """
     parts = []
-    for begin in range(0, len(split.customers), BATCH):
-        rows = np.arange(begin, min(begin + BATCH, len(split.customers)))
+    barred = split.barred(only_new=only_new)
+    for rows in batches(split, np.arange(len(split.customers))):
         scores = model.scores(rows)
-        ranked = top(scores, np.ones_like(scores, dtype=bool), k)
+        ranked = top(scores, barred[rows].toarray() == 0, k)
         row, place = np.nonzero(ranked >= 0)
         column = ranked[row, place]
         parts.append(

@@ -112,7 +112,9 @@ def _personal(split: Split, model: Model, names: np.ndarray, products: pd.DataFr
 def _alike(split: Split, content: Content, names: np.ndarray) -> Texts:
     def alike(row: np.ndarray, column: np.ndarray) -> np.ndarray:
         vectors = content.fit(split).vectors(split.products)
-        return _causes(split, row, column, (vectors @ vectors.T).tocsr(), names, ("like ", " by name"))
+        wanted, of = np.unique(column, return_inverse=True)  # products by products would not fit for a large catalogue
+        to_owned = (vectors @ vectors[wanted].T).tocsr()
+        return _causes(split, row, of, to_owned, names, ("like ", " by name"), wanted)
 
     return alike
 
@@ -173,9 +175,19 @@ def _cosines(split: Split) -> csr_matrix:
 
 
 def _causes(
-    split: Split, row: np.ndarray, column: np.ndarray, weights: Any, names: np.ndarray, words: tuple[str, str]
+    split: Split,
+    row: np.ndarray,
+    column: np.ndarray,
+    weights: Any,
+    names: np.ndarray,
+    words: tuple[str, str],
+    products: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Words around the names of the owned products that weigh most for each place; empty where none does."""
+    """Words around the names of the owned products that weigh most for each place; empty where none does.
+
+    `column` is of the weights; where these are of some products only, `products` says which.
+    """
+    listed = column if products is None else products[column]
     owned = split.history.sign()
     into = weights.T.tocsr() if hasattr(weights, "tocsr") else weights.T
     texts = np.full(len(row), "", dtype=object)
@@ -188,7 +200,7 @@ def _causes(
         else:
             place, cause = np.repeat(np.arange(mine.shape[0]), np.diff(mine.indptr)), mine.indices
             weight = into[column[part][place], cause]
-        real = (weight > 0) & (cause != column[part][place])
+        real = (weight > 0) & (cause != listed[part][place])
         place, cause, weight = place[real], cause[real], weight[real]
         order = np.lexsort((cause, -weight.round(10), place))
         place, cause = place[order], cause[order]

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.recommend.evaluate import found, summary
+from customerlab.analysis.recommend.log import DAY, NEVER, Log
 from customerlab.analysis.recommend.models import Model
 from customerlab.analysis.recommend.rankings import LOG, Progress, rank
-from customerlab.analysis.recommend.split import DAY, Lines, Split
+from customerlab.analysis.recommend.split import Split
 
 
 def accounting(folds: Sequence[Split]) -> pd.DataFrame:
@@ -59,7 +60,13 @@ def accounting(folds: Sequence[Split]) -> pd.DataFrame:
 
 
 def over_folds(
-    folds: Sequence[Split], models: Sequence[Model], seed: int, k: int = 10, *, progress: Progress = LOG.info
+    folds: Sequence[Split],
+    models: Sequence[Model],
+    seed: int,
+    k: int = 10,
+    *,
+    last: pd.DataFrame | None = None,
+    progress: Progress = LOG.info,
 ) -> pd.DataFrame:
     """How models do, and in which order, from fold to fold; each learns again from the history of each fold.
 
@@ -67,10 +74,11 @@ def over_folds(
     ----------
     folds : sequence of Split
     models : sequence of Model
-        They are left fitted on the last fold.
     seed : int
         Of the bootstrap.
     k : int
+    last : DataFrame, optional
+        What the models' lists found in the last fold, as `found` returns it, where they were ranked there already.
     progress : function of a text
 
     Returns
@@ -81,7 +89,11 @@ def over_folds(
     """
     parts = []
     for number, fold in enumerate(folds, 1):
-        part = summary(found(rank(fold, models, k, progress=progress)), seed)
+        if last is not None and number == len(folds):
+            values = last[last["model"].isin([model.name for model in models])]
+        else:
+            values = found(rank(fold, models, k, progress=progress))
+        part = summary(values, seed)
         part.insert(0, "cut", fold.cut)
         part.insert(0, "fold", number)
         parts.append(part)
@@ -121,14 +133,16 @@ def flattery(
         One row a split, task and model: `split` (time first), the columns of `summary`, and `times`, nDCG divided by
         that of the split in time (NaN where that is zero or missing). A split that leaves nobody to judge is left out.
     """
-    every, owner, length = whole.orders.lines, whole.orders.customer, holdout_days * DAY
-    sold = np.bincount(every.product[every.before > length], minlength=len(whole.products)) > 0
-    lines = _some(every, sold[every.product])
+    length = holdout_days * DAY
+    every = whole.log.some((whole.log.returned == NEVER) & ~whole.log.refused())
+    every = replace(every, moved=every.moved[:0])  # what was sent back is left out once, and not by each split again
+    sold = np.bincount(every.product[every.before > length], minlength=len(every.products)) > 0
+    lines = every.some(sold[every.product])
     before = lines.before > length
     moved = replace(lines, before=lines.before - length)
     cut = whole.cut - pd.Timedelta(days=holdout_days)
     splits = {"time": whole.divided(moved, before, cut, holdout_days)}
-    for way, past in _ways(lines, owner, before, np.random.default_rng(seed)).items():
+    for way, past in _ways(lines, before, np.random.default_rng(seed)).items():
         splits[way] = whole.divided(lines, past, whole.cut, holdout_days)
     judged = splits["time"].customers[splits["time"].warm]
     parts = []
@@ -145,14 +159,10 @@ def flattery(
     return table.assign(times=table["ndcg"] / honest.reindex(pd.MultiIndex.from_frame(table[["task", "model"]])).array)
 
 
-def _some(lines: Lines, kept: np.ndarray) -> Lines:
-    return Lines(lines.order[kept], lines.product[kept], lines.before[kept], lines.amount[kept])
-
-
-def _ways(lines: Lines, owner: np.ndarray, before: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _ways(lines: Log, before: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Which lines are learned from; `before` are those of the split in time."""
-    customer = owner[lines.order]
-    last = np.zeros(owner.max(initial=-1) + 1, dtype=int)
+    customer = lines.customer[lines.order]
+    last = np.zeros(len(lines.customers), dtype=int)
     np.maximum.at(last, customer, lines.order)  # the orders of a customer are numbered from the oldest to the latest
     learned = {"last order of each customer": lines.order != last[customer]}
     for way, of in (("random purchases", lines.order), ("random pairs", customer)):

@@ -14,7 +14,7 @@ from customerlab.analysis.recommend.split import Split
 
 # all: any product; repeat: products the customer had bought; explore: products the customer had not
 TASKS = ("all", "repeat", "explore")
-BATCH = 512  # customers ranked at once, which bounds memory
+BATCH, CELLS = 512, 8_000_000  # customers, and customers times products, ranked at once, which bounds memory
 Progress = Callable[[str], None]
 LOG = logging.getLogger(__name__)  # silent unless a user sets logging up, so that no notebook stores it
 
@@ -43,6 +43,10 @@ class Rankings:
     def customers(self) -> pd.Index:
         """Those that are evaluated, in the order of the lists."""
         return self.split.customers[self.split.warm]
+
+    def of(self, task: str) -> dict[str, np.ndarray]:
+        """The lists of one task by model."""
+        return {model: tasks[task] for model, tasks in self.ranked.items()}
 
     def relevant(self, task: str) -> csr_matrix:
         """What the customers bought in the future, as far as the task asks for it."""
@@ -79,7 +83,8 @@ class Rankings:
 def rank(split: Split, models: Sequence[Model], k: int = 10, *, progress: Progress = LOG.info) -> Rankings:
     """Fit every model on the history and rank the whole catalogue for every warm customer.
 
-    A product without a history is never recommended: that it will be sold is known from the future alone. In the tasks
+    A product without a history is never recommended: that it will be sold is known from the future alone; nor is one
+    that the customer has sent back in full: where it is bought again, it counts as not found. In the tasks
     repeat and explore, only products of the kind are ranked. One sort of a customer's scores serves all tasks and
     metrics.
 
@@ -105,11 +110,17 @@ def rank(split: Split, models: Sequence[Model], k: int = 10, *, progress: Progre
     for number, model in enumerate(models, 1):
         progress(f"{model.name}, model {number} of {len(models)}, cut at {split.cut:%Y-%m-%d}")
         model.fit(split)
-        parts = [_ranked(split, model, split.warm[b : b + BATCH], k) for b in range(0, len(split.warm), BATCH)]
+        parts = [_ranked(split, model, rows, k) for rows in batches(split, split.warm)]
         lists, areas = ([part[which] for part in parts] for which in (0, 1))
         ranked[model.name] = {task: np.concatenate([part[task] for part in lists]) for task in TASKS}
         auc[model.name] = {task: np.concatenate([part[task] for part in areas]) for task in TASKS}
     return Rankings(split, k, ranked, auc)
+
+
+def batches(split: Split, rows: np.ndarray) -> list[np.ndarray]:
+    """Customers in parts, each of which can be scored at once; at least one part."""
+    size = max(1, min(BATCH, CELLS // max(*split.history.shape, 1)))
+    return [rows[begin : begin + size] for begin in range(0, max(len(rows), 1), size)]
 
 
 def categories(products: pd.DataFrame, ids: pd.Index) -> csr_matrix:
@@ -136,6 +147,7 @@ def _ranked(
     scores = model.scores(rows)[:, :known]
     if not np.isfinite(scores).all():
         raise ValueError(f"{model.name} scores a product with {scores[~np.isfinite(scores)][0]}; expected numbers")
+    scores = np.where(split.sent_back[rows][:, :known].toarray() > 0, -np.inf, scores)
     order = np.argsort(-scores, axis=1, kind="stable")
     ordered = np.take_along_axis(scores, order, axis=1)
     begins = np.ones(order.shape, dtype=bool)
@@ -145,7 +157,7 @@ def _ranked(
     bought = np.take_along_axis(future[:, :known], order, axis=1)
     unknown = future[:, known:].sum(axis=1)
     kinds = {"all": np.ones_like(owned), "repeat": owned, "explore": ~owned}
-    lists = {task: _first(order, kind, k) for task, kind in kinds.items()}
+    lists = {task: _first(order, kind & np.isfinite(ordered), k) for task, kind in kinds.items()}
     areas = {
         task: _area(bought & kind, kind, begins, unknown if task != "repeat" else 0 * unknown)
         for task, kind in kinds.items()

@@ -9,30 +9,8 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from customerlab.analysis.explore import matching
+from customerlab.analysis.recommend.log import CENTS, DAY, NEVER, Log, log_of
 from customerlab.analysis.rfm import day_after
-
-DAY = 86_400_000_000  # microseconds
-CENTS = 10_000  # parts of the currency in which money is counted, the four decimals of `amount`
-
-
-@dataclass(frozen=True)
-class Lines:
-    """The lines of the orders, as whole numbers; what an earlier cut is made from. Sorted by order.
-
-    Attributes
-    ----------
-    order, product : array of int
-        Row in the orders, column in the products.
-    before : array of int
-        Microseconds from the line to the cut, above zero.
-    amount : array of int
-        Money in ten-thousandths.
-    """
-
-    order: np.ndarray
-    product: np.ndarray
-    before: np.ndarray
-    amount: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -41,7 +19,7 @@ class Orders:
 
     An order is a customer's: where two customers share an order's id, each has one of their own. Its time is that of
     its first line. Orders are sorted by customer, within a customer from the oldest to the latest, ties by the order's
-    id, so that the last rows of a customer are the last orders.
+    id, so that the last rows of a customer are the last orders. Orders of which no line is left are not in it.
 
     Attributes
     ----------
@@ -53,15 +31,12 @@ class Orders:
         The money of the order's lines.
     products : sparse matrix of shape (orders, products)
         One where the order has the product. Summed over a customer's orders it is the customer's history.
-    lines : Lines
-        What the orders consist of.
     """
 
     customer: np.ndarray
     days: np.ndarray
     amount: np.ndarray
     products: csr_matrix
-    lines: Lines
 
 
 @dataclass(frozen=True)
@@ -71,12 +46,15 @@ class Split:
     Products are numbered by falling popularity in the weeks before the cut (customers who bought them, then buyers of
     all time, ties by id), so that the order of columns is the tie-break of every model.
 
+    A line that a return had annulled by the cut is no purchase of the history, nor is any line of a product that the
+    customer had sent back in full; a line of the future is none where a return annulled it by the future's end.
+
     Attributes
     ----------
     cut : Timestamp
         Orders before it are the history, orders from it on the future. An order with lines on both sides is on both.
     customers, products : Index
-        The rows, all customers of the history, and the columns, all products.
+        The rows, all customers of the history, and the columns, all products. Who sent everything back has none.
     history : sparse matrix of shape (customers, products)
         In how many orders before the cut a customer bought a product.
     recent_buyers : array of shape (products,)
@@ -85,13 +63,17 @@ class Split:
         One where a customer bought a product from the cut on. Products without a history are in it: no model can know
         them, and they count as not found.
     spent : sparse matrix of the shape of the history
-        The money that the customer spent on the product from the cut on.
+        The money that the customer spent on the product from the cut on, of lines that were kept.
+    sent_back : sparse matrix of the shape of the history
+        One where the customer had sent back in full, by the cut, what they bought of the product: it is on no list.
     warm : array of int
         The customers (rows) with a history who bought in the future: those that are evaluated.
     accounting : DataFrame
         `what`, `customers`, `products`, `pairs`: who was there and who was dropped, at every step.
     orders : Orders
         The orders that the history counts.
+    log : Log
+        All that was known at the cut: what an earlier split is made from.
     holdout_days, popularity_days : int
         The length of the future, and of the weeks before the cut.
     """
@@ -105,7 +87,9 @@ class Split:
     spent: csr_matrix
     warm: np.ndarray
     accounting: pd.DataFrame
+    sent_back: csr_matrix
     orders: Orders
+    log: Log
     holdout_days: int
     popularity_days: int
 
@@ -137,18 +121,18 @@ class Split:
         if not 0 < length <= days:
             raise ValueError(
                 f"the cut moves back by {days} days, and the earlier future lasts {length}; expected at least 1 day and "
-                "no more than the cut moves, or it would reach into what is to be foretold"
+                "no more than the cut moves, or it would reach into what is to be predicted"
             )
-        lines = self.orders.lines
-        seen = lines.before > (days - length) * DAY
-        known = Lines(lines.order[seen], lines.product[seen], lines.before[seen] - days * DAY, lines.amount[seen])
-        cut = self.cut - pd.Timedelta(days=days)
-        return self.divided(known, known.before > 0, cut, length)
+        known = self.log.known((days - length) * DAY, days * DAY)
+        return _divide(known, self.cut - pd.Timedelta(days=days), length, self.popularity_days)
 
-    def divided(self, lines: Lines, past: np.ndarray, cut: pd.Timestamp, holdout_days: int) -> "Split":
-        """Another split of lines of these orders: `past` says which of them are the history, the others the future."""
-        named = (self.orders.customer, self.customers, self.products)
-        return _divide(lines, past, *named, cut, holdout_days, self.popularity_days)
+    def barred(self, *, only_new: bool = False) -> csr_matrix:
+        """Above zero where a product may not be on a customer's list: it was sent back or, if asked, is owned."""
+        return (self.sent_back + self.history).tocsr() if only_new else self.sent_back
+
+    def divided(self, log: Log, past: np.ndarray, cut: pd.Timestamp, holdout_days: int) -> "Split":
+        """Another split of lines of this log: `past` says which of them are the history, the others the future."""
+        return _divide(log, cut, holdout_days, self.popularity_days, past)
 
     def folds(self, n: int) -> list["Split"]:
         """Rolling origins: windows of the length of this split's future, the oldest first and this split last.
@@ -169,7 +153,14 @@ class Split:
         return folds
 
 
-def split_by_time(transactions: ir.Table, holdout_days: int, *, popularity_days: int = 28, pattern: str = "") -> Split:
+def split_by_time(
+    transactions: ir.Table,
+    holdout_days: int,
+    *,
+    popularity_days: int = 28,
+    pattern: str = "",
+    returns: ir.Table | None = None,
+) -> Split:
     """Cut a log at midnight, `holdout_days` before the day after its last order.
 
     Parameters
@@ -182,6 +173,8 @@ def split_by_time(transactions: ir.Table, holdout_days: int, *, popularity_days:
         The length of the weeks before the cut in which popularity is counted.
     pattern : str
         A regular expression; products whose id does not match it (postage, fees) are left out. Empty for all.
+    returns : ibis Table, optional
+        Canonical. Without them every line counts.
 
     Raises
     ------
@@ -189,7 +182,7 @@ def split_by_time(transactions: ir.Table, holdout_days: int, *, popularity_days:
         If nobody bought on both sides of the cut.
     """
     cut = day_after(transactions) - pd.Timedelta(days=holdout_days)
-    split = _cut(matching(transactions, pattern), cut, holdout_days, popularity_days)
+    split = _divide(log_of(matching(transactions, pattern), returns, cut), cut, holdout_days, popularity_days)
     if len(split.warm) == 0:
         raise ValueError(
             f"nobody bought both before and after {split.cut:%Y-%m-%d}; expected at least one customer, "
@@ -199,24 +192,31 @@ def split_by_time(transactions: ir.Table, holdout_days: int, *, popularity_days:
     return split
 
 
-def whole_log(transactions: ir.Table, *, popularity_days: int = 28, pattern: str = "") -> Split:
+def whole_log(
+    transactions: ir.Table, *, popularity_days: int = 28, pattern: str = "", returns: ir.Table | None = None
+) -> Split:
     """The whole log as history, with nothing after it: what the recommendations of today are made from.
 
     Parameters
     ----------
-    transactions, popularity_days, pattern
-        As in `split_by_time`.
+    transactions, popularity_days, pattern, returns
+        As in `split_by_time`; a return after the last order is known, too.
     """
-    return _cut(matching(transactions, pattern), day_after(transactions), 0, popularity_days)
+    cut = day_after(transactions)
+    return _divide(log_of(matching(transactions, pattern), returns, cut, whole=True), cut, 0, popularity_days)
 
 
-def split_of(orders: list[tuple[str, float, list[str]]]) -> Split:
+def split_of(
+    orders: list[tuple[str, float, list[str]]], returned: list[tuple[str, float, list[str]]] | None = None
+) -> Split:
     """A split of a few orders written by hand, for examples and tests: whom, how long before the cut, what.
 
     Parameters
     ----------
     orders : list of (customer, days, products)
         Days before the cut, below zero for an order of the 28 days after it. Every product costs 1.
+    returned : list of (customer, days, products), optional
+        What came back, one piece of each product, and when.
 
     Examples
     --------
@@ -225,107 +225,79 @@ def split_of(orders: list[tuple[str, float, list[str]]]) -> Split:
     (['ann', 'bob'], ['milk', 'tea'], [[1.0, 2.0], [1.0, 0.0]], [1])
     """
     cut = pd.Timestamp("2024-01-01")
-    lines = [
-        (customer, f"{number:06d}", cut - pd.Timedelta(days=days), product)
-        for number, (customer, days, products) in enumerate(orders)
-        for product in products
-    ]
-    frame = pd.DataFrame(lines, columns=["customer_id", "order_id", "ordered_at", "product_id"])
-    table = ibis.memtable(frame.astype({"ordered_at": "datetime64[us]"}))
-    return _cut(table.mutate(amount=ibis.literal(1).cast("decimal(18, 4)")), cut, 28, 28)
 
+    def table_of(written: list[tuple[str, float, list[str]]], quantity: float) -> ir.Table:
+        lines = [
+            (customer, f"{number:06d}", cut - pd.Timedelta(days=days), product)
+            for number, (customer, days, products) in enumerate(written)
+            for product in products
+        ]
+        frame = pd.DataFrame(lines, columns=["customer_id", "order_id", "ordered_at", "product_id"])
+        table = ibis.memtable(frame.astype({"ordered_at": "datetime64[us]"}))
+        one = ibis.literal(quantity)
+        return table.mutate(quantity=one, unit_price=ibis.literal(1.0), amount=one.cast("decimal(18, 4)"))
 
-def _cut(t: ir.Table, cut: pd.Timestamp, holdout_days: int, popularity_days: int) -> Split:
-    table = (
-        t.group_by("customer_id", "order_id", "product_id", "ordered_at")
-        .aggregate(amount=t.amount.sum().cast("float64"))
-        .to_pandas()
-    )
-    customer, customers = pd.factorize(table["customer_id"], sort=True)
-    product, products = pd.factorize(table["product_id"], sort=True)
-    before = ((cut - table["ordered_at"]) // pd.Timedelta(microseconds=1)).to_numpy()
-    # orders of a customer by the time of their first line, then by id
-    named, _ = pd.factorize(table["order_id"], sort=True)
-    order = customer.astype("int64") * len(table) + named
-    _, of_line = np.unique(order, return_inverse=True)
-    first = np.full(of_line.max(initial=-1) + 1, np.iinfo("int64").min)
-    np.maximum.at(first, of_line, before)
-    by_time = np.lexsort((before, product, order, -first[of_line], customer))
-    begins = np.diff(order[by_time], prepend=-1) != 0
-    lines = Lines(
-        begins.cumsum() - 1,
-        product[by_time],
-        before[by_time],
-        np.rint(table["amount"].to_numpy()[by_time] * CENTS).astype("int64"),
-    )
-    return _divide(
-        lines,
-        lines.before > 0,
-        customer[by_time][begins],
-        pd.Index(customers, name="customer_id"),
-        pd.Index(products, name="product_id"),
-        cut,
-        holdout_days,
-        popularity_days,
-    )
+    back = None if returned is None else table_of(returned, -1.0)
+    return _divide(log_of(table_of(orders, 1.0), back, cut), cut, 28, 28)
 
 
 def _divide(
-    lines: Lines, past: np.ndarray, customer: np.ndarray, customers: pd.Index, products: pd.Index, cut: pd.Timestamp,
-    holdout_days: int, popularity_days: int,
-) -> Split:  # fmt: skip
-    """The split of which some lines are the history and the others the future."""
-    shape, everybody = (len(customer), len(products)), len(customers)
-    of_customer = csr_matrix((np.ones(len(customer)), (customer, np.arange(len(customer)))), (everybody, len(customer)))
+    log: Log, cut: pd.Timestamp, holdout_days: int, popularity_days: int, past: np.ndarray | None = None
+) -> Split:
+    """The split of a log; its past are the lines before the cut, or those that are said to be."""
+    past = log.before > 0 if past is None else past
+    shape, everybody = (len(log.customer), len(log.products)), len(log.customers)
+    of_customer = csr_matrix((np.ones(shape[0]), (log.customer, np.arange(shape[0]))), (everybody, shape[0]))
 
-    def marked(chosen: np.ndarray) -> csr_matrix:
+    def marks(chosen: np.ndarray) -> csr_matrix:
         """One where an order has a product, on however many lines."""
-        ones = csr_matrix((np.ones(chosen.sum()), (lines.order[chosen], lines.product[chosen])), shape)
+        ones = csr_matrix((np.ones(chosen.sum()), (log.order[chosen], log.product[chosen])), shape)
         ones.data[:] = 1.0
         return ones
 
-    by_order = marked(past)
+    own, later = past & (log.returned <= 0) & ~log.refused(), ~past & (log.returned == NEVER)
+    by_order = marks(own)
     before = of_customer @ by_order
-    recent = of_customer @ marked(past & (lines.before <= popularity_days * DAY))
-    after = (of_customer @ marked(~past)).sign()
-    at = (customer[lines.order[~past]], lines.product[~past])
-    spent = csr_matrix((lines.amount[~past].astype(float), at), after.shape) / CENTS
+    recent = of_customer @ marks(own & (log.before <= popularity_days * DAY))
+    after = (of_customer @ marks(later)).sign()
+    at = (log.customer[log.order[later]], log.product[later])
+    spent = csr_matrix((log.amount[later].astype(float), at), after.shape) / CENTS
     known = before.getnnz(axis=1) > 0
     buyers = pd.DataFrame(
-        {"recent": recent.getnnz(axis=0), "before": before.getnnz(axis=0), "product_id": products}
+        {"recent": recent.getnnz(axis=0), "before": before.getnnz(axis=0), "product_id": log.products}
     )[before.getnnz(axis=0) + after.getnnz(axis=0) > 0]  # fmt: skip
     buyers = buyers.sort_values(["recent", "before", "product_id"], ascending=[False, False, True])
     columns = buyers.index.to_numpy()
-    history, future, money = (_sorted(matrix[known][:, columns]) for matrix in (before, after, spent))
-    accounting = pd.DataFrame(
-        [
-            _counts("history, before the cut", before),
-            _counts("future, from the cut on", after),
-            _counts("dropped: customers without a history", after[~known]),
-            _counts("evaluated", future),
-            _counts(
-                "of these not to be found: products without a history", future[:, (buyers["before"] == 0).to_numpy()]
-            ),
-        ]
+    history, future, money, sent_back = (
+        _sorted(matrix[known][:, columns]) for matrix in (before, after, spent, log.sent_back())
     )
-    place = np.full(len(products), -1)
-    place[columns] = np.arange(len(columns))
-    ordered = np.bincount(lines.order[past], minlength=len(customer)) > 0
-    kept = Lines(
-        (ordered.cumsum() - 1)[lines.order[past]], place[lines.product[past]], lines.before[past], lines.amount[past]
-    )
-    first = np.zeros(ordered.sum(), dtype="int64")
-    np.maximum.at(first, kept.order, kept.before)
+    undone = [
+        ((of_customer @ marks(part)).sign() - kept.sign()).tocsr() for part, kept in ((past, before), (~past, after))
+    ]
+    rows = [
+        ("history, before the cut", before),
+        ("left out: bought before the cut and returned by then", undone[0]),
+        ("future, from the cut on", after),
+        ("left out: bought from the cut on and returned", undone[1]),
+        ("dropped: customers without a history", after[~known]),
+        ("evaluated", future),
+        ("of these not to be found: products without a history", future[:, (buyers["before"] == 0).to_numpy()]),
+    ]
+    accounting = [_counts(*row) for row in rows if row[1].nnz or not row[0].startswith("left out")]
+    first = np.full(shape[0], NEVER)
+    np.maximum.at(first, log.order[past], log.before[past])
+    ordered = by_order.getnnz(axis=1) > 0
+    money_of = np.bincount(log.order[own], weights=log.amount[own], minlength=shape[0]) / CENTS
     orders = Orders(
-        (known.cumsum() - 1)[customer[ordered]],
-        first / DAY,
-        np.bincount(kept.order, weights=kept.amount, minlength=len(first)) / CENTS,
+        (known.cumsum() - 1)[log.customer[ordered]],
+        first[ordered] / DAY,
+        money_of[ordered],
         _sorted(by_order[ordered][:, columns]),
-        kept,
     )
     return Split(
-        cut, customers[known], products[columns], history, buyers["recent"].to_numpy(), future, money,
-        np.flatnonzero(future.getnnz(axis=1)), accounting, orders, holdout_days, popularity_days,
+        cut, log.customers[known], log.products[columns], history, buyers["recent"].to_numpy(), future, money,
+        np.flatnonzero(future.getnnz(axis=1)), pd.DataFrame(accounting), sent_back, orders,
+        log.some(past).known(0, 0), holdout_days, popularity_days,
     )  # fmt: skip
 
 

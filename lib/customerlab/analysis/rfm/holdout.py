@@ -1,6 +1,5 @@
-"""Does it hold? What each segment did after the day on which it was formed, against a naive rule."""
+"""Out-of-time validation: what segments formed on earlier days did next, in every window that the log allows."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import ibis
@@ -10,37 +9,39 @@ import pandas as pd
 from scipy import stats
 
 from customerlab.analysis import sales
+from customerlab.analysis.inference import enough, largest_share
+from customerlab.analysis.rfm.choosing import OUTCOMES, compare_rules, mean_gains
 from customerlab.analysis.rfm.features import before, by_customer, fetched
 from customerlab.analysis.rfm.scheme import Scheme
 
-DEPTHS = (0.1, 0.2, 0.3, 0.5)
-CHOSEN_BY = ("segment", "spent most so far")  # what customers are chosen by, the rule in question first
-OUTCOMES = {"later money": "money", "customers who came back": "came_back"}
+WINDOWS = 12  # the latest so many are looked at
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """Segments formed on a day in the past, and what came after.
+    """Segments formed on days in the past, and what came after.
 
     Attributes
     ----------
-    learned_on, formed_on, until : Timestamp
-        Segments of the first day with what they did up to the second tell which segments pay; those of the second day
-        are judged by what they did up to the third.
+    windows : DataFrame
+        One row a window, the earliest first: `formed_on`, `until` (days), `customers` (known on the first), `came_back`
+        (how many of them), `gross`, `money` (what they brought), `largest` (the share of that of one customer).
     segments : DataFrame
-        As `by_segment` returns it.
+        All windows together, as `by_segment` returns it.
+    by_window : DataFrame
+        The same of each, with `formed_on`.
     curves : dict of str to dict of str to DataFrame
-        The outcome to the rule to its curve, as `gains` returns it; an outcome that did not occur is left out.
-    depths : DataFrame
-        As `at_depths` returns it, with the `outcome`.
+        The outcome to the rule to its curve, the mean over the windows that are compared, as `gains` has it; empty
+        where too few customers came back in all of them.
+    choices : DataFrame
+        As `compare_rules` returns it.
     """
 
-    learned_on: pd.Timestamp
-    formed_on: pd.Timestamp
-    until: pd.Timestamp
+    windows: pd.DataFrame
     segments: pd.DataFrame
+    by_window: pd.DataFrame
     curves: dict[str, dict[str, pd.DataFrame]]
-    depths: pd.DataFrame
+    choices: pd.DataFrame
 
 
 def hold_out(
@@ -52,7 +53,10 @@ def hold_out(
     seed: int,
     returns: ir.Table | None = None,
 ) -> Holdout | None:
-    """Form segments `days` before a day, and see what each did until then, against the customers who spent most.
+    """Form segments as of earlier days, and see what each did in the days that followed.
+
+    The windows follow one another without overlap, and the last ends with the day. Which segments to choose first is
+    learned from the window before, so that nothing of a window is used to judge it; the earliest only teaches.
 
     Parameters
     ----------
@@ -63,34 +67,68 @@ def hold_out(
     day : Timestamp
         The end of what is looked at.
     days : int
-        The length of the period that segments are judged by, and of the one before it, in which they are ranked.
+        The length of a window.
     seed : int
         For the intervals.
     returns : ibis Table or None
-        The canonical table of what was taken back.
+        The canonical table of returns, which are set off against later money.
 
     Returns
     -------
     Holdout or None
-        None where the log does not reach back to two such periods.
+        Of the latest `WINDOWS` windows; None where the log does not reach back to two.
+    """
+    known, order = followed(transactions, scheme, day, days=days, returns=returns), list(scheme.rules["segment"])
+    if len(known) < 2:
+        return None
+    together = pd.concat(known[1:], ignore_index=True)
+    parts = [by_segment(one["segment"], one, order).assign(formed_on=one["formed_on"].iloc[0]) for one in known[1:]]
+    return Holdout(
+        pd.DataFrame([_window(one) for one in known[1:]]),
+        by_segment(together["segment"], together, order),
+        pd.concat(parts, ignore_index=True),
+        {outcome: mean_gains(known, outcome) for outcome in OUTCOMES},
+        compare_rules(known, seed=seed),
+    )
+
+
+def followed(
+    transactions: ir.Table, scheme: Scheme, day: pd.Timestamp, *, days: int, returns: ir.Table | None = None
+) -> list[pd.DataFrame]:
+    """The customers of earlier days, what was known of each then, and what each did in the days that followed.
+
+    Parameters
+    ----------
+    transactions, scheme, day, days, returns
+        As `hold_out` has them.
+
+    Returns
+    -------
+    list of DataFrame
+        One a window, the earliest first, `WINDOWS` and one at most: `customer_id`, `segment`, `frequency`, `monetary`,
+        the columns of `later`, `formed_on` and `until`.
     """
     period = pd.Timedelta(days=days)
-    formed_on, learned_on = day - period, day - 2 * period
-    if before(transactions, learned_on).count().execute() == 0:
-        return None
-    past, now = (scheme.on(transactions, on, returns=returns) for on in (learned_on, formed_on))
-    order = list(scheme.rules["segment"])
-    worth = learned_order(past["segment"], later(transactions, past["customer_id"], learned_on, formed_on), order)
-    after = later(transactions, now["customer_id"], formed_on, day)
-    ranks = dict(zip(CHOSEN_BY, (now["segment"].map(worth).to_numpy(), now["monetary"].to_numpy()), strict=True))
-    curves, depths = {}, []
-    for outcome, column in OUTCOMES.items():
-        brought = after[column].to_numpy(dtype=float).clip(min=0)
-        if brought.sum() > 0:
-            curves[outcome] = {rule: gains(rank, brought) for rule, rank in ranks.items()}
-            depths.append(at_depths(ranks, brought, seed=seed).assign(outcome=outcome))
-    table = pd.concat(depths, ignore_index=True) if depths else pd.DataFrame()
-    return Holdout(learned_on, formed_on, day, by_segment(now["segment"], after, order), curves, table)
+    first = transactions.aggregate(first=transactions.ordered_at.min()).to_pandas()["first"].iloc[0]
+    edges = [day, *(edge for edge in (day - number * period for number in range(1, WINDOWS + 2)) if edge > first)]
+    known = []
+    for begin, end in zip(edges[:0:-1], edges[-2::-1], strict=True):
+        then = scheme.on(transactions, begin, returns=returns)[["customer_id", "segment", "frequency", "monetary"]]
+        after = later(transactions, then["customer_id"], begin, end, returns=returns)
+        known.append(then.join(after.drop(columns="customer_id")).assign(formed_on=begin, until=end))
+    return known
+
+
+def _window(customers: pd.DataFrame) -> dict[str, object]:
+    return {
+        "formed_on": customers["formed_on"].iloc[0],
+        "until": customers["until"].iloc[0],
+        "customers": len(customers),
+        "came_back": int(customers["came_back"].sum()),
+        "gross": customers["gross"].sum(),
+        "money": customers["money"].sum(),
+        "largest": largest_share(customers["money"]),
+    }
 
 
 def later(
@@ -146,127 +184,74 @@ def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str], *, co
     segments : Series
         The segment of each customer, in the rows' order of `after`.
     after : DataFrame
-        As `later` returns it.
+        As `later` returns it; of several windows together, customers have several rows.
     order : list of str
         The segments in the order in which they are to stand; those without a customer are left out.
     confidence : float
-        Of the intervals: Wilson's (1927) for the share that came back, Student's for the means.
+        Of the intervals: Wilson's (1927) for the share that came back, Student's for mean money. A customer's rows are
+        not independent, so the customer is the unit of both: Wilson's is that of as many rows as would be worth as
+        much if they were (Dean and Pagano 2015), at most as many as there are.
 
     Returns
     -------
     DataFrame
-        `segment`, `customers`, and `return_rate`, `orders`, `money` (means a customer, those who stayed away
-        included), each with `…_low` and `…_high` (missing where one customer leaves no spread to judge by), and
-        `share_of_money`.
+        `segment`, `customers` (rows), `came_back` (how many), `return_rate`, `orders`, `gross`, `money` (means a row,
+        those who stayed away included), `median_back` (of the money of those who came back), `share_of_money`,
+        `largest` and `largest_gross` (share of the segment's money, and of its gross money, of one customer), and
+        `…_low` and `…_high` of `return_rate` and `money`.
+        Intervals are missing where not `enough` customers came back.
 
     Examples
     --------
-    >>> after = pd.DataFrame({"orders": [2, 0], "money": [30.0, 0.0], "came_back": [True, False]})
+    >>> after = pd.DataFrame({
+    ...     "customer_id": ["a", "b"], "orders": [2, 0], "gross": [40.0, 0.0], "money": [30.0, 0.0],
+    ...     "came_back": [True, False],
+    ... })
     >>> by_segment(pd.Series(["Loyal", "Loyal"]), after, ["Loyal"])[["return_rate", "orders", "money"]].values.tolist()
     [[0.5, 1.0, 15.0]]
     """
     table = after.assign(segment=segments.to_numpy())
     grouped = table.groupby("segment")
     n = grouped.size()
-    result = pd.DataFrame({"customers": n, "return_rate": grouped["came_back"].mean()})
-    came = grouped["came_back"].sum()
-    wilson = [stats.binomtest(k, m).proportion_ci(confidence, "wilson") for k, m in zip(came, n, strict=True)]
-    result["return_rate_low"], result["return_rate_high"] = [w.low for w in wilson], [w.high for w in wilson]
-    reach = pd.Series(stats.t.ppf((1 + confidence) / 2, (n - 1).where(n > 1)), index=n.index)
-    for name in ("orders", "money"):
-        mean, error = grouped[name].mean(), reach * grouped[name].sem()
-        result[name], result[f"{name}_low"], result[f"{name}_high"] = mean, mean - error, mean + error
+    result = pd.DataFrame({"customers": n, "came_back": grouped["came_back"].sum()})
+    means = {"return_rate": "came_back", "orders": "orders", "gross": "gross", "money": "money"}
+    for name, column in means.items():
+        result[name] = grouped[column].mean()
+    result["median_back"] = table[table["came_back"]].groupby("segment")["money"].median()
     total = table["money"].sum()
     result["share_of_money"] = grouped["money"].sum() / total if total > 0 else np.nan
+    whose = table.groupby(["segment", "customer_id"])
+    sums = whose[["came_back", "gross", "money"]].sum().join(whose.size().rename("rows")).reset_index()
+    for name, column in (("largest", "money"), ("largest_gross", "gross")):
+        result[name] = largest_share(sums[column], sums["segment"])
+    units, squares = sums.groupby("segment").size(), {}
+    for name, column in (("return_rate", "came_back"), ("money", "money")):
+        apart = sums[column] - sums["rows"] * sums["segment"].map(result[name])
+        squares[name] = (apart**2).groupby(sums["segment"]).sum()
+    told, p = result["came_back"].map(enough), result["return_rate"]
+    spread = squares["return_rate"].where(squares["return_rate"] > 0)
+    worth = (n**2 * p * (1 - p) / spread).fillna(units).clip(upper=n)
+    result["return_rate_low"], result["return_rate_high"] = wilson(p, worth.where(told), confidence)
+    free = (units - 1).where(told)
+    error = stats.t.ppf((1 + confidence) / 2, free) * np.sqrt(squares["money"] * units / free) / n
+    result["money_low"], result["money_high"] = result["money"] - error, result["money"] + error
     return result.loc[[name for name in order if name in result.index]].reset_index()
 
 
-def learned_order(segments: pd.Series, after: pd.DataFrame, order: list[str]) -> pd.Series:
-    """How well each segment paid in a period that is over, as a rank to choose customers by in the next one.
-
-    Returns
-    -------
-    Series
-        By segment: money a customer in that period; zero for a segment that had no customer then.
-    """
-    paid = after["money"].groupby(segments.to_numpy()).mean()
-    return paid.reindex(order, fill_value=0.0)
-
-
-def gains(rank: np.ndarray, outcome: np.ndarray) -> pd.DataFrame:
-    """The cumulative gains curve: the share of an outcome that the customers of highest rank bring.
-
-    Customers of equal rank are taken in random order on average: the curve is a straight line across them.
+def wilson(share: pd.Series, n: pd.Series, confidence: float = 0.95) -> tuple[pd.Series, pd.Series]:
+    """The interval of a proportion by Wilson (1927), without correction.
 
     Parameters
     ----------
-    rank : array of float
-        Those with the highest come first.
-    outcome : array of float
-        None below zero, not all zero.
-
-    Returns
-    -------
-    DataFrame
-        `share_of_customers`, `share_of_outcome`, from (0, 0) to (1, 1).
-
-    Examples
-    --------
-    >>> gains(np.array([3, 2, 1, 1]), np.array([6, 2, 2, 0]))["share_of_outcome"].tolist()
-    [0.0, 0.6, 0.8, 1.0]
-    """
-    x, y = _curve(_groups(rank), outcome)
-    return pd.DataFrame({"share_of_customers": x, "share_of_outcome": y})
-
-
-def _groups(rank: np.ndarray) -> np.ndarray:
-    """The place of each customer's rank, 0 for the highest; equal ranks share one."""
-    return np.unique(-np.asarray(rank, dtype=float), return_inverse=True)[1]
-
-
-def _curve(groups: np.ndarray, outcome: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    customers = np.bincount(groups, weights)
-    held = np.bincount(groups, outcome if weights is None else weights * outcome)
-    return tuple(np.concatenate([[0.0], part.cumsum() / part.sum()]) for part in (customers, held))  # type: ignore[return-value]
-
-
-def at_depths(
-    ranks: Mapping[str, np.ndarray],
-    outcome: np.ndarray,
-    *,
-    seed: int,
-    resamples: int = 500,
-    confidence: float = 0.95,
-) -> pd.DataFrame:
-    """Two rules side by side: what the first 10, 20, 30, 50 % of customers that each chooses bring.
-
-    Parameters
-    ----------
-    ranks : mapping of str to array
-        Two rules, the one in question first.
-    outcome : array of float
-        What each customer brought later.
-    seed : int
-    resamples : int
-        Of the customers, for the interval of the difference (percentile bootstrap, Efron 1979, with Poisson weights).
+    share, n : Series
+        The proportion, and of how many; these need not be whole numbers.
     confidence : float
 
     Returns
     -------
-    DataFrame
-        `share_of_customers`, the share of the outcome by either rule, `difference` (first less second, the same
-        customers drawn for both), `difference_low`, `difference_high`.
+    (Series, Series)
+        Its ends.
     """
-    groups = [_groups(rank) for rank in ranks.values()]
-    found = [np.interp(DEPTHS, *_curve(group, outcome)) for group in groups]
-    rng = np.random.default_rng(seed)
-    drawn = np.full((resamples, len(DEPTHS)), np.nan)
-    for place in range(resamples):
-        weights = rng.poisson(1.0, len(outcome)).astype(float)
-        if (weights * outcome).sum() > 0:  # few came back: none of them may be in a resample
-            first, second = (np.interp(DEPTHS, *_curve(group, outcome, weights)) for group in groups)
-            drawn[place] = first - second
-    low, high = np.nanquantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    columns = dict(zip(ranks, found, strict=True))
-    table = {"share_of_customers": DEPTHS, **columns, "difference": found[0] - found[1]}
-    return pd.DataFrame(table | {"difference_low": low, "difference_high": high})
+    z = stats.norm.ppf((1 + confidence) / 2)
+    middle, reach = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    return (middle - reach) / (1 + z**2 / n), (middle + reach) / (1 + z**2 / n)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from customerlab.analysis.inference import largest_share
 from customerlab.analysis.rfm.scores import Scored
 
 # Named segments by the levels (1 lowest to 5 highest) of recency and frequency. Together they cover every pair
@@ -125,21 +126,67 @@ def segment(scored: Scored, rules: pd.DataFrame = RULES) -> pd.DataFrame:
     return scored.table.assign(segment=[grid[pair] for pair in zip(r, f, strict=True)])
 
 
-def profile(segmented: pd.DataFrame, rules: pd.DataFrame = RULES) -> pd.DataFrame:
+def profile(segmented: pd.DataFrame, rules: pd.DataFrame = RULES, *, net: bool = False) -> pd.DataFrame:
     """What each segment is: size, money and typical values, in the order of the rules.
+
+    Parameters
+    ----------
+    segmented : DataFrame
+        As `segment` returns it.
+    rules : DataFrame
+    net : bool
+        Whether its monetary value is net of returns.
 
     Returns
     -------
     DataFrame
-        `segment`, `customers`, `share_of_customers`, `revenue`, `share_of_revenue` (missing where all revenue
-        together is not above zero), and the medians of recency (days), frequency (orders), monetary value and days
-        between orders. Segments without a customer are left out.
+        `segment`, `customers`, `share_of_customers`, `revenue` (net or gross), `gross`, `share_of_revenue` (missing
+        where all revenue together is not above zero), `largest` and `largest_gross` (share of the segment's revenue,
+        and of its gross revenue, of one customer), and the medians of recency (days), frequency (orders), monetary
+        value and days between orders. Segments without a customer are left out.
     """
     grouped = segmented.groupby("segment")
-    medians = grouped[["recency", "frequency", "monetary", "days_between_orders"]].median()
-    table = pd.DataFrame({"customers": grouped.size(), "revenue": grouped["monetary"].sum()}).join(medians)
-    table.insert(1, "share_of_customers", table["customers"] / table["customers"].sum())
+    gross = segmented["monetary"] + (segmented["returned"] if net else 0.0)
+    table = pd.DataFrame({"customers": grouped.size()})
+    table["share_of_customers"] = table["customers"] / table["customers"].sum()
+    table["revenue"], table["gross"] = grouped["monetary"].sum(), gross.groupby(segmented["segment"]).sum()
     total = table["revenue"].sum()
-    table.insert(3, "share_of_revenue", table["revenue"] / total if total > 0 else np.nan)
+    table["share_of_revenue"] = table["revenue"] / total if total > 0 else np.nan
+    for name, money in (("largest", segmented["monetary"]), ("largest_gross", gross)):
+        table[name] = largest_share(money, segmented["segment"])
+    table = table.join(grouped[["recency", "frequency", "monetary", "days_between_orders"]].median())
+    order = [name for name in rules["segment"] if name in table.index]
+    return table.loc[order].rename_axis("segment").reset_index()
+
+
+def high_spenders(segmented: pd.DataFrame, rules: pd.DataFrame = RULES) -> pd.DataFrame:
+    """Customers with the highest monetary score, by segment: the rules look at recency and frequency alone.
+
+    Returns
+    -------
+    DataFrame
+        `segment`, `customers` (those with the highest monetary score), `share_of_customers` (of the segment),
+        `revenue` (theirs), `share_of_revenue` (of the segment's; missing where that is not above zero) and `low`:
+        whether the median customer of the segment has spent less than the median customer of the shop. Segments
+        without such a customer are left out, and all where the monetary score is the same for everybody.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({
+    ...     "segment": ["New", "New", "New", "Loyal"], "m_score": [1, 1, 5, 5], "monetary": [10.0, 20.0, 970.0, 500.0],
+    ... })
+    >>> high_spenders(table)[["segment", "customers", "revenue", "share_of_revenue", "low"]].values.tolist()
+    [['Loyal', 1, 500.0, 1.0, False], ['New', 1, 970.0, 0.97, True]]
+    """
+    best = segmented["m_score"].max()
+    high = segmented[(segmented["m_score"] == best) & (segmented["m_score"].min() < best)].groupby("segment")
+    grouped = segmented.groupby("segment")["monetary"]
+    table = pd.DataFrame(index=grouped.size().index)
+    table["customers"], table["revenue"] = high.size(), high["monetary"].sum()
+    table.insert(1, "share_of_customers", table["customers"] / grouped.size())
+    total = grouped.sum()
+    table["share_of_revenue"] = table["revenue"] / total.where(total > 0)
+    table["low"] = grouped.median() < segmented["monetary"].median()
+    table = table.dropna(subset="customers").astype({"customers": "int64"})
     order = [name for name in rules["segment"] if name in table.index]
     return table.loc[order].rename_axis("segment").reset_index()

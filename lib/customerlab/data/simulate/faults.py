@@ -8,7 +8,7 @@ SHARES = {"guest": 0.03, "sample": 0.003, "test_order": 0.001, "outlier": 0.0003
 TEST_CUSTOMER, TEST_PRODUCT = "TEST", "TEST"
 
 
-def spoil(rng: np.random.Generator, log: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def spoil(rng: np.random.Generator, log: pd.DataFrame, spared: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Spoil a sound log. No line is spoiled twice, so that each fault has one cause.
 
     Parameters
@@ -16,6 +16,9 @@ def spoil(rng: np.random.Generator, log: pd.DataFrame) -> tuple[pd.DataFrame, pd
     rng : Generator
     log : DataFrame
         Order lines, with `customer_id`, `order_id`, `product_id`, `quantity`, `unit_price`.
+
+    spared : Series of str
+        Orders that are left as they are.
 
     Returns
     -------
@@ -27,11 +30,12 @@ def spoil(rng: np.random.Generator, log: pd.DataFrame) -> tuple[pd.DataFrame, pd
     """
     log = log.reset_index(drop=True)
     size, found = len(log), []
-    orders = log["order_id"].unique()
+    apart = log["order_id"].isin(spared).to_numpy()
+    orders = log.loc[~apart, "order_id"].unique()
     guests = rng.choice(orders, round(SHARES["guest"] * len(orders)), replace=False)
     guest = log["order_id"].isin(guests).to_numpy()
     # the rest on lines of their own, none of a guest and none that is a return already
-    free = rng.permutation(np.flatnonzero(~guest & (log["quantity"].to_numpy() > 0)))
+    free = rng.permutation(np.flatnonzero(~guest & ~apart & (log["quantity"].to_numpy() > 0)))
     counts = {name: max(round(share * size), 1) for name, share in SHARES.items() if name != "guest"}
     parts = np.split(free, np.cumsum(list(counts.values())))
     rows = {"guest": np.flatnonzero(guest), **dict(zip(counts, parts, strict=False))}

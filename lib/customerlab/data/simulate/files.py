@@ -115,6 +115,7 @@ def write_shop(
             if done == len(sizes) or done % 20 == 0:
                 say(f"{done:,} of {len(sizes):,} parts, {lines:,} order lines")
         goods.table.to_csv(target / "products.csv", index=False, lineterminator="\n")
+        goods.traits.to_csv(target / "truth" / "products.csv", index=False, lineterminator="\n")
         goods.complements.to_csv(target / "truth" / "complements.csv", index=False, lineterminator="\n")
         _overall(effects).to_csv(target / "truth" / "effects.csv", index=False, lineterminator="\n")
         target.rename(folder)

@@ -7,12 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customerlab.data.simulate import choice, experiments, faults, products, purchasing
+from customerlab.data.simulate import choice, experiments, faults, products, purchasing, returns
 from customerlab.data.simulate.products import Assortment
 
 PART = 25_000  # customers a part; parts are drawn apart, so that any number of processes makes the same shop
-RETURNED = 0.022  # share of lines that are sent back
-COUNTRIES, COUNTRY_SHARES = ("United Kingdom", "Ireland", "France", "Germany"), (0.84, 0.07, 0.05, 0.04)
 NUMBERS = 1_000_000  # order numbers that are kept for each part
 EPOCH = np.datetime64(purchasing.START, "s")
 
@@ -41,7 +39,7 @@ def assortment(seed: int) -> Assortment:
     return products.simulate_products(np.random.default_rng([seed, 0]))
 
 
-def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, with_affinities: bool = False) -> Part:
+def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, as_of: pd.Timestamp | None = None) -> Part:
     """Simulate the customers of one part.
 
     Parameters
@@ -54,34 +52,38 @@ def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, with_affini
         How many customers sign up, at most `PART`.
     spoiled : bool
         Plant the faults of real logs.
-    with_affinities : bool
-        Compute the affinities, which take a number for every customer and product.
+    as_of : Timestamp, optional
+        Compute the affinities of this day, which take a number for every customer and product.
     """
     rng, time, goods = np.random.default_rng([seed, 1, part]), purchasing.calendar(), assortment(seed)
     people = purchasing.simulate_customers(rng, size, time)
-    orders = purchasing.simulate_orders(rng, people, time)
-    tastes = choice.simulate_tastes(rng, size, goods)
+    natural = orders = purchasing.simulate_orders(rng, people, time)
+    tests = {}
+    for place, (name, (sent, arms)) in enumerate(experiments.TESTS.items(), 1):
+        units, members = experiments.participants(orders, natural, people, sent)
+        table = experiments.simulate_test(rng, units, arms, sent).set_index(members)
+        orders = experiments.placed(rng, orders, table, units, place, time)
+        tests[name] = experiments.unlogged(rng, table) if name == "broken_test" else table
+    tastes = choice.simulate_tastes(rng, people, goods)
     lines = choice.simulate_lines(rng, orders, people, tastes, goods, time)
+    lines, annulled = returns.annul(rng, orders, lines, people)
+    _settle(tests, orders, lines)
     names = _texts("C", part * PART + rng.permutation(size) + 1, 8)
-    country = pa.DictionaryArray.from_arrays(rng.choice(4, size, p=COUNTRY_SHARES).astype("int8"), list(COUNTRIES))
-    placed = EPOCH + orders.day * np.timedelta64(86400, "s") + orders.second.astype("timedelta64[s]")
+    country = pa.DictionaryArray.from_arrays(purchasing.countries(rng, people), list(purchasing.COUNTRIES))
+    placed = EPOCH + orders.moment.astype("timedelta64[s]")
     numbers = _texts("", part * NUMBERS + np.arange(len(orders)) + 500_001, 9)
     ids = pa.array(goods.table["product_id"])
-    log = _log(orders, lines, goods, names, country, placed, numbers, ids)
-    log = pa.concat_tables([log, _returns(rng, log)]).unify_dictionaries().combine_chunks()
+    log = _log(orders, lines, names, country, placed, numbers, ids)
+    back = returns.returns(rng, log, orders, lines, people, goods, annulled)
+    back = back.filter(pc.less(back["ordered_at"], pa.scalar(np.datetime64(purchasing.END, "s"))))
+    log = pa.concat_tables([log, back]).unify_dictionaries().combine_chunks()
     spoilt = pa.table({name: pa.array([], pa.string()) for name in ("fault", "order_id", "product_id")})
     if spoiled:
-        frame, found = faults.spoil(rng, _plain(log).to_pandas())
+        spared = numbers.filter(pa.array(orders.test > 0)).to_pandas()
+        frame, found = faults.spoil(rng, _plain(log).to_pandas(), spared)
         log, spoilt = (pa.Table.from_pandas(t, preserve_index=False) for t in (frame, found))
     log = _by_time(log, "ordered_at")
     stars = choice.simulate_ratings(rng, orders, lines, tastes, goods)
-    units, members = _participants(orders, lines, people, goods)
-    tests = {
-        "experiment": experiments.simulate_test(rng, units),
-        "aa_test": experiments.simulate_test(rng, units, ("control", "control")),
-        "broken_test": experiments.simulate_broken_test(rng, units),
-    }
-    unit_ids = names.take(pa.array(members)).to_pandas()
     signed_up = purchasing.START + pd.to_timedelta(people.signed_up, unit="D")
     tables = {
         "transactions": log,
@@ -89,13 +91,18 @@ def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, with_affini
             {"customer_id": names, "signed_up_at": pa.array(signed_up.astype("datetime64[s]")), "country": country}
         ),
         "ratings": _ratings(stars, orders, lines, names, placed, ids),
-        **{name: _named(table, unit_ids) for name, table in tests.items()},
+        **{name: _named(table, names) for name, table in tests.items()},
     }
     tables["customers"] = tables["customers"].sort_by("customer_id")
-    truth = {"customers": _truth(people, names, units, members), "faults": spoilt}
-    if not with_affinities:
+    truth = {
+        "customers": _truth(people, natural, names, units, members),
+        "staples": _staples(tastes, names, ids),
+        "annulled": pa.table({"order_id": numbers.filter(pa.array(annulled))}),
+        "faults": spoilt,
+    }
+    if as_of is None:
         return Part(tables, truth, None)
-    chance = choice.affinities(people, tastes, goods)
+    chance = choice.affinities(people, tastes, goods, (as_of - purchasing.START).days)
     index = pd.Index(names.to_pandas(), name="customer_id")
     return Part(tables, truth, pd.DataFrame(chance, index, goods.table["product_id"].to_numpy()).sort_index())
 
@@ -122,8 +129,8 @@ def _coded(codes: np.ndarray, values: pa.Array) -> pa.DictionaryArray:
 
 
 def _log(
-    orders: purchasing.Orders, lines: choice.Lines, goods: Assortment, names: pa.Array, country: pa.DictionaryArray,
-    placed: np.ndarray, numbers: pa.Array, ids: pa.Array,
+    orders: purchasing.Orders, lines: choice.Lines, names: pa.Array, country: pa.DictionaryArray, placed: np.ndarray,
+    numbers: pa.Array, ids: pa.Array,
 ) -> pa.Table:  # fmt: skip
     customer = orders.customer[lines.order]
     return pa.table(
@@ -133,22 +140,10 @@ def _log(
             "ordered_at": pa.array(placed[lines.order]),
             "product_id": _coded(lines.product, ids),
             "quantity": pa.array(lines.quantity),
-            "unit_price": pa.array(goods.price[lines.product]),
+            "unit_price": pa.array(lines.price),
             "country": country.take(pa.array(customer)),
         }
     )
-
-
-def _returns(rng: np.random.Generator, log: pa.Table) -> pa.Table:
-    """Lines that come back, as cancellations: a ``C`` before the order's number, quantities below zero."""
-    back = np.flatnonzero(rng.random(len(log)) < RETURNED)
-    part = log.take(pa.array(back))
-    when = part["ordered_at"].to_numpy() + rng.integers(86400, 20 * 86400, len(back)).astype("timedelta64[s]")
-    order = pc.binary_join_element_wise("C", part["order_id"].cast(pa.string()), "")
-    quantity = -np.ceil(part["quantity"].to_numpy() * rng.choice([0.5, 1.0], len(back))).astype("int64")
-    part = part.set_column(1, "order_id", order.combine_chunks().dictionary_encode())
-    part = part.set_column(2, "ordered_at", pa.array(when)).set_column(4, "quantity", pa.array(quantity))
-    return part.filter(pa.array(when < np.datetime64(purchasing.END, "s")))
 
 
 def _ratings(
@@ -174,32 +169,40 @@ def _ratings(
     return _by_time(table.filter(pa.array(when < np.datetime64(purchasing.END, "s"))), "rated_at")
 
 
-def _participants(
-    orders: purchasing.Orders, lines: choice.Lines, people: purchasing.Customers, goods: Assortment
-) -> tuple[experiments.Units, np.ndarray]:
-    """The customers who had ordered before the mail was sent, and their rows."""
-    before = orders.day < experiments.SENT_DAY
-    count = np.bincount(orders.customer[before], minlength=len(people))
-    known = before[lines.order]
-    money = lines.quantity[known] * goods.price[lines.product[known]]
-    spent = np.bincount(orders.customer[lines.order[known]], money, minlength=len(people))
-    members = np.flatnonzero(count)
-    return experiments.Units(people.segment[members], count[members], spent[members]), members
+def _settle(tests: dict[str, pd.DataFrame], orders: purchasing.Orders, lines: choice.Lines) -> None:
+    """Write into the tables of the tests, whose index are customers, what their orders and those before them cost."""
+    paid = lines.paid(orders)
+    for place, (name, (sent, _)) in enumerate(experiments.TESTS.items(), 1):
+        table = tests[name]
+        for column, these in (
+            ("spend", orders.test == place),
+            ("past_spend", orders.day < (sent - purchasing.START).days),
+        ):
+            money = np.bincount(orders.customer[these], paid[these], minlength=table.index.max() + 1)
+            table[column] = money[table.index].round(2)
 
 
-def _named(table: pd.DataFrame, unit_ids: pd.Series) -> pa.Table:
-    table.insert(0, "unit_id", unit_ids.loc[table.index])
-    return pa.Table.from_pandas(table.astype({"exposed_at": "datetime64[s]"}), preserve_index=False).sort_by("unit_id")
+def _named(table: pd.DataFrame, names: pa.Array) -> pa.Table:
+    table = table.assign(exposed_at=table["exposed_at"].astype("datetime64[s]"))
+    table.insert(0, "unit_id", names.take(pa.array(table.index)).to_pandas().to_numpy())
+    return pa.Table.from_pandas(table, preserve_index=False).sort_by("unit_id")
 
 
-def _truth(people: purchasing.Customers, names: pa.Array, units: experiments.Units, members: np.ndarray) -> pa.Table:
+def _truth(
+    people: purchasing.Customers,
+    natural: purchasing.Orders,
+    names: pa.Array,
+    units: experiments.Units,
+    members: np.ndarray,
+) -> pa.Table:
     frame = pd.DataFrame(
         {
             "customer_id": names.to_pandas(),
             "segment": people.trait("segment"),
             "rate_a_month": people.rate * 30.44,
             "drop": people.drop,
-            "mean_order_value": purchasing.SPEND_P / people.spend_rate,
+            "mean_order_value": people.usual,
+            "state": np.array(purchasing.STATES)[natural.before(purchasing.DAYS, len(people))[2]],
         }
     )
     control = experiments.expected(units, "control")
@@ -207,6 +210,12 @@ def _truth(people: purchasing.Customers, names: pa.Array, units: experiments.Uni
         for name, effect in (experiments.expected(units, arm) - control).items():
             frame.loc[members, f"{arm}_{name}"] = effect.to_numpy()
     return pa.Table.from_pandas(frame, preserve_index=False).sort_by("customer_id")
+
+
+def _staples(tastes: choice.Tastes, names: pa.Array, ids: pa.Array) -> pa.Table:
+    customer = np.repeat(np.arange(len(tastes.staples)), choice.STAPLES)
+    table = {"customer_id": names.take(pa.array(customer)), "product_id": ids.take(pa.array(tastes.staples.ravel()))}
+    return pa.table({**table, "days": tastes.every.ravel()}).sort_by([(name, "ascending") for name in (*table, "days")])
 
 
 @dataclass(frozen=True)
@@ -217,18 +226,25 @@ class Shop:
     ----------
     tables : dict of str to DataFrame
         What a shop would know: `transactions`, `products`, `customers`, `ratings`, and three tests, `experiment` (three
-        arms, real effects), `aa_test` (no effect) and `broken_test` (units lost from one arm).
+        arms, real effects), `aa_test` (no effect) and `broken_test` (units lost from one arm). The orders that the
+        tests report are in the transactions, no fault spoils them, and no order of the same days stands beside them.
     truth : dict of str to DataFrame
-        What it would not: `customers` (segment, rate, drop-out, scale of spending, expected effect of each arm on each
-        outcome; no effect for customers who took no part), `complements`, `effects` (average by arm and outcome),
-        `faults`, and `affinities` (customers by products).
+        What it would not. `customers`: segment, rate of orders, `drop` (chance to become dormant after an order), mean
+        value of an order, `state` at the end of the log, and the expected effect of each arm of `experiment` on each
+        outcome, by recency and state on the day of the first mails (none for customers who took no part). `effects`:
+        their average by arm and outcome. `affinities`, customers by products: the chance that a choice on the day that
+        was asked for falls on the product; season, launches, complements and staples are left aside. `staples`: what a
+        customer uses up, and in how many days. `complements`: pairs of products. `products`: popularity, launch, days
+        that it lasts, proneness to be returned, liking. `annulled`: orders cancelled minutes later. `faults`: lines.
     """
 
     tables: dict[str, pd.DataFrame]
     truth: dict[str, pd.DataFrame]
 
 
-def simulate_shop(customers: int = 2_000, seed: int = 7, *, spoiled: bool = True) -> Shop:
+def simulate_shop(
+    customers: int = 2_000, seed: int = 7, *, spoiled: bool = True, as_of: pd.Timestamp = purchasing.END
+) -> Shop:
     """Simulate eighteen months of a shop for home and garden goods, in memory.
 
     Parameters
@@ -239,6 +255,8 @@ def simulate_shop(customers: int = 2_000, seed: int = 7, *, spoiled: bool = True
         The same seed gives the same shop.
     spoiled : bool
         Plant the faults of real logs: guest orders, samples, test orders, outliers, duplicates.
+    as_of : Timestamp
+        The day of the affinities, because tastes drift.
 
     Examples
     --------
@@ -247,14 +265,15 @@ def simulate_shop(customers: int = 2_000, seed: int = 7, *, spoiled: bool = True
     ['aa_test', 'broken_test', 'customers', 'experiment', 'products', 'ratings', 'transactions']
     """
     goods = assortment(seed)
-    parts = [
-        simulate_part(seed, n, size, spoiled=spoiled, with_affinities=True)
-        for n, size in enumerate(part_sizes(customers))
-    ]
+    parts = [simulate_part(seed, n, size, spoiled=spoiled, as_of=as_of) for n, size in enumerate(part_sizes(customers))]
     tables = {name: _plain(pa.concat_tables([p.tables[name] for p in parts])).to_pandas() for name in parts[0].tables}
     tables["products"] = goods.table
     truth = {name: pa.concat_tables([p.truth[name] for p in parts]).to_pandas() for name in parts[0].truth}
-    truth |= {"complements": goods.complements, "effects": average_effects(truth["customers"])}
+    truth |= {
+        "products": goods.traits,
+        "complements": goods.complements,
+        "effects": average_effects(truth["customers"]),
+    }
     truth["affinities"] = pd.concat([part.affinities for part in parts if part.affinities is not None])
     return Shop(tables, truth)
 

@@ -19,8 +19,7 @@ def distributions(money: dict[str, Any], number: dict[str, Any], unit: str) -> P
     Parameters
     ----------
     money, number : dict
-        `name`; `spread`, a row of `analysis.explore.spread`; `bars`, as `analysis.explore.log_histogram` or
-        `whole_histogram` returns it; `steps`, as `log_cumulative` or `cumulative` returns it.
+        As `analysis.explore.distribution` returns it.
     unit : str
         What is counted, such as ``orders``.
     """

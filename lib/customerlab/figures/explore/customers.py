@@ -1,4 +1,4 @@
-"""Figures of customers: new and returning, time between orders, cohorts, the top tenth."""
+"""Figures of customers: new and returning, cohorts, the top tenth."""
 
 import numpy as np
 import pandas as pd
@@ -50,33 +50,6 @@ def new_and_returning(table: pd.DataFrame) -> Picture:
         "of the revenue."
     )
     return Picture(figure, alt)
-
-
-@styled
-def gaps(steps: pd.DataFrame, within: pd.Series) -> Picture:
-    """The cumulative distribution of the days between orders.
-
-    Parameters
-    ----------
-    steps : DataFrame
-        As `analysis.explore.cumulative` returns it.
-    within : Series
-        As `analysis.explore.share_within` returns it.
-    """
-    figure, axis = canvas(height=2.9)
-    axis.step(steps["value"], steps["share"], where="post", color=BLUE, linewidth=2)
-    for days, share in within.items():
-        axis.plot([days, days, 0], [0, share, share], color=GREY, linewidth=1, linestyle="--")
-        axis.annotate(
-            f"{percent(share)} within {days} days", (days, share), xytext=(6, -4), textcoords="offset points", va="top"
-        )
-    axis.set_ylim(0, 1.02)
-    axis.set_xlim(left=0)
-    axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_xlabel("days since the customer's order day before")
-    axis.set_ylabel("share of repeat orders")
-    listed = ", ".join(f"{percent(share)} within {days} days" for days, share in within.items())
-    return Picture(figure, f"Cumulative distribution of {steps['count'].sum():,} gaps between orders: {listed}.")
 
 
 @styled

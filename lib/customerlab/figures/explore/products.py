@@ -10,6 +10,7 @@ from customerlab.figures.style import (
     GREY,
     ORANGE,
     PERCENT,
+    RED,
     SHORT,
     Picture,
     canvas,
@@ -22,7 +23,7 @@ from customerlab.figures.style import (
 
 @styled
 def top_products(table: pd.DataFrame) -> Picture:
-    """Horizontal bars of the products that bring the most money.
+    """Horizontal bars of the products that bring the most net revenue, with their gross revenue as a mark.
 
     Parameters
     ----------
@@ -37,19 +38,23 @@ def top_products(table: pd.DataFrame) -> Picture:
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     axis.xaxis.set_major_formatter(SHORT)
-    axis.set_xlabel("revenue")
-    for place, row in enumerate(table.itertuples()):
-        axis.annotate(f" {row.share:.1%}", (row.revenue, place), va="center", fontsize=8.5)
+    axis.set_xlabel("net revenue")
+    if (table["gross"] != table["revenue"]).any():
+        axis.vlines(table["gross"], places - 0.4, places + 0.4, color=RED, linewidth=2, label="before returns")
+        axis.legend(loc="lower right")
+    ends = table[["revenue", "gross"]].max(axis=1)
+    for place, (share, end) in enumerate(zip(table["share"], ends, strict=True)):
+        axis.annotate(f" {share:.1%}" if np.isfinite(share) else "", (end, place), va="center", fontsize=8.5)
     axis.margins(x=0.08)
     first = zip(table["description"][:3], table["revenue"][:3], strict=True)
     listed = "; ".join(f"{description} {short(revenue)}" for description, revenue in first)
-    alt = f"Bar chart of the {len(table)} products with the most revenue, {percent(table['share'].sum())} of all: {listed}."
+    alt = f"Bar chart of the {len(table)} products with the most net revenue, {percent(table['share'].sum(min_count=1))} of all: {listed}."
     return Picture(figure, alt)
 
 
 @styled
 def long_tail(tail: pd.DataFrame, marks: pd.DataFrame) -> Picture:
-    """The share of revenue that the best products bring, by their number.
+    """The share of net revenue that the best products bring, by their number.
 
     Parameters
     ----------
@@ -72,10 +77,10 @@ def long_tail(tail: pd.DataFrame, marks: pd.DataFrame) -> Picture:
     axis.xaxis.set_major_formatter(SHORT)
     axis.yaxis.set_major_formatter(PERCENT)
     axis.set_xlabel("products, the best first (log scale)")
-    axis.set_ylabel("share of revenue")
+    axis.set_ylabel("share of net revenue")
     listed = "; ".join(f"{n:,} bring {s:.0%}" for n, s in zip(marks["products"], marks["share"], strict=True))
     return Picture(
-        figure, f"Cumulative share of revenue of {len(tail):,} products, the best first: {listed or 'no revenue'}."
+        figure, f"Cumulative share of net revenue of {len(tail):,} products, the best first: {listed or 'no revenue'}."
     )
 
 
@@ -107,7 +112,7 @@ def together(pairs: pd.DataFrame, names: Mapping[str, str]) -> Picture:
     axis.grid(axis="y", visible=False)
     axis.set_xlabel("lift (log scale; 1 is chance)")
     listed = "; ".join(f"{label} {lift:.1f}" for label, lift in zip(labels[:3], pairs["lift"][:3], strict=True))
-    return Picture(figure, f"Lift of {len(pairs)} pairs of products with 95 % intervals. First: {listed}.")
+    return Picture(figure, f"Lift of {len(pairs)} pairs of products with 95% CI. First: {listed}.")
 
 
 @styled
@@ -141,5 +146,5 @@ def parts(tables: Mapping[str, pd.DataFrame]) -> Picture:
         axis.margins(x=0.1)
         first = table.iloc[0]
         said.append(f"by {name}, {first['part']} first with {short(first['revenue'])} ({percent(first['share'])})")
-    axes[-1, 0].set_xlabel("revenue")
-    return Picture(figure, f"Bars of revenue: {'; '.join(said)}.")
+    axes[-1, 0].set_xlabel("revenue before returns")
+    return Picture(figure, f"Bars of revenue before returns: {'; '.join(said)}.")

@@ -35,7 +35,7 @@ def month_ticks(axis: Axes, months: pd.Series) -> None:
 
 @styled
 def revenue_by_month(months: pd.DataFrame) -> Picture:
-    """Bars of revenue by month, partial months hatched.
+    """Bars of gross revenue by month, partial months hatched, with net revenue as a mark where returns are known.
 
     Parameters
     ----------
@@ -48,17 +48,24 @@ def revenue_by_month(months: pd.DataFrame) -> Picture:
         part = months["partial"].to_numpy() == partial
         if part.any():
             axis.bar(places[part], months["revenue"][part], color=colour, hatch=hatch, edgecolor="white", label=label)
+    returned = (months["net"] != months["revenue"]).any()
+    if returned:
+        axis.hlines(months["net"], places - 0.4, places + 0.4, color=RED, linewidth=2, label="net of returns")
     month_ticks(axis, months["month"])
     axis.yaxis.set_major_formatter(SHORT)
     axis.set_ylabel("revenue")
-    if months["partial"].any():
+    if months["partial"].any() or returned:
         axis.legend(loc="upper left")
     whole = months[~months["partial"]] if (~months["partial"]).any() else months
     best, worst = whole.iloc[int(whole["revenue"].argmax())], whole.iloc[int(whole["revenue"].argmin())]
     kind = "month" if months["partial"].all() else "whole month"
+    said = [
+        f"{month['month']:%B %Y} with {short(month['revenue'])}" + (f" (net {short(month['net'])})" if returned else "")
+        for month in (best, worst)
+    ]
     alt = (
-        f"Bar chart of revenue in {len(months)} months. Highest {kind}: {best['month']:%B %Y} with {short(best['revenue'])}; "
-        f"lowest: {worst['month']:%B %Y} with {short(worst['revenue'])}; {int(months['partial'].sum())} partial."
+        f"Bar chart of revenue in {len(months)} months. Highest {kind}: {said[0]}; lowest: {said[1]}; "
+        f"{int(months['partial'].sum())} partial."
     )
     return Picture(figure, alt)
 
@@ -121,7 +128,7 @@ def seasons(table: pd.DataFrame) -> Picture:
 
 @styled
 def returns_by_month(table: pd.DataFrame) -> Picture:
-    """Bars of money taken back, with its share of the month's sales.
+    """Bars of money returned, with its share of the month's sales.
 
     Parameters
     ----------
@@ -132,7 +139,7 @@ def returns_by_month(table: pd.DataFrame) -> Picture:
     places = np.arange(len(table))
     hatches = [HATCH if partial else "" for partial in table["partial"]]
     upper.bar(places, table["returned"], color=ORANGE, hatch=hatches, edgecolor="white")
-    upper.set_ylabel("money taken back")
+    upper.set_ylabel("money returned")
     upper.yaxis.set_major_formatter(SHORT)
     lower.plot(places, table["share"], color=RED, marker="o")
     lower.set_ylabel("share of the\nmonth's sales")
@@ -143,7 +150,7 @@ def returns_by_month(table: pd.DataFrame) -> Picture:
     most = table.iloc[int(table["returned"].argmax())]
     whole = table["returned"].sum() / table["revenue"].sum() if table["revenue"].sum() > 0 else np.nan
     alt = (
-        f"Bars of money taken back in {len(table)} months, and its share of sales, {percent(whole)} over all. Most in "
+        f"Bars of money returned in {len(table)} months, and its share of sales, {percent(whole)} over all. Most in "
         f"{most['month']:%B %Y}: {short(most['returned'])}."
     )
     return Picture(figure, alt)

@@ -24,7 +24,7 @@ from customerlab.analysis.recommend.metrics.business import (
     revenue_share,
     user_coverage,
 )
-from customerlab.analysis.recommend.metrics.compare import compare, intervals, paired, pooled, smallest_online
+from customerlab.analysis.recommend.metrics.compare import compare, intervals, paired, pooled
 from customerlab.analysis.recommend.metrics.cut import at_k
 from customerlab.analysis.recommend.metrics.lists import Lists
 from customerlab.analysis.recommend.metrics.ranking import (
@@ -45,5 +45,5 @@ __all__ = [
     "diversity", "exposure", "f1", "gini", "hit_rate", "intervals", "miscalibration", "ndcg", "novelty", "over_all",
     "paired", "per_customer", "pooled", "popularity", "popularity_gap", "precision", "r_precision", "recall",
     "recall_of_discoveries", "recall_of_repeats", "reciprocal_rank", "repeat_share", "resolved", "revenue",
-    "revenue_share", "serendipity", "smallest_online", "user_coverage",
+    "revenue_share", "serendipity", "user_coverage",
 ]  # fmt: skip

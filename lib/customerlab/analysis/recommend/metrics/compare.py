@@ -1,4 +1,4 @@
-"""Models against each other on the same customers: intervals, tests, and what an experiment could see of it.
+"""Models against each other on the same customers: intervals and tests.
 
 The test is Student's paired t. The question is one about means, which Wilcoxon's and the sign test do not ask, and on
 retrieval runs t agrees with the permutation test (Smucker, Allan and Carterette 2007; Urbano, Lima and Hanjalic 2019).
@@ -123,10 +123,9 @@ def compare(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.Dat
     DataFrame
         One row a pair, the better `model` first, by falling difference: `model`, `other`, `customers`, `difference`
         of the means, `low` and `high` (95 %, percentile bootstrap of customers), `better`, `worse` (customers for
-        whom the model is strictly so), `t`, `p` (two-sided) and `p_holm` (over all pairs), and `online`: the smallest
-        difference of the means that an experiment with these customers, half of them to each model, would detect
-        (`smallest_online`). Where all customers differ by one amount, t is infinite and p is 2 / 2ⁿ, the permutation
-        test's; where none does, 1.
+        whom the model is strictly so), `error` (standard, of the difference), `t`, `p` (two-sided) and `p_holm` (over
+        all pairs). Where all customers differ by one amount, t is infinite and p is 2 / 2ⁿ, the permutation test's;
+        where none does, 1.
 
     Raises
     ------
@@ -151,8 +150,6 @@ def compare(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.Dat
     means = _resampled(array, np.ones_like(array, dtype=bool), seed, resamples)
     low, high = _middle((means[:, pairs[:, 0]] - means[:, pairs[:, 1]]).round(12))
     t, p = _paired_t(differences)
-    online = smallest_online(values)
-    variance = online["deviation"].to_numpy() ** 2
     table = pd.DataFrame(
         {
             "model": values.columns[pairs[:, 0]],
@@ -163,66 +160,13 @@ def compare(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.Dat
             "high": high,
             "better": (differences > 0).sum(axis=0),
             "worse": (differences < 0).sum(axis=0),
+            "error": differences.std(axis=0, ddof=1) / np.sqrt(len(array)) if len(array) > 1 else np.nan,
             "t": t,
             "p": p,
             "p_holm": holm(pd.Series(p)).to_numpy(),
-            "online": _smallest(variance[pairs[:, 0]], variance[pairs[:, 1]], len(array), 0.5, 0.8, 0.05),
         }
     )
     return table.sort_values(["difference", "model", "other"], ascending=[False, True, True], ignore_index=True)
-
-
-def smallest_online(
-    values: pd.DataFrame, *, share: float = 0.5, power: float = 0.8, alpha: float = 0.05
-) -> pd.DataFrame:
-    """The smallest difference of means that an experiment with these customers would detect.
-
-    A share of the n customers gets the new list, the others the old one: δ = (z(1 - α/2) + z(power)) · σ ·
-    √(1 / (n share) + 1 / (n (1 - share))), two-sided, with the standard deviation σ of the metric alike in both groups
-    (Bloom 1995). An offline comparison needs far less, because both models are tried on every customer; what it
-    finds below δ cannot be confirmed online with these customers in one period of this length.
-
-    Parameters
-    ----------
-    values : DataFrame of shape (customers, columns)
-        A metric under several models, or several metrics.
-    share, power, alpha : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    DataFrame
-        By column: `customers`, `mean`, `deviation`, `smallest` and `relative` (to the mean, NaN where that is zero).
-        NaN with fewer than two customers.
-
-    Examples
-    --------
-    >>> clicks = pd.DataFrame({"hit_rate": np.repeat([0.0, 1.0], [700, 300])})
-    >>> smallest_online(clicks).round(4).to_dict("records")
-    [{'customers': 1000, 'mean': 0.3, 'deviation': 0.4585, 'smallest': 0.0812, 'relative': 0.2708}]
-    """
-    if not all(0 < value < 1 for value in (share, power, alpha)):
-        raise ValueError(f"share {share}, power {power} and alpha {alpha} have to be between 0 and 1")
-    size, mean, deviation = values.count(), values.mean(), values.std()
-    smallest = _smallest(deviation.to_numpy() ** 2, deviation.to_numpy() ** 2, size.to_numpy(), share, power, alpha)
-    return pd.DataFrame(
-        {
-            "customers": size,
-            "mean": mean,
-            "deviation": deviation,
-            "smallest": smallest,
-            "relative": (smallest / mean.abs()).where(mean != 0),
-        }
-    )
-
-
-def _smallest(
-    new: np.ndarray, old: np.ndarray, size: np.ndarray | int, share: float, power: float, alpha: float
-) -> np.ndarray:
-    """Of the variances of the two groups and the customers of both."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt(new / (size * share) + old / (size * (1 - share)))
-    return (stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)) * error
 
 
 def _paired_t(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

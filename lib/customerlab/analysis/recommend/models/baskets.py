@@ -90,6 +90,12 @@ class TIFUKNN:
     -----
     With one customer there is nobody near, and the score is own_share · f(u).
 
+    `group_size` is published in two readings. The paper, and this class, put so many orders into a group, however many
+    groups that makes, and let within_decay begin anew in each. The authors' program (TIFUKNN.py in
+    github.com/HaojiHu/TIFUKNN) and Cornac's `n_groups` make so many groups of nearly equal size of the orders, one an
+    order where there are fewer, and let within_decay run on over all orders of the customer. A value that was tuned
+    under one reading means something else under the other: 7 orders to a group here, a seventh of the history there.
+
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of

@@ -10,7 +10,7 @@ from customerlab.analysis.recommend.split import Split
 
 DEPTH = 50  # places of a model's list that are told apart
 NOMINATED = 20  # products of a model's list that become candidates
-BATCH = 512  # customers at once, which bounds memory
+BATCH, CELLS = 512, 8_000_000  # customers, and customers times products, at once, which bounds memory
 
 
 class Candidates(NamedTuple):
@@ -69,8 +69,9 @@ class Evidence:
 
     def candidates(self, rows: np.ndarray) -> Candidates:
         """The candidates of some customers, with what is known of them."""
-        parts = [self._of_batch(rows[begin : begin + BATCH]) for begin in range(0, max(len(rows), 1), BATCH)]
-        row = np.concatenate([part.row + BATCH * number for number, part in enumerate(parts)])
+        size = max(1, min(BATCH, CELLS // max(len(self.known_), 1)))
+        parts = [self._of_batch(rows[begin : begin + size]) for begin in range(0, max(len(rows), 1), size)]
+        row = np.concatenate([part.row + size * number for number, part in enumerate(parts)])
         return Candidates(row, np.concatenate([p.column for p in parts]), np.concatenate([p.values for p in parts]))
 
     def _of_batch(self, rows: np.ndarray) -> Candidates:

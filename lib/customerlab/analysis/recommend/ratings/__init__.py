@@ -7,7 +7,9 @@ measures RMSE and MAE, `ranking` asks the same models for lists.
 from customerlab.analysis.recommend.ratings.errors import (
     RatingResult,
     cross_validate,
+    error_table,
     fit_ratings,
+    lowest_error,
     predict_ratings,
     time_errors,
 )
@@ -16,6 +18,6 @@ from customerlab.analysis.recommend.ratings.ranking import RatingRanking, rank_r
 from customerlab.analysis.recommend.ratings.split import RatingSplit, split_ratings
 
 __all__ = [
-    "PUBLISHED", "RATING_MODELS", "RatingModel", "RatingRanking", "RatingResult", "RatingSplit", "Stars", "cross_validate",
-    "fit_ratings", "predict_ratings", "rank_ratings", "split_ratings", "time_errors",
+    "PUBLISHED", "RATING_MODELS", "RatingModel", "RatingRanking", "RatingResult", "RatingSplit", "Stars", "cross_validate", "error_table",
+    "fit_ratings", "lowest_error", "predict_ratings", "rank_ratings", "split_ratings", "time_errors",
 ]  # fmt: skip

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
-from customerlab.analysis.recommend.ratings.models import BUDGET, RatingModel, Size, Stars, affordable, models_named
+from customerlab.analysis.inference import enough, too_few
+from customerlab.analysis.recommend.ratings.models import BUDGET, Size, Stars, affordable, models_named
 from customerlab.analysis.recommend.ratings.split import (
     RatingSplit,
     fold_rows,
@@ -17,6 +19,7 @@ from customerlab.analysis.recommend.ratings.split import (
 )
 
 LEVEL = 0.95
+DIVERGED = "its fit diverged: what it learned is no finite number"
 SUMS = ["count", "squared", "absolute"]
 AT_ONCE = 2_000_000  # draws of customers that are kept at once, which bounds memory
 
@@ -35,7 +38,10 @@ class RatingResult:
         `model`, `fold`, `ratings`, `rmse`, `mae`; also of models that the budget pays some folds only. Folds differ by
         more than models do, so these are in no mean; `same_folds` compares them.
     left_out : DataFrame
-        `model`, `folds` (that it has none the less), `why`: models that the budget does not allow, or not in full.
+        `model`, `folds` (that it has none the less), `why`: models that the budget does not allow, or not in full, and
+        models whose fit diverged.
+    by_customer : DataFrame
+        `model`, `fold`, `customer_id`, and of the errors of their ratings `count`, `squared` and `absolute` (sums).
     accounting : DataFrame
         `what`, `ratings`, `customers`, `products`.
     cut : Timestamp or None
@@ -47,6 +53,7 @@ class RatingResult:
     left_out: pd.DataFrame
     accounting: pd.DataFrame
     cut: pd.Timestamp | None
+    by_customer: pd.DataFrame
 
     @property
     def same_folds(self) -> pd.DataFrame:
@@ -79,7 +86,10 @@ def fit_ratings(
     """
     size = Size.of(split.train)
     allowed = [(model, *affordable(model, size, 1, budget)) for model in models_named(models)]
-    return [Stars(model, split.train, split.scale, seed) for model, fits, _ in allowed if fits], _left_out(allowed)
+    fitted = [Stars(model, split.train, split.scale, seed) for model, fits, _ in allowed if fits]
+    left_out = [(model.name, fits, why) for model, fits, why in allowed if why]
+    left_out += [(stars.name, 0, DIVERGED) for stars in fitted if stars.diverged]
+    return [stars for stars in fitted if not stars.diverged], _left_out(left_out)
 
 
 def time_errors(
@@ -99,8 +109,8 @@ def time_errors(
     """
     test = split.later if everybody else split.test
     parts = [_part(stars.name, 0, test, stars.predict(test["customer_id"], test["product_id"])) for stars in fitted]
-    table, by_fold = _summary(pd.concat(parts, ignore_index=True), seed)
-    return RatingResult(table, by_fold, left_out, split.accounting, split.cut)
+    by_customer = pd.concat(parts, ignore_index=True)
+    return RatingResult(*_summary(by_customer, seed), left_out, split.accounting, split.cut, by_customer)
 
 
 def predict_ratings(
@@ -169,27 +179,79 @@ def cross_validate(
     rows = fold_rows(len(table), folds, seed)
     size = Size.of(table.iloc[np.concatenate(rows[1:])])
     allowed = [(model, *affordable(model, size, folds, budget)) for model in models_named(models)]
-    parts = []
+    parts, diverged = [], {}
     for fold, held in enumerate(rows):
         # in the order of Surprise's folds, because factor models learn in the order of rows
         train = table.iloc[np.concatenate([*rows[:fold], *rows[fold + 1 :]])]
         test = table.iloc[np.sort(held)]
         for model, fits, _ in allowed:
-            if fold < fits:
+            if fold < fits and model.name not in diverged:
                 stars = Stars(model, train, scale or scale_of(table), seed)
+                if stars.diverged:
+                    diverged[model.name] = fold
+                    continue
                 parts.append(_part(model.name, fold, test, stars.predict(test["customer_id"], test["product_id"])))
-    summary, by_fold = _summary(pd.concat(parts, ignore_index=True), seed)
-    return RatingResult(summary, by_fold, _left_out(allowed), kept_of(ratings, table, "predicted, each once"), None)
+    by_customer = pd.concat(parts, ignore_index=True)
+    left_out = [(model.name, fits, why) for model, fits, why in allowed if why and model.name not in diverged]
+    left_out += [(name, fold, DIVERGED) for name, fold in diverged.items()]
+    accounting = kept_of(ratings, table, "predicted, each once")
+    return RatingResult(*_summary(by_customer, seed), _left_out(left_out), accounting, None, by_customer)
 
 
-def _left_out(allowed: list[tuple[RatingModel, int, str]]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [(model.name, fits, why) for model, fits, why in allowed if why], columns=["model", "folds", "why"]
+def error_table(folds: RatingResult, time: RatingResult) -> pd.DataFrame:
+    """RMSE and MAE by random folds and by one cut in time beside each other, the lowest RMSE in time first."""
+    parts = [result.table[["model", "rmse", "mae"]] for result in (folds, time)]
+    both = parts[0].merge(parts[1], on="model", how="outer", suffixes=(", random folds", ", cut in time"))
+    return both.sort_values(["rmse, cut in time", "model"], ignore_index=True)
+
+
+def lowest_error(result: RatingResult, seed: int, *, resamples: int = 1000) -> str:
+    """Which model has the lowest RMSE, and whether the next is worse: a clause for a sentence.
+
+    A few customers may hold most of the ratings. What counts is the number of equally active customers that would say
+    as much, (Σ n)² / Σ n² of their ratings n (Kish 1965): below `inference.LEAST` it is too few to tell. Else the
+    difference has an interval by a bootstrap over customers, adjusted for all models that could have been next.
+
+    Parameters
+    ----------
+    result : RatingResult
+        Of a cut in time.
+    seed : int
+    resamples : int
+    """
+    table = result.table.sort_values(["rmse", "model"], ignore_index=True)
+    ratings = result.by_customer.drop_duplicates("customer_id").set_index("customer_id")["count"]
+    half = int(np.searchsorted(np.sort(ratings)[::-1].cumsum(), ratings.sum() / 2)) + 1
+    said = f"{table['model'][0]} has the lowest RMSE, {table['rmse'][0]:.3f}"
+    of = f"{ratings.sum():,} ratings of {len(ratings):,} customers, half of them of {half:,}"
+    if len(table) < 2:
+        return f"{said} ({of})"
+    said += f", {table['model'][1]} the next, {table['rmse'][1]:.3f} ({of})"
+    if not enough(ratings.sum() ** 2 / (ratings**2).sum()):
+        return f"{said}: {too_few(len(ratings), 'customers')}"
+    two = result.by_customer[result.by_customer["model"].isin(table["model"][:2])]
+    cube = two.pivot(index="customer_id", columns="model", values=["count", "squared"]).sort_index()
+    drawn = _drawn(cube.to_numpy().reshape(len(cube), 2, 2), seed, resamples)
+    spread = np.diff(np.sqrt(drawn[:, 1] / drawn[:, 0]), axis=1).std()
+    difference = table["rmse"][1] - table["rmse"][0]
+    reach = norm.isf((1 - LEVEL) / (2 * (len(table) - 1))) * spread
+    sure = "statistically significant" if reach < difference else "not significant"
+    return (
+        f"{said}: a difference of {difference:.3f} (95% CI {difference - reach:.3f} to {difference + reach:.3f}, adjusted for "
+        f"{len(table) - 1} comparisons), {sure}"
     )
 
 
+def _left_out(rows: list[tuple[str, int, str]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["model", "folds", "why"])
+
+
 def _part(model: str, fold: int, test: pd.DataFrame, predicted: np.ndarray) -> pd.DataFrame:
-    """Sums of errors by customer."""
+    """Sums of errors by customer; what is no number would be left out of them in silence."""
+    if not np.isfinite(predicted).all():
+        raise ValueError(
+            f"{model} predicts {(~np.isfinite(predicted)).sum():,} of {len(predicted):,} ratings as no number"
+        )
     error = predicted - test["rating"].to_numpy()
     sums = pd.DataFrame(
         {"customer_id": test["customer_id"].to_numpy(), "count": 1, "squared": error**2, "absolute": abs(error)}

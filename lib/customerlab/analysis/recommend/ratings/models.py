@@ -28,6 +28,10 @@ BUDGET = 30.0
 MEMORY = 2 * 2**30
 """Bytes that a model may take for its matrices."""
 PARTS = 1000  # Surprise's Slope One and co-clustering read a rating as a whole number: stars are given as thousandths
+HIGHEST = 5.0
+"""The highest rating that models are fitted on. Gradient descent takes steps of a fixed size: Surprise's are meant for
+stars, and on a scale of 1 to 100, or on counts of plays, it leaves all bounds."""
+LEARNED = ("bu", "bi", "pu", "qi", "yj")  # what gradient descent learns
 DIGITS = 10  # decimals of a score, so that sums in another order leave equal scores equal
 
 
@@ -122,7 +126,10 @@ README (github.com/NicolasHug/Surprise), section Benchmarks. Near, and in nearly
 
 
 class Stars:
-    """A fitted model: what stars would customers give to products?
+    """A fitted model: what ratings would customers give to products?
+
+    Models are fitted on ratings of which the highest of the scale is 5 and zero is zero (or the lowest, where that is
+    below zero); what they predict is in the scale's own units. Stars of up to five are fitted as they are.
 
     Parameters
     ----------
@@ -136,9 +143,12 @@ class Stars:
 
     def __init__(self, model: RatingModel, train: pd.DataFrame, scale: tuple[float, float], seed: int) -> None:
         self.name, self.scale = model.name, scale
-        self.unit = PARTS if model.whole else 1
-        ratings = (train["rating"] * PARTS).round() if model.whole else train["rating"]
-        reader = Reader(rating_scale=(scale[0] * self.unit, scale[1] * self.unit))
+        self.least = min(scale[0], 0.0)
+        self.unit = HIGHEST / (scale[1] - self.least) if scale[1] > self.least else 1.0
+        self.unit *= PARTS if model.whole else 1
+        ratings = (train["rating"] - self.least) * self.unit
+        ratings = ratings.round() if model.whole else ratings
+        reader = Reader(rating_scale=((scale[0] - self.least) * self.unit, (scale[1] - self.least) * self.unit))
         rows = train[["customer_id", "product_id"]].assign(rating=ratings)
         learned = Dataset.load_from_df(rows, reader).build_full_trainset()
         self.customers = pd.Index([learned.to_raw_uid(one) for one in learned.all_users()])
@@ -146,14 +156,20 @@ class Stars:
         with np.errstate(all="ignore"):  # no spread, no neighbour: `estimate` says what is predicted then
             self.model = model.make(seed).fit(learned)
 
+    @property
+    def diverged(self) -> bool:
+        """Whether what was learned is no finite number, so that nothing can be predicted."""
+        learned = (np.asarray(getattr(self.model, name)) for name in LEARNED if hasattr(self.model, name))
+        return not all(np.isfinite(part).all() for part in learned if part.dtype.kind == "f")
+
     def predict(self, customers: pd.Series, products: pd.Series) -> np.ndarray:
-        """Stars for pairs, cut to the scale."""
+        """Ratings for pairs, cut to the scale."""
         return np.clip(
             self._estimate(self.customers.get_indexer(customers), self.products.get_indexer(products)), *self.scale
         )
 
     def scores(self, customers: pd.Index, products: pd.Index) -> np.ndarray:
-        """Stars for all pairs of some customers and some products, not cut: the scale's end would tie the best.
+        """Ratings for all pairs of some customers and some products, not cut: the scale's end would tie the best.
 
         Returns
         -------
@@ -164,7 +180,7 @@ class Stars:
         return self._estimate(*pairs).reshape(len(user), len(item)).round(DIGITS)
 
     def _estimate(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        return estimate(self.model, user, item) / self.unit
+        return estimate(self.model, user, item) / self.unit + self.least
 
 
 def affordable(model: RatingModel, size: Size, fits: int, budget: float) -> tuple[int, str]:

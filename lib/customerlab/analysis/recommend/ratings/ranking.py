@@ -34,12 +34,15 @@ class RatingRanking:
         `what`, `ratings`, `customers`, `products`.
     relevant : str
         What counts as relevant, in words.
+    lists : dict of str to int array of shape (customers, k)
+        By model, the products of each list by their place in the catalogue.
     """
 
     values: pd.DataFrame
     table: pd.DataFrame
     accounting: pd.DataFrame
     relevant: str
+    lists: dict[str, np.ndarray]
 
 
 def rank_ratings(
@@ -47,7 +50,7 @@ def rank_ratings(
     fitted: Sequence[Stars],
     seed: int,
     *,
-    liked: float | None = 4.0,
+    liked: float | None = None,
     k: int = 10,
     others: Sequence[Model] | None = None,
 ) -> RatingRanking:
@@ -69,7 +72,8 @@ def rank_ratings(
     seed : int
         Of the bootstrap.
     liked : float, optional
-        The lowest rating that is relevant; with None every rating is (rated at all).
+        The lowest rating that is relevant: `liked_from` of the ratings before the cut by default. Below the scale,
+        every rating is (rated at all).
     k : int
         The length of a list.
     others : sequence of Model, optional
@@ -80,8 +84,8 @@ def rank_ratings(
     ValueError
         If there is no warm customer.
     """
-    least = -np.inf if liked is None else liked
     train, later = split.train, split.later
+    least = liked_from(train, split.scale) if liked is None else liked
     good = train[train["rating"] >= least]
     found = later[later["rating"] >= least]
     warm = found[found["customer_id"].isin(good["customer_id"])]
@@ -97,7 +101,7 @@ def rank_ratings(
     owned, relevant = (_marked(part, customers, products) for part in (train, warm))
     able = [stars for stars in fitted if not isinstance(stars.model, Mean)]  # one number for all ranks nothing
     models: list[Model | Stars] = [*able, *((AllTimePopularity(), EASE()) if others is None else others)]
-    parts = []
+    parts, lists = [], {}
     for model in models:
         if not isinstance(model, Stars):
             model.fit(history)
@@ -106,11 +110,38 @@ def rank_ratings(
             end = begin + BATCH
             scores = _scores(model, customers[begin:end], products, history)
             ranked.append(top(scores, known & (owned[begin:end].toarray() == 0), k))
-        values = per_customer(Lists(np.vstack(ranked), relevant), METRICS)
+        lists[model.name] = np.vstack(ranked)
+        values = per_customer(Lists(lists[model.name], relevant), METRICS)
         parts.append(values.assign(model=model.name, customer_id=customers))
     values = pd.concat(parts, ignore_index=True)[["model", "customer_id", *METRICS]]
-    words = "rated at all" if liked is None else f"rated {liked:g} or better"
-    return RatingRanking(values, _table(values, seed), _accounting(train, good, found, warm), words)
+    words = f"rated {least:g} or better ({len(good) / len(train):.0%} of the ratings before the cut)"
+    words = words if least > split.scale[0] else "rated at all"
+    return RatingRanking(values, _table(values, seed), _accounting(train, good, found, warm), words, lists)
+
+
+def liked_from(ratings: pd.DataFrame, scale: tuple[float, float]) -> float:
+    """The lowest rating that counts as liked: of the upper quarter of the scale, or else of the best quarter of all.
+
+    On stars from 1 to 5 it is 4. Where less than a tenth of the ratings are in the upper quarter of the scale, as with
+    counts of plays, whose highest is far from all others, it is what the best quarter of the ratings reaches.
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        `rating`.
+    scale : (float, float)
+        The lowest and the highest rating.
+
+    Examples
+    --------
+    >>> stars, plays = pd.DataFrame({"rating": [1, 2, 4, 5]}), pd.DataFrame({"rating": [*range(1, 12), 950]})
+    >>> liked_from(stars, (1, 5)), liked_from(plays, (1, 950))
+    (4.0, 10.0)
+    """
+    rising = np.sort(ratings["rating"].to_numpy(dtype=float))
+    upper = np.searchsorted(rising, scale[0] + 0.75 * (scale[1] - scale[0]))
+    best = len(rising) - max(int(np.ceil(len(rising) / 4)), 1)
+    return float(rising[upper if len(rising) - upper >= 0.1 * len(rising) else best])
 
 
 def _liked(good: pd.DataFrame, cut: pd.Timestamp) -> Split:
@@ -140,7 +171,10 @@ def _ordered(history: Split, train: pd.DataFrame, later: pd.DataFrame) -> pd.Ind
 
 def _scores(model: Model | Stars, customers: pd.Index, products: pd.Index, history: Split) -> np.ndarray:
     if isinstance(model, Stars):
-        return model.scores(customers, products)
+        scores = model.scores(customers, products)
+        if not np.isfinite(scores).all():
+            raise ValueError(f"{model.name} scores a product with a value that is no number; expected numbers")
+        return scores
     scores = np.zeros((len(customers), len(products)))  # a product that nobody liked is one that nobody bought
     scores[:, : len(history.products)] = model.scores(history.customers.get_indexer(customers))
     return scores

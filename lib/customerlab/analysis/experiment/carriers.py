@@ -1,0 +1,94 @@
+"""How many units carry a metric, and how much of it a single one does: whether there is enough to tell anything."""
+
+from collections.abc import Sequence
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from customerlab.analysis.experiment.compare import Metric
+from customerlab.analysis.experiment.stats import number_of
+from customerlab.analysis.inference import enough, influence, too_few
+
+
+def carried(experiment: ir.Table, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Units with an outcome, and the largest one's share, by metric and arm, from one query.
+
+    Parameters
+    ----------
+    experiment : ibis Table
+    metrics : sequence of Metric
+
+    Returns
+    -------
+    DataFrame
+        `metric`, `variant`, `units`, `outcomes` (units whose value is not zero; of a ratio of outcomes, those with
+        anything below the line) and `largest`, the share of the arm's sum of absolute values that one unit makes; NaN
+        where all are zero.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> units = ibis.memtable({"variant": ["a", "a", "a", "b"], "outcome_spend": [0.0, 6.0, -2.0, 0.0]})
+    >>> carried(units, [Metric("spend", "outcome_spend")])[["units", "outcomes", "largest"]].values.tolist()
+    [[3.0, 2.0, 0.75], [1.0, 0.0, nan]]
+    """
+    sums: dict[str, ir.Scalar] = {"units": experiment.count()}
+    for place, metric in enumerate(metrics):
+        value = number_of(experiment, metric.above)
+        counted = number_of(experiment, metric.below) if metric.ratio and metric.below else value
+        sums[f"outcomes{place}"] = (counted != 0).cast("int64").sum()
+        sums[f"most{place}"], sums[f"whole{place}"] = value.abs().max(), value.abs().sum()
+    found = experiment.group_by("variant").aggregate(**sums).order_by("variant").to_pandas()
+    parts = []
+    for place, metric in enumerate(metrics):
+        whole = found[f"whole{place}"].astype(float)
+        part = found[["variant", "units"]].assign(outcomes=found[f"outcomes{place}"].fillna(0).astype("int64"))
+        parts.append(part.assign(metric=metric.name, largest=found[f"most{place}"] / whole.where(whole > 0)))
+    return pd.concat(parts, ignore_index=True)[["metric", "variant", "units", "outcomes", "largest"]]
+
+
+def fewness(outcomes: Sequence[float], units: Sequence[float], what: str, *, proportion: bool = False) -> str:
+    """What is said in place of a comparison of arms that has not `enough` outcomes; empty where it has.
+
+    There have to be as many in the smallest arm as it would have if the treatment changed nothing. A treatment that
+    ends all outcomes of many is so not called too little to tell.
+
+    Parameters
+    ----------
+    outcomes, units : sequence of number
+        Of each arm.
+    what : str
+        The metric.
+    proportion : bool
+        Whether units without the outcome count as well as those with it: the fewer of both have to be enough.
+
+    Examples
+    --------
+    >>> fewness([3, 9], [500, 500], "spend"), fewness([0, 400], [900, 900], "spend")
+    ('too few to tell (12 units with spend in these arms)', '')
+    """
+    some, whole = sum(outcomes), sum(units)
+    word, number = ("without", whole - some) if proportion and whole - some < some else ("with", some)
+    if whole and enough(number * min(units) / whole):
+        return ""
+    return too_few(number, f"unit{'s' * (number != 1)} {word} {what} in these arms")
+
+
+def influential(found: pd.DataFrame, metrics: Sequence[Metric], unit: str = "unit") -> list[str]:
+    """Sentences for the means that hang on one unit for a tenth or more.
+
+    Parameters
+    ----------
+    found : DataFrame
+        As `carried` returns it.
+    metrics : sequence of Metric
+        Proportions have no large values and are left out.
+    unit : str
+        What a row is.
+    """
+    said = []
+    for name in [metric.name for metric in metrics if not (metric.proportion or metric.ratio)]:
+        rows = found[(found["metric"] == name) & (found["outcomes"] > 0)].to_dict("records")
+        flagged = [f"in {row['variant']} {words}" for row in rows if (words := influence(row["largest"], unit))]
+        said += [f"{name} hangs on single {unit}s: {'; '.join(flagged)}."] if flagged else []
+    return said

@@ -1,0 +1,159 @@
+"""The order lines of a log as whole numbers, with the returns that annulled them: what splits are made from."""
+
+from dataclasses import dataclass, replace
+
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from customerlab.analysis.sales import marked
+
+DAY = 86_400_000_000  # microseconds
+CENTS = 10_000  # parts of the currency in which money is counted, the four decimals of `amount`
+
+
+NEVER = np.iinfo("int64").min  # later than any cut
+PAIR = ["customer", "product"]
+LITTLE = 1e-6  # of a quantity, which may be in kilograms
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log as whole numbers, which cuts are made from; sorted by order.
+
+    Attributes
+    ----------
+    customers, products : Index
+        All of them, by id.
+    customer : array of int of shape (orders,)
+        The customer of each order, from a customer's oldest to their latest.
+    order, product : array of int of shape (lines,)
+        Which they are of.
+    before, returned : array of int of shape (lines,)
+        Microseconds from the line, and from the return that annulled it, to the cut; `NEVER` where none did.
+    amount : array of int of shape (lines,)
+        Money in ten-thousandths.
+    moved : DataFrame
+        `customer`, `product`, `before` and `quantity` of sales and, below zero, of returns, by customer, product and
+        time (returns first): what says that a product was sent back in full. Empty for customers and products without
+        a return.
+    """
+
+    customers: pd.Index
+    products: pd.Index
+    customer: np.ndarray
+    order: np.ndarray
+    product: np.ndarray
+    before: np.ndarray
+    returned: np.ndarray
+    amount: np.ndarray
+    moved: pd.DataFrame
+
+    def some(self, chosen: np.ndarray) -> "Log":
+        """The same with some of the lines."""
+        lines = ("order", "product", "before", "returned", "amount")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in lines})
+
+    def known(self, end: int, cut: int) -> "Log":
+        """The log as it was at `end`, with the cut moved to `cut`: both in microseconds before the cut of now."""
+        past = self.some(self.before > end)
+        returned = np.where(past.returned > end, past.returned - cut, NEVER)
+        moved = self.moved[self.moved["before"] > end]
+        some_back = moved.groupby(PAIR)["quantity"].transform("min") < 0
+        moved = moved[some_back].assign(before=moved["before"] - cut).reset_index(drop=True)
+        return replace(past, before=past.before - cut, returned=returned, moved=moved)
+
+    def sent_back(self) -> csr_matrix:
+        """One where a customer had sent back, by the cut, all that they bought of a product: customers by products."""
+        moved = self.moved[self.moved["before"] > 0]
+        left = moved.groupby(PAIR, as_index=False)["quantity"].sum()
+        gone = left[left["quantity"] < LITTLE]
+        return csr_matrix((np.ones(len(gone)), (gone["customer"], gone["product"])), self.shape)
+
+    def refused(self) -> np.ndarray:
+        """Which lines are of a product that the customer had sent back in full by the cut."""
+        pairs = self.sent_back()
+        if not pairs.nnz:
+            return np.zeros(len(self.order), dtype=bool)
+        return np.asarray(pairs[self.customer[self.order], self.product]).ravel() > 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Customers and products."""
+        return len(self.customers), len(self.products)
+
+
+def log_of(transactions: ir.Table, returns: ir.Table | None, cut: pd.Timestamp, *, whole: bool = False) -> Log:
+    """The log as whole numbers.
+
+    Parameters
+    ----------
+    transactions, returns : ibis Table
+        Canonical; without returns every line counts.
+    cut : Timestamp
+        From which time is counted back.
+    whole : bool
+        Nothing lies behind the cut, and what came back later is known.
+    """
+    t = marked(transactions, returns)
+    table = (
+        t.group_by("customer_id", "order_id", "product_id", "ordered_at", "returned_at")
+        .aggregate(amount=t.amount.sum().cast("float64"))
+        .to_pandas()
+    )
+    customer, customers = pd.factorize(table["customer_id"], sort=True)
+    product, products = pd.factorize(table["product_id"], sort=True)
+    before = _until(table["ordered_at"], cut)
+    returned = np.where(table["returned_at"].isna(), NEVER, _until(table["returned_at"], cut))
+    # orders of a customer by the time of their first line, then by id
+    named, _ = pd.factorize(table["order_id"], sort=True)
+    order = customer.astype("int64") * len(table) + named
+    _, of_line = np.unique(order, return_inverse=True)
+    first = np.full(of_line.max(initial=-1) + 1, NEVER)
+    np.maximum.at(first, of_line, before)
+    by_time = np.lexsort((returned, before, product, order, -first[of_line], customer))
+    begins = np.diff(order[by_time], prepend=-1) != 0
+    log = Log(
+        pd.Index(customers, name="customer_id"),
+        pd.Index(products, name="product_id"),
+        customer[by_time][begins],
+        begins.cumsum() - 1,
+        product[by_time],
+        before[by_time],
+        returned[by_time],
+        np.rint(table["amount"].to_numpy()[by_time] * CENTS).astype("int64"),
+        _moved(transactions, returns, cut, customers, products),
+    )
+    if whole:
+        back = np.where(log.returned > NEVER, np.maximum(log.returned, 1), NEVER)
+        log = replace(log, returned=back, moved=log.moved.assign(before=log.moved["before"].clip(lower=1)))
+    return log
+
+
+def _until(times: pd.Series, cut: pd.Timestamp) -> np.ndarray:
+    """Microseconds from each time to the cut."""
+    return (cut - times.fillna(cut)).to_numpy().astype("timedelta64[us]").astype("int64")
+
+
+def _moved(
+    transactions: ir.Table, returns: ir.Table | None, cut: pd.Timestamp, customers: pd.Index, products: pd.Index
+) -> pd.DataFrame:
+    """What customers bought and sent back of the products of which they sent back any, in order of time."""
+    if returns is None:
+        return pd.DataFrame({name: np.array([], dtype="int64") for name in (*PAIR, "before")} | {"quantity": [0.0][:0]})
+    pair = ["customer_id", "product_id"]
+    both = transactions.semi_join(returns, pair).select(*pair, "ordered_at", "quantity")
+    both = both.union(returns.select(*pair, "ordered_at", "quantity"))
+    table = both.group_by(*pair, "ordered_at", back=both.quantity < 0).aggregate(quantity=both.quantity.sum())
+    found = table.to_pandas()
+    moved = pd.DataFrame(
+        {
+            "customer": pd.Index(customers).get_indexer(found["customer_id"]),
+            "product": pd.Index(products).get_indexer(found["product_id"]),
+            "before": _until(found["ordered_at"], cut),
+            "quantity": found["quantity"].astype(float),
+        }
+    )
+    moved = moved[(moved["customer"] >= 0) & (moved["product"] >= 0)]  # others are in no history
+    return moved.sort_values([*PAIR, "before", "quantity"], ascending=[True, True, False, True], ignore_index=True)

@@ -1,0 +1,216 @@
+"""Whom to choose when not all can be reached: by segment, or by a plainer rule that the segments have to beat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from customerlab.analysis.inference import enough, holm
+
+DEPTHS = (0.1, 0.2, 0.3, 0.5)
+DEPTH = 0.2  # the one that is concluded from
+CHOSEN_BY = ("segment", "number of orders", "past spend")  # the rule in question first
+OUTCOMES = {"revenue": "money", "repeat customers": "came_back"}
+ALL = pd.NaT  # stands for all windows together
+
+
+def gains(rank: np.ndarray, outcome: np.ndarray) -> pd.DataFrame:
+    """The cumulative gains curve: the share of an outcome that the customers of highest rank bring.
+
+    Customers of equal rank are taken in random order on average: the curve is a straight line across them.
+
+    Parameters
+    ----------
+    rank : array of float
+        Those with the highest come first.
+    outcome : array of float
+        Above zero in all. Where some are below it, as net revenue can be, the curve falls across them.
+
+    Returns
+    -------
+    DataFrame
+        `share_of_customers`, `share_of_outcome`, from (0, 0) to (1, 1).
+
+    Examples
+    --------
+    >>> gains(np.array([3, 2, 1, 1]), np.array([6, 2, 2, 0]))["share_of_outcome"].tolist()
+    [0.0, 0.6, 0.8, 1.0]
+    """
+    x, y = _curve(_places(rank), outcome, np.ones(len(outcome)))
+    return pd.DataFrame({"share_of_customers": x, "share_of_outcome": y})
+
+
+def _places(rank: np.ndarray) -> np.ndarray:
+    """The place of each customer's rank, 0 for the highest; equal ranks share one."""
+    return np.unique(-np.asarray(rank, dtype=float), return_inverse=True)[1]
+
+
+def _curve(places: np.ndarray, outcome: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    customers, held = np.bincount(places, weights), np.bincount(places, weights * outcome)
+    total = held.sum()
+    share = held.cumsum() / total if total > 0 else np.full(len(held), np.nan)
+    return np.append(0.0, customers.cumsum() / customers.sum()), np.append(0.0, share)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The customers of a window as arrays: who they are, segment, places by the plain rules, outcomes."""
+
+    formed_on: pd.Timestamp
+    who: np.ndarray
+    segment: np.ndarray
+    plain: list[np.ndarray]
+    outcomes: list[np.ndarray]
+
+
+def _coded(windows: Sequence[pd.DataFrame]) -> list[_Window]:
+    who = pd.factorize(pd.concat([one["customer_id"] for one in windows], ignore_index=True))[0]
+    names = pd.factorize(pd.concat([one["segment"] for one in windows], ignore_index=True), sort=True)[0]
+    ends = np.cumsum([len(one) for one in windows])[:-1]
+    return [
+        _Window(
+            one["formed_on"].iloc[0],
+            own,
+            segment,
+            [_places(one[name].to_numpy()) for name in ("frequency", "monetary")],
+            [one[column].to_numpy(dtype=float) for column in OUTCOMES.values()],
+        )
+        for one, own, segment in zip(windows, np.split(who, ends), np.split(names, ends), strict=True)
+    ]
+
+
+def _ranked(past: _Window, now: _Window, outcome: int, weights: np.ndarray) -> list[np.ndarray]:
+    """The places of a window's customers by each rule: by segment as the segments paid in the window before."""
+    size = 1 + max(past.segment.max(), now.segment.max())
+    drawn = weights[past.who]
+    counts = np.bincount(past.segment, drawn, size)
+    paid = np.bincount(past.segment, drawn * past.outcomes[outcome], size) / np.where(counts > 0, counts, 1)
+    return [_places(paid)[now.segment], *now.plain]
+
+
+def _shares(windows: list[_Window], weights: np.ndarray, depths: np.ndarray) -> np.ndarray:
+    """What the first so many customers bring: one axis each for windows, outcomes, rules and depths."""
+    return np.array(
+        [
+            [
+                [
+                    np.interp(depths, *_curve(places, now.outcomes[outcome], weights[now.who]))
+                    for places in _ranked(past, now, outcome, weights)
+                ]
+                for outcome in range(len(OUTCOMES))
+            ]
+            for past, now in pairwise(windows)
+        ]
+    )
+
+
+def _compared(windows: list[_Window]) -> np.ndarray:
+    """Whether enough customers came back in a window to compare rules by it, and in the one before to learn from."""
+    back = [one.outcomes[1].sum() for one in windows]
+    return np.array([enough(past, now) for past, now in pairwise(back)])
+
+
+def mean_gains(windows: Sequence[pd.DataFrame], outcome: str) -> dict[str, pd.DataFrame]:
+    """The gains curve of each rule, the mean over the windows that are compared; empty where none is.
+
+    Parameters
+    ----------
+    windows : sequence of DataFrame
+        As `compare_rules` takes them.
+    outcome : str
+        One of `OUTCOMES`.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        The rule to its curve in steps of a hundredth of the customers, as `gains` has it.
+    """
+    coded = _coded(windows)
+    compared = _compared(coded)
+    if not compared.any():
+        return {}
+    steps = np.arange(101) / 100
+    weights = np.ones(1 + max(one.who.max() for one in coded))
+    found = _shares(coded, weights, steps)[compared, list(OUTCOMES).index(outcome)]
+    found = found[~np.isnan(found).any(axis=(1, 2))]
+    if not len(found):
+        return {}
+    return {
+        rule: pd.DataFrame({"share_of_customers": steps, "share_of_outcome": curve})
+        for rule, curve in zip(CHOSEN_BY, found.mean(axis=0), strict=True)
+    }
+
+
+def compare_rules(
+    windows: Sequence[pd.DataFrame], *, seed: int, resamples: int = 200, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Rules side by side: what the first 10, 20, 30, 50 % of customers that each chooses bring, window by window.
+
+    Parameters
+    ----------
+    windows : sequence of DataFrame
+        The earliest first; it only teaches which segments to choose first, as each does for the next. One row a
+        customer: `customer_id`, `segment`, `frequency`, `monetary` (of the day), `money`, `came_back` (of the window)
+        and `formed_on`.
+    seed : int
+    resamples : int
+        Of the customers, each with all that it did in all windows (bootstrap, Efron 1979, with Poisson weights); the
+        order of the segments is learned anew in each. The standard error is the root mean square of what their
+        differences are away from the one found.
+    confidence : float
+        Of the intervals, by the normal distribution.
+
+    Returns
+    -------
+    DataFrame
+        One row for each window (`formed_on`, missing for the mean of them), `outcome`, `chosen` (share of customers)
+        and plainer rule (`against`): `by_segment`, `by_rule` (shares of the outcome), `difference` with `low` and
+        `high`, `pvalue`; and for the mean at the depth `DEPTH`, from which conclusions are drawn, `pvalue_holm` (Holm
+        1979, for all outcomes and rules) and `agree` (windows whose difference has the sign of the mean). Windows in
+        which, or before which, too few customers came back are left out, as are outcomes that did not occur in one.
+    """
+    coded = _coded(windows)
+    compared = _compared(coded)
+    columns = ["formed_on", "outcome", "chosen", "against", "by_segment", "by_rule", "difference", "low", "high",
+               "pvalue", "pvalue_holm", "agree"]  # fmt: skip
+    if not compared.any():
+        return pd.DataFrame(columns=columns)
+    size, depths, rng = 1 + max(one.who.max() for one in coded), np.array(DEPTHS), np.random.default_rng(seed)
+    found = _with_mean(_shares(coded, np.ones(size), depths)[compared])
+    drawn = np.array([_with_mean(_shares(coded, rng.poisson(1.0, size), depths)[compared]) for _ in range(resamples)])
+    # from what was found, not from their mean: with few customers who spend much, resamples are off by more than chance
+    apart = (drawn[:, :, :, :1] - drawn[:, :, :, 1:]) - (found[:, :, :1] - found[:, :, 1:])
+    error = np.sqrt(np.nanmean(apart**2, axis=0))
+    days = [one.formed_on for one, use in zip(coded[1:], compared, strict=True) if use]
+    index = pd.MultiIndex.from_product(
+        [[*days, ALL], OUTCOMES, CHOSEN_BY[1:], DEPTHS], names=["formed_on", "outcome", "against", "chosen"]
+    )
+    table = index.to_frame(index=False)
+    table["by_segment"] = np.broadcast_to(found[:, :, :1], error.shape).ravel()
+    table["by_rule"] = found[:, :, 1:].ravel()
+    table["difference"] = table["by_segment"] - table["by_rule"]
+    reach = stats.norm.ppf((1 + confidence) / 2) * error.ravel()
+    table["low"], table["high"] = table["difference"] - reach, table["difference"] + reach
+    away = np.where(table["difference"] == 0, 0.0, table["difference"].abs() / error.ravel())
+    table["pvalue"] = 2 * stats.norm.sf(away)
+    return _concluded(table.dropna(subset="difference"))[columns].reset_index(drop=True)
+
+
+def _with_mean(shares: np.ndarray) -> np.ndarray:
+    """The windows, and last their mean."""
+    return np.concatenate([shares, shares.mean(axis=0, keepdims=True)])
+
+
+def _concluded(table: pd.DataFrame) -> pd.DataFrame:
+    """What holds of all windows together at the one depth: p-values adjusted, and how many windows agree."""
+    at = table[table["chosen"] == DEPTH]
+    mean, single = at[at["formed_on"].isna()], at[at["formed_on"].notna()]
+    alike = single.merge(mean, on=["outcome", "against"], suffixes=("", "_mean"))
+    alike["agree"] = np.sign(alike["difference"]) == np.sign(alike["difference_mean"])
+    agree = alike.groupby(["outcome", "against"])["agree"].sum()
+    table.loc[mean.index, "pvalue_holm"] = holm(mean["pvalue"])
+    table.loc[mean.index, "agree"] = agree.loc[list(zip(mean["outcome"], mean["against"], strict=True))].to_numpy()
+    return table

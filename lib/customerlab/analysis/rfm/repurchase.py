@@ -1,0 +1,117 @@
+"""How soon customers order again after their first, second, … order, when for some the log ends first."""
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from customerlab.analysis.inference import LEAST, enough, happened_by, kaplan_meier
+from customerlab.analysis.rfm.features import before, fetched
+
+AFTER = {"first": 1, "second": 2, "third": 3}  # and all together
+ANY = "any"
+
+
+def waits(transactions: ir.Table, day: pd.Timestamp) -> pd.DataFrame:
+    """The days from each order to the customer's next one, or to the end of the log.
+
+    Several orders on one day are one occasion, so that a wait is at least one day where it ended.
+
+    Parameters
+    ----------
+    transactions : ibis Table
+        Canonical.
+    day : Timestamp
+        Orders before it count; the day before it is the last that is known.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by `customer_id` and `number` (1 for the first day with an order): `days`, and `ended` (whether the
+        customer ordered again).
+    """
+    known = before(transactions, day)
+    orders = known.group_by("customer_id", "order_id").aggregate(at=known.ordered_at.min())
+    occasions = orders.select("customer_id", on=orders["at"].date()).distinct()
+    own = ibis.window(group_by="customer_id", order_by=occasions["on"])
+    # numbered from zero
+    found = occasions.mutate(number=ibis.row_number().over(own) + 1, following=occasions["on"].lead().over(own))
+    table = fetched(found).sort_values(["customer_id", "number"], ignore_index=True)
+    ordered, following = pd.to_datetime(table["on"]), pd.to_datetime(table["following"])
+    table["ended"] = following.notna()
+    table["days"] = (following.fillna(day - pd.Timedelta(days=1)) - ordered).dt.days
+    return table[["customer_id", "number", "days", "ended"]].astype({"number": "int64"})
+
+
+def repurchase(waits: pd.DataFrame, days: Sequence[int], *, confidence: float = 0.95) -> pd.DataFrame:
+    """The share of customers who order again within some days of their first, second, third and of any order.
+
+    Parameters
+    ----------
+    waits : DataFrame
+        As `waits` returns it.
+    days : sequence of int
+    confidence : float
+        Of the intervals, on the scale of log(-log). The variance is that of the Kaplan-Meier estimate as a sum over
+        customers (Ying and Wei 1994), because the waits of one are not independent.
+
+    Returns
+    -------
+    DataFrame
+        `after` (first, second, third, any), `orders` (how many were followed), `days`, `ordered_again` (how many within
+        them), `share` (Kaplan and Meier 1958), `low`, `high`. The share is missing where the log is too short to follow
+        `enough` orders for so long, the interval also where too few ordered again.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"customer_id": range(80), "number": 1, "days": [9] * 40 + [50] * 40})
+    >>> repurchase(table.assign(ended=table["days"] == 9), [30, 90]).iloc[:2, :5].values.tolist()
+    [['first', 80, 30, 40, 0.5], ['first', 80, 90, 40, nan]]
+    """
+    z = norm.ppf((1 + confidence) / 2)
+    rows = []
+    for name, group in _groups(waits).items():
+        steps = kaplan_meier(group["days"], group["ended"])
+        shares = happened_by(steps, tuple(days))
+        for within in days:
+            again = int((group["ended"] & (group["days"] <= within)).sum())
+            share = shares[within] if enough((group["days"] >= within).sum()) else np.nan
+            low = high = np.nan
+            if enough(again) and 0 < share < 1:
+                reach = np.exp(z * _error(group, steps, within) / -np.log1p(-share))
+                low, high = (1 - (1 - share) ** power for power in (1 / reach, reach))
+            rows.append((name, len(group), within, again, share, low, high))
+    return pd.DataFrame(rows, columns=["after", "orders", "days", "ordered_again", "share", "low", "high"])
+
+
+def curves(waits: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The share that has ordered again by so many days, as `kaplan_meier` returns it, of each kind of order.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        After the first, second, third and any order, as long as `LEAST` are followed; without those of which fewer are.
+    """
+    found = {name: kaplan_meier(group["days"], group["ended"]) for name, group in _groups(waits).items()}
+    return {name: table for name, steps in found.items() if len(table := steps[steps["waiting"] >= LEAST])}
+
+
+def _groups(waits: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {name: waits[waits["number"] == number] for name, number in AFTER.items()} | {ANY: waits}
+
+
+def _error(group: pd.DataFrame, steps: pd.DataFrame, within: int) -> float:
+    """The standard error of the cumulative hazard by some days, customers independent.
+
+    The part of a row is 1 / waiting at its end, where it ended in time, less the sum of ended / waiting² over the days
+    on which it was waiting.
+    """
+    seen = steps[steps["days"] <= within]
+    passed = np.append(0.0, (seen["ended"] / seen["waiting"] ** 2).cumsum())
+    place = np.searchsorted(seen["days"], np.minimum(group["days"], within), side="right")
+    waiting = np.append(np.nan, seen["waiting"])[place]
+    own = np.where(group["ended"] & (group["days"] <= within), 1 / waiting, 0.0) - passed[place]
+    return float(np.sqrt((pd.Series(own).groupby(group["customer_id"].to_numpy()).sum() ** 2).sum()))

@@ -1,0 +1,121 @@
+"""Shops that are odd but real, in 04: nothing bought twice, everything sent back, counts of plays for ratings."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import STRANGER, add_shop, as_written
+
+CANCELLED = STRANGER.replace("quantity_not_positive]", "order_cancelled, quantity_not_positive]")
+PLAYED = """
+players:
+  title: Somebody else's players
+  files:
+    plays:
+      path: plays.csv
+  tables:
+    ratings:
+      columns: {customer_id: customer_id, product_id: product_id, rating: rating, rated_at: rated_at}
+"""
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """All that a notebook shows, as text."""
+    from customerlab.workbench import display
+
+    shown: list[str] = []
+
+    def keep(item, **_):
+        shown.append(item["text/plain"] if isinstance(item, dict) else item.data)
+
+    monkeypatch.setattr(display, "display", keep)
+    return shown
+
+
+def run_04(project, monkeypatch, **parameters):
+    """Execute 04's code in this process, with other parameters."""
+    monkeypatch.chdir(project / "notebooks")
+    space: dict = {}
+    for cell in json.loads((project / "notebooks" / "04_recommenders.ipynb").read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), space)
+            if "parameters" in cell["metadata"].get("tags", []):
+                space.update(parameters)
+    return space
+
+
+def lines(customers=60, orders=4, products=40, seed=1, *, again=True):
+    """Two lines an order; without `again` no customer buys a product twice."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for customer in range(customers):
+        shelf = iter(rng.permutation(products)[: 2 * orders])
+        for number in range(orders):
+            when = pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(rng.integers(0, 180)), minutes=600 + customer)
+            bought = rng.integers(0, 8, 2) if again else [next(shelf), next(shelf)]
+            rows += [
+                (customer, f"A{customer:03d}{number}", when, f"P{one}", int(rng.integers(1, 5)), 2.5) for one in bought
+            ]
+    return pd.DataFrame(rows, columns=["Kunde", "Beleg", "Datum", "Artikel", "Menge", "Preis"])
+
+
+def no_gaps(said):
+    for text in said:
+        assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
+
+
+def test_where_nothing_is_bought_twice_popularity_is_the_baseline_and_equal_lists_are_one(project, said, monkeypatch):
+    add_shop(project, as_written(lines(again=False)))
+    space = run_04(project, monkeypatch, run="my_shop", folds=2, trials=2)
+    assert space["baseline"] == "popularity"
+    findings = next(text for text in said if text.startswith("- Of "))
+    assert "0 of 60 customers had ordered a product twice, so that personal frequency means nothing here" in findings
+    explore = next(line for line in findings.splitlines() if "new to the customer nDCG" in line)
+    assert "too few to tell" in explore or "95% CI" in explore
+    lists = {name: tasks["explore"] for name, tasks in space["rankings"].ranked.items()}
+    same = next(group for group in space["recommend"].same_lists(lists) if "popularity" in group)
+    assert {"personal frequency", "personal frequency, decayed", "repurchase interval"} <= set(same)
+    no_gaps(said)
+
+
+def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, said, monkeypatch):
+    sold = lines()
+    half = sold[(sold["Kunde"] == 1)].sort_values("Artikel").head(3)
+    back = pd.concat([sold[sold["Kunde"] == 0], half])
+    back = back.assign(Beleg="C" + back["Beleg"], Menge=-back["Menge"], Datum=back["Datum"] + pd.Timedelta(days=1))
+    add_shop(project, as_written(pd.concat([sold, back])), entry=CANCELLED)
+    space = run_04(project, monkeypatch, run="my_shop", folds=1, trials=1, only_new=True)
+    lists = space["lists"]
+    assert "0" not in set(lists["customer_id"]) and lists["customer_id"].nunique() > 40
+    bought = set(zip(sold["Kunde"].astype(str), sold["Artikel"], strict=True))
+    assert not bought & set(zip(lists["customer_id"], lists["product_id"], strict=True)), "only new ones"
+    assert space["baseline"] == "popularity" and any("habit says nothing" in text for text in said)
+    assert any("1 customer who sent everything back has no list" in text for text in said)
+    no_gaps(said)
+
+
+def test_counts_of_plays_of_other_people_are_predicted_and_said_to_be_theirs(project, said, monkeypatch):
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({"customer_id": rng.integers(0, 50, 600), "product_id": rng.integers(0, 30, 600)})
+    table["rating"] = np.ceil(rng.lognormal(3, 1.5, 600)).astype(int)
+    table["rated_at"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 90, 600), "D")).strftime(
+        "%Y-%m-%d"
+    )
+    add_shop(project, as_written(lines()), entry=STRANGER + PLAYED)
+    table.drop_duplicates(["customer_id", "product_id"]).to_csv(project / "data" / "raw" / "plays.csv", index=False)
+    (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: players\n")
+    space = run_04(project, monkeypatch, run="my_shop", ratings="players", folds=1, trials=1, rating_folds=2)
+    errors = space["stars"].table.set_index("model")["rmse"]
+    assert {"SVD", "SVD++"} <= set(errors.index) and errors.min() > 0.5 * space["apart"].test["rating"].std()
+    theirs = "These data are not this shop's: they were measured in Somebody else's players."
+    said_of_stars = [text for text in said if theirs in text]
+    assert said_of_stars[0] == f"- {theirs}", "first in the section"
+    assert said_of_stars[1].count(theirs) == 2, "and with both findings"
+    assert any(
+        re.search(r"relevant is what was rated \d+ or better \(2\d% of the ratings before the cut\)", t) for t in said
+    )
+    no_gaps(said)
