@@ -109,6 +109,7 @@ def rewarded(table: pd.DataFrame, recommended: str, jaccard: float) -> Picture:
     best = ""
     if highest:
         silhouette, again = (known[column].to_dict()[highest] for column in ("silhouette", "lowest_jaccard"))
+        again = np.floor(100 * again) / 100  # as the gates have it
         best = f"The highest silhouette, {silhouette:.2f}, has {highest}, whose weakest cluster has {again:.2f}. "
     return Picture(
         figure,
