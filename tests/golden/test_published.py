@@ -252,9 +252,11 @@ def test_recommenders_reach_the_published_baselines(online_retail):
     assert round(table["personal frequency"], 3) == 0.353
 
 
-def test_recommendations_are_of_what_was_kept(online_retail, real_table):
-    table = online_retail[0]
-    returns = open_table(connect(), real_table("online_retail", "returns").path)
+def test_recommendations_are_of_what_was_kept(real_table):
+    engine = connect()
+    table, returns = (
+        open_table(engine, real_table("online_retail", name).path) for name in ("transactions", "returns")
+    )
     split = recommend.split_by_time(table, 28, pattern=r"^\d{5}", returns=returns)
     sums = split.accounting.set_index("what")["customers"]
     assert len(split.warm) == sums["evaluated"] < 1_301 and sums["left out: bought from the cut on and returned"] > 0

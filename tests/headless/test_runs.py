@@ -607,7 +607,8 @@ def test_online_retail(project):
         "net_revenue": 8_300_065.814, "median_order_value": 302.0,  # of the lines that no return annuls; 303.04 as placed
     }  # fmt: skip
     found = metrics["04_recommenders"]
-    assert found["customers_evaluated"] == 1_301 and round(found["ndcg_personal_frequency"], 3) == 0.353
+    # of the lines that were kept; of all lines it is 0.353 for 1,301 customers, see tests/golden
+    assert found["customers_evaluated"] == 1_297 and round(found["ndcg_personal_frequency"], 3) == 0.354
     # above what a blend by LambdaMART is known to reach, and surely above habit on the same customers
     assert found["ndcg_hybrid"] > 0.370 and found["ndcg_ALS"] > 0.227 and found["gain_low"] > 0
     assert found["ndcg_hybrid"] == max(

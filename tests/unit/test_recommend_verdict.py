@@ -115,7 +115,7 @@ def test_an_online_test_of_that_size_finds_the_lift_in_four_of_five():
 @given(st.lists(st.text(max_size=12), min_size=2, max_size=2, unique=True))
 def test_keys_of_two_names_are_two(names):
     one, other = map(R.metric_key, names)
-    assert one != other and all(sign.isascii() and (sign.isalnum() or sign in "_%") for sign in one + other)
+    assert one != other and all(sign.isascii() and (sign.isalnum() or sign in "-_%") for sign in one + other)
 
 
 def test_no_model_loses_its_number():

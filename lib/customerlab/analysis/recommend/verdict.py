@@ -209,8 +209,8 @@ def places(over_folds: pd.DataFrame, model: str, task: str = "all") -> str:
 def metric_key(name: str) -> str:
     """A name as part of a key of `metrics.json`, another one for every other name.
 
-    Letters and digits stay, a blank becomes ``_``, and every other sign is written as in addresses on the web, so that
-    no two names fall together.
+    Letters, digits and hyphens stay, a blank becomes ``_``, and every other sign is written as in addresses on
+    the web, so that no two names fall together.
 
     Examples
     --------
@@ -219,7 +219,7 @@ def metric_key(name: str) -> str:
     """
 
     def written(sign: str) -> str:
-        if sign.isascii() and sign.isalnum():
+        if (sign.isascii() and sign.isalnum()) or sign == "-":
             return sign
         return "_" if sign == " " else "".join(f"%{byte:02X}" for byte in sign.encode("utf-8", "surrogatepass"))
 
