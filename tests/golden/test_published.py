@@ -230,6 +230,17 @@ def test_raw_features_reward_a_fence_around_the_big_spenders(online_retail):
     assert min(np.bincount(labels)) > 0.3 * len(labels)
 
 
+def test_k_means_of_the_usual_features_is_that_of_a_second_program(online_retail):
+    """By gross money, as recomputed from the file with pandas and scikit-learn alone."""
+    names = ["recency", "frequency", "monetary", "tenure"]
+    table = clustering.customer_features(online_retail[0], names=names)
+    points = clustering.fit_space(table, names).points(table)
+    models = clustering.fit_all(points, [2, 3, 4], 7, methods={"K-Means": clustering.METHODS["K-Means"]})
+    found = clustering.validity(points, {name: model.predict(points) for name, model in models.items()}, 7)
+    assert found["silhouette"].round(2).tolist() == [0.37, 0.38, 0.35]
+    assert found["calinski_harabasz"].round().tolist() == [2970, 3233, 3116]
+
+
 def test_recommenders_reach_the_published_baselines(online_retail):
     split = recommend.split_by_time(online_retail[0], 28, pattern=r"^\d{5}")
     assert len(split.warm) == 1_301

@@ -165,10 +165,9 @@ def test_a_run_without_an_entry_is_told_how_to_name_one(project):
 
 def test_edges_are_read_from_the_code():
     plan = make_plan(ROOT, "demo")
-    assert (
-        plan.step("03").notebook.loads == {"rfm_segments": False} and "rfm_segments" in plan.step("02").notebook.saves
-    )
-    assert set(plan.step("04").sources) == {"transactions", "products", "ratings"}
+    assert plan.step("03").notebook.loads == {"rfm_segments": False, "rfm_scheme": False}
+    assert {"rfm_segments", "rfm_scheme"} <= set(plan.step("02").notebook.saves)
+    assert set(plan.step("04").sources) == {"transactions", "returns", "products", "ratings"}
     tables = {"transactions": "online_retail", "products": "online_retail", "experiment": "hillstrom_email"}
     assert tables.items() <= make_plan(ROOT, "online_retail").tables.items(), "with ratings where their file is here"
 
