@@ -154,7 +154,8 @@ def decision(judged: Judged) -> str:
 def _points(row: Mapping[Hashable, Any]) -> str:
     """A difference of shares in percentage points with its interval."""
     more, low, high = (100 * row[name] for name in ("more", "more_low", "more_high"))
-    return f"{more:+.1f} points (adjusted 95% CI {low:+.1f} to {high:+.1f})"
+    kind = "adjusted " if pd.notna(row["p_holm"]) else ""
+    return f"{more:+.1f} points ({kind}95% CI {low:+.1f} to {high:+.1f})"
 
 
 def said_of(judged: Judged, name: str, gates: Gates = DEFAULT) -> list[str]:
