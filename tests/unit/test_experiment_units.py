@@ -97,7 +97,8 @@ def test_the_whole_test_counts_what_was_assigned():
     believed = experiment.choices_of(experiment.moments(units, metrics[0].columns), metrics[:1], "control")
     robust = experiment.compare_arms(units, metrics[:1], "control").iloc[0]
     assert believed["better"].iloc[1] == pytest.approx(stats.norm.cdf(robust["effect"] / robust["error"]), abs=1e-4)
-    rehearsed = experiment.rehearsals(units, metrics[:1], "control", 7, runs=400)
+    name = metrics[0].name
+    rehearsed = experiment.rehearsals(units, metrics[:1], "control", 7, level={name: 0.05}, lift={}, runs=400)
     assert rehearsed["units"].iloc[0] == 200 and rehearsed["low"].iloc[0] <= 0.05 <= rehearsed["high"].iloc[0]
 
 
