@@ -61,6 +61,17 @@ def test_units_get_the_groups_of_the_day():
     assert alone.columns == ("unit_id", "variant", "covariate_cluster")
 
 
+def test_a_segmentation_of_one_group_divides_nothing():
+    customers = clustering.customer_features(orders(), BEGAN, names=["monetary"])
+    space = clustering.fit_space(customers, ["monetary"], transform="none")
+    model = clustering.Nearest(np.array([[space.points(customers).mean()]]), np.array([0]))
+    one = clustering.segmentation("One", space, model, customers, np.ones(len(customers), "int64"), ["all"])
+    table, _ = grouped(units(), orders=orders(), segmentation=one)
+    assert table.columns == ("unit_id", "variant", "covariate_RFM segment")
+    alone, said = grouped(units(), orders=orders(), scheme=None, segmentation=one)
+    assert alone.columns == ("unit_id", "variant") and "the saved segmentation has a single group" in said
+
+
 def test_what_was_assigned_may_be_the_customer():
     visits = units([f"v{n}" for n in range(4)]).mutate(assigned_id=ibis.literal("ann"))
     table, said = grouped(visits, orders=orders())

@@ -61,7 +61,10 @@ def with_customer_groups(
     if segmentation is not None:
         kept = Segmentation.from_table(segmentation)
         found = clusters_on(kept, orders, day, products=products, returns=returns)
-        groups[CLUSTER] = found.set_index("customer_id")["name"]
+        if found["name"].nunique() > 1:  # one group of all customers divides nothing
+            groups[CLUSTER] = found.set_index("customer_id")["name"]
+    if not groups:
+        return experiment, f"{LEFT_OUT} the saved segmentation has a single group."
     known = 0.0
     for name in [one for one in ("unit_id", "assigned_id") if one in experiment.columns]:
         table, share = _joined(experiment, name, pd.DataFrame(groups))
