@@ -27,7 +27,7 @@ def verdicts(judged: Judged) -> pd.DataFrame:
         The recommended candidate first, then those with nothing against them, then by rising number of reasons;
         `candidate`, `clusters`, `smallest`, `noise`, `silhouette`, `davies_bouldin`, `calinski_harabasz`, `dbcv`,
         `adjusted_rand`, `lowest_jaccard`, `seeds`, `p_structure`, one column an outcome with the share predicted, and
-        `verdict` in words.
+        `verdict` in words. Ten decimals are kept: beyond them sums of distances depend on how memory is laid out.
     """
     table = judged.table.reset_index()
     outcomes: list[str] = []
@@ -41,7 +41,7 @@ def verdicts(judged: Judged) -> pd.DataFrame:
         "candidate", "clusters", "smallest", "noise", "silhouette", "davies_bouldin", "calinski_harabasz", "dbcv",
         "adjusted_rand", "lowest_jaccard", "seeds", "p_structure", *outcomes, "verdict",
     ]  # fmt: skip
-    return table[columns].astype({"clusters": int})
+    return table[columns].astype({"clusters": int}).round(10)
 
 
 def _order(judged: Judged) -> np.ndarray:
