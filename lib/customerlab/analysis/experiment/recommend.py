@@ -218,9 +218,12 @@ def _worth(decided: pd.DataFrame, arm: str, money: Money) -> list[str]:
 
 
 def _lead(pairs: pd.DataFrame, primary: Metric, best: str, other: str, control: str, confidence: float) -> str:
-    both = pairs[
+    rows = pairs[
         (pairs["metric"] == primary.name) & pairs["variant"].isin([best, other]) & pairs["against"].isin([best, other])
-    ].iloc[0]
+    ]
+    if rows.empty:
+        return f"{other} is better than {control} too."
+    both = rows.iloc[0]
     flip = both["variant"] != best
     ends = (
         [-both[name] for name in ("effect", "effect_high", "effect_low")]
