@@ -78,8 +78,8 @@ def annulled(transactions: ir.Table, returns: ir.Table) -> ir.Table:
     ibis Table
         The columns of the transactions. Still an expression.
     """
-    pairs = _paired(transactions, returns)
-    return pairs.filter((pairs.step > 0) & ~pairs.returned_at.isnull()).select(*transactions.columns)
+    lines = marked(transactions, returns)
+    return lines.filter(~lines.returned_at.isnull()).select(*transactions.columns)
 
 
 def kept(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
@@ -110,10 +110,8 @@ def kept(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
     """
     if returns is None:
         return transactions
-    pairs = _paired(transactions, returns)
-    taken = returns.select("customer_id", "product_id", quantity=-returns.quantity).distinct()
-    open_lines = pairs.filter((pairs.step > 0) & pairs.returned_at.isnull()).select(*transactions.columns)
-    return transactions.anti_join(taken, KEYS).union(open_lines)
+    lines = marked(transactions, returns)
+    return lines.filter(lines.returned_at.isnull()).select(*transactions.columns)
 
 
 def net(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
