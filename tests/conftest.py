@@ -41,3 +41,17 @@ def real_table(tmp_path_factory: pytest.TempPathFactory):
         return prepare(ROOT, folder / data_set, table, data_set)
 
     return get
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """All that a notebook shows, as text."""
+    from customerlab.workbench import display
+
+    shown: list[str] = []
+
+    def keep(item, **_):
+        shown.append(item["text/plain"] if isinstance(item, dict) else item.data)
+
+    monkeypatch.setattr(display, "display", keep)
+    return shown

@@ -1,5 +1,6 @@
 """What the tests share: a copy of the project to run in, its commands, and a stranger's shop."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -33,6 +34,18 @@ def call(project: Path, *words: str, check: bool = True, **options: object) -> s
     if check and done.returncode:
         raise AssertionError(f"{' '.join(words)} ended {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def run_cells(project: Path, notebook: str, monkeypatch: object, **parameters: object) -> dict:
+    """Execute a notebook's code in this process, with other parameters; what its cells have named comes back."""
+    monkeypatch.chdir(project / "notebooks")
+    space: dict = {}
+    for cell in json.loads((project / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), space)
+            if "parameters" in cell["metadata"].get("tags", []):
+                space.update(parameters)
+    return space
 
 
 def log(rows: list[tuple]) -> ir.Table:

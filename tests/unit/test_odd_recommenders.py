@@ -1,13 +1,11 @@
 """Shops that are odd but real, in 04: nothing bought twice, everything sent back, counts of plays for ratings."""
 
-import json
 import re
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from helpers import STRANGER, add_shop, as_written
+from helpers import STRANGER, add_shop, as_written, run_cells
 
 CANCELLED = STRANGER.replace("quantity_not_positive]", "order_cancelled, quantity_not_positive]")
 PLAYED = """
@@ -20,32 +18,6 @@ players:
     ratings:
       columns: {customer_id: customer_id, product_id: product_id, rating: rating, rated_at: rated_at}
 """
-
-
-@pytest.fixture
-def said(monkeypatch):
-    """All that a notebook shows, as text."""
-    from customerlab.workbench import display
-
-    shown: list[str] = []
-
-    def keep(item, **_):
-        shown.append(item["text/plain"] if isinstance(item, dict) else item.data)
-
-    monkeypatch.setattr(display, "display", keep)
-    return shown
-
-
-def run_04(project, monkeypatch, **parameters):
-    """Execute 04's code in this process, with other parameters."""
-    monkeypatch.chdir(project / "notebooks")
-    space: dict = {}
-    for cell in json.loads((project / "notebooks" / "04_recommenders.ipynb").read_text())["cells"]:
-        if cell["cell_type"] == "code":
-            exec("".join(cell["source"]), space)
-            if "parameters" in cell["metadata"].get("tags", []):
-                space.update(parameters)
-    return space
 
 
 def lines(customers=60, orders=4, products=40, seed=1, *, again=True):
@@ -70,7 +42,7 @@ def no_gaps(said):
 
 def test_where_nothing_is_bought_twice_popularity_is_the_baseline_and_equal_lists_are_one(project, said, monkeypatch):
     add_shop(project, as_written(lines(again=False)))
-    space = run_04(project, monkeypatch, run="my_shop", folds=2, trials=2)
+    space = run_cells(project, "04_recommenders", monkeypatch, run="my_shop", folds=2, trials=2)
     assert space["baseline"] == "popularity"
     findings = next(text for text in said if text.startswith("- Of "))
     assert "0 of 60 customers had ordered a product twice, so that personal frequency means nothing here" in findings
@@ -88,7 +60,7 @@ def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, sa
     back = pd.concat([sold[sold["Kunde"] == 0], half])
     back = back.assign(Beleg="C" + back["Beleg"], Menge=-back["Menge"], Datum=back["Datum"] + pd.Timedelta(days=1))
     add_shop(project, as_written(pd.concat([sold, back])), entry=CANCELLED)
-    space = run_04(project, monkeypatch, run="my_shop", folds=1, trials=1, only_new=True)
+    space = run_cells(project, "04_recommenders", monkeypatch, run="my_shop", folds=1, trials=1, only_new=True)
     lists = space["lists"]
     assert "0" not in set(lists["customer_id"]) and lists["customer_id"].nunique() > 40
     bought = set(zip(sold["Kunde"].astype(str), sold["Artikel"], strict=True))
@@ -108,7 +80,9 @@ def test_counts_of_plays_of_other_people_are_predicted_and_said_to_be_theirs(pro
     add_shop(project, as_written(lines()), entry=STRANGER + PLAYED)
     table.drop_duplicates(["customer_id", "product_id"]).to_csv(project / "data" / "raw" / "plays.csv", index=False)
     (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: players\n")
-    space = run_04(project, monkeypatch, run="my_shop", ratings="players", folds=1, trials=1, rating_folds=2)
+    space = run_cells(
+        project, "04_recommenders", monkeypatch, run="my_shop", ratings="players", folds=1, trials=1, rating_folds=2
+    )
     errors = space["stars"].table.set_index("model")["rmse"]
     assert {"SVD", "SVD++"} <= set(errors.index) and errors.min() > 0.5 * space["apart"].test["rating"].std()
     theirs = "These data are not this shop's: they were measured in Somebody else's players."
