@@ -10,9 +10,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 SPARK := .venv/.spark
+AUDIT := .venv/audit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint refresh site lock clean clean-venv
+.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -76,6 +77,15 @@ lab: $(READY) ## open the notebooks in JupyterLab
 lint: $(READY) ## check style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
 
+audit: $(AUDIT) ## look for known vulnerabilities of the locked packages (asks the public lists, so it needs a network)
+	@for lock in requirements.lock requirements-spark.lock requirements-audit.lock; do echo "[audit] $$lock"; \
+	  $(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$lock || exit 1; done
+
+$(AUDIT): requirements-audit.lock | $(READY)
+	@$(PYTHON) -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@touch $(AUDIT)
+
 refresh: $(READY) ## execute the committed notebooks again and store their outputs
 	@$(BIN)/customerlab refresh
 
@@ -87,7 +97,8 @@ UV_LOCK := uv pip compile --universal --python-version 3.11 --upgrade --generate
 
 lock: $(READY) ## renew the locks (needs uv)
 	@$(UV_LOCK) pyproject.toml --extra dev --fork-strategy fewest -o requirements.lock
-	@sed -n 's/^spark = \["\(.*\)"\].*/\1/p' pyproject.toml | $(UV_LOCK) - -o requirements-spark.lock
+	@for extra in spark audit; do sed -n "s/^$$extra = \[\"\(.*\)\"\].*/\1/p" pyproject.toml \
+	  | $(UV_LOCK) - -o requirements-$$extra.lock || exit 1; done
 
 clean: ## remove the results of a run
 	@[[ "$$RUN" =~ ^[A-Za-z][A-Za-z0-9_-]*$$ ]] || { echo "error: '$$RUN' cannot name a run"; exit 1; }

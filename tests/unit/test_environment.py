@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -47,15 +48,28 @@ def test_lock_meets_every_declaration(root):
             assert pin.operator == "==" and pin.version in requirement.specifier
 
 
-def test_the_lock_of_spark_meets_the_extra_and_nothing_else(root):
+@pytest.mark.parametrize("extra", ["spark", "audit"])
+def test_the_lock_of_an_extra_meets_it_with_hashes_and_no_addresses(root, extra):
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    (wanted,) = map(Requirement, extras["spark"])
+    (wanted,) = map(Requirement, extras[extra])
+    (pin,) = locked(root, f"requirements-{extra}.lock")[wanted.name][0].specifier
+    assert pin.operator == "==" and pin.version in wanted.specifier
+    text = (root / f"requirements-{extra}.lock").read_text()
+    assert "://" not in text and text.count("==") <= text.count("--hash=sha256:")
+
+
+def test_spark_joins_the_environment_without_changing_it(root):
     lock = locked(root, "requirements-spark.lock")
     assert set(lock) == {"pyspark", "py4j"} and set(lock).isdisjoint(locked(root))
-    (pin,) = lock["pyspark"][0].specifier
-    assert pin.operator == "==" and pin.version in wanted.specifier
-    text = (root / "requirements-spark.lock").read_text()
-    assert "://" not in text and text.count("==") <= text.count("--hash=sha256:")
+
+
+def test_every_lock_is_audited_and_the_public_checks_call_make_alone(root):
+    recipe = re.search(r"(?ms)^audit:.*?\n\n", (root / "Makefile").read_text())[0]
+    assert {path.name for path in root.glob("requirements*.lock")} == set(re.findall(r"requirements\S*\.lock", recipe))
+    jobs = yaml.safe_load((root / ".github/workflows/ci.yml").read_text())["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    targets = set(re.findall(r"(?m)^([a-z-]+):", (root / "Makefile").read_text()))
+    assert commands and all(words.split()[0] == "make" and set(words.split()[1:]) <= targets for words in commands)
 
 
 def test_lock_has_hashes_and_no_addresses(root):
