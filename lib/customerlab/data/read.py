@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 from customerlab.data import texts
 from customerlab.data.catalog import Source
 from customerlab.data.engine import literal
-from customerlab.errors import DataError
+from customerlab.errors import DataError, in_brief
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def unreadable(paths: list[Path], source: Source, error: Exception) -> DataError
         if _kind(path) == "" and (fault := texts.fault(path, source)):
             return fault
     return DataError(
-        f"the file cannot be read: {' '.join(str(error).split())[:400]}",
+        f"the file cannot be read: {in_brief(error)}",
         where=", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else ""),
         do="write the file again, or mend its entry in data/catalog.yml",
     )
@@ -77,7 +77,7 @@ def _kind(path: Path) -> str:
 
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
-        f"the file is damaged or incomplete, or no {_kind(path)} file: {' '.join(str(error).split())[:200]}",
+        f"the file is damaged or incomplete, or no {_kind(path)} file: {in_brief(error)}",
         where=path.name, expected=f"a {_kind(path)} file", do="get the file again, or write it again by the program it is from",
     )  # fmt: skip
 
