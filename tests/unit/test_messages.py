@@ -336,6 +336,25 @@ def test_an_address_in_a_wrong_column_is_not_shown(shop, value):
     assert "verkauf.csv, row 5 below the header, column 'Menge'" in message
 
 
+def test_a_text_that_is_not_in_its_encoding_is_told(shop):
+    project, lines = shop
+    add_shop(project, lines)
+    catalog = project / "data" / "catalog.yml"
+    catalog.write_text(catalog.read_text().replace("verkauf.csv\n", "verkauf.csv\n      encoding: utf-16\n"))
+    with pytest.raises(CustomerlabError, match="the text is not in utf-16"):
+        prepare(project, project / "outputs" / "x", "transactions", "my_shop")
+
+
+@pytest.mark.parametrize(
+    "encoding", ["idna", "punycode", "unicode_escape", "undefined", "hex", "rot13", "a\0", 5, "x" * 9_000]
+)
+def test_what_is_no_encoding_of_texts_is_refused(project, encoding):
+    entry = json.dumps({"s": {"title": "T", "files": {"f": {"path": "f.csv", "encoding": encoding}}, "tables": {}}})
+    (project / "data" / "catalog.yml").write_text(entry)
+    with pytest.raises(CustomerlabError, match=r"unknown encoding|stands in a text"):
+        load_catalog(project)
+
+
 def test_an_id_that_stands_twice_is_told_by_its_place(project):
     entry = """
 my_shop:

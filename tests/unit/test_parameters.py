@@ -92,6 +92,8 @@ def test_what_is_expected_is_said_in_words(name, value, expected):
         "x: int = y  # no",
         "x: int | None = None  # no",
         "x: int = 5  # x (6 to 9)",
+        "x: str = 'a'  # x (6 to 9)",
+        "x: list[str] = ['a']  # x (6 to 9)",
     ],
 )
 def test_what_is_no_parameter_is_refused(cell):

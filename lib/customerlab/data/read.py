@@ -39,7 +39,7 @@ def header(path: Path, source: Source) -> list[str]:
         try:
             with texts.opened(path, source) as handle:
                 names = next(csv.reader(handle, delimiter=texts.delimiter(path, source)), [])
-        except (*texts.DAMAGED, UnicodeDecodeError, csv.Error, OSError) as error:
+        except (*texts.DAMAGED, UnicodeError, csv.Error, OSError) as error:
             raise unreadable([path], source, error) from None
     if not any(name.strip() for name in names):
         raise DataError(
@@ -225,7 +225,7 @@ def _read_one(con: Any, path: Path, source: Source, names: list[str], aside: Pat
     if not texts.is_utf8(source):  # DuckDB knows three encodings, Python all that are in use
         try:
             path, compressed = texts.recoded(path, source, aside), False
-        except (*texts.DAMAGED, UnicodeDecodeError) as error:
+        except (*texts.DAMAGED, UnicodeError) as error:
             raise unreadable([path], source, error) from None
     # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
     return con.read_csv(

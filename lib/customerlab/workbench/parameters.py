@@ -63,7 +63,8 @@ class Parameter:
         """Return `value` in its declared type, or raise what was found and what was expected."""
         fits = self._fits(value, self.kind)
         if fits and self.low is not None and self.high is not None:
-            fits = all(self.low <= item <= self.high for item in (value if isinstance(value, list) else [value]))
+            items = value if isinstance(value, list) else [value]
+            fits = not any(isinstance(item, str) for item in items) and all(self.low <= i <= self.high for i in items)
         if fits and self.choices:
             fits = value in self.choices
         if fits and self.form and value:
