@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -343,6 +344,19 @@ def test_a_text_that_is_not_in_its_encoding_is_told(shop):
     catalog.write_text(catalog.read_text().replace("verkauf.csv\n", "verkauf.csv\n      encoding: utf-16\n"))
     with pytest.raises(CustomerlabError, match="the text is not in utf-16"):
         prepare(project, project / "outputs" / "x", "transactions", "my_shop")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_columns_that_differ_in_capitals_only_are_told(project, kind):
+    raw = project / "data" / "raw"
+    raw.mkdir(exist_ok=True)
+    frame = pd.DataFrame({"id": ["a"], "Name": ["x"], "NAME": ["y"]})
+    frame.to_csv(raw / "f.csv", index=False) if kind == "csv" else frame.to_parquet(raw / "f.parquet")
+    columns = {"product_id": "id", "description": "Name"}
+    entry = {"title": "T", "files": {"f": f"f.{kind}"}, "tables": {"products": {"columns": columns}}}
+    (project / "data" / "catalog.yml").write_text(json.dumps({"s": entry}))
+    with pytest.raises(CustomerlabError, match="differ in capitals only: 'Name', 'NAME'"):
+        prepare(project, project / "outputs" / "x", "products", "s")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,13 @@ def header(path: Path, source: Source) -> list[str]:
             expected="every column once",
             do="rename or remove one of them in the file",
         )
+    lowered = [name.lower() for name in names]
+    alike = [name for name in names if lowered.count(name.lower()) > 1]
+    if alike:
+        raise DataError(
+            f"columns that differ in capitals only: {', '.join(map(repr, alike))}", where=f"{path.name}, header",
+            expected="names that differ by more, because DuckDB takes these for one", do="rename one of them in the file",
+        )  # fmt: skip
     return names
 
 
