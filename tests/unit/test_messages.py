@@ -176,6 +176,7 @@ def test_a_notebook_needs_no_kernel_in_its_metadata(project):
         (with_cell(1, source='run: str = "demo"'), "command %run"),
         (with_cell(1, source="k: list[int] = " + "[" * 500), "cell is not Python"),
         (with_cell(1, source="k: int = " + "-" * 50_000 + "1"), "cell is not Python"),
+        (with_cell(1, source="k: " + "-" * 900 + "1 = 1\n"), "cannot be a parameter's"),
         (with_cell(1, source="k: int = 'a"), "cell is not Python"),
         (with_cell(1, source="k: list[int] = {[]: 1}  # k\n"), "no literal"),
         (with_cell(1, source="k: float = 1e999  # k\n"), "k = inf"),

@@ -276,6 +276,11 @@ def _form(raw: Any, where: str) -> Form:
             f"cannot read {shown(path)}", where=where,
             expected=f"a file that ends in {', '.join(FORMATS)}, and names of {LONGEST_NAME} bytes at most",
         )  # fmt: skip
+    if any("**" in part and part != "**" for part in Path(path).parts):
+        raise DataError(
+            f"the path {shown(path)} has two stars within a name", where=where,
+            expected="one, for any signs of a name; ** in place of a folder is for all below it",
+        )  # fmt: skip
     if "*" in path and sha256:
         raise DataError(
             "a glob cannot have one checksum", where=where, do="remove sha256; rows, columns and span still hold"

@@ -140,7 +140,10 @@ def _passes(form: str, text: str) -> bool:
 
 
 def _annotation(node: ast.expr, where: str) -> str:
-    kind = ast.unparse(node)
+    try:
+        kind = ast.unparse(node)
+    except RecursionError:
+        kind = ""
     if (kind[5:-1] if kind.startswith("list[") else kind) not in TYPES:
         # nothing else: papermill's own reader of parameters does not know unions, and would warn of every one
         raise ParameterError(
