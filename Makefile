@@ -13,7 +13,7 @@ SPARK := .venv/.spark
 AUDIT := .venv/audit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test bench bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint audit refresh site lock clean clean-venv
+.PHONY: help setup spark run test fuzz bench bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -45,6 +45,9 @@ run: $(READY) ## execute what has changed in a run, in parallel, and render its 
 
 test: $(READY) $(SPARK) ## run all tests, on both engines
 	@$(BIN)/python -m pytest
+
+fuzz: $(READY) ## play 20,000 odd inputs through: YAML, notebooks, values, tables, downloads, state files
+	@FUZZ=20000 $(BIN)/python -m pytest tests/property/test_fuzz.py
 
 bench: $(READY) ## what customer features cost beside pandas and a bare scan (LINES=1e6,1e7,1e8)
 	@$(BIN)/python tests/benchmarks/features.py --lines $(LINES)

@@ -7,7 +7,7 @@
 import sys
 
 from customerlab.data.project import find_root
-from customerlab.errors import CustomerlabError
+from customerlab.errors import told
 from customerlab.workbench.lock import hold
 from customerlab.workbench.plan import make_plan
 from customerlab.workbench.standing import settle
@@ -22,8 +22,8 @@ try:
 
             prepare_tables(plan, plan.in_engine, lambda line: print(f"[data] {line}", file=sys.stderr))
         settle(plan)
-except (CustomerlabError, OSError) as error:
-    sys.exit(f"error: {error}")
+except Exception as error:
+    sys.exit(f"error: {told(error, 'planning the run')}")
 
 for step in plan.steps:
     if step.left_out and workflow.is_main_process:

@@ -102,6 +102,20 @@ def test_the_member_of_a_zip_is_taken(project, server):
     assert path.read_bytes() == BODY
 
 
+@pytest.mark.parametrize("at", [0, 60, 200, -30])
+def test_a_zip_with_a_damaged_byte_is_refused(project, server, at):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("shop.csv", bytes(range(256)) * 40)
+    body = bytearray(buffer.getvalue())
+    body[at] ^= 0xFF
+    server["body"] = bytes(body)
+    data_set, source = entry(Form("shop.csv", None, server["url"].replace(".csv", ".zip"), "shop.csv"))
+    with pytest.raises(DataError, match="the download of 'shop' failed"):
+        fetch.fetch(project, data_set, source, progress=False)
+    assert not (project / "data" / "raw" / "shop.csv").exists()
+
+
 def test_a_missing_member_is_named(project, server):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

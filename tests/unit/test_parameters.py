@@ -6,7 +6,8 @@ import nbformat
 import pytest
 
 from customerlab.errors import CustomerlabError, ParameterError
-from customerlab.workbench.notebook import load_notebooks, parse_parameters
+from customerlab.workbench.notebook import load_notebooks
+from customerlab.workbench.parameters import parse_parameters
 from customerlab.workbench.plan import check_run_name, make_plan
 from helpers import ROOT, STRANGER, add_shop, as_written, call, stranger_lines
 
@@ -69,8 +70,8 @@ def test_wrong_values_are_refused(name, value):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("as_of", "2024-02-31", "a day YYYY-MM-DD: "),
-        ("pattern", "(unclosed", "a regular expression: "),
+        ("as_of", "2024-02-31", "a day YYYY-MM-DD, 1900 to 2100: "),
+        ("pattern", "(unclosed", "a regular expression in the syntax of RE2, which has no look-around: "),
         ("seed", -1, "a whole number from 0 to 4294967295: "),
         ("share", 2, "a number from 0.1 to 0.9: "),
     ],
@@ -91,6 +92,8 @@ def test_what_is_expected_is_said_in_words(name, value, expected):
         "x: int = y  # no",
         "x: int | None = None  # no",
         "x: int = 5  # x (6 to 9)",
+        "x: str = 'a'  # x (6 to 9)",
+        "x: list[str] = ['a']  # x (6 to 9)",
     ],
 )
 def test_what_is_no_parameter_is_refused(cell):
@@ -135,7 +138,9 @@ def test_each_notebook_gets_only_what_it_declares():
         ("run: demo\nrfm_bin: 4\n", "did you mean rfm_bins?"),
         ("run: demo\nrfm_bins: four\n", "rfm_bins = 'four'"),
         ("run: demo\nrfm_bins: 40\n", "from 2 to 10"),
-        ("run: demo\nas_of: 2024-12-01\n", "write it in quotes"),
+        ("run: demo\nas_of: 20241201\n", "write it in quotes"),
+        ("run: demo\nas_of: 2024-02-30\n", "as_of = '2024-02-30'"),
+        ("run: demo\nas_of: 9999-12-31\n", "a day YYYY-MM-DD, 1900 to 2100"),
         ("run: demo\ncontrol: 0\n", "write it in quotes; on papermill's command line by -r control … in place of -p"),
         ("run: demo\nplanned_split: 'control: 9'\n", "on papermill's command line by -y '{planned_split: […]}'"),
         ("run: demo\ntest_began:\n", "leave it out"),

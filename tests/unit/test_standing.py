@@ -66,7 +66,7 @@ def test_an_optional_artefact_is_read_and_waited_for_where_it_is_made(project, m
     monkeypatch.chdir(project)
     more = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     for code, tags in (
-        ('run: str = "demo"  # the run', ["parameters"]),
+        ('run: str = "demo"  # the run\nk: int = 3  # a number', ["parameters"]),
         ("lab.load('rfm_segments', optional=True)", []),
     ):
         more["cells"].append({"cell_type": "code", "metadata": {"tags": tags}, "source": [code]})

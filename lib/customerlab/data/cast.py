@@ -7,11 +7,11 @@ import ibis.expr.types as ir
 
 from customerlab.data import read
 from customerlab.data.catalog import Mapped, Source
-from customerlab.errors import DataError
+from customerlab.data.tables import EARLIEST, LATEST
+from customerlab.errors import DataError, shown
 
-# A year of two digits that is read as one of four, or 9999 for "never", is no day that a shop had.
-EARLIEST, LATEST = "1900-01-01", "2100-01-01"
-EPOCHS = (-2_208_988_800, 4_102_444_800)  # the same two days in seconds since 1970
+EPOCHS = (-2_208_988_800, 4_102_444_800)  # EARLIEST and LATEST in seconds since 1970
+MOST_SHOWN = 40  # signs; what cannot be read as a number or a day and is longer is a text, and maybe somebody's
 
 
 def cast(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> ir.Value:
@@ -108,11 +108,16 @@ def unreadable_values(
         do = "mend the row, or set `decimal` and `thousands` of the file in data/catalog.yml"
     more = f" and {count - 1:,} more like it" if count > 1 else ""
     return DataError(
-        f"{first[mapped.column]!r} cannot be read as {name}{more}",
+        f"{_found(first[mapped.column])} cannot be read as {name}{more}",
         where=read.place(first, mapped.column),
         expected=expected,
         do=do,
     )
+
+
+def _found(value: str) -> str:
+    """What cannot be read: in quotes, unless it is an address or another text that belongs to a person."""
+    return f"a text of {len(value)} signs" if "@" in value or len(value) > MOST_SHOWN else shown(value)
 
 
 def _about_times(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> tuple[str, str]:

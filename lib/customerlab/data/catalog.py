@@ -3,7 +3,9 @@
 The format is described, with an example, in `data/README.md`.
 """
 
+import codecs
 import difflib
+import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +15,12 @@ from customerlab.data.clean import RULES, TAKES_BACK, rules_of_returns
 from customerlab.data.project import CATALOG
 from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, missing_columns
 from customerlab.data.yaml_files import load_yaml, only_keys, suggest
-from customerlab.errors import DataError
+from customerlab.errors import DataError, shown
 
 FORMATS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx", ".parquet")
 ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "cp1251", "cp437", "shift_jis", "gb18030")  # the usual
+LONGEST_NAME = 240  # bytes of a file's name; systems take 255, and a download has another beginning
+NO_TEXT = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")  # Python has them beside encodings
 # The signs of a date format. Those of a zone are not among them: a converted time is no longer the shop's own.
 DATE_SIGNS = re.compile(r"%(-?[dmyHIMSj]|[YpbBaAf%])")
 
@@ -93,7 +97,7 @@ def load_catalog(root: Path) -> dict[str, DataSet]:
         Naming the entry and the key, when anything is unknown, missing or of the wrong kind.
     """
     raw = load_yaml(root / CATALOG, where=str(CATALOG))
-    return {name: _data_set(str(name), value) for name, value in raw.items()}
+    return {name: _data_set(name, value) for name, value in raw.items()}
 
 
 def find_data_set(root: Path, name: str) -> DataSet:
@@ -108,7 +112,7 @@ def unknown_data_set(name: str, catalog: dict[str, DataSet], *, where: str) -> D
     """The error for a data set that the catalogue lacks: which there are, and the one that may be meant."""
     near = difflib.get_close_matches(name, catalog, n=1)
     return DataError(
-        f"no data set is called {name!r}", where=where,
+        f"no data set is called {shown(name)}", where=where,
         expected=f"one of: {', '.join(catalog)}" + (f" (did you mean {near[0]}?)" if near else ""),
         do=f"name one of these, or add an entry {name} to {CATALOG} (data/README.md shows how)",
     )  # fmt: skip
@@ -116,8 +120,10 @@ def unknown_data_set(name: str, catalog: dict[str, DataSet], *, where: str) -> D
 
 def _data_set(name: str, raw: Any) -> DataSet:
     where = f"{CATALOG}, {name}"
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise DataError(f"{name!r} cannot name a data set", where=where, expected="letters, digits, _ and -")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise DataError(
+            f"{shown(name)} cannot name a data set", where=str(CATALOG), expected="letters, digits, _ and -, at most 64"
+        )
     only_keys(
         raw,
         ("title", "licence", "citation", "shop", "files", "tables", "how_to_get"),
@@ -131,32 +137,62 @@ def _data_set(name: str, raw: Any) -> DataSet:
     for table, value in _items(raw["tables"], where, "tables"):
         known = [name for name, declared in TABLES.items() if not declared.made_from]
         if table not in known:
-            raise DataError(f"unknown table {table!r}", where=f"{where}, tables", expected=suggest(table, known))
+            raise DataError(f"unknown table {shown(table)}", where=f"{where}, tables", expected=suggest(table, known))
         tables[table] = _table_map(table, value, sources, f"{where}, tables, {table}")
     sold = tables.get("transactions")
     if sold and any(name in TAKES_BACK for name, _ in sold.clean):
         tables["returns"] = replace(sold, clean=rules_of_returns(sold.clean))
     return DataSet(
         name,
-        str(raw["title"]),
-        _stated(raw, "licence", name),
-        _stated(raw, "citation", name),
+        _text(raw, "title", where),
+        _stated(raw, "licence", where),
+        _stated(raw, "citation", where),
         sources,
         tables,
-        str(raw.get("shop") or name),
-        raw.get("how_to_get"),
+        _optional(raw, "shop", where) or name,
+        _optional(raw, "how_to_get", where),
     )
 
 
-def _stated(raw: dict[str, Any], key: str, name: str) -> str:
+def _text(raw: dict[str, Any], key: str, where: str) -> str:
+    """A text; a whole number counts as one, because names such as 2024 are written like that."""
+    value = raw.get(key)
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise DataError(
+            f"found {shown(value)}",
+            where=f"{where}, {key}",
+            expected="a text, in quotes where it looks like something else",
+        )
+    return str(value)
+
+
+def _optional(raw: dict[str, Any], key: str, where: str) -> str | None:
+    return None if raw.get(key) in (None, "") else _text(raw, key, where)
+
+
+def _stated(raw: dict[str, Any], key: str, where: str) -> str:
     """What notebooks and pages say of a data set, as the end of a sentence."""
-    return str(raw.get(key) or f"not stated (add {key} to {name} in {CATALOG})").strip().rstrip(".")
+    stated = _optional(raw, key, where) or f"not stated (add {key} to {where.rpartition(', ')[2]} in {CATALOG})"
+    return stated.strip().rstrip(".")
+
+
+def _list(raw: dict[str, Any], key: str, where: str, of: str) -> list[Any]:
+    value = raw.get(key)
+    if value is not None and not isinstance(value, list):
+        raise DataError(f"found {shown(value)}", where=f"{where}, {key}", expected=f"a list of {of}: `{key}: [ … ]`")
+    return value or []
+
+
+def _names(raw: dict[str, Any], key: str, where: str) -> list[str]:
+    """The names of columns in a list."""
+    listed = _list(raw, key, where, "columns of the file")
+    return [_text({str(place): name}, str(place), f"{where}, {key}, item") for place, name in enumerate(listed, 1)]
 
 
 def _items(raw: Any, where: str, key: str) -> list[tuple[str, Any]]:
     if not isinstance(raw, dict) or not raw:
-        raise DataError(f"found {raw!r}", where=f"{where}, {key}", expected="a mapping with at least one entry")
-    return [(str(k), v) for k, v in raw.items()]
+        raise DataError(f"found {shown(raw)}", where=f"{where}, {key}", expected="a mapping with at least one entry")
+    return list(raw.items())
 
 
 def _source(name: str, raw: Any, where: str) -> Source:
@@ -164,29 +200,29 @@ def _source(name: str, raw: Any, where: str) -> Source:
         raw = {"path": raw}
     if isinstance(raw, dict) and "table" in raw:
         only_keys(raw, ("table",), where=where)
-        return Source(name, (), table=str(raw["table"]))
+        return Source(name, (), table=_text(raw, "table", where))
     form_keys = ("path", "sha256", "url", "member")
     read_keys = ("delimiter", "decimal", "thousands", "encoding", "sheet")
     only_keys(raw, (*form_keys, "any_of", *read_keys, "rows", "columns", "span"), where=where)
     if ("any_of" in raw) == ("path" in raw):
         raise DataError("which file?", where=where, expected="either `path: …` or `any_of:` with a list of paths")
-    listed = raw["any_of"] if "any_of" in raw else [{k: raw[k] for k in form_keys if k in raw}]
-    if not isinstance(listed, list) or not listed:
-        raise DataError(f"found {listed!r}", where=f"{where}, any_of", expected="a list with at least one path")
+    listed = _list(raw, "any_of", where, "paths") if "any_of" in raw else [{k: raw[k] for k in form_keys if k in raw}]
+    if not listed:
+        raise DataError("the list is empty", where=f"{where}, any_of", expected="at least one path")
     forms = tuple(_form(item, where) for item in listed)
     _check_signs(raw, where)
-    span = raw.get("span")
-    if span is not None:
-        only_keys(span, ("column", "first", "last"), where=f"{where}, span", required=("column", "first", "last"))
-        span = (str(span["column"]), str(span["first"]), str(span["last"]))
-    rows, columns = raw.get("rows"), raw.get("columns")
-    if rows is not None and not (isinstance(rows, int) and rows > 0):
-        raise DataError(f"found {rows!r}", where=f"{where}, rows", expected="a whole number above zero")
-    if columns is not None and not isinstance(columns, list):
-        raise DataError(f"found {columns!r}", where=f"{where}, columns", expected="a list of column names")
+    span = None
+    if raw.get("span") is not None:
+        first_last = ("column", "first", "last")
+        only_keys(raw["span"], first_last, where=f"{where}, span", required=first_last)
+        column, first, last = (_text(raw["span"], key, f"{where}, span") for key in first_last)
+        span = (column, first, last)
+    rows = raw.get("rows")
+    if rows is not None and (isinstance(rows, bool) or not (isinstance(rows, int) and rows > 0)):
+        raise DataError(f"found {shown(rows)}", where=f"{where}, rows", expected="a whole number above zero")
     return Source(
         name, forms, raw.get("delimiter"), raw.get("decimal", "."), raw.get("thousands"), raw.get("encoding", "utf-8"),
-        raw.get("sheet", 0), rows, tuple(map(str, columns)) if columns else None, span,
+        raw.get("sheet", 0), rows, tuple(_names(raw, "columns", where)) or None, span,
     )  # fmt: skip
 
 
@@ -195,68 +231,86 @@ def _check_signs(raw: dict[str, Any], where: str) -> None:
     delimiter, decimal, thousands = raw.get("delimiter"), raw.get("decimal", "."), raw.get("thousands")
     if delimiter is not None and not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '"\r\n'):
         raise DataError(
-            f"found {delimiter!r}",
+            f"found {shown(delimiter)}",
             where=f"{where}, delimiter",
             expected='one sign, such as ";"; a tab is "\\t" in double quotes',
         )
     sign = thousands is None or (isinstance(thousands, str) and len(thousands) == 1 and thousands not in "+-")
     if decimal not in (".", ",") or thousands == decimal or not sign or (thousands or ".").isalnum():
         raise DataError(
-            f"decimal {decimal!r} with thousands {thousands!r}",
+            f"decimal {shown(decimal)} with thousands {shown(thousands)}",
             where=where,
             expected="decimal '.' or ',', thousands another sign, one that is no letter or digit",
         )
     encoding, sheet = raw.get("encoding", "utf-8"), raw.get("sheet", 0)
-    try:
-        "".encode(encoding)
-    except (LookupError, TypeError):
+    if not _is_encoding(encoding):
         raise DataError(
-            f"unknown encoding {encoding!r}",
+            f"unknown encoding {shown(encoding)}",
             where=f"{where}, encoding",
             expected=f"one of: {', '.join(ENCODINGS)}, or another that Python knows",
-        ) from None
+        )
     if isinstance(sheet, bool) or not (isinstance(sheet, str) or (isinstance(sheet, int) and sheet >= 0)):
-        raise DataError(f"found {sheet!r}", where=f"{where}, sheet", expected="a name, or a number from 0")
+        raise DataError(f"found {shown(sheet)}", where=f"{where}, sheet", expected="a name, or a number from 0")
+
+
+def _is_encoding(name: Any) -> bool:
+    """Whether Python reads texts in an encoding; it also knows some that turn bytes into bytes, or names into names."""
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name.replace("_", "-") not in NO_TEXT
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 def _form(raw: Any, where: str) -> Form:
     raw = {"path": raw} if isinstance(raw, str) else raw
     only_keys(raw, ("path", "sha256", "url", "member"), where=where, required=("path",))
-    path = str(raw["path"])
+    path, sha256 = _text(raw, "path", where), _optional(raw, "sha256", where)
     if Path(path).is_absolute() or ".." in Path(path).parts:
         raise DataError(
-            f"the path {path!r} leaves the data folders", where=where,
+            f"the path {shown(path)} leaves the data folders", where=where,
             expected="a path inside data/raw/, data/ or the folder in CUSTOMERLAB_DATA", do="put the file there",
         )  # fmt: skip
-    if not path.lower().endswith(FORMATS):
-        raise DataError(f"cannot read {path!r}", where=where, expected=f"a file that ends in {', '.join(FORMATS)}")
-    if "*" in path and raw.get("sha256"):
+    if not path.lower().endswith(FORMATS) or any(len(part.encode()) > LONGEST_NAME for part in Path(path).parts):
+        raise DataError(
+            f"cannot read {shown(path)}", where=where,
+            expected=f"a file that ends in {', '.join(FORMATS)}, and names of {LONGEST_NAME} bytes at most",
+        )  # fmt: skip
+    if any("**" in part and part != "**" for part in Path(path).parts):
+        raise DataError(
+            f"the path {shown(path)} has two stars within a name", where=where,
+            expected="one, for any signs of a name; ** in place of a folder is for all below it",
+        )  # fmt: skip
+    if "*" in path and sha256:
         raise DataError(
             "a glob cannot have one checksum", where=where, do="remove sha256; rows, columns and span still hold"
         )
-    return Form(path, raw.get("sha256"), raw.get("url"), raw.get("member"))
+    if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise DataError(
+            f"found {shown(sha256)}",
+            where=f"{where}, sha256",
+            expected="64 digits and letters a to f, as sha256sum prints",
+        )
+    return Form(path, sha256 and sha256.lower(), _optional(raw, "url", where), _optional(raw, "member", where))
 
 
 def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> TableMap:
     extra = ("outcomes", "covariates") if table == "experiment" else ()
     only_keys(raw, ("file", "columns", "clean", *extra), where=where, required=("columns",))
-    source = raw.get("file") or (next(iter(sources)) if len(sources) == 1 else None)
+    source = _optional(raw, "file", where) or (next(iter(sources)) if len(sources) == 1 else "")
     if source not in sources:
-        raise DataError(f"file {source!r}", where=where, expected=suggest(source, sources))
+        raise DataError(f"file {shown(source)}", where=where, expected=suggest(source, sources))
     columns: dict[str, Mapped] = {}
     for name, value in _items(raw["columns"], where, "columns"):
         declared = TABLES[table].columns
         if name not in declared or declared[name].derived:
             known = [n for n, c in declared.items() if not c.derived]
             raise DataError(
-                f"the table has no column {name!r}", where=f"{where}, columns", expected=suggest(name, known)
+                f"the table has no column {shown(name)}", where=f"{where}, columns", expected=suggest(name, known)
             )
         columns[name] = _mapped(value, f"{where}, columns, {name}")
     for prefix, key in ((OUTCOME, "outcomes"), (COVARIATE, "covariates")):
-        listed = raw.get(key) or []
-        if not isinstance(listed, list):
-            raise DataError(f"found {listed!r}", where=f"{where}, {key}", expected="a list of columns of the file")
-        columns |= {f"{prefix}{name}": Mapped(str(name)) for name in listed}
+        columns |= {f"{prefix}{name}": Mapped(name) for name in _names(raw, key, where)}
     if table == "experiment" and not raw.get("outcomes"):
         raise DataError("no outcome is named", where=where, do="add `outcomes: [ … ]`, columns that hold numbers")
     lacking = missing_columns(table, list(columns))
@@ -266,7 +320,8 @@ def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> 
             where=f"{where}, columns",
             do=f"add `{lacking[0]}: <column of the file>`",
         )
-    return TableMap(source, columns, tuple(_rule(item, table, f"{where}, clean") for item in raw.get("clean") or []))
+    rules = _list(raw, "clean", where, "cleaning rules")
+    return TableMap(source, columns, tuple(_rule(item, table, f"{where}, clean") for item in rules))
 
 
 def _mapped(raw: Any, where: str) -> Mapped:
@@ -276,34 +331,37 @@ def _mapped(raw: Any, where: str) -> Mapped:
             return Mapped(None)
         if not raw.get("column"):
             raise DataError(
-                f"found {raw!r}",
+                f"found {shown(raw)}",
                 where=where,
                 expected="`column: NAME`, with `format: …` for dates, or `row_number: true`",
             )
-        pattern = raw.get("format")
+        pattern = _optional(raw, "format", where)
         if pattern is not None:
             _check_format(pattern, f"{where}, format")
-        return Mapped(str(raw["column"]), pattern)
+        return Mapped(_text(raw, "column", where), pattern)
     if raw is None:
         raise DataError("no column is named", where=where, expected="the name of a column of the file")
-    return Mapped(str(raw))
+    above, _, name = where.rpartition(", ")
+    return Mapped(_text({name: raw}, name, above))
 
 
-def _check_format(pattern: Any, where: str) -> None:
+def _check_format(pattern: str, where: str) -> None:
     """Raise unless a date format is made of known signs and says the year."""
     if pattern == "epoch":
         return
-    if re.search("%[zZ]", str(pattern)):
+    if re.search("%[zZ]", pattern):
         raise DataError(
-            f"the format {pattern!r} reads a zone, and a converted time is no longer the shop's own",
+            f"the format {shown(pattern)} reads a zone, and a converted time is no longer the shop's own",
             where=where,
             do="leave the format out where dates begin 2024-12-31 (the zone is then dropped), or cut the zone in the file",
         )
-    left = re.search("%-?.?", DATE_SIGNS.sub("", str(pattern)))
-    year = re.search("%-?[yY]", str(pattern))
+    left = re.search("%-?.?", DATE_SIGNS.sub("", pattern))
+    year = re.search("%-?[yY]", pattern)
     if left or not year:
         raise DataError(
-            f"unknown sign {left[0]!r} in the format {pattern!r}" if left else f"the format {pattern!r} has no year",
+            f"unknown sign {left[0]!r} in the format {shown(pattern)}"
+            if left
+            else f"the format {shown(pattern)} has no year",
             where=where,
             expected="signs such as %d.%m.%Y %H:%M (data/README.md lists them), or epoch",
         )
@@ -313,7 +371,7 @@ def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:
     name, settings = next(iter(raw.items())) if isinstance(raw, dict) and len(raw) == 1 else (raw, {})
     if not isinstance(name, str) or name not in RULES:
         known = [n for n, r in RULES.items() if not r.tables or table in r.tables]
-        raise DataError(f"unknown cleaning rule {name!r}", where=where, expected=suggest(name, known))
+        raise DataError(f"unknown cleaning rule {shown(name)}", where=where, expected=suggest(name, known))
     rule = RULES[name]
     if rule.tables and table not in rule.tables:
         raise DataError(
@@ -322,7 +380,8 @@ def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:
     only_keys(settings, rule.settings, where=f"{where}, {name}")
     for key, value in settings.items():
         usual = rule.settings[key]
-        if isinstance(value, bool) or not isinstance(value, str if isinstance(usual, str) else int | float):
+        fits = isinstance(value, str if isinstance(usual, str) else int | float) and not isinstance(value, bool)
+        if not fits or (isinstance(value, float) and not math.isfinite(value)):
             kind = "a text, in quotes where it looks like a number" if isinstance(usual, str) else "a number"
-            raise DataError(f"found {value!r}", where=f"{where}, {name}, {key}", expected=kind)
+            raise DataError(f"found {shown(value)}", where=f"{where}, {name}, {key}", expected=kind)
     return name, {**rule.settings, **settings}

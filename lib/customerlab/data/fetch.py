@@ -1,6 +1,7 @@
 """Find a data set's files, or download them from their publisher; check that they are the declared ones."""
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from customerlab.data.catalog import DataSet, Form, Source
 from customerlab.data.project import DigestCache, data_folders, relative, written_aside
 from customerlab.errors import DataError
 
+# What zipfile says of an archive that is damaged, has a password, or is packed in a way that it does not know.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 CHUNK = 1 << 16  # bytes; what a broken connection loses of the download is at most one chunk
 
 
@@ -171,7 +174,7 @@ def download(root: Path, data_set: DataSet, form: Form, *, progress: bool = True
                 with arrived.open("rb") as handle:
                     _copy(handle, aside)
         arrived.unlink()
-    except (requests.RequestException, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (requests.RequestException, OSError, ValueError, KeyError, *DAMAGED) as error:
         (cache / f"{data_set.name}-{name}").unlink(missing_ok=True)
         kept = (
             "; what has arrived is kept, and the next try goes on from there"

@@ -5,7 +5,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import clean
+from customerlab.data import clean, read
 from customerlab.data.tables import TABLES
 from customerlab.errors import DataError
 
@@ -63,8 +63,11 @@ def merged(steps: Steps, rows: int) -> Steps:
     return [*steps, {"step": "one_row_a_product", "why": why, "rows_removed": left - rows, "rows_left": rows}]
 
 
-def check_whole(rows: ir.Table, table: str, where: str) -> None:
-    """Raise unless the table can be used as a whole: more than one customer, unique keys."""
+def check_whole(rows: ir.Table, table: str, where: str, placed: ir.Table | None = None) -> None:
+    """Raise unless the table can be used as a whole: more than one customer, unique keys.
+
+    `placed` are the same rows with their places, where they are from files. A message names the place, never the id.
+    """
     if table == "transactions" and int(rows.customer_id.nunique().to_pandas()) == 1:
         raise DataError(
             "the log has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",
@@ -75,8 +78,10 @@ def check_whole(rows: ir.Table, table: str, where: str) -> None:
         twice = rows.group_by(key).aggregate(times=rows.count()).filter(lambda t: t.times > 1).order_by(key)
         found = twice.limit(1).to_pandas()
         if len(found):
+            same = None if placed is None else placed.filter(placed[key[0]] == found.iloc[0][key[0]])
             raise DataError(
-                f"{', '.join(key)} {found.iloc[0][key[0]]!r} stands in {int(found.iloc[0]['times']):,} rows",
-                where=f"{where}, table {table}", expected="one row each",
+                f"one {key[0]} stands in {int(found.iloc[0]['times']):,} rows",
+                where=f"{where}, table {table}" if same is None else f"{read.place(read.first_row(same))}, the first of them",
+                expected="one row each",
                 do="remove the repeats (the rule `exact_repeat` removes rows that are alike in every mapped column)",
             )  # fmt: skip

@@ -18,7 +18,7 @@ from customerlab.data.engine import DEFAULT
 from customerlab.data.fingerprint import table_fingerprint
 from customerlab.data.project import file_digest, read_json, relative, remove_tree, write_json, written_aside
 from customerlab.data.tables import COVARIATE, TABLES, Column
-from customerlab.errors import DataError
+from customerlab.errors import DataError, in_brief, shown
 
 if TYPE_CHECKING:  # it loads slowly, and only who makes a table needs it
     import pandera.ibis as pa
@@ -64,7 +64,7 @@ def prepare(
     data_set = find_data_set(root, data_set_name)
     if table not in data_set.tables:
         raise DataError(
-            f"the data set {data_set_name!r} has no {table} table", where="data/catalog.yml",
+            f"the data set {shown(data_set_name)} has no {table} table", where="data/catalog.yml",
             expected=f"tables: {', '.join(data_set.tables)}",
             do="add the table to the entry, or name one that has it in the params file (params/README.md shows how)",
         )  # fmt: skip
@@ -111,10 +111,11 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
         reading = False  # all that can be wrong with the files has shown
         staged = con.create_table("staged", clean.ladder(canonical, table_map.clean))
         steps = kept.ladder_report(staged, table, table_map.clean, paths[0].name)
+        placed = staged.filter(staged.removed_by == clean.KEPT).drop("removed_by")
         if steps[-1]["rows_left"]:
-            _check_values(staged.filter(staged.removed_by == clean.KEPT).drop("removed_by"), table, table_map)
+            _check_values(placed, table, table_map)
         whole = kept.kept(staged.drop(read.FILE, read.ROW), table)
-        kept.check_whole(whole, table, paths[0].name)
+        kept.check_whole(whole, table, paths[0].name, placed)
         rows = int(whole.count().execute())
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         whole.order_by([ibis.asc(name) for name in whole.columns]).to_parquet(target, compression="zstd")
@@ -123,7 +124,7 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
         if reading and getattr(error, "errno", None) is None:
             raise read.unreadable(paths, source, error) from None
         raise DataError(
-            f"the {table} table could not be written: {' '.join(str(error).split())[:300]}",
+            f"the {table} table could not be written: {in_brief(error)}",
             where="outputs/", expected="room on the disk and the right to write", do="free some space and run again",
         ) from None  # fmt: skip
     finally:
@@ -172,7 +173,7 @@ def _check_patterns(con: Any, table_map: TableMap) -> None:
             con.execute(ibis.literal("").re_search(settings.get("pattern", "")))
         except duckdb.Error as error:
             raise DataError(
-                f"the pattern {settings['pattern']!r} is not a regular expression: {str(error).partition(': ')[2]}",
+                f"the pattern {shown(settings['pattern'])} is not a regular expression: {str(error).partition(': ')[2]}",
                 where=f"data/catalog.yml, clean, {rule}",
                 expected="a regular expression in the syntax of RE2, which has no look-around",
                 do="mend the pattern",
@@ -215,7 +216,7 @@ def _check_values(rows: ir.Table, table: str, table_map: TableMap) -> None:
         first = error.schema_errors[0]
         column = first.schema.name
         if column not in columns:
-            raise DataError(f"the table is not valid: {first}", where=f"table {table}") from None
+            raise DataError(f"the table is not valid: {in_brief(first)}", where=f"table {table}") from None
         empty = rows.filter(rows[column].isnull())
         count = int(empty.count().execute())
         rule = {"customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing"}.get(

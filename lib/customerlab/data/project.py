@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from customerlab.errors import CustomerlabError
+from customerlab.errors import CustomerlabError, shown
 
 CATALOG = Path("data/catalog.yml")
 ABANDONED = 24 * 3600  # seconds after which a half-written file is taken to have no writer any more
@@ -150,6 +150,12 @@ def data_folders(root: Path) -> list[Path]:
     if outside:
         # A relative folder is meant from where the command was typed, which is the project's own folder
         # for make and for the command line; notebooks run one level below it.
-        folder = Path(outside).expanduser()
+        try:
+            folder = Path(outside).expanduser()
+        except RuntimeError:
+            raise CustomerlabError(
+                f"{shown(outside)} names the folder of a user who is not on this machine", where="the variable CUSTOMERLAB_DATA",
+                expected="a folder", do="mend it, or unset it",
+            ) from None  # fmt: skip
         folders.append(folder if folder.is_absolute() else root / folder)
     return folders

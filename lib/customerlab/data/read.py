@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 from customerlab.data import texts
 from customerlab.data.catalog import Source
 from customerlab.data.engine import literal
-from customerlab.errors import DataError
+from customerlab.errors import DataError, in_brief
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ def header(path: Path, source: Source) -> list[str]:
         try:
             with texts.opened(path, source) as handle:
                 names = next(csv.reader(handle, delimiter=texts.delimiter(path, source)), [])
-        except (*texts.DAMAGED, UnicodeDecodeError, csv.Error, OSError) as error:
+        except (*texts.DAMAGED, UnicodeError, csv.Error, OSError) as error:
             raise unreadable([path], source, error) from None
     if not any(name.strip() for name in names):
         raise DataError(
@@ -54,6 +54,13 @@ def header(path: Path, source: Source) -> list[str]:
             expected="every column once",
             do="rename or remove one of them in the file",
         )
+    lowered = [name.lower() for name in names]
+    alike = [name for name in names if lowered.count(name.lower()) > 1]
+    if alike:
+        raise DataError(
+            f"columns that differ in capitals only: {', '.join(map(repr, alike))}", where=f"{path.name}, header",
+            expected="names that differ by more, because DuckDB takes these for one", do="rename one of them in the file",
+        )  # fmt: skip
     return names
 
 
@@ -63,7 +70,7 @@ def unreadable(paths: list[Path], source: Source, error: Exception) -> DataError
         if _kind(path) == "" and (fault := texts.fault(path, source)):
             return fault
     return DataError(
-        f"the file cannot be read: {' '.join(str(error).split())[:400]}",
+        f"the file cannot be read: {in_brief(error)}",
         where=", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else ""),
         do="write the file again, or mend its entry in data/catalog.yml",
     )
@@ -77,7 +84,7 @@ def _kind(path: Path) -> str:
 
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
-        f"the file is damaged or incomplete, or no {_kind(path)} file: {' '.join(str(error).split())[:200]}",
+        f"the file is damaged or incomplete, or no {_kind(path)} file: {in_brief(error)}",
         where=path.name, expected=f"a {_kind(path)} file", do="get the file again, or write it again by the program it is from",
     )  # fmt: skip
 
@@ -225,7 +232,7 @@ def _read_one(con: Any, path: Path, source: Source, names: list[str], aside: Pat
     if not texts.is_utf8(source):  # DuckDB knows three encodings, Python all that are in use
         try:
             path, compressed = texts.recoded(path, source, aside), False
-        except (*texts.DAMAGED, UnicodeDecodeError) as error:
+        except (*texts.DAMAGED, UnicodeError) as error:
             raise unreadable([path], source, error) from None
     # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
     return con.read_csv(

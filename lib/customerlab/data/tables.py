@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 OUTCOME = "outcome_"  # prefix of the experiment table's outcome columns
 COVARIATE = "covariate_"  # prefix of its covariate columns, known before the experiment
+# A year of two digits that is read as one of four, or 9999 for "never", is no day that a shop had.
+EARLIEST, LATEST = "1900-01-01", "2100-01-01"
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def fault(path: Path, source: Source) -> DataError | None:
             f"the file is damaged or incomplete: {' '.join(str(error).split())}", where=path.name,
             expected="a whole .gz file", do="get the file again",
         )  # fmt: skip
-    except UnicodeDecodeError:
+    except UnicodeError:
         return _undecodable(path, source, path.name, "")
     except csv.Error:
         return DataError(

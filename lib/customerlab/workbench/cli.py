@@ -1,5 +1,7 @@
 """The command line. What is slow to import is imported where it is used, so that a wrong word fails at once."""
 
+import io
+import os
 import sys
 import time
 from decimal import Decimal
@@ -10,7 +12,7 @@ import click
 
 from customerlab.data.project import find_root
 from customerlab.data.yaml_files import suggest
-from customerlab.errors import CustomerlabError, ParameterError, RunError
+from customerlab.errors import DEBUG, CustomerlabError, ParameterError, RunError, shown, told, visible
 from customerlab.workbench.lock import hold
 from customerlab.workbench.plan import Plan, Step, make_plan
 
@@ -19,17 +21,20 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 class _Group(click.Group):
-    """A group whose commands end with a clear message, and status 1, when something can be put right."""
+    """A group whose commands end with a clear message and status 1, whatever goes wrong in them."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a sign shows its number
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
-        except CustomerlabError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(1)
-        except OSError as error:  # a full disk, a folder that may not be written
-            message = f"{error.strerror or error} — {error.filename or 'a file'}; earlier results are in place"
-            click.echo(f"error: {message}", err=True)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise  # click's own way out
+        except Exception as error:
+            if os.environ.get(DEBUG) and not isinstance(error, CustomerlabError):
+                raise
+            click.echo(f"error: {told(error, f'customerlab {ctx.invoked_subcommand}')}", err=True)
             sys.exit(1)
 
 
@@ -44,7 +49,7 @@ def overrides_of(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         key, sign, value = pair.partition("=")
         if not sign:
-            raise CustomerlabError(f"{pair!r} sets nothing", where="-p", expected="key=value, such as rfm_bins=4")
+            raise CustomerlabError(f"{shown(pair)} sets nothing", where="-p", expected="key=value, such as rfm_bins=4")
         found[key.strip()] = value.strip()
     return found
 
@@ -58,7 +63,7 @@ _set_option = click.option(
 
 
 def _say(name: str, line: str) -> None:
-    click.echo(f"[{name}] {line}")
+    click.echo(visible(f"[{name}] {line}"))
 
 
 @main.command()
@@ -72,7 +77,7 @@ def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], site:
     plan = make_plan(find_root(), run_name, overrides_of(pairs))
     steps = _chosen(plan, notebooks)
     if not steps:
-        raise RunError(f"nothing in run {run_name!r} can be executed", where="the lines above say why")
+        raise RunError(f"nothing in run {shown(run_name)} can be executed", where="the lines above say why")
 
     hold(plan)
     from customerlab.workbench import execute
@@ -229,9 +234,9 @@ def data_check(names: tuple[str, ...]) -> None:
                     report = prepare(root, Path(folder), table, data_set.name).report
                 for line in _ladder_lines(report["ladder"]):
                     _say(data_set.name, f"{table:<13} {line}")
-            except CustomerlabError as error:
+            except Exception as error:  # the other tables are checked all the same
                 failed += 1
-                _say(data_set.name, f"FAILED  {error}")
+                _say(data_set.name, f"FAILED  {told(error, f'checking {table}')}")
     sys.exit(1 if failed else 0)
 
 
@@ -258,7 +263,9 @@ def data_prepare(tables: tuple[str, ...], run_name: str) -> None:
     for table in tables:
         if table not in plan.tables:
             raise ParameterError(
-                f"run {run_name!r} reads no table {table!r}", where="TABLE", expected=suggest(table, plan.tables)
+                f"run {shown(run_name)} reads no table {shown(table)}",
+                where="TABLE",
+                expected=suggest(table, plan.tables),
             )
     wanted = {table: source for table, source in plan.tables.items() if table in tables or not tables}
     if execute.prepare_tables(plan, wanted, lambda line: _say("data", line)):

@@ -4,14 +4,15 @@ import importlib.metadata
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
 from customerlab.data.catalog import DataSet, load_catalog
 from customerlab.data.fetch import locate, obtainable
-from customerlab.errors import CustomerlabError
+from customerlab.errors import CustomerlabError, told
 from customerlab.workbench.plan import make_plan, run_names, why_lacking
 
 ROOM = 2 * 1024**3  # bytes that a run of half a million lines uses at most, with much to spare
@@ -50,9 +51,18 @@ def findings(root: Path) -> Iterator[tuple[str, str, str, str]]:
         yield "catalogue", WRONG, _one_line(error), "mend data/catalog.yml"
         return
     for data_set in catalog.values():
-        yield _data_set(root, data_set)
+        yield _looked_at(f"data set {data_set.name}", _data_set, root, data_set)
     for name in run_names(root):
-        yield _run(root, name, catalog)
+        yield _looked_at(f"run {name}", _run, root, name, catalog)
+
+
+def _looked_at(what: str, look: Callable[..., tuple[str, str, str, str]], *given: Any) -> tuple[str, str, str, str]:
+    """One finding, whatever goes wrong in looking."""
+    try:
+        return look(*given)
+    except Exception as error:
+        told_of = told(error, f"looking at {what}")
+        return what, WRONG, _one_line(told_of), told_of.do
 
 
 def _well(well: bool) -> str:

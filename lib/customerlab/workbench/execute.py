@@ -18,7 +18,7 @@ from traitlets.config import Config
 
 from customerlab.data.prepare import prepare
 from customerlab.data.project import read_json, remove_abandoned, remove_tree, write_json, written_aside
-from customerlab.errors import CustomerlabError, RunError
+from customerlab.errors import CustomerlabError, RunError, in_brief
 from customerlab.workbench.manifest import assemble, entry
 from customerlab.workbench.normalise import normalise
 from customerlab.workbench.plan import Plan, Step
@@ -175,6 +175,7 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
             parameters=step.parameters if inject else {},
             engine_name="followed",
             kernel_name="python3",
+            language="python",  # a notebook may lack the metadata that say so
             cwd=str(plan.root / "notebooks"),
             progress_bar=False,
         )
@@ -184,6 +185,14 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
         raise RunError(
             f"the kernel of {step.name} died", where="the cell that was running", expected="memory for its data",
             do="close other programs, or lower the run's sizes in its params file",
+        ) from None  # fmt: skip
+    except OSError:
+        raise
+    except Exception as error:  # what papermill makes of a file that is hardly a notebook
+        raise RunError(
+            f"{step.name} could not be executed: {type(error).__name__}: {in_brief(error)}",
+            where=f"notebooks/{step.notebook.path.name}", expected="a notebook as Jupyter saves it",
+            do="save it again in JupyterLab, or restore it from git",
         ) from None  # fmt: skip
     finally:
         del os.environ[STAGING]

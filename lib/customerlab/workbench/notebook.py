@@ -4,177 +4,17 @@ All of it is read from the notebook's own code, so there is no second declaratio
 """
 
 import ast
-import io
 import json
 import re
-import tokenize
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from customerlab.data.fingerprint import imports, normal_form
-from customerlab.errors import ParameterError
-
-TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One typed parameter of a notebook, as its parameters cell declares it.
-
-    Attributes
-    ----------
-    kind : str
-        ``int``, ``float``, ``str``, ``bool`` or ``list[…]`` of one of these.
-    low, high : float or None
-        The range, from ``(LOW to HIGH)`` in the comment.
-    choices : tuple of str
-        The allowed words, from ``(one of A, B)`` in the comment.
-    form : str
-        The form of a text, ``YYYY-MM-DD`` or ``regular expression``, where the comment asks for it in brackets. An
-        empty text stays allowed.
-    """
-
-    name: str
-    kind: str
-    default: Any
-    help: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    form: str = ""
-
-    @property
-    def expected(self) -> str:
-        """What a value must be, in words."""
-        text = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}.get(
-            self.kind, f"a list of {self.kind[5:-1]}"
-        )
-        if self.low is not None and self.high is not None:
-            text += f" from {_spelled(self.low)} to {_spelled(self.high)}"
-        if self.form:
-            text = FORMS[self.form][0]
-        if self.choices:
-            text = "one of " + ", ".join(self.choices)
-        return f"{text}: {self.help}"
-
-    def check(self, value: Any, where: str) -> Any:
-        """Return `value` in its declared type, or raise what was found and what was expected."""
-        fits = self._fits(value, self.kind)
-        if fits and self.low is not None and self.high is not None:
-            fits = all(self.low <= item <= self.high for item in (value if isinstance(value, list) else [value]))
-        if fits and self.choices:
-            fits = value in self.choices
-        if fits and self.form and value:
-            fits = _passes(self.form, value)
-        if not fits:
-            raise ParameterError(
-                f"{self.name} = {value!r}", where=where, expected=self.expected, do=self._advice(value)
-            )
-        return float(value) if self.kind == "float" else value
-
-    def _advice(self, value: Any) -> str:
-        """What to write in place of a value of another type: papermill's `-p` undoes quotes and knows no lists."""
-        if self.kind.startswith("list[") and not isinstance(value, list):
-            return f"write a list in brackets; on papermill's command line by -y '{{{self.name}: […]}}' in place of -p"
-        if self.kind == "str" and value is None:
-            return "leave it out"
-        if self.kind == "str" and not isinstance(value, str):
-            return f"write it in quotes; on papermill's command line by -r {self.name} … in place of -p"
-        return ""
-
-    def _fits(self, value: Any, kind: str) -> bool:
-        if kind.startswith("list["):
-            return isinstance(value, list) and all(self._fits(item, kind[5:-1]) for item in value)
-        if kind in ("int", "float") and isinstance(value, bool):
-            return False
-        return isinstance(value, (int, float) if kind == "float" else TYPES[kind])
-
-
-def _day(text: str) -> None:
-    if date.fromisoformat(text).isoformat() != text:  # which also reads 20241231
-        raise ValueError(text)
-
-
-# in words, and what raises where a text has not this form
-FORMS: dict[str, tuple[str, Callable[[str], object]]] = {
-    "YYYY-MM-DD": ("a day YYYY-MM-DD", _day),
-    "regular expression": ("a regular expression", re.compile),
-}
-
-
-def _spelled(number: float) -> str:
-    return f"{number:.0f}" if number.is_integer() else f"{number:g}"
-
-
-def _passes(form: str, text: str) -> bool:
-    try:
-        FORMS[form][1](text)
-    except (ValueError, re.error):
-        return False
-    return True
-
-
-def _annotation(node: ast.expr, where: str) -> str:
-    kind = ast.unparse(node)
-    if (kind[5:-1] if kind.startswith("list[") else kind) not in TYPES:
-        # nothing else: papermill's own reader of parameters does not know unions, and would warn of every one
-        raise ParameterError(
-            f"the type {kind!r} cannot be a parameter's", where=where, expected=f"{', '.join(TYPES)} or list[…]"
-        )
-    return kind
-
-
-def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
-    """Read a parameters cell: typed literals, each with a comment.
-
-    Parameters
-    ----------
-    source : str
-        The cell.
-    where : str
-        How messages name it.
-
-    Examples
-    --------
-    >>> cell = "bins: int = 5  # quantile bins (2 to 10)"
-    >>> parse_parameters(cell, "a cell")["bins"].high
-    10.0
-    """
-    comments = {
-        token.start[0]: token.string.lstrip("# ").strip()
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
-    found: dict[str, Parameter] = {}
-    for node in ast.parse(source).body:
-        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None):
-            raise ParameterError(
-                f"line {node.lineno} is no typed parameter", where=where, expected="name: type = literal  # comment"
-            )
-        name = node.target.id
-        kind = _annotation(node.annotation, f"{where}, {name}")
-        try:
-            default = ast.literal_eval(node.value)
-        except ValueError:
-            raise ParameterError(
-                f"{name} is no literal", where=where, expected="a number, a text, true, false, None or a list"
-            ) from None
-        text = comments.get(node.end_lineno or node.lineno, "")
-        bounds = re.search(r"\((-?[\d.]+) to (-?[\d.]+)\)", text)
-        words = re.search(r"\(one of ([^)]+)\)", text)
-        parameter = Parameter(
-            name, kind, default, text,
-            float(bounds[1]) if bounds else None, float(bounds[2]) if bounds else None,
-            tuple(re.split(r",\s*", words[1])) if words else (), next((form for form in FORMS if f"({form})" in text), ""),
-        )  # fmt: skip
-        parameter.check(default, f"{where}, default")
-        found[name] = parameter
-    return found
+from customerlab.errors import ParameterError, in_brief
+from customerlab.workbench.parameters import NOT_PYTHON, Parameter, parse_parameters
 
 
 class Notebook:
@@ -190,9 +30,32 @@ class Notebook:
         self.path = path
         self.name = path.stem
         try:
-            self.cells: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        except (json.JSONDecodeError, KeyError) as error:
-            raise ParameterError(f"not a notebook: {error}", where=path.name, do="restore it from git") from None
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._no_notebook(in_brief(error)) from None
+        if not (isinstance(content, dict) and isinstance(content.get("cells"), list)):
+            raise self._no_notebook("it has no cells")
+        if content.get("nbformat") != 4 or type(content.get("nbformat_minor")) is not int:
+            raise self._no_notebook("it is not of the format 4")
+        if not all(isinstance(said, dict) for said in self._described(content)):
+            raise self._no_notebook("its metadata are missing, or no mapping")
+        self.cells: list[dict[str, Any]] = content["cells"]
+        for place, cell in enumerate(self.cells, 1):
+            if not _is_cell(cell):
+                raise self._no_notebook(f"cell {place} is not as Jupyter writes one")
+
+    @staticmethod
+    def _described(content: dict[str, Any]) -> list[Any]:
+        metadata = content.get("metadata")
+        inner = ("kernelspec", "language_info", "papermill")  # papermill looks into them
+        return [metadata, *(metadata[key] for key in inner if isinstance(metadata, dict) and key in metadata)]
+
+    def _no_notebook(self, why: str) -> ParameterError:
+        return ParameterError(
+            f"not a notebook: {why}", where=f"notebooks/{self.path.name}",
+            expected="what Jupyter saves: cells with cell_type, metadata and source",
+            do="restore it from git, or save it again in JupyterLab",
+        )  # fmt: skip
 
     @staticmethod
     def source(cell: dict[str, Any]) -> str:
@@ -211,36 +74,52 @@ class Notebook:
         tagged = [c for c in self.cells if "parameters" in c["metadata"].get("tags", [])]
         if len(tagged) != 1:
             raise ParameterError(f"{len(tagged)} cells are tagged `parameters`", where=self.path.name, expected="one")
-        return parse_parameters(self.source(tagged[0]), f"{self.path.name}, parameters cell")
+        source, where = self.source(tagged[0]), f"{self.path.name}, parameters cell"
+        found = parse_parameters(source, where)
+        if "run" in found and len(source.strip().splitlines()) == 1:
+            raise ParameterError(
+                "the cell has one line only, which IPython takes for its command %run", where=where,
+                expected="two lines or more", do="write a comment, in a line of its own, above `run: str = …`",
+            )  # fmt: skip
+        return found
 
     @cached_property
     def _calls(self) -> list[ast.Call]:
         return [
             node
             for text in self.code
-            for node in ast.walk(self._parse(text))
+            for node in ast.walk(self._understood(text, ast.parse))
             if isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and isinstance(node.func.value, ast.Name)
             and node.func.value.id == "lab"
         ]
 
-    def _parse(self, text: str) -> ast.Module:
+    def _understood(self, text: str, read: Callable[[str], Any]) -> Any:
+        """What is read from the code of a cell."""
         try:
-            return ast.parse(text)
-        except SyntaxError as error:
+            return read(text)
+        except NOT_PYTHON as error:
+            line = str(getattr(error, "text", None) or next(iter(text.split("\n")))).strip()
             raise ParameterError(
-                f"a code cell is not Python: {error.msg}",
-                where=f"{self.path.name}: {(error.text or '').strip()}",
-                do="mend the cell",
+                f"a code cell is not Python: {getattr(error, 'msg', None) or in_brief(error)}",
+                where=f"{self.path.name}: {line[:80]}",
+                do="mend the cell; of IPython's own words only lines that begin with % or ! are understood",
             ) from None
 
     def _names(self, method: str) -> list[ast.Call]:
         return [c for c in self._calls if isinstance(c.func, ast.Attribute) and c.func.attr == method and c.args]
 
-    @staticmethod
-    def _first(call: ast.Call) -> str:
-        return str(ast.literal_eval(call.args[0]))
+    def _first(self, call: ast.Call) -> str:
+        given = call.args[0]
+        if isinstance(given, ast.Constant) and isinstance(given.value, str):
+            return given.value
+        assert isinstance(call.func, ast.Attribute)
+        raise ParameterError(
+            f"lab.{call.func.attr}(…) does not name its table or artefact by a text", where=self.path.name,
+            expected=f'lab.{call.func.attr}("name", …), because what a notebook reads and writes is read from its code',
+            do="write the name in quotes; in place of a loop one call each",
+        )  # fmt: skip
 
     def _optional(self, method: str) -> dict[str, bool]:
         """What the calls of a method name; the value says whether all of them allow that it is not there."""
@@ -283,12 +162,24 @@ class Notebook:
     def normal_code(self) -> str:
         """The code reduced to what it computes; the parameters cell counts by its values, elsewhere."""
         tagged = [self.source(c) for c in self.cells if "parameters" in c["metadata"].get("tags", [])]
-        return "\n".join(normal_form(text) for text in self.code if text not in tagged)
+        return "\n".join(self._understood(text, normal_form) for text in self.code if text not in tagged)
 
     @cached_property
     def imports(self) -> list[tuple[str, tuple[str, ...]]]:
         """What it imports from this package."""
-        return [found for text in self.code for found in imports(text)]
+        return [found for text in self.code for found in self._understood(text, imports)]
+
+
+def _is_cell(cell: Any) -> bool:
+    """Whether a cell has what is read of it, in the kinds that Jupyter writes."""
+    if not (isinstance(cell, dict) and isinstance(cell.get("metadata"), dict)):
+        return False
+    source, tags = cell.get("source"), cell["metadata"].get("tags", [])
+    lines = [source] if isinstance(source, str) else source
+    texts = [*lines, *tags] if isinstance(lines, list) and isinstance(tags, list) else [None]
+    whole = all(isinstance(text, str) and not re.search("[\ud800-\udfff]", text) for text in texts)
+    outputs = cell.get("cell_type") != "code" or isinstance(cell.get("outputs", []), list)
+    return whole and outputs and cell.get("cell_type") in ("code", "markdown", "raw")
 
 
 NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+\.ipynb")

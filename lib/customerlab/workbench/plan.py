@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from customerlab.data import fetch
 from customerlab.data.catalog import DataSet, load_catalog, unknown_data_set
 from customerlab.data.fingerprint import code_digest, reached, table_fingerprint
 from customerlab.data.project import file_digest, read_json, text_digest
 from customerlab.data.tables import TABLES
-from customerlab.data.yaml_files import load_yaml, suggest
-from customerlab.errors import CustomerlabError, ParameterError
+from customerlab.data.yaml_files import load_yaml, parse_yaml, suggest
+from customerlab.errors import CustomerlabError, ParameterError, shown
 from customerlab.workbench.notebook import Notebook, load_notebooks
 
 # A letter first: Snakemake reads a value such as 2024_06 as a number.
@@ -25,7 +23,7 @@ def check_run_name(name: str, where: str = "parameter run") -> str:
     """Return a run's name if it can name a file and a folder, or raise."""
     if not RUN_NAME.fullmatch(name):
         raise ParameterError(
-            f"{name!r} cannot name a run", where=where,
+            f"{shown(name)} cannot name a run", where=where,
             expected="letters, digits, _ and -, at most 64, and the first a letter",
         )  # fmt: skip
     return name
@@ -138,7 +136,9 @@ class Plan:
             if name in (step.name, step.name.partition("_")[0]):
                 return step
         raise ParameterError(
-            f"no notebook is called {name!r}", where="notebooks/", expected=suggest(name, [s.name for s in self.steps])
+            f"no notebook is called {shown(name)}",
+            where="notebooks/",
+            expected=suggest(name, [s.name for s in self.steps]),
         )
 
     def whose(self, step: Step) -> dict[str, str]:
@@ -210,23 +210,23 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
     where = f"params/{run}.yml"
     if not (root / where).is_file():
         raise ParameterError(
-            f"there is no run called {run!r}", where="params/", expected=suggest(run, run_names(root)),
+            f"there is no run called {shown(run)}", where="params/", expected=suggest(run, run_names(root)),
             do=f"create {where} (params/README.md shows how), or choose another run",
         )  # fmt: skip
     given = load_yaml(root / where, where=where)
     for key in given:
         if key not in known:
-            raise ParameterError(f"no notebook has a parameter {key!r}", where=where, expected=suggest(key, known))
+            raise ParameterError(f"no notebook has a parameter {shown(key)}", where=where, expected=suggest(key, known))
     if given.get("run") != run:
         raise ParameterError(
-            f"run: {given.get('run')}" if "run" in given else "the key `run` is missing", where=where,
+            f"run: {shown(given['run'])}" if "run" in given else "the key `run` is missing", where=where,
             expected=f"run: {run}, the file's own name", do="a rerun must not read one shop and write into another",
         )  # fmt: skip
     values = {key: known[key].check(value, where) for key, value in given.items()}
     for key, text in (overrides or {}).items():
         if key not in known:
             raise ParameterError(
-                f"no notebook has a parameter {key!r}", where=f"-p {key}", expected=suggest(key, known)
+                f"no notebook has a parameter {shown(key)}", where=f"-p {shown(key)}", expected=suggest(key, known)
             )
         if key in ("run", "data", *TABLES):
             raise ParameterError(
@@ -250,9 +250,9 @@ def _from_text(text: str, kind: str) -> Any:
     if kind == "str":
         return text
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
+        return parse_yaml(text, where="-p")
+    except CustomerlabError:
+        return text  # which is then refused as what it is
 
 
 def why_lacking(root: Path, data_set: DataSet, table: str) -> str:
@@ -275,7 +275,7 @@ def _step(
     for table, optional in notebook.tables.items():
         if table not in TABLES:
             raise CustomerlabError(
-                f"unknown table {table!r}", where=notebook.path.name, expected=suggest(table, TABLES)
+                f"unknown table {shown(table)}", where=notebook.path.name, expected=suggest(table, TABLES)
             )
         name = source_of(table, run, parameters)
         if name not in catalog:

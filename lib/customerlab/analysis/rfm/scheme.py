@@ -110,8 +110,10 @@ class Scheme:
         names = list(KINDS)
         if list(table.columns) != ["name", "value"]:
             raise ValueError(f"columns {', '.join(map(str, table.columns))}; expected a scheme with name, value")
-        if sorted(table["name"]) != sorted(names):
-            raise ValueError(f"a scheme of {', '.join(table['name'])}; expected one row each for {', '.join(names)}")
+        if sorted(map(str, table["name"])) != sorted(names):
+            raise ValueError(
+                f"a scheme of {', '.join(map(str, table['name']))[:200]}; expected one row each for {', '.join(names)}"
+            )
         given = {name: _read(name, text) for name, text in zip(table["name"], table["value"], strict=True)}
         return cls(**given | {"rules": read_rules(given["rules"])})
 
@@ -137,8 +139,8 @@ def _read(name: str, text: Any) -> Any:
     expected, fits = KINDS[name]
     try:
         value = json.loads(text)
-    except (TypeError, json.JSONDecodeError):
+    except (TypeError, ValueError, RecursionError):  # brackets may be nested deeper than Python goes
         value = None
     if not fits(value):
-        raise ValueError(f"{name} = {text} in a scheme of segments; expected {expected}")
+        raise ValueError(f"{name} = {str(text)[:80]} in a scheme of segments; expected {expected}")
     return value

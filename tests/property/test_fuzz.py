@@ -1,0 +1,488 @@
+"""Odd inputs of every kind: only a result or a `CustomerlabError` comes of them, soon, and nothing half-written stays.
+
+`make fuzz` plays 20,000 of them through (FUZZ=20000); the usual tests play the same few hundred every time.
+"""
+
+import copy
+import datetime
+import gzip
+import http.server
+import io
+import json
+import math
+import os
+import shutil
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import HealthCheck, Phase, event, given, settings, strategies as st
+
+from customerlab.data.catalog import load_catalog
+from customerlab.data.fetch import fetch, obtainable
+from customerlab.data.prepare import prepare
+from customerlab.data.project import write_json
+from customerlab.errors import CustomerlabError
+from customerlab.workbench.execute import executed, prepare_tables
+from customerlab.workbench.manifest import entry
+from customerlab.workbench.notebook import Notebook
+from customerlab.workbench.parameters import parse_parameters
+from customerlab.workbench.plan import Plan, make_plan
+from customerlab.workbench.run import STAGING, Run
+from customerlab.workbench.standing import pages_state, settle
+from helpers import copy_project
+
+pytestmark = pytest.mark.slow
+EXAMPLES = int(os.environ.get("FUZZ", "300"))
+SECONDS, SIGNS = 30, 9_000  # that an input may take, and that a message may have
+
+
+def share(of_all: float, *, slow: bool = False) -> Any:
+    """The settings of a test that gets a share of all examples; the few of the usual tests are always the same."""
+    return settings(
+        phases=[Phase.generate] if slow else [Phase.generate, Phase.shrink],
+        max_examples=max(5, round(EXAMPLES * of_all)), deadline=None, derandomize="FUZZ" not in os.environ, database=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+
+
+def tree(folder: Path) -> dict[str, tuple[int, int]]:
+    """Every file of a folder, with its size and time; remembered digests do not count."""
+    files = [p for p in folder.rglob("*") if not p.is_dir() and p.name != "digests.json"]
+    return {str(p.relative_to(folder)): (p.lstat().st_size, p.lstat().st_mtime_ns) for p in files}
+
+
+@contextmanager
+def result_or_message(project: Path, made: Callable[[str], bool] = lambda _: False) -> Iterator[None]:
+    """Hold what runs inside to the promise; `made` says which files of the project a result may add or change."""
+    before, begin = tree(project), time.monotonic()
+    try:
+        yield
+        after = {name: state for name, state in tree(project).items() if not made(name)}
+        before = {name: state for name, state in before.items() if not made(name)}
+        event("a result")
+    except CustomerlabError as error:
+        event("a message")
+        assert len(str(error)) < SIGNS and str(project) not in str(error)
+        assert all(sign == "\n" or ord(sign) >= 32 for sign in str(error))
+        after = tree(project)
+    assert after == before
+    assert time.monotonic() - begin < SECONDS
+
+
+# --- odd values, and things that are changed by them ---
+
+FRAGMENTS = [
+    b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b"\r\n", b"\t", b'"', b"'", b"[", b"]", b"{", b"}", b"[" * 300, b"{a: " * 300,
+    b"&a ", b"*a", b"<<: *a", b"!!int ", b"!x ", b"? ", b"\n---\n", b"%YAML 9.9\n", b": ", b"- ", b" #", b"|", b">", b",", b";",
+    b"2024-02-30", b"9999-12-31", b"9" * 5_000, b"-.inf", b".nan", b"1e999", b'"\\ud800"', b'"\\UFFFFFFFF"', b"\x1b[31m", b"\xe2\x80\xae",
+    b"null", b"true", b"\\", b"-" * 3_000, b"(" * 300, b"x" * 3_000,
+]  # fmt: skip
+ODD: list[Any] = [
+    None, True, False, 0, 1, -1, 2**63, 10**40, 1.5, -0.0, math.inf, -math.inf, math.nan, "", " ", "x", "no", "2024-02-30", "\0",
+    "9999-12-31", "../../x.csv", "/etc/passwd", "*", "*.csv", "[", "s[1].csv", "a\0b", "\ud800", "\x1b[31m", "\u202e", "=1+1", "<b>",
+    "%d.%m.%Y", "%", "(?=P)", "(", "punycode", "utf-16", "undefined", "x" * 5_000, "x" * 300 + ".csv", [], [[]], [None], [1, "a"], {},
+    {"a": 1}, {"<<": 1}, {"path": []}, {"column": {}}, {"row_number": True}, datetime.date(2024, 1, 31), b"\xff",
+]  # fmt: skip
+odd = st.one_of(
+    st.sampled_from(ODD),
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=4)
+        ),
+        max_leaves=12,
+    ),
+)
+
+
+@st.composite
+def changed_bytes(draw: Any, good: bytes) -> bytes:
+    """The same bytes, with a few places of them cut out, written over, doubled or filled with something odd."""
+    for _ in range(draw(st.sampled_from([1, 1, 1, 2, 4]))):
+        at = draw(st.integers(0, len(good)))
+        to = at + draw(st.sampled_from([0, 0, 1, 2, 8, 60, 10_000]))
+        new = draw(st.one_of(st.sampled_from(FRAGMENTS), st.binary(max_size=6), st.just(good[at:to] * 2)))
+        good = good[:at] + new + good[to:]
+    return good
+
+
+def _paths(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [above, *(path for key, item in inner for path in _paths(item, (*above, key)))]
+
+
+@st.composite
+def changed_nodes(draw: Any, good: Any) -> Any:
+    """The same nested value, with a few of its nodes put in another's place, renamed, removed, or made odd."""
+    good = copy.deepcopy(good)
+    for _ in range(draw(st.sampled_from([1, 1, 1, 2, 4]))):
+        *above, key = draw(st.sampled_from(_paths(good)[1:] or [(None,)]))
+        if key is None:
+            return draw(odd)
+        node = good
+        for step in above:
+            node = node[step]
+        match draw(st.sampled_from(["odd", "odd", "odd", "other", "rename", "remove"])):
+            case "odd":
+                node[key] = copy.deepcopy(draw(odd))
+            case "other":
+                new = good
+                for step in draw(st.sampled_from(_paths(good)[1:])):
+                    new = new[step]
+                node[key] = copy.deepcopy(new)
+            case "rename" if isinstance(node, dict):
+                node[draw(st.one_of(st.text(max_size=8), st.sampled_from(["path", "<<", "column", 5, None, True])))] = (
+                    node.pop(key)
+                )
+            case _:
+                del node[key]
+    return good
+
+
+def written(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
+    """Nested values as YAML files."""
+    return strategy.map(lambda value: yaml.dump(value, sort_keys=False, allow_unicode=False).encode())
+
+
+def as_json(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
+    """Nested values as JSON files."""
+    return strategy.map(lambda value: json.dumps(value, default=str).encode())
+
+
+# --- the project that they are put into ---
+
+ENTRIES = """
+shop:
+  title: A shop
+  licence: CC0
+  citation: our till
+  how_to_get: ask
+  shop: shop
+  files:
+    log: {path: log.csv, delimiter: ";", decimal: ",", thousands: ".", encoding: utf-8, rows: 8, columns: [c, o, d, p, q, u]}
+    many: {path: "log-*.csv"}
+    forms: {any_of: [{path: a.parquet, url: "http://127.0.0.1:9/a.parquet"}, {path: a.zip.csv, member: a.csv}], sheet: 0}
+  tables:
+    transactions:
+      file: log
+      columns: {customer_id: c, order_id: o, ordered_at: {column: d, format: "%d.%m.%Y"}, product_id: p, quantity: q, unit_price: u}
+      clean: [customer_missing, {order_cancelled: {prefix: S}}, {quantity_too_large: {most: 1000}}, exact_repeat]
+    products: {file: log, columns: {product_id: p, description: u}}
+test:
+  title: A test
+  files: {mails: {path: mails.csv, span: {column: d, first: "2024-01-01 00:00:00", last: "2024-01-08 00:00:00"}}}
+  tables:
+    experiment:
+      columns: {unit_id: {row_number: true}, variant: v, assigned_at: d}
+      outcomes: [visit, spend]
+      covariates: [age]
+"""
+LOG = "c;o;d;p;q;u\n" + "".join(f"c{n % 3};o{n};0{n + 1}.01.2024;p{n % 4};{n + 1};1.249,50\n" for n in range(8))
+MAILS = "v,d,visit,spend,age\n" + "".join(f"{'ab'[n % 2]},2024-01-0{n + 1},{n % 2},{n}.5,{n + 20}\n" for n in range(8))
+PARAMS = """
+run: fuzz
+data: shop
+experiment: test
+as_of: "2024-01-09"
+product_pattern: "^p"
+rfm_bins: 3
+recency_cuts: [3, 6]
+segments: ["Active: 4-5, 1-5", "Asleep: 1-3, 1-5"]
+features: [recency, frequency]
+timed: true
+cost_per_unit: 0.5
+control: a
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a small shop, a test and a run of both."""
+    folder = copy_project(tmp_path_factory.mktemp("fuzz") / "project")
+    (folder / "data" / "raw").mkdir()
+    (folder / "data" / "raw" / "log.csv").write_text(LOG)
+    (folder / "data" / "raw" / "mails.csv").write_text(MAILS)
+    (folder / "data" / "catalog.yml").write_text(ENTRIES)
+    (folder / "params" / "fuzz.yml").write_text(PARAMS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CUSTOMERLAB_DATA", raising=False)
+        patch.chdir(folder)
+        yield folder
+
+
+@contextmanager
+def put(path: Path, content: bytes) -> Iterator[None]:
+    """Put something into a file of the project for a while."""
+    before = path.read_bytes() if path.is_file() else None
+    path.write_bytes(content)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True) if before is None else path.write_bytes(before)
+
+
+def look_at(project: Path, **overrides: str) -> Plan:
+    """Plan a run, as far as that is possible without executing or downloading anything."""
+    for data_set in load_catalog(project).values():
+        for source in data_set.sources.values():
+            obtainable(project, source)
+    plan = make_plan(project, "fuzz", overrides)
+    for step in plan.included:
+        plan.fingerprint(step)
+    return plan
+
+
+# --- files that people write ---
+
+
+@share(0.25)
+@given(content=st.one_of(changed_bytes(ENTRIES.encode()), written(changed_nodes(yaml.safe_load(ENTRIES)))))
+def test_catalogues(project, content):
+    with put(project / "data" / "catalog.yml", content), result_or_message(project):
+        look_at(project)
+
+
+@share(0.2)
+@given(content=st.one_of(changed_bytes(PARAMS.encode()), written(changed_nodes(yaml.safe_load(PARAMS)))))
+def test_params_files(project, content):
+    with put(project / "params" / "fuzz.yml", content), result_or_message(project):
+        look_at(project)
+
+
+KEYS = [
+    "rfm_bins",
+    "as_of",
+    "recency_cuts",
+    "segments",
+    "timed",
+    "margin",
+    "control",
+    "product_pattern",
+    "engine",
+    "nope",
+]
+WORDS = st.one_of(
+    st.text(st.characters(), max_size=30),
+    st.binary(max_size=20).map(lambda given: os.fsdecode(given)),
+    st.sampled_from(FRAGMENTS).map(os.fsdecode),
+    odd.map(lambda value: yaml.dump(value, default_flow_style=True).strip()),
+)
+
+
+@share(0.1)
+@given(key=st.sampled_from(KEYS), text=WORDS)
+def test_values_on_the_command_line(project, key, text):
+    with result_or_message(project):
+        look_at(project, **{key: text})
+
+
+CELL = """\
+run: str = "demo"  # the run
+bins: int = 5  # bins (2 to 10)
+way: str = "a"  # a way (one of a, b)
+days: list[int] = [7]  # (1 to 9)
+"""
+NOTEBOOK = {
+    "cells": [
+        {"cell_type": "markdown", "metadata": {}, "source": "# Mine\n\nWhat?"},
+        {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": CELL, "outputs": [], "execution_count": None},
+        {"cell_type": "code", "metadata": {}, "source": ["from customerlab import Run, rfm\n", 'lab = Run(run, "07_mine")'], "outputs": []},
+        {"cell_type": "code", "metadata": {}, "source": 'a = lab.load("rfm_segments", optional=True)\nlab.save("mine", a)', "outputs": []},
+    ],
+    "metadata": {"kernelspec": {"name": "python3", "language": "python"}, "language_info": {"name": "python"}},
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}  # fmt: skip
+
+
+@share(0.15)
+@given(content=st.one_of(changed_bytes(json.dumps(NOTEBOOK, indent=1).encode()), as_json(changed_nodes(NOTEBOOK))))
+def test_notebooks(project, content):
+    path = project / "notebooks" / "07_mine.ipynb"
+    with put(path, content), result_or_message(project):
+        notebook = Notebook(path)
+        assert isinstance(notebook.title + notebook.question, str)
+        look_at(project)
+
+
+@share(0.1)
+@given(
+    text=st.one_of(st.text(max_size=60), changed_bytes(CELL.encode()).map(lambda cell: cell.decode(errors="replace")))
+)
+def test_parameters_cells(project, text):
+    with result_or_message(project):
+        for parameter in parse_parameters(text, "a cell").values():
+            parameter.check(parameter.default, "itself")
+
+
+# --- tables ---
+
+
+def _tables() -> dict[str, bytes]:
+    frame = pd.DataFrame([line.split(";") for line in LOG.split()[1:]], columns=LOG.split()[0].split(";"))
+    parquet, workbook = io.BytesIO(), io.BytesIO()
+    frame.to_parquet(parquet)
+    frame.to_excel(workbook, index=False)
+    return {
+        "csv": LOG.encode(), "csv.gz": gzip.compress(LOG.encode(), mtime=0), "parquet": parquet.getvalue(), "xlsx": workbook.getvalue(),
+    }  # fmt: skip
+
+
+TABLES = _tables()
+
+
+@share(0.08, slow=True)
+@given(data=st.data(), kind=st.sampled_from(sorted(TABLES)), encoding=st.sampled_from(["utf-8", "cp1252", "utf-16"]))
+def test_tables(project, data, kind, encoding):
+    content = data.draw(changed_bytes(TABLES[kind]))
+    entries = ENTRIES.replace("path: log.csv", f"path: log.{kind}").replace(", rows: 8", "").replace("utf-8", encoding)
+    results = [f"outputs/fuzz/tables/transactions.{end}" for end in ("parquet", "json")]
+    with (
+        put(project / "data" / "catalog.yml", entries.encode()),
+        put(project / "data" / "raw" / f"log.{kind}", content),
+        result_or_message(project, results.__contains__),
+    ):
+        assert prepare(project, project / "outputs" / "fuzz", "transactions", "shop").report["rows"] > 0
+    shutil.rmtree(project / "outputs" / "fuzz", ignore_errors=True)
+
+
+# --- downloads ---
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[dict[str, Any]]:
+    """A server on loopback that answers with what it is told."""
+    answer: dict[str, Any] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response_only(answer["status"])
+            for name, value in answer["headers"].items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer["body"])
+            self.close_connection = True
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever)
+    thread.start()
+    answer["url"] = f"http://127.0.0.1:{httpd.server_port}/log.csv"
+    yield answer
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def _zipped() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("log.csv", LOG)
+    return packed.getvalue()
+
+
+GOT = """
+got:
+  title: T
+  files: {log: {path: got.csv, url: '%s'%s}}
+  tables:
+    products: {columns: {product_id: p, description: u}}
+"""
+BODIES = {"": LOG.encode(), ", member: log.csv": _zipped()}
+HEADERS = st.dictionaries(
+    st.sampled_from(["Content-Length", "Content-Type", "Content-Encoding", "Content-Range", "ETag", "Transfer-Encoding", "Last-Modified"]),
+    st.sampled_from(["0", "5", "99999999", "-1", "x", "gzip", "chunked", "bytes 5-9/10", '"a"', "text/html", "identity"]), max_size=3,
+)  # fmt: skip
+
+
+@share(0.07)
+@given(
+    data=st.data(), member=st.sampled_from(sorted(BODIES)), status=st.sampled_from([200, 200, 200, 204, 206, 304, 404, 416, 500]),
+    headers=HEADERS, part=st.none() | st.binary(max_size=40),
+)  # fmt: skip
+def test_downloads(project, server, data, member, status, headers, part):
+    body = data.draw(st.one_of(st.just(BODIES[member]), changed_bytes(BODIES[member])))
+    server |= {"status": status, "headers": headers, "body": body}
+    entries = GOT % (server["url"], member)
+    cache, target = project / "data" / "cache", project / "data" / "raw" / "got.csv"
+    shutil.rmtree(cache, ignore_errors=True)
+    if part is not None:
+        cache.mkdir()
+        (cache / "got-log.csv.part").write_bytes(part)
+    with put(project / "data" / "catalog.yml", entries.encode()):
+        data_set = load_catalog(project)["got"]
+        try:
+            with result_or_message(project / "data" / "raw", {"got.csv"}.__contains__):
+                fetch(project, data_set, data_set.sources["log"], progress=False)
+                assert target.is_file()
+        finally:
+            target.unlink(missing_ok=True)
+            shutil.rmtree(cache, ignore_errors=True)
+
+
+# --- files that the workbench keeps for itself ---
+
+
+@pytest.fixture(scope="module")
+def settled(project: Path) -> Plan:
+    """A run whose tables are prepared and whose notebooks have results, made without executing anything."""
+    params = project / "params" / "state.yml"
+    params.write_text(PARAMS.replace("run: fuzz", "run: state"))
+    plan = make_plan(project, "state")
+    prepare_tables(plan, plan.tables, print)
+    frame = pd.DataFrame({"customer_id": ["a", "b"], "segment": ["new", "lost"]})
+    for step in plan.included:
+        staging = plan.folder / "aside"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(STAGING, str(staging))
+            lab = Run("state", step.name)
+            for artifact in step.notebook.saves:
+                lab.save(artifact, frame, key="customer_id")
+            lab.record(customers=2)
+        write_json(staging / ".state" / f"{step.name}.manifest.json", entry(plan, step, staging, seconds=1.0, cells=1))
+        shutil.copytree(staging, plan.folder, dirs_exist_ok=True)
+        shutil.rmtree(staging)
+        shutil.copy(step.notebook.path, plan.folder / f"{step.name}.ipynb")
+    (plan.folder / "failed").mkdir()
+    (plan.folder / "failed" / "02_rfm.txt").write_text("it failed\n")
+    write_json(plan.folder / "manifest.json", executed(plan.folder))
+    settle(plan)
+    shutil.copytree(plan.folder, project.parent / "state", dirs_exist_ok=True)
+    return plan
+
+
+STATE = [
+    "tables/transactions.json", "tables/experiment.json", ".state/02_rfm.manifest.json", ".state/03_clustering.manifest.json",
+    ".state/02_rfm.metrics.json", ".state/site.json", "manifest.json", "metrics.json", "failed/02_rfm.txt", "02_rfm.ipynb",
+    "../../data/cache/digests.json",
+]  # fmt: skip
+
+
+@pytest.mark.xfail(strict=False, reason="state that is not UTF-8, or JSON of another kind, does not heal as yet")
+@share(0.05, slow=True)
+@given(data=st.data(), name=st.sampled_from(STATE))
+def test_state_files(project, settled, data, name):
+    shutil.rmtree(settled.folder)
+    shutil.copytree(project.parent / "state", settled.folder)
+    path = settled.folder / name
+    good = path.read_bytes() if path.is_file() else b"{}"
+    nodes = [as_json(changed_nodes(json.loads(good)))] if path.suffix in (".json", ".ipynb") else []
+    content = data.draw(st.one_of(changed_bytes(good), *nodes))
+    with put(path, content), result_or_message(project, lambda name: name.startswith(("outputs/", "data/cache/"))):
+        plan = make_plan(project, "state")
+        settle(plan)
+        pages_state(plan)
+        executed(plan.folder)
+        prepare_tables(plan, plan.tables, lambda line: None)
+        for artifact in plan.step("02").notebook.saves:
+            Run("state", "03_clustering").load(artifact)
