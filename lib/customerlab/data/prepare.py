@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 
 from customerlab.data import cast, clean, fetch, kept, read, warehouse
 from customerlab.data.catalog import Source, TableMap, find_data_set
-from customerlab.data.engine import DEFAULT
+from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
 from customerlab.data.fingerprint import table_fingerprint
 from customerlab.data.project import file_digest, read_json, relative, remove_tree, write_json, written_aside
 from customerlab.data.tables import COVARIATE, TABLES, Column
@@ -99,7 +99,7 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
     reading = False
     try:
         # A database file beside the target, so that a log larger than memory is staged on disk.
-        con = ibis.duckdb.connect(target.with_suffix(".duckdb"), memory_limit=MEMORY)
+        con = ibis.duckdb.connect(target.with_suffix(".duckdb"), memory_limit=MEMORY, **DUCKDB_ALWAYS)
         reading = True
         columns = [m.column for m in table_map.columns.values() if m.column]
         text = read.read_text(con, paths, source, columns, target.parent)

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from customerlab.data.address import check_address
 from customerlab.data.fingerprint import imports, normal_form
 from customerlab.errors import ParameterError
 
@@ -75,6 +76,8 @@ class Parameter:
             raise ParameterError(
                 f"{self.name} = {value!r}", where=where, expected=self.expected, do=self._advice(value)
             )
+        if self.name == "engine" and self.kind == "str":
+            check_address(value, where)
         return float(value) if self.kind == "float" else value
 
     def _advice(self, value: Any) -> str:
