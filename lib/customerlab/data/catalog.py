@@ -11,6 +11,7 @@ from typing import Any
 
 from customerlab.data.clean import RULES, TAKES_BACK, rules_of_returns
 from customerlab.data.project import CATALOG
+from customerlab.data.secrets import check_literal
 from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, missing_columns
 from customerlab.data.yaml_files import load_yaml, only_keys, suggest
 from customerlab.errors import DataError
@@ -234,7 +235,22 @@ def _form(raw: Any, where: str) -> Form:
         raise DataError(
             "a glob cannot have one checksum", where=where, do="remove sha256; rows, columns and span still hold"
         )
+    if raw.get("url") is not None:
+        _check_url(path, raw["url"], f"{where}, url")
     return Form(path, raw.get("sha256"), raw.get("url"), raw.get("member"))
+
+
+def _check_url(path: str, url: Any, where: str) -> None:
+    """Raise unless an address is one of the web, without a secret in it, and its file has a name of its own."""
+    check_literal(str(url), where, kind=DataError)
+    if not re.match(r"https?://[^/\s]+|\$\{", str(url)):
+        raise DataError("this is no address of the web", where=where, expected="https://… (or http://…)")
+    if "*" in path:
+        raise DataError(
+            "a path with * names many files, and an address one",
+            where=where,
+            do="remove `url`, or name the file it gives",
+        )
 
 
 def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> TableMap:

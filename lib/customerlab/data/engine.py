@@ -47,8 +47,8 @@ def connect(url: str = DEFAULT) -> Any:
     ----------
     url : str
         For example ``duckdb://`` (in this process), ``duckdb://?threads=2&memory_limit=4GB``, ``duckdb:///shop.db`` or
-        ``pyspark://?spark.master=local[2]`` (a session that this process has already is used, and `spark.remote` names a
-        Spark Connect server). `${NAME}` stands for a variable of the environment.
+        ``pyspark://?spark.master=local[2]`` (a session that this process has already is used, and `spark.remote`
+        names a Spark Connect server). `${NAME}` stands for a variable of the environment.
 
     Raises
     ------
