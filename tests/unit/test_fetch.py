@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from customerlab.data import download, fetch, project
+from customerlab.data import download, fetch, packed, project
 from customerlab.data.catalog import DataSet, Form, Source, load_catalog
 from customerlab.errors import CustomerlabError, DataError
 
@@ -354,7 +354,7 @@ def test_damaged_zips_and_bombs_are_refused(project, server, monkeypatch):
         body[len(body) // 2] ^= 0xFF
         server["body"] = bytes(body)
         refused(project, server, member="shop.csv")
-    monkeypatch.setattr(download, "NEVER_DENSE", 10**6)
+    monkeypatch.setattr(packed, "NEVER_DENSE", 10**6)
     server["body"] = bytes(zipped(bytes(5 * 10**6)))
     assert "which no data do" in refused(project, server, member="shop.csv")
 

@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
+from customerlab.data.packed import Damaged, check_density
 from customerlab.data.project import read_json, write_json
 from customerlab.data.secrets import expanded
 
@@ -26,11 +27,8 @@ TIMEOUT = 60  # seconds without a byte, and until a server's answer has begun
 DOWNLOAD_TIME = 6 * 3600  # seconds a try
 SLOWEST = 2_000  # bytes a second, after the first minute
 SLOW_FOR = 60  # seconds
-LARGEST_DOWNLOAD = 50 * 10**9  # bytes, also of what is unpacked
+LARGEST_DOWNLOAD = 50 * 10**9  # bytes
 REDIRECTS = 5
-# Packed data are rarely a twentieth of their size; a thousandth, all that deflate can do, is one sign repeated.
-DENSEST, NEVER_DENSE = 300, 50 * 10**6  # times, and bytes that are unpacked in any case
-
 MAGIC = {".zip": (b"PK\x03\x04",), ".xlsx": (b"PK\x03\x04",), ".parquet": (b"PAR1",), ".gz": (b"\x1f\x8b",)}
 PACKED = {b"PK\x03\x04": "a zip or a workbook", b"PAR1": "a parquet file", b"\x1f\x8b": "a .gz", b"%PDF": "a PDF"}
 
@@ -44,7 +42,7 @@ class Refused(Exception):
 
 
 # What reading a zip raises besides: members of unknown methods or with a password, half of one, a wrong checksum.
-UNPACKING = (zipfile.BadZipFile, KeyError, RuntimeError, EOFError, ValueError, OSError)
+UNPACKING = (Damaged, zipfile.BadZipFile, KeyError, RuntimeError, EOFError, ValueError, OSError)
 FAILED = (requests.RequestException, urllib3.exceptions.HTTPError, Refused)
 
 
@@ -221,12 +219,6 @@ def check_kind(path: Path, name: str, shown: str) -> None:
         raise Refused(f"{shown} is {found}, and no text")
 
 
-def check_density(packed: int, unpacked: int, name: str) -> None:
-    """Raise `Refused` where a packed file unpacks to more than any data would."""
-    if unpacked > LARGEST_DOWNLOAD or (unpacked > NEVER_DENSE and unpacked > DENSEST * packed):
-        raise Refused(f"{name} unpacks from {packed:,} to {unpacked:,} bytes or more, which no data do")
-
-
 def unpack(archive: Path, member: str, target: Path) -> None:
     """Write a member of a zip to `target`; its checksum is compared on the way.
 
@@ -244,19 +236,19 @@ def unpack(archive: Path, member: str, target: Path) -> None:
                 listed = ", ".join(packed.namelist()[:10])
                 raise Refused(f"the zip has no member {member}, only {listed[:200] or 'nothing'}")
             info = packed.getinfo(member)
-            check_density(info.compress_size, info.file_size, member)
+            check_density(info.compress_size, info.file_size)
             with packed.open(info) as source, target.open("wb") as handle:
-                copy(source, handle, info.compress_size, member)
+                _copy(source, handle, info.compress_size)
     except (*UNPACKING, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
         raise Refused(f"the zip is damaged, or of a kind that cannot be read: {' '.join(str(error).split())}") from None
 
 
-def copy(source: IO[bytes], target: IO[bytes], packed: int, name: str) -> None:
+def _copy(source: IO[bytes], target: IO[bytes], packed: int) -> None:
     """Copy a file's bytes, and stop where they are more than it may have."""
     size = 0
     while chunk := source.read(CHUNK):
         size += len(chunk)
-        check_density(packed, size, name)
+        check_density(packed, size)
         target.write(chunk)
