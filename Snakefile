@@ -7,6 +7,7 @@
 import sys
 
 from customerlab.data.project import find_root
+from customerlab.data.secrets import masked
 from customerlab.errors import told
 from customerlab.workbench.lock import hold
 from customerlab.workbench.plan import make_plan
@@ -23,7 +24,7 @@ try:
             prepare_tables(plan, plan.in_engine, lambda line: print(f"[data] {line}", file=sys.stderr))
         settle(plan)
 except Exception as error:
-    sys.exit(f"error: {told(error, 'planning the run')}")
+    sys.exit(f"error: {masked(str(told(error, 'planning the run')))}")
 
 for step in plan.steps:
     if step.left_out and workflow.is_main_process:

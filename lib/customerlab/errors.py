@@ -72,8 +72,8 @@ def without_folders(text: str) -> str:
 
 
 def in_brief(error: BaseException) -> str:
-    """What another program says of a fault, in one line; DuckDB's copy of the row, and what follows it, is left out."""
-    return _cut(" ".join(str(error).partition("Original Line:")[0].split()), 300)
+    """What another program says of a fault, in one line; DuckDB's copy of the row, and its advice, are left out."""
+    return _cut(" ".join(re.split("Original Line:|Possible (?:fixes|solutions)", str(error))[0].split()), 300)
 
 
 class CustomerlabError(Exception):

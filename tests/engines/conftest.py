@@ -14,9 +14,9 @@ HOSTILE = "America/New_York"
 SPARK = (
     "pyspark://?spark.master=local[2]&spark.sql.shuffle.partitions=2&spark.driver.memory=2g"
     f"&spark.sql.session.timeZone={HOSTILE}&spark.sql.ansi.enabled=false"
-    # hundreds of small queries, each run once: Java's second compiler costs more than it saves
-    "&spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1%20-XX:%2BUseSerialGC"
 )
+# hundreds of small queries, each run once: Java's second compiler costs more than it saves
+JAVA = "--driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,7 +39,11 @@ def spark(hostile_zone):
     if not java:
         pytest.skip("there is no Java on this machine; Spark needs 17 or 21")
     pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
-    return connect(SPARK)
+    os.environ["PYSPARK_SUBMIT_ARGS"] = JAVA  # an address cannot say it: options of Java can load code
+    try:
+        return connect(SPARK)
+    finally:
+        del os.environ["PYSPARK_SUBMIT_ARGS"]
 
 
 @pytest.fixture(scope="session")

@@ -183,8 +183,12 @@ def test_two_runs_of_one_process_do_not_share_a_view(engine, tmp_path):
 
 
 def test_an_engine_that_cannot_be_reached_is_named(monkeypatch):
-    for url in ("nosuch://", "duckdb:///no/such/folder/file.db", "bigquery://project/dataset"):
-        with pytest.raises(Exception, match=f"cannot connect to the engine '{url}'") as error:
+    for url, said in {
+        "nosuch://": "there is no such engine: 'nosuch'",
+        "duckdb:///no/such/folder/file.db": "cannot connect to the engine 'duckdb:///no/such/folder/file.db'",
+        "bigquery://project/dataset": "cannot connect to the engine 'bigquery://project/dataset'",
+    }.items():
+        with pytest.raises(Exception, match=said) as error:
             connect(url)
         assert type(error.value).__name__ == "ParameterError" and "docs/engines.md" in str(error.value)
 

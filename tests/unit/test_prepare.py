@@ -1,5 +1,6 @@
 """From files to canonical tables: formats, casts, accounting, checks, and bad input."""
 
+import csv
 import errno
 import gzip
 import itertools
@@ -16,8 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import example, given, strategies as st
 
-from customerlab.data import cast
+from customerlab.data import cast, packed, texts
 from customerlab.data.catalog import Mapped, Source
 from customerlab.data.engine import connect, open_table
 from customerlab.data.prepare import prepare
@@ -519,6 +521,38 @@ def scratched(path, at):
     return with_suffix(path, ".parquet", content)
 
 
+def flipped(content, place):
+    content = bytearray(content)
+    content[place] ^= 0x10
+    return bytes(content)
+
+
+def one_digit(text):
+    """A gz whose text was changed and whose checksum was not."""
+    return gzip.compress(text.replace(b";4;", b";9;", 1), compresslevel=0)[:-8] + gzip.compress(text)[-8:]
+
+
+def damaged_book(path):
+    book = path.with_suffix(".xlsx")
+    stranger_lines().to_excel(book, index=False)
+    with zipfile.ZipFile(book) as packed:
+        members = {name: packed.read(name) for name in packed.namelist()}
+    with zipfile.ZipFile(book, "w", zipfile.ZIP_STORED) as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
+    content = book.read_bytes()
+    place = content.index(b"</v></c></row></sheetData>") - 1
+    return with_suffix(path, ".xlsx", content[:place] + b"8" + content[place + 1 :])
+
+
+def bomb(path):
+    book = path.with_suffix(".xlsx")
+    stranger_lines().to_excel(book, index=False)
+    with zipfile.ZipFile(book, "a", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("xl/media/image1.png", bytes(80_000_000))
+    return book
+
+
 LINE = "7;R-1;31.01.2024 10:00;A7;1;1,00\n"
 GOOD_TEXT = as_written(stranger_lines()).to_csv(sep=";", index=False)
 ROWS = GOOD_TEXT.count("\n") - 1
@@ -560,6 +594,106 @@ FAULTS = {
         ["damaged or incomplete, or no .xlsx file"],
     ),
     "half a parquet": (lambda path: half(path, ".parquet"), ["damaged or incomplete, or no .parquet file"]),
+    "an empty line before the header": (
+        lambda path: with_suffix(path, ".csv", b"\n" + GOOD_TEXT.encode()),
+        ["there is no header"],
+    ),
+    "CRLF after LF": (
+        lambda path: with_suffix(path, ".csv", (GOOD_TEXT + LINE[:-1] + "\r\n").encode()),
+        ["the line ends are mixed: LF (Linux, macOS) at first, and CRLF (Windows) here", f"row {ROWS + 1:,} below"],
+    ),
+    "a CRLF header": (
+        lambda path: with_suffix(path, ".csv", GOOD_TEXT.replace("\n", "\r\n", 1).encode()),
+        ["mixed: CRLF (Windows) at first, and LF (Linux, macOS) here", "row 1 below the header"],
+    ),
+    "two exports put together": (
+        lambda path: with_suffix(path, ".csv", (GOOD_TEXT + LINE.replace("\n", "\r\n") * 9 + LINE).encode()),
+        ["line ends are mixed", f"row {ROWS + 1:,} below"],
+    ),
+    "a lone CR": (
+        lambda path: with_suffix(path, ".csv", (GOOD_TEXT + LINE.replace("A7", "A\r7")).encode()),
+        ["mixed: LF (Linux, macOS) at first, and CR (old Macs) here"],
+    ),
+    "CR CR LF": (
+        lambda path: with_suffix(path, ".csv", GOOD_TEXT.replace("\n", "\r\r\n").encode()),
+        ["mixed: CR (old Macs) at first, and CRLF (Windows) here"],
+    ),
+    "mixed line ends in another encoding": (
+        lambda path: with_suffix(path, ".csv.gz", gzip.compress((GOOD_TEXT + LINE[:-1] + "\r\n").encode())),
+        ["the line ends are mixed"],
+    ),
+    "a last line of 33 MB": (
+        lambda path: with_suffix(path, ".csv", (GOOD_TEXT + LINE.replace("A7", "P" * 33_000_000)).encode()),
+        ["the row has more than 2,000,000 bytes", f"row {ROWS + 1:,} below"],
+    ),
+    "a last line of 33 MB in quotation marks, without an end": (
+        lambda path: with_suffix(path, ".csv", (GOOD_TEXT + LINE.replace("A7", f'"{"P" * 33_000_000}"')[:-1]).encode()),
+        ["the row has more than 2,000,000 bytes", f"row {ROWS + 1:,} below"],
+    ),
+    "a line of 2.5 MB of signs of several bytes": (
+        lambda path: with_suffix(path, ".csv", (GOOD_TEXT + LINE.replace("A7", "ä" * 1_250_000) + LINE).encode()),
+        ["the row has more than 2,000,000 bytes"],
+    ),
+    "a header of 140 kB": (
+        lambda path: with_suffix(path, ".csv", GOOD_TEXT.replace("Artikel", "A" * 140_000).encode()),
+        ["a column has a name of 140,000 signs"],
+    ),
+    "a header of 3 MB": (
+        lambda path: with_suffix(path, ".csv", GOOD_TEXT.replace("Artikel", "A" * 3_000_000).encode()),
+        ["the row has more than 2,000,000 bytes", "header"],
+    ),
+    "a text without line ends": (
+        lambda path: with_suffix(path, ".csv", b"a" * 40_000_000),
+        ["the row has more than 2,000,000 bytes"],
+    ),
+    "empty lines": (
+        lambda path: with_suffix(path, ".csv", GOOD_TEXT.encode() + b"\n" * 40_000_000),
+        ["40,000,000 of its lines are empty"],
+    ),
+    "empty lines in a gz": (
+        lambda path: with_suffix(path, ".csv.gz", gzip.compress(GOOD_TEXT.encode() + b"\n" * 60_000_000)),
+        ["which no data do"],
+    ),
+    "a gz with another checksum": (
+        lambda path: with_suffix(path, ".csv.gz", flipped(gzip.compress(GOOD_TEXT.encode()), -6)),
+        ["damaged or incomplete", "incorrect data check"],
+    ),
+    "a gz with another length": (
+        lambda path: with_suffix(path, ".csv.gz", flipped(gzip.compress(GOOD_TEXT.encode()), -2)),
+        ["damaged or incomplete", "incorrect length check"],
+    ),
+    "a digit flipped in a gz": (
+        lambda path: with_suffix(path, ".csv.gz", one_digit(GOOD_TEXT.encode())),
+        ["damaged or incomplete", "incorrect data check"],
+    ),
+    "a gz of which another is half": (
+        lambda path: with_suffix(
+            path, ".csv.gz", gzip.compress(GOOD_TEXT.encode()) + gzip.compress(LINE.encode())[:-3]
+        ),
+        ["damaged or incomplete", "ends before its end"],
+    ),
+    "a gz followed by zeros": (
+        lambda path: with_suffix(path, ".csv.gz", gzip.compress(GOOD_TEXT.encode()) + bytes(5000)),
+        ["zeros follow the packed data"],
+    ),
+    "a gz followed by something else": (
+        lambda path: with_suffix(path, ".csv.gz", gzip.compress(GOOD_TEXT.encode()) + b"something else"),
+        ["damaged or incomplete"],
+    ),
+    "an empty gz": (lambda path: with_suffix(path, ".csv.gz", b""), ["damaged or incomplete", "ends before its end"]),
+    "a digit flipped in a workbook": (lambda path: damaged_book(path), ["damaged or incomplete, or no .xlsx file"]),
+    "a workbook that is a bomb": (lambda path: bomb(path), ["damaged or incomplete", "which no data do"]),
+    "columns that differ in case in a csv": (
+        lambda path: with_suffix(path, ".csv", GOOD_TEXT.replace("Artikel", "KUNDE", 1).encode()),
+        ["doubled column: 'Kunde', 'KUNDE'", "upper and lower case"],
+    ),
+    "columns that differ in case in a parquet": (
+        lambda path: (
+            as_written(stranger_lines()).rename(columns={"Artikel": "KUNDE"}).to_parquet(path.with_suffix(".parquet"))
+            or path.with_suffix(".parquet")
+        ),
+        ["doubled column: 'Kunde', 'KUNDE'"],
+    ),
     "a parquet scratched in its first column": (lambda path: scratched(path, 0.1), ["the file cannot be read"]),
     "a parquet scratched in its last columns": (lambda path: scratched(path, 0.8), ["the file cannot be read"]),
 }
@@ -574,8 +708,70 @@ def test_a_fault_in_a_file_is_named_and_the_advice_fits(project, case):
         build(project)
     message = str(caught.value)
     assert all(word in message for word in [target.name, "do:", *said]), message
+    assert "strict" not in message and "parallel" not in message and str(project) not in message
     assert "space" not in message and ("delimiter" not in message or "fields" in message), message
     assert list((project / "outputs").rglob("*.*")) == []
+
+
+@given(
+    st.lists(
+        st.lists(st.text(st.sampled_from("ab\n\r\", 5'é"), max_size=6), min_size=2, max_size=2), min_size=1, max_size=8
+    ),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.integers(1, 7),
+)
+@example([["a", "b"], ['5" pipe', "2"], ["x", 'y"']], "\n", 3)
+def test_rows_are_counted_as_a_reader_of_csv_counts_them(tmp_path_factory, rows, end, size):
+    """Python's own writer and reader are the second implementation; the file is read in chunks of a few bytes."""
+    path = tmp_path_factory.mktemp("count") / "x.csv"
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        ends = any(sign in text for row in rows for text in row for sign in "\r\n")
+        csv.writer(handle, lineterminator=end, quoting=csv.QUOTE_ALL if ends else csv.QUOTE_MINIMAL).writerows(rows)
+    before, packed.CHUNK = packed.CHUNK, size
+    try:
+        lines = packed.count_lines(path)
+    finally:
+        packed.CHUNK = before
+    assert lines.rows == len(rows) and lines.blank == 0 and lines.plain
+    assert texts.exact_count(path, Source("x", ())) == len(rows) - 1
+    assert texts.count(path, path, Source("x", ())) == len(rows) - 1
+
+
+def test_a_quotation_mark_within_a_text_is_read_and_counted(project):
+    """The quick count takes it for one that opens a text, the slow one does not."""
+    lines = stranger_lines()[:60]
+    path = add_shop(project, as_written(lines))
+    text = path.read_text().splitlines()
+    text[7] = text[7].replace(lines["Artikel"][6], '5" pipe')
+    path.write_text("\n".join(text) + "\n")
+    found = frame(project)
+    assert len(found) == 60 and (found["product_id"] == '5" pipe').sum() == 1
+
+
+def test_rows_that_an_engine_drops_are_seen(project, monkeypatch):
+    """Whatever it is that an engine leaves out without a word."""
+    add_shop(project, as_written(stranger_lines()))
+    whole = ibis.backends.duckdb.Backend.read_csv
+    monkeypatch.setattr(ibis.backends.duckdb.Backend, "read_csv", lambda *a, **k: whole(*a, **k).limit(ROWS - 1))
+    with pytest.raises(DataError, match=f"{ROWS - 1:,} rows can be read, and the file has {ROWS:,}"):
+        build(project)
+
+
+def test_empty_lines_and_packed_parts_lose_no_row(project):
+    path = add_shop(project, as_written(stranger_lines()))
+    text = GOOD_TEXT.encode()
+    target = with_suffix(path, ".csv.gz", gzip.compress(text + b"\n") + gzip.compress(b"\n\n" + LINE.encode()[:-1]))
+    change_entry(project, ("verkauf.csv", target.name))
+    assert build(project).report["ladder"][0]["rows_left"] == ROWS + 1
+
+
+@pytest.mark.parametrize("name", ["a?b", "a\nb"])
+def test_a_folder_that_duckdb_cannot_write_to_is_named(project, tmp_path, name):
+    odd = project.rename(tmp_path / name)
+    add_shop(odd, as_written(stranger_lines()))
+    with pytest.raises(DataError, match="question mark, a line end") as caught:
+        build(odd)
+    assert repr(name) in str(caught.value) and str(tmp_path) not in str(caught.value)
 
 
 def test_of_many_files_the_faulty_one_is_named(project):

@@ -13,6 +13,7 @@ from typing import Any
 
 from customerlab.data.clean import RULES, TAKES_BACK, rules_of_returns
 from customerlab.data.project import CATALOG
+from customerlab.data.secrets import check_literal
 from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, missing_columns
 from customerlab.data.yaml_files import load_yaml, only_keys, suggest
 from customerlab.errors import DataError, shown
@@ -291,7 +292,22 @@ def _form(raw: Any, where: str) -> Form:
             where=f"{where}, sha256",
             expected="64 digits and letters a to f, as sha256sum prints",
         )
+    if raw.get("url") is not None:
+        _check_url(path, raw["url"], f"{where}, url")
     return Form(path, sha256 and sha256.lower(), _optional(raw, "url", where), _optional(raw, "member", where))
+
+
+def _check_url(path: str, url: Any, where: str) -> None:
+    """Raise unless an address is one of the web, without a secret in it, and its file has a name of its own."""
+    check_literal(str(url), where, kind=DataError)
+    if not re.match(r"https?://[^/\s]+|\$\{", str(url)):
+        raise DataError("this is no address of the web", where=where, expected="https://… (or http://…)")
+    if "*" in path:
+        raise DataError(
+            "a path with * names many files, and an address one",
+            where=where,
+            do="remove `url`, or name the file it gives",
+        )
 
 
 def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> TableMap:

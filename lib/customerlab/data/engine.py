@@ -1,4 +1,4 @@
-"""The engine that the big tables stay in: any Ibis back end, DuckDB in this process unless the run says otherwise.
+"""The engine that the big tables stay in: DuckDB in this process unless the run says otherwise.
 
 `docs/engines.md` says how a team on Spark or BigQuery runs the workbench, and what has been tested.
 """
@@ -10,16 +10,19 @@ import re
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from customerlab.data.address import check_address, check_reach, settings, split
 from customerlab.data.project import text_digest
+from customerlab.data.secrets import expanded, masked
 from customerlab.errors import ParameterError
 
 DEFAULT = "duckdb://"
+# What every connection to DuckDB has: it fetches no extension, so that a path or a database never reaches the network.
+DUCKDB_ALWAYS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
 # What a Spark session must have for the numbers to be those of DuckDB.
 SPARK_ALWAYS = {
@@ -44,44 +47,55 @@ def connect(url: str = DEFAULT) -> Any:
     ----------
     url : str
         For example ``duckdb://`` (in this process), ``duckdb://?threads=2&memory_limit=4GB``, ``duckdb:///shop.db`` or
-        ``pyspark://?spark.master=local[2]`` (any setting of Spark may follow; a session that this process has already
-        is used, and `spark.remote` names a Spark Connect server).
+        ``pyspark://?spark.master=local[2]`` (a session that this process has already is used, and `spark.remote`
+        names a Spark Connect server). `${NAME}` stands for a variable of the environment.
 
     Raises
     ------
     ParameterError
-        If there is no such engine, or its package is not installed.
+        If there is no such engine, its package is not installed, or the address has a secret in it or sets what it may
+        not.
 
     Examples
     --------
     >>> connect("duckdb://").name
     'duckdb'
     """
+    where = "parameter engine"
+    check_address(url, where)
+    address = expanded(url, where)
+    check_reach(address, where)
     with tempfile.TemporaryFile() as log:  # gone when it is closed; a running Spark still writes into it
         try:
-            return _spark(url, log) if url.startswith("pyspark://") else ibis.connect(url, **_duckdb_options(url))
+            opened = {"duckdb": lambda: _duckdb(address), "pyspark": lambda: _spark(address, log)}
+            return opened.get(split(address)[0], lambda: ibis.connect(address))()
         except Exception as error:  # each back end has errors of its own; each means that the address does not work
             log.seek(0)
-            said = " ".join(f"{error} {log.read().decode(errors='replace')}".split())
+            said = masked(" ".join(f"{error} {log.read().decode(errors='replace')}".split()))
             raise ParameterError(
                 f"cannot connect to the engine {url!r}: {said[:600]}",
-                where="parameter engine",
+                where=where,
                 expected="an Ibis address whose back end is installed, such as duckdb://",
                 do="docs/engines.md says what each engine needs",
             ) from None
 
 
-def _duckdb_options(url: str) -> dict[str, Any]:
-    """What DuckDB is told besides the address; nothing for other engines."""
-    address = urlsplit(url)
-    if address.scheme != "duckdb":
-        return {}
-    if address.netloc + address.path:
-        # a database file is read and never written, so that notebooks that run in parallel can all open it
-        return {"read_only": True}
-    # what does not fit into memory goes to the machine's own place for it, not into the notebooks' folder
-    given = dict(parse_qsl(address.query))
-    return {"temp_directory": given.get("temp_directory", f"{tempfile.gettempdir()}/customerlab-{os.getpid()}")}
+def _duckdb(url: str) -> Any:
+    """A connection to DuckDB in this process, or to a database file, which is read and never written.
+
+    `ibis.connect` would take ``md:shop`` for a database on the network.
+    """
+    place = split(url)[1]
+    options = DUCKDB_ALWAYS | settings(url)
+    if not place:
+        # what does not fit into memory goes to the machine's own place for it, not into the notebooks' folder
+        options.setdefault("temp_directory", f"{tempfile.gettempdir()}/customerlab-{os.getpid()}")
+        return ibis.duckdb.connect(**options)
+    path = Path(place).absolute()
+    if not path.is_file():
+        raise FileNotFoundError("there is no such database file")
+    # notebooks that run in parallel can all open it
+    return ibis.duckdb.connect(path, read_only=True, **options)
 
 
 def _spark(url: str, log: Any) -> Any:
@@ -94,20 +108,19 @@ def _spark(url: str, log: Any) -> Any:
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
-    address = urlsplit(url)
-    settings = dict(parse_qsl(address.query))
-    if address.path.strip("/"):  # as Ibis has it: the folder of the tables that Spark itself manages
-        settings["spark.sql.warehouse.dir"] = address.path
-    remote = "spark.remote" in settings or "SPARK_REMOTE" in os.environ
+    given, place = settings(url), split(url)[1]
+    if place.strip("/"):  # as Ibis has it: the folder of the tables that Spark itself manages
+        given["spark.sql.warehouse.dir"] = place
+    remote = "spark.remote" in given or "SPARK_REMOTE" in os.environ
     started = SparkSession.getActiveSession() is None
     if started and not remote:
-        conf = pyspark.SparkConf().setAll([*SPARK_QUIET.items(), *settings.items(), *SPARK_ALWAYS.items()])
+        conf = pyspark.SparkConf().setAll([*SPARK_QUIET.items(), *given.items(), *SPARK_ALWAYS.items()])
         # Java's own stderr would become output of the notebook's cell.
         context = pyspark.SparkContext(conf=conf, gateway=launch_gateway(conf, {"stderr": log}))
         context.setLogLevel("ERROR")
-        settings = {}
+        given = {}
     builder = SparkSession.builder
-    for key, value in settings.items():
+    for key, value in given.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     if started:

@@ -1,17 +1,12 @@
 """Find a data set's files, or download them from their publisher; check that they are the declared ones."""
 
-import zipfile
-import zlib
-from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from customerlab.data.catalog import DataSet, Form, Source
-from customerlab.data.project import DigestCache, data_folders, relative, written_aside
+from customerlab.data.project import DigestCache, data_folders, file_digest, read_json, relative, written_aside
+from customerlab.data.secrets import masked
 from customerlab.errors import DataError
-
-# What zipfile says of an archive that is damaged, has a password, or is packed in a way that it does not know.
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
-CHUNK = 1 << 16  # bytes; what a broken connection loses of the download is at most one chunk
 
 
 def digests(root: Path) -> DigestCache:
@@ -38,8 +33,18 @@ def locate(root: Path, source: Source) -> tuple[Form, list[Path]] | None:
             else:
                 paths = [folder / form.path] if (folder / form.path).is_file() else []
             if paths:
+                _check_names(paths)
                 return form, paths
     return None
+
+
+def _check_names(paths: list[Path]) -> None:
+    for path in paths:
+        if not path.name.isprintable():  # bytes that are no UTF-8, or a line end
+            raise DataError(
+                f"the name of a file cannot be written: {path.name!a}", where="the data folders",
+                expected="a name in UTF-8, without line ends", do="rename the file",
+            )  # fmt: skip
 
 
 def obtainable(root: Path, source: Source) -> bool:
@@ -95,103 +100,51 @@ def check_digest(root: Path, data_set: DataSet, form: Form, path: Path) -> None:
         )
 
 
-class ResumingDownload:
-    """A downloader for pooch that goes on where a broken download stopped.
-
-    What has arrived is kept in `part` until it is whole. pooch then checks the checksum and puts the file in place.
-
-    Parameters
-    ----------
-    part : Path
-        Where the bytes are kept between attempts.
-    progress : bool
-        Draw a progress bar on standard error.
-    """
-
-    def __init__(self, part: Path, *, progress: bool) -> None:
-        self.part, self.progress = part, progress
-
-    def __call__(self, url: str, output_file: str, _: object) -> None:
-        """Download `url`, from the first byte that is not in `part`, to `output_file`."""
-        import requests
-        from tqdm import tqdm
-
-        self.part.parent.mkdir(parents=True, exist_ok=True)
-        have = self.part.stat().st_size if self.part.exists() else 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
-        with requests.get(url, headers=headers, stream=True, timeout=60) as response:
-            if response.status_code == requests.codes.requested_range_not_satisfiable:
-                # the whole file had arrived before; its checksum decides whether it is the right one
-                self.part.replace(output_file)
-                return
-            response.raise_for_status()
-            resumed = response.status_code == requests.codes.partial_content
-            left = response.headers.get("Content-Length")
-            total = int(left) + (have if resumed else 0) if left else None
-            with (
-                self.part.open("ab" if resumed else "wb") as handle,
-                tqdm(
-                    total=total, initial=have if resumed else 0, unit="B", unit_scale=True, desc=self.part.stem,
-                    disable=not self.progress,
-                ) as bar,
-            ):  # fmt: skip
-                for chunk in response.iter_content(CHUNK):
-                    handle.write(chunk)
-                    bar.update(len(chunk))
-        if total is not None and self.part.stat().st_size < total:
-            raise requests.ConnectionError(f"{self.part.stat().st_size:,} of {total:,} bytes arrived")
-        self.part.replace(output_file)
-
-
 def download(root: Path, data_set: DataSet, form: Form, *, progress: bool = True) -> Path:
-    """Download one form of a source into `data/raw/`; a broken download goes on at the next try.
+    """Download one form of a source into `data/raw/`; a broken download goes on at the next try where it can.
 
     Raises
     ------
     DataError
         If the publisher cannot be reached, or what arrives is not what the catalogue declares.
     """
-    import pooch
-    import requests
+    from customerlab.data import download as web
 
     assert form.url is not None
     cache = root / "data" / "cache"
     target = root / "data" / "raw" / form.path
-    name = Path(form.url).name
-    # the checksum is that of the file itself; a zip around it has none, the member is checked after unpacking
-    known = f"sha256:{form.sha256}" if form.sha256 and not form.member else None
-    downloader: Callable[..., None] = ResumingDownload(cache / f"{data_set.name}-{name}.part", progress=progress)
-    pooch.get_logger().setLevel("WARNING")
+    name = Path(urlsplit(form.url).path).name or form.path
+    # a checksum is that of the file itself, and where there is one it decides what is data
+    arriving = web.Resumed(
+        cache / f"{data_set.name}-{name}.part", progress=progress, html=bool(form.sha256 and not form.member)
+    )
+    kept = False
     try:
-        arrived = Path(
-            pooch.retrieve(form.url, known, fname=f"{data_set.name}-{name}", path=cache, downloader=downloader)
-        )
+        try:
+            arriving.download(form.url)
+        except web.FAILED as error:
+            # what a server breaks off is kept where there is a mark of the edition beside it
+            broken = not isinstance(error, web.Refused) or error.kept
+            kept = broken and bool((read_json(arriving.known) or {}).get("validator"))
+            raise
         with written_aside(target) as aside:
             if form.member:
-                with zipfile.ZipFile(arrived) as archive, archive.open(form.member) as member:
-                    _copy(member, aside)
+                web.unpack(arriving.part, form.member, aside)
             else:
-                with arrived.open("rb") as handle:
-                    _copy(handle, aside)
-        arrived.unlink()
-    except (requests.RequestException, OSError, ValueError, KeyError, *DAMAGED) as error:
-        (cache / f"{data_set.name}-{name}").unlink(missing_ok=True)
-        kept = (
-            "; what has arrived is kept, and the next try goes on from there"
-            if isinstance(error, requests.RequestException)
-            else ""
-        )
+                arriving.part.replace(aside)
+            web.check_kind(aside, form.path, form.member or name)
+            digest = file_digest(aside) if form.sha256 else None
+            if digest != form.sha256:
+                raise web.Refused(f"what arrived has sha256 {digest}")
+    except (*web.FAILED, OSError, ValueError) as error:
         raise DataError(
-            f"the download of {data_set.name!r} failed: {' '.join(str(error).split())}",
+            f"the download of {data_set.name!r} failed: {masked(' '.join(str(error).split()))[:400]}",
             where=form.url,
             expected=f"{form.member or name}" + (f" with sha256 {form.sha256}" if form.sha256 else ""),
-            do=f"try again later{kept}; or put {form.path} into data/raw/ yourself",
+            do=f"try again later{'; what has arrived is kept, and the next try goes on from there' if kept else ''}; "
+            f"or put {form.path} into data/raw/ yourself",
         ) from None
+    finally:
+        if not kept:
+            arriving.forget()
     return target
-
-
-def _copy(source: "object", target: Path) -> None:
-    import shutil
-
-    with target.open("wb") as handle:
-        shutil.copyfileobj(source, handle, CHUNK)  # type: ignore[arg-type, type-var]

@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 
 from customerlab.data import cast, clean, fetch, kept, read, warehouse
 from customerlab.data.catalog import Source, TableMap, find_data_set
-from customerlab.data.engine import DEFAULT
+from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
 from customerlab.data.fingerprint import table_fingerprint
 from customerlab.data.project import file_digest, read_json, relative, remove_tree, write_json, written_aside
 from customerlab.data.tables import COVARIATE, TABLES, Column
@@ -73,6 +73,7 @@ def prepare(
     if source.table:
         return Prepared(*warehouse.prepare(engine, run_folder / "tables", data_set, table))
     paths = fetch.fetch(root, data_set, source, progress=progress)
+    _check_folders(run_folder, paths)
     digests = [fetch.digests(root).digest(path) for path in paths]
     fingerprint = table_fingerprint(data_set, table, digests)
     target = run_folder / "tables" / f"{table}.parquet"
@@ -93,19 +94,30 @@ def prepare(
     return Prepared(target, report, made=True)
 
 
+def _check_folders(run_folder: Path, paths: list[Path]) -> None:
+    """Raise where a folder has a sign in its name that DuckDB cannot write to, or that no path can be told with."""
+    for path in (run_folder, *paths):
+        odd = next((n for n in path.resolve().parts if not n.isprintable() or ("?" in n and path == run_folder)), None)
+        if odd:
+            raise DataError(
+                "a name has a question mark, a line end or another sign that DuckDB cannot write to", where=ascii(odd),
+                expected="a folder's or a file's name without them", do="rename it",
+            )  # fmt: skip
+
+
 def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path) -> dict[str, Any]:
     """Write one canonical table to `target` and return its report."""
     con = None
     reading = False
     try:
         # A database file beside the target, so that a log larger than memory is staged on disk.
-        con = ibis.duckdb.connect(target.with_suffix(".duckdb"), memory_limit=MEMORY)
+        con = ibis.duckdb.connect(target.with_suffix(".duckdb"), memory_limit=MEMORY, **DUCKDB_ALWAYS)
         reading = True
         columns = [m.column for m in table_map.columns.values() if m.column]
-        text = read.read_text(con, paths, source, columns, target.parent)
+        text, counted = read.read_text(con, paths, source, columns, target.parent)
         spans = [m for m in table_map.columns.values() if source.span and m.column == source.span[0]]
         when = cast.cast(text, spans[0], "timestamp(6)", source) if spans else None
-        read.check_content(text, paths, source, when)
+        read.check_content(text, paths, source, when, counted)
         canonical = _canonical(text, table, table_map, source)
         _check_patterns(con, table_map)
         reading = False  # all that can be wrong with the files has shown

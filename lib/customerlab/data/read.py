@@ -5,13 +5,14 @@ row and its column, and an id such as ``007`` stays what it is.
 """
 
 import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import texts
+from customerlab.data import packed, texts
 from customerlab.data.catalog import Source
 from customerlab.data.engine import literal
 from customerlab.errors import DataError, in_brief
@@ -19,6 +20,7 @@ from customerlab.errors import DataError, in_brief
 if TYPE_CHECKING:
     import pandas as pd
 
+LONGEST_NAME = 1_000  # signs of a column's name
 ROW, FILE = "__row__", "__file__"  # the row within its file (from 1, the header not counted) and the file's name
 
 
@@ -38,29 +40,31 @@ def header(path: Path, source: Source) -> list[str]:
     else:
         try:
             with texts.opened(path, source) as handle:
-                names = next(csv.reader(handle, delimiter=texts.delimiter(path, source)), [])
+                begin = io.StringIO(handle.read(texts.LONGEST_ROW), newline="")
+                names = next(csv.reader(begin, delimiter=texts.delimiter(path, source)), [])
         except (*texts.DAMAGED, UnicodeError, csv.Error, OSError) as error:
             raise unreadable([path], source, error) from None
     if not any(name.strip() for name in names):
         raise DataError(
-            "the table is empty: not even a header", where=path.name, expected="a header and at least one row",
+            "the table is empty, or its first line: there is no header", where=path.name, expected="a header and at least one row",
             do="export the file again" + (", or mend `sheet` in data/catalog.yml" if kind == ".xlsx" else ""),
         )  # fmt: skip
-    twice = sorted({name for name in names if names.count(name) > 1})
+    long = next((name for name in names if len(name) > LONGEST_NAME), None)
+    if long is not None:
+        raise DataError(
+            f"a column has a name of {len(long):,} signs: {long[:40]!r} …", where=f"{path.name}, header",
+            expected="the names of columns in the first line", do="add the line, or close a quotation mark in it",
+        )  # fmt: skip
+    # DuckDB does not tell apart names that differ in the case of A to Z alone
+    known = [name.encode(errors="replace").lower() for name in names]
+    twice = [name for name, key in zip(names, known, strict=True) if known.count(key) > 1]
     if twice:
         raise DataError(
-            f"doubled column: {', '.join(map(repr, twice))}",
+            f"doubled column: {', '.join(map(repr, dict.fromkeys(twice)))}",
             where=f"{path.name}, header",
-            expected="every column once",
+            expected="every column once, also where upper and lower case are the same",
             do="rename or remove one of them in the file",
         )
-    lowered = [name.lower() for name in names]
-    alike = [name for name in names if lowered.count(name.lower()) > 1]
-    if alike:
-        raise DataError(
-            f"columns that differ in capitals only: {', '.join(map(repr, alike))}", where=f"{path.name}, header",
-            expected="names that differ by more, because DuckDB takes these for one", do="rename one of them in the file",
-        )  # fmt: skip
     return names
 
 
@@ -118,7 +122,9 @@ def _sheet(path: Path, source: Source, rows: int | None = None) -> "pd.DataFrame
     )  # fmt: skip
 
 
-def read_text(con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path) -> ir.Table:
+def read_text(
+    con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path
+) -> tuple[ir.Table, list[int | None]]:
     """Read files of one shape into one table of the wanted columns, all text, with `__row__` and `__file__`.
 
     Parameters
@@ -133,25 +139,32 @@ def read_text(con: Any, paths: list[Path], source: Source, columns: list[str], a
     aside : Path
         A folder for copies in UTF-8 of texts in another encoding; they are read as long as the table is.
 
+    Returns
+    -------
+    (ibis Table, list of int)
+        The table, and how many rows each file has by another count than the engine's; None where that left a doubt.
+
     Raises
     ------
     DataError
         If a column is missing, the files differ in shape, or a file cannot be read.
     """
     wanted = list(dict.fromkeys(columns))
-    parts = []
+    parts, counted = [], []
     for path in paths:
+        text, rows = _counted(path, source, aside)
+        counted.append(rows)
         names = header(path, source)
         absent = [name for name in wanted if name not in names]
         if absent:
             raise DataError(
                 f"missing column: {', '.join(map(repr, absent))}",
-                where=f"{path.name}, which has {', '.join(map(repr, names))}",
+                where=f"{path.name}, which has {', '.join(map(repr, names[:50]))}" + (" …" if names[50:] else ""),
                 expected="every column that data/catalog.yml maps",
                 do="mend the column map, or the delimiter if the names above are run together; a table is read from one file, so a "
                 "column of another file, such as a covariate, has to be joined to it first",
             )
-        table = _read_one(con, path, source, names, aside)
+        table = _read_one(con, path, text, source, names)
         zones = _zones(path)
         clocks = {name: _on_the_clock(table[name], zones[name]) if name in zones else table[name] for name in wanted}
         parts.append(
@@ -159,7 +172,52 @@ def read_text(con: Any, paths: list[Path], source: Source, columns: list[str], a
                 **{ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}
             )
         )
-    return ibis.union(*parts) if len(parts) > 1 else parts[0]
+    return ibis.union(*parts) if len(parts) > 1 else parts[0], counted
+
+
+def _counted(path: Path, source: Source, aside: Path) -> tuple[Path, int | None]:
+    """The file as the engine can read it, in UTF-8, and its rows by an independent count; damage is told here."""
+    kind = _kind(path)
+    if kind == ".xlsx":
+        try:
+            packed.check_workbook(path)
+        except packed.Damaged as error:
+            raise _damaged(path, error) from None
+        return path, None
+    if kind == ".parquet":
+        import pyarrow.parquet as pq
+
+        _parquet_schema(path)
+        return path, int(pq.read_metadata(path).num_rows)
+    text = path
+    if not texts.is_utf8(source):  # DuckDB knows three encodings, Python all that are in use
+        try:
+            text = texts.recoded(path, source, aside)
+        except (*texts.DAMAGED, UnicodeError) as error:
+            raise unreadable([path], source, error) from None
+    return text, texts.count(text, path, source)
+
+
+def _check_count(table: ir.Table, paths: list[Path], source: Source, counted: list[int | None]) -> None:
+    """Raise where the engine reads more or fewer rows than a file has."""
+    found = table.group_by(FILE).aggregate(rows=table.count()).execute().set_index(FILE)["rows"]
+    for name in dict.fromkeys(path.name for path in paths):  # files of several folders may have one name
+        doubtful = [path for path in paths if path.name == name]
+        # a sheet is counted by nobody else, and in one column an empty line is an empty value
+        if _kind(doubtful[0]) == ".xlsx" or len(header(doubtful[0], source)) == 1:
+            continue
+        read, known = int(found.get(name, 0)), [n for p, n in zip(paths, counted, strict=True) if p.name == name]
+        if _kind(doubtful[0]) == "" and (None in known or sum(map(int, filter(None, known))) != read):
+            for path in doubtful:
+                if fault := texts.fault(path, source):
+                    raise fault
+            known = [texts.exact_count(path, source) for path in doubtful]
+        rows = sum(map(int, filter(None, known)))
+        if rows != read:
+            raise DataError(
+                f"{read:,} rows can be read, and the file has {rows:,}", where=name, expected="every row",
+                do="look for a quotation mark that is not closed, and write the file again",
+            )  # fmt: skip
 
 
 def _zones(path: Path) -> dict[str, str]:
@@ -216,7 +274,7 @@ def place(row: "pd.Series", column: str | None = None) -> str:
     return f"{row[FILE]}, row {int(row[ROW]):,} below the header" + (f", column {column!r}" if column else "")
 
 
-def _read_one(con: Any, path: Path, source: Source, names: list[str], aside: Path) -> ir.Table:
+def _read_one(con: Any, path: Path, text: Path, source: Source, names: list[str]) -> ir.Table:
     kind = _kind(path)
     if kind == ".parquet":
         return con.read_parquet(literal(con, path))
@@ -228,20 +286,16 @@ def _read_one(con: Any, path: Path, source: Source, names: list[str], aside: Pat
         frame = frame.map(_cell, decimal=source.decimal).astype("string")
         # as a memtable: ibis 12 fails to drop the view that it makes for a plain DataFrame on DuckDB 2
         return con.create_table(ibis.util.gen_name("sheet"), ibis.memtable(frame), temp=True)
-    compressed = path.suffix.lower() == ".gz"
-    if not texts.is_utf8(source):  # DuckDB knows three encodings, Python all that are in use
-        try:
-            path, compressed = texts.recoded(path, source, aside), False
-        except (*texts.DAMAGED, UnicodeError) as error:
-            raise unreadable([path], source, error) from None
     # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
     return con.read_csv(
-        literal(con, path), columns=dict.fromkeys(names, "VARCHAR"), auto_detect=False, header=True, quote='"', escape='"',
-        delim=texts.delimiter(path, source), compression="gzip" if compressed else "none",
+        literal(con, text), columns=dict.fromkeys(names, "VARCHAR"), auto_detect=False, header=True, quote='"', escape='"',
+        delim=texts.delimiter(path, source), compression="gzip" if text.suffix.lower() == ".gz" else "none",
     )  # fmt: skip
 
 
-def check_content(table: ir.Table, paths: list[Path], source: Source, when: ir.Value | None) -> None:
+def check_content(
+    table: ir.Table, paths: list[Path], source: Source, when: ir.Value | None, counted: list[int | None]
+) -> None:
     """Raise unless the source has the rows, columns and span of time that the catalogue declares.
 
     Parameters
@@ -254,6 +308,8 @@ def check_content(table: ir.Table, paths: list[Path], source: Source, when: ir.V
         What is declared; what is not declared is not checked.
     when : ibis timestamp column or None
         The column that the span speaks of, cast.
+    counted : list of int or None
+        The rows of each file, counted by another way.
     """
     where = ", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else "")
     if source.columns is not None:
@@ -267,6 +323,8 @@ def check_content(table: ir.Table, paths: list[Path], source: Source, when: ir.V
     # Every value of the mapped columns is looked at: a fault in a file shows here, before anything is written.
     longest = {name: table[name].length().max() for name in table.columns if name not in (ROW, FILE)}
     rows = int(table.aggregate(rows=table.count(), **longest).execute()["rows"][0])
+    if rows != sum(count or 0 for count in counted):
+        _check_count(table, paths, source, counted)
     if rows == 0:
         raise DataError(
             "the table is empty", where=where, expected="a header and at least one row", do="export the file again"

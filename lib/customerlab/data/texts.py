@@ -3,16 +3,19 @@
 import codecs
 import csv
 import gzip
-import shutil
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO, cast
 
 from customerlab.data.catalog import Source
+from customerlab.data.packed import Damaged, chunks, count_lines
 from customerlab.errors import DataError
 
-DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)  # what gzip says of half a file, or of what is none of its own
+DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, Damaged)  # what is said of half a .gz, or of what is none
+LONGEST_ROW = 2_000_000  # bytes; DuckDB reads up to 2 MiB, and has left a last line of 32 MB out without a word
+csv.field_size_limit(LONGEST_ROW)  # Python's own is 131,072
 
 
 def delimiter(path: Path, source: Source) -> str:
@@ -34,20 +37,100 @@ def opened(path: Path, source: Source, errors: str = "strict") -> TextIO:
 
 def recoded(path: Path, source: Source, folder: Path) -> Path:
     """Copy a text file into `folder` as UTF-8, unpacked."""
-    with (
-        opened(path, source) as text,
-        tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=folder, delete=False) as copy,
-    ):
-        shutil.copyfileobj(text, copy, 1 << 20)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=folder, delete=False) as copy:
+        copy.writelines(codecs.iterdecode(chunks(path), source.encoding))
     return Path(copy.name)
+
+
+def count(text: Path, path: Path, source: Source) -> int | None:
+    """The rows of a text file, counted by its line ends and quotation marks; None where these leave a doubt.
+
+    Parameters
+    ----------
+    text : Path
+        The file in UTF-8.
+    path, source : Path, Source
+        The file that it is of, for the message, and how it is read.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, mixes line ends, or has a row that is too long or millions of empty lines.
+    """
+    try:
+        lines = count_lines(text)
+    except Damaged as error:
+        raise _damaged(path, error) from None
+    if lines.blank > max(lines.rows, 1_000_000):
+        raise DataError(
+            f"{lines.blank:,} of its lines are empty", where=path.name, expected="a row in every line",
+            do="write the file again by the program it is from",
+        )  # fmt: skip
+    if lines.plain and lines.longest <= LONGEST_ROW:
+        return lines.rows - 1
+    if found := fault(path, source):
+        raise found
+    return None
+
+
+def exact_count(path: Path, source: Source) -> int:
+    """The rows of a text file by Python's own reader, which is slow and knows a quotation mark within a field."""
+    with opened(path, source) as text:
+        return sum(1 for row in csv.reader(text, delimiter=delimiter(path, source)) if row) - 1
+
+
+class _Fed:
+    """The lines of a text as they are handed to a reader: the end of the last, and the length of the row so far."""
+
+    def __init__(self, text: TextIO) -> None:
+        self.text, self.end, self.size = text, "", 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self.text.readline(LONGEST_ROW + 1):
+            long = len(line) > LONGEST_ROW // 4
+            self.size += len(line.encode("utf-8", "surrogateescape")) if long else len(line)
+            if self.size > LONGEST_ROW:
+                raise _TooLongError
+            self.end = line[len(line.rstrip("\r\n")) :] or self.end
+            yield line
+
+
+class _TooLongError(Exception):
+    pass
+
+
+ENDS = {"\n": "LF (Linux, macOS)", "\r\n": "CRLF (Windows)", "\r": "CR (old Macs)"}
+
+
+def _mixed(path: Path, row: int, ends: tuple[str, str]) -> DataError:
+    return DataError(
+        f"the line ends are mixed: {ENDS[ends[0]]} at first, and {ENDS[ends[1]]} here", where=_place(path, row),
+        expected="one kind in the whole file, apart from texts between quotation marks",
+        do="write the file again with one of them; two exports that were put together may differ in it",
+    )  # fmt: skip
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"the file is damaged or incomplete: {' '.join(str(error).split())}", where=path.name,
+        expected="a whole .gz file", do="get the file again",
+    )  # fmt: skip
 
 
 def fault(path: Path, source: Source) -> DataError | None:
     """The first fault in a text file: damage, a byte of another encoding, a row with too few or too many fields."""
-    row, fields = -1, 0
+    row, fields, end = -1, 0, ""
     try:
         with opened(path, source, errors="surrogateescape") as text:
-            for row, found in enumerate(filter(None, csv.reader(text, delimiter=delimiter(path, source), strict=True))):
+            fed = _Fed(text)
+            for found in csv.reader(iter(fed), delimiter=delimiter(path, source), strict=True):
+                fed.size = 0
+                row += bool(found)
+                end = end or fed.end
+                if fed.end != end:
+                    return _mixed(path, row, (end, fed.end))
+                if not found:
+                    continue
                 for field in found:
                     if not field.isascii() and any("\udc80" <= sign <= "\udcff" for sign in field):
                         return _undecodable(path, source, _place(path, row), field)
@@ -59,9 +142,11 @@ def fault(path: Path, source: Source) -> DataError | None:
                         do="mend the row (a text that holds the delimiter needs quotation marks), or `delimiter` in data/catalog.yml",
                     )  # fmt: skip
     except DAMAGED as error:
+        return _damaged(path, error)
+    except _TooLongError:
         return DataError(
-            f"the file is damaged or incomplete: {' '.join(str(error).split())}", where=path.name,
-            expected="a whole .gz file", do="get the file again",
+            f"the row has more than {LONGEST_ROW:,} bytes", where=_place(path, row + 1), expected="rows of a shop's log",
+            do="look for a quotation mark that is not closed, or for a file that has lost its line ends",
         )  # fmt: skip
     except UnicodeError:
         return _undecodable(path, source, path.name, "")

@@ -17,6 +17,7 @@ from customerlab.data.catalog import DataSet, Mapped, TableMap
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
 from customerlab.data.project import read_json, text_digest, write_json
+from customerlab.data.secrets import masked
 from customerlab.data.tables import COVARIATE, TABLES
 from customerlab.errors import DataError
 
@@ -114,7 +115,7 @@ def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
     try:
         raw = con.table(last, database=tuple(database) if len(database) > 1 else database[0] if database else None)
     except Exception as error:  # each back end has errors of its own
-        said = " ".join(str(error).split())[:200]
+        said = masked(" ".join(str(error).split()))[:200]
         raise DataError(
             f"the engine {con.name} has no table {name}" + (f": {said}" if said not in name else ""),
             where=f"data/catalog.yml, {data_set.name}, files, {table_map.source}",

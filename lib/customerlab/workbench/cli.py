@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from customerlab.data.project import find_root
+from customerlab.data.secrets import masked
 from customerlab.data.yaml_files import suggest
 from customerlab.errors import DEBUG, CustomerlabError, ParameterError, RunError, shown, told, visible
 from customerlab.workbench.lock import hold
@@ -34,7 +35,8 @@ class _Group(click.Group):
         except Exception as error:
             if os.environ.get(DEBUG) and not isinstance(error, CustomerlabError):
                 raise
-            click.echo(f"error: {told(error, f'customerlab {ctx.invoked_subcommand}')}", err=True)
+            message = told(error, f"customerlab {ctx.invoked_subcommand}")
+            click.echo(f"error: {masked(str(message))}", err=True)
             sys.exit(1)
 
 

@@ -18,9 +18,10 @@ from traitlets.config import Config
 
 from customerlab.data.prepare import prepare
 from customerlab.data.project import read_json, remove_abandoned, remove_tree, write_json, written_aside
+from customerlab.data.secrets import check_clean
 from customerlab.errors import CustomerlabError, RunError, in_brief
 from customerlab.workbench.manifest import assemble, entry
-from customerlab.workbench.normalise import normalise
+from customerlab.workbench.normalise import masked, normalise
 from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.run import STAGING
 from customerlab.workbench.standing import forget_failure
@@ -203,8 +204,9 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
 
 def _stopped(plan: Plan, step: Step, error: PapermillExecutionError) -> RunError:
     """The error of a cell, as one of ours: with the parameters that it names or uses, and where these are set."""
-    own = dict(re.findall(r"\n  (where|expected|do): +(.*)", error.evalue))  # as a CustomerlabError writes them
-    what = error.evalue.partition("\n  ")[0] if own else f"{error.ename}: {error.evalue}"
+    said = masked(error.evalue)
+    own = dict(re.findall(r"\n  (where|expected|do): +(.*)", said))  # as a CustomerlabError writes them
+    what = said.partition("\n  ")[0] if own else f"{error.ename}: {said}"
     file = f"params/{plan.run}.yml"
     named = [name for name in step.parameters if name != "run" and re.search(rf"\b{name}\b", what)]
     used = [name for name in step.parameters if name != "run" and re.search(rf"\b{name}\b", error.source)]
@@ -244,6 +246,7 @@ def _publish(plan: Plan, step: Step, staging: Path, notebook: nbformat.NotebookN
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     record = entry(plan, step, staging, seconds=seconds, cells=cells)
     write_json(staging / ".state" / f"{step.name}.manifest.json", record)
+    check_clean([staging / f"{step.name}.ipynb", *sorted((staging / ".state").iterdir())])
     for part in ("artifacts", ".state"):
         (plan.folder / part).mkdir(parents=True, exist_ok=True)
         for path in sorted((staging / part).iterdir()):
@@ -260,6 +263,7 @@ def _keep_failed(plan: Plan, step: Step, partial: Path | None, error: Exception)
         with written_aside(failed / f"{step.name}.txt") as aside:
             aside.write_text(f"{error}\n", encoding="utf-8")
         if partial and partial.is_file():
+            nbformat.write(normalise(nbformat.read(partial, as_version=4)), partial)
             partial.replace(failed / partial.name)
     except OSError:
         return  # the disk is full: the message on the terminal has to do

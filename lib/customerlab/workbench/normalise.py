@@ -5,6 +5,8 @@ from typing import Any
 
 import nbformat
 
+from customerlab.data import secrets
+
 # Narrow and named: what libraries print that differs from run to run. The project's own outputs hold none of it;
 # these catch warnings and default representations in cells that a user adds.
 UNSTABLE: dict[str, tuple[str, str]] = {
@@ -60,15 +62,18 @@ def retold(executed: nbformat.NotebookNode, notebook: nbformat.NotebookNode) -> 
 
 
 def _mask(output: Any) -> None:
-    if "text" in output:
-        output["text"] = masked(output["text"])
+    for field in ("text", "evalue"):
+        if field in output:
+            output[field] = masked(output[field])
+    if "traceback" in output:
+        output["traceback"] = [masked(line) for line in output["traceback"]]
     for kind, text in output.get("data", {}).items():
         if kind.startswith("text/") and isinstance(text, str):
             output["data"][kind] = masked(text)
 
 
 def masked(text: str) -> str:
-    """Replace what differs from run to run.
+    """Replace what differs from run to run, and secrets.
 
     Examples
     --------
@@ -77,4 +82,4 @@ def masked(text: str) -> str:
     """
     for pattern, replacement in UNSTABLE.values():
         text = re.sub(pattern, replacement, text)
-    return text
+    return secrets.masked(text)

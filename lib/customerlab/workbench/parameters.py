@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from customerlab.data.address import check_address
 from customerlab.data.tables import EARLIEST, LATEST
 from customerlab.data.yaml_files import odd_sign
 from customerlab.errors import ParameterError, in_brief, shown
@@ -73,6 +74,8 @@ class Parameter:
             raise ParameterError(
                 f"{self.name} = {shown(value)}", where=where, expected=self.expected, do=self._advice(value)
             )
+        if self.name == "engine" and self.kind == "str":
+            check_address(value, where)
         return float(value) if self.kind == "float" else value
 
     def _advice(self, value: Any) -> str:
