@@ -15,7 +15,7 @@ from customerlab.data.engine import DUCKDB_ALWAYS, connect
 from customerlab.data.warehouse import prepare
 from customerlab.errors import CustomerlabError, ParameterError, RunError
 from customerlab.workbench.normalise import normalise
-from customerlab.workbench.notebook import Parameter
+from customerlab.workbench.parameters import Parameter
 from customerlab.workbench.plan import make_plan
 
 SECRET = "hunter2-Zx9"
@@ -51,6 +51,12 @@ def test_an_address_with_a_secret_is_refused_and_not_quoted(project, address):
             refuse()
         assert SECRET not in str(caught.value) and "do:" in str(caught.value)
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_an_address_of_a_wrong_kind_is_not_quoted_either():
+    with pytest.raises(ParameterError) as caught:
+        Parameter("engine", "str", "duckdb://", "").check([f"postgres://shop:{SECRET}@host/db"], "-p engine")
+    assert SECRET not in str(caught.value)
 
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"], exclude_characters="@$"), min_size=6))

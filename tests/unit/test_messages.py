@@ -348,7 +348,7 @@ def test_a_text_that_is_not_in_its_encoding_is_told(shop):
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_columns_that_differ_in_capitals_only_are_told(project, kind):
+def test_columns_that_differ_in_capitals_only_are_doubled(project, kind):
     raw = project / "data" / "raw"
     raw.mkdir(exist_ok=True)
     frame = pd.DataFrame({"id": ["a"], "Name": ["x"], "NAME": ["y"]})
@@ -356,7 +356,7 @@ def test_columns_that_differ_in_capitals_only_are_told(project, kind):
     columns = {"product_id": "id", "description": "Name"}
     entry = {"title": "T", "files": {"f": f"f.{kind}"}, "tables": {"products": {"columns": columns}}}
     (project / "data" / "catalog.yml").write_text(json.dumps({"s": entry}))
-    with pytest.raises(CustomerlabError, match="differ in capitals only: 'Name', 'NAME'"):
+    with pytest.raises(CustomerlabError, match="doubled column: 'Name', 'NAME'"):
         prepare(project, project / "outputs" / "x", "products", "s")
 
 

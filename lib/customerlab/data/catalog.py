@@ -288,25 +288,22 @@ def _form(raw: Any, where: str) -> Form:
         )
     if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise DataError(
-            f"found {shown(sha256)}",
-            where=f"{where}, sha256",
-            expected="64 digits and letters a to f, as sha256sum prints",
+            f"found {shown(sha256)}", where=f"{where}, sha256", expected="64 digits and letters a to f, as of sha256sum"
         )
-    if raw.get("url") is not None:
-        _check_url(path, raw["url"], f"{where}, url")
-    return Form(path, sha256 and sha256.lower(), _optional(raw, "url", where), _optional(raw, "member", where))
+    url = _optional(raw, "url", where)
+    if url:
+        _check_url(path, url, f"{where}, url")
+    return Form(path, sha256 and sha256.lower(), url, _optional(raw, "member", where))
 
 
-def _check_url(path: str, url: Any, where: str) -> None:
+def _check_url(path: str, url: str, where: str) -> None:
     """Raise unless an address is one of the web, without a secret in it, and its file has a name of its own."""
-    check_literal(str(url), where, kind=DataError)
-    if not re.match(r"https?://[^/\s]+|\$\{", str(url)):
+    check_literal(url, where, kind=DataError)
+    if not re.match(r"https?://[^/\s]+|\$\{", url):
         raise DataError("this is no address of the web", where=where, expected="https://… (or http://…)")
     if "*" in path:
         raise DataError(
-            "a path with * names many files, and an address one",
-            where=where,
-            do="remove `url`, or name the file it gives",
+            "a path with * names many files, and an address one", where=where, do="remove `url`, or name the file"
         )
 
 

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from customerlab.data.address import check_address
+from customerlab.data.secrets import masked
 from customerlab.data.tables import EARLIEST, LATEST
 from customerlab.data.yaml_files import odd_sign
 from customerlab.errors import ParameterError, in_brief, shown
@@ -72,7 +73,7 @@ class Parameter:
             fits = _passes(self.form, value)
         if not fits:
             raise ParameterError(
-                f"{self.name} = {shown(value)}", where=where, expected=self.expected, do=self._advice(value)
+                f"{self.name} = {masked(shown(value))}", where=where, expected=self.expected, do=self._advice(value)
             )
         if self.name == "engine" and self.kind == "str":
             check_address(value, where)
