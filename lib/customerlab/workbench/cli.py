@@ -1,5 +1,7 @@
 """The command line. What is slow to import is imported where it is used, so that a wrong word fails at once."""
 
+import os
+import signal
 import sys
 import time
 from decimal import Decimal
@@ -18,6 +20,15 @@ from customerlab.workbench.plan import Plan, Step, make_plan
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM."""
+
+
+def _terminate(*_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: a kernel and a folder are being put away
+    raise _Terminated
+
+
 class _Group(click.Group):
     """A group whose commands end with a clear message, and status 1, when something can be put right."""
 
@@ -31,11 +42,16 @@ class _Group(click.Group):
             message = f"{error.strerror or error} — {error.filename or 'a file'}; earlier results are in place"
             click.echo(f"error: {message}", err=True)
             sys.exit(1)
+        except KeyboardInterrupt as stopped:
+            click.echo("Aborted!", err=True)
+            sys.exit(128 + (signal.SIGTERM if isinstance(stopped, _Terminated) else signal.SIGINT))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """customerlab: notebooks for customer segmentation and personalisation."""
+    os.umask(0o077)  # what is written, in kernels too, is for its owner
+    signal.signal(signal.SIGTERM, _terminate)
 
 
 def overrides_of(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -260,6 +276,7 @@ def data_prepare(tables: tuple[str, ...], run_name: str) -> None:
             raise ParameterError(
                 f"run {run_name!r} reads no table {table!r}", where="TABLE", expected=suggest(table, plan.tables)
             )
+    hold(plan)
     wanted = {table: source for table, source in plan.tables.items() if table in tables or not tables}
     if execute.prepare_tables(plan, wanted, lambda line: _say("data", line)):
         sys.exit(1)
