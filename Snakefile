@@ -4,6 +4,7 @@
 # What is up to date is found by content, not by times: `settle` leaves a mark for each step and table that is, all with
 # one time, and Snakemake executes what has no mark and what depends on it. A table is `ancient`, because a step knows
 # by itself whether the tables that it opens have changed; a table made again asks for no other step.
+import os
 import sys
 
 from customerlab.data.project import find_root
@@ -13,6 +14,7 @@ from customerlab.workbench.lock import hold
 from customerlab.workbench.plan import make_plan
 from customerlab.workbench.standing import settle
 
+os.umask(0o077)  # results are their owner's to read
 RUN = str(config.get("run", "demo") or "")  # Snakemake makes None of an empty text
 try:
     plan = make_plan(find_root(), RUN)
@@ -60,7 +62,7 @@ for tables in plan.files:
             # a parameter, because the command itself is put together only when the job starts, after the loop
             tables=tables,
         shell:
-            "customerlab data prepare {params.tables} --run {RUN}"
+            "CUSTOMERLAB_HELD=1 customerlab data prepare {params.tables} --run {RUN}"
 
 
 for step in plan.included:

@@ -1,8 +1,6 @@
 """The Run in a notebook's hands: artefacts, metrics, and what is shown."""
 
 import base64
-import os
-import time
 from types import SimpleNamespace
 
 import pandas as pd
@@ -167,13 +165,14 @@ def test_half_a_file_is_never_seen(tmp_path):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_run_left_half_written_is_removed_a_day_later(tmp_path):
-    for name, hours in ((".aside-old", 25), (".aside-new", 1)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "half.parquet").write_text("half")
-        os.utime(tmp_path / name, (time.time() - hours * 3600,) * 2)
-    write_json(tmp_path / "a.json", 1)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".aside-new", "a.json"]
+def test_what_a_killed_process_left_half_written_is_removed_and_what_is_being_written_is_not(tmp_path):
+    (tmp_path / ".aside-left").mkdir()
+    (tmp_path / ".aside-left" / "half.parquet").write_text("half")
+    with written_aside(tmp_path / "b.json") as aside:
+        aside.write_text("1")
+        write_json(tmp_path / "a.json", 1)
+        assert sorted(p.name for p in tmp_path.iterdir()) == [aside.parent.name, "a.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "b.json"]
 
 
 def shown(capsys, monkeypatch, item, caption, formats=None):

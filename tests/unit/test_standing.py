@@ -1,14 +1,14 @@
 """What is up to date in a run's folder, and what is not: by content, whatever the times of files say."""
 
 import os
-import shutil
 
 import pandas as pd
 import pytest
 
-from customerlab.data.project import read_json, write_json
+from customerlab.data.project import read_json, write_json, write_sealed
 from customerlab.workbench.manifest import entry
 from customerlab.workbench.plan import make_plan
+from customerlab.workbench.publish import publish
 from customerlab.workbench.run import STAGING, Run
 from customerlab.workbench.standing import Standing, due, settle, standings
 
@@ -24,10 +24,10 @@ def execute(plan, name, monkeypatch):
         lab.save(artifact, SEGMENTS, key="customer_id")
     lab.record(customers=2)
     monkeypatch.delenv(STAGING)
-    write_json(staging / ".state" / f"{step.name}.manifest.json", entry(plan, step, staging, seconds=1.0, cells=1))
-    shutil.copytree(staging, plan.folder, dirs_exist_ok=True)
-    shutil.rmtree(staging)
-    (plan.folder / f"{step.name}.ipynb").write_text("{}")
+    (staging / f"{step.name}.ipynb").write_text("{}")
+    record = entry(plan, step, staging, {}, seconds=1.0, cells=1)
+    write_sealed(staging / ".state" / f"{step.name}.manifest.json", record)
+    publish(plan.folder, step.name, staging)
 
 
 @pytest.fixture

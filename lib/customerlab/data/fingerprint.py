@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from customerlab.data.catalog import DataSet
-from customerlab.data.project import text_digest
+from customerlab.data.project import DigestCache, read_sealed, text_digest
 
 PACKAGE = "customerlab"
 
@@ -107,3 +108,23 @@ def table_fingerprint(data_set: DataSet, table: str, digests: list[str]) -> str:
     said = [data_set.title, data_set.licence, data_set.citation]  # a table's report holds them, and notebooks show them
     declared = [dataclasses.asdict(data_set.sources[table_map.source]), dataclasses.asdict(table_map), *said]
     return text_digest(table, json.dumps(declared, sort_keys=True), *digests, code_digest(["customerlab.data.prepare"]))
+
+
+def report_of(target: Path, fingerprint: str, cache: DigestCache, *, anew: bool = False) -> dict[str, Any] | None:
+    """The report of a prepared table, if the table is the one that is wanted and nobody has changed it.
+
+    Parameters
+    ----------
+    target : Path
+        Its parquet file; the report is beside it.
+    fingerprint : str
+        What the wanted table depends on.
+    cache : DigestCache
+        The project's memory of file digests.
+    anew : bool
+        Read the whole file, whatever is remembered of it.
+    """
+    report = read_sealed(target.with_suffix(".json"))
+    if not report or report["fingerprint"] != fingerprint or not target.is_file():
+        return None
+    return report if cache.digest(target, anew=anew) == report["sha256"] else None

@@ -1,7 +1,7 @@
 """From files to canonical tables: read, map, cast, clean, check, write; every row accounted for.
 
 A table is prepared once for a run and kept as `outputs/<run>/tables/<table>.parquet`, with a report beside it. It is
-made again when its files, its catalogue entry or the code of this layer change.
+made again when its files, its catalogue entry or the code of this layer change, and when it is not what was written.
 """
 
 import dataclasses
@@ -15,8 +15,8 @@ import ibis.expr.types as ir
 from customerlab.data import cast, clean, fetch, kept, read, warehouse
 from customerlab.data.catalog import Source, TableMap, find_data_set
 from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
-from customerlab.data.fingerprint import table_fingerprint
-from customerlab.data.project import file_digest, read_json, relative, remove_tree, write_json, written_aside
+from customerlab.data.fingerprint import report_of, table_fingerprint
+from customerlab.data.project import file_digest, relative, remove_tree, write_sealed, written_aside
 from customerlab.data.tables import COVARIATE, TABLES, Column
 from customerlab.errors import DataError, in_brief, shown
 
@@ -37,7 +37,14 @@ class Prepared:
 
 
 def prepare(
-    root: Path, run_folder: Path, table: str, data_set_name: str, *, engine: str = DEFAULT, progress: bool = True
+    root: Path,
+    run_folder: Path,
+    table: str,
+    data_set_name: str,
+    *,
+    engine: str = DEFAULT,
+    progress: bool = True,
+    anew: bool = False,
 ) -> Prepared:
     """Return a canonical table, prepared now if it is not up to date.
 
@@ -55,6 +62,8 @@ def prepare(
         The address of the run's engine, for tables that live in it.
     progress : bool
         Show the progress of downloads.
+    anew : bool
+        Read the files and the table in full, whatever is remembered of their digests: for results to be published.
 
     Raises
     ------
@@ -72,13 +81,16 @@ def prepare(
     source = data_set.sources[table_map.source]
     if source.table:
         return Prepared(*warehouse.prepare(engine, run_folder / "tables", data_set, table))
+    found = fetch.locate(root, source) if anew else None
+    for path in found[1] if found else []:
+        fetch.digests(root).digest(path, anew=True)
     paths = fetch.fetch(root, data_set, source, progress=progress)
     _check_folders(run_folder, paths)
     digests = [fetch.digests(root).digest(path) for path in paths]
     fingerprint = table_fingerprint(data_set, table, digests)
     target = run_folder / "tables" / f"{table}.parquet"
-    known = read_json(target.with_suffix(".json"))
-    if known and known["fingerprint"] == fingerprint and target.is_file():
+    known = report_of(target, fingerprint, fetch.digests(root), anew=anew)
+    if known:
         return Prepared(target, known, made=False)
     files = [{"file": relative(p, root), "sha256": d} for p, d in zip(paths, digests, strict=True)]
     report = {
@@ -90,7 +102,7 @@ def prepare(
         report |= _build(paths, source, table, table_map, aside)
         report["sha256"] = file_digest(aside)
         target.with_suffix(".json").unlink(missing_ok=True)
-    write_json(target.with_suffix(".json"), report)
+    write_sealed(target.with_suffix(".json"), report)
     return Prepared(target, report, made=True)
 
 

@@ -1,5 +1,6 @@
 """Where a project is, and how its files are written and digested."""
 
+import fcntl
 import filecmp
 import hashlib
 import json
@@ -15,7 +16,8 @@ from typing import Any
 from customerlab.errors import CustomerlabError, shown
 
 CATALOG = Path("data/catalog.yml")
-ABANDONED = 24 * 3600  # seconds after which a half-written file is taken to have no writer any more
+SETTLED = 2 * 10**9  # nanoseconds after which a file that changes again is sure to get another time
+PRIVATE = 0o600  # of all that is written: data of customers, and what is computed from them, are their owner's to read
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -44,7 +46,34 @@ def find_root(start: Path | None = None) -> Path:
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def own_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Make a folder that is this process's own while the block runs, and remove it afterwards.
+
+    The process holds a lock on it, which the system gives up however the process ends: by this `remove_abandoned` knows
+    what killed processes have left.
+    """
+    folder, handle = _locked_folder(parent, prefix)
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+        os.close(handle)
+
+
+def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
+    while True:  # one that was taken for abandoned before it was locked is made again
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        with suppress(FileNotFoundError):
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            with suppress(OSError):  # a file system without locks: what is left there stays
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if folder.is_dir():
+                return folder, handle
+            os.close(handle)
+
+
+@contextmanager
+def written_aside(path: Path, *, mode: int = PRIVATE) -> Iterator[Path]:
     """Give a path beside `path` to write to, and put it in place only when the block ends well.
 
     A reader sees the old file or the new one, never half of one; what a failed block wrote is removed. A file whose
@@ -61,30 +90,85 @@ def written_aside(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(path.parent, ".aside-*")
-    with tempfile.TemporaryDirectory(prefix=".aside-", dir=path.parent) as folder:
-        aside = Path(folder) / path.name
+    with own_folder(path.parent, ".aside-") as folder:
+        aside = folder / path.name
         yield aside
+        if path.is_dir():
+            raise _folder_there(path)
         if not (path.is_file() and filecmp.cmp(aside, path, shallow=False)):
+            aside.chmod(mode)
             aside.replace(path)
+
+
+def _folder_there(path: Path) -> CustomerlabError:
+    place = "/".join(path.parts[-3:])
+    return CustomerlabError("a folder is where a file belongs", where=f"…/{place}", do="move it away and run again")
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that nobody but its owner can look into."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+    return path
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     with written_aside(path) as aside:
-        aside.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        aside.write_bytes(
+            text.encode("utf-8", "backslashreplace")
+        )  # half a sign, in a name that is no UTF-8, as JSON has it
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; None where there is none or where it is not whole."""
+    """Read a JSON file; None where there is none or where it cannot be read as JSON.
+
+    Raises
+    ------
+    CustomerlabError
+        If a folder is in its place.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
+    except IsADirectoryError:
+        raise _folder_there(path) from None
+
+
+def write_sealed(path: Path, value: dict[str, Any]) -> None:
+    """Write a record as JSON with a checksum of itself, by which `read_sealed` knows it again."""
+    write_json(path, value | {"checksum": text_digest(json.dumps(value, sort_keys=True))})
+
+
+def read_sealed(path: Path) -> dict[str, Any] | None:
+    """Read a record that `write_sealed` has written; None for anything else that is there, and for nothing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.json"
+    >>> write_sealed(path, {"rows": 60})
+    >>> read_sealed(path)
+    {'rows': 60}
+    >>> _ = path.write_text(path.read_text().replace("60", "61"))
+    >>> read_sealed(path) is None
+    True
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        return None
+    checksum = value.pop("checksum", None)
+    with suppress(RecursionError):
+        return value if checksum == text_digest(json.dumps(value, sort_keys=True)) else None
+    return None
 
 
 def text_digest(*parts: str) -> str:
     """SHA-256 of some texts, each set off from the next."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def file_digest(path: Path) -> str:
@@ -94,7 +178,10 @@ def file_digest(path: Path) -> str:
 
 
 class DigestCache:
-    """File digests remembered by size and time of change, so that a large log is read once and not at every run.
+    """File digests remembered, so that a large log is read once and not at every run.
+
+    A file is known again by its size, its place on the disk, and the times of its last change and of its last change of
+    any kind. The last of these cannot be set, so that a file that was edited and given its old time back is read again.
 
     Parameters
     ----------
@@ -104,19 +191,30 @@ class DigestCache:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, list[Any]] = read_json(path) or {}
+        known = read_json(path)
+        self._known: dict[str, Any] = known if isinstance(known, dict) else {}
 
-    def digest(self, path: Path) -> str:
-        """SHA-256 of `path`, computed only when its size or time of change is new."""
-        stat = path.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns]
-        known = self._known.get(str(path))
-        if known and known[:2] == stamp:
-            return str(known[2])
+    def digest(self, path: Path, *, anew: bool = False) -> str:
+        """SHA-256 of `path`, computed only where it may have changed, or `anew`."""
+        stamp, known = _stamp(path), self._known.get(str(path))
+        if not anew and isinstance(known, list) and known[:-1] == stamp and isinstance(known[-1], str):
+            return known[-1]
+        begin = time.time_ns()
         digest = file_digest(path)
-        self._known[str(path)] = [*stamp, digest]
-        write_json(self._path, self._known)
+        settled = stamp == _stamp(path) and max(stamp[1:3]) < begin - SETTLED
+        self._remember(path, [*stamp, digest] if settled else None)
         return digest
+
+    def _remember(self, path: Path, known: list[Any] | None) -> None:
+        self._known[str(path)] = known
+        self._known = {name: what for name, what in self._known.items() if what and Path(name).exists()}
+        with suppress(OSError):  # no room, or no right to write: it is computed again
+            write_json(private_folder(self._path.parent) / self._path.name, self._known)
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]
 
 
 def remove_tree(path: Path) -> None:
@@ -125,11 +223,15 @@ def remove_tree(path: Path) -> None:
 
 
 def remove_abandoned(folder: Path, pattern: str) -> None:
-    """Remove what processes that were killed have left half-written in a folder, a day later."""
+    """Remove what processes that were killed have left half-written in a folder: what no process holds."""
     for left in folder.glob(pattern):
-        with suppress(FileNotFoundError):  # its own process may have finished with it since
-            if left.stat().st_mtime < time.time() - ABANDONED:
+        with suppress(OSError):  # its own process holds it, or has finished with it since
+            handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 remove_tree(left)
+            finally:
+                os.close(handle)
 
 
 def relative(path: Path, root: Path) -> str:

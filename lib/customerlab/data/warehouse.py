@@ -16,7 +16,7 @@ from customerlab.data import clean, kept
 from customerlab.data.catalog import DataSet, Mapped, TableMap
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
-from customerlab.data.project import read_json, text_digest, write_json
+from customerlab.data.project import read_sealed, text_digest, write_sealed
 from customerlab.data.secrets import masked
 from customerlab.data.tables import COVARIATE, TABLES
 from customerlab.errors import DataError
@@ -57,7 +57,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     content = _content(every)
     fingerprint = table_fingerprint(data_set, table, [url, json.dumps(content)])
     path = folder / f"{table}.json"
-    known = read_json(path)
+    known = read_sealed(path)
     if known and known["fingerprint"] == fingerprint:
         return path, known, False
     _check_read(unread, where)
@@ -75,7 +75,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
         "columns": {name: str(kind) for name, kind in rows.schema().items()},
         "sha256": text_digest(fingerprint),
     }  # fmt: skip
-    write_json(path, report)
+    write_sealed(path, report)
     return path, report, True
 
 

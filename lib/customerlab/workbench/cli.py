@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 import time
 from decimal import Decimal
@@ -21,6 +22,15 @@ from customerlab.workbench.plan import Plan, Step, make_plan
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM."""
+
+
+def _terminate(*_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: a kernel and a folder are being put away
+    raise _Terminated
+
+
 class _Group(click.Group):
     """A group whose commands end with a clear message and status 1, whatever goes wrong in them."""
 
@@ -38,11 +48,16 @@ class _Group(click.Group):
             message = told(error, f"customerlab {ctx.invoked_subcommand}")
             click.echo(f"error: {masked(str(message))}", err=True)
             sys.exit(1)
+        except KeyboardInterrupt as stopped:
+            click.echo("Aborted!", err=True)
+            sys.exit(128 + (signal.SIGTERM if isinstance(stopped, _Terminated) else signal.SIGINT))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """customerlab: notebooks for customer segmentation and personalisation."""
+    os.umask(0o077)  # what is written, in kernels too, is for its owner
+    signal.signal(signal.SIGTERM, _terminate)
 
 
 def overrides_of(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -269,6 +284,7 @@ def data_prepare(tables: tuple[str, ...], run_name: str) -> None:
                 where="TABLE",
                 expected=suggest(table, plan.tables),
             )
+    hold(plan)
     wanted = {table: source for table, source in plan.tables.items() if table in tables or not tables}
     if execute.prepare_tables(plan, wanted, lambda line: _say("data", line)):
         sys.exit(1)

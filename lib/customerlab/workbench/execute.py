@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,81 +9,22 @@ from typing import Any
 
 import nbformat
 import papermill
-from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
-from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
 from customerlab.data.prepare import prepare
-from customerlab.data.project import read_json, remove_abandoned, remove_tree, write_json, written_aside
+from customerlab.data.project import own_folder, private_folder, write_sealed, written_aside
 from customerlab.data.secrets import check_clean
 from customerlab.errors import CustomerlabError, RunError, in_brief
-from customerlab.workbench.manifest import assemble, entry
+from customerlab.workbench.kernel import FollowedEngine, Say
+from customerlab.workbench.manifest import entry
 from customerlab.workbench.normalise import masked, normalise
 from customerlab.workbench.plan import Plan, Step
+from customerlab.workbench.publish import forget_failure, publish
 from customerlab.workbench.run import STAGING
-from customerlab.workbench.standing import forget_failure
 
-Say = Callable[[str], None]
 # One thread a kernel for the numerical libraries: notebooks run side by side, and sums keep their last digits.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
-class UninterruptedKernels(AsyncKernelManager):
-    """Kernels that are asked to end without being interrupted first.
-
-    jupyter_client interrupts every kernel that it shuts down, lest it be busy. One that has run its last cell is idle,
-    or about to be, and then says on the terminal that it caught a KeyboardInterrupt, though all is well.
-    """
-
-    async def _async_interrupt_kernel(self) -> None:
-        if not self.shutting_down:
-            await super()._async_interrupt_kernel()
-
-
-class FollowedEngine(NBClientEngine):
-    """papermill's own engine, with sockets in place of TCP ports and a line at every section."""
-
-    say: Say = print
-
-    @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
-        """Execute, and say which section begins."""
-        code = [cell for cell in nb_man.nb.cells if cell.cell_type == "code"]
-        sections = _sections(nb_man.nb)
-        number = {id(cell): place for place, cell in enumerate(code, 1)}
-        begin, said = time.monotonic(), set()
-        cell_start = nb_man.cell_start
-
-        def started(cell: Any, *args: Any, **more: Any) -> Any:
-            section = sections.get(id(cell), "")
-            if section not in said and id(cell) in number:
-                said.add(section)
-                cls.say(f"cell {number[id(cell)]:>2} of {len(code)}  {time.monotonic() - begin:5.1f} s  {section}")
-            return cell_start(cell, *args, **more)
-
-        nb_man.cell_start = started
-        # Ports of kernels that start side by side can collide, sockets in a folder of their own cannot. The folder has
-        # to be named: by default jupyter_client puts every kernel's sockets at ./kernel-ipc-N, where they do collide.
-        # A short one, because the path of a socket may have about 100 characters.
-        with tempfile.TemporaryDirectory(prefix="clab-") as sockets:
-            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
-            kwargs |= {"config": config, "kernel_manager_class": UninterruptedKernels}
-            return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
-
-
-papermill_engines.register("followed", FollowedEngine)
-
-
-def _sections(notebook: Any) -> dict[int, str]:
-    """The heading above each code cell, by the cell's identity."""
-    heading, found = "set-up", {}
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            heading = next((ln.lstrip("# ") for ln in cell.source.splitlines() if ln.startswith("## ")), heading)
-        found[id(cell)] = heading
-    return found
 
 
 def prepare_tables(plan: Plan, tables: dict[str, str], say: Say) -> list[str]:
@@ -138,30 +78,29 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
     CustomerlabError
         If the notebook does not come to its end. Earlier results stay, and the partial copy goes to `failed/`.
     """
-    begin, aside = time.monotonic(), plan.folder / ".staging"
-    aside.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(aside, "*")
-    staging = Path(tempfile.mkdtemp(prefix=f"{step.name}-", dir=aside))
-    try:
-        for table, source in step.sources.items():
-            prepare(plan.root, plan.folder, table, source, engine=plan.engine)
-        (staging / "artifacts").mkdir()
-        notebook = _execute(plan, step, staging, say, inject=inject)
-        seconds = time.monotonic() - begin
-        if inject:
-            _publish(plan, step, staging, notebook, seconds)
-        say(f"done       {seconds:5.1f} s")
-        return notebook
-    except (CustomerlabError, OSError) as error:
-        if isinstance(error, OSError):
-            error = RunError(
-                f"{step.name} could not be written: {error.strerror or error}", where=f"outputs/{plan.run}/",
-                expected="room on the disk and the right to write", do="free some space and run again",
-            )  # fmt: skip
-        _keep_failed(plan, step, staging / f"{step.name}.ipynb", error)
-        raise error from None
-    finally:
-        remove_tree(staging)
+    begin, aside = time.monotonic(), private_folder(plan.folder) / ".staging"
+    aside.mkdir(exist_ok=True)
+    with own_folder(aside, f"{step.name}-") as staging:
+        try:
+            reports = {
+                table: prepare(plan.root, plan.folder, table, source, engine=plan.engine, anew=True).report
+                for table, source in step.sources.items()
+            }
+            (staging / "artifacts").mkdir()
+            notebook = _execute(plan, step, staging, say, inject=inject)
+            seconds = time.monotonic() - begin
+            if inject:
+                _publish(plan, step, staging, notebook, reports, seconds)
+            say(f"done       {seconds:5.1f} s")
+            return notebook
+        except (CustomerlabError, OSError) as error:
+            if isinstance(error, OSError):
+                error = RunError(
+                    f"{step.name} could not be written: {error.strerror or error}", where=f"outputs/{plan.run}/",
+                    expected="room on the disk and the right to write", do="free some space and run again",
+                )  # fmt: skip
+            _keep_failed(plan, step, staging / f"{step.name}.ipynb", error)
+            raise error from None
 
 
 def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -> nbformat.NotebookNode:
@@ -240,26 +179,21 @@ def _check_complete(step: Step, staging: Path, notebook: nbformat.NotebookNode) 
         raise RunError(f"{step.name} recorded no metrics", where="lab.record(…) was not reached")
 
 
-def _publish(plan: Plan, step: Step, staging: Path, notebook: nbformat.NotebookNode, seconds: float) -> None:
-    """Put the results in place: everything is written first, then renamed one file after the other."""
+def _publish(
+    plan: Plan, step: Step, staging: Path, notebook: nbformat.NotebookNode, reports: dict[str, Any], seconds: float
+) -> None:
     nbformat.write(notebook, staging / f"{step.name}.ipynb")
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    record = entry(plan, step, staging, seconds=seconds, cells=cells)
-    write_json(staging / ".state" / f"{step.name}.manifest.json", record)
+    record = entry(plan, step, staging, reports, seconds=seconds, cells=cells)
+    write_sealed(staging / ".state" / f"{step.name}.manifest.json", record)
     check_clean([staging / f"{step.name}.ipynb", *sorted((staging / ".state").iterdir())])
-    for part in ("artifacts", ".state"):
-        (plan.folder / part).mkdir(parents=True, exist_ok=True)
-        for path in sorted((staging / part).iterdir()):
-            path.replace(plan.folder / part / path.name)
-    (staging / f"{step.name}.ipynb").replace(plan.folder / f"{step.name}.ipynb")
-    forget_failure(plan, step)
-    assemble(plan.folder)
+    publish(plan.folder, step.name, staging)
 
 
 def _keep_failed(plan: Plan, step: Step, partial: Path | None, error: Exception) -> None:
     failed = plan.folder / "failed"
     try:
-        forget_failure(plan, step)
+        forget_failure(plan.folder, step.name)
         with written_aside(failed / f"{step.name}.txt") as aside:
             aside.write_text(f"{error}\n", encoding="utf-8")
         if partial and partial.is_file():
@@ -303,10 +237,5 @@ def refresh(plan: Plan, steps: list[Step], say: Callable[[str, str], None]) -> N
     """Execute the committed notebooks on their own defaults and store the normalised outputs in them."""
     for step in steps:
         executed = run_step(plan, step, lambda line, name=step.name: say(name, line), inject=False)  # type: ignore[misc]
-        with written_aside(step.notebook.path) as aside:
+        with written_aside(step.notebook.path, mode=step.notebook.path.stat().st_mode & 0o777) as aside:
             nbformat.write(executed, aside)
-
-
-def executed(folder: Path) -> dict[str, Any]:
-    """The manifest of a run: one entry an executed notebook."""
-    return read_json(folder / "manifest.json") or {}

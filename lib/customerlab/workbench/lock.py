@@ -2,10 +2,13 @@
 
 import fcntl
 import os
+from pathlib import Path
 from typing import IO
 
+from customerlab.data.project import private_folder, remove_abandoned
 from customerlab.errors import RunError
 from customerlab.workbench.plan import Plan
+from customerlab.workbench.publish import assemble, finish
 
 HELD = "CUSTOMERLAB_HELD"  # set by the Snakefile for its jobs: the process that started them holds the run
 
@@ -14,7 +17,7 @@ _held: list[IO[str]] = []  # open files; the system gives up their locks when th
 
 
 def hold(plan: Plan) -> None:
-    """Take a run for this process until it ends.
+    """Take a run for this process until it ends, and put in order what killed processes have left of it.
 
     Raises
     ------
@@ -23,9 +26,9 @@ def hold(plan: Plan) -> None:
     """
     if HELD in os.environ:
         return
-    path = plan.folder / ".state" / "run.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = path.open("a+", encoding="utf-8")
+    path = private_folder(plan.folder) / ".state" / "run.lock"
+    path.parent.mkdir(exist_ok=True)
+    handle = path.open("a+", encoding="utf-8", errors="replace")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -38,3 +41,8 @@ def hold(plan: Plan) -> None:
     handle.write(f"{os.getpid()}\n")
     handle.flush()
     _held.append(handle)
+    remove_abandoned(plan.folder, ".staging/*")
+    for folder in (plan.folder, *filter(Path.is_dir, plan.folder.iterdir())):
+        remove_abandoned(folder, ".aside-*")
+    finish(plan.folder)
+    assemble(plan.folder)

@@ -1,37 +1,16 @@
-"""What a run leaves on record: its numbers (`metrics.json`) and where each came from (`manifest.json`)."""
+"""What a run leaves on record of each notebook: with what it was executed, and what it read and made."""
 
-import fcntl
 import platform
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from customerlab.data.project import file_digest, read_json, write_json
+from customerlab.data.project import file_digest
 from customerlab.workbench.plan import Plan, Step
 
 PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "ibis-framework", "duckdb", "scikit-surprise")
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the run's lock: notebooks that finish at the same time write the shared files one after the other."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def assemble(folder: Path) -> None:
-    """Put the records of all notebooks of a run together as `metrics.json` and `manifest.json`."""
-    state = folder / ".state"
-    with locked(state):
-        for kind in ("metrics", "manifest"):
-            parts = {p.name.partition(".")[0]: read_json(p) for p in sorted(state.glob(f"*.{kind}.json"))}
-            write_json(folder / f"{kind}.json", parts)
 
 
 def git_state(root: Path) -> str | None:
@@ -48,9 +27,18 @@ def git_state(root: Path) -> str | None:
         return None
 
 
-def entry(plan: Plan, step: Step, staging: Path, *, seconds: float, cells: int) -> dict[str, Any]:
-    """The manifest's entry of one executed notebook: what it read, with what it ran, what it made."""
-    reports = {table: read_json(plan.folder / "tables" / f"{table}.json") for table in step.sources}
+def entry(
+    plan: Plan, step: Step, staging: Path, reports: dict[str, dict[str, Any]], *, seconds: float, cells: int
+) -> dict[str, Any]:
+    """The manifest's entry of one executed notebook: what it read, with what it ran, what it made.
+
+    Parameters
+    ----------
+    staging : Path
+        Where its results are.
+    reports : dict of str to dict
+        Those of the tables that it opened.
+    """
     return {
         "parameters": step.parameters,
         "tables": {
@@ -59,6 +47,8 @@ def entry(plan: Plan, step: Step, staging: Path, *, seconds: float, cells: int) 
         },
         "reads": {a: file_digest(plan.folder / "artifacts" / f"{a}.parquet") for a in step.loads},
         "writes": {a: file_digest(staging / "artifacts" / f"{a}.parquet") for a in step.notebook.saves},
+        "csv": {path.stem: file_digest(path) for path in sorted((staging / "artifacts").glob("*.csv"))},
+        "notebook": file_digest(staging / f"{step.name}.ipynb"),
         "metrics": file_digest(staging / ".state" / f"{step.name}.metrics.json"),
         "fingerprint": plan.fingerprint(step),
         "software": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},

@@ -10,7 +10,7 @@ from customerlab.data import secrets
 # Narrow and named: what libraries print that differs from run to run. The project's own outputs hold none of it;
 # these catch warnings and default representations in cells that a user adds.
 UNSTABLE: dict[str, tuple[str, str]] = {
-    "kernel path in a warning": (r"\S*ipykernel_\d+[/\\]\d+\.py", "<cell>"),
+    "kernel path in a warning": (r"(?<!\S)\S*ipykernel_\d+[/\\]\d+\.py", "<cell>"),
     "memory address": (r"\b0x[0-9a-fA-F]{6,}\b", "0x0"),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 from customerlab.data import fetch
 from customerlab.data.catalog import DataSet, load_catalog, unknown_data_set
 from customerlab.data.fingerprint import code_digest, reached, table_fingerprint
-from customerlab.data.project import file_digest, read_json, text_digest
+from customerlab.data.project import file_digest, read_sealed, text_digest
 from customerlab.data.tables import TABLES
 from customerlab.data.yaml_files import load_yaml, parse_yaml, suggest
 from customerlab.errors import CustomerlabError, ParameterError, shown
@@ -161,7 +161,7 @@ class Plan:
     def table_state(self, table: str) -> str:
         """What a canonical table depends on: its files, its part of the catalogue, the code that prepares it."""
         if table in self.in_engine:  # what the engine said when it was last asked, which is when tables are prepared
-            report = read_json(self.folder / "tables" / f"{table}.json")
+            report = read_sealed(self.folder / "tables" / f"{table}.json")
             return str((report or {}).get("fingerprint", "not asked yet"))
         data_set = load_catalog(self.root)[self.tables[table]]
         found = fetch.locate(self.root, data_set.sources[data_set.tables[table].source])

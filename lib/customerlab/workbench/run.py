@@ -1,8 +1,10 @@
 """The Run: a notebook's one door to the data, to what other notebooks made, and to where its own results go."""
 
+import hashlib
 import os
 import re
 from csv import QUOTE_NONNUMERIC
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,12 @@ from customerlab.data import warehouse
 from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.data.engine import DEFAULT, connect, open_table
 from customerlab.data.prepare import Prepared, prepare
-from customerlab.data.project import find_root, write_json, written_aside
+from customerlab.data.project import file_digest, find_root, private_folder, write_json, written_aside
 from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
-from customerlab.workbench.manifest import assemble
 from customerlab.workbench.notebook import Notebook, load_notebooks
 from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose, why_lacking
+from customerlab.workbench.publish import assemble, digests_of, finish, note_saved
 
 COMPUTED = re.compile(r"'*\s*[=+\-@＝＋－＠]|'*[\t\r\n]")  # how a cell begins that a spreadsheet would compute
 STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook write into, aside from the results
@@ -83,6 +85,7 @@ class Run:
         self._engine = engine
         self._connection: Any = None
         self._check_parameters()
+        finish(self.folder)
 
     def _check_parameters(self) -> None:
         shell, path = get_ipython(), self.root / "notebooks" / f"{self.notebook}.ipynb"
@@ -110,6 +113,7 @@ class Run:
         return here
 
     def _prepare(self, table: str) -> Prepared:
+        private_folder(self.folder)
         return prepare(self.root, self.folder, table, self._source(table), engine=self._engine, progress=False)
 
     def table(self, name: str, *, optional: bool = False) -> ir.Table | None:
@@ -175,7 +179,7 @@ class Run:
 
     def _target(self) -> Path:
         staged = os.environ.get(STAGING)
-        return Path(staged) if staged else self.folder
+        return Path(staged) if staged else private_folder(self.folder)
 
     def _is_made(self, artifact: str) -> bool:
         """Whether an earlier notebook of the run makes an artefact; without a params file, whether it is there."""
@@ -198,20 +202,25 @@ class Run:
         Raises
         ------
         RunError
-            If that notebook has not run; the message names the command.
+            If that notebook has not run, or what it saved has been changed since; the message names the command.
         """
         if optional and not self._is_made(artifact):
             return None
+        finish(self.folder)
         path = self.folder / "artifacts" / f"{artifact}.parquet"
-        if not path.is_file():
+        content = path.read_bytes() if path.is_file() else None
+        if content is None or hashlib.sha256(content).hexdigest() not in digests_of(self.folder, artifact):
             makers = [n.name for n in load_notebooks(self.root) if artifact in n.saves]
             maker = makers[0] if makers else None
+            what = f"{artifact} has not been made in run {self.name!r}"
+            if content is not None:
+                what = f"{artifact} of run {self.name!r} is not what {maker or 'a notebook'} saved: it is damaged or was edited"
             raise RunError(
-                f"{artifact} has not been made in run {self.name!r}", where=f"outputs/{self.name}/artifacts/",
+                what, where=f"outputs/{self.name}/artifacts/",
                 expected=f"{artifact}.parquet, which {maker or 'no notebook'} saves",
                 do=f"customerlab run {maker[:2]} --run {self.name}" if maker else "mend the name",
             )  # fmt: skip
-        return pd.read_parquet(path)
+        return pd.read_parquet(BytesIO(content))
 
     def save(self, artifact: str, table: pd.DataFrame, *, key: str | list[str], csv: bool = False) -> None:
         """Save a table for other notebooks and tools, in a fixed order of rows.
@@ -242,6 +251,8 @@ class Run:
                 for_spreadsheets(table).to_csv(aside, index=False, date_format="%Y-%m-%d", quoting=QUOTE_NONNUMERIC)
         with written_aside(path) as aside:
             table.to_parquet(aside, index=False, compression="zstd")
+            if STAGING not in os.environ:
+                note_saved(self.folder, self.notebook, artifact, file_digest(aside))
 
     def record(self, **metrics: float) -> None:
         """Record this notebook's numbers, for `metrics.json` and the run's front page; call it once.

@@ -15,11 +15,12 @@ from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
 
-from customerlab.data.project import read_json, write_json, written_aside
+from customerlab.data.project import read_sealed, write_json, written_aside
 from customerlab.data.tables import TABLES
-from customerlab.workbench.execute import executed
+from customerlab.errors import RunError
 from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
+from customerlab.workbench.publish import records
 from customerlab.workbench.standing import TEMPLATES, Standing, pages_state, standings
 
 # What the text of notebooks, which is made of data, may hold on a page. All else is shown as the text that it is.
@@ -70,7 +71,8 @@ def render(plan: Plan) -> Path:
     Parameters
     ----------
     plan : Plan
-        The run; its notebooks are taken as they were last executed, with the texts that they have now.
+        The run; its notebooks are taken as they were last executed, with the texts that they have now. One that is not
+        what the run wrote has no page, and the front page says so.
 
     Returns
     -------
@@ -78,11 +80,9 @@ def render(plan: Plan) -> Path:
         The front page, `outputs/<run>/site/index.html`.
     """
     folder = plan.folder / "site"
-    manifest, behind = executed(plan.folder), standings(plan)
-    pages = [step for step in plan.included if (plan.folder / f"{step.name}.ipynb").is_file() and step.name in manifest]
+    manifest, behind = records(plan.folder), standings(plan)
+    pages = [step for step in plan.included if step.name in manifest and _written(plan, step, manifest[step.name])]
     for place, step in enumerate(pages):
-        if manifest[step.name]["fingerprint"] == plan.fingerprint(step):
-            _retell(plan, step)
         before = pages[place - 1] if place else None
         after = pages[place + 1] if place + 1 < len(pages) else None
         _write(
@@ -133,16 +133,25 @@ def _page(
     return body
 
 
-def _retell(plan: Plan, step: Step) -> None:
-    """Bring the texts of an executed notebook up to date: no output depends on them, so nothing is executed."""
-    notebook = retold(read(plan, step), nbformat.read(step.notebook.path, as_version=4))
-    with written_aside(plan.folder / f"{step.name}.ipynb") as aside:
-        nbformat.write(notebook, aside)
+def _written(plan: Plan, step: Step, record: dict[str, Any]) -> bytes | None:
+    """An executed notebook's file, if it is the one that the run wrote."""
+    path = plan.folder / f"{step.name}.ipynb"
+    content = path.read_bytes() if path.is_file() else b""
+    return content if hashlib.sha256(content).hexdigest() == record["notebook"] else None
 
 
 def read(plan: Plan, step: Step) -> nbformat.NotebookNode:
-    """A notebook of a run as it was last executed."""
-    return nbformat.read(plan.folder / f"{step.name}.ipynb", as_version=4)
+    """A notebook of a run as it was last executed, with the texts that it has now.
+
+    No output depends on the texts, so nothing is executed for them, and what the run wrote stays as it is.
+    """
+    record = records(plan.folder)[step.name]
+    content = _written(plan, step, record)
+    if content is None:  # changed within the second
+        raise RunError(f"{step.name}.ipynb is not the one that the run wrote", where=f"outputs/{plan.run}/")
+    notebook = nbformat.reads(content.decode("utf-8"), as_version=4)
+    same = record["fingerprint"] == plan.fingerprint(step)
+    return retold(notebook, nbformat.read(step.notebook.path, as_version=4)) if same else notebook
 
 
 def findings(notebook: nbformat.NotebookNode) -> str:
@@ -167,7 +176,7 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
 
 def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict[str, Standing]) -> str:
     tables = {t: r for step in pages for t, r in manifest[step.name]["tables"].items()}
-    reports = {t: read_json(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
+    reports = {t: read_sealed(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
     latest = manifest[pages[-1].name] if pages else {"software": {}, "commit": None}
     return (
         _environment()

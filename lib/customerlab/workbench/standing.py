@@ -9,9 +9,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from customerlab.data.fingerprint import code_digest
-from customerlab.data.project import file_digest, read_json, text_digest
+from customerlab.data.fetch import digests
+from customerlab.data.fingerprint import code_digest, report_of
+from customerlab.data.project import file_digest, read_json, read_sealed, text_digest
 from customerlab.workbench.plan import Plan, Step
+from customerlab.workbench.publish import finish, forget_failure, record_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 RENDERER = "customerlab.workbench.site"  # by name: importing it would load nbconvert
@@ -20,14 +22,19 @@ MARK_TIME = (1, 1)  # of every mark: Snakemake compares times, and these are to 
 
 def due(plan: Plan, step: Step) -> str:
     """Why a step has to be executed; empty where its results are those that the plan asks for."""
-    record = read_json(plan.folder / ".state" / f"{step.name}.manifest.json")
+    finish(plan.folder)
+    record = record_of(plan.folder, step.name)
     if not record or not (plan.folder / f"{step.name}.ipynb").is_file():
         return "it has not been executed"
+    if _digest(plan.folder / f"{step.name}.ipynb") != record["notebook"]:
+        again = f"customerlab run {step.name.partition('_')[0]} --run {plan.run}"
+        return f"outputs/{plan.run}/{step.name}.ipynb is not the one that the run wrote; {again} makes it again"
     if record["fingerprint"] != plan.fingerprint(step):
         return "its code, parameters, data or packages have changed"
     artifacts = plan.folder / "artifacts"
     written = {artifacts / f"{name}.parquet": digest for name, digest in record["writes"].items()}
-    written[plan.folder / ".state" / f"{step.name}.metrics.json"] = record.get("metrics")
+    written |= {artifacts / f"{name}.csv": digest for name, digest in record["csv"].items()}
+    written[plan.folder / ".state" / f"{step.name}.metrics.json"] = record["metrics"]
     if any(_digest(path) != digest for path, digest in written.items()):
         return "its results are no longer those that it wrote"
     others = [name for name, digest in record["reads"].items() if _digest(artifacts / f"{name}.parquet") != digest]
@@ -40,10 +47,10 @@ def _digest(path: Path) -> str:
 
 def table_due(plan: Plan, table: str) -> bool:
     """Whether a canonical table has to be prepared."""
-    target = plan.folder / "tables" / f"{table}.parquet"
-    report = read_json(target.with_suffix(".json"))
-    made = table in plan.in_engine or target.is_file()
-    return not report or report["fingerprint"] != plan.table_state(table) or not made
+    target, wanted = plan.folder / "tables" / f"{table}.parquet", plan.table_state(table)
+    if table in plan.in_engine:
+        return (read_sealed(target.with_suffix(".json")) or {}).get("fingerprint") != wanted
+    return report_of(target, wanted, digests(plan.root)) is None
 
 
 def pages_state(plan: Plan) -> str:
@@ -81,7 +88,7 @@ def standings(plan: Plan) -> dict[str, Standing]:
         waits = [name for name in found if set(plan.step(name).notebook.saves) & set(step.loads)]
         failure = plan.folder / "failed" / f"{step.name}.txt"
         if why and failure.is_file():
-            said = failure.read_text(encoding="utf-8").strip()
+            said = failure.read_text(encoding="utf-8", errors="replace").strip() or "nothing is left of the message"
             found[step.name] = Standing(f"the last run failed: {said.splitlines()[0]}", said)
         elif waits:
             found[step.name] = Standing(f"it waits for {waits[0]}")
@@ -90,19 +97,13 @@ def standings(plan: Plan) -> dict[str, Standing]:
     return found
 
 
-def forget_failure(plan: Plan, step: Step) -> None:
-    """Remove what a failed execution left: the step's results are up to date."""
-    for suffix in (".ipynb", ".txt"):
-        (plan.folder / "failed" / f"{step.name}{suffix}").unlink(missing_ok=True)
-
-
 def settle(plan: Plan) -> None:
     """Mark what is up to date: Snakemake executes what has no mark, and what depends on it."""
     state = {f"table_{table}": not table_due(plan, table) for table in plan.tables}
     for step in plan.included:
         state[step.name] = not due(plan, step)
         if state[step.name]:
-            forget_failure(plan, step)
+            forget_failure(plan.folder, step.name)
     rendered = (plan.folder / "site" / "index.html").is_file()
     state["site"] = rendered and read_json(plan.folder / ".state" / "site.json") == pages_state(plan)
     for name, current in state.items():

@@ -1,0 +1,142 @@
+"""Kernels: followed on the terminal, and ended where they go beyond what any notebook needs."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from traitlets.config import Config
+
+from customerlab.errors import RunError
+
+Say = Callable[[str], None]
+# Limits that no notebook of a shop meets; one that never ends, or never ends to print, does.
+CELL_HOURS, NOTEBOOK_HOURS = 6, 24
+CELL_MEGABYTES, NOTEBOOK_MEGABYTES = 20, 100  # of outputs, as text; pictures count with what they are as text
+
+
+class UninterruptedKernels(AsyncKernelManager):
+    """Kernels that are asked to end without being interrupted first.
+
+    jupyter_client interrupts every kernel that it shuts down, lest it be busy. One that has run its last cell is idle,
+    or about to be, and then says on the terminal that it caught a KeyboardInterrupt, though all is well.
+    """
+
+    async def _async_interrupt_kernel(self) -> None:
+        if not self.shutting_down:
+            await super()._async_interrupt_kernel()
+
+
+class LimitedClient(PapermillNotebookClient):
+    """papermill's client, which ends a kernel whose cells take too long or say too much."""
+
+    def __init__(self, nb_man: Any, **options: Any) -> None:
+        super().__init__(nb_man, timeout_func=self._time_left, **options)
+        self._begin = time.monotonic()
+        self._cell: Any = None
+        self._said = {"cell": 0, "notebook": 0}
+        self._reached: RunError | None = None
+
+    def execute(self, **options: Any) -> Any:
+        """Execute the notebook's cells.
+
+        Raises
+        ------
+        RunError
+            If a limit is reached.
+        """
+        try:
+            return super().execute(**options)
+        except DeadKernelError:
+            if self._reached is None:
+                raise
+            raise self._reached from None
+        except CellTimeoutError:
+            cell = time.monotonic() - self._begin < NOTEBOOK_HOURS * 3600
+            what, hours = ("a cell", CELL_HOURS) if cell else ("the notebook", NOTEBOOK_HOURS)
+            raise self._limit(f"{what} has not ended after {hours:g} hours") from None
+
+    def _limit(self, what: str) -> RunError:
+        self.shutdown_kernel = "immediate"
+        code = [cell for cell in self.nb.cells if cell.cell_type == "code"]
+        place = next(number for number, cell in enumerate(code, 1) if cell is self._cell)
+        first = next((line.strip() for line in self._cell.source.splitlines() if line.strip()), "")
+        return RunError(
+            what, where=f"code cell {place}: {first}",
+            expected=f"at most {CELL_HOURS:g} hours and {CELL_MEGABYTES:g} MB of output of a cell, "
+            f"{NOTEBOOK_HOURS:g} hours and {NOTEBOOK_MEGABYTES:g} MB of a notebook",
+            do="mend a loop that does not end, or show less; or raise the limits in lib/customerlab/workbench/kernel.py",
+        )  # fmt: skip
+
+    def _time_left(self, cell: Any) -> int:
+        """Seconds that a cell may take, which begins now."""
+        self._cell, self._said["cell"] = cell, 0
+        return max(1, round(min(CELL_HOURS * 3600, self._begin + NOTEBOOK_HOURS * 3600 - time.monotonic())))
+
+    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        """Take what the kernel says, and end it where this is too much."""
+        if self._reached:
+            return None
+        if msg["msg_type"] in ("stream", "display_data", "update_display_data", "execute_result", "error"):
+            size = len(str(msg["content"]))
+            for whole, limit in (("cell", CELL_MEGABYTES), ("notebook", NOTEBOOK_MEGABYTES)):
+                self._said[whole] += size
+                if self._said[whole] > limit * 10**6 and not self._reached:
+                    self._reached = self._limit(f"the outputs of the {whole} are larger than {limit:g} MB")
+            if self._reached:
+                self.task_poll_for_reply.cancel()  # as nbclient does when it finds the kernel dead
+                return None
+        return super().process_message(msg, cell, cell_index)
+
+
+class FollowedEngine(NBClientEngine):
+    """papermill's own engine, with limits, with sockets in place of TCP ports and a line at every section."""
+
+    say: Say = print
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
+        """Execute, and say which section begins."""
+        code = [cell for cell in nb_man.nb.cells if cell.cell_type == "code"]
+        sections = _sections(nb_man.nb)
+        number = {id(cell): place for place, cell in enumerate(code, 1)}
+        begin, said = time.monotonic(), set()
+        cell_start = nb_man.cell_start
+
+        def started(cell: Any, *args: Any, **more: Any) -> Any:
+            section = sections.get(id(cell), "")
+            if section not in said and id(cell) in number:
+                said.add(section)
+                cls.say(f"cell {number[id(cell)]:>2} of {len(code)}  {time.monotonic() - begin:5.1f} s  {section}")
+            return cell_start(cell, *args, **more)
+
+        nb_man.cell_start = started
+        # Ports of kernels that start side by side can collide, sockets in a folder of their own cannot. The folder has
+        # to be named: by default jupyter_client puts every kernel's sockets at ./kernel-ipc-N, where they do collide.
+        # A short one, because the path of a socket may have about 100 characters.
+        with tempfile.TemporaryDirectory(prefix="clab-") as sockets:
+            config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
+            return LimitedClient(
+                nb_man,
+                kernel_name=kernel_name,
+                startup_timeout=60,
+                config=config,
+                kernel_manager_class=UninterruptedKernels,
+            ).execute()
+
+
+papermill_engines.register("followed", FollowedEngine)
+
+
+def _sections(notebook: Any) -> dict[int, str]:
+    """The heading above each code cell, by the cell's identity."""
+    heading, found = "set-up", {}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = next((ln.lstrip("# ") for ln in cell.source.splitlines() if ln.startswith("## ")), heading)
+        found[id(cell)] = heading
+    return found
