@@ -114,6 +114,7 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
             parameters=step.parameters if inject else {},
             engine_name="followed",
             kernel_name="python3",
+            language="python",  # a notebook of one's own may not say
             cwd=str(plan.root / "notebooks"),
             progress_bar=False,
         )
