@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import nbformat
 import numpy as np
 import pandas as pd
 
@@ -120,3 +121,24 @@ def add_shop(project: Path, lines: pd.DataFrame, *, entry: str = STRANGER, name:
         handle.write(entry)
     (project / "params" / f"{name}.yml").write_text(f"run: {name}\n", encoding="utf-8")
     return path
+
+
+def toy(project: Path, *cells: str) -> Path:
+    """Leave in a project one small notebook: its number `n` is what it saves, after what the given cells do."""
+    for path in (project / "notebooks").glob("*.ipynb"):
+        path.unlink()
+    begin = 'run: str = "demo"  # the run\nn: int = 1  # a number'
+    saves = [
+        "import pandas as pd\nfrom customerlab import Run",
+        'lab = Run(run, "02_toy")\nrows = lab.table("products").count().execute()',
+        'lab.save("toy", pd.DataFrame({"id": range(n), "rows": rows}), key="id", csv=True)',
+        'lab.save("toy_too", pd.DataFrame({"id": range(10 * n)}), key="id")\nlab.record(n=n)',
+    ]
+    made = [nbformat.v4.new_markdown_cell("# A toy\n\nHow much is n?"), nbformat.v4.new_code_cell(begin)]
+    made[1].metadata["tags"] = ["parameters"]
+    for text in (*cells, *saves):
+        made.append(nbformat.v4.new_code_cell(text))
+    for place, cell in enumerate(made):
+        cell["id"] = f"cell-{place}"
+    nbformat.write(nbformat.v4.new_notebook(cells=made), project / "notebooks" / "02_toy.ipynb")
+    return project

@@ -1,6 +1,7 @@
 """The Run in a notebook's hands: artefacts, metrics, and what is shown."""
 
 import base64
+import time
 from types import SimpleNamespace
 
 import pandas as pd
@@ -75,6 +76,22 @@ def test_a_missing_artefact_names_the_command(lab):
     with pytest.raises(RunError) as caught:
         lab.load("rfm_segments")
     assert "customerlab run 02 --run demo" in str(caught.value)
+
+
+def test_an_artefact_that_nobody_saved_as_it_is_is_refused(lab):
+    lab.save("rfm_segments", TABLE, key="customer_id")
+    path = lab.folder / "artifacts" / "rfm_segments.parquet"
+    saved, other = path.read_bytes(), TABLE.assign(value=[9.0, 9.0])
+    for change in (lambda: other.to_parquet(path), lambda: path.write_bytes(saved[:99]), lambda: path.write_bytes(b"")):
+        change()
+        with pytest.raises(RunError, match="damaged or was edited") as caught:
+            Run("demo", "03_clustering").load("rfm_segments")
+        assert "customerlab run 02 --run demo" in str(caught.value) and "rfm_segments.parquet" in str(caught.value)
+    lab.save("rfm_segments", other, key="customer_id")  # by hand, in Jupyter
+    assert (Run("demo", "03_clustering").load("rfm_segments")["value"] == 9).all()
+    (lab.folder / ".state" / "02_rfm.saved.json").unlink()
+    with pytest.raises(RunError, match="customerlab run 02"):
+        lab.load("rfm_segments")
 
 
 def test_an_optional_artefact_is_none_where_no_notebook_of_the_run_makes_it(lab):
@@ -211,6 +228,11 @@ def test_checks_stop_an_unattended_rerun():
     checks(sound=True)
     with pytest.raises(AssertionError, match="shares sum to one; kept is read"):
         checks(shares_sum_to_one=False, sound=True, kept_is_read=0)
+
+
+def test_a_line_of_many_signs_is_masked_at_once():
+    begin, line = time.monotonic(), "x" * 100_000
+    assert masked(line) == line and time.monotonic() - begin < 1
 
 
 def test_what_differs_between_equal_runs_is_masked():

@@ -1,16 +1,19 @@
 """What is up to date in a run's folder, and what is not: by content, whatever the times of files say."""
 
 import os
+from functools import partialmethod
 
 import pandas as pd
 import pytest
 
-from customerlab.data.project import read_json, write_json, write_sealed
+from customerlab.data.prepare import prepare
+from customerlab.data.project import DigestCache, read_json, write_json, write_sealed
+from customerlab.errors import CustomerlabError
 from customerlab.workbench.manifest import entry
 from customerlab.workbench.plan import make_plan
-from customerlab.workbench.publish import publish
+from customerlab.workbench.publish import assemble, publish
 from customerlab.workbench.run import STAGING, Run
-from customerlab.workbench.standing import Standing, due, settle, standings
+from customerlab.workbench.standing import Standing, due, settle, standings, table_due
 
 SEGMENTS = pd.DataFrame({"customer_id": ["a", "b"], "segment": ["new", "lost"]})
 
@@ -133,3 +136,159 @@ def test_what_failed_and_what_waits_for_it_are_behind(plan):
         "the last run failed: 02_rfm stopped: planted", "02_rfm stopped: planted\n  where:    code cell 3"
     )
     assert found["03_clustering"] == Standing("it waits for 02_rfm")
+
+
+JUNK = [
+    b'{"x": 1}', b"[1]", b'"x"', b"5", b"null", b"{}", b"", b"\xff", b'{"half": ', b"[" * 100_000, b'{"a": ' * 5_000, b"1" * 9_000,
+    b'{"fingerprint": 1, "writes": [], "reads": {}, "checksum": "x"}', b'{"01_eda": {}}', b"\x00",
+    '"\ud800"'.encode("utf-8", "surrogatepass"),
+]  # fmt: skip
+
+
+def spoil(path, junk):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(junk)
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=lambda junk: repr(junk[:12]))
+def test_state_that_is_not_what_was_written_counts_as_none(plan, project, junk):
+    manifest, metrics = (plan.folder / f"{kind}.json" for kind in ("manifest", "metrics"))
+    whole = manifest.read_bytes(), metrics.read_bytes()
+    for path in (manifest, metrics, plan.folder / ".state" / "site.json", project / "data" / "cache" / "digests.json"):
+        spoil(path, junk)
+    settle(plan)
+    assemble(plan.folder)
+    assert (manifest.read_bytes(), metrics.read_bytes()) == whole
+    assert [due(plan, plan.step(name)) for name in ("02", "03")] == ["", ""]
+    spoil(plan.folder / "failed" / "05_ab_analysis.txt", junk)
+    assert standings(plan)["05_ab_analysis"].why.startswith("the last run failed: ")
+    spoil(plan.folder / ".state" / "02_rfm.metrics.json", junk)
+    assert due(plan, plan.step("02")) == "its results are no longer those that it wrote"
+    spoil(plan.folder / ".state" / "02_rfm.manifest.json", junk)
+    settle(plan)
+    assert due(plan, plan.step("02")) == "it has not been executed" and not plan.mark("02_rfm").exists()
+    assert due(plan, plan.step("03")) == ""
+    assemble(plan.folder)
+    assert list(read_json(manifest)) == ["03_clustering"]
+
+
+@pytest.mark.parametrize(
+    "name", ["demo/.state/02_rfm.manifest.json", "demo/tables/products.json", "data/cache/digests.json"]
+)
+def test_a_folder_in_the_place_of_a_record_is_told(project, name):
+    plan = make_plan(project, "demo")
+    (project / ("" if name.startswith("data") else "outputs") / name).mkdir(parents=True)
+    with pytest.raises(CustomerlabError, match="a folder is where a file belongs") as caught:
+        settle(plan)
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"cells": []}', b"\xff", b'{"n', b'{"script": "added"}'])
+def test_an_executed_notebook_that_the_run_did_not_write_is_due_and_named(plan, content):
+    (plan.folder / "02_rfm.ipynb").write_bytes(content)
+    why = due(plan, plan.step("02"))
+    assert why.startswith("outputs/demo/02_rfm.ipynb is not the one that the run wrote")
+    assert "customerlab run 02 --run demo" in why and due(plan, plan.step("03")) == ""
+
+
+def test_a_csv_that_was_changed_makes_due(plan, monkeypatch):
+    (plan.folder / "artifacts" / "rfm_segments.csv").write_text("not of the run")
+    assert due(plan, plan.step("02")) == "", "the run wrote none of that name"
+    monkeypatch.setattr(Run, "save", partialmethod(Run.save, csv=True))
+    execute(plan, "02", monkeypatch)
+    assert due(plan, plan.step("02")) == ""
+    path = plan.folder / "artifacts" / "rfm_segments.csv"
+    path.write_text(path.read_text() + '"c","new"\n')
+    assert due(plan, plan.step("02")) == "its results are no longer those that it wrote"
+
+
+def in_place(path, content):
+    """Overwrite a file and give it its old time back, as `touch -r` or `rsync -t` do."""
+    stat = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.fixture
+def table(project, monkeypatch):
+    """A plan, and a prepared table of it that has settled: its digest is remembered."""
+    monkeypatch.chdir(project)
+    plan = make_plan(project, "demo")
+    monkeypatch.setattr("customerlab.data.project.SETTLED", 0)
+    path = prepare(project, plan.folder, "experiment", "demo").path
+    assert not table_due(plan, "experiment") and not prepare(project, plan.folder, "experiment", "demo").made
+    return plan, path
+
+
+def swap(content):
+    """The same bytes but for one."""
+    place = len(content) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("change", [swap, lambda c: c[: len(c) // 3], lambda c: b"", lambda c: c + b"\0"])
+def test_a_prepared_table_that_was_changed_is_made_again(table, change):
+    plan, path = table
+    whole = path.read_bytes()
+    in_place(path, change(whole))
+    assert table_due(plan, "experiment")
+    assert prepare(plan.root, plan.folder, "experiment", "demo").made and path.read_bytes() == whole
+    in_place(path, change(whole))
+    assert Run("demo", "05_ab_analysis").table("experiment").count().execute() > 0 and path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=lambda junk: repr(junk[:12]))
+def test_a_report_that_is_not_what_was_written_makes_the_table_due(table, junk):
+    plan, path = table
+    report = path.with_suffix(".json").read_bytes()
+    path.with_suffix(".json").write_bytes(junk)
+    assert table_due(plan, "experiment")
+    assert (
+        prepare(plan.root, plan.folder, "experiment", "demo").made and path.with_suffix(".json").read_bytes() == report
+    )
+
+
+def test_a_report_is_not_taken_with_other_numbers(table):
+    plan, path = table
+    report = read_json(path.with_suffix(".json"))
+    write_json(path.with_suffix(".json"), report | {"rows": report["rows"] + 1})
+    assert table_due(plan, "experiment")
+
+
+def test_a_data_file_of_the_same_size_and_time_is_read_again(table):
+    plan, path = table
+    data, before = plan.root / "data" / "demo" / "experiment.csv", path.read_bytes()
+    text = data.read_bytes()
+    in_place(data, text.replace(b",0.0\n", b",9.0\n", 1))
+    assert data.stat().st_size == len(text) and table_due(plan, "experiment")
+    assert prepare(plan.root, plan.folder, "experiment", "demo").made and path.read_bytes() != before
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_what_is_published_rests_on_no_remembered_digest(table, wait, monkeypatch):
+    plan, path = table
+    data, before = plan.root / "data" / "demo" / "experiment.csv", path.read_bytes()
+    in_place(data, data.read_bytes().replace(b",0.0\n", b",9.0\n", 1))
+    cache, stat = plan.root / "data" / "cache" / "digests.json", data.stat()
+    known = read_json(cache)  # forged: the new file's stamp with the old one's digest
+    stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]
+    write_json(cache, known | {str(data): [*stamp, known[str(data)][-1]]})
+    assert not prepare(plan.root, plan.folder, "experiment", "demo").made
+    if not wait:
+        monkeypatch.setattr("customerlab.data.project.SETTLED", 10**12)
+    assert prepare(plan.root, plan.folder, "experiment", "demo", anew=True).made and path.read_bytes() != before
+
+
+def test_a_file_that_has_just_been_written_is_not_remembered(tmp_path):
+    path, cache = tmp_path / "a.csv", tmp_path / "cache" / "digests.json"
+    path.write_text("1")
+    DigestCache(cache).digest(path)
+    assert read_json(cache) == {}, "another change within the clock's tick would give it the same time"
+
+
+def test_names_that_are_no_utf8_are_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr("customerlab.data.project.SETTLED", 0)
+    path, cache = tmp_path / "umlaut-\udcfc.csv", tmp_path / "cache" / "digests.json"
+    path.write_text("1")
+    assert DigestCache(cache).digest(path) == DigestCache(cache).digest(path)
+    assert list(read_json(cache)) == [str(path)]

@@ -1,5 +1,7 @@
 """Kernels: followed on the terminal, and ended where they go beyond what any notebook needs."""
 
+import asyncio
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -40,6 +42,7 @@ class LimitedClient(PapermillNotebookClient):
         self._cell: Any = None
         self._said = {"cell": 0, "notebook": 0}
         self._reached: RunError | None = None
+        self._ending: asyncio.Future[None] | None = None
 
     def execute(self, **options: Any) -> Any:
         """Execute the notebook's cells.
@@ -88,7 +91,7 @@ class LimitedClient(PapermillNotebookClient):
                 if self._said[whole] > limit * 10**6 and not self._reached:
                     self._reached = self._limit(f"the outputs of the {whole} are larger than {limit:g} MB")
             if self._reached:
-                self.task_poll_for_reply.cancel()  # as nbclient does when it finds the kernel dead
+                self._ending = asyncio.ensure_future(self.km.signal_kernel(signal.SIGKILL))  # nbclient finds it dead
                 return None
         return super().process_message(msg, cell, cell_index)
 
