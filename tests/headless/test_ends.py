@@ -168,6 +168,16 @@ def test_a_notebook_that_the_run_did_not_write_is_named_and_has_no_page(finished
     assert path.read_bytes() == whole and (out / "site" / "02_toy.html").is_file()
 
 
+def test_a_page_that_was_not_rendered_here_is_rendered_again(finished):
+    project, old, *_ = finished
+    make(restored(project, old).parents[1], "run")
+    page = project / "outputs" / "demo" / "site" / "02_toy.html"
+    whole = page.read_bytes()
+    page.write_bytes(whole.replace(b"A toy", b"No toy"))
+    make(project, "run")
+    assert page.read_bytes() == whole
+
+
 def test_what_there_is_no_room_for_changes_nothing_and_is_made_when_there_is(finished):
     project, old, new, _ = finished
     for size in (100, 1_000, 2_000):

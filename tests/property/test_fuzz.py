@@ -478,11 +478,13 @@ def test_state_files(project, settled, data, name):
     good = path.read_bytes() if path.is_file() else b"{}"
     nodes = [as_json(changed_nodes(json.loads(good)))] if path.suffix in (".json", ".ipynb") else []
     content = data.draw(st.one_of(changed_bytes(good), *nodes))
-    with put(path, content), result_or_message(project, lambda name: name.startswith(("outputs/", "data/cache/"))):
-        plan = make_plan(project, "state")
-        settle(plan)
-        pages_state(plan)
-        records(plan.folder)
-        prepare_tables(plan, plan.tables, lambda line: None)
+    with put(path, content):
+        with result_or_message(project, lambda name: name.startswith(("outputs/", "data/cache/"))):
+            plan = make_plan(project, "state")
+            settle(plan)
+            pages_state(plan)
+            records(plan.folder)
+            prepare_tables(plan, plan.tables, lambda line: None)
         for artifact in plan.step("02").notebook.saves:
-            Run("state", "03_clustering").load(artifact)
+            with result_or_message(project):
+                Run("state", "03_clustering").load(artifact)

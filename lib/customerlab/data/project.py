@@ -114,12 +114,13 @@ def private_folder(path: Path) -> Path:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
+    """Write `value` as indented JSON, whole or not at all; a file that holds it asks for no room."""
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    content = text.encode("utf-8", "backslashreplace")  # half a sign, in a name that is no UTF-8, as JSON has it
+    if path.is_file() and path.read_bytes() == content:
+        return
     with written_aside(path) as aside:
-        text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-        aside.write_bytes(
-            text.encode("utf-8", "backslashreplace")
-        )  # half a sign, in a name that is no UTF-8, as JSON has it
+        aside.write_bytes(content)
 
 
 def read_json(path: Path) -> Any:

@@ -248,7 +248,7 @@ def data_check(names: tuple[str, ...]) -> None:
         for table in data_set.tables:
             try:
                 with tempfile.TemporaryDirectory() as folder:
-                    report = prepare(root, Path(folder), table, data_set.name).report
+                    report = prepare(root, Path(folder), table, data_set.name, anew=True).report
                 for line in _ladder_lines(report["ladder"]):
                     _say(data_set.name, f"{table:<13} {line}")
             except Exception as error:  # the other tables are checked all the same

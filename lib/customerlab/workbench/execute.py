@@ -16,7 +16,7 @@ from customerlab.data.prepare import prepare
 from customerlab.data.project import own_folder, private_folder, write_sealed, written_aside
 from customerlab.data.secrets import check_clean
 from customerlab.errors import CustomerlabError, RunError, in_brief
-from customerlab.workbench.kernel import FollowedEngine, Say
+from customerlab.workbench.kernel import FollowedEngine, Say, first_line
 from customerlab.workbench.manifest import entry
 from customerlab.workbench.normalise import masked, normalise
 from customerlab.workbench.plan import Plan, Step
@@ -150,17 +150,12 @@ def _stopped(plan: Plan, step: Step, error: PapermillExecutionError) -> RunError
     named = [name for name in step.parameters if name != "run" and re.search(rf"\b{name}\b", what)]
     used = [name for name in step.parameters if name != "run" and re.search(rf"\b{name}\b", error.source)]
     values = ", ".join(f"{name} = {step.parameters[name]!r}" for name in dict.fromkeys(named + used))
-    cell = f"code cell {error.exec_count}: {_first_line(error.source)}" + (f" ({values}; {file})" if values else "")
+    cell = f"code cell {error.exec_count}: {first_line(error.source)}" + (f" ({values}; {file})" if values else "")
     look = f"open outputs/{plan.run}/failed/{step.name}.ipynb, mend the cause and run again"
     return RunError(
         f"{step.name} stopped: {what}", where="; ".join(filter(None, [own.get("where"), cell])),
         expected=own.get("expected", ""), do=own.get("do") or (f"set {named[0]} in {file}, or {look}" if named else look),
     )  # fmt: skip
-
-
-def _first_line(source: str) -> str:
-    lines = [line for line in source.splitlines() if line.strip()]
-    return lines[0].strip() if lines else ""
 
 
 def _check_complete(step: Step, staging: Path, notebook: nbformat.NotebookNode) -> None:
@@ -169,7 +164,7 @@ def _check_complete(step: Step, staging: Path, notebook: nbformat.NotebookNode) 
     for place, cell in enumerate(code, 1):
         if cell.execution_count != place or cell.metadata.get("papermill", {}).get("status") != "completed":
             raise RunError(
-                f"{step.name} ended before its last cell", where=f"code cell {place}: {_first_line(cell.source)}",
+                f"{step.name} ended before its last cell", where=f"code cell {place}: {first_line(cell.source)}",
                 expected="every code cell completed, in order", do="remove what ends the kernel, such as sys.exit()",
             )  # fmt: skip
     for artifact in step.notebook.saves:

@@ -5,6 +5,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
@@ -13,6 +14,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from traitlets.config import Config
 
+from customerlab.data.project import own_folder, remove_abandoned
 from customerlab.errors import RunError
 
 Say = Callable[[str], None]
@@ -67,9 +69,8 @@ class LimitedClient(PapermillNotebookClient):
         self.shutdown_kernel = "immediate"
         code = [cell for cell in self.nb.cells if cell.cell_type == "code"]
         place = next(number for number, cell in enumerate(code, 1) if cell is self._cell)
-        first = next((line.strip() for line in self._cell.source.splitlines() if line.strip()), "")
         return RunError(
-            what, where=f"code cell {place}: {first}",
+            what, where=f"code cell {place}: {first_line(self._cell.source)}",
             expected=f"at most {CELL_HOURS:g} hours and {CELL_MEGABYTES:g} MB of output of a cell, "
             f"{NOTEBOOK_HOURS:g} hours and {NOTEBOOK_MEGABYTES:g} MB of a notebook",
             do="mend a loop that does not end, or show less; or raise the limits in lib/customerlab/workbench/kernel.py",
@@ -121,7 +122,9 @@ class FollowedEngine(NBClientEngine):
         # Ports of kernels that start side by side can collide, sockets in a folder of their own cannot. The folder has
         # to be named: by default jupyter_client puts every kernel's sockets at ./kernel-ipc-N, where they do collide.
         # A short one, because the path of a socket may have about 100 characters.
-        with tempfile.TemporaryDirectory(prefix="clab-") as sockets:
+        temporary = Path(tempfile.gettempdir())
+        remove_abandoned(temporary, "clab-*")
+        with own_folder(temporary, "clab-") as sockets:
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
             return LimitedClient(
                 nb_man,
@@ -133,6 +136,11 @@ class FollowedEngine(NBClientEngine):
 
 
 papermill_engines.register("followed", FollowedEngine)
+
+
+def first_line(source: str) -> str:
+    """The first line of a cell that is not empty."""
+    return next((line.strip() for line in source.splitlines() if line.strip()), "")
 
 
 def _sections(notebook: Any) -> dict[int, str]:

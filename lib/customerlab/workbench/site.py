@@ -15,7 +15,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
 
-from customerlab.data.project import read_sealed, write_json, written_aside
+from customerlab.data.project import file_digest, read_sealed, write_sealed, written_aside
 from customerlab.data.tables import TABLES
 from customerlab.errors import RunError
 from customerlab.workbench.normalise import retold
@@ -91,7 +91,8 @@ def render(plan: Plan) -> Path:
     for old in set(folder.glob("*.html")) - {folder / f"{step.name}.html" for step in pages}:
         old.unlink()
     _write(folder / "index.html", _front(plan, pages, manifest, behind))
-    write_json(plan.folder / ".state" / "site.json", pages_state(plan))
+    written = {path.name: file_digest(path) for path in sorted(folder.glob("*.html"))}
+    write_sealed(plan.folder / ".state" / "site.json", {"state": pages_state(plan), "pages": written})
     return folder / "index.html"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from customerlab.data.fetch import digests
 from customerlab.data.fingerprint import code_digest, report_of
-from customerlab.data.project import file_digest, read_json, read_sealed, text_digest
+from customerlab.data.project import file_digest, read_sealed, text_digest
 from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.publish import finish, forget_failure, record_of
 
@@ -64,6 +64,13 @@ def pages_state(plan: Plan) -> str:
     return text_digest(json.dumps(said), *files, code_digest([RENDERER]))
 
 
+def _rendered(plan: Plan) -> bool:
+    """Whether the pages are those that would be rendered now."""
+    record = read_sealed(plan.folder / ".state" / "site.json") or {"state": "", "pages": {}}
+    pages = {path.name: file_digest(path) for path in (plan.folder / "site").glob("*.html")}
+    return record["state"] == pages_state(plan) and record["pages"] == pages
+
+
 @dataclass(frozen=True)
 class Standing:
     """Why the results of a step are not those that its plan asks for.
@@ -104,8 +111,7 @@ def settle(plan: Plan) -> None:
         state[step.name] = not due(plan, step)
         if state[step.name]:
             forget_failure(plan.folder, step.name)
-    rendered = (plan.folder / "site" / "index.html").is_file()
-    state["site"] = rendered and read_json(plan.folder / ".state" / "site.json") == pages_state(plan)
+    state["site"] = _rendered(plan)
     for name, current in state.items():
         mark = plan.mark(name)
         if current:
