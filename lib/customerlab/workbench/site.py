@@ -17,6 +17,7 @@ from pygments.formatters import HtmlFormatter
 
 from customerlab.data.project import read_json, write_json, written_aside
 from customerlab.data.tables import TABLES
+from customerlab.wording import visible
 from customerlab.workbench.execute import executed
 from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
@@ -97,7 +98,7 @@ def render(plan: Plan) -> Path:
 
 def _write(path: Path, text: str) -> None:
     with written_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(visible(text), encoding="utf-8")
 
 
 @cache
