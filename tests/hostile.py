@@ -1,5 +1,6 @@
 """A shop in whose every text there is something that Markdown, HTML, formulas, terminals or spreadsheets would read."""
 
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,6 @@ def _entry(name: str, names: list[str], columns: list[str]) -> dict:
         "files": files,
         "tables": {
             "transactions": {"file": "lines", "columns": log, "clean": ["quantity_not_positive"]},
-            "returns": {"file": "lines", "columns": log, "clean": ["quantity_not_negative"]},
             "products": {
                 "file": "products", "columns": {"product_id": "product", "description": "about", "category": "kind"},
             },
@@ -147,3 +147,19 @@ def _entry(name: str, names: list[str], columns: list[str]) -> dict:
             },
         },
     }  # fmt: skip
+
+
+class Shown(HTMLParser):
+    """The elements of a text, and what a reader sees."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.tags, self.seen = [], ""
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, attrs))
+
+    def handle_data(self, data):
+        self.seen += data

@@ -53,7 +53,7 @@ def visible(value: object) -> str:
     return "".join(
         sign
         if (sign.isprintable() and sign not in UNSEEN) or sign in "\t\n\r" or _seen(found, place)
-        else _escape(sign)
+        else escaped(sign)
         for place, sign in enumerate(found)
     )
 
@@ -66,7 +66,8 @@ def _seen(found: str, place: int) -> bool:
     return sign not in UNSEEN and unicodedata.category(sign) in ("Zs", "Cn", "Co")
 
 
-def _escape(sign: str) -> str:
+def escaped(sign: str) -> str:
+    """A sign by its number, as Python writes it."""
     code = ord(sign)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

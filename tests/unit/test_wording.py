@@ -3,32 +3,15 @@
 import html
 import re
 import unicodedata
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import example, given, strategies as st
 from nbconvert.filters import markdown2html
 
 from customerlab.wording import LONGEST, Led, line, text, visible
-from hostile import NAMES
+from hostile import NAMES, Shown
 
 SIGNS = st.text(st.sampled_from("ab1 .)(<>&\"'*_[]`~|@#$\\!-+=:/\n\t\x1b\u202e\u200b{}") | st.characters(), max_size=60)
-
-
-class Shown(HTMLParser):
-    """The elements of a text, and what a reader sees."""
-
-    def __init__(self, source):
-        super().__init__()
-        self.tags, self.seen = [], ""
-        self.feed(source)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, attrs))
-
-    def handle_data(self, data):
-        self.seen += data
 
 
 def squeezed(value):

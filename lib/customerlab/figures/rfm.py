@@ -22,6 +22,7 @@ from customerlab.figures.style import (
     canvas,
     percent,
     short,
+    shortened,
     styled,
 )
 
@@ -86,7 +87,7 @@ def shares(profile: pd.DataFrame) -> Picture:
         axis.barh(places + offset, profile[column].fillna(0), height=0.38, color=colour, label=label)
         for place, value in zip(places, profile[column], strict=True):
             axis.annotate(f" {percent(value)}", (value, place + offset), va="center", fontsize=8)
-    axis.set_yticks(places, profile["segment"])
+    axis.set_yticks(places, [shortened(name, 28) for name in profile["segment"]])
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     axis.xaxis.set_major_formatter(PERCENT)
@@ -158,7 +159,7 @@ def held(table: pd.DataFrame, by_window: pd.DataFrame, days: int) -> Picture:
     left.xaxis.set_major_formatter(PERCENT)
     right.xaxis.set_major_formatter(SHORT)
     right.xaxis.set_major_locator(MaxNLocator(4))
-    left.set_yticks(places, [f"{row.segment} ({row.customers:,})" for row in table.itertuples()])
+    left.set_yticks(places, [f"{shortened(str(row.segment), 28)} ({row.customers:,})" for row in table.itertuples()])
     left.set_ylim(len(table) - 0.5, -0.5)
     columns = zip(table["segment"], table["return_rate"], table["money"], flags, strict=True)
     listed = "; ".join(
@@ -247,8 +248,9 @@ def migration(matrix: pd.DataFrame) -> Picture:
             text = f"{value:.0%}" if value >= 0.005 else "<1%"
             colour = "black" if value > 0.5 else "white"
             axis.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
-    axis.set_xticks(range(matrix.shape[1]), matrix.columns, rotation=35, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(matrix)), [f"{name} ({totals[name]:,})" for name in matrix.index])
+    columns = [shortened(name, 22) for name in matrix.columns]
+    axis.set_xticks(range(matrix.shape[1]), columns, rotation=35, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(matrix)), [f"{shortened(name, 28)} ({totals[name]:,})" for name in matrix.index])
     axis.set_xlabel("segment at the next snapshot")
     axis.set_ylabel("segment at a snapshot")
     axis.grid(visible=False)
@@ -317,4 +319,4 @@ def _label_blocks(axis: Axes, step: int, heights: np.ndarray, tops: np.ndarray, 
     low = np.inf
     for place in np.flatnonzero(heights):
         low = min(tops[place] - heights[place] / 2, low - 0.05 * heights.sum())
-        axis.text(step + 0.09, low, f"{names[place]} {heights[place]:,.0f}", va="center", fontsize=8.5)
+        axis.text(step + 0.09, low, f"{shortened(names[place], 22)} {heights[place]:,.0f}", va="center", fontsize=8.5)
