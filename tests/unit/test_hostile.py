@@ -44,6 +44,7 @@ def test_every_text_of_a_hostile_shop_is_shown_as_text(project, monkeypatch):
         r"citation2",
     )
     assert [kind for kind in kinds if not re.search(rf" {kind}\b", seen)] == []
+    assert not re.search(r" [cou]\d+\b", seen), "an id of a customer, an order or a unit"
 
 
 def _checked(item, how):

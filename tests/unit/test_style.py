@@ -1,4 +1,4 @@
-"""Texts of figures: every sign is drawn or written as an escape, without a warning; Latin ones are the same everywhere."""
+"""Texts of figures: every sign is drawn or written as an escape, without a warning; Latin text is the same anywhere."""
 
 import warnings
 

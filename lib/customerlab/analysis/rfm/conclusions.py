@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from customerlab.analysis.disclosure import hidden
 from customerlab.analysis.inference import INFLUENTIAL, influence, too_few
 from customerlab.analysis.rfm.choosing import DEPTH
 from customerlab.analysis.rfm.holdout import Holdout
@@ -133,13 +134,23 @@ def _order(after: str) -> str:
     return "any" if after == ANY else f"a {after}"
 
 
-def by_money(table: pd.DataFrame, everybody: int) -> str:
-    """That the monetary score plays no part in the segments, and whom that concerns, as `high_spenders` returns it."""
+def by_money(table: pd.DataFrame, everybody: int, smallest: int = 1) -> str:
+    """That the monetary score plays no part in the segments, and whom that concerns, as `high_spenders` returns it.
+
+    Of segments that are `disclosure.hidden` no number is said.
+    """
     what = "The segments are formed by recency and frequency alone"
-    low = table[table["low"]]
+    low, few = table[table["low"]], hidden(table["customers"], smallest)[table["low"]]
     if table.empty or low.empty:
         return f"{what}; no customer with the highest monetary score is in a segment of low spending."
-    parts = [f"{row['customers']:,} in {row['segment']}" for row in low.to_dict("records")]
+    if low["customers"].sum() < smallest:
+        return (
+            f"{what}; fewer than {smallest} customers with the highest monetary score are in segments of low spending."
+        )
+    parts = [
+        f"{'some' if away else format(row['customers'], ',')} in {row['segment']}"
+        for row, away in zip(low.to_dict("records"), few, strict=True)
+    ]
     return (
         f"{what}: {low['customers'].sum():,} of the {table['customers'].sum():,} customers with the highest monetary score "
         f"({low['customers'].sum() / everybody:.0%} of all, with {low['revenue'].sum():,.0f} of revenue) are in segments "
