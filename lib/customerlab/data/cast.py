@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 
 from customerlab.data import read
 from customerlab.data.catalog import Mapped, Source
+from customerlab.data.tables import is_id
 from customerlab.errors import DataError
 
 # A year of two digits that is read as one of four, or 9999 for "never", is no day that a shop had.
@@ -14,7 +15,7 @@ EARLIEST, LATEST = "1900-01-01", "2100-01-01"
 EPOCHS = (-2_208_988_800, 4_102_444_800)  # the same two days in seconds since 1970
 
 
-def cast(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> ir.Value:
+def cast(text: ir.Table, mapped: Mapped, kind: str, source: Source, *, exact: bool = False) -> ir.Value:
     """One mapped column cast to its canonical type; NULL where it is empty or cannot be read.
 
     Parameters
@@ -27,14 +28,37 @@ def cast(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> ir.Value:
         The Ibis type: ``string``, ``float64`` or ``timestamp(6)``.
     source : Source
         Its signs for decimals and thousands.
+    exact : bool
+        Keep blanks and tabs around a text, as those of an id, by which the shop knows a customer.
     """
     if mapped.column is None:
         return _row_number(text, source)
-    # An unbreakable or stray blank around a value is never meant.
+    # An unbreakable or stray blank around a value is never meant, but for an id, which goes back to the shop.
     value = text[mapped.column].strip().nullif("")
+    if exact:
+        return ibis.cases((value.notnull(), text[mapped.column]))
     if kind == "string":
         return value
     return _time(value, mapped.format, kind) if kind.startswith("timestamp") else _number(value, source)
+
+
+def check_ids(text: ir.Table, columns: dict[str, Mapped]) -> None:
+    """Raise where two ids of a column differ only by the blanks around them: one customer, or two, nobody can say."""
+    ids = {name: text[mapped.column] for name, mapped in columns.items() if is_id(name) and mapped.column}
+    if not ids:
+        return
+    padded = text.aggregate(**{name: (value != value.strip()).any() for name, value in ids.items()}).execute().iloc[0]
+    for name in (name for name in ids if padded[name]):
+        each = text.select(id=ids[name], bare=ids[name].strip()).distinct()
+        twice = each.group_by("bare").aggregate(forms=each.count(), one=each.id.min(), other=each.id.max())
+        found = twice.filter((twice.forms > 1) & (twice.bare != "")).order_by("bare").limit(1).to_pandas()
+        if len(found):
+            raise DataError(
+                f"two values of {name} differ only by blanks: {found['one'][0]!r} and {found['other'][0]!r}",
+                where=f"column {columns[name].column}",
+                expected="one way of writing each id; ids are kept as they are, with blanks and tabs around them",
+                do="write the id in one way throughout the files",
+            )
 
 
 def _row_number(text: ir.Table, source: Source) -> ir.Value:

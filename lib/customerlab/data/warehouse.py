@@ -17,7 +17,7 @@ from customerlab.data.catalog import DataSet, Mapped, TableMap
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
 from customerlab.data.project import read_json, text_digest, write_json
-from customerlab.data.tables import COVARIATE, TABLES
+from customerlab.data.tables import COVARIATE, TABLES, is_id
 from customerlab.errors import DataError
 
 # Wide enough for a bar code in the place of a quantity; the product of two has 38 digits, which every engine holds.
@@ -144,8 +144,9 @@ def _typed(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str) -> t
     found = value.type()
     filled = value.notnull()
     if found.is_string():
-        value = value.strip().nullif("")
-        filled = value.notnull()
+        bare = value.strip().nullif("")
+        filled = bare.notnull()
+        value = ibis.cases((filled, value)) if is_id(name) else bare
     if name.startswith(COVARIATE) and found.is_numeric():
         kind = "float64"
     if kind == "string":

@@ -44,7 +44,7 @@ def grid(segmented: pd.DataFrame, bins: int, smallest: int = 1) -> Picture:
     counts = pd.crosstab(segmented["f_score"], segmented["r_score"])
     counts = counts.reindex(index=scores, columns=scores, fill_value=0)
     names = segmented.pivot_table(index="f_score", columns="r_score", values="segment", aggfunc="first")
-    names = names.reindex(index=scores, columns=scores).fillna("")
+    names = names.reindex(index=scores, columns=scores).astype(object).fillna("")
     few = hidden_cells(counts, smallest, within=names)
     figure, axis = canvas(width=5.2, height=3.6)
     image = axis.imshow(np.where(few, np.nan, counts), origin="lower", aspect="auto", cmap=SEQUENTIAL)

@@ -74,7 +74,7 @@ def _fonts() -> dict[str, set[int]]:
 
 
 def drawable(text: str) -> str:
-    """A text of signs that can be drawn; what is hidden, or what no font of the machine has, as an escape.
+    r"""A text of signs that can be drawn; what is hidden, or what no font of the machine has, as an escape.
 
     Examples
     --------
