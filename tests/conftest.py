@@ -11,7 +11,7 @@ import pytest
 from customerlab.data.catalog import find_data_set
 from customerlab.data.fetch import locate
 from customerlab.data.prepare import Prepared, prepare
-from helpers import ROOT, copy_project
+from helpers import ROOT, as_read, copy_project
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +51,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     shown: list[str] = []
 
     def keep(item, **_):
-        shown.append(item["text/plain"] if isinstance(item, dict) else item.data)
+        shown.append(item["text/plain"] if isinstance(item, dict) else as_read(item.data))
 
     monkeypatch.setattr(display, "display", keep)
     return shown

@@ -1,7 +1,9 @@
 """What the tests share: a copy of the project to run in, its commands, and a stranger's shop."""
 
+import html
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,6 +49,11 @@ def run_cells(project: Path, notebook: str, monkeypatch: object, **parameters: o
             if "parameters" in cell["metadata"].get("tags", []):
                 space.update(parameters)
     return space
+
+
+def as_read(markdown: str) -> str:
+    """The text of a list of findings, without what Markdown and HTML need."""
+    return html.unescape(re.sub(r"</?(strong|span|em)>", "", markdown))
 
 
 def log(rows: list[tuple]) -> ir.Table:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
+from helpers import as_read
+
 # a path of one machine; a URL's path does not count
 ABSOLUTE = re.compile(r"(?<![\w.:/])/(?:home|root|Users|tmp|work|mnt|opt|usr|var|private)/|\b[A-Z]:\\\\")
 UNSTABLE = re.compile(r"\b0x[0-9a-fA-F]{6,}\b|ipykernel_\d+|\d+%\|[█▏▎▍▌▋▊▉ ]*\|")
@@ -85,9 +87,9 @@ def unbacked(notebook: NotebookNode) -> Iterator[str]:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if heading == "## Findings" and "text/html" not in data and "image/png" not in data:
-                said += data.get("text/markdown", "")
+                said += as_read(data.get("text/markdown", ""))
             else:
-                shown += _numbers(data.get("text/plain", "") + data.get("text/markdown", ""))
+                shown += _numbers(data.get("text/plain", "") + as_read(data.get("text/markdown", "")))
     for line in said.splitlines():
         for value, half, unit in _numbers(ADDED.sub("", line)):
             # as exactly as the finding says it, or with fewer digits, but two at least

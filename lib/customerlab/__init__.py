@@ -13,6 +13,7 @@ HOMES = {
     "findings": "customerlab.workbench.display:findings",
     "checks": "customerlab.workbench.display:checks",
     "percent": "customerlab.figures.style:percent",
+    "disclosure": "customerlab.analysis.disclosure",
     "inference": "customerlab.analysis.inference",
     "sales": "customerlab.analysis.sales",
     "explore": "customerlab.analysis.explore",

@@ -4,8 +4,9 @@ import os
 import re
 import reprlib
 import traceback
-import unicodedata
 from pathlib import Path
+
+from customerlab.wording import visible
 
 VALUE, PART = 80, 2_000  # signs that a value, and a part of a message, may have
 DEBUG = "CUSTOMERLAB_DEBUG"
@@ -35,12 +36,8 @@ def shown(value: object) -> str:
     return _cut(text, VALUE)
 
 
-def visible(text: str) -> str:
-    """A text whose control signs, half characters and marks of direction can be seen; the ends of its lines stay."""
-    if text.isprintable():
-        return text
-    seen = (sign == "\n" or sign.isprintable() or unicodedata.category(sign) == "Zs" for sign in text)
-    return "".join(s if well else s.encode("unicode_escape").decode() for s, well in zip(text, seen, strict=True))
+def _in_sight(text: str) -> str:
+    return visible(text).replace("\t", "\\t").replace("\r", "\\r")
 
 
 def _cut(text: str, most: int) -> str:
@@ -102,7 +99,7 @@ class CustomerlabError(Exception):
     """
 
     def __init__(self, what: str, *, where: str = "", expected: str = "", do: str = "") -> None:
-        parts = [_cut(visible(without_folders(_cut(text, 2 * PART))), PART) for text in (what, where, expected, do)]
+        parts = [_cut(_in_sight(without_folders(_cut(text, 2 * PART))), PART) for text in (what, where, expected, do)]
         self.what, self.where, self.expected, self.do = parts
         lines = [self.what]
         for label, text in (("where", self.where), ("expected", self.expected), ("do", self.do)):

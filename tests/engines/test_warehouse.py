@@ -165,7 +165,7 @@ def test_ids_and_numbers_of_any_type_are_cast(tmp_path, project):
         handle.write(yaml.safe_dump({"typed": entry}))
     rows = warehouse.expression(connect(f"duckdb://{path}"), find_data_set(project, "typed"), "transactions")
     first, second = rows.order_by("order_id").to_pandas().to_dict("records")
-    assert (first["customer_id"], first["order_id"], first["product_id"]) == ("17850", "1", "x")
+    assert (first["customer_id"], first["order_id"], first["product_id"]) == ("17850", "1", " x ")
     assert first["ordered_at"] == pd.Timestamp("2024-01-01") and str(first["amount"]) == "1.0001", "1.00005, half up"
     assert pd.isna(second["product_id"])
     with pytest.raises(CustomerlabError, match="product_id is empty in 1 rows"):

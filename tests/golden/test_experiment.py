@@ -107,8 +107,8 @@ def test_the_mail_for_men_is_better_and_its_break_even_cost_is_said(judged, hill
     metrics, effects = judged
     every = experiment.compare_arms(hillstrom, metrics, "No E-Mail", each_other=True)
     pairs = every[every["against"] != "No E-Mail"]
-    heads = {0: "**Mens E-Mail is better than No E-Mail**", 0.1: "**Roll out Mens E-Mail**"}
-    for cost, first in (heads | {0.9: "**No arm is recommended over No E-Mail**"}).items():
+    heads = {0: "Mens E-Mail is better than No E-Mail", 0.1: "Roll out Mens E-Mail"}
+    for cost, first in (heads | {0.9: "No arm is recommended over No E-Mail"}).items():
         money = experiment.Money("spend", cost=cost)
         decided = experiment.decision(effects, experiment.no_effects(), confidence=0.95, money=money)
         said = experiment.recommendation(decided, pairs, metrics[2], control="No E-Mail", confidence=0.95, money=money)

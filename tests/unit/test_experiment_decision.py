@@ -210,7 +210,7 @@ def decided(frame, guards=None, primary="spend", less_is_better=(), ratios=(), e
 
 def test_the_best_arm_is_rolled_out_and_its_lead_is_judged():
     judged, table, said, read = decided(simulated(lifts=(0.3, 1.0)), margin=0.4, cost=0.05)
-    assert said[0].startswith("**Roll out b**: spend is higher by +") and "95% CI, simultaneous over 2, +" in said[0]
+    assert said[0].startswith("Roll out b: spend is higher by +") and "95% CI, simultaneous over 2, +" in said[0]
     assert said[1].startswith("After margin and cost it earns +") and said[3].startswith(
         "b was chosen as the best of 2"
     )
@@ -229,17 +229,17 @@ def test_the_best_arm_is_rolled_out_and_its_lead_is_judged():
 def test_where_neither_margin_nor_cost_is_known_the_break_even_cost_is_said():
     _, table, said, _ = decided(simulated(lifts=(0.3, 1.0)))
     low = table.set_index(["metric", "variant"]).loc[("spend", "b"), "effect_low"]
-    assert said[0].startswith("**b is better than control**: spend is higher by +") and "Roll out" not in " ".join(said)
+    assert said[0].startswith("b is better than control: spend is higher by +") and "Roll out" not in " ".join(said)
     assert f"the break-even cost of b is {low:.3f} of spend a unit at the low end of the CI (" in said[1]
     loss = decided(visited_more(simulated(lifts=(0, 0))), primary="visit")[2]
-    assert loss[0].startswith("**b is better than control**") and "no cost is shown to be covered" in loss[1]
+    assert loss[0].startswith("b is better than control") and "no cost is shown to be covered" in loss[1]
 
 
 def test_a_test_of_another_shop_is_described_and_recommends_nothing():
     better = decided(simulated(lifts=(0.3, 1.0)), elsewhere=True, cost=0.05)[2]
-    assert better[0].startswith("**In that test b was better than control**: spend was higher by +")
+    assert better[0].startswith("In that test b was better than control: spend was higher by +")
     nothing = decided(simulated(seed=3), elsewhere=True)[2]
-    assert nothing[0] == "**In that test no arm was shown to be better than control** by spend."
+    assert nothing[0] == "In that test no arm was shown to be better than control by spend."
     assert not any(word in one for one in better + nothing for word in ("Roll out", "is recommended"))
 
 
@@ -251,13 +251,13 @@ def test_no_arm_is_rolled_out_that_costs_more_harms_or_does_nothing():
         (simulated(seed=3), {}, "inconclusive"),
     ):
         said = decided(frame, **options)[2]
-        assert said[0] == "**No arm is recommended over control** by spend." and why in said[2], said
+        assert said[0] == "No arm is recommended over control by spend." and why in said[2], said
 
 
 def test_arms_cost_what_they_cost():
     frame = simulated(lifts=(0.9, 1.0))
-    assert decided(frame, cost=0.1)[2][0].startswith("**Roll out b**")
-    assert decided(frame, cost=0.1, by_arm={"b": 0.5})[2][0].startswith("**Roll out a**"), "the one that pays most"
+    assert decided(frame, cost=0.1)[2][0].startswith("Roll out b")
+    assert decided(frame, cost=0.1, by_arm={"b": 0.5})[2][0].startswith("Roll out a"), "the one that pays most"
     money = experiment.Money("spend", cost=0.1, by_arm={"b": 0.5})
     assert (money.cost_of("a"), money.cost_of("b"), money.word) == (0.1, 0.5, "profit")
     assert experiment.Money("spend").word == "revenue"
@@ -273,17 +273,17 @@ def visited_more(frame, arm="b"):
 def test_money_that_is_surely_lost_speaks_against_any_primary_metric():
     frame = visited_more(simulated(lifts=(0.0, -1.0)))
     said = decided(frame, primary="visit")[2]
-    assert said[0] == "**No arm is recommended over control** by visit."
+    assert said[0] == "No arm is recommended over control by visit."
     assert "higher: better, but it loses money (revenue -" in said[2]
     unclear = decided(visited_more(simulated()), primary="visit", cost=0.01)[2]
-    assert unclear[0].startswith("**Roll out b**: visit is higher by +") and "percentage points" in unclear[0]
+    assert unclear[0].startswith("Roll out b: visit is higher by +") and "percentage points" in unclear[0]
     assert "which may be a loss" in unclear[1]
 
 
 def test_a_ratio_that_decides_says_that_it_describes():
     frame = simulated(lifts=(0.0, 8.0))
     said = decided(frame, primary="spend / visit", ratios=["spend / visit"], cost=0.1)[2]
-    assert said[0].startswith("**Roll out b**: spend / visit is higher")
+    assert said[0].startswith("Roll out b: spend / visit is higher")
     assert "is a ratio of what different units did" in said[3]
 
 
@@ -292,7 +292,7 @@ def test_where_less_is_better_the_lower_arm_is_rolled_out():
     frame.loc[(frame["variant"] == "b") & (frame.index % 2 == 0), "outcome_complaint"] = 0.0
     options = {"primary": "complaint", "less_is_better": ["complaint"], "cost": 0.01}
     _, table, said, _ = decided(frame, **options)
-    assert said[0].startswith("**Roll out b**: complaint is lower by -") and "higher: worse." in said[-1]
+    assert said[0].startswith("Roll out b: complaint is lower by -") and "higher: worse." in said[-1]
     rows = table[table["metric"] == "complaint"].set_index("variant")
     assert rows["sign"].to_dict() == {"a": -1, "b": 1} and rows.loc["b", "verdict"] == "lower: better"
     guards = decided(frame, {"complaint": 0.1}, **options)[1]
@@ -319,7 +319,7 @@ def test_an_arm_whose_guardrail_is_open_is_not_rolled_out():
     _, table, said, read = decided(frame, {"visit": 0.05}, cost=0.01)
     guards = table[table["guardrail"]].set_index("variant")
     assert guards["sign"].to_dict() == {"a": 1, "b": 0} and "5% of its mean is excluded" in guards.loc["a", "verdict"]
-    assert said[0].startswith("**Roll out a**") and "the guardrail on visit is not shown to hold" in said[-1]
+    assert said[0].startswith("Roll out a") and "the guardrail on visit is not shown to hold" in said[-1]
     assert read.iloc[-1]["metric"] == "visit (guardrail)" and read.iloc[-1]["interval"].endswith("to no limit")
     assert f"(at least {guards.loc['b', 'relative_low']:+.1%})" in read.iloc[-1]["relative"]
     below = decided(frame.assign(outcome_spend=frame["outcome_spend"] - 20), {"spend": 0.02})[1]
@@ -389,7 +389,7 @@ def test_too_few_outcomes_are_said_and_decide_nothing():
     verdict = table.set_index(["metric", "variant"])["verdict"]
     assert verdict["spend", "b"] == "too few to tell (15 units with spend in these arms)" and (table["sign"] == 0).all()
     assert judged.loc[judged["metric"] == "spend", "pvalue"].dropna().iloc[0] < 0.001, "by itself it would be found"
-    assert said[0] == "**No arm is recommended over control** by spend."
+    assert said[0] == "No arm is recommended over control by spend."
     assert (verdict["visit"] == "not tested: no arm is significant on the primary metric").all()
     # an outcome that a treatment ends is not too little to tell
     ended = visited_more(frame)

@@ -167,7 +167,7 @@ def test_before_the_planned_end_no_more_is_said_than_its_bounds_allow():
     plain = experiment.compare_arms(units, [metric], "control").set_index("variant")
     assert plain.loc["new", "effect_low"] > 0, "an ordinary interval would already be clear"
     said = experiment.interim(daily, "spend", n, 6000)
-    assert said[0].startswith("**The test is not finished**: 2,000 of 6,000 planned units have come.")
+    assert said[0].startswith("The test is not finished: 2,000 of 6,000 planned units have come.")
     assert said[1].endswith("inconclusive so far.") and said[2].endswith("the test may be ended here.")
     assert "before that" in experiment.interim({}, "spend", n, 6000)[1]
 

@@ -159,7 +159,7 @@ def test_what_is_wrong_stands_in_place_of_conclusions():
     frame = sound(split=(0.6, 0.4))
     said = checked(frame).refusal()
     assert (
-        said.startswith("**No conclusion is drawn from this test.** sizes of the arms: control has")
+        said.startswith("No conclusion is drawn from this test. sizes of the arms: control has")
         and "planned 50.00%" in said
     )
 

@@ -411,3 +411,55 @@ def test_equal_customers_have_no_top_tenth():
 def test_all_that_share_the_highest_value_are_named():
     assert explore.highest(pd.Series({"Mon": 1.0, "Tue": 2.0})) == "Tue"
     assert explore.highest(pd.Series({"Mon": 0.1 + 0.2, "Tue": 0.3})) == "Mon and Tue", "equal but for rounding"
+
+
+def shop_of(countries):
+    """A log in which each country has some customers, with one order of 10 a customer on days of their own."""
+    rows, places = [], []
+    for country, number in countries.items():
+        rows += [
+            (f"{country}{n}", f"{country}{n}", f"2024-0{1 + n % 3}-1{n % 9} 10:00", "x", 1, 10.0) for n in range(number)
+        ]
+        places += [country] * number
+    frame = log(rows).to_pandas()
+    frame["country"] = [None if place == "empty" else place for place in places]
+    return ibis.memtable(frame)
+
+
+def test_parts_of_few_customers_are_among_the_others_and_cannot_be_told_apart():
+    shop = shop_of({"UK": 30, "IE": 9, "FR": 7, "MT": 1, "empty": 2})
+    plain = explore.by_part(shop, "country").set_index("part")
+    assert plain["customers"].to_dict() == {"UK": 30, "IE": 9, "FR": 7, "MT": 1, "(none)": 2}
+    shown = explore.by_part(shop, "country", smallest=5).set_index("part")
+    # one and two customers are three together: the next larger part, of seven, is hidden with them
+    assert shown["customers"].to_dict() == {"UK": 30, "IE": 9, "(3 others)": 10}
+    assert shown["revenue"].sum() == plain["revenue"].sum()
+
+
+def test_cohorts_and_months_of_few_customers_have_no_numbers():
+    rows = [(f"a{n}", f"{n}", "2024-01-10 10:00", "x", 1, 5.0) for n in range(9)]
+    rows += [(f"a{n}", f"b{n}", "2024-02-10 10:00", "x", 1, 5.0) for n in range(3)]
+    rows += [(f"a{n}", f"c{n}", "2024-03-10 10:00", "x", 1, 5.0) for n in range(6)]
+    rows += [(f"d{n}", f"d{n}", "2024-02-12 10:00", "x", 1, 5.0) for n in range(2)]
+    rows += [(f"e{n}", f"e{n}", "2024-03-12 10:00", "x", 1, 5.0) for n in range(20)]
+    found = explore.cohorts(log(rows)).shown(5)
+    assert found.sizes["customers"].isna().tolist() == [True, True, False], "two, and nine that would tell of them"
+    assert found.customers.iloc[:2].isna().all(axis=None) and found.customers.iloc[2, 0] == 1
+    less = explore.cohorts(log(rows)).shown(2)
+    assert less.customers.iloc[0, :3].round(2).tolist() == [1, 0.33, 0.67] and less.sizes["customers"].tolist() == [
+        9,
+        2,
+        20,
+    ]
+    months = explore.without_few(explore.new_and_returning(log(rows)), 5)
+    assert months["new"].isna().tolist() == [True, True, False] == months["new_revenue"].isna().tolist()
+    assert months["returning"].tolist()[::2] == [0, 6] and np.isnan(months["returning"][1])
+
+
+def test_a_histogram_has_no_bar_of_few():
+    values = ibis.memtable({"orders": [1] * 9 + [2] * 2 + [3] * 7})
+    assert explore.distribution(values, "orders", "orders", whole=True, smallest=5)["bars"]["count"].tolist() == [
+        9,
+        0,
+        7,
+    ]

@@ -281,6 +281,35 @@ def test_ids_that_pandas_made_floats_are_read_as_whole_numbers(project):
     assert_same(frame(project), holes.dropna().astype({"Kunde": int}))
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_ids_are_kept_as_they_are_with_zeros_blanks_and_tabs(project, kind):
+    odd = {1: "007", 2: " b8", 3: "b9 ", 4: "\t=1", 5: "a  b", 6: "\u00a0b10", 7: "+1"}
+    lines = as_written(stranger_lines())
+    lines["Kunde"] = [odd.get(int(one), one) for one in lines["Kunde"]]
+    lines["Artikel"] = [" A1 " if one == "A1" else one for one in lines["Artikel"]]
+    path = add_shop(project, lines)
+    if kind == "parquet":
+        change_entry(project, ("path: verkauf.csv", "path: verkauf.parquet"), ('      delimiter: ";"\n', ""))
+        lines.to_parquet(path.with_suffix(".parquet"), index=False)
+    found = frame(project)
+    assert set(found["customer_id"]) == set(lines["Kunde"]) > set(odd.values())
+    assert " A1 " in set(found["product_id"])
+
+
+def test_ids_that_differ_only_by_blanks_are_refused_and_empty_ones_are_empty(project):
+    lines = as_written(stranger_lines())
+    add_shop(project, lines.assign(Kunde=lines["Kunde"].where(lines.index != 3, "  ")))
+    assert build(project).report["ladder"][1]["rows_removed"] == 1, "no customer"
+    first = lines["Kunde"][5]
+    assert (lines["Kunde"] == first).sum() > 1
+    lines.assign(Kunde=lines["Kunde"].where(lines.index != 5, f"{first} ")).to_csv(
+        project / "data" / "raw" / "verkauf.csv", sep=";", index=False
+    )
+    with pytest.raises(DataError, match="differ only by the blanks") as caught:
+        build(project)
+    assert first not in str(caught.value) and "row 6 below the header, column 'Kunde'" in str(caught.value)
+
+
 def test_kept_and_removed_are_what_was_read(project):
     lines = as_written(stranger_lines())
     lines.loc[0:9, "Kunde"] = ""

@@ -9,7 +9,8 @@ from scipy import stats
 
 from customerlab.analysis import rfm
 from customerlab.analysis.rfm import holdout
-from helpers import log
+from customerlab.figures import rfm as figures
+from helpers import add_shop, as_written, log, run_cells, stranger_lines
 
 LOG = log(
     [
@@ -548,3 +549,33 @@ def test_another_table_is_no_scheme():
             rfm.Scheme.from_table(other)
     with pytest.raises(ValueError, match="columns customer_id, segment; expected a scheme with name, value"):
         rfm.Scheme.from_table(pd.DataFrame({"customer_id": ["a"], "segment": ["New"]}))
+
+
+def test_of_few_high_spenders_no_number_is_said():
+    table = pd.DataFrame(
+        {"segment": ["a", "b", "c"], "customers": [30, 2, 8], "revenue": [90.0, 9.0, 20.0], "low": [False, True, True]}
+    )
+    assert "2 in b and 8 in c" in rfm.by_money(table, 100)
+    assert "some in b and some in c" in rfm.by_money(table, 100, 5)
+    assert "fewer than 50 customers" in rfm.by_money(table, 100, 50)
+
+
+def test_the_grid_shows_no_cell_of_few_and_none_that_tells_of_them():
+    pairs = [(1, 1, "a", 2), (2, 1, "a", 9), (1, 2, "b", 40), (2, 2, "b", 50)]
+    table = pd.DataFrame(
+        [(r, f, s) for r, f, s, n in pairs for _ in range(n)], columns=["r_score", "f_score", "segment"]
+    )
+    texts = [text.get_text() for text in figures.grid(table, 2, 5).figure.axes[0].texts]
+    assert texts == ["–", "–", "40", "50"]
+    assert "2 hold too few to be shown" in figures.grid(table, 2, 5).alt
+    assert [text.get_text() for text in figures.grid(table, 2).figure.axes[0].texts] == ["2", "9", "40", "50"]
+
+
+def test_ids_are_shown_where_a_parameter_asks_for_them(project, said, monkeypatch):
+    add_shop(project, as_written(stranger_lines()))
+    for asked, shown in ((False, "Customer A"), (True, "100")):
+        said.clear()
+        run_cells(project, "02_rfm", monkeypatch, run="my_shop", show_ids=asked)
+        (table,) = [text for text in said if text.startswith("The first 5 of its")]
+        assert (shown in table.split()) or shown in table
+        assert ("Customer A" in table) != asked

@@ -1,11 +1,14 @@
 """The Run in a notebook's hands: artefacts, metrics, and what is shown."""
 
 import base64
+import csv
+import re
 import time
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from customerlab.data.catalog import load_catalog
 from customerlab.data.project import file_digest, read_json, write_json, written_aside
@@ -275,3 +278,28 @@ def test_whose_data_the_runs_of_the_project_have(run, wanted):
     catalog = load_catalog(ROOT)
     parameters = load_yaml(ROOT / "params" / f"{run}.yml", where=run)
     assert [table for table in MEASURED if whose(catalog, table, run, parameters)] == wanted
+
+
+SIGNS = st.sampled_from("=+-@＝＋－＠'\" \t\r\n,;01aé|\u00a0\u200b") | st.characters(exclude_categories=["Cs"])
+TEXTS = st.text(SIGNS, min_size=1, max_size=8)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=8, unique=True), TEXTS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_parquet_is_exact_and_the_csv_can_be_turned_back(tmp_path, monkeypatch, ids, name):
+    monkeypatch.setenv(STAGING, str(tmp_path))
+    table = pd.DataFrame({"customer_id": ids, name + "x": ids}, dtype="str").sort_values(
+        "customer_id", ignore_index=True
+    )
+    Run("demo", "02_rfm").save("people", table, key="customer_id", csv=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "artifacts" / "people.parquet"), table, check_dtype=False)
+    with (tmp_path / "artifacts" / "people.csv").open(newline="", encoding="utf-8") as handle:
+        head, *rows = csv.reader(handle)
+    for cell in [*head, *(cell for row in rows for cell in row)]:
+        assert not re.match(r"\s*[=+\-@＝＋－＠]|[\t\r\n]", cell), "a spreadsheet would compute it"
+
+    def back(cell):
+        return cell[1:] if cell.startswith("'") and COMPUTED.match(cell) else cell
+
+    assert [back(cell) for cell in head] == list(table.columns)
+    assert [[back(cell) for cell in row] for row in rows] == table.to_numpy().tolist()

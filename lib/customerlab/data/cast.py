@@ -7,14 +7,14 @@ import ibis.expr.types as ir
 
 from customerlab.data import read
 from customerlab.data.catalog import Mapped, Source
-from customerlab.data.tables import EARLIEST, LATEST
+from customerlab.data.tables import EARLIEST, LATEST, is_id
 from customerlab.errors import DataError, shown
 
 EPOCHS = (-2_208_988_800, 4_102_444_800)  # EARLIEST and LATEST in seconds since 1970
 MOST_SHOWN = 40  # signs; what cannot be read as a number or a day and is longer is a text, and maybe somebody's
 
 
-def cast(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> ir.Value:
+def cast(text: ir.Table, mapped: Mapped, kind: str, source: Source, *, exact: bool = False) -> ir.Value:
     """One mapped column cast to its canonical type; NULL where it is empty or cannot be read.
 
     Parameters
@@ -27,14 +27,38 @@ def cast(text: ir.Table, mapped: Mapped, kind: str, source: Source) -> ir.Value:
         The Ibis type: ``string``, ``float64`` or ``timestamp(6)``.
     source : Source
         Its signs for decimals and thousands.
+    exact : bool
+        Keep blanks and tabs around a text, as those of an id, by which the shop knows a customer.
     """
     if mapped.column is None:
         return _row_number(text, source)
-    # An unbreakable or stray blank around a value is never meant.
+    # An unbreakable or stray blank around a value is never meant, but for an id, which goes back to the shop.
     value = text[mapped.column].strip().nullif("")
+    if exact:
+        return ibis.cases((value.notnull(), text[mapped.column]))
     if kind == "string":
         return value
     return _time(value, mapped.format, kind) if kind.startswith("timestamp") else _number(value, source)
+
+
+def check_ids(text: ir.Table, columns: dict[str, Mapped]) -> None:
+    """Raise where two ids of a column differ only by the blanks around them: one customer, or two, nobody can say."""
+    ids = {name: text[mapped.column] for name, mapped in columns.items() if is_id(name) and mapped.column}
+    if not ids:
+        return
+    padded = text.aggregate(**{name: (value != value.strip()).any() for name, value in ids.items()}).execute().iloc[0]
+    for name in (name for name in ids if padded[name]):
+        each = text.select(id=ids[name], bare=ids[name].strip()).distinct()
+        twice = each.group_by("bare").aggregate(forms=each.count()).filter(lambda t: (t.forms > 1) & (t.bare != ""))
+        found = twice.order_by("bare").limit(1).to_pandas()
+        if len(found):
+            padded_rows = text.filter((ids[name].strip() == found["bare"][0]) & (ids[name] != found["bare"][0]))
+            raise DataError(
+                f"two values of {name} differ only by the blanks around them",
+                where=read.place(read.first_row(padded_rows), columns[name].column),
+                expected="one way of writing each id; ids are kept as they are, with blanks and tabs around them",
+                do="write the id in one way throughout the files",
+            )
 
 
 def _row_number(text: ir.Table, source: Source) -> ir.Value:

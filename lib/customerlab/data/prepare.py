@@ -17,7 +17,7 @@ from customerlab.data.catalog import Source, TableMap, find_data_set
 from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
 from customerlab.data.fingerprint import report_of, table_fingerprint
 from customerlab.data.project import file_digest, relative, remove_tree, write_sealed, written_aside
-from customerlab.data.tables import COVARIATE, TABLES, Column
+from customerlab.data.tables import COVARIATE, TABLES, Column, is_id
 from customerlab.errors import DataError, in_brief, shown
 
 if TYPE_CHECKING:  # it loads slowly, and only who makes a table needs it
@@ -174,7 +174,8 @@ def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) 
     declared, columns = TABLES[table], table_map.columns
     # a covariate is a number unless one of its values is none
     kinds = {name: "float64" if name.startswith(COVARIATE) else _declared(table, name).type for name in columns}
-    values = {name: cast.cast(text, mapped, kinds[name], source) for name, mapped in columns.items()}
+    values = {name: cast.cast(text, mapped, kinds[name], source, exact=is_id(name)) for name, mapped in columns.items()}
+    cast.check_ids(text, columns)
     for name in cast.unread(text, {name: v for name, v in values.items() if kinds[name] != "string"}, columns):
         if not name.startswith(COVARIATE):
             raise cast.unreadable_values(text, values[name], columns[name], name, kinds[name], source)

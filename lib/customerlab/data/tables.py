@@ -104,6 +104,17 @@ TABLES: dict[str, Table] = {
 TABLES["returns"] = Table(TABLES["transactions"].columns, made_from="transactions")
 
 
+def is_id(name: str) -> bool:
+    """Whether a canonical column holds ids, which are kept exactly as they are.
+
+    Examples
+    --------
+    >>> is_id("customer_id"), is_id("country")
+    (True, False)
+    """
+    return name.endswith("_id")
+
+
 def missing_columns(table: str, names: list[str]) -> list[str]:
     """Columns that `table` cannot do without and that `names` lacks.
 

@@ -18,7 +18,7 @@ from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
 from customerlab.data.project import read_sealed, text_digest, write_sealed
 from customerlab.data.secrets import masked
-from customerlab.data.tables import COVARIATE, TABLES
+from customerlab.data.tables import COVARIATE, TABLES, is_id
 from customerlab.errors import DataError
 
 # Wide enough for a bar code in the place of a quantity; the product of two has 38 digits, which every engine holds.
@@ -145,8 +145,9 @@ def _typed(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str) -> t
     found = value.type()
     filled = value.notnull()
     if found.is_string():
-        value = value.strip().nullif("")
-        filled = value.notnull()
+        bare = value.strip().nullif("")
+        filled = bare.notnull()
+        value = ibis.cases((filled, value)) if is_id(name) else bare
     if name.startswith(COVARIATE) and found.is_numeric():
         kind = "float64"
     if kind == "string":

@@ -49,17 +49,17 @@ def relative_effects(effects: pd.DataFrame, control: str, confidence: float) -> 
                 ha="center",
                 fontsize=8.5,
             )
-        axis.set_yticks(np.arange(len(part)), part["variant"])
+        axis.set_yticks(np.arange(len(part)), [shortened(arm, 24) for arm in part["variant"]])
         axis.set_ylim(len(part) - 0.5, -0.6)
         axis.grid(axis="y", visible=False)
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
         axis.xaxis.set_major_locator(MaxNLocator(4 if columns < 4 else 3))
-        axis.set_title(metric, fontsize=10.5 if columns < 4 else 9)
+        axis.set_title(shortened(metric, 24), fontsize=10.5 if columns < 4 else 9)
         said += [
             f"{row.variant} on {metric} {row.relative:+.0%} ({row.relative_low:+.0%} to {row.relative_high:+.0%})"
             for row in part.dropna(subset="relative_low").itertuples()
         ]
-    figure.supxlabel(f"difference from {control}, share of its mean", fontsize=9.5)
+    figure.supxlabel(f"difference from {shortened(control)}, share of its mean", fontsize=9.5)
     listed = "; ".join(said) or "none is defined"
     return Picture(figure, f"Effects relative to {control} with {100 * confidence:g}% intervals: {listed}.")
 
@@ -95,7 +95,7 @@ def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, conf
     step = max(1, -(-len(table) // 6))
     axis.set_xticks(place[::step], [str(one)[:10] for one in table[look]][::step])
     axis.set_xlabel(look)
-    axis.set_ylabel(f"effect on {metric}")
+    axis.set_ylabel(f"effect on {shortened(metric)}")
     figure.legend(loc="outside upper center", ncols=4, fontsize=8.5, title=f"{100 * confidence:g}% interval that holds")
     last, said = table.iloc[-1], []
     for kind, (_, _, label) in kinds.items():
@@ -148,7 +148,7 @@ def gains(found: Mapping[str, Curves], variant: str, outcome: str, confidence: f
             axis.set_xticks([0, 0.5, 1])
             axis.xaxis.set_major_formatter(PERCENT)
             areas.append(f"{area['learner']} {area['area']:.4g} ({area['low']:.4g} to {area['high']:.4g})")
-        line[0].set_ylabel(f"{outcome} added\n({curve} curve)")
+        line[0].set_ylabel(f"{shortened(outcome, 24)} added\n({curve} curve)")
         said.append(
             f"{curve.capitalize()} curve, area above choosing at random: {', '.join(areas)}; treating all adds {rows['gain'].iloc[-1]:.4g}."
         )
@@ -200,7 +200,7 @@ def by_segment(table: pd.DataFrame, metric: str, control: str, confidence: float
             color=PALETTE[number % len(PALETTE)],
             markersize=4,
             elinewidth=1.2,
-            label=arm,
+            label=shortened(arm, 24),
         )
         for segment, rows in part.groupby("segment", sort=False):
             ends = rows.loc[[rows["effect"].idxmin(), rows["effect"].idxmax()]]
@@ -209,12 +209,12 @@ def by_segment(table: pd.DataFrame, metric: str, control: str, confidence: float
     axis.set_yticks(list(labels), list(labels.values()))
     for place, segment in heads.items():
         axis.annotate(
-            segment, (0, place), xycoords=("axes fraction", "data"), xytext=(-8, 0), textcoords="offset points",
+            shortened(str(segment), 30), (0, place), xycoords=("axes fraction", "data"), xytext=(-8, 0), textcoords="offset points",
             ha="right", va="center", weight="bold", fontsize=9.5,
         )  # fmt: skip
     axis.set_ylim(line - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
-    axis.set_xlabel(f"effect on {metric}, difference from {control}")
+    axis.set_xlabel(f"effect on {shortened(metric)}, difference from {shortened(control)}")
     figure.legend(loc="outside upper center", ncols=min(len(arms), 4), fontsize=8.5)
     listed = "; ".join(said) or "none is defined"
     return Picture(figure, f"Effects on {metric} by segment with {100 * confidence:g}% intervals: {listed}.")

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from customerlab.analysis.disclosure import hidden, hidden_cells
 from customerlab.analysis.inference import happened_by, influence
 from customerlab.analysis.rfm.repurchase import ANY
 from customerlab.figures.style import (
@@ -22,34 +23,41 @@ from customerlab.figures.style import (
     canvas,
     percent,
     short,
+    shortened,
     styled,
 )
 
 
 @styled
-def grid(scored: pd.DataFrame, bins: int) -> Picture:
+def grid(segmented: pd.DataFrame, bins: int, smallest: int = 1) -> Picture:
     """A heat map of customers by recency and frequency score.
 
     Parameters
     ----------
-    scored : DataFrame
-        With `r_score` and `f_score`.
+    segmented : DataFrame
+        With `r_score`, `f_score` and `segment`.
     bins : int
+    smallest : int
+        Cells of fewer customers are not shown, nor are others that would tell of them beside the sizes of segments.
     """
     scores = range(1, bins + 1)
-    counts = pd.crosstab(scored["f_score"], scored["r_score"]).reindex(index=scores, columns=scores, fill_value=0)
+    counts = pd.crosstab(segmented["f_score"], segmented["r_score"])
+    counts = counts.reindex(index=scores, columns=scores, fill_value=0)
+    names = segmented.pivot_table(index="f_score", columns="r_score", values="segment", aggfunc="first")
+    names = names.reindex(index=scores, columns=scores).astype(object).fillna("")
+    few = hidden_cells(counts, smallest, within=names)
     figure, axis = canvas(width=5.2, height=3.6)
-    image = axis.imshow(counts.to_numpy(), origin="lower", aspect="auto", cmap=SEQUENTIAL)
+    image = axis.imshow(np.where(few, np.nan, counts), origin="lower", aspect="auto", cmap=SEQUENTIAL)
     middle = counts.to_numpy().max() / 2
     for (row, column), value in np.ndenumerate(counts.to_numpy()):
         axis.text(
             column,
             row,
-            f"{value:,}",
+            "–" if few[row, column] else f"{value:,}",
             ha="center",
             va="center",
             fontsize=8.5,
-            color="black" if value > middle else "white",
+            color="black" if value > middle or few[row, column] else "white",
         )
     axis.set_xticks(range(bins), scores)
     axis.set_yticks(range(bins), scores)
@@ -61,9 +69,9 @@ def grid(scored: pd.DataFrame, bins: int) -> Picture:
     bar.outline.set_visible(False)
     f, r = np.unravel_index(counts.to_numpy().argmax(), counts.shape)
     alt = (
-        f"Heat map of {len(scored):,} customers on a grid of {bins} recency by {bins} frequency scores. The fullest cell is "
+        f"Heat map of {len(segmented):,} customers on a grid of {bins} recency by {bins} frequency scores. The fullest cell is "
         f"recency {r + 1}, frequency {f + 1} with {counts.to_numpy().max():,} customers; "
-        f"{int((counts == 0).to_numpy().sum())} cells are empty."
+        f"{int((counts == 0).to_numpy().sum())} cells are empty{f', {few.sum()} hold too few to be shown' if few.any() else ''}."
     )
     return Picture(figure, alt)
 
@@ -86,7 +94,7 @@ def shares(profile: pd.DataFrame) -> Picture:
         axis.barh(places + offset, profile[column].fillna(0), height=0.38, color=colour, label=label)
         for place, value in zip(places, profile[column], strict=True):
             axis.annotate(f" {percent(value)}", (value, place + offset), va="center", fontsize=8)
-    axis.set_yticks(places, profile["segment"])
+    axis.set_yticks(places, [shortened(name, 28) for name in profile["segment"]])
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     axis.xaxis.set_major_formatter(PERCENT)
@@ -158,7 +166,7 @@ def held(table: pd.DataFrame, by_window: pd.DataFrame, days: int) -> Picture:
     left.xaxis.set_major_formatter(PERCENT)
     right.xaxis.set_major_formatter(SHORT)
     right.xaxis.set_major_locator(MaxNLocator(4))
-    left.set_yticks(places, [f"{row.segment} ({row.customers:,})" for row in table.itertuples()])
+    left.set_yticks(places, [f"{shortened(str(row.segment), 28)} ({row.customers:,})" for row in table.itertuples()])
     left.set_ylim(len(table) - 0.5, -0.5)
     columns = zip(table["segment"], table["return_rate"], table["money"], flags, strict=True)
     listed = "; ".join(
@@ -230,16 +238,21 @@ def gains(curves: Mapping[str, pd.DataFrame], outcome: str) -> Picture:
 
 
 @styled
-def migration(matrix: pd.DataFrame) -> Picture:
+def migration(matrix: pd.DataFrame, smallest: int = 1) -> Picture:
     """A heat map of moves between segments, in shares of each row.
 
     Parameters
     ----------
     matrix : DataFrame
         Counts, as `analysis.rfm.migration` returns it.
+    smallest : int
+        Moves of fewer customers are left out, and others that would tell of them.
     """
     totals = matrix.sum(axis=1)
-    parts = matrix.div(totals.where(totals > 0), axis=0)
+    few, small = hidden_cells(matrix, smallest), hidden(totals, smallest)
+    parts = matrix.div(totals.where(totals > 0), axis=0).mask(few | small[:, None])
+    sizes = ["–" if away else f"{size:,}" for away, size in zip(small, totals, strict=True)]
+    rows = [f"{shortened(name, 28)} ({size})" for name, size in zip(matrix.index, sizes, strict=True)]
     figure, axis = canvas(height=1.5 + 0.34 * len(matrix))
     image = axis.imshow(parts.fillna(0).to_numpy(), aspect="auto", cmap=SEQUENTIAL, vmin=0, vmax=1)
     for (row, column), value in np.ndenumerate(parts.to_numpy()):
@@ -247,8 +260,9 @@ def migration(matrix: pd.DataFrame) -> Picture:
             text = f"{value:.0%}" if value >= 0.005 else "<1%"
             colour = "black" if value > 0.5 else "white"
             axis.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
-    axis.set_xticks(range(matrix.shape[1]), matrix.columns, rotation=35, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(matrix)), [f"{name} ({totals[name]:,})" for name in matrix.index])
+    columns = [shortened(name, 22) for name in matrix.columns]
+    axis.set_xticks(range(matrix.shape[1]), columns, rotation=35, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(matrix)), rows)
     axis.set_xlabel("segment at the next snapshot")
     axis.set_ylabel("segment at a snapshot")
     axis.grid(visible=False)
@@ -260,7 +274,7 @@ def migration(matrix: pd.DataFrame) -> Picture:
 
 
 @styled
-def flows(moves: pd.DataFrame, order: Sequence[str], days: Sequence[pd.Timestamp]) -> Picture:
+def flows(moves: pd.DataFrame, order: Sequence[str], days: Sequence[pd.Timestamp], smallest: int = 1) -> Picture:
     """An alluvial picture: how customers move between segments from one snapshot to the next.
 
     Parameters
@@ -271,6 +285,8 @@ def flows(moves: pd.DataFrame, order: Sequence[str], days: Sequence[pd.Timestamp
         All that customers can be, top to bottom; the last stands for those who are no customers yet.
     days : sequence of Timestamp
         The snapshots.
+    smallest : int
+        Moves of fewer customers are not drawn, and sizes of fewer not written.
     """
     names = list(order)
     colours = [*(SEGMENTS * (1 + len(names) // len(SEGMENTS)))[: len(names) - 1], "#FFFFFF"]
@@ -286,18 +302,20 @@ def flows(moves: pd.DataFrame, order: Sequence[str], days: Sequence[pd.Timestamp
         begin = tops[step, :, None] - np.hstack([np.zeros((len(names), 1)), matrix.cumsum(axis=1)[:, :-1]])
         end = tops[step + 1, None, :] - np.vstack([np.zeros((1, len(names))), matrix.cumsum(axis=0)[:-1]])
         for (one, two), size in np.ndenumerate(matrix):
-            if size:
+            if size >= smallest:
                 _ribbon(axis, step, begin[one, two], end[one, two], size, colours[one])
     for (step, name), size in np.ndenumerate(heights):
-        if size:
+        if size >= smallest:
             axis.bar(step, size, bottom=tops[step, name] - size, width=0.12, color=colours[name], edgecolor="#555555")
-    _label_blocks(axis, len(days) - 1, heights[-1], tops[-1], names)
+    _label_blocks(axis, len(days) - 1, heights[-1], tops[-1], names, hidden(heights[-1], smallest))
     axis.set_xticks(range(len(days)), [f"{day:%d %b %Y}" for day in days])
     axis.set_yticks([])
     axis.set_xlim(-0.1, len(days) - 0.1)
     axis.grid(visible=False)
     axis.spines["left"].set_visible(False)
-    last = moves[(steps == len(days) - 2) & (before != after) & (before != len(names) - 1)]
+    last = moves[
+        (moves["customers"] >= smallest) & (steps == len(days) - 2) & (before != after) & (before != len(names) - 1)
+    ]
     largest = last.sort_values(["customers", "before", "after"], ascending=[False, True, True]).head(3)
     listed = "; ".join(f"{row.before} to {row.after} {row.customers:,}" for row in largest.itertuples())
     alt = f"Flow picture of segments at {len(days)} snapshots. Largest moves of the last step: {listed or 'none'}."
@@ -312,9 +330,18 @@ def _ribbon(axis: Axes, step: int, begin: float, end: float, size: float, colour
     axis.fill_between(step + 0.06 + 0.88 * along, upper - size, upper, color=shade, alpha=0.55, linewidth=0)
 
 
-def _label_blocks(axis: Axes, step: int, heights: np.ndarray, tops: np.ndarray, names: list[str]) -> None:
+def _label_blocks(
+    axis: Axes, step: int, heights: np.ndarray, tops: np.ndarray, names: list[str], few: np.ndarray
+) -> None:
     """Names beside the last blocks, pushed apart where blocks are thin."""
     low = np.inf
     for place in np.flatnonzero(heights):
+        size = "–" if few[place] else f"{heights[place]:,.0f}"
         low = min(tops[place] - heights[place] / 2, low - 0.05 * heights.sum())
-        axis.text(step + 0.09, low, f"{names[place]} {heights[place]:,.0f}", va="center", fontsize=8.5)
+        axis.text(
+            step + 0.09,
+            low,
+            f"{shortened(names[place], 22)} {size}",
+            va="center",
+            fontsize=8.5,
+        )

@@ -10,8 +10,12 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from cycler import cycler
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ticker import FuncFormatter
+
+from customerlab.wording import escaped, visible
 
 # Okabe and Ito (2008), chosen to be told apart by colour-blind readers; the black and the yellow are left out.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D46", "#7A7A7A")
@@ -25,11 +29,22 @@ P = ParamSpec("P")
 DPI = 120
 SHOWN_AT = 100  # CSS pixels an inch
 
+# DejaVu comes with matplotlib, so that text has the same shape everywhere. Signs that it lacks are drawn from the first
+# of these that the machine has, so that such figures, and no others, can differ by machine.
+FONT = "DejaVu Sans"
+FALLBACKS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans SC",
+    "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "IPAexGothic", "Microsoft YaHei", "Malgun Gothic",
+    "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil",
+    "Noto Sans Thai", "Noto Emoji", "Segoe UI Symbol", "Segoe UI Emoji", "Symbola", "Arial Unicode MS", "Unifont",
+)  # fmt: skip
+LONGEST = 64  # signs of a text in a figure
+
 RC: Any = {  # matplotlib types the keys of its settings one by one
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
     "figure.facecolor": "white",
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that text has the same shape everywhere
+    "font.family": [FONT],  # and those of FALLBACKS that the machine has, where text needs them
     "font.size": 9.5,
     "text.parse_math": False,  # "$0 to $100" is a label
     "axes.titlesize": 10.5,
@@ -44,6 +59,59 @@ RC: Any = {  # matplotlib types the keys of its settings one by one
     "grid.linewidth": 0.7,
     "legend.frameon": False,
 }
+
+
+@functools.cache
+def _fonts() -> dict[str, set[int]]:
+    """Those of the named fonts that the machine has, and the signs of each that it has both in normal and in bold."""
+    there = {font.name for font in fontManager.ttflist}
+    faces = {
+        name: [findfont(FontProperties(family=name, weight=weight)) for weight in ("normal", "bold")]
+        for name in (FONT, *FALLBACKS)
+        if name in there
+    }
+    return {name: set.intersection(*(set(get_font(face).get_charmap()) for face in two)) for name, two in faces.items()}
+
+
+def drawable(text: str) -> str:
+    r"""A text of signs that can be drawn; what is hidden, or what no font of the machine has, as an escape.
+
+    Examples
+    --------
+    >>> print(drawable("café\x1b"))
+    café\x1b
+    """
+    found = visible(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
+    if found.isascii():
+        return found
+    known = set().union(*_fonts().values())
+    return "".join(sign if ord(sign) in known else escaped(sign) for sign in found)
+
+
+class _Renderer(RendererAgg):
+    """Draws and measures texts as `drawable` has them, wherever they come from."""
+
+    def draw_text(self, gc: Any, x: Any, y: Any, s: str, prop: Any, *args: Any, **kwargs: Any) -> None:
+        super().draw_text(gc, x, y, drawable(s), _with_fallbacks(prop, s), *args, **kwargs)
+
+    def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:
+        return super().get_text_width_height_descent(drawable(s), _with_fallbacks(prop, s), ismath)
+
+
+def _with_fallbacks(prop: Any, text: str) -> Any:
+    """The properties of a font for a text: as they are, unless the font lacks one of its signs."""
+    if text.isascii() or _fonts()[FONT].issuperset(map(ord, text)):
+        return prop
+    prop = prop.copy()
+    prop.set_family(list(_fonts()))
+    return prop
+
+
+class _Canvas(FigureCanvasAgg):
+    def get_renderer(self) -> RendererAgg:
+        renderer = super().get_renderer()
+        renderer.__class__ = _Renderer  # made by matplotlib, which has no way to ask for another kind
+        return renderer
 
 
 @dataclass(frozen=True)
@@ -104,6 +172,7 @@ def canvas(
     (Figure, Axes or array of Axes)
     """
     figure = Figure(figsize=(width, height), layout="constrained")
+    _Canvas(figure)
     return figure, figure.subplots(rows, columns, **options)
 
 

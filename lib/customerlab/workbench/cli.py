@@ -14,7 +14,8 @@ import click
 from customerlab.data.project import find_root
 from customerlab.data.secrets import masked
 from customerlab.data.yaml_files import suggest
-from customerlab.errors import DEBUG, CustomerlabError, ParameterError, RunError, shown, told, visible
+from customerlab.errors import DEBUG, CustomerlabError, ParameterError, RunError, shown, told
+from customerlab.wording import visible
 from customerlab.workbench.lock import hold
 from customerlab.workbench.plan import Plan, Step, make_plan
 

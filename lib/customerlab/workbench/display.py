@@ -1,11 +1,16 @@
-"""What notebooks show: figures with caption and alt text, tables with a caption, findings, and the closing checks."""
+"""What notebooks show: figures with caption and alt text, tables with a caption, findings, and the closing checks.
+
+All that is given to these functions is plain text, in which names from data stand as they are. `wording.text` makes
+Markdown and HTML of it, here and nowhere else.
+"""
 
 import base64
-import html
 from typing import Any, Protocol
 
 import pandas as pd
 from IPython.display import Markdown, display
+
+from customerlab.wording import line, text
 
 CAPTION = {"customerlab": "caption"}  # marks a figure's caption, which the rendered site shows with the figure itself
 
@@ -38,12 +43,13 @@ def show(item: "Picture | pd.DataFrame", caption: str, formats: dict[str, str] |
     if isinstance(item, pd.DataFrame):
         _show_table(item, caption, formats or {})
         return
+    alt = line(item.alt)
     display(
-        {"image/png": base64.b64encode(item.png()).decode(), "text/plain": item.alt},
-        metadata={"image/png": {"alt": item.alt, "caption": caption, "width": item.width}},
+        {"image/png": base64.b64encode(item.png()).decode(), "text/plain": alt},
+        metadata={"image/png": {"alt": alt, "caption": line(caption), "width": item.width}},
         raw=True,
     )
-    display({"text/markdown": f"*{caption}*", "text/plain": caption}, metadata=CAPTION, raw=True)
+    display({"text/markdown": f"<em>{text(caption)}</em>", "text/plain": line(caption)}, metadata=CAPTION, raw=True)
 
 
 def _show_table(table: pd.DataFrame, caption: str, formats: dict[Any, Any]) -> None:
@@ -53,8 +59,8 @@ def _show_table(table: pd.DataFrame, caption: str, formats: dict[Any, Any]) -> N
     shown = table.astype(object)
     for name in table.columns:
         form = formats.get(name, "{:.6g}" if pd.api.types.is_float_dtype(table[name]) else "{}").format
-        shown[name] = [form(value) if pd.notna(value) else "–" for value in table[name]]
-    plain = f"{caption}\n{shown.to_string(index=False)}"
+        shown[name] = [line(form(value)) if pd.notna(value) else "–" for value in table[name]]
+    plain = f"{line(caption)}\n{shown.rename(columns=line).to_string(index=False)}"
     display({"text/html": _html(shown, table, caption), "text/plain": plain}, raw=True)
 
 
@@ -63,20 +69,20 @@ def _html(shown: pd.DataFrame, table: pd.DataFrame, caption: str) -> str:
     kinds = [' class="n"' if pd.api.types.is_numeric_dtype(table[name]) else "" for name in table.columns]
 
     def row(cells: Any, tag: str, extra: str = "") -> str:
-        written = (
-            f"<{tag}{extra}{kind}>{html.escape(str(cell))}</{tag}>" for cell, kind in zip(cells, kinds, strict=True)
-        )
+        written = (f"<{tag}{extra}{kind}>{text(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True))
         return f"<tr>{' '.join(written)}</tr>"
 
     body = "\n".join(row(cells, "td") for cells in shown.itertuples(index=False, name=None))
     head = row(table.columns, "th", ' scope="col"')
-    return f"<table>\n<caption>{html.escape(caption)}</caption>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    return f"<table>\n<caption>{text(caption)}</caption>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
 def findings(*sentences: str) -> None:
-    """Show sentences as a list. Build each from computed values, so that it stays true for any data set."""
-    text = "\n".join(f"- {sentence}" for sentence in sentences)
-    display(Markdown(text))
+    """Show sentences as a list. Build each from computed values, so that it stays true for any data set.
+
+    A sentence is plain text, whatever names are in it; the first words of one that is `wording.Led` are bold.
+    """
+    display(Markdown("\n".join(f"- {text(sentence)}" for sentence in sentences)))
 
 
 def checks(**held: Any) -> None:
@@ -102,4 +108,4 @@ def checks(**held: Any) -> None:
     failed = [name.replace("_", " ") for name, ok in held.items() if not bool(ok)]
     if failed:
         raise AssertionError(f"does not hold: {'; '.join(failed)}")
-    display(Markdown("\n".join(f"- ✓ {name.replace('_', ' ')}" for name in held)))
+    display(Markdown("\n".join(f"- ✓ {text(name.replace('_', ' '))}" for name in held)))

@@ -18,6 +18,7 @@ from pygments.formatters import HtmlFormatter
 from customerlab.data.project import file_digest, read_sealed, write_sealed, written_aside
 from customerlab.data.tables import TABLES
 from customerlab.errors import RunError
+from customerlab.wording import visible
 from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.publish import records
@@ -98,7 +99,7 @@ def render(plan: Plan) -> Path:
 
 def _write(path: Path, text: str) -> None:
     with written_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(visible(text), encoding="utf-8")
 
 
 @cache

@@ -14,6 +14,7 @@ from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SET_ASIDE, SIZE, by_assigned, in_one_arm
 from customerlab.analysis.inference import LEAST, enough, holm, too_few
 from customerlab.data.tables import OUTCOME
+from customerlab.wording import Led
 
 DRAWS, SEED = 10_000, 7  # of arms that are dealt out anew
 UNUSUAL = 0.05  # a smaller p-value of a split, or of numbers of rows, is said though it does not end the test
@@ -81,8 +82,11 @@ class Participants:
             said.append(f"Whether the treatment changes the number of rows per assigned unit: {few}.")
         if self.moved:
             said.append(
-                f"**The treatment changes how many rows there are**: {found}. Effects per row would compare different sets of rows "
-                "and are no conclusion; what decides are the sums per assigned unit."
+                Led(
+                    "The treatment changes how many rows there are",
+                    f": {found}. Effects per row would compare different sets of rows and are no conclusion; what decides are the "
+                    "sums per assigned unit.",
+                )
             )
         elif row["pvalue_holm"] < UNUSUAL:
             said.append(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric
 from customerlab.analysis.experiment.decision import NOT_TESTED, Money, spelled
+from customerlab.wording import Led
 
 
 def recommendation(
@@ -46,23 +47,26 @@ def recommendation(
     against = {arm: _obstacles(decided, arm, primary, money) for arm in own["variant"]}
     good = own[(own["sign"] == 1) & ~own["variant"].map(against).astype(bool)]
     if good.empty:
-        said = [
-            f"**In that test no arm was shown to be better than {control}** by {primary.name}."
-            if elsewhere
-            else f"**No arm is recommended over {control}** by {primary.name}."
+        said: list[str] = [
+            Led(
+                f"In that test no arm was shown to be better than {control}"
+                if elsewhere
+                else f"No arm is recommended over {control}",
+                f" by {primary.name}.",
+            )
         ]
     else:
         by = "profit" if primary.name == money.metric else "effect"
         best = good.sort_values(by, key=abs, ascending=False, kind="stable").iloc[0]
         arm = best["variant"]
         head = (
-            f"**In that test {arm} was better than {control}**" if elsewhere
-            else f"**Roll out {arm}**" if money.known
-            else f"**{arm} is better than {control}**"
+            f"In that test {arm} was better than {control}" if elsewhere
+            else f"Roll out {arm}" if money.known
+            else f"{arm} is better than {control}"
         )  # fmt: skip
         verb = "was" if elsewhere else "is"
         change = f"{primary.name} {verb} {'higher' if best['effect'] > 0 else 'lower'} by {estimate(best, primary, confidence)}"
-        said = [f"{head}: {change}, statistically significant.", *_worth(decided, arm, money)]
+        said = [Led(head, f": {change}, statistically significant."), *_worth(decided, arm, money)]
         said += [
             _lead(pairs, primary, arm, other, control, confidence)
             for other in good["variant"]

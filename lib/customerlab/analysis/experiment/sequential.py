@@ -18,6 +18,7 @@ from customerlab.analysis.experiment.compare import Metric, arms_of, values_of
 from customerlab.analysis.experiment.contrasts import contrast
 from customerlab.analysis.experiment.stats import Moments, moments
 from customerlab.analysis.experiment.units import joined_at
+from customerlab.wording import Led
 
 NODES = 400  # of Gauss and Legendre's rule: bounds are exact to six digits
 FEWEST = 20  # units of an arm before its first look: an error from fewer is hardly known
@@ -268,8 +269,11 @@ def interim(daily: Mapping[str, pd.DataFrame], metric: str, came: int, planned_u
     came, planned_units : int
         Units of all arms.
     """
-    said = [
-        f"**The test is not finished**: {came:,} of {planned_units:,} planned units have come. No arm is recommended before its end."
+    said: list[str] = [
+        Led(
+            "The test is not finished",
+            f": {came:,} of {planned_units:,} planned units have come. No arm is recommended before its end.",
+        )
     ]
     for arm, table in daily.items():
         effect, low, high = table.iloc[-1][["effect", "group_low", "group_high"]]

@@ -21,6 +21,7 @@ from customerlab.analysis.experiment.split import SampleRatio, plain, ratio_of, 
 from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SIZE, joined_at
 from customerlab.data.tables import OUTCOME
+from customerlab.wording import Led
 
 
 def outcomes_of(experiment: ir.Table) -> list[str]:
@@ -155,10 +156,10 @@ class Soundness:
         """
         if self.sound:
             return ""
-        no = "**No conclusion is drawn from this test.**"
+        no = "No conclusion is drawn from this test."
         if self.who.kind.wrong:
-            return f"{no} {'; '.join(one for one in self.reasons if one.startswith((UNITS, COUNTS)))}."
-        return f"{no} {'; '.join(self.reasons)}. Find the cause in the assignment or the logging first."
+            return Led(no, f" {'; '.join(one for one in self.reasons if one.startswith((UNITS, COUNTS)))}.")
+        return Led(no, f" {'; '.join(self.reasons)}. Find the cause in the assignment or the logging first.")
 
 
 UNITS, COUNTS = "one row a unit", "sizes of the arms, counted by "

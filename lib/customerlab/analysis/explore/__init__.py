@@ -30,6 +30,7 @@ from customerlab.analysis.explore.returning import (
     Cohorts,
     cohorts,
     new_and_returning,
+    without_few,
 )
 from customerlab.analysis.explore.returns import most_returned, returns_by_month, who_returns
 from customerlab.analysis.explore.together import Together, together
@@ -85,4 +86,5 @@ __all__ = [
     "totals",
     "who_returns",
     "whole_histogram",
+    "without_few",
 ]

@@ -202,7 +202,7 @@ def log_cumulative(table: ir.Table, column: str, per_decade: int = 50) -> pd.Dat
     return pd.DataFrame({"value": bins["high"], "count": bins["count"], "share": share})
 
 
-def distribution(table: ir.Table, column: str, name: str, *, whole: bool = False) -> dict[str, Any]:
+def distribution(table: ir.Table, column: str, name: str, *, whole: bool = False, smallest: int = 1) -> dict[str, Any]:
     """What a figure of one distribution needs.
 
     Parameters
@@ -214,6 +214,8 @@ def distribution(table: ir.Table, column: str, name: str, *, whole: bool = False
         What it is called.
     whole : bool
         Whether it is a whole number, whose histogram is not logarithmic.
+    smallest : int
+        Bars of fewer rows are left out of the histogram.
 
     Returns
     -------
@@ -222,4 +224,6 @@ def distribution(table: ir.Table, column: str, name: str, *, whole: bool = False
     """
     bars, steps = (whole_histogram, cumulative) if whole else (log_histogram, log_cumulative)
     quantiles = spread(table, [column]).set_index("measure").loc[column]
-    return {"name": name, "spread": quantiles, "bars": bars(table, column), "steps": steps(table, column)}
+    shown = bars(table, column)
+    shown["count"] = shown["count"].where(shown["count"] >= smallest, 0)
+    return {"name": name, "spread": quantiles, "bars": shown, "steps": steps(table, column)}

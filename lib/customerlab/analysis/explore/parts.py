@@ -5,13 +5,16 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis import sales
+from customerlab.analysis.disclosure import hidden
 from customerlab.analysis.explore.trading import largest_share
 from customerlab.analysis.inference import INFLUENTIAL
 
 NONE = "(none)"
 
 
-def by_part(transactions: ir.Table, column: str, n: int = 10, *, returns: ir.Table | None = None) -> pd.DataFrame:
+def by_part(
+    transactions: ir.Table, column: str, n: int = 10, *, returns: ir.Table | None = None, smallest: int = 1
+) -> pd.DataFrame:
     """Trading by the values of a column.
 
     Parameters
@@ -24,6 +27,9 @@ def by_part(transactions: ir.Table, column: str, n: int = 10, *, returns: ir.Tab
         row, ``(3 others)``, and empty values another, ``(none)``, so that revenue adds up to that of the log.
     returns : ibis Table, optional
         Without it net revenue is gross revenue. They have the column, too.
+    smallest : int
+        Values of fewer customers have no row of their own, nor do the next ones where one of these would otherwise be
+        known (`disclosure.hidden`).
 
     Returns
     -------
@@ -33,11 +39,15 @@ def by_part(transactions: ir.Table, column: str, n: int = 10, *, returns: ir.Tab
         that one customer makes, as in `largest_share`). An order or a customer that is in several parts counts in each.
     """
     t = transactions.mutate(part=transactions[column].cast("string"))
-    ranked = t.filter(~t.part.isnull()).group_by("part").aggregate(revenue=t.amount.sum())
-    ranked = ranked.order_by([ibis.desc("revenue"), ibis.asc("part")])
-    named, parts = ranked.limit(n).to_pandas()["part"].tolist(), int(ranked.count().execute())
-    rest = f"({parts - len(named)} others)"
-    t, log = (_with_place(table, column, named, rest) for table in (transactions, sales.net(transactions, returns)))
+    ranked = t.group_by("part").aggregate(revenue=t.amount.sum(), customers=t.customer_id.nunique())
+    every = ranked.order_by([ibis.desc("revenue"), ibis.asc("part")]).to_pandas()
+    few, empty = hidden(every["customers"], smallest), every["part"].isna()
+    named = every["part"][~few & ~empty].head(n).tolist()
+    apart = bool((empty & ~few).any())
+    rest = f"({len(every) - len(named) - apart} others)"
+    t, log = (
+        _with_place(table, column, named, rest, apart) for table in (transactions, sales.net(transactions, returns))
+    )
     table = (
         t.group_by("kind", "part")
         .aggregate(revenue=t.amount.sum(), orders=t.order_id.nunique(), customers=t.customer_id.nunique())
@@ -57,16 +67,25 @@ def by_part(transactions: ir.Table, column: str, n: int = 10, *, returns: ir.Tab
     ]
 
 
-def _with_place(table: ir.Table, column: str, named: list[str], rest: str) -> ir.Table:
-    """The rows with the `part` that they are shown under, and a `kind` that keeps a value that reads "(none)" apart."""
+def _with_place(table: ir.Table, column: str, named: list[str], rest: str, apart: bool) -> ir.Table:
+    """The rows with the `part` that they are shown under, and a `kind` that keeps a value that reads "(none)" apart.
+
+    Empty values are among the others where they are not to be `apart`.
+    """
     table = table.mutate(part=table[column].cast("string"))
-    kind = ibis.cases((table.part.isnull(), 2), (table.part.isin(named), 0), else_=1) if named else ibis.literal(2)
+    inside = table.part.isin(named) if named else ibis.literal(False)
+    kind = ibis.cases((table.part.isnull(), 2 if apart else 1), (inside, 0), else_=1)
     table = table.mutate(kind=kind)
     return table.mutate(part=ibis.cases((table.kind == 0, table.part), (table.kind == 1, rest), else_=NONE))
 
 
 def by_category(
-    transactions: ir.Table, products: ir.Table | None, n: int = 10, *, returns: ir.Table | None = None
+    transactions: ir.Table,
+    products: ir.Table | None,
+    n: int = 10,
+    *,
+    returns: ir.Table | None = None,
+    smallest: int = 1,
 ) -> pd.DataFrame | None:
     """Trading by category of product, as `by_part`; None where no product has a category.
 
@@ -81,7 +100,7 @@ def by_category(
         table if table is None else table.left_join(known, "product_id").drop("product_id_right")
         for table in (transactions, returns)
     )  # fmt: skip
-    return by_part(sold, "category", n, returns=back)
+    return by_part(sold, "category", n, returns=back, smallest=smallest)
 
 
 def on_one_customer(parts: dict[str, pd.DataFrame]) -> list[str]:

@@ -1,12 +1,13 @@
 """Customers over time: new against returning, monthly cohorts and what stays of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from customerlab.analysis.disclosure import hidden, suppressed
 from customerlab.analysis.explore.trading import calendar_months, first_of, month_number, totals
 
 
@@ -50,6 +51,13 @@ def new_and_returning(transactions: ir.Table) -> pd.DataFrame:
     return table.astype({"new": "int64", "returning": "int64"}).join(months).reset_index()
 
 
+def without_few(table: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """What `new_and_returning` returns, without numbers of few: new customers, of whom all are known, or returning."""
+    few = {"new": hidden(table["new"], smallest), "returning": table["returning"].between(1, smallest - 1).to_numpy()}
+    gone = {f"{kind}{ending}": rows for kind, rows in few.items() for ending in ("", "_revenue")}
+    return table.assign(**{name: np.where(rows, np.nan, table[name]) for name, rows in gone.items()})
+
+
 @dataclass(frozen=True)
 class Cohorts:
     """Customers by the month of their first order, and what they did in the months after.
@@ -84,6 +92,19 @@ class Cohorts:
 
     def __repr__(self) -> str:
         return f"Cohorts({len(self.sizes)} cohorts, {self.sizes['customers'].sum():,} customers)"
+
+    def shown(self, smallest: int) -> "Cohorts":
+        """The same without the numbers of few: of cohorts that are `disclosure.hidden`, and of fewer in a month."""
+        sizes = self.sizes["customers"].to_numpy()
+        few = hidden(sizes, smallest)[:, None] | (self.customers.mul(sizes, axis=0).round() < smallest) & (
+            self.customers > 0
+        )
+        return replace(
+            self,
+            sizes=suppressed(self.sizes, smallest),
+            customers=self.customers.mask(few),
+            revenue=self.revenue.mask(few),
+        )
 
 
 def cohorts(transactions: ir.Table) -> Cohorts:

@@ -77,8 +77,7 @@ def explained(split: Split, model: Model, lists: pd.DataFrame, products: pd.Data
     if (row < 0).any() or (column < 0).any():
         wrong = lists[(row < 0) | (column < 0)].iloc[0]
         raise ValueError(
-            f"the list of customer {wrong['customer_id']!r} has product {wrong['product_id']!r}; "
-            "expected customers and products of the split"
+            f"the list of a customer has product {wrong['product_id']!r}; expected customers and products of the split"
         )
     names, reason = _names(split.products, products), _popular(split, column)
     # a product of score zero is where it is because it is popular

@@ -2,7 +2,7 @@
 
 from customerlab.analysis.rfm.choosing import CHOSEN_BY, DEPTH, OUTCOMES, compare_rules, gains, mean_gains
 from customerlab.analysis.rfm.concentration import Concentration, concentration, revenue_of
-from customerlab.analysis.rfm.conclusions import by_choice, by_influence, by_money, by_rate, by_repurchase, plain
+from customerlab.analysis.rfm.conclusions import by_choice, by_influence, by_money, by_rate, by_repurchase
 from customerlab.analysis.rfm.features import before, by_customer, day_after, features, fetched
 from customerlab.analysis.rfm.holdout import WINDOWS, Holdout, by_segment, followed, hold_out, later, wilson
 from customerlab.analysis.rfm.repurchase import ANY, curves, repurchase, waits
@@ -49,7 +49,6 @@ __all__ = [
     "mean_gains",
     "migration",
     "month_starts",
-    "plain",
     "profile",
     "read_rules",
     "repurchase",

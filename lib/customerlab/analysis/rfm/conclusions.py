@@ -1,27 +1,16 @@
 """What is concluded from segments, in sentences: computed, with how many, how sure, and what hangs on one customer."""
 
-import re
 from collections.abc import Iterable
 
 import pandas as pd
 
+from customerlab.analysis.disclosure import hidden
 from customerlab.analysis.inference import INFLUENTIAL, influence, too_few
 from customerlab.analysis.rfm.choosing import DEPTH
 from customerlab.analysis.rfm.holdout import Holdout
 from customerlab.analysis.rfm.repurchase import ANY
 
 LEVEL = 0.05
-
-
-def plain(name: str) -> str:
-    r"""A name in which Markdown and HTML find nothing to do.
-
-    Examples
-    --------
-    >>> print(plain("Asleep_<b>"))
-    Asleep\_\<b\>
-    """
-    return re.sub(r"([\\`*_\[\]<>&~|#])", r"\\\1", name)
 
 
 def _listed(parts: Iterable[str]) -> str:
@@ -96,7 +85,7 @@ def by_rate(held: Holdout, days: int) -> str:
         few = too_few(held.segments["came_back"].max(), "ordered again in any segment")
         return f"Whether segments differ in their repurchase rate within {days} days: {few if table.empty else 'they do not'}."
     told = [
-        f"{plain(row['segment'])} ({row['return_rate']:.0%}; 95% CI {row['return_rate_low']:.0%} to "
+        f"{row['segment']} ({row['return_rate']:.0%}; 95% CI {row['return_rate_low']:.0%} to "
         f"{row['return_rate_high']:.0%}, n = {row['customers']:,})"
         for row in rates.to_dict("records")
     ]
@@ -120,7 +109,7 @@ def by_influence(table: pd.DataFrame, what: str) -> list[str]:
     flagged = table[table["largest"] >= INFLUENTIAL]
     if flagged.empty:
         return []
-    parts = [f"{plain(row['segment'])} ({row['largest']:.0%})" for row in flagged.to_dict("records")]
+    parts = [f"{row['segment']} ({row['largest']:.0%})" for row in flagged.to_dict("records")]
     return [f"One customer makes a tenth or more of the {what} in {_listed(parts)}."]
 
 
@@ -145,13 +134,23 @@ def _order(after: str) -> str:
     return "any" if after == ANY else f"a {after}"
 
 
-def by_money(table: pd.DataFrame, everybody: int) -> str:
-    """That the monetary score plays no part in the segments, and whom that concerns, as `high_spenders` returns it."""
+def by_money(table: pd.DataFrame, everybody: int, smallest: int = 1) -> str:
+    """That the monetary score plays no part in the segments, and whom that concerns, as `high_spenders` returns it.
+
+    Of segments that are `disclosure.hidden` no number is said.
+    """
     what = "The segments are formed by recency and frequency alone"
-    low = table[table["low"]]
+    low, few = table[table["low"]], hidden(table["customers"], smallest)[table["low"]]
     if table.empty or low.empty:
         return f"{what}; no customer with the highest monetary score is in a segment of low spending."
-    parts = [f"{row['customers']:,} in {plain(row['segment'])}" for row in low.to_dict("records")]
+    if low["customers"].sum() < smallest:
+        return (
+            f"{what}; fewer than {smallest} customers with the highest monetary score are in segments of low spending."
+        )
+    parts = [
+        f"{'some' if away else format(row['customers'], ',')} in {row['segment']}"
+        for row, away in zip(low.to_dict("records"), few, strict=True)
+    ]
     return (
         f"{what}: {low['customers'].sum():,} of the {table['customers'].sum():,} customers with the highest monetary score "
         f"({low['customers'].sum() / everybody:.0%} of all, with {low['revenue'].sum():,.0f} of revenue) are in segments "

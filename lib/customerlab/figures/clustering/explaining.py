@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.clustering.views import Views
+from customerlab.analysis.disclosure import hidden, hidden_cells
 from customerlab.figures.style import PALETTE, PERCENT, SEQUENTIAL, Picture, canvas, percent, short, shortened, styled
 
 NOISE_COLOUR = "#BBBBBB"
@@ -93,7 +94,7 @@ def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str]
 
 
 @styled
-def contingency(table: pd.DataFrame, names: Sequence[str] = ()) -> Picture:
+def contingency(table: pd.DataFrame, names: Sequence[str] = (), smallest: int = 1) -> Picture:
     """How each cluster spreads over named segments, and how all customers do.
 
     Parameters
@@ -102,10 +103,15 @@ def contingency(table: pd.DataFrame, names: Sequence[str] = ()) -> Picture:
         As `analysis.clustering.explain.contingency` returns it.
     names : sequence of str, optional
         Of the clusters, by number.
+    smallest : int
+        Clusters of fewer customers, and cells of fewer, are left out, and others that would tell of them.
     """
+    counts = table.mul(table.index.get_level_values("customers"), axis=0).round()
+    table = table[~hidden(counts.sum(axis=1), smallest)]
+    few = hidden_cells(counts.loc[table.index], smallest)
     clusters, sizes = (table.index.get_level_values(level).to_numpy() for level in ("cluster", "customers"))
     together = sizes @ table.to_numpy() / sizes.sum()
-    shares = np.vstack([table.to_numpy(), together])
+    shares = np.vstack([table.mask(few).to_numpy(), together])
     figure, axis = canvas(height=1.7 + 0.32 * len(shares))
     image = axis.imshow(shares, aspect="auto", cmap=SEQUENTIAL, vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):

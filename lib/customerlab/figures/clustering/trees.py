@@ -8,6 +8,7 @@ from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import dendrogram as arranged
 
 from customerlab.analysis.clustering.hierarchy import Linkage, Micro, cut, top
+from customerlab.analysis.disclosure import hidden
 from customerlab.figures.style import ORANGE, PALETTE, PINK, SHORT, SKY, Picture, canvas, short, styled
 
 LEAVES = 30
@@ -25,6 +26,7 @@ def dendrogram(
     linkage: Linkage = "ward",
     order: Sequence[int] | None = None,
     leaves: int = LEAVES,
+    smallest: int = 1,
 ) -> Picture:
     """A tree from its last merges down, with the cut into clusters.
 
@@ -43,6 +45,8 @@ def dendrogram(
         The number, from 1, that each cluster of `hierarchy.cut` has elsewhere; by default they are numbered as cut.
     leaves : int
         Branches drawn, at most; never fewer than there are clusters.
+    smallest : int
+        Sizes of fewer customers are not written.
     """
     leaves = min(max(leaves, clusters, 2), len(tree) + 1)
     small, leaf = top(tree, leaves)
@@ -60,7 +64,8 @@ def dendrogram(
         axis.plot(across, up, color=_colour(at) if own else ABOVE, linewidth=1.4, solid_capstyle="butt")
     line = _cut_line(axis, small, leaves, clusters)
     _strip(axis, numbers, highest)
-    sizes = [f"{customers[place]:,}" for place in plan["leaves"]]
+    few = hidden(customers, smallest)
+    sizes = ["–" if few[place] else f"{customers[place]:,}" for place in plan["leaves"]]
     axis.set_xticks(5 + 10 * np.arange(leaves), sizes, rotation=90 if leaves > 8 else 0, fontsize=8)
     axis.set_xlim(0, 10 * leaves)
     axis.set_ylim(-0.075 * highest, 1.04 * highest)
@@ -71,7 +76,7 @@ def dendrogram(
     axis.tick_params(axis="x", length=0)
     axis.grid(visible=False, axis="x")
     axis.spines["bottom"].set_visible(False)
-    return Picture(figure, _said(micro, small, customers, of_leaf, line))
+    return Picture(figure, _said(micro, small, customers, of_leaf, line, smallest))
 
 
 def _colour(number: int) -> str:
@@ -115,9 +120,14 @@ def _strip(axis: Axes, numbers: np.ndarray, highest: float) -> None:
         )
 
 
-def _said(micro: Micro, small: np.ndarray, customers: np.ndarray, of_leaf: np.ndarray, line: float | None) -> str:
+def _said(
+    micro: Micro, small: np.ndarray, customers: np.ndarray, of_leaf: np.ndarray, line: float | None, smallest: int
+) -> str:
     sizes = np.bincount(of_leaf, customers).astype(int)
-    listed = "; ".join(f"cluster {number} with {size:,}" for number, size in enumerate(sizes) if size)
+    few = hidden(sizes, smallest)
+    listed = "; ".join(
+        f"cluster {number} with {'few' if few[number] else f'{size:,}'}" for number, size in enumerate(sizes) if size
+    )
     begin = f"Dendrogram of {micro.sizes.sum():,} customers in {len(micro.sizes):,} micro-clusters"
     last = ", ".join(short(height) for height in small[::-1, 2][:4])
     at = f"cut at height {short(line)}" if line is not None else "not cut"

@@ -33,7 +33,7 @@ def new_and_returning(table: pd.DataFrame) -> Picture:
     places = np.arange(len(table))
     hatches = [HATCH if partial else "" for partial in table["partial"]]
     for axis, ending, label in ((axes[0], "", "customers"), (axes[1], "_revenue", "revenue")):
-        back, new = table[f"returning{ending}"], table[f"new{ending}"]
+        back, new = table[f"returning{ending}"].fillna(0), table[f"new{ending}"].fillna(0)
         axis.bar(places, back, color=BLUE, hatch=hatches, edgecolor="white", label="returning")
         axis.bar(places, new, bottom=back, color=ORANGE, hatch=hatches, edgecolor="white", label="new")
         axis.set_ylabel(label)
@@ -63,7 +63,7 @@ def cohorts(grid: pd.DataFrame, partial: pd.DataFrame, sizes: pd.Series, what: s
     partial : DataFrame of bool
         Cells of months that the log covers in part.
     sizes : Series
-        Customers of each cohort, in the order of the rows.
+        Customers of each cohort, in the order of the rows; missing where they are not shown.
     what : str
         What the shares are of, such as ``customers``.
     """
@@ -94,7 +94,7 @@ def cohorts(grid: pd.DataFrame, partial: pd.DataFrame, sizes: pd.Series, what: s
             colour = "black" if value > top / 2 else "white"
         axis.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=size, color=colour)
     axis.set_xticks(range(shown.shape[1]), shown.columns)
-    names = [f"{m:%b %Y} ({n:,})" for m, n in zip(shown.index, sizes, strict=True)]
+    names = [f"{m:%b %Y} ({f'{n:,}' if pd.notna(n) else '–'})" for m, n in zip(shown.index, sizes, strict=True)]
     axis.set_yticks(range(len(shown)), names)
     axis.set_xlabel("months since the month of the first order")
     axis.grid(visible=False)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from customerlab.figures.recommend.judging import interval, spread
-from customerlab.figures.style import GREY, PALETTE, PERCENT, Picture, canvas, styled
+from customerlab.figures.style import GREY, PALETTE, PERCENT, Picture, canvas, shortened, styled
 
 MARKERS = "osD^vPXh"
 
@@ -88,7 +88,9 @@ def by_group(table: pd.DataFrame, k: int, *, models: list[str] | None = None, ta
         said.append(f"{model} " + ", ".join(f"{group} {mean:.3f}" for group, mean in part["mean"].items()))
     for place in range(1, len(groups)):
         axis.axhline(place - 0.5, color="#E4E4E4", linewidth=0.7)
-    axis.set_yticks(np.arange(len(groups)), [f"{group}, {counts[group]:,}" for group in groups], fontsize=8.5)
+    axis.set_yticks(
+        np.arange(len(groups)), [f"{shortened(group, 28)}, {counts[group]:,}" for group in groups], fontsize=8.5
+    )
     axis.set_ylim(len(groups) - 0.5, -0.5)
     axis.grid(axis="y", visible=False)
     axis.set_xlim(left=0)

@@ -42,7 +42,7 @@ def one_per_pair(ratings: pd.DataFrame, scale: tuple[float, float] | None = None
         row = ratings[wrong].sort_values([*PAIR, "rated_at"]).iloc[0]
         raise DataError(
             f"{wrong.sum():,} of {len(ratings):,} ratings cannot be used; the first is {row['rating']}",
-            where=f"customer {row['customer_id']!r}, product {row['product_id']!r}",
+            where=f"ratings of product {row['product_id']!r}",
             expected="a finite number" if scale is None else f"a number from {low:g} to {high:g}",
             do="mend the table, or say the scale that was used",
         )

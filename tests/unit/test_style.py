@@ -1,0 +1,55 @@
+"""Texts of figures: every sign is drawn or written as an escape, without a warning; Latin text is the same anywhere."""
+
+import warnings
+
+import pytest
+
+from customerlab.figures import style
+
+
+def drawn(title: str) -> bytes:
+    @style.styled
+    def draw():
+        figure, axis = style.canvas()
+        axis.bar([title, "other"], [1, 2], label=title)
+        axis.set_title(title)
+        axis.legend()
+        return style.Picture(figure, title)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return draw().png()
+
+
+@pytest.mark.parametrize(
+    "sign", ["\x1b[31m", "\u200b", "\u202e", "北京", "📦", "سلام", "한국어", "\ud800", "\U0010ffff", "$x^2$", "\\frac{"]
+)
+def test_any_sign_is_drawn_or_written_as_an_escape(sign):
+    assert drawn(f"a{sign}b") != drawn("ab"), "it is seen"
+
+
+def test_signs_that_no_font_has_are_told_apart():
+    assert style.drawable("\U000f0001") == "\\U000f0001"
+    assert drawn("\U000f0001") != drawn("\U000f0002")
+
+
+def test_figures_of_latin_text_do_not_depend_on_the_fonts_of_the_machine(monkeypatch):
+    before = drawn("Müller & Söhne, £5")
+    monkeypatch.setattr(style, "_fonts", lambda: {style.FONT: set(range(0x250)), "STIXGeneral": set(range(0x10000))})
+    assert drawn("Müller & Söhne, £5") == before
+
+
+def test_a_sign_that_the_font_lacks_is_drawn_from_the_first_that_has_it(monkeypatch):
+    lacking = "\u20dd"  # which STIX has; it comes with matplotlib, too
+    assert style.drawable(lacking) == r"\u20dd"
+    monkeypatch.setattr(style, "FALLBACKS", ("STIXGeneral",))
+    style._fonts.cache_clear()
+    try:
+        assert style.drawable(lacking) == lacking
+        assert drawn(lacking)
+    finally:
+        style._fonts.cache_clear()
+
+
+def test_no_text_is_wider_than_a_figure():
+    assert drawn("x" * 5000)
