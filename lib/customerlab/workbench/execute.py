@@ -194,8 +194,8 @@ def _keep_failed(plan: Plan, step: Step, partial: Path | None, error: Exception)
         if partial and partial.is_file():
             nbformat.write(normalise(nbformat.read(partial, as_version=4)), partial)
             partial.replace(failed / partial.name)
-    except OSError:
-        return  # the disk is full: the message on the terminal has to do
+    except (OSError, ValueError):
+        return  # the disk is full, or the partial copy is half a notebook: the message on the terminal has to do
 
 
 def run_all(plan: Plan, steps: list[Step], say: Callable[[str, str], None]) -> list[str]:
