@@ -12,7 +12,6 @@ import json
 import math
 import os
 import shutil
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -38,7 +37,7 @@ from customerlab.workbench.plan import Plan, make_plan
 from customerlab.workbench.publish import publish, records
 from customerlab.workbench.run import STAGING, Run
 from customerlab.workbench.standing import pages_state, settle
-from helpers import copy_project
+from helpers import copy_project, served
 
 pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("FUZZ", "300"))
@@ -375,14 +374,9 @@ def server() -> Iterator[dict[str, Any]]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    answer["url"] = f"http://127.0.0.1:{httpd.server_port}/log.csv"
-    yield answer
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    with served(Handler) as address:
+        answer["url"] = f"{address}/log.csv"
+        yield answer
 
 
 def _zipped() -> bytes:

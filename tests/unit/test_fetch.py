@@ -15,6 +15,7 @@ import pytest
 from customerlab.data import download, fetch, packed, project
 from customerlab.data.catalog import DataSet, Form, Source, load_catalog
 from customerlab.errors import CustomerlabError, DataError
+from helpers import served
 
 BODY = b"a,b\n" + b"1,2\n" * 300_000
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -75,14 +76,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     state = {"body": BODY, "ranges": [], "marks": {"ETag": ETAG}}
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, state))
-    thread = threading.Thread(target=httpd.serve_forever, args=(0.02,))
-    thread.start()
-    state["url"] = f"http://127.0.0.1:{httpd.server_port}/shop.csv"
-    yield state
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    with served(partial(Handler, state)) as address:
+        state["url"] = f"{address}/shop.csv"
+        yield state
 
 
 def entry(*forms):
