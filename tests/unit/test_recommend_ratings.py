@@ -369,7 +369,7 @@ def test_a_rating_outside_the_scale_is_named(value):
     ratings.loc[7, "rating"] = value
     with pytest.raises(DataError, match="1 of 50 ratings cannot be used") as caught:
         recommend.cross_validate(ratings, 7, scale=(1, 5))
-    assert f"customer '{ratings.loc[7, 'customer_id']}'" in str(caught.value)
+    assert f"product '{ratings.loc[7, 'product_id']}'" in str(caught.value) and "customer" not in str(caught.value)
     if not np.isfinite(value):
         with pytest.raises(DataError, match="a finite number"):
             recommend.predict_ratings(ratings, 0.2, 7)
