@@ -48,7 +48,8 @@ def finished(tmp_path_factory):
 
 
 def restored(project: Path, old: Path) -> Path:
-    shutil.rmtree(project / "outputs" / "demo")
+    while (project / "outputs" / "demo").exists():  # a kernel whose run was killed may write for a moment more
+        shutil.rmtree(project / "outputs" / "demo", ignore_errors=True)
     return Path(shutil.copytree(old, project / "outputs" / "demo"))
 
 
@@ -105,6 +106,7 @@ def test_asked_to_end_a_run_ends_and_leaves_nothing(project, end, words):
     process = subprocess.Popen(
         words, cwd=project, env=os.environ | path, start_new_session=True, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell lets what it starts with & ignore it
     )  # fmt: skip
     while not (project / "notebooks" / "waits").exists():
         assert process.poll() is None
@@ -115,7 +117,7 @@ def test_asked_to_end_a_run_ends_and_leaves_nothing(project, end, words):
     own = [pid for pid in kernels if Path(f"/proc/{pid}/cwd").resolve() == project / "notebooks"]
     assert own or not Path("/proc").exists()
     os.killpg(process.pid, end)
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=300)[0]
     assert "Aborted!" in said and "Traceback" not in said
     assert words[0] == "make" or process.returncode == 128 + end
     assert not [pid for pid in own if Path(f"/proc/{pid}").exists()]
@@ -140,7 +142,7 @@ def test_what_does_not_end_is_ended(project, monkeypatch, capfd, cell, limit, sa
     with pytest.raises(RunError) as caught:
         execute.run_step(plan, plan.steps[0], lambda line: None)
     assert said in str(caught.value) and f"code cell 4: {cell}" in str(caught.value)
-    assert time.monotonic() - begin < 60 and "Traceback" not in capfd.readouterr().err
+    assert time.monotonic() - begin < 300 and "Traceback" not in capfd.readouterr().err
     assert said in (plan.folder / "failed" / "02_toy.txt").read_text() and not (plan.folder / "artifacts").exists()
     assert (plan.folder / "failed" / "02_toy.ipynb").stat().st_size < 21e6
 
