@@ -13,7 +13,7 @@ SPARK := .venv/.spark
 AUDIT := .venv/audit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test fuzz bench bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint audit refresh site lock clean clean-venv
+.PHONY: help setup spark run test fuzz bench bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -79,6 +79,10 @@ lab: $(READY) ## open the notebooks in JupyterLab
 
 lint: $(READY) ## check style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
+
+docs: $(READY) ## write a reference of the library from its docstrings into docs/api
+	@$(BIN)/pdoc --docformat numpy --output-directory docs/api $(addprefix customerlab.,analysis figures data workbench.run workbench.display wording errors)
+	@echo "open docs/api/index.html"
 
 audit: $(AUDIT) ## look for known vulnerabilities of the locked packages (asks the public lists, so it needs a network)
 	@for lock in requirements.lock requirements-spark.lock requirements-audit.lock; do echo "[audit] $$lock"; \

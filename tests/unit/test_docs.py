@@ -2,12 +2,15 @@
 
 import doctest
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-from customerlab.analysis import experiment
+from customerlab.analysis import experiment, rfm
 from customerlab.data.clean import RULES
 from customerlab.data.engine import connect, open_table
 from customerlab.data.prepare import prepare
@@ -119,3 +122,22 @@ def test_the_plan_of_a_test_runs_and_its_table_is_one_for_notebook_05(project, m
     units = open_table(connect(), made.path)
     assert made.report["rows"] == len((raw / "spring_mail_plan.csv").read_text().splitlines()) - 1
     assert experiment.soundness(units, "control", planned={"control": 1, "mail": 1}).sound
+
+
+def test_one_version_is_told_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
+    released = re.findall(r"^## (\d\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert released[0] == version
+
+
+@pytest.mark.slow
+def test_the_reference_holds_what_notebooks_use(tmp_path):
+    recipe = re.search(r"pdoc (.*) --output-directory docs/api", (ROOT / "Makefile").read_text())[1]
+    words = f"-m pdoc {recipe} --output-directory".split()
+    command = [sys.executable, *words, str(tmp_path), "customerlab.analysis.rfm"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    page = (tmp_path / "customerlab" / "analysis" / "rfm.html").read_text(encoding="utf-8")
+    assert "Warn" not in said.stderr
+    assert [name for name in rfm.__all__ if f'id="{name}"' not in page] == []
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//(?!pdoc\.dev)""", page)
