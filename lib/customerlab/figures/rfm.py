@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from customerlab.analysis.disclosure import hidden, hidden_cells
 from customerlab.analysis.inference import happened_by, influence
 from customerlab.analysis.rfm.repurchase import ANY
+from customerlab.figures.marks import cells, scale, share_of_row, slanted
 from customerlab.figures.style import (
     BLUE,
     GREY,
@@ -17,7 +18,6 @@ from customerlab.figures.style import (
     PERCENT,
     RED,
     SEGMENTS,
-    SEQUENTIAL,
     SHORT,
     Picture,
     canvas,
@@ -47,26 +47,13 @@ def grid(segmented: pd.DataFrame, bins: int, smallest: int = 1) -> Picture:
     names = names.reindex(index=scores, columns=scores).astype(object).fillna("")
     few = hidden_cells(counts, smallest, within=names)
     figure, axis = canvas(width=5.2, height=3.6)
-    image = axis.imshow(np.where(few, np.nan, counts), origin="lower", aspect="auto", cmap=SEQUENTIAL)
-    middle = counts.to_numpy().max() / 2
-    for (row, column), value in np.ndenumerate(counts.to_numpy()):
-        axis.text(
-            column,
-            row,
-            "–" if few[row, column] else f"{value:,}",
-            ha="center",
-            va="center",
-            fontsize=8.5,
-            color="black" if value > middle or few[row, column] else "white",
-        )
+    texts = np.where(few, "–", counts.map("{:,}".format))
+    image = cells(axis, np.where(few, np.nan, counts), texts, origin="lower")
     axis.set_xticks(range(bins), scores)
     axis.set_yticks(range(bins), scores)
     axis.set_xlabel("recency score (highest: ordered most recently)")
     axis.set_ylabel("frequency score")
-    axis.grid(visible=False)
-    bar = figure.colorbar(image, ax=axis, pad=0.02)
-    bar.set_label("customers")
-    bar.outline.set_visible(False)
+    scale(figure, image, axis, "customers", pad=0.02)
     f, r = np.unravel_index(counts.to_numpy().argmax(), counts.shape)
     alt = (
         f"Heat map of {len(segmented):,} customers on a grid of {bins} recency by {bins} frequency scores. The fullest cell is "
@@ -254,21 +241,12 @@ def migration(matrix: pd.DataFrame, smallest: int = 1) -> Picture:
     sizes = ["–" if away else f"{size:,}" for away, size in zip(small, totals, strict=True)]
     rows = [f"{shortened(name, 28)} ({size})" for name, size in zip(matrix.index, sizes, strict=True)]
     figure, axis = canvas(height=1.5 + 0.34 * len(matrix))
-    image = axis.imshow(parts.fillna(0).to_numpy(), aspect="auto", cmap=SEQUENTIAL, vmin=0, vmax=1)
-    for (row, column), value in np.ndenumerate(parts.to_numpy()):
-        if value > 0:
-            text = f"{value:.0%}" if value >= 0.005 else "<1%"
-            colour = "black" if value > 0.5 else "white"
-            axis.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
-    columns = [shortened(name, 22) for name in matrix.columns]
-    axis.set_xticks(range(matrix.shape[1]), columns, rotation=35, ha="right", rotation_mode="anchor")
+    image = cells(axis, parts.fillna(0).to_numpy(), parts.map(share_of_row), vmin=0, vmax=1)
+    slanted(axis, (shortened(name, 22) for name in matrix.columns))
     axis.set_yticks(range(len(matrix)), rows)
     axis.set_xlabel("segment at the next snapshot")
     axis.set_ylabel("segment at a snapshot")
-    axis.grid(visible=False)
-    bar = figure.colorbar(image, ax=axis, pad=0.01, format=PERCENT)
-    bar.set_label("share of the row")
-    bar.outline.set_visible(False)
+    scale(figure, image, axis, "share of the row", format=PERCENT)
     stays = "; ".join(f"{n} {percent(parts.loc[n, n])}" for n in matrix.index if n in matrix.columns and totals[n])
     return Picture(figure, f"Heat map of moves between {matrix.shape[1]} segments. Share that stays: {stays}.")
 

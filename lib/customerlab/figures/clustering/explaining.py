@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.clustering.views import Views
 from customerlab.analysis.disclosure import hidden, hidden_cells
-from customerlab.figures.style import PALETTE, PERCENT, SEQUENTIAL, Picture, canvas, percent, short, shortened, styled
+from customerlab.figures.marks import cells, scale, share_of_row, slanted
+from customerlab.figures.style import PALETTE, PERCENT, Picture, canvas, percent, short, shortened, styled
 
 NOISE_COLOUR = "#BBBBBB"
 MARKERS = ("o", "x")  # the second for clusters beyond the colours
@@ -65,10 +66,7 @@ def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str]
     panels = -(-len(features) // MOST_COLUMNS)
     figure, axes = canvas(height=0.9 + panels * (0.8 + 0.32 * len(clusters)), rows=panels, squeeze=False)
     for axis, places in zip(axes[:, 0], np.array_split(np.arange(len(features)), panels), strict=True):
-        image = axis.imshow(away[:, places], aspect="auto", cmap=DIVERGING, vmin=0, vmax=1)
-        for (row, column), share in np.ndenumerate(away[:, places]):
-            dark = "white" if abs(share - 0.5) > 0.33 else "black"
-            axis.text(column, row, texts[row][places[column]], ha="center", va="center", fontsize=8.5, color=dark)
+        image = cells(axis, away[:, places], np.array(texts)[:, places], cmap=DIVERGING, vmin=0, vmax=1)
         said = [shortened(_spoken(features[place]), 26) for place in places]
         turn = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if len(places) > 5 else {}
         axis.set_xticks(range(len(places)), said, **turn)
@@ -113,23 +111,16 @@ def contingency(table: pd.DataFrame, names: Sequence[str] = (), smallest: int = 
     together = sizes @ table.to_numpy() / sizes.sum()
     shares = np.vstack([table.mask(few).to_numpy(), together])
     figure, axis = canvas(height=1.7 + 0.32 * len(shares))
-    image = axis.imshow(shares, aspect="auto", cmap=SEQUENTIAL, vmin=0, vmax=1)
-    for (row, column), share in np.ndenumerate(shares):
-        if share > 0:
-            text = "<1%" if share < 0.005 else f"{share:.0%}"
-            dark = "black" if share > 0.5 else "white"
-            axis.text(column, row, text, ha="center", va="center", fontsize=8, color=dark)
+    texts = [[share_of_row(share) for share in row] for row in shares]
+    image = cells(axis, shares, texts, size=8, vmin=0, vmax=1)
     said = [title(cluster, names) for cluster in clusters]
     heads = [f"{text} ({size:,})" for text, size in zip(said, sizes, strict=True)]
     axis.set_yticks(range(len(shares)), [*heads, f"all ({sizes.sum():,})"])
-    segments = [shortened(str(name), 26) for name in table]
-    axis.set_xticks(range(table.shape[1]), segments, rotation=35, ha="right", rotation_mode="anchor")
+    slanted(axis, (shortened(str(name), 26) for name in table))
     axis.axhline(len(table) - 0.5, color="white", linewidth=4)
     axis.set_ylabel("cluster")
     _plain(axis)
-    bar = figure.colorbar(image, ax=axis, pad=0.01, format=PERCENT)
-    bar.set_label("share of the row")
-    bar.outline.set_visible(False)
+    scale(figure, image, axis, "share of the row", format=PERCENT)
     most = table.to_numpy().argmax(axis=1)
     listed = "; ".join(
         f"{text}: {percent(share)} {table.columns[place]}"
@@ -156,22 +147,15 @@ def agreement(table: pd.DataFrame) -> Picture:
     values[other, one], values[one, other] = table["adjusted_rand"], table["adjusted_mutual_information"]
     figure, axis = canvas(width=min(7.6, 3.9 + 0.5 * len(names)), height=1.9 + 0.4 * len(names))
     axis.set_facecolor("#EEEEEE")
-    image = axis.imshow(values, aspect="auto", cmap=SEQUENTIAL, vmin=0, vmax=1)
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            dark = "black" if value > 0.5 else "white"
-            # without the sign that rounding leaves to a zero
-            axis.text(
-                column, row, f"{value:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=8.5, color=dark
-            )
+    # without the sign that rounding leaves to a zero
+    texts = [[f"{value:.2f}".replace("-0.00", "0.00") if np.isfinite(value) else "" for value in row] for row in values]
+    image = cells(axis, values, texts, vmin=0, vmax=1)
     labels = [shortened(name, 26) for name in names]
-    axis.set_xticks(range(len(names)), labels, rotation=35, ha="right", rotation_mode="anchor")
+    slanted(axis, labels)
     axis.set_yticks(range(len(names)), labels)
     axis.set_title("below: adjusted Rand · above: mutual information", fontsize=9, fontweight="normal")
     _plain(axis)
-    bar = figure.colorbar(image, ax=axis, pad=0.02)
-    bar.set_label("0 chance, 1 the same groups")
-    bar.outline.set_visible(False)
+    scale(figure, image, axis, "0 chance, 1 the same groups", pad=0.02)
     listed = "; ".join(
         f"{row.one} and {row.other} {row.adjusted_rand:.2f} and {row.adjusted_mutual_information:.2f}"
         for row in table.itertuples()
@@ -289,7 +273,6 @@ def _some(number: int, thing: str) -> str:
 
 
 def _plain(axis: Axes) -> None:
-    axis.grid(visible=False)
     axis.tick_params(length=0)
     for spine in axis.spines.values():
         spine.set_visible(False)

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from customerlab.figures.marks import cells, scale
 from customerlab.figures.style import BLUE, ORANGE, SHORT, Picture, canvas, shortened, styled
 
 BARS = 36  # about so many in a panel
@@ -65,40 +66,29 @@ def correlations(tables: dict[str, pd.DataFrame]) -> Picture:
         # without the diagonal, whose ones would draw the eye
         values = np.where(np.eye(size, dtype=bool), np.nan, table.to_numpy())
         axis.set_facecolor("#EEEEEE")
-        image = axis.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
-        _write(axis, values, least=0.0 if beside else LEAST)
+        texts = _numbers(values, least=0.0 if beside else LEAST)
+        image = cells(axis, values, texts, size=8.5 if beside else 7, cmap="RdBu_r", vmin=-1, vmax=1)
         axis.set_title(when)
-        axis.grid(visible=False)
         axis.set_yticks(range(size), names)
         axis.set_xticks(range(size), names, rotation=40 if beside else 90, ha="right" if beside else "center")
         for label in axis.get_xticklabels() if beside else []:
             label.set_rotation_mode("anchor")
     axes[1 if beside else 0].tick_params(labelleft=not beside, labelbottom=beside)
-    bar = figure.colorbar(image, ax=list(axes), pad=0.01, shrink=0.8 if beside else 0.4, aspect=25)
-    bar.set_label("correlation" if beside else f"correlation; numbers from {LEAST} on")
-    bar.outline.set_visible(False)
+    label = "correlation" if beside else f"correlation; numbers from {LEAST} on"
+    scale(figure, image, list(axes), label, shrink=0.8 if beside else 0.4, aspect=25)
     said = "; ".join(f"{when} {_strongest(table)}" for when, table in tables.items())
     features = f"{size} features" if size > 1 else "1 feature"
     return Picture(figure, f"Heat maps of the correlation between {features}. Strongest: {said}.")
 
 
-def _write(axis: Axes, values: np.ndarray, least: float) -> None:
-    """Numbers into the cells off the diagonal, where they are at least so large."""
+def _numbers(values: np.ndarray, least: float) -> np.ndarray:
+    """Texts of the cells off the diagonal that are at least so large."""
+    texts = np.full(values.shape, "", dtype=object)
     for (row, column), value in np.ndenumerate(values):
-        if row == column or abs(value) < least:
-            continue
-        text = f"{round(value, 2) + 0.0:.2f}" if np.isfinite(value) else "–"
-        shade = "white" if abs(value) > 0.6 else "black"
-        size = 7 if least else 8.5
-        axis.text(
-            column,
-            row,
-            text.replace("0.", ".") if least else text,
-            ha="center",
-            va="center",
-            fontsize=size,
-            color=shade,
-        )
+        if row != column and not abs(value) < least:
+            text = f"{round(value, 2) + 0.0:.2f}" if np.isfinite(value) else "–"
+            texts[row, column] = text.replace("0.", ".") if least else text
+    return texts
 
 
 def _histogram(axis: Axes, values: np.ndarray, colour: str) -> None:

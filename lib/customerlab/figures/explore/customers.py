@@ -1,17 +1,19 @@
 """Figures of customers: new and returning, cohorts, the top tenth."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
 from customerlab.figures.explore.trading import HATCH, month_ticks
+from customerlab.figures.marks import cells, scale
 from customerlab.figures.style import (
     BLUE,
     GREY,
     ORANGE,
     PERCENT,
     RED,
-    SEQUENTIAL,
     SHORT,
     Picture,
     canvas,
@@ -71,36 +73,19 @@ def cohorts(grid: pd.DataFrame, partial: pd.DataFrame, sizes: pd.Series, what: s
     values = shown.to_numpy(dtype=float)
     figure, axis = canvas(width=7.6, height=1.1 + 0.25 * len(shown))
     top = np.nanquantile(values, 0.98) if np.isfinite(values).any() else 1
-    image = axis.imshow(values, aspect="auto", cmap=SEQUENTIAL, vmin=0, vmax=max(top, 1e-9))
+    texts = np.array([["" if np.isnan(value) else f"{100 * value:.0f}" for value in row] for row in values])
+    cut = partial.iloc[:, grid.shape[1] - shown.shape[1] :].to_numpy() & np.isfinite(values)
     size = 7.5 if shown.shape[1] <= 14 else 6.5
-    for (row, column), value in np.ndenumerate(values):
-        if np.isnan(value):
-            continue
-        if partial.iloc[row, column + grid.shape[1] - shown.shape[1]]:
-            axis.add_patch(
-                Rectangle(
-                    (column - 0.5, row - 0.5),
-                    1,
-                    1,
-                    facecolor="#FFFFFF",
-                    alpha=0.65,
-                    hatch=HATCH,
-                    edgecolor="#777777",
-                    lw=0,
-                )
-            )
-            colour = "black"
-        else:
-            colour = "black" if value > top / 2 else "white"
-        axis.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=size, color=colour)
+    image = cells(axis, values, np.where(cut, "", texts), size=size, vmin=0, vmax=max(top, 1e-9))
+    for row, column in np.argwhere(cut):
+        cover: Any = {"facecolor": "#FFFFFF", "alpha": 0.65, "hatch": HATCH, "edgecolor": "#777777", "lw": 0}
+        axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **cover))
+        axis.text(column, row, texts[row, column], ha="center", va="center", fontsize=size)
     axis.set_xticks(range(shown.shape[1]), shown.columns)
     names = [f"{m:%b %Y} ({f'{n:,}' if pd.notna(n) else '–'})" for m, n in zip(shown.index, sizes, strict=True)]
     axis.set_yticks(range(len(shown)), names)
     axis.set_xlabel("months since the month of the first order")
-    axis.grid(visible=False)
-    bar = figure.colorbar(image, ax=axis, pad=0.01, format=PERCENT)
-    bar.set_label(f"share of {what}")
-    bar.outline.set_visible(False)
+    scale(figure, image, axis, f"share of {what}", format=PERCENT)
     first = shown.iloc[1:, 0][~partial.iloc[1:, grid.shape[1] - shown.shape[1]]].dropna()
     told = f" One month after, {percent(first.min())} to {percent(first.max())}." if len(first) else ""
     return Picture(figure, f"Heat map of retention of {what}, {len(shown)} monthly cohorts.{told}")

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from customerlab.figures.marks import cells, scale
 from customerlab.figures.style import (
     BLUE,
     ORANGE,
     PALETTE,
     PERCENT,
     RED,
-    SEQUENTIAL,
     SHORT,
     SKY,
     Picture,
@@ -82,13 +82,10 @@ def by_weekday_hour(grids: dict[str, pd.DataFrame]) -> Picture:
     figure, axes = canvas(height=0.5 + 2.1 * len(grids), rows=len(grids), sharex=True, squeeze=False)
     said = []
     for axis, (measure, grid) in zip(axes.ravel(), grids.items(), strict=True):
-        image = axis.imshow(grid.to_numpy(), aspect="auto", cmap=SEQUENTIAL)
+        image = cells(axis, grid.to_numpy(), ())
         axis.set_yticks(range(7), [day[:3] for day in grid.index])
         axis.set_xticks(range(0, 24, 2), [f"{hour:02d}" for hour in range(0, 24, 2)])
-        axis.grid(visible=False)
-        bar = figure.colorbar(image, ax=axis, format=SHORT, pad=0.01)
-        bar.set_label(measure)
-        bar.outline.set_visible(False)
+        scale(figure, image, axis, measure, format=SHORT)
         days, hours = grid.sum(axis=1), grid.sum()
         said.append(
             f"Most {measure} on {days.idxmax()} ({percent(days.max() / days.sum())}) and at {hours.idxmax()}:00 "

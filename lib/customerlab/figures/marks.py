@@ -1,0 +1,71 @@
+"""Marks that several figures are made of."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from customerlab.figures.style import SEQUENTIAL
+
+EVEN = 0.179  # the luminance against which black and white have the same contrast (WCAG 2.1)
+
+
+def cells(axis: Axes, values: np.ndarray, texts: Any, size: float = 8.5, **options: Any) -> AxesImage:
+    """A heat map with a text in each cell, white on dark colours and black on light ones.
+
+    Parameters
+    ----------
+    axis : Axes
+    values : ndarray of float, shape (rows, columns)
+        What the colours show. Cells that are not a number have none.
+    texts : array-like of str, shape (rows, columns)
+        Empty where there is nothing to write.
+    size : float
+        Of the texts, in points.
+    **options
+        For `Axes.imshow`.
+
+    Returns
+    -------
+    AxesImage
+        For `scale`.
+    """
+    image = axis.imshow(values, **{"aspect": "auto", "cmap": SEQUENTIAL, **options})
+    colours = image.to_rgba(np.asarray(image.get_array()))
+    light = np.where(colours[..., :3] <= 0.04045, colours[..., :3] / 12.92, ((colours[..., :3] + 0.055) / 1.055) ** 2.4)
+    dark = (light @ [0.2126, 0.7152, 0.0722] < EVEN) & (colours[..., 3] > 0)
+    for (row, column), text in np.ndenumerate(np.asarray(texts, dtype=object)):
+        if text:
+            colour = "white" if dark[row, column] else "black"
+            axis.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
+    axis.grid(visible=False)
+    return image
+
+
+def scale(figure: Figure, image: AxesImage, axes: Any, label: str, pad: float = 0.01, **options: Any) -> None:
+    """The scale of colours beside a heat map, without a frame."""
+    bar = figure.colorbar(image, ax=axes, pad=pad, **options)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+
+
+def slanted(axis: Axes, labels: Iterable[str]) -> None:
+    """Long labels below the columns of a heat map."""
+    named = list(labels)
+    axis.set_xticks(range(len(named)), named, rotation=35, ha="right", rotation_mode="anchor")
+
+
+def share_of_row(share: float) -> str:
+    """A share as a cell has room for it, nothing for none.
+
+    Examples
+    --------
+    >>> share_of_row(0.254), share_of_row(0.004), share_of_row(0.0)
+    ('25%', '<1%', '')
+    """
+    if not share > 0:
+        return ""
+    return f"{share:.0%}" if share >= 0.005 else "<1%"
