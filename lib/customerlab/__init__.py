@@ -12,7 +12,7 @@ HOMES = {
     "show": "customerlab.workbench.display:show",
     "findings": "customerlab.workbench.display:findings",
     "checks": "customerlab.workbench.display:checks",
-    "percent": "customerlab.figures.style:percent",
+    "percent": "customerlab.wording:percent",
     "disclosure": "customerlab.analysis.disclosure",
     "inference": "customerlab.analysis.inference",
     "sales": "customerlab.analysis.sales",

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from customerlab.analysis.experiment import Curves
-from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, SKY, Picture, canvas, shortened, styled
+from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, SKY, Picture, canvas, styled
+from customerlab.wording import shortened
 
 
 @styled

@@ -11,21 +11,8 @@ from customerlab.analysis.disclosure import hidden, hidden_cells
 from customerlab.analysis.inference import happened_by, influence
 from customerlab.analysis.rfm.repurchase import ANY
 from customerlab.figures.marks import cells, scale, share_of_row, slanted
-from customerlab.figures.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    PERCENT,
-    RED,
-    SEGMENTS,
-    SHORT,
-    Picture,
-    canvas,
-    percent,
-    short,
-    shortened,
-    styled,
-)
+from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SEGMENTS, SHORT, Picture, canvas, styled
+from customerlab.wording import percent, short, shortened
 
 
 @styled

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
-import numpy as np
 import seaborn as sns
 from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ticker import FuncFormatter
 
-from customerlab.wording import escaped, visible
+from customerlab.wording import escaped, short, visible
 
 # Okabe and Ito (2008), chosen to be told apart by colour-blind readers; the black and the yellow are left out.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D46", "#7A7A7A")
@@ -176,46 +175,5 @@ def canvas(
     return figure, figure.subplots(rows, columns, **options)
 
 
-def short(value: float) -> str:
-    """A number as an axis or a sentence shows it.
-
-    Examples
-    --------
-    >>> short(1_234_567), short(45_300), short(950), short(0.25)
-    ('1.2 M', '45 k', '950', '0.25')
-    """
-    size = abs(value)
-    if size >= 1e6:
-        return f"{value / 1e6:,.1f} M"
-    if size >= 1e4:
-        return f"{value / 1e3:,.0f} k"
-    if size >= 100 or float(value).is_integer():
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
-
-
-def percent(share: float) -> str:
-    """A share in percent, never 0 % for some or 100 % for not quite all.
-
-    Examples
-    --------
-    >>> percent(0.254), percent(0.004), percent(0.0), percent(0.9996), percent(1.0)
-    ('25 %', '0.4 %', '0 %', '> 99.9 %', '100 %')
-    """
-    if share in (0, 1) or not np.isfinite(share):
-        return f"{share * 100:.0f} %" if np.isfinite(share) else "–"
-    if 0 < share < 0.0005:
-        return "< 0.1 %"
-    if 0.9995 <= share < 1:
-        return "> 99.9 %"
-    digits = 1 if abs(share) < 0.01 or 0.99 < share < 1 else 0
-    return f"{share * 100:.{digits}f} %"
-
-
 SHORT = FuncFormatter(lambda value, _: short(value))
 PERCENT = FuncFormatter(lambda value, _: f"{value:.0%}")
-
-
-def shortened(text: str, length: int = 34) -> str:
-    """A label cut to a length, with the sign that it was."""
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

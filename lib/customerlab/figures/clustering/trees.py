@@ -9,7 +9,8 @@ from scipy.cluster.hierarchy import dendrogram as arranged
 
 from customerlab.analysis.clustering.hierarchy import Linkage, Micro, cut, top
 from customerlab.analysis.disclosure import hidden
-from customerlab.figures.style import ORANGE, PALETTE, PINK, SHORT, SKY, Picture, canvas, short, styled
+from customerlab.figures.style import ORANGE, PALETTE, PINK, SHORT, SKY, Picture, canvas, styled
+from customerlab.wording import short
 
 LEAVES = 30
 PALE = (ORANGE, PINK, SKY)  # white numbers are hard to read on them

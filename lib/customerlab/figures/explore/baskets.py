@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from customerlab.figures.style import BLUE, PERCENT, RED, SHORT, SKY, Picture, canvas, short, styled
+from customerlab.figures.style import BLUE, PERCENT, RED, SHORT, SKY, Picture, canvas, styled
+from customerlab.wording import short
 
 
 @styled

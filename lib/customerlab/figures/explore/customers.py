@@ -8,18 +8,8 @@ from matplotlib.patches import Rectangle
 
 from customerlab.figures.explore.trading import HATCH, month_ticks
 from customerlab.figures.marks import cells, scale
-from customerlab.figures.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    PERCENT,
-    RED,
-    SHORT,
-    Picture,
-    canvas,
-    percent,
-    styled,
-)
+from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SHORT, Picture, canvas, styled
+from customerlab.wording import percent
 
 
 @styled

@@ -5,20 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from customerlab.figures.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    PERCENT,
-    RED,
-    SHORT,
-    Picture,
-    canvas,
-    percent,
-    short,
-    shortened,
-    styled,
-)
+from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SHORT, Picture, canvas, styled
+from customerlab.wording import percent, short, shortened
 
 
 @styled

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from customerlab.figures.recommend.judging import interval, spread
-from customerlab.figures.style import GREY, PALETTE, PERCENT, Picture, canvas, shortened, styled
+from customerlab.figures.style import GREY, PALETTE, PERCENT, Picture, canvas, styled
+from customerlab.wording import shortened
 
 MARKERS = "osD^vPXh"
 
