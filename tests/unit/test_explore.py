@@ -397,7 +397,7 @@ def test_parts_show_net_revenue_and_what_hangs_on_one_customer():
     assert table["net"].tolist() == [11, pytest.approx(8.1)] and table["revenue"].tolist() == [16, 10.1]
     assert table["largest_customer"].tolist() == [1, pytest.approx(10.1 / 12.1)]
     assert explore.noted(table)["note"].tolist() == ["100% of it is one customer", "83% of it is one customer"]
-    assert explore.on_one_customer({"country": table}) == [
+    assert explore.conclusions.of_parts({"country": table}) == [
         "By country, 1 of 1 parts owe 10% or more of their net revenue to one customer, up to 100%."
     ]
 

@@ -5,6 +5,7 @@ Money of products and customers is net (`sales.net`); orders, and when they came
 Money is summed as exact decimals, so that neither the order of rows nor the engine changes a cent.
 """
 
+from customerlab.analysis.explore import conclusions
 from customerlab.analysis.explore.best import TopTenth, top_tenth
 from customerlab.analysis.explore.distributions import (
     QUANTILES,
@@ -17,7 +18,7 @@ from customerlab.analysis.explore.distributions import (
     spread,
     whole_histogram,
 )
-from customerlab.analysis.explore.parts import by_category, by_part, on_one_customer
+from customerlab.analysis.explore.parts import by_category, by_part
 from customerlab.analysis.explore.products import (
     by_product,
     described,
@@ -61,6 +62,7 @@ __all__ = [
     "by_weekday",
     "by_weekday_hour",
     "cohorts",
+    "conclusions",
     "cumulative",
     "customers",
     "described",
@@ -74,7 +76,6 @@ __all__ = [
     "most_returned",
     "new_and_returning",
     "noted",
-    "on_one_customer",
     "products_for",
     "repeats",
     "returns_by_month",

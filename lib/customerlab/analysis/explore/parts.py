@@ -7,7 +7,6 @@ import pandas as pd
 from customerlab.analysis import sales
 from customerlab.analysis.disclosure import hidden
 from customerlab.analysis.explore.trading import largest_share
-from customerlab.analysis.inference import INFLUENTIAL
 
 NONE = "(none)"
 
@@ -101,29 +100,3 @@ def by_category(
         for table in (transactions, returns)
     )  # fmt: skip
     return by_part(sold, "category", n, returns=back, smallest=smallest)
-
-
-def on_one_customer(parts: dict[str, pd.DataFrame]) -> list[str]:
-    """A sentence for each division of the shop of which some parts owe a tenth or more of their money to one customer.
-
-    Parameters
-    ----------
-    parts : dict of str to DataFrame
-        The division, such as ``country``, to its table, as `by_part` returns it. Its rows in brackets are no parts.
-
-    Examples
-    --------
-    >>> countries = pd.DataFrame({"part": ["UK", "Malta", "(none)"], "largest_customer": [0.04, 0.98, 0.2]})
-    >>> on_one_customer({"country": countries})[0]
-    'By country, 1 of 2 parts owe 10% or more of their net revenue to one customer, up to 98%.'
-    """
-    said = []
-    for name, table in parts.items():
-        shares = table.loc[~table["part"].str.startswith("("), "largest_customer"]
-        large = shares[shares >= INFLUENTIAL]
-        if len(large):
-            said.append(
-                f"By {name}, {len(large)} of {len(shares)} parts owe {INFLUENTIAL:.0%} or more of their net revenue to one "
-                f"customer, up to {large.max():.0%}."
-            )
-    return said
