@@ -29,6 +29,7 @@ from customerlab.analysis.clustering.space import (
     sample,
     shape,
 )
+from customerlab.analysis.orders import Snapshot, day_after
 from customerlab.data.engine import connect, open_table
 from customerlab.figures.clustering import features as figures
 from helpers import log
@@ -60,7 +61,9 @@ TABLES = {"products": PRODUCTS, "returns": RETURNS}
 
 def found(names, as_of=None, **options):
     """Features by customer."""
-    table = customer_features(LOG, as_of, names=names, **{**TABLES, **options})
+    net = options.pop("net", False)
+    shop = Snapshot(LOG, as_of or day_after(LOG), **{**TABLES, **options})
+    table = customer_features(shop, names=names, net=net)
     assert table["customer_id"].is_monotonic_increasing and table["customer_id"].is_unique
     return table.set_index("customer_id")
 
@@ -124,9 +127,8 @@ def test_net_money_is_that_of_rfm_and_shares_stay_gross():
 def test_eight_categories_by_money_ties_by_name_and_each_column_once():
     rows = [("a", str(n), "2024-01-01", f"p{n}", 1, price) for n, price in enumerate([1, 3, 2, 2, 2, 2, 2, 2, 2, 2])]
     categories = pd.DataFrame({"product_id": [f"p{n}" for n in range(10)], "category": list("ABCDEJIHGF")})
-    table = customer_features(
-        log(rows), names=["share of J", "recency", "category_shares", "recency"], products=ibis.memtable(categories)
-    )
+    shop = Snapshot(log(rows), pd.Timestamp("2024-01-02"), products=ibis.memtable(categories))
+    table = customer_features(shop, names=["share of J", "recency", "category_shares", "recency"])
     assert list(table) == ["customer_id", "share of J", "recency", *(f"share of {name}" for name in "BCDEFGHI")]
     assert table.iloc[0]["share of B"] == 3 / 20 and table.iloc[0]["share of J"] == 2 / 20
 
@@ -136,9 +138,7 @@ def test_no_feature_differs_from_pandas_on_the_demo_shop(real_table):
     con = connect()
     tables = {name: open_table(con, path) for name, path in paths.items()}
     day = pd.Timestamp("2024-04-01")
-    table = customer_features(
-        tables["transactions"], day, names=FEATURES, products=tables["products"], returns=tables["returns"]
-    ).set_index("customer_id")
+    table = customer_features(Snapshot(day=day, **tables), names=FEATURES).set_index("customer_id")
     lines, back, goods = (pd.read_parquet(paths[name]) for name in ("transactions", "returns", "products"))
     lines, back = (t[t["ordered_at"] < day].astype({"amount": float}) for t in (lines, back))
     lines = lines.merge(goods[["product_id", "category"]], how="left", on="product_id")

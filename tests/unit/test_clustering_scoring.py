@@ -9,6 +9,7 @@ from customerlab.analysis.clustering import density, hierarchy, scoring
 from customerlab.analysis.clustering.models import NOISE, Mixture, Nearest
 from customerlab.analysis.clustering.scoring import Segmentation, clusters_on, segmentation
 from customerlab.analysis.clustering.space import SCALINGS, fit_space
+from customerlab.analysis.orders import Snapshot
 from helpers import log
 
 NAMES = ["recency", "frequency", "monetary"]
@@ -256,7 +257,7 @@ def test_clusters_of_another_day_are_those_of_features_by_hand(net):
     again = Segmentation.from_table(kept.to_table())
     assert again.net is net
     tables = {"products": ibis.memtable(CATEGORIES), "returns": log(returned.to_numpy().tolist())}
-    found = clusters_on(again, log(bought.to_numpy().tolist()), DAY, **tables)
+    found = clusters_on(again, Snapshot(log(bought.to_numpy().tolist()), DAY, **tables))
     wanted = kept.assign(by_hand(bought, returned, DAY, net=net))
     assert len(found) == bought.loc[bought["ordered_at"] < DAY, "customer_id"].nunique() < 40
     pd.testing.assert_frame_equal(found, wanted)
@@ -277,4 +278,4 @@ def test_clusters_of_a_day_need_what_their_features_need(name, said):
     one, everyone = Nearest(np.zeros((1, 1)), np.array([0])), np.ones(len(fitted), dtype=int)
     kept = segmentation("one", fit_space(fitted, [name]), one, fitted, everyone, net=name == "monetary")
     with pytest.raises(ValueError, match=said):
-        clusters_on(kept, log(bought.to_numpy().tolist()), DAY)
+        clusters_on(kept, Snapshot(log(bought.to_numpy().tolist()), DAY))

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -17,6 +16,7 @@ from customerlab.analysis.clustering.density import Density
 from customerlab.analysis.clustering.features import customer_features
 from customerlab.analysis.clustering.models import NOISE, Mixture, Model, Nearest
 from customerlab.analysis.clustering.space import Space
+from customerlab.analysis.orders import Snapshot
 
 FORMAT = 2
 """Version of the table; one with another number is from another customerlab and is refused."""
@@ -229,26 +229,15 @@ def segmentation(
     return Segmentation(method, space, model, order, names, centres, distances, ranges, net)
 
 
-def clusters_on(
-    segmentation: Segmentation,
-    transactions: ir.Table,
-    day: pd.Timestamp,
-    *,
-    products: ir.Table | None = None,
-    returns: ir.Table | None = None,
-) -> pd.DataFrame:
+def clusters_on(segmentation: Segmentation, shop: Snapshot) -> pd.DataFrame:
     """The clusters of a day, by the segmentation of this or another day, from what was known when it began.
 
     Parameters
     ----------
     segmentation : Segmentation
         Its features have to be such as `customer_features` computes.
-    transactions : ibis Table
-        Canonical.
-    day : Timestamp
-        Orders before it count.
-    products, returns : ibis Table or None
-        The canonical tables, where the segmentation's features need them.
+    shop : Snapshot
+        On that day, with products and returns where the segmentation's features need them.
 
     Returns
     -------
@@ -268,17 +257,15 @@ def clusters_on(
     ...     "customer_id": ["ann", "ann", "bob"], "order_id": ["1", "2", "3"],
     ...     "ordered_at": pd.to_datetime(["2024-01-01", "2024-01-11", "2024-01-31"]), "amount": [5.0, 7.0, 9.0],
     ... })
-    >>> customers = customer_features(log, names=["frequency"])
+    >>> shop = Snapshot(log, pd.Timestamp("2024-02-01"))
+    >>> customers = customer_features(shop, names=["frequency"])
     >>> space = fit_space(customers, ["frequency"], transform="none", scaling="min-max")
     >>> model = Nearest(np.array([[0.0], [1.0]]), np.array([0, 1]))
     >>> kept = segmentation("K-Means", space, model, customers, np.array([1, 2]), ["twice", "once"])
-    >>> clusters_on(kept, log, pd.Timestamp("2024-01-11"))[["customer_id", "name"]].values.tolist()
+    >>> clusters_on(kept, shop.at(pd.Timestamp("2024-01-11")))[["customer_id", "name"]].values.tolist()
     [['ann', 'once']]
     """
-    customers = customer_features(
-        transactions, day, names=segmentation.space.names, products=products, returns=returns, net=segmentation.net
-    )
-    return segmentation.assign(customers)
+    return segmentation.assign(customer_features(shop, names=segmentation.space.names, net=segmentation.net))
 
 
 def _renumbered(found: np.ndarray, order: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis.clustering.scoring import Segmentation, clusters_on
-from customerlab.analysis.rfm.features import before
+from customerlab.analysis.orders import Snapshot
 from customerlab.analysis.rfm.scheme import Scheme
 from customerlab.data.tables import COVARIATE
 
@@ -51,16 +51,17 @@ def with_customer_groups(
         return experiment, f"{LEFT_OUT} this run has no orders to form them from."
     if began is None:
         return experiment, f"{LEFT_OUT} the test has no day on which it began; `test_began` can give one."
-    day = began.normalize()
-    if not before(orders, day).limit(1).count().execute():
+    shop = Snapshot(orders, began, returns, products)
+    day = shop.day
+    if not shop.known.limit(1).count().execute():
         return experiment, f"{LEFT_OUT} nobody had ordered before the test began, {day:%Y-%m-%d}."
     groups = {}
     if scheme is not None:
-        found = Scheme.from_table(scheme).on(orders, day, returns=returns)
+        found = Scheme.from_table(scheme).on(shop)
         groups[RFM] = found.set_index("customer_id")["segment"]
     if segmentation is not None:
         kept = Segmentation.from_table(segmentation)
-        found = clusters_on(kept, orders, day, products=products, returns=returns)
+        found = clusters_on(kept, shop)
         if found["name"].nunique() > 1:  # one group of all customers divides nothing
             groups[CLUSTER] = found.set_index("customer_id")["name"]
     if not groups:

@@ -22,7 +22,6 @@ from customerlab.analysis.explore.products import (
     by_product,
     described,
     long_tail,
-    matching,
     products_for,
     top_products,
 )
@@ -70,7 +69,6 @@ __all__ = [
     "log_cumulative",
     "log_histogram",
     "long_tail",
-    "matching",
     "most_returned",
     "new_and_returning",
     "noted",

@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.analysis.rfm.features import features
+from customerlab.analysis.orders import Snapshot
 from customerlab.analysis.rfm.scores import MEASURES, check_cuts, score
 from customerlab.analysis.rfm.segments import RULES, check_rules, read_rules, segment
 
@@ -42,9 +41,10 @@ class Scheme:
     ... })
     >>> scheme = Scheme(2, {"recency": [14]}, rules=read_rules(["Active: 4-5, 1-5", "Asleep: 1-3, 1-5"]))
     >>> again = Scheme.from_table(scheme.to_table())
-    >>> again.on(log, pd.Timestamp("2024-02-01"))[["customer_id", "segment"]].values.tolist()
+    >>> shop = Snapshot(log, pd.Timestamp("2024-02-01"))
+    >>> again.on(shop)[["customer_id", "segment"]].values.tolist()
     [['ann', 'Asleep'], ['bob', 'Active']]
-    >>> again.on(log, pd.Timestamp("2024-01-12"))[["customer_id", "segment"]].values.tolist()
+    >>> again.on(shop.at(pd.Timestamp("2024-01-12")))[["customer_id", "segment"]].values.tolist()
     [['ann', 'Active']]
     """
 
@@ -62,17 +62,13 @@ class Scheme:
             raise ValueError(f"cut-offs of {', '.join(unknown)}; expected of {', '.join(MEASURES.values())}")
         check_rules(self.rules)
 
-    def on(self, transactions: ir.Table, day: pd.Timestamp, *, returns: ir.Table | None = None) -> pd.DataFrame:
+    def on(self, shop: Snapshot) -> pd.DataFrame:
         """The segments of a day, from what was known when it began.
 
         Parameters
         ----------
-        transactions : ibis Table
-            Canonical.
-        day : Timestamp
-            Orders before it count.
-        returns : ibis Table or None
-            The canonical table of what was taken back; without it net money is gross.
+        shop : Snapshot
+            On that day. Without returns net money is gross.
 
         Returns
         -------
@@ -84,8 +80,7 @@ class Scheme:
         ValueError
             If no order was placed before the day.
         """
-        customers = features(transactions, day, returns=returns, net=self.net)
-        return segment(score(customers, self.bins, self.cuts), self.rules)
+        return segment(score(shop.customers(net=self.net), self.bins, self.cuts), self.rules)
 
     def to_table(self) -> pd.DataFrame:
         """The scheme as a table that parquet keeps: `name` and `value`, one row each, the values as JSON."""
