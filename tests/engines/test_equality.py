@@ -215,8 +215,8 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
             s.experiment,
             later_than(s.middle),
             s.transactions,
-            scheme=rfm.Scheme().to_table(),
-            segmentation=two_clusters(s).to_table(),
+            scheme=rfm.Scheme(),
+            segmentation=two_clusters(s),
             returns=s.returns,
         )
     ],

@@ -42,8 +42,7 @@ def kept():
 def grouped(table, *, orders=None, began=BEGAN, scheme=SCHEME, segmentation=None):
     return experiment.with_customer_groups(
         table, began, orders,
-        scheme=None if scheme is None else scheme.to_table(),
-        segmentation=None if segmentation is None else segmentation.to_table(),
+        scheme=scheme, segmentation=segmentation,
     )  # fmt: skip
 
 

@@ -91,6 +91,6 @@ def test_groups_of_a_test_aggregate_the_day_once(aggregations):
     aggregations.clear()
     units = one.transactions.select(unit_id="customer_id").distinct().mutate(variant=ibis.literal("a"))
     _, said = experiment.with_customer_groups(
-        units, DAY, one.transactions, scheme=OWN.to_table(), segmentation=kept.to_table(), returns=one.returns
+        units, DAY, one.transactions, scheme=OWN, segmentation=kept, returns=one.returns
     )
     assert "100% of the units" in said and len(aggregations) == 1

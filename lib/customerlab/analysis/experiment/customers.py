@@ -20,8 +20,8 @@ def with_customer_groups(
     began: pd.Timestamp | None,
     orders: ir.Table | None,
     *,
-    scheme: pd.DataFrame | None = None,
-    segmentation: pd.DataFrame | None = None,
+    scheme: Scheme | None = None,
+    segmentation: Segmentation | None = None,
     products: ir.Table | None = None,
     returns: ir.Table | None = None,
 ) -> tuple[ir.Table, str]:
@@ -37,7 +37,8 @@ def with_customer_groups(
         Orders before that day count.
     orders, products, returns : ibis Table or None
         The shop's canonical tables.
-    scheme, segmentation : DataFrame or None
+    scheme : Scheme or None
+    segmentation : Segmentation or None
         How the shop segments: the artefacts `rfm_scheme` and `segmentation`.
 
     Returns
@@ -57,11 +58,10 @@ def with_customer_groups(
         return experiment, f"{LEFT_OUT} nobody had ordered before the test began, {day:%Y-%m-%d}."
     groups = {}
     if scheme is not None:
-        found = Scheme.from_table(scheme).on(shop)
+        found = scheme.on(shop)
         groups[RFM] = found.set_index("customer_id")["segment"]
     if segmentation is not None:
-        kept = Segmentation.from_table(segmentation)
-        found = clusters_on(kept, shop)
+        found = clusters_on(segmentation, shop)
         if found["name"].nunique() > 1:  # one group of all customers divides nothing
             groups[CLUSTER] = found.set_index("customer_id")["name"]
     if not groups:
