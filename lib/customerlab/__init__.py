@@ -15,6 +15,7 @@ HOMES = {
     "percent": "customerlab.wording:percent",
     "disclosure": "customerlab.analysis.disclosure",
     "inference": "customerlab.analysis.inference",
+    "orders": "customerlab.analysis.orders",
     "sales": "customerlab.analysis.sales",
     "explore": "customerlab.analysis.explore",
     "rfm": "customerlab.analysis.rfm",

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from promises import Rate, missed, rate, show
 
-from customerlab.analysis import rfm
+from customerlab.analysis import orders, rfm
 from customerlab.data.simulate import simulate_shop
 
 DAYS = 90
@@ -111,8 +111,8 @@ def main() -> None:
     found, null, waits = [], [], []
     for seed in range(options.shops):
         log = log_of(seed, options.customers)
-        day = rfm.day_after(log)
-        windows = rfm.followed(log, rfm.Scheme(), day, days=DAYS)
+        day = orders.day_after(log)
+        windows = rfm.followed(orders.Snapshot(log, day), rfm.Scheme(), days=DAYS)
         waits.append(rfm.waits(log, day))
         found.append(concluded(windows, seed).assign(shop=seed))
         null.append(concluded(dealt_out(windows, np.random.default_rng([2, seed])), seed).assign(shop=seed))

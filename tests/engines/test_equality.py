@@ -26,7 +26,7 @@ from ibis.expr.types.core import Expr
 from scipy.sparse import csr_matrix
 
 from customerlab import analysis
-from customerlab.analysis import clustering, experiment, explore, recommend, rfm, sales
+from customerlab.analysis import clustering, experiment, explore, orders, recommend, rfm, sales
 from customerlab.analysis.experiment import stats as stats_of
 from customerlab.analysis.explore import returning
 from customerlab.analysis.explore.distributions import with_returned
@@ -47,6 +47,11 @@ def by_id(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(list(table.columns), ignore_index=True)
 
 
+def snapshot(shop: SimpleNamespace, day: Any) -> orders.Snapshot:
+    """A shop as it was known on a day."""
+    return orders.Snapshot(shop.transactions, pd.Timestamp(day), shop.returns, shop.products)
+
+
 def features_of(shop: SimpleNamespace) -> list[str]:
     """All features that a shop has the columns for."""
     categorised = "category" in shop.products.columns
@@ -56,7 +61,7 @@ def features_of(shop: SimpleNamespace) -> list[str]:
 def two_clusters(shop: SimpleNamespace) -> clustering.Segmentation:
     """Customers of a shop's middle day, cut in two at the middle of their points."""
     customers = clustering.customer_features(
-        shop.transactions, shop.middle, names=["recency", "monetary", "breadth"], returns=shop.returns, net=True
+        snapshot(shop, shop.middle), names=["recency", "monetary", "breadth"], net=True
     )
     space = clustering.fit_space(customers, ["recency", "monetary", "breadth"])
     points = space.points(customers)
@@ -85,13 +90,13 @@ def crossed(shop: SimpleNamespace) -> ir.Table:
 
 # Each: tables of one engine in, what the method makes of them out.
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
-    "sales.annulled": lambda s: by_id(rfm.fetched(sales.annulled(s.transactions, s.returns))),
-    "sales.marked": lambda s: by_id(rfm.fetched(sales.marked(s.transactions, s.returns))),
+    "sales.annulled": lambda s: by_id(orders.fetched(sales.annulled(s.transactions, s.returns))),
+    "sales.marked": lambda s: by_id(orders.fetched(sales.marked(s.transactions, s.returns))),
     "sales.kept": lambda s: explore.totals(sales.kept(s.transactions, s.returns)),
     "sales.net": lambda s: explore.by_month(sales.net(s.transactions, s.returns)),
     "sales.accounting": lambda s: sales.accounting(s.transactions, s.returns),
     "explore.totals": lambda s: explore.totals(s.transactions),
-    "explore.matching": lambda s: explore.totals(explore.matching(s.transactions, r"^P?\d+[02468]")),
+    "orders.matching": lambda s: explore.totals(orders.matching(s.transactions, r"^P?\d+[02468]")),
     "explore.repeats": lambda s: explore.repeats(s.transactions.select("product_id", "quantity", "amount")),
     "explore.largest_share": lambda s: [
         explore.largest_share(sales.net(s.transactions, s.returns), "customer_id", by) for by in (None, "product_id")
@@ -126,46 +131,40 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.returns_by_month": lambda s: explore.returns_by_month(s.transactions, s.returns),
     "explore.most_returned": lambda s: explore.most_returned(s.transactions, s.returns, s.products),
     "explore.who_returns": lambda s: explore.who_returns(s.transactions, s.returns),
-    "rfm.day_after": lambda s: rfm.day_after(s.transactions),
-    "rfm.before": lambda s: explore.totals(rfm.before(s.transactions, pd.Timestamp(s.middle))),
-    "rfm.by_customer": lambda s: rfm.by_customer(s.transactions),
-    "rfm.fetched": lambda s: by_id(rfm.fetched(s.transactions.filter(s.transactions.ordered_at < s.middle))),
+    "orders.day_after": lambda s: orders.day_after(s.transactions),
+    "orders.first_order": lambda s: orders.first_order(s.transactions),
+    "orders.before": lambda s: explore.totals(orders.before(s.transactions, pd.Timestamp(s.middle))),
+    "orders.since": lambda s: explore.totals(orders.since(s.transactions, pd.Timestamp(s.middle))),
+    "orders.by_customer": lambda s: orders.by_customer(s.transactions),
+    "orders.fetched": lambda s: by_id(orders.fetched(s.transactions.filter(s.transactions.ordered_at < s.middle))),
     "rfm.features": lambda s: [
         rfm.features(s.transactions, returns=s.returns, net=True),
         rfm.features(s.transactions, s.middle, returns=s.returns),
     ],
     "rfm.revenue_of": lambda s: rfm.revenue_of(s.transactions, "product_id"),
-    "rfm.later": lambda s: rfm.later(
+    "orders.later": lambda s: orders.later(
         s.transactions,
         rfm.features(s.transactions, s.middle)["customer_id"],
         pd.Timestamp(s.middle),
         later_than(s.middle),
         returns=s.returns,
     ),
-    "rfm.hold_out": lambda s: rfm.hold_out(
-        s.transactions, rfm.Scheme(net=True), later_than(s.middle), days=60, seed=1, returns=s.returns
-    ),
-    "rfm.followed": lambda s: rfm.followed(
-        s.transactions, rfm.Scheme(), later_than(s.middle), days=90, returns=s.returns
-    ),
+    "rfm.hold_out": lambda s: rfm.hold_out(snapshot(s, later_than(s.middle)), rfm.Scheme(net=True), days=60, seed=1),
+    "rfm.followed": lambda s: rfm.followed(snapshot(s, later_than(s.middle)), rfm.Scheme(), days=90),
     "rfm.waits": lambda s: rfm.waits(s.transactions, pd.Timestamp(s.middle)),
     "rfm.snapshots": lambda s: rfm.snapshots(
-        s.transactions, rfm.Scheme(net=True), [pd.Timestamp(s.middle), later_than(s.middle)], returns=s.returns
+        snapshot(s, s.middle), rfm.Scheme(net=True), [pd.Timestamp(s.middle), later_than(s.middle)]
     ),
     "rfm.sensitivity": lambda s: rfm.sensitivity(
-        s.transactions, rfm.Scheme(net=True), later_than(s.middle), earlier=[7], bins=[3], returns=s.returns
+        snapshot(s, later_than(s.middle)), rfm.Scheme(net=True), earlier=[7], bins=[3]
     ),
     "clustering.customer_features": lambda s: [
-        clustering.customer_features(
-            s.transactions, day, names=features_of(s), products=s.products, returns=s.returns, net=net
-        )
-        for day, net in ((None, False), (s.middle, True))
+        clustering.customer_features(snapshot(s, day), names=features_of(s), net=net)
+        for day, net in ((orders.day_after(s.transactions), False), (s.middle, True))
     ],
-    "clustering.clusters_on": lambda s: clustering.clusters_on(
-        two_clusters(s), s.transactions, later_than(s.middle), returns=s.returns
-    ),
+    "clustering.clusters_on": lambda s: clustering.clusters_on(two_clusters(s), snapshot(s, later_than(s.middle))),
     "clustering.look_back": lambda s: clustering.look_back(
-        s.transactions, rfm.day_after(s.transactions), 60, two_clusters(s).space, returns=s.returns, net=True
+        snapshot(s, orders.day_after(s.transactions)), 60, two_clusters(s).space, rfm.Scheme(), net=True
     ),
     "recommend.split_by_time": lambda s: recommend.split_by_time(s.transactions, 28, pattern=r"^P?\d+[02468]"),
     "recommend.whole_log": lambda s: recommend.whole_log(s.transactions, returns=s.returns),
@@ -216,8 +215,8 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
             s.experiment,
             later_than(s.middle),
             s.transactions,
-            scheme=rfm.Scheme().to_table(),
-            segmentation=two_clusters(s).to_table(),
+            scheme=rfm.Scheme(),
+            segmentation=two_clusters(s),
             returns=s.returns,
         )
     ],
@@ -401,9 +400,9 @@ def same(one: Any, other: Any, *, exact: bool = True) -> None:
 
 
 def takes_a_table(function: Any) -> bool:
-    """Whether a function has a parameter that is an Ibis table."""
+    """Whether a function has a parameter that is an Ibis table, or a snapshot of some."""
     kinds = [parameter.annotation for parameter in inspect.signature(function).parameters.values()]
-    return any(ir.Table in (kind, *getattr(kind, "__args__", ())) for kind in kinds)
+    return any({ir.Table, orders.Snapshot} & {kind, *getattr(kind, "__args__", ())} for kind in kinds)
 
 
 def test_every_method_that_takes_a_table_is_compared():

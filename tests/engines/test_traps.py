@@ -11,6 +11,7 @@ import pytest
 
 from customerlab.analysis import explore, rfm
 from customerlab.analysis.clustering.features import customer_features
+from customerlab.analysis.orders import Snapshot, day_after
 from customerlab.data.engine import connect, open_table
 from customerlab.data.tables import TABLES
 
@@ -80,7 +81,7 @@ def test_a_day_ends_at_midnight_and_is_counted_whole(log):
 
 def test_a_zone_moves_no_evening_and_no_weekend(log):
     t = log([("a", str(n), time, "x", "1") for n, time in enumerate(NIGHTS)])
-    row = customer_features(t, names=["weekend_share", "evening_share"]).iloc[0]
+    row = customer_features(Snapshot(t, day_after(t)), names=["weekend_share", "evening_share"]).iloc[0]
     assert row["weekend_share"] == 0.75 and row["evening_share"] == 0.5, (
         "three Sundays, two of the nights before twelve"
     )

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from customerlab.analysis import clustering, experiment, explore, recommend, rfm
+from customerlab.analysis import clustering, experiment, explore, orders, recommend, rfm
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import connect, open_table
 from customerlab.data.fetch import locate
@@ -66,7 +66,7 @@ def test_what_cleaning_leaves_out_is_what_the_file_has_without_a_customer(online
 def goods(online_retail, real_table):
     """The lines and the returns of goods, whose stock codes begin with five digits."""
     back = open_table(online_retail[0].get_backend(), real_table("online_retail", "returns").path)
-    return tuple(explore.matching(table, r"^\d{5}") for table in (online_retail[0], back))
+    return tuple(orders.matching(table, r"^\d{5}") for table in (online_retail[0], back))
 
 
 def test_net_revenue_of_products(goods):
@@ -143,15 +143,15 @@ def net_by_hand(real_table):
 
 
 def test_what_segments_did_next_agrees_with_a_plain_count(online_retail, online_retail_returns, net_by_hand):
-    table, day = online_retail[0], pd.Timestamp("2011-12-10")
-    held = rfm.hold_out(table, rfm.Scheme(net=True), day, days=90, seed=1, returns=online_retail_returns)
+    shop = orders.Snapshot(online_retail[0], pd.Timestamp("2011-12-10"), online_retail_returns)
+    held = rfm.hold_out(shop, rfm.Scheme(net=True), days=90, seed=1)
     assert [f"{one:%Y-%m-%d}" for one in held.windows["formed_on"]] == ["2011-03-15", "2011-06-13", "2011-09-11"]
     # the last window ends with the log, so that all returns are known in it
     began = pd.Timestamp("2011-09-11")
     late = net_by_hand[net_by_hand["ordered_at"] >= began]
     placed = late[late["placed"]].groupby("customer_id")["amount"].sum()
     net = late.groupby("customer_id")["amount"].sum()
-    then = rfm.Scheme(net=True).on(table, began, returns=online_retail_returns).set_index("customer_id")
+    then = rfm.Scheme(net=True).on(shop.at(began)).set_index("customer_id")
     known = then[["segment"]].assign(gross=placed, net=net).fillna({"gross": 0.0, "net": 0.0})
     segments = known.groupby("segment")
     found = held.by_window[held.by_window["formed_on"] == began].set_index("segment")
@@ -169,10 +169,11 @@ def test_what_segments_did_next_agrees_with_a_plain_count(online_retail, online_
 
 def test_segments_bring_less_than_past_spend_in_every_window(online_retail, online_retail_returns):
     table, day = online_retail[0], pd.Timestamp("2011-12-10")
-    gross = rfm.hold_out(table, rfm.Scheme(), day, days=90, seed=1).choices
+    shop = orders.Snapshot(table, day, online_retail_returns)
+    gross = rfm.hold_out(orders.Snapshot(table, day), rfm.Scheme(), days=90, seed=1).choices
     last = gross[(gross["formed_on"] == "2011-09-11") & (gross["outcome"] == "revenue") & (gross["chosen"] == 0.2)]
     assert last["by_segment"].round(2).tolist() == [0.55, 0.55] and last["by_rule"].round(2).tolist() == [0.60, 0.63]
-    held = rfm.hold_out(table, rfm.Scheme(net=True), day, days=90, seed=1, returns=online_retail_returns)
+    held = rfm.hold_out(shop, rfm.Scheme(net=True), days=90, seed=1)
     at = held.choices[(held.choices["outcome"] == "revenue") & (held.choices["chosen"] == 0.2)]
     assert len(at) == 8 and (at["difference"] < 0).all()
     assert (at[at["formed_on"].isna()]["pvalue_holm"] < 0.01).all()
@@ -180,7 +181,8 @@ def test_segments_bring_less_than_past_spend_in_every_window(online_retail, onli
 
 def test_segments_are_formed_by_orders_as_placed(online_retail, online_retail_returns, net_by_hand):
     day = pd.Timestamp("2011-12-10")
-    net, gross = (rfm.Scheme(net=how).on(online_retail[0], day, returns=online_retail_returns) for how in (True, False))
+    shop = orders.Snapshot(online_retail[0], day, online_retail_returns)
+    net, gross = (rfm.Scheme(net=how).on(shop) for how in (True, False))
     assert (net["segment"] == gross["segment"]).all() and (net["segment"] == "Champions").sum() == 577
     table = rfm.profile(net, net=True).set_index("segment")
     assert table["gross"].round(2).to_dict() == gross.groupby("segment")["monetary"].sum().round(2).to_dict()
@@ -233,7 +235,8 @@ def test_raw_features_reward_a_fence_around_the_big_spenders(online_retail):
 def test_k_means_of_the_usual_features_is_that_of_a_second_program(online_retail):
     """By gross money, as recomputed from the file with pandas and scikit-learn alone."""
     names = ["recency", "frequency", "monetary", "tenure"]
-    table = clustering.customer_features(online_retail[0], names=names)
+    shop = orders.Snapshot(online_retail[0], orders.day_after(online_retail[0]))
+    table = clustering.customer_features(shop, names=names)
     points = clustering.fit_space(table, names).points(table)
     models = clustering.fit_all(points, [2, 3, 4], 7, methods={"K-Means": clustering.METHODS["K-Means"]})
     found = clustering.validity(points, {name: model.predict(points) for name, model in models.items()}, 7)

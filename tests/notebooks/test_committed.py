@@ -138,7 +138,7 @@ def test_as_of_shifted_by_a_day_in_the_library_turns_it_red(tmp_path):
     path = project / "notebooks" / "02_rfm.ipynb"
     notebook = read(path)
     first = next(c for c in notebook.cells if c.cell_type == "code")
-    first.source += "\n_true = rfm.day_after\nrfm.day_after = lambda t: _true(t) + pd.Timedelta(days=1)"
+    first.source += "\n_true = orders.day_after\norders.day_after = lambda t: _true(t) + pd.Timedelta(days=1)"
     del notebook.cells[6:]  # the first section shows it
     nbformat.write(notebook, path)
     done = nbval(project, "02_rfm")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.sparse import issparse
 
-from customerlab.analysis import recommend, rfm, sales
+from customerlab.analysis import recommend, sales
+from customerlab.analysis.orders import before, fetched
 from customerlab.analysis.recommend.log import Log
 from helpers import log
 
@@ -59,7 +60,7 @@ def test_an_earlier_split_is_the_one_of_then(lines, holdout, before, popularity,
     end = days[data.draw(st.integers(0, len(days) - 1))] + pd.Timedelta(days=1)
     back = (now.cut - end).days + before
     earlier = now.earlier(back, before)
-    then = rfm.before(table, end)
+    then = before(table, end)
     try:
         wanted = recommend.split_by_time(then, before, popularity_days=popularity)
     except ValueError:
@@ -90,11 +91,7 @@ def shops_with_returns(draw):
 def bought_and_left(sold, returned, day):
     """Pairs of a customer and a product of the kept lines before a day of which something is left, and the others."""
     lines, back = ([row for row in rows if row[2] < day] for rows in (sold, returned))
-    kept = (
-        rfm.fetched(sales.kept(log(lines), log(back)))
-        if lines and back
-        else pd.DataFrame(lines, columns=list("abcdef"))
-    )
+    kept = fetched(sales.kept(log(lines), log(back))) if lines and back else pd.DataFrame(lines, columns=list("abcdef"))
     pairs = set(zip(kept.iloc[:, 0], kept.iloc[:, 3], strict=True))
     left = {}
     for customer, _, _, product, quantity, _ in [*back, *lines]:
@@ -123,7 +120,7 @@ def test_what_came_back_by_the_cut_was_not_bought_and_what_came_back_later_was(s
     bought, _ = bought_and_left(sold, returned, earlier.cut)
     row, column = earlier.history.nonzero()
     assert set(zip(earlier.customers[row], earlier.products[column], strict=True)) == bought
-    then = [rfm.before(table, end) for table in (log(sold), back) if table is not None]
+    then = [before(table, end) for table in (log(sold), back) if table is not None]
     try:
         wanted = recommend.split_by_time(then[0], holdout, returns=then[1] if back is not None else None)
     except ValueError:

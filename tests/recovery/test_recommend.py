@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from customerlab.analysis import recommend, rfm
+from customerlab.analysis import recommend
+from customerlab.analysis.orders import before
 from customerlab.analysis.recommend.models import top
 from customerlab.data.simulate import simulate_shop
 
@@ -36,7 +37,7 @@ def shops():
         log = shop.tables["transactions"].query("quantity > 0")
         table = ibis.memtable(log.astype({"ordered_at": "datetime64[us]", "quantity": float}))
         table = table.mutate(amount=(table.quantity * table.unit_price).round(4).cast("decimal(18, 4)"))
-        split = recommend.whole_log(rfm.before(table, CUT))
+        split = recommend.whole_log(before(table, CUT))
         truth = shop.truth["affinities"].loc[split.customers, split.products].to_numpy(copy=True)
         kind = shop.truth["customers"].set_index("customer_id")["segment"][split.customers].to_numpy()
         # what is used up and bought again is left aside by the planted chances: no list is judged by it

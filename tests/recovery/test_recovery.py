@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from customerlab.analysis import clustering, experiment, rfm, sales
+from customerlab.analysis import clustering, experiment, sales
+from customerlab.analysis.orders import Snapshot, day_after
 from customerlab.data.catalog import find_data_set
 from customerlab.data.prepare import prepare
 from customerlab.data.simulate import experiments, purchasing, simulate_shop
@@ -305,8 +306,7 @@ def test_planted_segments_are_found_as_well_as_a_mixture_that_knows_their_number
         shop = simulate_shop(seed=seed, spoiled=False)
         log = shop.tables["transactions"].query("quantity > 0")
         log = ibis.memtable(log.assign(amount=(log["quantity"] * log["unit_price"]).round(4)))
-        day = rfm.day_after(log)
-        customers = clustering.customer_features(log, day, names=names)
+        customers = clustering.customer_features(Snapshot(log, day_after(log)), names=names)
         points = clustering.fit_space(customers, names).points(customers)
         truth = customers["customer_id"].map(shop.truth["customers"].set_index("customer_id")["segment"])
         judged = clustering.judge(points, range(3, 8), 7, methods=methods, resamples=8)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from customerlab.analysis import clustering, experiment, rfm
+from customerlab.analysis.orders import Snapshot
 
 BEGAN = pd.Timestamp("2024-03-01")
 SCHEME = rfm.Scheme(
@@ -30,7 +31,7 @@ def units(ids=("ann", "bob", "cid", "dan")):
 
 
 def kept():
-    customers = clustering.customer_features(orders(), BEGAN, names=["monetary"])
+    customers = clustering.customer_features(Snapshot(orders(), BEGAN), names=["monetary"])
     space = clustering.fit_space(customers, ["monetary"], transform="none")
     points = space.points(customers)
     model = clustering.Nearest(np.array([[points.max()], [points.min()]]), np.array([0, 1]))
@@ -41,8 +42,7 @@ def kept():
 def grouped(table, *, orders=None, began=BEGAN, scheme=SCHEME, segmentation=None):
     return experiment.with_customer_groups(
         table, began, orders,
-        scheme=None if scheme is None else scheme.to_table(),
-        segmentation=None if segmentation is None else segmentation.to_table(),
+        scheme=scheme, segmentation=segmentation,
     )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_units_get_the_groups_of_the_day():
 
 
 def test_a_segmentation_of_one_group_divides_nothing():
-    customers = clustering.customer_features(orders(), BEGAN, names=["monetary"])
+    customers = clustering.customer_features(Snapshot(orders(), BEGAN), names=["monetary"])
     space = clustering.fit_space(customers, ["monetary"], transform="none")
     model = clustering.Nearest(np.array([[space.points(customers).mean()]]), np.array([0]))
     one = clustering.segmentation("One", space, model, customers, np.ones(len(customers), "int64"), ["all"])

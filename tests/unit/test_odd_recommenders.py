@@ -35,6 +35,12 @@ def lines(customers=60, orders=4, products=40, seed=1, *, again=True):
     return pd.DataFrame(rows, columns=["Kunde", "Beleg", "Datum", "Artikel", "Menge", "Preis"])
 
 
+def alone(project, monkeypatch, **parameters):
+    """The notebook by itself: without a params file no other notebook hands segments over."""
+    (project / "params" / "my_shop.yml").unlink()
+    return run_cells(project, "04_recommenders", monkeypatch, run="my_shop", **parameters)
+
+
 def no_gaps(said):
     for text in said:
         assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
@@ -42,7 +48,7 @@ def no_gaps(said):
 
 def test_where_nothing_is_bought_twice_popularity_is_the_baseline_and_equal_lists_are_one(project, said, monkeypatch):
     add_shop(project, as_written(lines(again=False)))
-    space = run_cells(project, "04_recommenders", monkeypatch, run="my_shop", folds=2, trials=2)
+    space = alone(project, monkeypatch, folds=2, trials=2)
     assert space["baseline"] == "popularity"
     findings = next(text for text in said if text.startswith("- Of "))
     assert "0 of 60 customers had ordered a product twice, so that personal frequency means nothing here" in findings
@@ -60,7 +66,7 @@ def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, sa
     back = pd.concat([sold[sold["Kunde"] == 0], half])
     back = back.assign(Beleg="C" + back["Beleg"], Menge=-back["Menge"], Datum=back["Datum"] + pd.Timedelta(days=1))
     add_shop(project, as_written(pd.concat([sold, back])), entry=CANCELLED)
-    space = run_cells(project, "04_recommenders", monkeypatch, run="my_shop", folds=1, trials=1, only_new=True)
+    space = alone(project, monkeypatch, folds=1, trials=1, only_new=True)
     lists = space["lists"]
     assert "0" not in set(lists["customer_id"]) and lists["customer_id"].nunique() > 40
     bought = set(zip(sold["Kunde"].astype(str), sold["Artikel"], strict=True))
@@ -80,6 +86,7 @@ def test_counts_of_plays_of_other_people_are_predicted_and_said_to_be_theirs(pro
     add_shop(project, as_written(lines()), entry=STRANGER + PLAYED)
     table.drop_duplicates(["customer_id", "product_id"]).to_csv(project / "data" / "raw" / "plays.csv", index=False)
     (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: players\n")
+    run_cells(project, "02_rfm", monkeypatch, run="my_shop")
     space = run_cells(
         project, "04_recommenders", monkeypatch, run="my_shop", ratings="players", folds=1, trials=1, rating_folds=2
     )

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from customerlab.analysis import rfm
+from customerlab.codec import to_json
 from customerlab.data.catalog import load_catalog
 from customerlab.data.project import file_digest, read_json, write_json, written_aside
 from customerlab.data.yaml_files import load_yaml
@@ -37,6 +39,24 @@ def test_what_is_saved_is_loaded_in_a_fixed_order(lab):
     lab.save("rfm_segments", TABLE[::-1], key="customer_id")
     assert file_digest(path) == digest
     assert lab.load("rfm_segments")["customer_id"].tolist() == ["a", "b"]
+
+
+def test_an_object_is_loaded_as_the_object_that_it_was(lab, monkeypatch):
+    scheme = rfm.Scheme(3, {"recency": [30, 90]}, net=True, rules=rfm.read_rules(["All: 1-5, 1-5"]))
+    kept = lab.save("rfm_scheme", scheme)
+    found = Run("demo", "03_clustering").load("rfm_scheme")
+    for one in (kept, found):
+        assert isinstance(one, rfm.Scheme) and to_json(one) == to_json(scheme)
+    path = lab.folder / "artifacts" / "rfm_scheme.parquet"
+    pd.DataFrame({"object": [to_json(rfm.Scheme())]}).to_parquet(path)
+    with pytest.raises(RunError, match="it is damaged or was edited"):
+        lab.load("rfm_scheme")
+    lab.save("rfm_scheme", scheme)
+    monkeypatch.delattr("customerlab.analysis.rfm.scheme.Scheme")
+    with pytest.raises(
+        RunError, match=r"(?s)rfm_scheme of run 'demo' was saved by another version.*customerlab run 02"
+    ):
+        lab.load("rfm_scheme")
 
 
 def test_no_text_in_a_csv_is_a_formula_and_all_come_back(lab):

@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import pandas as pd
 from IPython.core.getipython import get_ipython
 
+from customerlab.codec import from_json, to_json
 from customerlab.data import warehouse
 from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.data.engine import DEFAULT, connect, open_table
@@ -24,6 +25,7 @@ from customerlab.workbench.plan import check_run_name, make_plan, source_of, who
 from customerlab.workbench.publish import assemble, digests_of, finish, note_saved
 
 COMPUTED = re.compile(r"'*\s*[=+\-@＝＋－＠]|'*[\t\r\n]")  # how a cell begins that a spreadsheet would compute
+OBJECT = "object"  # the only column of an artefact that is no table
 STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook write into, aside from the results
 
 
@@ -188,8 +190,8 @@ class Run:
         steps = make_plan(self.root, self.name).included
         return any(artifact in step.notebook.saves for step in steps if step.name < self.notebook)
 
-    def load(self, artifact: str, *, optional: bool = False) -> pd.DataFrame | None:
-        """Read what another notebook of this run saved.
+    def load(self, artifact: str, *, optional: bool = False) -> Any:
+        """Read what another notebook of this run saved: a table, or an object as `save` was given it.
 
         Parameters
         ----------
@@ -209,38 +211,49 @@ class Run:
         finish(self.folder)
         path = self.folder / "artifacts" / f"{artifact}.parquet"
         content = path.read_bytes() if path.is_file() else None
-        if content is None or hashlib.sha256(content).hexdigest() not in digests_of(self.folder, artifact):
-            makers = [n.name for n in load_notebooks(self.root) if artifact in n.saves]
-            maker = makers[0] if makers else None
-            what = f"{artifact} has not been made in run {self.name!r}"
-            if content is not None:
-                what = f"{artifact} of run {self.name!r} is not what {maker or 'a notebook'} saved: it is damaged or was edited"
-            raise RunError(
-                what, where=f"outputs/{self.name}/artifacts/",
-                expected=f"{artifact}.parquet, which {maker or 'no notebook'} saves",
-                do=f"customerlab run {maker[:2]} --run {self.name}" if maker else "mend the name",
-            )  # fmt: skip
-        return pd.read_parquet(BytesIO(content))
+        what = f"{artifact} has not been made in run {self.name!r}"
+        if content is not None and hashlib.sha256(content).hexdigest() in digests_of(self.folder, artifact):
+            table = pd.read_parquet(BytesIO(content))
+            try:
+                return from_json(table[OBJECT].iloc[0]) if list(table) == [OBJECT] else table
+            except ValueError as error:
+                what = f"{artifact} of run {self.name!r} was saved by another version: {error}"
+        elif content is not None:
+            what = f"{artifact} of run {self.name!r} is not what was saved: it is damaged or was edited"
+        makers = [n.name for n in load_notebooks(self.root) if artifact in n.saves]
+        maker = makers[0] if makers else None
+        raise RunError(
+            what, where=f"outputs/{self.name}/artifacts/",
+            expected=f"{artifact}.parquet, which {maker or 'no notebook'} saves",
+            do=f"customerlab run {maker[:2]} --run {self.name}" if maker else "mend the name",
+        )  # fmt: skip
 
-    def save(self, artifact: str, table: pd.DataFrame, *, key: str | list[str], csv: bool = False) -> None:
-        """Save a table for other notebooks and tools, in a fixed order of rows.
+    def save(self, artifact: str, table: Any, *, key: str | list[str] = OBJECT, csv: bool = False) -> Any:
+        """Save a table for other notebooks and tools, in a fixed order of rows; or an object, as `codec` writes it.
 
         Parameters
         ----------
         artifact : str
             Its name, the file's without `.parquet`.
-        table : DataFrame
+        table : DataFrame or dataclass
             At customer level, or smaller.
         key : str or list of str
-            The columns that name a row; rows are sorted by them and each may occur once.
+            Of a table, the columns that name a row; rows are sorted by them and each may occur once.
         csv : bool
             Write `<artifact>.csv` beside it, for tools that read no parquet, with texts as `for_spreadsheets` has them.
+
+        Returns
+        -------
+        object
+            What `load` makes of an object, so that a notebook can look at what it hands over; None for a table.
 
         Raises
         ------
         RunError
             If a key occurs twice or is empty.
         """
+        text = None if isinstance(table, pd.DataFrame) else to_json(table)
+        table = table if text is None else pd.DataFrame({OBJECT: [text]})
         keys = [key] if isinstance(key, str) else key
         if table.duplicated(keys).any() or table[keys].isna().any(axis=None):
             raise RunError(f"{', '.join(keys)} does not name every row of {artifact} once", where=self.notebook)
@@ -253,6 +266,7 @@ class Run:
             table.to_parquet(aside, index=False, compression="zstd")
             if STAGING not in os.environ:
                 note_saved(self.folder, self.notebook, artifact, file_digest(aside))
+        return None if text is None else from_json(text)
 
     def record(self, **metrics: float) -> None:
         """Record this notebook's numbers, for `metrics.json` and the run's front page; call it once.

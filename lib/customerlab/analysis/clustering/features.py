@@ -7,7 +7,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.analysis.rfm.features import before, day_after, features as rfm_features, fetched
+from customerlab.analysis.orders import Snapshot, fetched
 
 FEATURES: dict[str, str] = {
     "recency": "whole days since the day of the last order, at least 1",
@@ -31,32 +31,18 @@ MOST_CATEGORIES = 8
 EVENING = 18  # the hour from which it is evening
 
 
-def customer_features(
-    transactions: ir.Table,
-    as_of: pd.Timestamp | str | None = None,
-    *,
-    names: Iterable[str],
-    products: ir.Table | None = None,
-    returns: ir.Table | None = None,
-    net: bool = False,
-) -> pd.DataFrame:
+def customer_features(shop: Snapshot, *, names: Iterable[str], net: bool = False) -> pd.DataFrame:
     """The features of every customer that are asked for, from what was known on a day.
 
     Parameters
     ----------
-    transactions : ibis Table
-        Canonical.
-    as_of : Timestamp, str or None
-        Orders before this day count, orders on it do not. By default the day after the last order.
+    shop : Snapshot
+        On that day. `categories` and `category_shares` need its products with their `category`: one without counts for
+        no category, but its money belongs to the customer's. `returned_share` and `net` need its returns.
     names : iterable of str
         Of `FEATURES`; a name that comes twice counts once. A column of `category_shares` can be asked for by its own
         name, such as ``share of Kitchen``: the categories that take most money may be others on another day, and new
         customers need the columns that a clustering was fitted on.
-    products : ibis Table or None
-        The canonical table; `categories` and `category_shares` need its `category`. A product without one counts for
-        no category, but its money belongs to the customer's.
-    returns : ibis Table or None
-        The canonical table of what was taken back; those before `as_of` count. `returned_share` and `net` need it.
     net : bool
         Set what was taken back off against `monetary` and `basket_value`, which can then be below zero. All shares are
         of gross money.
@@ -72,7 +58,7 @@ def customer_features(
     ------
     ValueError
         If a name is unknown or none is given, if a table is lacking that a feature needs, or if no order was placed
-        before `as_of`.
+        before the day.
 
     Examples
     --------
@@ -81,15 +67,15 @@ def customer_features(
     ...     "customer_id": ["ann", "ann", "bob"], "order_id": ["1", "2", "3"], "product_id": ["x", "y", "x"],
     ...     "ordered_at": pd.to_datetime(["2024-01-06", "2024-01-11", "2024-01-31"]), "amount": [5.0, 7.0, 9.0],
     ... })
-    >>> customer_features(log, names=["basket_value", "breadth", "weekend_share"]).values.tolist()
+    >>> shop = Snapshot(log, pd.Timestamp("2024-02-01"))
+    >>> customer_features(shop, names=["basket_value", "breadth", "weekend_share"]).values.tolist()
     [['ann', 6.0, 2, 0.5], ['bob', 9.0, 1, 0.0]]
     """
-    wanted = list(dict.fromkeys(names))
+    wanted, products = list(dict.fromkeys(names)), shop.products
     asked = _by_category(wanted, products) if _of_categories(wanted) else []
-    _check(wanted, asked, returns, net=net)
-    day = day_after(transactions) if as_of is None else pd.Timestamp(as_of).normalize()
-    table = _spending(rfm_features(transactions, day, returns=returns), net=net)
-    known, customers = before(transactions, day), table["customer_id"]
+    _check(wanted, asked, shop.returns, net=net)
+    table = _spending(shop.customers(), net=net)
+    known, customers = shop.known, table["customer_id"]
     if {"basket_products", "weekend_share", "evening_share"} & set(wanted):
         counted = _matched(_habits(known), customers)
         table[counted.columns] = counted.div(table["frequency"], axis=0)
@@ -112,7 +98,7 @@ def _spending(table: pd.DataFrame, *, net: bool) -> pd.DataFrame:
     share = (returned / gross.where(gross > 0)).clip(0, 1).fillna((returned > 0).astype(float))
     table = table.assign(gross=gross, returned_share=share)
     if net:
-        table["monetary"] = (gross - returned).round(4)  # as `rfm.features` has it
+        table["monetary"] = (gross - returned).round(4)  # as `Snapshot.customers` has it
     table["days_per_order"] = table["tenure"] / table["frequency"]
     table["basket_value"] = table["monetary"] / table["frequency"]
     return table

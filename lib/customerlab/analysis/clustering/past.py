@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis import rfm
 from customerlab.analysis.clustering.features import customer_features
 from customerlab.analysis.clustering.space import Space, sample
 from customerlab.analysis.inference import enough
+from customerlab.analysis.orders import Snapshot, first_order, later
+from customerlab.analysis.rfm.scheme import Scheme
 
 SEGMENTS, CELLS, DECILES = "RFM segments", "R × F cells", "deciles of past spend"
 WINDOWS = 4  # periods that are looked back to, at most
@@ -44,14 +44,11 @@ class Past:
 
 
 def look_back(
-    transactions: ir.Table,
-    day: pd.Timestamp,
+    shop: Snapshot,
     days: int,
     space: Space,
+    scheme: Scheme,
     *,
-    scheme: rfm.Scheme | None = None,
-    products: ir.Table | None = None,
-    returns: ir.Table | None = None,
     net: bool = False,
     most: int = 100_000,
     seed: int = 0,
@@ -60,18 +57,16 @@ def look_back(
 
     Parameters
     ----------
-    transactions : ibis Table
-        Canonical.
-    day : Timestamp
-        Orders before it count.
+    shop : Snapshot
+        On that day. Money of the outcomes is net of its returns wherever there are any.
     days : int
         Length of a period.
     space : Space
         In which the candidates were fitted: earlier customers are put into it, as a saved segmentation does.
-    scheme : Scheme or None
-        How the RFM segments are formed; by default the ten usual ones, by fifths.
-    products, returns, net
-        As `customer_features` has them. Money of the outcomes is net of returns wherever there are any.
+    scheme : Scheme
+        How the shop forms its RFM segments.
+    net : bool
+        As `customer_features` has it.
     most : int
         Of more customers a random sample is taken.
     seed : int
@@ -86,23 +81,18 @@ def look_back(
         lowest and the highest hundredth are set to the value there, so that no single order decides) and `log money`
         (natural logarithm of one plus money above zero). Baselines are those of `baselines_of`, of the earlier day.
     """
-    begun = transactions.aggregate(first=transactions.ordered_at.min()).to_pandas()["first"].iloc[0]
-    found = []
+    begun, found = first_order(shop.transactions), []
     for place in range(1, WINDOWS + 1):
-        formed_on = day - pd.Timedelta(days=days * place)
-        if formed_on - pd.Timestamp(begun) < pd.Timedelta(days=days):
+        formed_on = shop.day - pd.Timedelta(days=days * place)
+        if formed_on - begun < pd.Timedelta(days=days):
             break
-        table = customer_features(
-            transactions, formed_on, names=space.names, products=products, returns=returns, net=net
-        )
-        table = sample(table, most, seed)
+        then = shop.at(formed_on)
+        table = sample(customer_features(then, names=space.names, net=net), most, seed)
         until = formed_on + pd.Timedelta(days=days)
-        after = rfm.later(transactions, table["customer_id"], formed_on, until, returns=returns)
+        after = later(shop.transactions, table["customer_id"], formed_on, until, returns=shop.returns)
         came_back = int(after["came_back"].sum())
         if enough(came_back, len(table) - came_back):
-            segmented = (scheme or rfm.Scheme()).on(transactions, formed_on, returns=returns)
-            segmented = segmented.set_index("customer_id").loc[table["customer_id"]]
-            baselines = baselines_of(segmented)
+            baselines = baselines_of(scheme.on(then).set_index("customer_id").loc[table["customer_id"]])
             found.append(Past(formed_on, table, space.points(table), baselines, outcomes_of(after)))
     return found
 
@@ -142,7 +132,7 @@ def outcomes_of(after: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     after : DataFrame
-        With `came_back` and `money`, as `rfm.later` returns it.
+        With `came_back` and `money`, as `orders.later` returns it.
 
     Examples
     --------

@@ -9,8 +9,7 @@ only the order of customers, and with it pulls apart what lies close together.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -82,43 +81,6 @@ class Space:
         away = values - self.centre[:, None]
         scale = np.broadcast_to(self.scale[:, None], away.shape)
         return np.divide(away, scale, out=np.zeros_like(away), where=scale > 0).T.copy()
-
-    def parts(self) -> dict[str, Any]:
-        """The space as texts and arrays by name, to be saved; `from_parts` puts them together again."""
-        return asdict(self)
-
-    @classmethod
-    def from_parts(cls, parts: dict[str, Any]) -> "Space":
-        """The space that `parts` took apart.
-
-        Raises
-        ------
-        ValueError
-            If a part is lacking, unknown, not finite or does not fit the others.
-
-        Examples
-        --------
-        >>> Space.from_parts(fit_space(pd.DataFrame({"orders": [1, 3]}), ["orders"]).parts()).names
-        ('orders',)
-        """
-        expected = set(cls.__dataclass_fields__)
-        if set(parts) != expected:
-            raise ValueError(f"a space has the parts {', '.join(sorted(expected))}; found {', '.join(sorted(parts))}")
-        names = tuple(str(name) for name in parts["names"])
-        arrays = {part: np.asarray(parts[part], dtype=float) for part in ("powers", "centre", "scale", "quantiles")}
-        space = cls(names, str(parts["transform"]), str(parts["scaling"]), **arrays)
-        _check_choice("transform", space.transform, TRANSFORMS)
-        _check_choice("scaling", space.scaling, SCALINGS)
-        width = {part: array.shape[-1] if array.ndim else -1 for part, array in arrays.items()}
-        powers = len(names) if space.transform == "yeo-johnson" else 0
-        if width != dict.fromkeys(width, len(names)) | {"powers": powers}:
-            raise ValueError(f"the parts of a space of {len(names)} features do not fit together: {width}")
-        if not all(np.isfinite(array).all() for array in arrays.values()):
-            raise ValueError("a part of the space is missing or infinite")
-        ranked = space.scaling == "quantile"
-        if arrays["quantiles"].ndim != 2 or (len(arrays["quantiles"]) > 0) != ranked:
-            raise ValueError(f"{len(arrays['quantiles'])} quantiles do not belong to {space.scaling} scaling")
-        return space
 
 
 def fit_space(

@@ -5,7 +5,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis.clustering.scoring import Segmentation, clusters_on
-from customerlab.analysis.rfm.features import before
+from customerlab.analysis.orders import Snapshot
 from customerlab.analysis.rfm.scheme import Scheme
 from customerlab.data.tables import COVARIATE
 
@@ -20,8 +20,8 @@ def with_customer_groups(
     began: pd.Timestamp | None,
     orders: ir.Table | None,
     *,
-    scheme: pd.DataFrame | None = None,
-    segmentation: pd.DataFrame | None = None,
+    scheme: Scheme | None = None,
+    segmentation: Segmentation | None = None,
     products: ir.Table | None = None,
     returns: ir.Table | None = None,
 ) -> tuple[ir.Table, str]:
@@ -37,7 +37,8 @@ def with_customer_groups(
         Orders before that day count.
     orders, products, returns : ibis Table or None
         The shop's canonical tables.
-    scheme, segmentation : DataFrame or None
+    scheme : Scheme or None
+    segmentation : Segmentation or None
         How the shop segments: the artefacts `rfm_scheme` and `segmentation`.
 
     Returns
@@ -51,16 +52,16 @@ def with_customer_groups(
         return experiment, f"{LEFT_OUT} this run has no orders to form them from."
     if began is None:
         return experiment, f"{LEFT_OUT} the test has no day on which it began; `test_began` can give one."
-    day = began.normalize()
-    if not before(orders, day).limit(1).count().execute():
+    shop = Snapshot(orders, began, returns, products)
+    day = shop.day
+    if not shop.known.limit(1).count().execute():
         return experiment, f"{LEFT_OUT} nobody had ordered before the test began, {day:%Y-%m-%d}."
     groups = {}
     if scheme is not None:
-        found = Scheme.from_table(scheme).on(orders, day, returns=returns)
+        found = scheme.on(shop)
         groups[RFM] = found.set_index("customer_id")["segment"]
     if segmentation is not None:
-        kept = Segmentation.from_table(segmentation)
-        found = clusters_on(kept, orders, day, products=products, returns=returns)
+        found = clusters_on(segmentation, shop)
         if found["name"].nunique() > 1:  # one group of all customers divides nothing
             groups[CLUSTER] = found.set_index("customer_id")["name"]
     if not groups:

@@ -23,7 +23,6 @@ from customerlab.analysis.explore.products import (
     by_product,
     described,
     long_tail,
-    matching,
     products_for,
     top_products,
 )
@@ -72,7 +71,6 @@ __all__ = [
     "log_cumulative",
     "log_histogram",
     "long_tail",
-    "matching",
     "most_returned",
     "new_and_returning",
     "noted",

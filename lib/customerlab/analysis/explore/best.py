@@ -59,7 +59,7 @@ class TopTenth:
 def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTenth | None:
     """Compare the top tenth of customers by net revenue with the rest: a description, not a cause.
 
-    Days are counted to the day after the last order, as `rfm.features` counts its recency and tenure.
+    Days are counted to the day after the last order, as `orders.Snapshot` counts its recency and tenure.
 
     Parameters
     ----------

@@ -8,14 +8,6 @@ from customerlab.analysis import sales
 from customerlab.analysis.explore.trading import exact_sum, largest_share
 
 
-def matching(lines: ir.Table | None, pattern: str) -> ir.Table | None:
-    """The lines whose product id matches a regular expression, to leave out postage and fees; all where it is empty.
-
-    Of no table, such as returns that a shop does not have, there are no lines: None.
-    """
-    return lines.filter(lines.product_id.re_search(pattern)) if pattern and lines is not None else lines
-
-
 def by_product(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Table:
     """One row a product that was sold: `revenue` (net), `gross`, `pieces` (sold less returned), `orders`, `customers`.
 

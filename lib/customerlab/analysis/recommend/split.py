@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from customerlab.analysis.explore import matching
+from customerlab.analysis.orders import day_after, matching
 from customerlab.analysis.recommend.log import CENTS, DAY, NEVER, Log, log_of
-from customerlab.analysis.rfm import day_after
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from customerlab.analysis.rfm.choosing import CHOSEN_BY, DEPTH, OUTCOMES, compare_rules, gains, mean_gains
 from customerlab.analysis.rfm.concentration import Concentration, concentration, revenue_of
 from customerlab.analysis.rfm.conclusions import by_choice, by_influence, by_money, by_rate, by_repurchase
-from customerlab.analysis.rfm.features import before, by_customer, day_after, features, fetched
-from customerlab.analysis.rfm.holdout import WINDOWS, Holdout, by_segment, followed, hold_out, later, wilson
+from customerlab.analysis.rfm.features import features
+from customerlab.analysis.rfm.holdout import WINDOWS, Holdout, by_segment, followed, hold_out, wilson
 from customerlab.analysis.rfm.repurchase import ANY, curves, repurchase, waits
 from customerlab.analysis.rfm.scheme import Scheme
 from customerlab.analysis.rfm.scores import SCORES, Scored, score, score_one
@@ -24,9 +24,7 @@ __all__ = [
     "Holdout",
     "Scheme",
     "Scored",
-    "before",
     "by_choice",
-    "by_customer",
     "by_influence",
     "by_money",
     "by_rate",
@@ -36,15 +34,12 @@ __all__ = [
     "compare_rules",
     "concentration",
     "curves",
-    "day_after",
     "features",
-    "fetched",
     "flows",
     "followed",
     "gains",
     "high_spenders",
     "hold_out",
-    "later",
     "levels",
     "mean_gains",
     "migration",

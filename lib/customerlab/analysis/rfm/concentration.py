@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.rfm.features import fetched
+from customerlab.analysis.orders import fetched
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 
-import ibis
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from customerlab.analysis import sales
 from customerlab.analysis.inference import enough, largest_share
+from customerlab.analysis.orders import Snapshot, first_order, later
 from customerlab.analysis.rfm.choosing import OUTCOMES, compare_rules, mean_gains
-from customerlab.analysis.rfm.features import before, by_customer, fetched
 from customerlab.analysis.rfm.scheme import Scheme
 
 WINDOWS = 12  # the latest so many are looked at
@@ -44,15 +41,7 @@ class Holdout:
     choices: pd.DataFrame
 
 
-def hold_out(
-    transactions: ir.Table,
-    scheme: Scheme,
-    day: pd.Timestamp,
-    *,
-    days: int,
-    seed: int,
-    returns: ir.Table | None = None,
-) -> Holdout | None:
+def hold_out(shop: Snapshot, scheme: Scheme, *, days: int, seed: int) -> Holdout | None:
     """Form segments as of earlier days, and see what each did in the days that followed.
 
     The windows follow one another without overlap, and the last ends with the day. Which segments to choose first is
@@ -60,25 +49,21 @@ def hold_out(
 
     Parameters
     ----------
-    transactions : ibis Table
-        Canonical.
+    shop : Snapshot
+        On the day that ends what is looked at. Its returns are set off against later money.
     scheme : Scheme
         How the segments are formed.
-    day : Timestamp
-        The end of what is looked at.
     days : int
         The length of a window.
     seed : int
         For the intervals.
-    returns : ibis Table or None
-        The canonical table of returns, which are set off against later money.
 
     Returns
     -------
     Holdout or None
         Of the latest `WINDOWS` windows; None where the log does not reach back to two.
     """
-    known, order = followed(transactions, scheme, day, days=days, returns=returns), list(scheme.rules["segment"])
+    known, order = followed(shop, scheme, days=days), list(scheme.rules["segment"])
     if len(known) < 2:
         return None
     together = pd.concat(known[1:], ignore_index=True)
@@ -92,14 +77,12 @@ def hold_out(
     )
 
 
-def followed(
-    transactions: ir.Table, scheme: Scheme, day: pd.Timestamp, *, days: int, returns: ir.Table | None = None
-) -> list[pd.DataFrame]:
+def followed(shop: Snapshot, scheme: Scheme, *, days: int) -> list[pd.DataFrame]:
     """The customers of earlier days, what was known of each then, and what each did in the days that followed.
 
     Parameters
     ----------
-    transactions, scheme, day, days, returns
+    shop, scheme, days
         As `hold_out` has them.
 
     Returns
@@ -108,13 +91,13 @@ def followed(
         One a window, the earliest first, `WINDOWS` and one at most: `customer_id`, `segment`, `frequency`, `monetary`,
         the columns of `later`, `formed_on` and `until`.
     """
-    period = pd.Timedelta(days=days)
-    first = transactions.aggregate(first=transactions.ordered_at.min()).to_pandas()["first"].iloc[0]
+    day, period = shop.day, pd.Timedelta(days=days)
+    first = first_order(shop.transactions)
     edges = [day, *(edge for edge in (day - number * period for number in range(1, WINDOWS + 2)) if edge > first)]
     known = []
     for begin, end in zip(edges[:0:-1], edges[-2::-1], strict=True):
-        then = scheme.on(transactions, begin, returns=returns)[["customer_id", "segment", "frequency", "monetary"]]
-        after = later(transactions, then["customer_id"], begin, end, returns=returns)
+        then = scheme.on(shop.at(begin))[["customer_id", "segment", "frequency", "monetary"]]
+        after = later(shop.transactions, then["customer_id"], begin, end, returns=shop.returns)
         known.append(then.join(after.drop(columns="customer_id")).assign(formed_on=begin, until=end))
     return known
 
@@ -129,51 +112,6 @@ def _window(customers: pd.DataFrame) -> dict[str, object]:
         "money": customers["money"].sum(),
         "largest": largest_share(customers["money"]),
     }
-
-
-def later(
-    transactions: ir.Table,
-    customers: pd.Series,
-    begin: pd.Timestamp,
-    end: pd.Timestamp,
-    *,
-    returns: ir.Table | None = None,
-) -> pd.DataFrame:
-    """What customers did from the day `begin` to the day before `end`.
-
-    Parameters
-    ----------
-    transactions : ibis Table
-        Canonical.
-    customers : Series
-        The ids of those who were known when `begin` began.
-    begin, end : Timestamp
-    returns : ibis Table or None
-        The canonical table of returns; those before `end` are set off against the money.
-
-    Returns
-    -------
-    DataFrame
-        One row for each of `customers`, in their order: `customer_id`, `orders` (placed), `gross` (money), `money` (net
-        of returns, as `customerlab.analysis.sales.net` dates them; below zero where more came back than was bought; all
-        zero for those who did not come back) and `came_back`.
-    """
-
-    def within(table: ir.Table) -> ir.Table:
-        return table.filter(table.ordered_at >= ibis.timestamp(begin.isoformat()))
-
-    known = before(transactions, end)
-    found = fetched(by_customer(within(known))).set_index("customer_id")
-    result = pd.DataFrame({"customer_id": customers.to_numpy()})
-    result["orders"] = result["customer_id"].map(found["frequency"]).fillna(0).astype("int64")
-    result["gross"] = result["customer_id"].map(found["monetary"]).fillna(0.0)
-    result["money"] = result["gross"]
-    if returns is not None:
-        money = within(sales.net(known, before(returns, end))).group_by("customer_id")
-        summed = fetched(money.aggregate(money=lambda t: t.amount.sum().cast("float64"))).set_index("customer_id")
-        result["money"] = result["customer_id"].map(summed["money"]).fillna(0.0)
-    result["came_back"] = result["orders"] > 0
-    return result
 
 
 def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str], *, confidence: float = 0.95) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from customerlab.analysis.inference import LEAST, enough, happened_by, kaplan_meier
-from customerlab.analysis.rfm.features import before, fetched
+from customerlab.analysis.orders import before, fetched
 
 AFTER = {"first": 1, "second": 2, "third": 3}  # and all together
 ANY = "any"

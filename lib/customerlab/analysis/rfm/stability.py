@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import ibis.expr.types as ir
 import pandas as pd
 
+from customerlab.analysis.orders import Snapshot
 from customerlab.analysis.rfm.scheme import Scheme
 
 NOT_YET = "Not yet a customer"
@@ -22,28 +22,24 @@ def month_starts(first: pd.Timestamp, day: pd.Timestamp, months: int) -> list[pd
     return [start for start in pd.date_range(end=day.normalize(), periods=months, freq="MS") if start > first]
 
 
-def snapshots(
-    transactions: ir.Table, scheme: Scheme, days: Sequence[pd.Timestamp], *, returns: ir.Table | None = None
-) -> pd.DataFrame:
+def snapshots(shop: Snapshot, scheme: Scheme, days: Sequence[pd.Timestamp]) -> pd.DataFrame:
     """The segment of every customer on some days, each formed from what was known then.
 
     Parameters
     ----------
-    transactions : ibis Table
-        Canonical.
+    shop : Snapshot
+        On any day.
     scheme : Scheme
         How the segments are formed.
     days : sequence of Timestamp
         In rising order.
-    returns : ibis Table or None
-        The canonical table of what was taken back.
 
     Returns
     -------
     DataFrame
         Indexed by `customer_id`, one column a day; `NOT_YET` before a customer's first order.
     """
-    columns = {day: scheme.on(transactions, day, returns=returns).set_index("customer_id")["segment"] for day in days}
+    columns = {day: scheme.on(shop.at(day)).set_index("customer_id")["segment"] for day in days}
     return pd.DataFrame(columns).fillna(NOT_YET).sort_index()
 
 
@@ -99,31 +95,19 @@ def migration(moves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     return matrix.reindex(index=rows, columns=columns, fill_value=0).astype("int64")
 
 
-def sensitivity(
-    transactions: ir.Table,
-    scheme: Scheme,
-    day: pd.Timestamp,
-    *,
-    earlier: Sequence[int],
-    bins: Sequence[int],
-    returns: ir.Table | None = None,
-) -> pd.DataFrame:
+def sensitivity(shop: Snapshot, scheme: Scheme, *, earlier: Sequence[int], bins: Sequence[int]) -> pd.DataFrame:
     """How many customers would bear another name, had the day or the number of bins been another.
 
     Parameters
     ----------
-    transactions : ibis Table
-        Canonical.
+    shop : Snapshot
+        On the day of the analysis.
     scheme : Scheme
         How the segments are formed.
-    day : Timestamp
-        The day of the analysis.
     earlier : sequence of int
         Days by which to go back; customers who came later cannot be compared.
     bins : sequence of int
         Numbers of bins to try; none where the scheme has own cut-offs, which are made for its own number.
-    returns : ibis Table or None
-        The canonical table of what was taken back.
 
     Returns
     -------
@@ -131,16 +115,17 @@ def sensitivity(
         `change`, `customers` (compared), `same_segment` (share of them), `same_segment_money` (share of their money;
         missing where that is not above zero).
     """
-    base = scheme.on(transactions, day, returns=returns).set_index("customer_id")
-    variants: list[tuple[str, pd.Timestamp, Scheme]] = []
+    base = scheme.on(shop).set_index("customer_id")
+    variants: list[tuple[str, Snapshot, Scheme]] = []
     for days in earlier:
-        if base["first_order"].min() < day - pd.Timedelta(days=days):
-            variants.append((f"{days} day{'s' if days > 1 else ''} earlier", day - pd.Timedelta(days=days), scheme))
+        day = shop.day - pd.Timedelta(days=days)
+        if base["first_order"].min() < day:
+            variants.append((f"{days} day{'s' if days > 1 else ''} earlier", shop.at(day), scheme))
     if not any(map(len, scheme.cuts.values())):
-        variants += [(f"{count} bins", day, replace(scheme, bins=count)) for count in bins if count != scheme.bins]
+        variants += [(f"{count} bins", shop, replace(scheme, bins=count)) for count in bins if count != scheme.bins]
     rows = []
     for change, when, way in variants:
-        other = way.on(transactions, when, returns=returns).set_index("customer_id")["segment"]
+        other = way.on(when).set_index("customer_id")["segment"]
         compared = base.loc[base.index.isin(other.index)]
         same = compared["segment"] == other.reindex(compared.index)
         money = compared["monetary"].sum()
