@@ -13,7 +13,7 @@ SPARK := .venv/.spark
 AUDIT := .venv/audit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test fuzz bench bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv
+.PHONY: help setup spark run test fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -51,6 +51,9 @@ fuzz: $(READY) ## play 20,000 odd inputs through: YAML, notebooks, values, table
 
 bench: $(READY) ## what customer features cost beside pandas and a bare scan (LINES=1e6,1e7,1e8)
 	@$(BIN)/python tests/benchmarks/features.py --lines $(LINES)
+
+bench-preparation: $(READY) ## what preparing a log costs beside a bare COPY of its columns, from parquet and CSV (LINES=1e6,1e7)
+	@$(BIN)/python tests/benchmarks/preparation.py $(if $(filter command line environment,$(origin LINES)),--lines $(LINES))
 
 bench-clustering: $(READY) ## what the clustering comparison costs, and trees over a million customers, beside scipy
 	@$(BIN)/python tests/benchmarks/comparison.py && $(BIN)/python tests/benchmarks/hierarchy.py

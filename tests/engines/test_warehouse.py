@@ -1,6 +1,7 @@
 """A log that lives in the engine: the same tables and ladders as from files, checked, and never copied."""
 
 import dataclasses
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import duckdb as duck
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from customerlab.analysis import rfm
-from customerlab.data import warehouse
+from customerlab.data import canonical, warehouse
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import connect
 from customerlab.data.prepare import prepare
@@ -168,8 +169,17 @@ def test_ids_and_numbers_of_any_type_are_cast(tmp_path, project):
     assert (first["customer_id"], first["order_id"], first["product_id"]) == ("17850", "1", " x ")
     assert first["ordered_at"] == pd.Timestamp("2024-01-01") and str(first["amount"]) == "1.0001", "1.00005, half up"
     assert pd.isna(second["product_id"])
-    with pytest.raises(CustomerlabError, match="product_id is empty in 1 rows"):
+    with pytest.raises(CustomerlabError, match="product_id is empty in 1 row"):
         prepare(project, project / "outputs" / "typed", "transactions", "typed", engine=f"duckdb://{path}")
+
+
+def test_money_is_that_of_python_s_decimals(engine):
+    factors = [("481", "10.27625"), ("-0.5", "0.0001"), ("3", "0.33335"), ("-7", "19.99"), ("12500", "0.00001"),
+               ("9999", "9999.99999"), ("5012345678900", "4.95"), ("5012345678900", "99999.99")]  # fmt: skip
+    exact = [(Decimal(q) * Decimal(p)).quantize(Decimal("0.0001"), ROUND_HALF_UP) for q, p in factors]
+    lines = ibis.memtable(pd.DataFrame(factors, columns=["q", "p"]).astype(float).rename_axis("n").reset_index())
+    found = engine.execute(lines.mutate(amount=canonical.amount(lines.q, lines.p)).order_by("n"))["amount"]
+    assert [money if pd.notna(money) else None for money in found] == [*exact[:-1], None]
 
 
 def test_formats_are_for_files(database, project):

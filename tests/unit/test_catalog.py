@@ -10,6 +10,8 @@ from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.data.fingerprint import table_fingerprint
 from customerlab.errors import CustomerlabError
 from customerlab.workbench.cli import main
+from customerlab.workbench.doctor import OK, WRONG, findings
+from customerlab.workbench.plan import make_plan
 
 GOOD = """
 shop:
@@ -112,7 +114,7 @@ def test_shipped_entries(root):
 def test_what_is_wrong_is_named(project, change, said):
     assert change[0] in GOOD
     with pytest.raises(CustomerlabError, match=r"(?s).*catalog\.yml") as caught:
-        load_catalog(write(project, GOOD.replace(*change)))
+        list(load_catalog(write(project, GOOD.replace(*change))).values())
     assert said in str(caught.value)
 
 
@@ -149,3 +151,27 @@ def test_the_folder_for_one_s_own_files_comes_with_the_project(root):
     ignored = (root / ".gitignore").read_text().split()
     assert (root / "data" / "raw" / "README.md").is_file()
     assert ignored.index("data/raw/*") < ignored.index("!data/raw/README.md")
+
+
+def test_an_entry_that_is_wrong_stops_only_the_runs_that_need_it(project):
+    path = project / "data" / "catalog.yml"
+    path.write_text(path.read_text(encoding="utf-8") + "\ntypo:\n  titel: A\n\nword: a word\n", encoding="utf-8")
+    assert make_plan(project, "demo").tables["transactions"] == "demo"
+    for name in ("typo", "word"):
+        (project / "params" / f"{name}.yml").write_text(f"run: {name}\n", encoding="utf-8")
+        with pytest.raises(CustomerlabError, match=rf"catalog\.yml, {name}"):
+            make_plan(project, name)
+
+
+def test_lists_and_checks_tell_of_an_entry_that_is_wrong_and_go_on(project, monkeypatch):
+    monkeypatch.chdir(project)
+    path = project / "data" / "catalog.yml"
+    path.write_text("typo:\n  titel: A\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    printed = CliRunner().invoke(main, ["data", "list"]).output
+    assert "unknown key 'titel'" in printed and "movielens_latest_small:" in printed
+    found = {what: state for what, state, *_ in findings(project)}
+    assert found["data set typo"] == WRONG and found["data set demo"] == found["run demo"] == OK
+    checked = CliRunner().invoke(main, ["data", "check", "typo", "demo_aa_test"])
+    assert (
+        checked.exit_code == 1 and "[typo] FAILED" in checked.output and "[demo_aa_test] experiment" in checked.output
+    )

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from customerlab.data import cast, packed, texts
-from customerlab.data.catalog import Mapped, Source
+from customerlab.data.catalog import Source
 from customerlab.data.engine import connect, open_table
 from customerlab.data.prepare import prepare
 from customerlab.errors import DataError
@@ -191,7 +191,7 @@ def test_numbers_are_read_in_groups_of_three_or_not_at_all(decimal, thousands):
 
     def read_all(texts):
         table = ibis.memtable({"x": texts}, schema={"x": "string"})
-        return cast.cast(table, Mapped("x"), "float64", source).execute().tolist()
+        return cast.cast(cast.bare(table.x), "float64", source).execute().tolist()
 
     def write(number, form):
         return f"{number:{form}}".translate({ord(","): thousands or "", ord("."): decimal})

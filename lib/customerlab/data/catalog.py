@@ -7,6 +7,8 @@ import codecs
 import difflib
 import math
 import re
+from collections import UserDict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,21 +86,28 @@ class DataSet:
     how_to_get: str | None = None
 
 
-def load_catalog(root: Path) -> dict[str, DataSet]:
-    """Read and check the whole catalogue.
+class Catalog(UserDict[str, DataSet]):
+    """The entries of the catalogue in the order of the file, each read and checked when it is asked for.
 
-    Returns
-    -------
-    dict of str to DataSet
-        In the order of the file.
+    So an entry that is wrong concerns only who asks for it: looking it up raises a CustomerlabError that names the
+    entry and the key.
+    """
+
+    def __getitem__(self, name: str) -> DataSet:
+        if not isinstance(self.data[name], DataSet):
+            self.data[name] = _data_set(name, self.data[name])
+        return self.data[name]
+
+
+def load_catalog(root: Path) -> Catalog:
+    """Open the catalogue.
 
     Raises
     ------
     CustomerlabError
-        Naming the entry and the key, when anything is unknown, missing or of the wrong kind.
+        If it is not YAML as the project's files have it.
     """
-    raw = load_yaml(root / CATALOG, where=str(CATALOG))
-    return {name: _data_set(name, value) for name, value in raw.items()}
+    return Catalog(load_yaml(root / CATALOG, where=str(CATALOG)))
 
 
 def find_data_set(root: Path, name: str) -> DataSet:
@@ -109,9 +118,9 @@ def find_data_set(root: Path, name: str) -> DataSet:
     return catalog[name]
 
 
-def unknown_data_set(name: str, catalog: dict[str, DataSet], *, where: str) -> DataError:
+def unknown_data_set(name: str, catalog: Iterable[str], *, where: str) -> DataError:
     """The error for a data set that the catalogue lacks: which there are, and the one that may be meant."""
-    near = difflib.get_close_matches(name, catalog, n=1)
+    near = difflib.get_close_matches(name, list(catalog), n=1)
     return DataError(
         f"no data set is called {shown(name)}", where=where,
         expected=f"one of: {', '.join(catalog)}" + (f" (did you mean {near[0]}?)" if near else ""),
@@ -155,15 +164,15 @@ def _data_set(name: str, raw: Any) -> DataSet:
     )
 
 
+def _unfit(value: Any, where: str, expected: str) -> DataError:
+    return DataError(f"found {shown(value)}", where=where, expected=expected)
+
+
 def _text(raw: dict[str, Any], key: str, where: str) -> str:
     """A text; a whole number counts as one, because names such as 2024 are written like that."""
     value = raw.get(key)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise DataError(
-            f"found {shown(value)}",
-            where=f"{where}, {key}",
-            expected="a text, in quotes where it looks like something else",
-        )
+        raise _unfit(value, f"{where}, {key}", "a text, in quotes where it looks like something else")
     return str(value)
 
 
@@ -180,7 +189,7 @@ def _stated(raw: dict[str, Any], key: str, where: str) -> str:
 def _list(raw: dict[str, Any], key: str, where: str, of: str) -> list[Any]:
     value = raw.get(key)
     if value is not None and not isinstance(value, list):
-        raise DataError(f"found {shown(value)}", where=f"{where}, {key}", expected=f"a list of {of}: `{key}: [ … ]`")
+        raise _unfit(value, f"{where}, {key}", f"a list of {of}: `{key}: [ … ]`")
     return value or []
 
 
@@ -192,7 +201,7 @@ def _names(raw: dict[str, Any], key: str, where: str) -> list[str]:
 
 def _items(raw: Any, where: str, key: str) -> list[tuple[str, Any]]:
     if not isinstance(raw, dict) or not raw:
-        raise DataError(f"found {shown(raw)}", where=f"{where}, {key}", expected="a mapping with at least one entry")
+        raise _unfit(raw, f"{where}, {key}", "a mapping with at least one entry")
     return list(raw.items())
 
 
@@ -220,7 +229,7 @@ def _source(name: str, raw: Any, where: str) -> Source:
         span = (column, first, last)
     rows = raw.get("rows")
     if rows is not None and (isinstance(rows, bool) or not (isinstance(rows, int) and rows > 0)):
-        raise DataError(f"found {shown(rows)}", where=f"{where}, rows", expected="a whole number above zero")
+        raise _unfit(rows, f"{where}, rows", "a whole number above zero")
     return Source(
         name, forms, raw.get("delimiter"), raw.get("decimal", "."), raw.get("thousands"), raw.get("encoding", "utf-8"),
         raw.get("sheet", 0), rows, tuple(_names(raw, "columns", where)) or None, span,
@@ -231,27 +240,21 @@ def _check_signs(raw: dict[str, Any], where: str) -> None:
     """Raise unless delimiter, decimal, thousands, encoding and sheet, where they are given, can be what they say."""
     delimiter, decimal, thousands = raw.get("delimiter"), raw.get("decimal", "."), raw.get("thousands")
     if delimiter is not None and not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '"\r\n'):
-        raise DataError(
-            f"found {shown(delimiter)}",
-            where=f"{where}, delimiter",
-            expected='one sign, such as ";"; a tab is "\\t" in double quotes',
-        )
+        raise _unfit(delimiter, f"{where}, delimiter", 'one sign, such as ";"; a tab is "\\t" in double quotes')
     sign = thousands is None or (isinstance(thousands, str) and len(thousands) == 1 and thousands not in "+-")
     if decimal not in (".", ",") or thousands == decimal or not sign or (thousands or ".").isalnum():
         raise DataError(
-            f"decimal {shown(decimal)} with thousands {shown(thousands)}",
-            where=where,
+            f"decimal {shown(decimal)} with thousands {shown(thousands)}", where=where,
             expected="decimal '.' or ',', thousands another sign, one that is no letter or digit",
-        )
+        )  # fmt: skip
     encoding, sheet = raw.get("encoding", "utf-8"), raw.get("sheet", 0)
     if not _is_encoding(encoding):
         raise DataError(
-            f"unknown encoding {shown(encoding)}",
-            where=f"{where}, encoding",
+            f"unknown encoding {shown(encoding)}", where=f"{where}, encoding",
             expected=f"one of: {', '.join(ENCODINGS)}, or another that Python knows",
-        )
+        )  # fmt: skip
     if isinstance(sheet, bool) or not (isinstance(sheet, str) or (isinstance(sheet, int) and sheet >= 0)):
-        raise DataError(f"found {shown(sheet)}", where=f"{where}, sheet", expected="a name, or a number from 0")
+        raise _unfit(sheet, f"{where}, sheet", "a name, or a number from 0")
 
 
 def _is_encoding(name: Any) -> bool:
@@ -287,9 +290,7 @@ def _form(raw: Any, where: str) -> Form:
             "a glob cannot have one checksum", where=where, do="remove sha256; rows, columns and span still hold"
         )
     if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise DataError(
-            f"found {shown(sha256)}", where=f"{where}, sha256", expected="64 digits and letters a to f, as of sha256sum"
-        )
+        raise _unfit(sha256, f"{where}, sha256", "64 digits and letters a to f, as of sha256sum")
     url = _optional(raw, "url", where)
     if url:
         _check_url(path, url, f"{where}, url")
@@ -329,10 +330,9 @@ def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> 
     lacking = missing_columns(table, list(columns))
     if lacking:
         raise DataError(
-            f"no column is mapped to {', '.join(lacking)}",
-            where=f"{where}, columns",
+            f"no column is mapped to {', '.join(lacking)}", where=f"{where}, columns",
             do=f"add `{lacking[0]}: <column of the file>`",
-        )
+        )  # fmt: skip
     rules = _list(raw, "clean", where, "cleaning rules")
     return TableMap(source, columns, tuple(_rule(item, table, f"{where}, clean") for item in rules))
 
@@ -343,11 +343,7 @@ def _mapped(raw: Any, where: str) -> Mapped:
         if raw.get("row_number") is True and "column" not in raw:
             return Mapped(None)
         if not raw.get("column"):
-            raise DataError(
-                f"found {shown(raw)}",
-                where=where,
-                expected="`column: NAME`, with `format: …` for dates, or `row_number: true`",
-            )
+            raise _unfit(raw, where, "`column: NAME`, with `format: …` for dates, or `row_number: true`")
         pattern = _optional(raw, "format", where)
         if pattern is not None:
             _check_format(pattern, f"{where}, format")
@@ -396,5 +392,5 @@ def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:
         fits = isinstance(value, str if isinstance(usual, str) else int | float) and not isinstance(value, bool)
         if not fits or (isinstance(value, float) and not math.isfinite(value)):
             kind = "a text, in quotes where it looks like a number" if isinstance(usual, str) else "a number"
-            raise DataError(f"found {shown(value)}", where=f"{where}, {name}, {key}", expected=kind)
+            raise _unfit(value, f"{where}, {name}, {key}", kind)
     return name, {**rule.settings, **settings}

@@ -6,25 +6,22 @@ made again when its files, its catalogue entry or the code of this layer change,
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import cast, clean, fetch, kept, read, warehouse
-from customerlab.data.catalog import Source, TableMap, find_data_set
+from customerlab.data import canonical, cast, clean, fetch, read, warehouse
+from customerlab.data.catalog import Mapped, Source, TableMap, find_data_set
 from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
 from customerlab.data.fingerprint import report_of, table_fingerprint
-from customerlab.data.project import file_digest, relative, remove_tree, write_sealed, written_aside
-from customerlab.data.tables import COVARIATE, TABLES, Column, is_id
+from customerlab.data.project import file_digest, relative, write_sealed, written_aside
+from customerlab.data.tables import COVARIATE, EARLIEST, LATEST
 from customerlab.errors import DataError, in_brief, shown
 
-if TYPE_CHECKING:  # it loads slowly, and only who makes a table needs it
-    import pandera.ibis as pa
-
-MEMORY = "4GB"  # what does not fit is staged on disk; DuckDB's own limit is most of the machine
-LARGEST_AMOUNT = 10**14  # what decimal(18, 4) holds
+MEMORY = "2GB"  # what does not fit is staged on disk; DuckDB's own limit is most of the machine
+MOST_SHOWN = 40  # signs; what cannot be read as a number or a day and is longer is a text, and maybe somebody's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,14 +90,10 @@ def prepare(
     if known:
         return Prepared(target, known, made=False)
     files = [{"file": relative(p, root), "sha256": d} for p, d in zip(paths, digests, strict=True)]
-    report = {
-        "table": table, "data_set": data_set.name, "title": data_set.title, "licence": data_set.licence,
-        "citation": data_set.citation, "files": files, "fingerprint": fingerprint,
-    }  # fmt: skip
     # The old report goes before the new table comes, so that a run killed between them finds no match.
     with written_aside(target) as aside:
-        report |= _build(paths, source, table, table_map, aside)
-        report["sha256"] = file_digest(aside)
+        made = _build(paths, source, table, table_map, aside)
+        report = canonical.report(data_set, table, files, fingerprint, *made) | {"sha256": file_digest(aside)}
         target.with_suffix(".json").unlink(missing_ok=True)
     write_sealed(target.with_suffix(".json"), report)
     return Prepared(target, report, made=True)
@@ -117,32 +110,33 @@ def _check_folders(run_folder: Path, paths: list[Path]) -> None:
             )  # fmt: skip
 
 
-def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path) -> dict[str, Any]:
-    """Write one canonical table to `target` and return its report."""
+def _build(
+    paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path
+) -> tuple[canonical.Steps, ir.Table, int]:
+    """Write one canonical table to `target`; return what cleaning removed, the table's shape and its rows."""
+    import pyarrow.parquet as pq
+
     con = None
     reading = False
     try:
-        # A database file beside the target, so that a log larger than memory is staged on disk.
-        con = ibis.duckdb.connect(target.with_suffix(".duckdb"), memory_limit=MEMORY, **DUCKDB_ALWAYS)
+        # what does not fit into memory is staged beside the target
+        con = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(target.parent / "staged"), **DUCKDB_ALWAYS)
+        _check_patterns(con, table_map)
         reading = True
         columns = [m.column for m in table_map.columns.values() if m.column]
-        text, counted = read.read_text(con, paths, source, columns, target.parent)
-        spans = [m for m in table_map.columns.values() if source.span and m.column == source.span[0]]
-        when = cast.cast(text, spans[0], "timestamp(6)", source) if spans else None
-        read.check_content(text, paths, source, when, counted)
-        canonical = _canonical(text, table, table_map, source)
-        _check_patterns(con, table_map)
+        raw, counted = read.read(con, paths, source, columns, target.parent)
+        read.check_columns(paths, source)
+        marked, found = _surveyed(raw, table, table_map, source)
+        read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
+        _check_values(marked, found, table_map, source)
+        steps = canonical.ladder_report(found, table, table_map, paths[0].name)
+        canonical.check_filled(marked, found, table, table_map, _place)
+        rows = canonical.kept(marked, table)
+        canonical.check_whole(marked, found, rows, table, paths[0].name, _place)
         reading = False  # all that can be wrong with the files has shown
-        staged = con.create_table("staged", clean.ladder(canonical, table_map.clean))
-        steps = kept.ladder_report(staged, table, table_map.clean, paths[0].name)
-        placed = staged.filter(staged.removed_by == clean.KEPT).drop("removed_by")
-        if steps[-1]["rows_left"]:
-            _check_values(placed, table, table_map)
-        whole = kept.kept(staged.drop(read.FILE, read.ROW), table)
-        kept.check_whole(whole, table, paths[0].name, placed)
-        rows = int(whole.count().execute())
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
-        whole.order_by([ibis.asc(name) for name in whole.columns]).to_parquet(target, compression="zstd")
+        rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
+        return steps, rows, int(pq.read_metadata(target).num_rows)
     except (duckdb.Error, OSError) as error:
         # an error of the system has a number: no room, no right to write
         if reading and getattr(error, "errno", None) is None:
@@ -154,41 +148,30 @@ def _build(paths: list[Path], source: Source, table: str, table_map: TableMap, t
     finally:
         if con is not None:
             con.disconnect()
-        target.with_suffix(".duckdb").unlink(missing_ok=True)
-        remove_tree(target.with_suffix(".duckdb.tmp"))
-    return {"ladder": kept.merged(steps, rows), "rows": rows, "columns": dict(_schema_of(whole))}
 
 
-def _schema_of(table: ir.Table) -> list[tuple[str, str]]:
-    return [(name, str(kind)) for name, kind in table.schema().items()]
+def _place(rows: ir.Table, column: str | None) -> str:
+    return read.place(read.first_row(rows), column)
 
 
-def _declared(table: str, name: str) -> Column:
-    column = TABLES[table].column(name)
-    assert column is not None
-    return column
+def _surveyed(raw: ir.Table, table: str, table_map: TableMap, source: Source) -> tuple[ir.Table, canonical.Survey]:
+    """The canonical table, marked by the rules, and its survey; a covariate is a number unless a value is none."""
+    labels: frozenset[str] = frozenset()
+    while True:
+        marked = clean.ladder(canonical.canonical(raw, table, table_map, source, labels), table_map.clean)
+        found = canonical.survey(marked)
+        more = {name for name in found.unread() if name.startswith(COVARIATE)}
+        if not more:
+            return marked, found
+        labels |= more
 
 
-def _canonical(text: ir.Table, table: str, table_map: TableMap, source: Source) -> ir.Table:
-    """The canonical columns, every value readable or empty, and the place of each row in its file."""
-    declared, columns = TABLES[table], table_map.columns
-    # a covariate is a number unless one of its values is none
-    kinds = {name: "float64" if name.startswith(COVARIATE) else _declared(table, name).type for name in columns}
-    values = {name: cast.cast(text, mapped, kinds[name], source, exact=is_id(name)) for name, mapped in columns.items()}
-    cast.check_ids(text, columns)
-    for name in cast.unread(text, {name: v for name, v in values.items() if kinds[name] != "string"}, columns):
-        if not name.startswith(COVARIATE):
-            raise cast.unreadable_values(text, values[name], columns[name], name, kinds[name], source)
-        values[name] = cast.cast(text, columns[name], _declared(table, name).type, source)
-    order = [name for name in declared.columns if name in values] + [n for n in values if n not in declared.columns]
-    result = text.select(read.FILE, read.ROW, **{name: values[name] for name in order})
-    if "amount" in declared.columns:
-        product = (values["quantity"] * values["unit_price"]).round(4)
-        _check_amounts(text, product)
-        amount = (result.quantity * result.unit_price).round(4).cast(declared.columns["amount"].type)
-        result = result.mutate(amount=amount)
-        result = result.relocate("amount", after="unit_price")
-    return result
+def _span(found: canonical.Survey, table_map: TableMap, source: Source) -> tuple[str, str] | None:
+    """First and last time of the column that the catalogue declares a span of, where it is a time of this table."""
+    for name, mapped in table_map.columns.items():
+        if source.span and mapped.column == source.span[0] and f"first_{name}" in found.groups.columns:
+            return str(found.groups[f"first_{name}"].min()), str(found.groups[f"last_{name}"].max())
+    return None
 
 
 def _check_patterns(con: Any, table_map: TableMap) -> None:
@@ -205,51 +188,51 @@ def _check_patterns(con: Any, table_map: TableMap) -> None:
             ) from None
 
 
-def _check_amounts(text: ir.Table, amount: ir.Value) -> None:
-    """Raise where quantity times price does not fit into the decimals that money is summed in."""
-    large = text.filter(amount.abs() >= LARGEST_AMOUNT)
-    if int(large.count().execute()):
-        raise DataError(
-            "quantity times unit_price is too large to be money",
-            where=read.place(read.first_row(large)),
-            expected=f"an amount below {LARGEST_AMOUNT:,}",
-            do="mend the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
-        )
+def _check_values(marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source) -> None:
+    """Raise where two ids are nearly alike, where a value cannot be read, or where money is too large."""
+    canonical.check_ids(marked, found, table_map, _place)
+    for name in found.unread():
+        bad = marked.filter(marked[canonical.THERE + name] & marked[name].isnull())
+        if name == "amount":
+            raise DataError(
+                "quantity times unit_price is too large to be money",
+                where=_place(bad, None),
+                expected=f"an amount below {canonical.LARGEST_AMOUNT:,}",
+                do="mend the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
+            )
+        raise _unreadable(marked, bad, name, table_map.columns[name], source, found)
 
 
-def schema(table: str, columns: list[str]) -> "pa.DataFrameSchema":
-    """The pandera schema of a canonical table with these columns."""
-    import pandera.ibis as pa
+def _unreadable(
+    marked: ir.Table, bad: ir.Table, name: str, mapped: Mapped, source: Source, found: canonical.Survey
+) -> DataError:
+    """The error for a column that is not read in full; it names the first value, where it stands and how many more."""
+    count = found.total(f"there_{name}") - found.total(f"filled_{name}")
+    first = read.first_row(bad)
+    if marked[name].type().is_timestamp():
+        expected, do = _about_times(marked[canonical.TEXT + name], mapped, source)
+    else:
+        groups = f" and thousands sign {source.thousands!r} between groups of three digits" if source.thousands else ""
+        expected = f"numbers with decimal sign {source.decimal!r}{groups}"
+        do = "mend the row, or set `decimal` and `thousands` of the file in data/catalog.yml"
+    value = first[canonical.TEXT + name]
+    # in quotes, unless it is an address or another text that belongs to a person
+    quoted = f"a text of {len(value)} signs" if "@" in value or len(value) > MOST_SHOWN else shown(value)
+    more = f" and {count - 1:,} more like it" if count > 1 else ""
+    return DataError(
+        f"{quoted} cannot be read as {name}{more}", where=read.place(first, mapped.column), expected=expected, do=do
+    )
 
-    checked = {}
-    for name in columns:
-        column = _declared(table, name)
-        # a covariate is a number or a label, as its values say
-        kind = None if name.startswith(COVARIATE) else ibis.dtype(column.type)
-        checked[name] = pa.Column(kind, nullable=column.nullable)
-    return pa.DataFrameSchema(checked, name=table)
 
-
-def _check_values(rows: ir.Table, table: str, table_map: TableMap) -> None:
-    """Raise unless the cleaned rows have the right types and a value wherever one is needed."""
-    import pandera.errors
-
-    columns = [name for name in rows.columns if name not in (read.FILE, read.ROW)]
-    try:
-        schema(table, columns).validate(rows.select(columns), lazy=True)
-    except pandera.errors.SchemaErrors as error:
-        first = error.schema_errors[0]
-        column = first.schema.name
-        if column not in columns:
-            raise DataError(f"the table is not valid: {in_brief(first)}", where=f"table {table}") from None
-        empty = rows.filter(rows[column].isnull())
-        count = int(empty.count().execute())
-        rule = {"customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing"}.get(
-            column
-        )
-        hint = f"add the rule `{rule}` to `clean`, or " if rule and table in clean.RULES[rule].tables else ""
-        raise DataError(
-            f"{column} is empty in {count:,} row{'s' if count > 1 else ''}",
-            where=read.place(read.first_row(empty), table_map.columns[column].column) + (", the first" if count > 1 else ""),
-            expected="a value in every row", do=f"{hint}fill the values in",
-        ) from None  # fmt: skip
+def _about_times(text: ir.StringColumn, mapped: Mapped, source: Source) -> tuple[str, str]:
+    form = {None: "dates of the form 2024-12-31 23:59:59", "epoch": "seconds since 1970"}.get(
+        mapped.format, f"dates of the form {mapped.format}"
+    )
+    expected = f"{form}, from {EARLIEST} to {LATEST}"
+    signs = "(data/README.md lists the signs)"
+    if mapped.format is None:
+        return expected, f"mend the row, or add the `format` of the dates to the column map {signs}"
+    without = cast.cast(text, "timestamp(6)", source)
+    if (text.count() == without.count()).execute():
+        return expected, "remove `format` from the column map: all values of this column are read without one"
+    return expected, f"mend the row, or the `format` in the column map {signs}"

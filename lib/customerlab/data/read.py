@@ -1,7 +1,7 @@
-"""Read a source as text, columns as they are named in the file, and check that it holds what the catalogue declares.
+"""Read a source, columns as they are named in the file, and check that it holds what the catalogue declares.
 
-Everything is read as text first and cast later, so that a value that cannot be read is reported with its file, its
-row and its column, and an id such as ``007`` stays what it is.
+Texts are read as texts and cast later, so that a value that cannot be read is reported with its file, its row and its
+column, and an id such as ``007`` stays what it is. What has a type in its file keeps it.
 """
 
 import csv
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import packed, texts
+from customerlab.data import cast, packed, texts
 from customerlab.data.catalog import Source
 from customerlab.data.engine import literal
 from customerlab.errors import DataError, in_brief
@@ -122,10 +122,10 @@ def _sheet(path: Path, source: Source, rows: int | None = None) -> "pd.DataFrame
     )  # fmt: skip
 
 
-def read_text(
+def read(
     con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path
 ) -> tuple[ir.Table, list[int | None]]:
-    """Read files of one shape into one table of the wanted columns, all text, with `__row__` and `__file__`.
+    """Read files of one shape into one table of the wanted columns, with `__row__` and `__file__`.
 
     Parameters
     ----------
@@ -167,11 +167,10 @@ def read_text(
         table = _read_one(con, path, text, source, names)
         zones = _zones(path)
         clocks = {name: _on_the_clock(table[name], zones[name]) if name in zones else table[name] for name in wanted}
-        parts.append(
-            table.select(*[_as_text(column, source.decimal).name(name) for name, column in clocks.items()]).mutate(
-                **{ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}
-            )
-        )
+        parts.append(table.select(**clocks, **{ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}))
+    for name in wanted:
+        if len({part[name].type() for part in parts}) > 1:  # files that differ in it: as text they are alike
+            parts = [part.mutate(**{name: cast.as_text(part[name], source.decimal)}) for part in parts]
     return ibis.union(*parts) if len(parts) > 1 else parts[0], counted
 
 
@@ -238,34 +237,15 @@ def _on_the_clock(column: ir.Column, zone: str) -> ir.Value:
     return _wall_clock(ibis.literal(known_as), column.cast("timestamp('UTC')"))
 
 
-def _as_text(column: ir.Column, decimal: str) -> ir.Value:
-    """A column as text; numbers with the decimal sign of the file's texts, so that 12.5 is never taken for 125.
-
-    Whole numbers are written without decimals: an id with gaps comes as 17850.0 from pandas.
-    """
-    kind = column.type()
-    text = column.cast("string")
-    if kind.is_decimal():
-        return text.replace(".", decimal)
-    if not kind.is_floating():
-        return text
-    whole = (column.abs() < 2.0**53) & (column == column.floor())
-    return ibis.cases(
-        (column.isnan(), ibis.null("string")),
-        (whole, column.try_cast("int64").cast("string")),
-        else_=text.replace(".", decimal),
-    )
-
-
 def _cell(value: Any, decimal: str) -> str | None:
-    """A cell of a workbook as text, as `_as_text` writes it; pandas has made whole numbers integers already."""
+    """A cell of a workbook as text, as `cast.as_text` writes it; pandas has made whole numbers integers already."""
     if value == "" or value != value:
         return None
     return str(value).replace(".", decimal) if isinstance(value, float) else str(value)
 
 
 def first_row(rows: ir.Table) -> "pd.Series":
-    """The first of some rows of a text table, in the order of files and rows."""
+    """The first of some rows, in the order of files and rows."""
     return rows.order_by([FILE, ROW]).limit(1).to_pandas().iloc[0]
 
 
@@ -293,10 +273,26 @@ def _read_one(con: Any, path: Path, text: Path, source: Source, names: list[str]
     )  # fmt: skip
 
 
+def check_columns(paths: list[Path], source: Source) -> None:
+    """Raise unless every file has the columns that the catalogue declares, where it does."""
+    for path in paths if source.columns is not None else []:
+        names = header(path, source)
+        if sorted(names) != sorted(source.columns or ()):
+            raise DataError(
+                f"the columns are {', '.join(names)}", where=path.name, expected=", ".join(source.columns or ()),
+                do="get the declared edition, or mend `columns` in data/catalog.yml",
+            )  # fmt: skip
+
+
 def check_content(
-    table: ir.Table, paths: list[Path], source: Source, when: ir.Value | None, counted: list[int | None]
+    table: ir.Table,
+    paths: list[Path],
+    source: Source,
+    rows: int,
+    span: tuple[str, str] | None,
+    counted: list[int | None],
 ) -> None:
-    """Raise unless the source has the rows, columns and span of time that the catalogue declares.
+    """Raise unless the source has the rows and the span of time that the catalogue declares.
 
     Parameters
     ----------
@@ -306,23 +302,14 @@ def check_content(
         Its files.
     source : Source
         What is declared; what is not declared is not checked.
-    when : ibis timestamp column or None
-        The column that the span speaks of, cast.
+    rows : int
+        How many have been read.
+    span : (str, str) or None
+        First and last time of the column that the declared span speaks of.
     counted : list of int or None
         The rows of each file, counted by another way.
     """
     where = ", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else "")
-    if source.columns is not None:
-        for path in paths:
-            names = header(path, source)
-            if sorted(names) != sorted(source.columns):
-                raise DataError(
-                    f"the columns are {', '.join(names)}", where=path.name, expected=", ".join(source.columns),
-                    do="get the declared edition, or mend `columns` in data/catalog.yml",
-                )  # fmt: skip
-    # Every value of the mapped columns is looked at: a fault in a file shows here, before anything is written.
-    longest = {name: table[name].length().max() for name in table.columns if name not in (ROW, FILE)}
-    rows = int(table.aggregate(rows=table.count(), **longest).execute()["rows"][0])
     if rows != sum(count or 0 for count in counted):
         _check_count(table, paths, source, counted)
     if rows == 0:
@@ -336,11 +323,9 @@ def check_content(
             expected=f"{source.rows:,} rows",
             do="get the declared edition, or mend `rows`",
         )
-    if source.span is not None and when is not None:
-        column, first, last = source.span
-        found = table.aggregate(first=when.min(), last=when.max()).execute().iloc[0]
-        if (str(found["first"]), str(found["last"])) != (first, last):
-            raise DataError(
-                f"{column} runs from {found['first']} to {found['last']}", where=where, expected=f"from {first} to {last}",
-                do="get the declared edition, or mend `span`",
-            )  # fmt: skip
+    if source.span is not None and span is not None and span != source.span[1:]:
+        raise DataError(
+            f"{source.span[0]} runs from {span[0]} to {span[1]}", where=where,
+            expected=f"from {source.span[1]} to {source.span[2]}",
+            do="get the declared edition, or mend `span`",
+        )  # fmt: skip

@@ -198,7 +198,13 @@ def data_list() -> None:
     from customerlab.data.fetch import locate, obtainable
 
     root = find_root()
-    for name, data_set in load_catalog(root).items():
+    catalog = load_catalog(root)
+    for name in catalog:
+        try:
+            data_set = catalog[name]
+        except CustomerlabError as error:  # the other entries are listed all the same
+            click.echo(f"{name}: WRONG\n  {error}")
+            continue
         sources = data_set.sources.values()
         here = all(source.table or locate(root, source) is not None for source in sources)
         state = "here" if here else "can be downloaded" if all(obtainable(root, s) for s in sources) else "not here"
@@ -240,9 +246,14 @@ def data_check(names: tuple[str, ...]) -> None:
     from customerlab.data.prepare import prepare
 
     root = find_root()
-    wanted = [find_data_set(root, name) for name in names] or list(load_catalog(root).values())
     failed = 0
-    for data_set in wanted:
+    for name in names or load_catalog(root):
+        try:
+            data_set = find_data_set(root, name)
+        except CustomerlabError as error:  # the other data sets are checked all the same
+            failed += 1
+            _say(name, f"FAILED  {error}")
+            continue
         if not names and not all(locate(root, source) for source in data_set.sources.values()):
             _say(data_set.name, "skipped: not on this machine")
             continue

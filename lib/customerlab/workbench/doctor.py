@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from customerlab.data.catalog import DataSet, load_catalog
+from customerlab.data.catalog import Catalog, load_catalog
 from customerlab.data.fetch import locate, obtainable
 from customerlab.errors import CustomerlabError, told
 from customerlab.workbench.plan import make_plan, run_names, why_lacking
@@ -50,8 +50,8 @@ def findings(root: Path) -> Iterator[tuple[str, str, str, str]]:
     except CustomerlabError as error:
         yield "catalogue", WRONG, _one_line(error), "mend data/catalog.yml"
         return
-    for data_set in catalog.values():
-        yield _looked_at(f"data set {data_set.name}", _data_set, root, data_set)
+    for name in catalog:
+        yield _looked_at(f"data set {name}", _data_set, root, catalog, name)
     for name in run_names(root):
         yield _looked_at(f"run {name}", _run, root, name, catalog)
 
@@ -73,9 +73,9 @@ def _one_line(error: CustomerlabError) -> str:
     return " ".join(str(error).split())
 
 
-def _data_set(root: Path, data_set: DataSet) -> tuple[str, str, str, str]:
+def _data_set(root: Path, catalog: Catalog, name: str) -> tuple[str, str, str, str]:
+    what, data_set = f"data set {name}", catalog[name]
     absent = [source for source in data_set.sources.values() if not (source.table or locate(root, source))]
-    what = f"data set {data_set.name}"
     if not absent:
         return what, OK, "here", ""
     if all(obtainable(root, source) for source in absent):
@@ -84,7 +84,7 @@ def _data_set(root: Path, data_set: DataSet) -> tuple[str, str, str, str]:
     return what, NOTE, "not here, and has no address to download it from", do
 
 
-def _run(root: Path, name: str, catalog: dict[str, DataSet]) -> tuple[str, str, str, str]:
+def _run(root: Path, name: str, catalog: Catalog) -> tuple[str, str, str, str]:
     what = f"run {name}"
     try:
         plan = make_plan(root, name)

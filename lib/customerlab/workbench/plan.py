@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from customerlab.data import fetch
-from customerlab.data.catalog import DataSet, load_catalog, unknown_data_set
+from customerlab.data.catalog import Catalog, DataSet, load_catalog, unknown_data_set
 from customerlab.data.fingerprint import code_digest, reached, table_fingerprint
 from customerlab.data.project import file_digest, read_sealed, text_digest
 from customerlab.data.tables import TABLES
@@ -49,7 +49,7 @@ MEASURED = ("experiment", "ratings")
 """The tables that can be measured in another shop, and say nothing of this one then."""
 
 
-def whose(catalog: dict[str, DataSet], table: str, run: str, parameters: dict[str, Any]) -> str:
+def whose(catalog: Catalog, table: str, run: str, parameters: dict[str, Any]) -> str:
     """Say whose data a table holds where they are not those of the run's own shop.
 
     The shop is that of the entry that the orders come from; other entries are its own where their key `shop` says so.
@@ -266,9 +266,7 @@ def why_lacking(root: Path, data_set: DataSet, table: str) -> str:
     return f"{paths} of data set {data_set.name} is not on this machine, and has no address"
 
 
-def _step(
-    root: Path, notebook: Notebook, run: str, values: dict[str, Any], catalog: dict[str, DataSet], made: set[str]
-) -> Step:
+def _step(root: Path, notebook: Notebook, run: str, values: dict[str, Any], catalog: Catalog, made: set[str]) -> Step:
     parameters = {name: values.get(name, p.default) for name, p in notebook.parameters.items()}
     sources: dict[str, str] = {}
     left_out, notes = "", []
