@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from sklearn import config_context
 from sklearn.cluster import BisectingKMeans, KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
@@ -117,6 +118,10 @@ METHODS: dict[str, Method] = {
 """The methods that are compared, by name; add your own here or hand `fit_all` a dictionary of yours."""
 
 
+FIXED = (ward, average, dbscan, one_group)
+"""Methods in which nothing is random."""
+
+
 def fit_all(
     points: np.ndarray, numbers: Sequence[int], seed: int, *, methods: Mapping[str, Method] = METHODS
 ) -> dict[str, Model]:
@@ -137,10 +142,11 @@ def fit_all(
     dict of str to Model
         By the candidate's name: the method with the number, or alone where it finds the number itself.
     """
-    different = len(np.unique(points, axis=0))
+    different = len(hierarchy.distinct(points)[0])
     possible = [k for k in numbers if k <= different]
     found: dict[str, Model] = {}
-    with threadpool_limits(1):
+    # the points have just been looked at; scikit-learn would look at them, and at its own parameters, in every step
+    with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
         for name, method in methods.items():
             for k, model in method(points, possible, seed).items():
                 found[f"{name} {k}" if k else name] = model

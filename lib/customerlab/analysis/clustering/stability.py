@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
-from customerlab.analysis.clustering.methods import METHODS, Method, fit_all
+from customerlab.analysis.clustering.methods import FIXED, METHODS, Method, fit_all, method_of
 from customerlab.analysis.clustering.models import NOISE, Model
 
 MOST = 1_000  # points a resample: what cannot be found again with so many is no pattern that a shop could use
@@ -112,9 +112,10 @@ def agreement_of_seeds(
     Series
         By candidate; 1 for methods in which nothing is random.
     """
-    found: dict[str, list[float]] = {name: [] for name in labels}
+    drawn = {name: method for name, method in methods.items() if method not in FIXED}
+    found: dict[str, list[float]] = {name: [] for name in labels if method_of(name) in drawn}
     for seed in seeds:
-        models: dict[str, Model] = fit_all(points, numbers, seed, methods=methods)
-        for name, own in labels.items():
-            found[name].append(adjusted_rand_score(own, models[name].predict(points)))
-    return pd.Series({name: float(np.mean(values)) for name, values in found.items()}, name="seeds")
+        models: dict[str, Model] = fit_all(points, numbers, seed, methods=drawn)
+        for name, values in found.items():
+            values.append(adjusted_rand_score(labels[name], models[name].predict(points)))
+    return pd.Series({name: float(np.mean(found.get(name, 1.0))) for name in labels}, name="seeds")
