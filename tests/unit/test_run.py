@@ -263,7 +263,7 @@ my_stars:
     plan = make_plan(project, "mine")
     sentence = plan.whose(plan.step("05"))["experiment"]
     assert sentence.startswith("These data are not this shop's: they were measured in Hillstrom's e-mail test")
-    assert plan.whose(plan.step("04")) == {}
+    assert plan.whose(plan.step("06")) == {}
     lent = plan.fingerprint(plan.step("05"))
     catalog.write_text(
         (text + stars).replace("hillstrom_email:\n", "hillstrom_email:\n  shop: demo\n"), encoding="utf-8"

@@ -3,7 +3,7 @@
 `split` divides the log, of which `log` says what was kept, `models` recommend, `rankings` fits and ranks, `metrics`
 score lists, `evaluate` puts models side by side, `breakdown` asks for whom and for what they work, `protocol` repeats
 it over folds and other splits, `tuning` chooses parameters before the test, `verdict` says which leads, `planning` what
-a test of it would need, `explain` gives reasons, `ratings` predicts ratings, and ranks by them.
+a test of it would need, `explain` gives reasons.
 """
 
 from customerlab.analysis.recommend.breakdown import bands, by_group, by_popularity, history_length
@@ -45,17 +45,6 @@ from customerlab.analysis.recommend.models.cost import affordable
 from customerlab.analysis.recommend.planning import online_test
 from customerlab.analysis.recommend.protocol import accounting, flattery, over_folds
 from customerlab.analysis.recommend.rankings import TASKS, Rankings, rank
-from customerlab.analysis.recommend.ratings import (
-    RATING_MODELS,
-    cross_validate,
-    error_table,
-    fit_ratings,
-    lowest_error,
-    predict_ratings,
-    rank_ratings,
-    split_ratings,
-    time_errors,
-)
 from customerlab.analysis.recommend.split import Orders, Split, split_by_time, split_of, whole_log
 from customerlab.analysis.recommend.tuning import Tuned, tune
 from customerlab.analysis.recommend.verdict import (
@@ -77,7 +66,6 @@ __all__ = [
     "BPR",
     "EASE",
     "METRICS",
-    "RATING_MODELS",
     "TASKS",
     "TIFUKNN",
     "UPCF",
@@ -109,11 +97,8 @@ __all__ = [
     "by_group",
     "by_popularity",
     "comparison",
-    "cross_validate",
-    "error_table",
     "evaluate",
     "explained",
-    "fit_ratings",
     "flattery",
     "found",
     "gain_sentence",
@@ -121,24 +106,19 @@ __all__ = [
     "hits",
     "hits_sentence",
     "leader",
-    "lowest_error",
     "metric_key",
     "online_test",
     "over_folds",
     "places",
-    "predict_ratings",
     "rank",
-    "rank_ratings",
     "recommend",
     "returned_in_full",
     "same_lists",
     "season",
     "split_by_time",
     "split_of",
-    "split_ratings",
     "summary",
     "test_sentence",
-    "time_errors",
     "today_sentence",
     "tune",
     "whole_log",

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from customerlab.analysis.ratings.models import Mean, Stars
+from customerlab.analysis.ratings.split import RatingSplit, counts
 from customerlab.analysis.recommend.metrics import Lists, intervals, paired, per_customer
 from customerlab.analysis.recommend.models import EASE, AllTimePopularity, Model, top
-from customerlab.analysis.recommend.ratings.models import Mean, Stars
-from customerlab.analysis.recommend.ratings.split import RatingSplit, counts
 from customerlab.analysis.recommend.split import Split, split_by_time
 
 METRICS = ("ndcg", "recall", "precision", "hit_rate")

@@ -21,7 +21,7 @@ from surprise import (
     SVDpp,
 )
 
-from customerlab.analysis.recommend.ratings.estimate import estimate
+from customerlab.analysis.ratings.estimate import estimate
 
 BUDGET = 30.0
 """Seconds that a model may take for all its fits of one evaluation."""
