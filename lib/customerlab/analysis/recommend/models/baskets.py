@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from customerlab.analysis.recommend.models.base import DIGITS, from_last, weighted_orders
+from customerlab.analysis.recommend.models.base import DIGITS, from_last, largest, weighted_orders
 from customerlab.analysis.recommend.split import Split
 
 
@@ -138,11 +138,7 @@ class TIFUKNN:
         own = self.vectors_[rows]
         distances = self.squares_ - 2 * (own @ self.vectors_.T).toarray()  # and the customer's own square, a constant
         distances[np.arange(len(rows)), rows] = np.inf
-        most = min(self.neighbours, self.vectors_.shape[0] - 1)
-        nearest = np.argsort(distances.round(DIGITS), axis=1, kind="stable")[:, :most]
-        chosen = csr_matrix(
-            (np.full(nearest.size, 1 / max(most, 1)), (np.repeat(np.arange(len(rows)), most), nearest.ravel())),
-            shape=(len(rows), self.vectors_.shape[0]),
-        )
+        most = min(self.neighbours, max(self.vectors_.shape[0] - 1, 0))
+        chosen = csr_matrix(largest(-distances.round(DIGITS), most) / max(most, 1))
         mixed = self.own_share * own + (1 - self.own_share) * (chosen @ self.vectors_)
         return mixed.toarray().round(DIGITS)
