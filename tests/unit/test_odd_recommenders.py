@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from customerlab.analysis.recommend.verdict import same_lists
 from helpers import STRANGER, add_shop, as_written, run_cells
 
 CANCELLED = STRANGER.replace("quantity_not_positive]", "order_cancelled, quantity_not_positive]")
@@ -49,7 +50,7 @@ def test_where_nothing_is_bought_twice_popularity_is_the_baseline_and_equal_list
     explore = next(line for line in findings.splitlines() if "new to the customer nDCG" in line)
     assert "too few to tell" in explore or "95% CI" in explore
     lists = {name: tasks["explore"] for name, tasks in space["rankings"].ranked.items()}
-    same = next(group for group in space["recommend"].same_lists(lists) if "popularity" in group)
+    same = next(group for group in same_lists(lists) if "popularity" in group)
     assert {"personal frequency", "personal frequency, decayed", "repurchase interval"} <= set(same)
     no_gaps(said)
 
@@ -67,6 +68,17 @@ def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, sa
     assert not bought & set(zip(lists["customer_id"], lists["product_id"], strict=True)), "only new ones"
     assert space["baseline"] == "popularity" and any("habit says nothing" in text for text in said)
     assert any("1 customer who sent everything back has no list" in text for text in said)
+    no_gaps(said)
+
+
+def test_a_few_models_are_compared_with_the_baselines_and_nothing_is_said_of_others(project, said, monkeypatch):
+    add_shop(project, as_written(lines()))
+    space = run_cells(project, "04_recommenders", monkeypatch, run="my_shop", folds=2, trials=1, models=["UP-CF"])
+    compared = ["popularity", "personal frequency", "UP-CF"]
+    assert list(space["rankings"].ranked) == compared and set(space["overall"].index) == set(compared)
+    assert any(f"Compared are 3 models, {', '.join(compared)}; nothing is said of others." in text for text in said)
+    saved = pd.read_parquet(project / "outputs" / "my_shop" / "artifacts" / "recommender_search.parquet")
+    assert saved.empty, "UP-CF has no grid"
     no_gaps(said)
 
 

@@ -11,7 +11,6 @@ from customerlab.analysis.ratings.errors import RatingResult, _summary
 from customerlab.analysis.ratings.models import RATING_MODELS, Size, Stars, affordable
 from customerlab.analysis.ratings.ranking import liked_from
 from customerlab.analysis.ratings.split import fold_rows, one_per_pair
-from customerlab.analysis.recommend import AllTimePopularity
 from customerlab.analysis.recommend.metrics import Lists, recall
 from customerlab.errors import DataError
 from customerlab.figures import ratings as figures
@@ -132,21 +131,6 @@ def test_the_cut_divides_all_ratings_and_errors_are_those_by_hand():
     assert row["rmse"] == pytest.approx(np.sqrt((error**2).mean())) and row["mae"] == pytest.approx(error.abs().mean())
 
 
-def test_everybody_is_predicted_by_what_is_known_of_them():
-    ratings = few(
-        ("ann", "tea", 2, 0), ("ann", "milk", 4, 1), ("bob", "tea", 5, 8), ("ann", "jam", 3, 9), ("ann", "cake", 3, 9.5)
-    )
-    ratings = pd.concat([ratings, few(("bob", "jam", 1, 2))])
-    split = prediction.split_ratings(ratings, 0.4)
-    fitted, left_out = prediction.fit_ratings(split, 1, models=["mean of all ratings"])
-    known = prediction.time_errors(split, fitted, left_out, 1)
-    everybody = prediction.time_errors(split, fitted, left_out, 1, everybody=True)
-    mean = (2 + 4 + 1) / 3
-    assert known.table.loc[0, "ratings"] == 2 and everybody.table.loc[0, "ratings"] == 3
-    assert known.table.loc[0, "mae"] == pytest.approx((5 - mean + 3 - mean) / 2)
-    assert everybody.table.loc[0, "mae"] == pytest.approx((5 - mean + 2 * (3 - mean)) / 3)
-
-
 @pytest.mark.parametrize("count", [10, 11, 14])
 def test_folds_are_those_of_surprise(count):
     table = few(*[(f"{n:02d}", "tea", 3, 0) for n in range(count)])
@@ -211,27 +195,27 @@ def test_lists_are_of_unrated_products_and_find_what_was_liked_later():
     )  # fmt: skip
     split = prediction.split_ratings(ratings, 0.3)
     fitted, _ = prediction.fit_ratings(split, 1, models=["mean of all ratings", "BaselineOnly"])
-    others = [AllTimePopularity()]
-    result = prediction.rank_ratings(split, fitted, 1, liked=4, k=2, others=others)
+    result = prediction.rank_ratings(split, fitted, 1, liked=4, k=2)
     # ann alone liked something before and after; she can be offered jam alone, and nobody knew the new product
-    assert result.values["customer_id"].tolist() == ["ann", "ann"], "the mean of all ratings ranks nothing"
-    assert result.values["model"].tolist() == ["BaselineOnly", "popularity of all time"]
+    assert result.values["customer_id"].tolist() == ["ann"] * 3, "the mean of all ratings ranks nothing"
+    assert result.values["model"].tolist() == ["BaselineOnly", "popularity of all time", "EASE"]
     expected = Lists.of([[0]], [[0, 1]], products=2)
-    assert result.values["recall"].tolist() == [recall(expected)[0]] * 2 == [0.5, 0.5]
+    assert result.values["recall"].tolist() == [recall(expected)[0]] * 3 == [0.5] * 3
     ideal = 1 + 1 / np.log2(3)
-    assert result.values["ndcg"].tolist() == pytest.approx([1 / ideal] * 2)
-    assert result.values["precision"].tolist() == [0.5, 0.5]
+    assert result.values["ndcg"].tolist() == pytest.approx([1 / ideal] * 3)
+    assert result.values["precision"].tolist() == [0.5] * 3
     counts = result.accounting.set_index("what")
     assert counts["ratings"].tolist() == [4, 4, 2, 2, 1] and counts["customers"].tolist() == [3, 3, 2, 1, 1]
     # rated at all: dan, who liked nothing, and bob, who found milk bad, are there too
-    every = prediction.rank_ratings(split, fitted, 1, liked=0, k=2, others=others)
+    every = prediction.rank_ratings(split, fitted, 1, liked=0, k=2)
     assert sorted(set(every.values["customer_id"])) == ["ann", "bob", "dan"] and every.relevant == "rated at all"
 
 
 def test_lists_agree_with_a_plain_count():
     split = prediction.split_ratings(rating_frame(1500, customers=80, products=60), 0.3)
     fitted, _ = prediction.fit_ratings(split, 1, models=["SVD"])
-    result = prediction.rank_ratings(split, fitted, 1, k=5, others=[]).values.set_index("customer_id")
+    values = prediction.rank_ratings(split, fitted, 1, k=5).values
+    result = values[values["model"] == "SVD"].set_index("customer_id")
     stars = Stars(RATING_MODELS["SVD"], split.train, split.scale, 1)
     everything = sorted(set(split.train["product_id"]))
     for customer in result.index[:10]:

@@ -1,5 +1,6 @@
 """How well stars are predicted: RMSE and MAE with intervals, by one cut in time and by random folds."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from customerlab.analysis.ratings.split import (
     scale_of,
 )
 
+LOG = logging.getLogger(__name__)  # a run shows it on the terminal, and no notebook stores it
 LEVEL = 0.95
 DIVERGED = "its fit diverged: what it learned is no finite number"
 COLUMNS = [
@@ -81,16 +83,21 @@ def fit_ratings(
     """
     size = Size.of(split.train)
     allowed = [(model, *affordable(model, size, 1, budget)) for model in models_named(models)]
-    fitted = [Stars(model, split.train, split.scale, seed) for model, fits, _ in allowed if fits]
+    LOG.info(
+        "about %.0f s to fit on the ratings before the cut", sum(model.seconds(size) for model, n, _ in allowed if n)
+    )
+    fitted = []
+    for model, fits, _ in allowed:
+        if fits:
+            LOG.info("%s, about %.0f s", model.name, model.seconds(size))
+            fitted.append(Stars(model, split.train, split.scale, seed))
     left_out = [(model.name, fits, why) for model, fits, why in allowed if why]
     left_out += [(stars.name, 0, DIVERGED) for stars in fitted if stars.diverged]
     return [stars for stars in fitted if not stars.diverged], _left_out(left_out)
 
 
-def time_errors(
-    split: RatingSplit, fitted: Sequence[Stars], left_out: pd.DataFrame, seed: int, *, everybody: bool = False
-) -> RatingResult:
-    """Predict the later ratings of known customers and products, or all later ratings.
+def time_errors(split: RatingSplit, fitted: Sequence[Stars], left_out: pd.DataFrame, seed: int) -> RatingResult:
+    """Predict the later ratings of customers and products with an earlier one.
 
     Parameters
     ----------
@@ -99,10 +106,8 @@ def time_errors(
         As `fit_ratings` returns them.
     seed : int
         Of the bootstrap.
-    everybody : bool
-        Predict also for customers and products without an earlier rating, by what Surprise falls back to.
     """
-    test = split.later if everybody else split.test
+    test = split.test
     parts = [_part(stars.name, 0, test, stars.predict(test["customer_id"], test["product_id"])) for stars in fitted]
     by_customer = pd.concat(parts, ignore_index=True)
     return RatingResult(*_summary(by_customer, seed), left_out, split.accounting, split.cut, by_customer)
@@ -153,7 +158,9 @@ def cross_validate(
     size = Size.of(table.iloc[np.concatenate(rows[1:])])
     allowed = [(model, *affordable(model, size, folds, budget)) for model in models_named(models)]
     parts, diverged = [], {}
+    LOG.info("about %.0f s to fit on random folds", sum(model.seconds(size) * fits for model, fits, _ in allowed))
     for fold, held in enumerate(rows):
+        LOG.info("fold %s of %s", fold + 1, folds)
         # in the order of Surprise's folds, because factor models learn in the order of rows
         train = table.iloc[np.concatenate([*rows[:fold], *rows[fold + 1 :]])]
         test = table.iloc[np.sort(held)]
