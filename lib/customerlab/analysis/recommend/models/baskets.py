@@ -52,7 +52,7 @@ class UPCF:
         """Compute the user-wise popularity."""
         behind, count = from_last(split.orders, len(split.customers))
         window = np.minimum(self.recency or count, count)
-        self.popular_ = weighted_orders(split, np.where(behind < window, 1.0 / window, 0.0))
+        self.popular_ = weighted_orders(split, np.where(behind < window, 1.0 / window, 0.0)).T.tocsr()
         self.owned_ = (split.history > 0).astype(float)
         self.sizes_ = np.maximum(np.asarray(self.owned_.sum(axis=1)).ravel(), 1.0)
         return self
@@ -61,8 +61,8 @@ class UPCF:
         """User-wise popularity, weighed by similarity."""
         similar = (self.owned_[rows] @ self.owned_.T).toarray()
         similar /= self.sizes_[rows, None] ** self.asymmetry * self.sizes_ ** (1 - self.asymmetry)
-        # the sparse product runs on one thread, in the order of customers
-        return (csr_matrix(similar**self.locality) @ self.popular_).toarray().round(DIGITS)
+        # nearly all are a little alike, so that these are no sparse numbers; summed in the order of customers
+        return (self.popular_ @ (similar**self.locality).T).T.round(DIGITS)
 
 
 class TIFUKNN:

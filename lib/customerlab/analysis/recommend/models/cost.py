@@ -70,9 +70,9 @@ def needs(model: Any, size: Size) -> tuple[float, float]:
     --------
     >>> size = Size(customers=4_000, products=6_000, pairs=200_000, judged=1_000, met=30_000_000, shared=60_000_000)
     >>> [round(number) for number in needs(EASE(), size)]
-    [8, 864000000]
+    [7, 864000000]
     """
-    ranking = 1e-7 * size.judged * size.products + 2e-6 * size.pairs
+    ranking = 6e-8 * size.judged * size.products + 2e-7 * size.pairs
     seconds, memory = _own(model, size)
     return ranking + seconds, memory
 
@@ -82,20 +82,20 @@ def _own(model: Any, size: Size) -> tuple[float, float]:
     n, u, e = size.products, size.customers, size.judged
     neighbours = 2e-8 * e * u + 1e-8 * size.shared * size.share
     if isinstance(model, Hybrid):
-        window = [needs(part, size) for part in parts().values()]
-        of_all = (WINDOWS + 1) * sum(seconds for seconds, _ in window) + 6e-4 * e * WINDOWS
-        return of_all, max(memory for _, memory in window)
+        window = [_own(part, size) for part in parts().values()]
+        of_window = sum(seconds for seconds, _ in window) + 3e-8 * e * n * len(window)
+        return (WINDOWS + 1) * of_window + 6e-4 * e * WINDOWS, max(memory for _, memory in window)
     if isinstance(model, EASE):
         return 3e-11 * n**3 + 1e-9 * size.pairs * size.share * n, 24.0 * n**2
     if isinstance(model, (ItemNeighbours, RP3beta)):
         return 4e-8 * n**2 + 1e-8 * size.met, 30.0 * min(n**2, size.met)
     if isinstance(model, UPCF):
-        return neighbours + 3e-9 * e * size.pairs, 0.0
+        return neighbours + 1e-9 * e * size.pairs, 0.0
     if isinstance(model, (UserNeighbours, TIFUKNN)):
-        return 4 * neighbours, 0.0
+        return 2 * neighbours, 0.0
     if isinstance(model, (PureSVD, ALS)):
         solved = getattr(model, "iterations", 0) * (2 * size.pairs * model.factors**2 + (u + n) * model.factors**3)
-        return 3e-8 * size.pairs * model.factors + 2e-10 * solved, 16.0 * (u + n) * model.factors
+        return 3e-8 * size.pairs * model.factors + 1e-10 * solved, 16.0 * (u + n) * model.factors
     if isinstance(model, BPR):
         return 3e-9 * model.iterations * size.pairs * model.factors, 8.0 * (u + n) * model.factors
     if isinstance(model, Content):
@@ -127,7 +127,7 @@ def affordable(models: Sequence[Model], split: Split, *, budget: float = BUDGET)
     >>> split = split_of([("ann", 9, ["tea", "jam"])])
     >>> models, left_out = affordable([EASE()], split, budget=1e-12)
     >>> len(models), left_out.values.tolist()
-    (0, [['EASE', 'it needs about 4e-06 s, order_budget allows 1e-12 s']])
+    (0, [['EASE', 'it needs about 4e-07 s, order_budget allows 1e-12 s']])
     """
     size, allowed, left_out, whole = Size.of(split), [], [], 0.0
     for model in models:
