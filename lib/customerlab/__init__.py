@@ -21,6 +21,7 @@ HOMES = {
     "rfm": "customerlab.analysis.rfm",
     "clustering": "customerlab.analysis.clustering",
     "recommend": "customerlab.analysis.recommend",
+    "ratings": "customerlab.analysis.ratings",
     "experiment": "customerlab.analysis.experiment",
     "explore_figures": "customerlab.figures.explore",
     "rfm_figures": "customerlab.figures.rfm",

@@ -117,7 +117,15 @@ def contend(name: str) -> None:
     took, result = clocked(CONTENDERS[name](split))
     check = float(np.abs(result).sum()) if of_ease else None
     sizes = dict(zip(("customers", "products"), split.history.shape, strict=True))
-    print(json.dumps(took | sizes | {"shop": shop, "check": check}))
+    print(json.dumps(took | sizes | {"shop": shop, "check": check, "estimate": estimate(name, split)}))
+
+
+def estimate(name: str, split: Any) -> float | None:
+    """The seconds that a notebook says one of ours needs, before it is fitted."""
+    from customerlab.analysis.recommend import candidates
+    from customerlab.analysis.recommend.models.cost import Size, needs
+
+    return next((needs(model, Size.of(split))[0] for model in candidates() if model.name == name), None)
 
 
 def main() -> None:
@@ -130,14 +138,15 @@ def main() -> None:
         return
     two_cores()
     print("\n## Recommenders\n")
-    print("| contender | shop | customers | products | seconds | times ours | CPU, s | peak GiB |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| contender | shop | customers | products | seconds | estimated | times ours | CPU, s | peak GiB |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     found: dict[str, dict[str, Any]] = {}
     for name in CONTENDERS:
         run = found[name] = in_a_process(__file__, name)
         times = run["seconds"] / found[name.split(" by ")[0]]["seconds"]
+        estimated = "" if run["estimate"] is None else f"{run['estimate']:.1f}"
         print(
-            f"| {name} | {run['shop']} | {run['customers']:,} | {run['products']:,} | {run['seconds']:.2f} | {times:.1f} "
+            f"| {name} | {run['shop']} | {run['customers']:,} | {run['products']:,} | {run['seconds']:.2f} | {estimated} | {times:.1f} "
             f"| {run['cpu']:.2f} | {run['peak']:.2f} |",
             flush=True,
         )

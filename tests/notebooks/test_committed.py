@@ -59,6 +59,7 @@ SAID_ONLY = {
     "01_eda": r"cleaning removed|name no customer|largest single share",
     "03_clustering": r"deciles of past spend|highest silhouette",
     "04_recommenders": r"today|reordered a product|a difference of|other models|models compared with",
+    "06_ratings": r"a difference of",
 }
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from customerlab.analysis import clustering, rfm
 from customerlab.analysis.clustering.indices import by_size
-from customerlab.analysis.recommend.metrics import at_k
+from customerlab.analysis.recommend.metrics import Lists, per_customer
 from customerlab.analysis.recommend.models import top
 from customerlab.data.clean import ladder, report
 
@@ -131,11 +131,14 @@ def test_the_top_is_the_head_of_the_whole_ranking(rows, columns, k, seed):
 
 @given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=20), st.integers(0, 9))
 def test_metrics_stay_in_their_bounds_and_moving_a_hit_up_never_hurts(hits, extra):
-    array = np.array(hits)
-    relevant = np.maximum(array.sum(axis=1) + extra, 1)
-    values = at_k(array, relevant)
+    names = ["precision", "recall", "ndcg", "hit_rate"]
+    values, best = (
+        per_customer(
+            Lists.of([[*range(5)]] * len(rows), [[*np.flatnonzero(r), *range(5, 6 + extra)] for r in rows], 15), names
+        )
+        for rows in (hits, [sorted(row, reverse=True) for row in hits])
+    )
     assert ((values >= 0) & (values <= 1 + 1e-12)).all(axis=None)
-    best = at_k(np.sort(array, axis=1)[:, ::-1], relevant)
     assert (best["ndcg"] >= values["ndcg"] - 1e-12).all() and (best["recall"] == values["recall"]).all()
 
 

@@ -8,21 +8,19 @@ from scipy import stats
 from sklearn.metrics import ndcg_score
 
 from customerlab.analysis import experiment, recommend
-from customerlab.analysis.recommend.metrics import at_k
+from customerlab.analysis.recommend.metrics import Lists, per_customer
 from customerlab.analysis.recommend.models import top
 from helpers import log
 
 
 def test_metrics_by_hand_and_against_scikit_learn():
-    hits = np.array([[1, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0]], dtype=bool)
-    values = at_k(hits, np.array([3, 1, 9]))
+    lists = Lists.of([[0, 1, 2, 3]] * 3, [[0, 2, 4], [5], [1, *range(4, 12)]], products=12)
+    values = per_customer(lists, ["precision", "recall", "ndcg", "hit_rate"])
     assert values["precision"].tolist() == [0.5, 0, 0.25] and values["hit_rate"].tolist() == [1, 0, 1]
     assert values["recall"].tolist() == pytest.approx([2 / 3, 0, 1 / 9])
     ranked = np.array([[1.0, 0, 1, 0, 1, 0]])  # three relevant, two within the first four
     scores = np.array([[6.0, 5, 4, 3, 2, 1]])
     assert values["ndcg"][0] == pytest.approx(ndcg_score(ranked, scores, k=4))
-    with pytest.raises(ValueError, match="nothing relevant"):
-        at_k(hits, np.array([0, 1, 1]))
 
 
 def test_the_top_skips_what_is_not_allowed():
@@ -81,7 +79,9 @@ def test_models_never_see_the_future():
 
 def test_tasks_rank_only_their_own_products():
     split = recommend.split_by_time(SHOP, 10)
-    values = recommend.evaluate(split, [recommend.PersonalFrequency()], 2).set_index(["task", "customer_id"])
+    values = recommend.found(recommend.rank(split, [recommend.PersonalFrequency()], 2)).set_index(
+        ["task", "customer_id"]
+    )
     assert values.loc[("repeat", "a"), "ndcg"] == 1 and ("repeat", "b") not in values.index
     assert values.loc[("explore", "b"), "recall"] == 0 and ("explore", "a") not in values.index
     lists = recommend.recommend(

@@ -1,4 +1,4 @@
-"""All five notebooks on a shop in which every text is hostile: no element is made of it, and all of it is shown."""
+"""All notebooks on a shop in which every text is hostile: no element is made of it, and all of it is shown."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import hostile
 from customerlab.workbench import display
 from helpers import run_cells
 
-NOTEBOOKS = ["01_eda", "02_rfm", "03_clustering", "04_recommenders", "05_ab_analysis"]
+NOTEBOOKS = ["01_eda", "02_rfm", "03_clustering", "04_recommenders", "05_ab_analysis", "06_ratings"]
 OURS = {"ul", "li", "strong", "em", "p", "table", "caption", "thead", "tbody", "tr", "th", "td"}
 
 

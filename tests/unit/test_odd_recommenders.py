@@ -1,10 +1,11 @@
-"""Shops that are odd but real, in 04: nothing bought twice, everything sent back, counts of plays for ratings."""
+"""Odd but real shops in 04 and 06: nothing bought twice, everything sent back, counts of plays for ratings."""
 
 import re
 
 import numpy as np
 import pandas as pd
 
+from customerlab.analysis.recommend.verdict import same_lists
 from helpers import STRANGER, add_shop, as_written, run_cells
 
 CANCELLED = STRANGER.replace("quantity_not_positive]", "order_cancelled, quantity_not_positive]")
@@ -55,7 +56,7 @@ def test_where_nothing_is_bought_twice_popularity_is_the_baseline_and_equal_list
     explore = next(line for line in findings.splitlines() if "new to the customer nDCG" in line)
     assert "too few to tell" in explore or "95% CI" in explore
     lists = {name: tasks["explore"] for name, tasks in space["rankings"].ranked.items()}
-    same = next(group for group in space["recommend"].same_lists(lists) if "popularity" in group)
+    same = next(group for group in same_lists(lists) if "popularity" in group)
     assert {"personal frequency", "personal frequency, decayed", "repurchase interval"} <= set(same)
     no_gaps(said)
 
@@ -76,6 +77,17 @@ def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, sa
     no_gaps(said)
 
 
+def test_a_few_models_are_compared_with_the_baselines_and_nothing_is_said_of_others(project, said, monkeypatch):
+    add_shop(project, as_written(lines()))
+    space = run_cells(project, "04_recommenders", monkeypatch, run="my_shop", folds=2, trials=1, models=["UP-CF"])
+    compared = ["popularity", "personal frequency", "UP-CF"]
+    assert list(space["rankings"].ranked) == compared and set(space["overall"].index) == set(compared)
+    assert any(f"Compared are 3 models, {', '.join(compared)}; nothing is said of others." in text for text in said)
+    saved = pd.read_parquet(project / "outputs" / "my_shop" / "artifacts" / "recommender_search.parquet")
+    assert saved.empty, "UP-CF has no grid"
+    no_gaps(said)
+
+
 def test_counts_of_plays_of_other_people_are_predicted_and_said_to_be_theirs(project, said, monkeypatch):
     rng = np.random.default_rng(5)
     table = pd.DataFrame({"customer_id": rng.integers(0, 50, 600), "product_id": rng.integers(0, 30, 600)})
@@ -86,17 +98,28 @@ def test_counts_of_plays_of_other_people_are_predicted_and_said_to_be_theirs(pro
     add_shop(project, as_written(lines()), entry=STRANGER + PLAYED)
     table.drop_duplicates(["customer_id", "product_id"]).to_csv(project / "data" / "raw" / "plays.csv", index=False)
     (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: players\n")
-    run_cells(project, "02_rfm", monkeypatch, run="my_shop")
-    space = run_cells(
-        project, "04_recommenders", monkeypatch, run="my_shop", ratings="players", folds=1, trials=1, rating_folds=2
-    )
+    space = run_cells(project, "06_ratings", monkeypatch, run="my_shop", ratings="players", rating_folds=2)
     errors = space["stars"].table.set_index("model")["rmse"]
     assert {"SVD", "SVD++"} <= set(errors.index) and errors.min() > 0.5 * space["apart"].test["rating"].std()
     theirs = "These data are not this shop's: they were measured in Somebody else's players."
     said_of_stars = [text for text in said if theirs in text]
-    assert said_of_stars[0] == f"- {theirs}", "first in the section"
+    assert said_of_stars[0].startswith(f"- {theirs}"), "first of all"
     assert said_of_stars[1].count(theirs) == 2, "and with both findings"
     assert any(
         re.search(r"relevant is what was rated \d+ or better \(2\d% of the ratings before the cut\)", t) for t in said
     )
+    no_gaps(said)
+
+
+def test_of_ratings_that_are_too_few_the_reason_is_said_and_nothing_is_predicted(project, said, monkeypatch):
+    rows = [(customer, 1, 4, f"2024-01-0{customer}") for customer in range(1, 7)]  # everybody has rated once
+    add_shop(project, as_written(lines()), entry=STRANGER + PLAYED)
+    table = pd.DataFrame(rows, columns=["customer_id", "product_id", "rating", "rated_at"])
+    table.to_csv(project / "data" / "raw" / "plays.csv", index=False)
+    (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: players\n")
+    run_cells(project, "06_ratings", monkeypatch, run="my_shop", ratings="players")
+    left_out = [text for text in said if "Nothing is predicted: no rating from 2024-01-0" in text]
+    assert len(left_out) == 2 and all("choose another rating_holdout" in text for text in left_out)
+    saved = pd.read_parquet(project / "outputs" / "my_shop" / "artifacts" / "rating_errors.parquet")
+    assert saved.empty and "rmse" in saved
     no_gaps(said)

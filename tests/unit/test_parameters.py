@@ -172,7 +172,8 @@ def test_edges_are_read_from_the_code():
     plan = make_plan(ROOT, "demo")
     assert plan.step("03").notebook.loads == {"rfm_segments": False, "rfm_scheme": False}
     assert {"rfm_segments", "rfm_scheme"} <= set(plan.step("02").notebook.saves)
-    assert set(plan.step("04").sources) == {"transactions", "returns", "products", "ratings"}
+    assert set(plan.step("04").sources) == {"transactions", "returns", "products"}
+    assert set(plan.step("06").sources) == {"ratings"}
     tables = {"transactions": "online_retail", "products": "online_retail", "experiment": "hillstrom_email"}
     assert tables.items() <= make_plan(ROOT, "online_retail").tables.items(), "with ratings where their file is here"
 
@@ -182,7 +183,7 @@ def test_what_a_shop_lacks_is_left_out_with_the_reason(project):
     plan = make_plan(project, "my_shop")
     assert [step.name[:2] for step in plan.included] == ["01", "02", "03", "04"]
     assert plan.step("05").left_out == "the data set my_shop has no experiment table"
-    assert "without ratings: the data set my_shop has no ratings table" in plan.step("04").notes
+    assert plan.step("06").left_out == "the data set my_shop has no ratings table"
     assert plan.step("01").notes == ("without products: the data set my_shop has no products table",)
 
 
@@ -196,29 +197,29 @@ lost_stars:
 """
 
 
-def test_an_optional_table_whose_file_cannot_be_had_is_done_without(project):
+def test_a_notebook_of_another_shop_s_file_that_cannot_be_had_is_left_out(project):
     add_shop(project, as_written(stranger_lines()), entry=STRANGER + LOST)
     (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: lost_stars\n")
-    step = make_plan(project, "my_shop").step("04")
-    assert "ratings" not in step.sources and not step.left_out
-    assert "without ratings: stars.csv of data set lost_stars is not on this machine" in " ".join(step.notes)
+    plan = make_plan(project, "my_shop")
+    said = "stars.csv of data set lost_stars is not on this machine, and has no address"
+    assert plan.step("06").left_out == said and plan.step("06") not in plan.included and len(plan.included) == 4
     catalog = project / "data" / "catalog.yml"
     catalog.write_text(
         catalog.read_text().replace("stars: stars.csv", "stars: {path: stars.csv, url: 'https://x.test/s'}")
     )
-    assert make_plan(project, "my_shop").step("04").sources["ratings"] == "lost_stars", "it can be downloaded"
+    assert make_plan(project, "my_shop").step("06").sources["ratings"] == "lost_stars", "it can be downloaded"
     catalog.write_text(catalog.read_text().replace("https://x.test/s", ""))
     (project / "data" / "raw" / "stars.csv").write_text("who,what,stars,day\n1,A1,5,2024-01-01\n")
-    assert make_plan(project, "my_shop").step("04").sources["ratings"] == "lost_stars", "it is here"
+    assert make_plan(project, "my_shop").step("06").sources["ratings"] == "lost_stars", "it is here"
 
 
 def add_notebook(project, code):
-    """A notebook 06 of one cell of code, and a run of a data set that has an experiment and nothing else."""
+    """A notebook 07 of one cell of code, and a run of a data set that has an experiment and nothing else."""
     (project / "params" / "hillstrom.yml").write_text("run: hillstrom\ndata: hillstrom_email\ncontrol: No E-Mail\n")
     more = json.loads((project / "notebooks" / "05_ab_analysis.ipynb").read_text())
     more["cells"] = [cell for cell in more["cells"] if "parameters" in cell["metadata"].get("tags", [])]
     more["cells"].append({"cell_type": "code", "metadata": {}, "source": [code]})
-    (project / "notebooks" / "06_more.ipynb").write_text(json.dumps(more))
+    (project / "notebooks" / "07_more.ipynb").write_text(json.dumps(more))
 
 
 def test_what_depends_on_a_left_out_notebook_is_left_out(project):
@@ -226,7 +227,7 @@ def test_what_depends_on_a_left_out_notebook_is_left_out(project):
     plan = make_plan(project, "hillstrom")
     assert [step.name[:2] for step in plan.included] == ["05"]
     assert plan.step("03").left_out == "the data set hillstrom_email has no transactions table"
-    assert plan.step("06").left_out == "no notebook of this run makes clusters" and not plan.step("06").notes
+    assert plan.step("07").left_out == "no notebook of this run makes clusters" and not plan.step("07").notes
 
 
 def test_an_optional_artefact_that_nobody_makes_is_done_without(project):
@@ -234,11 +235,11 @@ def test_an_optional_artefact_that_nobody_makes_is_done_without(project):
         "lab.table('experiment')\nfew = lab.load('rfm_segments', optional=True)\nown = lab.load('experiment_effects')"
     )
     add_notebook(project, code)
-    step = make_plan(project, "hillstrom").step("06")
+    step = make_plan(project, "hillstrom").step("07")
     assert step.notebook.loads == {"rfm_segments": True, "experiment_effects": False}
     assert not step.left_out and step.loads == ("experiment_effects",)
     assert step.notes == ("without rfm_segments: no notebook of this run makes it",)
-    both = make_plan(project, "demo").step("06")
+    both = make_plan(project, "demo").step("07")
     assert both.loads == ("rfm_segments", "experiment_effects") and not both.notes
 
 
@@ -247,7 +248,7 @@ def test_an_artefact_that_is_optional_in_one_place_only_is_needed(project):
         project,
         "a = lab.load('clusters', optional=True)\nb = lab.load('clusters')\nc = lab.load('clusters', optional=True)",
     )
-    step = make_plan(project, "hillstrom").step("06")
+    step = make_plan(project, "hillstrom").step("07")
     assert step.left_out == "no notebook of this run makes clusters" and not step.notes
 
 
@@ -256,7 +257,7 @@ def test_an_artefact_that_is_no_longer_made_changes_the_fingerprint_of_its_reade
     before = fingerprints(project)
     (project / "notebooks" / "03_clustering.ipynb").unlink()
     after = fingerprints(project)
-    readers = {"05_ab_analysis", "06_more"}  # of what 03 makes
+    readers = {"05_ab_analysis", "07_more"}  # of what 03 makes
     assert {name for name in after if before[name] != after[name]} == readers
 
 
@@ -274,8 +275,8 @@ def test_two_notebooks_of_one_number_or_one_artefact_are_refused(project):
     (notebooks / "02_again.ipynb").write_text((notebooks / "05_ab_analysis.ipynb").read_text())
     with pytest.raises(ParameterError, match=r"two notebooks have the number 02: 02_again\.ipynb and 02_rfm\.ipynb"):
         make_plan(project, "demo")
-    (notebooks / "02_again.ipynb").rename(notebooks / "06_again.ipynb")
-    with pytest.raises(ParameterError, match="two notebooks save experiment_effects: 05_ab_analysis and 06_again"):
+    (notebooks / "02_again.ipynb").rename(notebooks / "07_again.ipynb")
+    with pytest.raises(ParameterError, match="two notebooks save experiment_effects: 05_ab_analysis and 07_again"):
         make_plan(project, "demo")
 
 

@@ -99,13 +99,6 @@ def test_against_loops_over_customers(seed, allowed):
         assert own["repeat_share"] == pytest.approx(np.mean([p in past for p in listed]))
 
 
-def test_at_k_says_the_same():
-    lists = drawn(4)
-    some = lists.bought > 0
-    old = metrics.at_k(lists.hits[some], lists.bought[some])
-    pd.testing.assert_frame_equal(old, metrics.per_customer(lists)[some][list(old)].reset_index(drop=True))
-
-
 def test_ndcg_is_that_of_scikit_learn_with_and_without_ties():
     lists = drawn(5, customers=200, levels=5)
     truth = lists.relevant.toarray() > 0

@@ -65,7 +65,6 @@ MODELS = {
     "BPR": lambda: R.BPR(4),
     "content": lambda: R.Content(names_of(PRODUCTS)),
     "hybrid": R.Hybrid,
-    "blend": lambda: R.Blend([R.PersonalFrequency(), R.UPCF(), R.Popularity()], [1.0, 0.5, 0.01]),
 }
 every_model = pytest.mark.parametrize("name", MODELS)
 DRAWN = ("random", "BPR")  # by draws that are another product's under another name
@@ -349,17 +348,6 @@ def test_content_serves_what_was_never_sold_and_knows_nothing_of_what_has_no_wor
     assert by_category.scores_of(np.array([0]), pd.Index(["p4", "p2", "p5"])).tolist() == [[1, 0, 0]]
 
 
-def test_a_blend_is_the_weighted_sum_of_scaled_scores(split):
-    one, two = scored(split, R.PersonalFrequency()), scored(split, R.EASE(3))
-    expected = one / one.max(axis=1, keepdims=True) + 0.5 * two / two.max(axis=1, keepdims=True)
-    assert scored(split, R.Blend([R.PersonalFrequency(), R.EASE(3)], [1, 0.5])) == pytest.approx(expected)
-    alone = R.Blend([R.PersonalFrequency()], [3.0])
-    every = np.ones(one.shape, dtype=bool)
-    assert (top(scored(split, alone), every, 5) == top(one, every, 5)).all()
-    with pytest.raises(ValueError, match="1 models and 2 weights; expected one a model"):
-        R.Blend([R.Popularity()], [1, 2])
-
-
 # what holds for all of them
 
 
@@ -425,7 +413,7 @@ def test_a_customer_without_a_history_gets_what_is_popular(name, split):
     stranger = dataclasses.replace(split, history=history.tocsr(), orders=orders)
     scores = scored(stranger, MODELS[name]())
     assert np.isfinite(scores).all()
-    if not name.startswith(("random", "popularity", "TIFU", "blend")):
+    if not name.startswith(("random", "popularity", "TIFU")):
         assert (scores[4] == 0).all()
         assert top(scores[4:5], np.ones((1, 14), dtype=bool), 3).tolist() == [[0, 1, 2]]
 

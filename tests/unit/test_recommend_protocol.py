@@ -1,5 +1,6 @@
 """Folds, other splits, tuning and breakdowns: what each may see, and that parts add up to the whole."""
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,10 @@ import pandas as pd
 import pytest
 
 from customerlab.analysis import recommend
+from customerlab.analysis.recommend.breakdown import bands
+from customerlab.analysis.recommend.models.cost import Size, needs
+from customerlab.analysis.recommend.tuning import Tuned
+from customerlab.errors import ParameterError
 
 
 def orders_of(seed, customers=25, products=18):
@@ -60,7 +65,7 @@ def test_models_learn_again_in_each_fold_and_the_last_is_the_test(split):
     recorder = Recorder()
     table = recommend.over_folds(split.folds(3), [recommend.PersonalFrequency(), recorder], 3, 5)
     assert [seen.cut for seen in recorder.seen] == sorted(set(table["cut"])) and recorder.seen[-1] is split
-    alone = recommend.summary(recommend.evaluate(split, [recommend.PersonalFrequency(), Recorder()], 5), 3)
+    alone = recommend.summary(recommend.found(recommend.rank(split, [recommend.PersonalFrequency(), Recorder()], 5)), 3)
     last = table[table["fold"] == 3].reset_index(drop=True)
     pd.testing.assert_frame_equal(last[alone.columns], alone)
     for _, part in table.groupby(["fold", "task"]):
@@ -84,7 +89,7 @@ def test_other_splits_hold_out_what_they_say():
     assert len(new) and all(not seen.products.isin(new).any() for seen in recorder.seen), "the same products"
     without = recommend.split_of([(c, d, [p for p in ps if p not in new]) for c, d, ps in orders])
     assert (time.history != without.history).nnz == 0 and (time.future != without.future).nnz == 0
-    honest = recommend.summary(recommend.evaluate(without, [Recorder()], 5), 5)
+    honest = recommend.summary(recommend.found(recommend.rank(without, [Recorder()], 5)), 5)
     pd.testing.assert_frame_equal(table[table["split"] == "time"][honest.columns], honest)
     # the last order of each customer, whenever it was
     ends = {}
@@ -132,24 +137,26 @@ def test_tuning_finds_a_planted_value_and_never_sees_the_test():
     ]  # fmt: skip
     split = recommend.split_of(orders)
     grid = {"half_life": [3650.0, 90.0, 7.0]}
-    tuned = recommend.tune(split, recommend.DecayedFrequency, grid, 1, k=2, windows=1, rule="best")
+    tuned = recommend.tune(split, recommend.DecayedFrequency, grid, 1, k=2)
     assert tuned.parameters == {"half_life": 7.0} and tuned.model.half_life == 7.0
     assert tuned.table["chosen"].tolist() == [False, False, True] and tuned.table["difference"].iloc[-1] == 0
     other = [(c, d, ["p99"] if d < 0 else p) for c, d, p in orders]
-    again = recommend.tune(recommend.split_of(other), recommend.DecayedFrequency, grid, 1, k=2, windows=1, rule="best")
+    again = recommend.tune(recommend.split_of(other), recommend.DecayedFrequency, grid, 1, k=2)
     pd.testing.assert_frame_equal(again.table, tuned.table)
     fold = split.earlier(28)
-    values = recommend.evaluate(fold, [recommend.DecayedFrequency(90.0)], 2).query("task == 'all'")
+    values = recommend.found(recommend.rank(fold, [recommend.DecayedFrequency(90.0)], 2)).query("task == 'all'")
     assert tuned.table["ndcg"].iloc[1] == pytest.approx(values["ndcg"].mean())
 
 
-def test_of_trials_within_one_standard_error_the_first_is_chosen(split):
+def test_of_trials_within_one_standard_error_the_first_is_chosen(split, caplog):
     grid = {"half_life": [100.0, 101.0, 1.0]}
     texts = ["half_life=100.0", "half_life=101.0", "half_life=1.0"]
-    told = []
-    tuned = recommend.tune(split, recommend.DecayedFrequency, grid, 1, k=5, windows=2, progress=told.append)
-    table = tuned.table
-    assert table["parameters"].tolist() == texts and sum("trial" in line for line in told) == 3
+    with caplog.at_level(logging.INFO):
+        table = recommend.tune(split, recommend.DecayedFrequency, grid, 1, k=5).table
+    assert table["parameters"].tolist() == texts
+    assert [line for line in caplog.messages if "trial" in line] == [
+        f"trial {n} of 3: {text}" for n, text in enumerate(texts, 1)
+    ]
     best = table["ndcg"].idxmax()
     within = table["ndcg"] >= table["ndcg"].max() - table["error"]
     assert table["error"][best] == 0 and table["chosen"].tolist().index(True) == within.tolist().index(True)
@@ -164,17 +171,14 @@ def test_a_budget_draws_from_a_larger_grid(split):
     pd.testing.assert_frame_equal(
         one.table, recommend.tune(split, recommend.DecayedPopularity, grid, 1, trials=4).table
     )
-    for wrong in ({"trials": 0}, {"windows": 0}):
-        with pytest.raises(ValueError, match="at least one of each"):
-            recommend.tune(split, recommend.DecayedPopularity, grid, 1, **wrong)
+    with pytest.raises(ValueError, match="0 trials; expected at least one"):
+        recommend.tune(split, recommend.DecayedPopularity, grid, 1, trials=0)
     with pytest.raises(ValueError, match="the grid has no point"):
         recommend.tune(split, recommend.DecayedPopularity, {"half_life": []}, 1)
-    with pytest.raises(ValueError, match="there is no rule 'worst'"):
-        recommend.tune(split, recommend.DecayedPopularity, grid, 1, rule="worst")
 
 
 def test_groups_add_up_to_the_whole(split):
-    values = recommend.evaluate(split, [recommend.PersonalFrequency(), recommend.Popularity()], 5)
+    values = recommend.found(recommend.rank(split, [recommend.PersonalFrequency(), recommend.Popularity()], 5))
     length = recommend.history_length(split)
     count = pd.Series(split.orders.customer).value_counts().sort_index()
     for name, (low, high) in {"1": (1, 1), "2": (2, 2), "3 to 4": (3, 4), "5 to 9": (5, 9)}.items():
@@ -195,7 +199,7 @@ def test_groups_add_up_to_the_whole(split):
 
 def test_bands_add_up_to_all_that_is_found(split):
     ranked = recommend.rank(split, [recommend.PersonalFrequency(), recommend.Popularity()], 5)
-    band = recommend.bands(split)
+    band = bands(split)
     buyers = pd.Series(split.history.getnnz(axis=0), split.products)
     assert (buyers.groupby(buyers).transform(lambda same: band[same.index].nunique()) == 1).all()
     assert buyers[band == "head"].sum() >= 0.5 * buyers.sum() > buyers[buyers > buyers[band == "head"].min()].sum()
@@ -237,7 +241,7 @@ def test_customers_who_bought_nothing_in_the_window_are_counted(split):
 
 def test_the_last_fold_need_not_be_ranked_twice(split):
     models = [recommend.Popularity(), recommend.PersonalFrequency()]
-    values = recommend.evaluate(split, [*models, recommend.Random()], 5)
+    values = recommend.found(recommend.rank(split, [*models, recommend.Random()], 5))
     folds = split.folds(2)
     whole, spared = recommend.over_folds(folds, models, 1, 5), recommend.over_folds(folds, models, 1, 5, last=values)
     pd.testing.assert_frame_equal(whole, spared)
@@ -253,19 +257,56 @@ def test_a_large_catalogue_leaves_out_by_name_what_it_would_not_hold(split):
     assert recommend.affordable(models, split)[1].empty
     large = replace(split, products=pd.RangeIndex(95_130))
     kept, left_out = recommend.affordable(models, large)
-    assert [model.name for model in kept] == ["popularity", "PureSVD"]
-    assert left_out["model"].tolist() == ["EASE", "item neighbours (BM25)", "RP3beta", "hybrid"]
+    assert [model.name for model in kept] == ["popularity", "PureSVD", "item neighbours (BM25)", "RP3beta"]
+    assert left_out["model"].tolist() == ["EASE", "hybrid"]
     # 95,130 squared are 67.4 GiB of numbers, of which EASE needs three
     assert left_out["why"][0] == "about 202.3 GiB of matrices, limit 2 GiB"
     slow = recommend.affordable(models, replace(split, products=pd.RangeIndex(8_000)), budget=60)[1]
-    assert slow["model"].tolist() == ["EASE", "hybrid"] and slow["why"].str.endswith("a fit, budget 60 s").all()
+    assert slow["model"].tolist() == ["hybrid"], "nine times EASE"
+    assert slow["why"][0].startswith("it needs about ") and slow["why"][0].endswith(" s, order_budget allows 60 s")
+
+
+def test_what_models_need_is_told_before_it_is_spent_and_grows_with_the_data(split, caplog):
+    models = recommend.candidates(products=pd.DataFrame({"product_id": split.products, "description": "mug"}))
+    size = Size.of(split)
+    bought = split.history.toarray() > 0
+    assert (size.pairs, size.judged) == (bought.sum(), len(split.warm))
+    together = bought.T.astype(int) @ bought
+    assert size.met == together.sum() and size.shared == (bought.astype(int) @ bought.T).sum()
+    with caplog.at_level("INFO"):
+        recommend.affordable(models, split)
+    assert caplog.messages == [f"about {sum(needs(model, size)[0] for model in models):.0f} s for {len(models)} models"]
+    for name in ("customers", "products", "pairs", "judged", "met", "shared"):
+        larger = replace(size, **{name: 10 * getattr(size, name)})
+        if name == "customers":  # as many of them are judged
+            larger = replace(larger, judged=10 * size.judged)
+        for model in models:
+            assert needs(model, larger)[0] >= needs(model, size)[0] > 0, (model.name, name)
+
+
+def test_models_are_chosen_by_name_beside_the_baselines():
+    every = [model.name for model in recommend.candidates()]
+    assert len(every) == len(set(every)) == 20 and "content" not in every, "it needs names of products"
+    named = recommend.candidates(products=pd.DataFrame({"product_id": ["a"], "description": ["mug"]}))
+    assert [model.name for model in named if model.name != "content"] == every and len(named) == 21
+    few = recommend.candidates(["hybrid", "personal frequency, decayed"], seed=3, holdout_days=7)
+    baselines = ["popularity", "personal frequency"]
+    assert [model.name for model in few] == [*baselines, "personal frequency, decayed", "hybrid"]
+    assert (few[-1].days, few[-1].seed) == (7, 3)
+    with pytest.raises(
+        ParameterError, match=r"no model is called 'Hybrid'(.|\n)*BPR; personal frequency, decayed; EASE"
+    ):
+        recommend.check_models(["EASE", "Hybrid"])
+    tuned = Tuned(pd.DataFrame(), {}, recommend.DecayedFrequency(9.0))
+    assert [getattr(model, "half_life", 0) for model in recommend.with_tuned(few, [tuned])] == [0, 0, 9.0, 0]
+    assert recommend.searches([]).empty and "ndcg" in recommend.searches([])
 
 
 def test_customers_are_scored_a_few_at_once_where_there_are_many_products(split, monkeypatch):
-    whole = recommend.evaluate(split, [recommend.PersonalFrequency()], 5)
+    whole = recommend.found(recommend.rank(split, [recommend.PersonalFrequency()], 5))
     lists = recommend.recommend(split, recommend.EASE().fit(split), 5)
     monkeypatch.setattr("customerlab.analysis.recommend.rankings.CELLS", 1)
-    pd.testing.assert_frame_equal(recommend.evaluate(split, [recommend.PersonalFrequency()], 5), whole)
+    pd.testing.assert_frame_equal(recommend.found(recommend.rank(split, [recommend.PersonalFrequency()], 5)), whole)
     pd.testing.assert_frame_equal(recommend.recommend(split, recommend.EASE().fit(split), 5), lists)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import logging
 import re
 import time
 from types import SimpleNamespace
@@ -16,7 +17,9 @@ from customerlab.data.catalog import load_catalog
 from customerlab.data.project import file_digest, read_json, write_json, written_aside
 from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import CustomerlabError, RunError
+from customerlab.workbench import display
 from customerlab.workbench.display import checks, show
+from customerlab.workbench.kernel import FollowedEngine, LimitedClient
 from customerlab.workbench.normalise import masked
 from customerlab.workbench.plan import MEASURED, make_plan, whose
 from customerlab.workbench.run import COMPUTED, STAGING, Run
@@ -247,6 +250,27 @@ def test_a_figure_is_shown_with_alt_text_and_caption(capsys, monkeypatch):
     assert base64.b64decode(image["image/png"]) == png and b"Software" not in png
 
 
+def test_progress_goes_to_the_terminal_and_into_no_output(monkeypatch):
+    handed, told = [], []
+    monkeypatch.setattr(display, "display", lambda data, raw: handed.append(data))
+    log = logging.getLogger("customerlab")
+    before = log.level
+    display.tell_progress()
+    display.tell_progress()
+    try:
+        logging.getLogger("customerlab.analysis.recommend").info("%s, model 3 of 21", "EASE")
+    finally:
+        log.handlers = [handler for handler in log.handlers if not isinstance(handler, display.Teller)]
+        log.setLevel(before)
+    assert [list(data.values()) for data in handed] == [["EASE, model 3 of 21"]], "once"
+    monkeypatch.setattr(FollowedEngine, "say", staticmethod(told.append))
+    client = LimitedClient.__new__(LimitedClient)
+    client._begin, client._reached = time.monotonic() - 61, None
+    message = {"msg_type": "display_data", "content": {"data": handed[0]}}
+    assert client.process_message(message, None, 0) is None, "no output of the cell"
+    assert len(told) == 1 and "61." in told[0] and told[0].endswith("EASE, model 3 of 21")
+
+
 def test_checks_stop_an_unattended_rerun():
     checks(sound=True)
     with pytest.raises(AssertionError, match="shares sum to one; kept is read"):
@@ -284,7 +308,7 @@ my_stars:
     plan = make_plan(project, "mine")
     sentence = plan.whose(plan.step("05"))["experiment"]
     assert sentence.startswith("These data are not this shop's: they were measured in Hillstrom's e-mail test")
-    assert plan.whose(plan.step("04")) == {}
+    assert plan.whose(plan.step("06")) == {}
     lent = plan.fingerprint(plan.step("05"))
     catalog.write_text(
         (text + stars).replace("hillstrom_email:\n", "hillstrom_email:\n  shop: demo\n"), encoding="utf-8"

@@ -73,22 +73,22 @@ def test_an_optional_artefact_is_read_and_waited_for_where_it_is_made(project, m
         ("lab.load('rfm_segments', optional=True)", []),
     ):
         more["cells"].append({"cell_type": "code", "metadata": {"tags": tags}, "source": [code]})
-    write_json(project / "notebooks" / "06_more.ipynb", more)
+    write_json(project / "notebooks" / "07_more.ipynb", more)
     plan = make_plan(project, "demo")
     for step in plan.steps:
         step.sources.clear()
-    for name in ("02", "06"):
+    for name in ("02", "07"):
         execute(plan, name, monkeypatch)
-    assert due(plan, plan.step("06")) == "" and "06_more" not in standings(plan)
+    assert due(plan, plan.step("07")) == "" and "07_more" not in standings(plan)
     Run("demo", "02_rfm").save("rfm_segments", SEGMENTS[:1], key="customer_id")
-    assert due(plan, plan.step("06")) == "rfm_segments has been made anew"
-    assert standings(plan)["06_more"] == Standing("it waits for 02_rfm")
+    assert due(plan, plan.step("07")) == "rfm_segments has been made anew"
+    assert standings(plan)["07_more"] == Standing("it waits for 02_rfm")
     for name in ("02_rfm", "03_clustering"):
         (project / "notebooks" / f"{name}.ipynb").unlink()
     alone = make_plan(project, "demo")
-    assert due(alone, alone.step("06")), "it has read what is no longer part of the run"
-    execute(alone, "06", monkeypatch)
-    assert due(alone, alone.step("06")) == ""
+    assert due(alone, alone.step("07")), "it has read what is no longer part of the run"
+    execute(alone, "07", monkeypatch)
+    assert due(alone, alone.step("07")) == ""
 
 
 def test_other_numbers_by_hand_make_the_notebook_due(plan):
@@ -125,7 +125,7 @@ def test_marks_stand_for_what_is_up_to_date(plan):
 
 
 def test_what_failed_and_what_waits_for_it_are_behind(plan):
-    assert list(standings(plan)) == ["01_eda", "04_recommenders", "05_ab_analysis"]
+    assert list(standings(plan)) == ["01_eda", "04_recommenders", "05_ab_analysis", "06_ratings"]
     failure = plan.folder / "failed" / "02_rfm.txt"
     failure.parent.mkdir()
     failure.write_text("02_rfm stopped: planted\n  where:    code cell 3\n")

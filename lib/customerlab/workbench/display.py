@@ -5,6 +5,7 @@ Markdown and HTML of it, here and nowhere else.
 """
 
 import base64
+import logging
 from typing import Any, Protocol
 
 import pandas as pd
@@ -13,6 +14,8 @@ from IPython.display import Markdown, display
 from customerlab.wording import line, text
 
 CAPTION = {"customerlab": "caption"}  # marks a figure's caption, which the rendered site shows with the figure itself
+
+PROGRESS = "application/x-customerlab-progress"  # a line for the terminal, which no notebook keeps
 
 
 class Picture(Protocol):
@@ -75,6 +78,22 @@ def _html(shown: pd.DataFrame, table: pd.DataFrame, caption: str) -> str:
     body = "\n".join(row(cells, "td") for cells in shown.itertuples(index=False, name=None))
     head = row(table.columns, "th", ' scope="col"')
     return f"<table>\n<caption>{text(caption)}</caption>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+class Teller(logging.Handler):
+    """Hands what the library logs to the runner, which says it on the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand over one line."""
+        display({PROGRESS: line(record.getMessage())}, raw=True)
+
+
+def tell_progress() -> None:
+    """From now on tell the runner what long computations are at."""
+    log = logging.getLogger("customerlab")
+    if not any(isinstance(handler, Teller) for handler in log.handlers):
+        log.addHandler(Teller())
+        log.setLevel(logging.INFO)
 
 
 def findings(*sentences: str) -> None:

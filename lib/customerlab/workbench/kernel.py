@@ -16,6 +16,7 @@ from traitlets.config import Config
 
 from customerlab.data.project import own_folder, remove_abandoned
 from customerlab.errors import RunError
+from customerlab.workbench.display import PROGRESS
 
 Say = Callable[[str], None]
 # Limits that no notebook of a shop meets; one that never ends, or never ends to print, does.
@@ -84,6 +85,9 @@ class LimitedClient(PapermillNotebookClient):
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
         """Take what the kernel says, and end it where this is too much."""
         if self._reached:
+            return None
+        if msg["msg_type"] == "display_data" and PROGRESS in msg["content"]["data"]:
+            FollowedEngine.say(f"{time.monotonic() - self._begin:20.1f} s  {msg['content']['data'][PROGRESS]}")
             return None
         if msg["msg_type"] in ("stream", "display_data", "update_display_data", "execute_result", "error"):
             size = len(str(msg["content"]))

@@ -282,7 +282,7 @@ def _step(root: Path, notebook: Notebook, run: str, values: dict[str, Any], cata
         lacking = why_lacking(root, catalog[name], table)
         if optional and lacking:
             notes.append(f"without {table}: {lacking}")
-        elif table in catalog[name].tables:
+        elif table in catalog[name].tables and not (lacking and table in MEASURED):  # other shops' may be nowhere
             sources[table] = name
         else:
             left_out = left_out or lacking

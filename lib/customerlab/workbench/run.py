@@ -20,6 +20,7 @@ from customerlab.data.prepare import Prepared, prepare
 from customerlab.data.project import file_digest, find_root, private_folder, write_json, written_aside
 from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
+from customerlab.workbench.display import tell_progress
 from customerlab.workbench.notebook import Notebook, load_notebooks
 from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose, why_lacking
 from customerlab.workbench.publish import assemble, digests_of, finish, note_saved
@@ -88,6 +89,8 @@ class Run:
         self._connection: Any = None
         self._check_parameters()
         finish(self.folder)
+        if STAGING in os.environ and get_ipython() is not None:
+            tell_progress()
 
     def _check_parameters(self) -> None:
         shell, path = get_ipython(), self.root / "notebooks" / f"{self.notebook}.ipynb"

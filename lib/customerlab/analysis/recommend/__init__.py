@@ -1,18 +1,17 @@
 """Recommenders, and their evaluation by a global split in time.
 
-`split` divides the log, of which `log` says what was kept, `models` recommend, `rankings` fits and ranks, `metrics`
-score lists, `evaluate` puts models side by side, `breakdown` asks for whom and for what they work, `protocol` repeats
-it over folds and other splits, `tuning` chooses parameters before the test, `verdict` says which leads, `planning` what
-a test of it would need, `explain` gives reasons, `ratings` predicts ratings, and ranks by them.
+`split` divides the log, of which `log` says what was kept, `models` recommend, `candidates` are those that are
+compared, `rankings` fits and ranks, `metrics` score lists, `evaluate` puts models side by side, `breakdown` asks for
+whom and for what they work, `protocol` repeats it over folds and other splits, `tuning` chooses parameters before the
+test, `verdict` says which leads, `planning` what a test of it would need, `explain` gives reasons.
 """
 
-from customerlab.analysis.recommend.breakdown import bands, by_group, by_popularity, history_length
+from customerlab.analysis.recommend.breakdown import by_group, by_popularity, history_length
+from customerlab.analysis.recommend.candidates import candidates, check_models, with_tuned
 from customerlab.analysis.recommend.evaluate import (
-    METRICS,
     against,
     beyond,
     comparison,
-    evaluate,
     found,
     recommend,
     returned_in_full,
@@ -26,7 +25,6 @@ from customerlab.analysis.recommend.models import (
     TIFUKNN,
     UPCF,
     AllTimePopularity,
-    Blend,
     Content,
     DecayedFrequency,
     DecayedPopularity,
@@ -44,20 +42,9 @@ from customerlab.analysis.recommend.models import (
 from customerlab.analysis.recommend.models.cost import affordable
 from customerlab.analysis.recommend.planning import online_test
 from customerlab.analysis.recommend.protocol import accounting, flattery, over_folds
-from customerlab.analysis.recommend.rankings import TASKS, Rankings, rank
-from customerlab.analysis.recommend.ratings import (
-    RATING_MODELS,
-    cross_validate,
-    error_table,
-    fit_ratings,
-    lowest_error,
-    predict_ratings,
-    rank_ratings,
-    split_ratings,
-    time_errors,
-)
-from customerlab.analysis.recommend.split import Orders, Split, split_by_time, split_of, whole_log
-from customerlab.analysis.recommend.tuning import Tuned, tune
+from customerlab.analysis.recommend.rankings import rank
+from customerlab.analysis.recommend.split import split_by_time, split_of, whole_log
+from customerlab.analysis.recommend.tuning import searches, tune
 from customerlab.analysis.recommend.verdict import (
     baseline,
     gain_sentence,
@@ -66,7 +53,6 @@ from customerlab.analysis.recommend.verdict import (
     leader,
     metric_key,
     places,
-    same_lists,
     season,
     test_sentence,
     today_sentence,
@@ -76,44 +62,33 @@ __all__ = [
     "ALS",
     "BPR",
     "EASE",
-    "METRICS",
-    "RATING_MODELS",
-    "TASKS",
     "TIFUKNN",
     "UPCF",
     "AllTimePopularity",
-    "Blend",
     "Content",
     "DecayedFrequency",
     "DecayedPopularity",
     "Hybrid",
     "ItemNeighbours",
-    "Orders",
     "PersonalFrequency",
     "Popularity",
     "PureSVD",
     "RP3beta",
     "Random",
-    "Rankings",
     "RepurchaseInterval",
     "SegmentPopularity",
-    "Split",
-    "Tuned",
     "UserNeighbours",
     "accounting",
     "affordable",
     "against",
-    "bands",
     "baseline",
     "beyond",
     "by_group",
     "by_popularity",
+    "candidates",
+    "check_models",
     "comparison",
-    "cross_validate",
-    "error_table",
-    "evaluate",
     "explained",
-    "fit_ratings",
     "flattery",
     "found",
     "gain_sentence",
@@ -121,25 +96,21 @@ __all__ = [
     "hits",
     "hits_sentence",
     "leader",
-    "lowest_error",
     "metric_key",
     "online_test",
     "over_folds",
     "places",
-    "predict_ratings",
     "rank",
-    "rank_ratings",
     "recommend",
     "returned_in_full",
-    "same_lists",
+    "searches",
     "season",
     "split_by_time",
     "split_of",
-    "split_ratings",
     "summary",
     "test_sentence",
-    "time_errors",
     "today_sentence",
     "tune",
     "whole_log",
+    "with_tuned",
 ]

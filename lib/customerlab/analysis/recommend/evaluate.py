@@ -13,7 +13,7 @@ from customerlab.analysis.recommend.metrics import compare, intervals, paired, p
 from customerlab.analysis.recommend.metrics.compare import LEVEL
 from customerlab.analysis.recommend.metrics.table import RANKING, over_all
 from customerlab.analysis.recommend.models import Model, top
-from customerlab.analysis.recommend.rankings import TASKS, Rankings, batches, rank
+from customerlab.analysis.recommend.rankings import TASKS, Rankings, batches
 from customerlab.analysis.recommend.split import Split
 
 METRICS = (*RANKING, "auc")
@@ -21,11 +21,6 @@ BEYOND = (
     "novelty", "diversity", "serendipity", "popularity", "miscalibration", "repeat_share", "recall_of_repeats",
     "recall_of_discoveries", "revenue",
 )  # fmt: skip
-
-
-def evaluate(split: Split, models: Sequence[Model], k: int = 10) -> pd.DataFrame:
-    """Fit the models, rank the catalogue, and judge the lists: `rank`, then `found`."""
-    return found(rank(split, models, k))
 
 
 def found(rankings: Rankings) -> pd.DataFrame:

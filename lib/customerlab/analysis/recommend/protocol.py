@@ -9,7 +9,7 @@ import pandas as pd
 from customerlab.analysis.recommend.evaluate import found, summary
 from customerlab.analysis.recommend.log import DAY, NEVER, Log
 from customerlab.analysis.recommend.models import Model
-from customerlab.analysis.recommend.rankings import LOG, Progress, rank
+from customerlab.analysis.recommend.rankings import LOG, rank
 from customerlab.analysis.recommend.split import Split
 
 
@@ -66,7 +66,6 @@ def over_folds(
     k: int = 10,
     *,
     last: pd.DataFrame | None = None,
-    progress: Progress = LOG.info,
 ) -> pd.DataFrame:
     """How models do, and in which order, from fold to fold; each learns again from the history of each fold.
 
@@ -79,7 +78,6 @@ def over_folds(
     k : int
     last : DataFrame, optional
         What the models' lists found in the last fold, as `found` returns it, where they were ranked there already.
-    progress : function of a text
 
     Returns
     -------
@@ -92,7 +90,7 @@ def over_folds(
         if last is not None and number == len(folds):
             values = last[last["model"].isin([model.name for model in models])]
         else:
-            values = found(rank(fold, models, k, progress=progress))
+            values = found(rank(fold, models, k))
         part = summary(values, seed)
         part.insert(0, "cut", fold.cut)
         part.insert(0, "fold", number)
@@ -102,9 +100,7 @@ def over_folds(
     return table.assign(place=places.rank(ascending=False, method="min").astype(int))
 
 
-def flattery(
-    whole: Split, models: Sequence[Model], holdout_days: int, seed: int, k: int = 10, *, progress: Progress = LOG.info
-) -> pd.DataFrame:
+def flattery(whole: Split, models: Sequence[Model], holdout_days: int, seed: int, k: int = 10) -> pd.DataFrame:
     """What other splits than one in time make of the same models. Never to be reported as results.
 
     All splits have the same products, those with a history before the cut, and judge the same customers, those whom
@@ -125,7 +121,6 @@ def flattery(
     seed : int
         Of chance, and of the bootstrap.
     k : int
-    progress : function of a text
 
     Returns
     -------
@@ -147,11 +142,11 @@ def flattery(
     judged = splits["time"].customers[splits["time"].warm]
     parts = []
     for way, split in splits.items():
-        progress(f"split by {way}")
+        LOG.info("split by %s", way)
         same = replace(split, warm=split.warm[split.customers[split.warm].isin(judged)])
         if len(same.warm) == 0:
             continue
-        part = summary(found(rank(same, models, k, progress=progress)), seed)
+        part = summary(found(rank(same, models, k)), seed)
         part.insert(0, "split", way)
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)

@@ -1,7 +1,7 @@
 """Every model fitted, and the whole catalogue ranked once for every customer who is evaluated."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +9,14 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from customerlab.analysis.recommend.metrics.lists import Lists, ratio
-from customerlab.analysis.recommend.models import Content, Model
+from customerlab.analysis.recommend.models import Content, Model, top
+from customerlab.analysis.recommend.models.cost import Size, needs
 from customerlab.analysis.recommend.split import Split
 
 # all: any product; repeat: products the customer had bought; explore: products the customer had not
 TASKS = ("all", "repeat", "explore")
 BATCH, CELLS = 512, 8_000_000  # customers, and customers times products, ranked at once, which bounds memory
-Progress = Callable[[str], None]
-LOG = logging.getLogger(__name__)  # silent unless a user sets logging up, so that no notebook stores it
+LOG = logging.getLogger(__name__)  # a run shows it on the terminal, and no notebook stores it
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Rankings:
         )
 
 
-def rank(split: Split, models: Sequence[Model], k: int = 10, *, progress: Progress = LOG.info) -> Rankings:
+def rank(split: Split, models: Sequence[Model], k: int = 10) -> Rankings:
     """Fit every model on the history and rank the whole catalogue for every warm customer.
 
     A product without a history is never recommended: that it will be sold is known from the future alone; nor is one
@@ -93,8 +93,6 @@ def rank(split: Split, models: Sequence[Model], k: int = 10, *, progress: Progre
     split : Split
     models : sequence of Model
     k : int
-    progress : function of a text
-        Told which model is fitted. By default the log of this module, at the level of information.
 
     Raises
     ------
@@ -107,8 +105,11 @@ def rank(split: Split, models: Sequence[Model], k: int = 10, *, progress: Progre
     if len(set(names)) < len(names):
         raise ValueError(f"two models have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")
     ranked, auc = {}, {}
+    size, cut = Size.of(split), f"{split.cut:%Y-%m-%d}"
     for number, model in enumerate(models, 1):
-        progress(f"{model.name}, model {number} of {len(models)}, cut at {split.cut:%Y-%m-%d}")
+        seconds = needs(model, size)[0]
+        said = f", about {seconds:.0f} s" if seconds >= 1 else ""
+        LOG.info("%s, model %s of %s, cut at %s%s", model.name, number, len(models), cut, said)
         model.fit(split)
         parts = [_ranked(split, model, rows, k) for rows in batches(split, split.warm)]
         lists, areas = ([part[which] for part in parts] for which in (0, 1))
@@ -147,45 +148,49 @@ def _ranked(
     scores = model.scores(rows)[:, :known]
     if not np.isfinite(scores).all():
         raise ValueError(f"{model.name} scores a product with {scores[~np.isfinite(scores)][0]}; expected numbers")
-    scores = np.where(split.sent_back[rows][:, :known].toarray() > 0, -np.inf, scores)
-    order = np.argsort(-scores, axis=1, kind="stable")
-    ordered = np.take_along_axis(scores, order, axis=1)
-    begins = np.ones(order.shape, dtype=bool)
-    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    owned = np.take_along_axis(split.history[rows][:, :known].toarray() > 0, order, axis=1)
-    future = split.future[rows].toarray() > 0
-    bought = np.take_along_axis(future[:, :known], order, axis=1)
-    unknown = future[:, known:].sum(axis=1)
-    kinds = {"all": np.ones_like(owned), "repeat": owned, "explore": ~owned}
-    lists = {task: _first(order, kind & np.isfinite(ordered), k) for task, kind in kinds.items()}
-    areas = {
-        task: _area(bought & kind, kind, begins, unknown if task != "repeat" else 0 * unknown)
-        for task, kind in kinds.items()
-    }
-    return lists, areas
+    history, future = split.history[rows][:, :known], split.future[rows]
+    free, owned = split.sent_back[rows][:, :known].toarray() == 0, history.toarray() > 0
+    kinds = {"all": free, "repeat": free & owned, "explore": free & ~owned}
+    lists = {task: top(scores, kind, k) for task, kind in kinds.items()}
+    return lists, _areas(np.where(free, scores, -np.inf), owned, future[:, :known], future[:, known:].getnnz(axis=1))
 
 
-def _first(order: np.ndarray, wanted: np.ndarray, k: int) -> np.ndarray:
-    """The first k wanted columns of each row, -1 where there are fewer."""
-    place = wanted.cumsum(axis=1)
-    row, at = np.nonzero(wanted & (place <= k))
-    lists = np.full((len(order), k), -1)
-    lists[row, place[row, at] - 1] = order[row, at]
-    return lists
+def _areas(scores: np.ndarray, owned: np.ndarray, future: csr_matrix, unknown: np.ndarray) -> dict[str, np.ndarray]:
+    """The shares of pairs of a bought product and another that are ranked rightly, equal scores one half, by task.
 
-
-def _area(bought: np.ndarray, kind: np.ndarray, begins: np.ndarray, unknown: np.ndarray) -> np.ndarray:
-    """The share of pairs of a bought product and another that are ranked rightly, equal scores one half.
-
-    Columns are in the order of scores; `begins` marks where equal scores begin. What was bought and is `unknown` to the
-    model counts as ranked below all.
+    What was bought and is `unknown` to the model counts as ranked below all. Of every bought product the products of
+    its task that are ranked below it are counted. Among these are other bought ones: of n that were bought, each of the
+    n² / 2 pairs of them, a product and itself being half a pair, is counted once, and taken off.
     """
-    others = kind & ~bought
-    if not kind.size:
-        return np.full(len(kind), np.nan)
-    tie = np.flatnonzero(begins)
-    row = tie // kind.shape[1]
-    positive, negative = (np.add.reduceat(part.ravel(), tie, dtype=float) for part in (bought, others))
-    below = others.sum(axis=1).cumsum()[row] - negative.cumsum()
-    right = np.bincount(row, positive * (below + negative / 2), minlength=len(kind))
-    return ratio(right, (bought.sum(axis=1) + unknown) * others.sum(axis=1))
+    row = np.repeat(np.arange(len(scores)), np.diff(future.indptr))
+    score, again = scores[row, future.indices], owned[row, future.indices]
+    below = _below(np.sort(scores, axis=1), row, score)
+    width = owned.sum(axis=1).max(initial=0)
+    mine = np.full((len(scores), width), np.inf)  # scores of what the customer owns, the places left over above all
+    at = np.nonzero(owned)
+    mine[at[0], np.arange(len(at[0])) - np.searchsorted(at[0], at[0])] = scores[at]
+    of_mine = _below(np.sort(mine, axis=1), row, score)
+    sizes = owned.sum(axis=1)
+    found = {}
+    for task, counted, chosen, size in (
+        ("all", below, np.ones(len(row), dtype=bool), np.full(len(scores), scores.shape[1])),
+        ("repeat", of_mine, again, sizes),
+        ("explore", below - of_mine, ~again, scores.shape[1] - sizes),
+    ):
+        bought = np.bincount(row[chosen], minlength=len(scores))
+        right = np.bincount(row[chosen], counted[chosen], minlength=len(scores)) - bought**2 / 2
+        found[task] = ratio(right, (bought + (unknown if task != "repeat" else 0)) * (size - bought))
+    return found
+
+
+def _below(rising: np.ndarray, row: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """How many numbers of a row are below a score, equal ones one half; rows are sorted, and halved until it is met."""
+    found = []
+    for reached in (np.less, np.less_equal):
+        low, high = np.zeros(len(row), dtype=int), np.full(len(row), rising.shape[1])
+        for _ in range(rising.shape[1].bit_length()):
+            middle = (low + high) // 2
+            up = (low < high) & reached(rising[row, np.minimum(middle, rising.shape[1] - 1)], score)
+            low, high = np.where(up, middle + 1, low), np.where(up, high, middle)
+        found.append(low)
+    return (found[0] + found[1]) / 2

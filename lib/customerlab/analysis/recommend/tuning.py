@@ -1,6 +1,5 @@
-"""Parameters chosen on windows before the test, within a stated number of trials."""
+"""Parameters chosen on the window before the test, within a stated number of trials."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -12,11 +11,10 @@ import pandas as pd
 from customerlab.analysis.recommend.evaluate import found
 from customerlab.analysis.recommend.metrics import intervals
 from customerlab.analysis.recommend.models import Model
-from customerlab.analysis.recommend.rankings import Progress, rank
+from customerlab.analysis.recommend.rankings import LOG, rank
 from customerlab.analysis.recommend.split import Split
 
-LOG = logging.getLogger(__name__)
-RULES = ("one standard error", "best")
+COLUMNS = ["model", "parameters", "customers", "ndcg", "low", "high", "difference", "error", "chosen"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Tuned:
     Attributes
     ----------
     table : DataFrame
-        One row a trial, in the order of the grid: `model`, `parameters` (as text), `customers`, the metric's mean with
+        One row a trial, in the order of the grid: `model`, `parameters` (as text), `customers`, the mean `ndcg` with
         `low` and `high`, `difference` to the best trial and its standard `error`, `chosen`.
     parameters : dict
         The chosen ones.
@@ -46,14 +44,12 @@ def tune(
     seed: int,
     *,
     trials: int = 12,
-    windows: int = 1,
-    rule: str = "one standard error",
-    task: str = "all",
-    metric: str = "ndcg",
     k: int = 10,
-    progress: Progress = LOG.info,
 ) -> Tuned:
-    """Try parameters of a model on the windows before the test window, which is never looked at.
+    """Try parameters of a model on the window before the test window, which is never looked at.
+
+    Chosen is the first trial in the order of the grid whose nDCG is no further from the best than one standard error of
+    the difference on the same customers (after Breiman, Friedman, Olshen and Stone 1984).
 
     Parameters
     ----------
@@ -69,22 +65,12 @@ def tune(
     trials : int
         The budget. Of a larger grid so many points are drawn by chance (Bergstra and Bengio 2012); the first is always
         tried.
-    windows : int
-        How many windows of the length of the test, one before the other. A customer counts once, with the mean over
-        the windows that evaluate them.
-    rule : {"one standard error", "best"}
-        The first trial in the order of the grid that is no further from the best than one standard error of the
-        difference on the same customers (after Breiman, Friedman, Olshen and Stone 1984); or the best (of equals, the
-        first).
-    task, metric : str
-        What is to be high.
     k : int
-    progress : function of a text
 
     Raises
     ------
     ValueError
-        If a grid has no point, a number is below one, or there is no such rule.
+        If a grid has no point, or there is no trial.
 
     Examples
     --------
@@ -95,46 +81,45 @@ def tune(
     >>> tuned.table[["parameters", "ndcg", "chosen"]].values.tolist(), tuned.parameters
     ([['half_life=360', 0.0, False], ['half_life=7', 1.0, True]], {'half_life': 7})
     """
-    if rule not in RULES:
-        raise ValueError(f"there is no rule {rule!r}; expected one of {', '.join(map(repr, RULES))}")
-    if trials < 1 or windows < 1:
-        raise ValueError(f"{trials} trials on {windows} windows; expected at least one of each")
+    points = _points(grid, trials, seed)
+    texts = [", ".join(f"{name}={value}" for name, value in point.items()) for point in points]
+    models = [make(**point) for point in points]
+    table = pd.DataFrame({"model": models[0].name, "parameters": texts})
+    *before, _ = split.folds(2)
+    if not before:
+        untried = table.head(1).assign(customers=0, chosen=True).reindex(columns=COLUMNS)
+        return Tuned(untried, points[0], models[0])
+    columns = []
+    for number, (model, text) in enumerate(zip(models, texts, strict=True), 1):
+        LOG.info("trial %s of %s: %s", number, len(points), text)
+        tried = found(rank(before[0], [model], k))
+        columns.append(tried[tried["task"] == "all"].set_index("customer_id")["ndcg"])
+    values = pd.concat(columns, axis=1, keys=range(len(points)))
+    shown = intervals(values, seed)
+    difference = values.sub(values[int(shown["mean"].round(12).to_numpy().argmax())], axis=0)
+    error = (difference.std() / np.sqrt(len(values))).fillna(0.0)
+    chosen = int(np.flatnonzero(difference.mean() >= -error - 1e-12)[0])
+    table = table.assign(
+        customers=shown["customers"], ndcg=shown["mean"], low=shown["low"], high=shown["high"],
+        difference=difference.mean(), error=error, chosen=table.index == chosen,
+    )  # fmt: skip
+    return Tuned(table, points[chosen], make(**points[chosen]))
+
+
+def searches(tuned: Sequence[Tuned]) -> pd.DataFrame:
+    """The tables of several searches below one another; empty without any."""
+    tables = [one.table for one in tuned]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def _points(grid: Mapping[str, Sequence[Any]], trials: int, seed: int) -> list[dict[str, Any]]:
+    """The points of a grid in its order, or as many of them as there are trials."""
+    if trials < 1:
+        raise ValueError(f"{trials} trials; expected at least one")
     points = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     if not points:
         raise ValueError(f"the grid has no point: {dict(grid)}; expected at least one value of every parameter")
     if len(points) > trials:
         drawn = np.random.default_rng(seed).permutation(len(points) - 1)[: trials - 1] + 1
         points = [points[place] for place in (0, *sorted(drawn))]
-    texts = [", ".join(f"{name}={value}" for name, value in point.items()) for point in points]
-    folds = split.folds(windows + 1)[:-1]
-    if not folds:
-        untried = {
-            "model": make(**points[0]).name,
-            "parameters": texts[0],
-            "customers": 0,
-            metric: np.nan,
-            "chosen": True,
-        }
-        columns_of = ["model", "parameters", "customers", metric, "low", "high", "difference", "error", "chosen"]
-        return Tuned(pd.DataFrame([untried]).reindex(columns=columns_of), points[0], make(**points[0]))
-    columns = []
-    for number, (point, text) in enumerate(zip(points, texts, strict=True), 1):
-        progress(f"trial {number} of {len(points)}: {text}")
-        model = make(**point)
-        tried = pd.concat([found(rank(fold, [model], k, progress=progress)) for fold in folds])
-        columns.append(tried[tried["task"] == task].groupby("customer_id")[metric].mean())
-    values = pd.concat(columns, axis=1, keys=range(len(points)))
-    table = intervals(values, seed)
-    best = int(table["mean"].round(12).to_numpy().argmax())
-    difference = values.sub(values[best], axis=0)
-    error = (difference.std() / np.sqrt(len(values))).fillna(0.0)
-    near = (difference.mean() >= -error - 1e-12) if rule == "one standard error" else table.index == best
-    chosen = int(np.flatnonzero(near)[0])
-    shown = pd.DataFrame(
-        {
-            "model": model.name, "parameters": texts, "customers": table["customers"], metric: table["mean"],
-            "low": table["low"], "high": table["high"], "difference": difference.mean(), "error": error,
-            "chosen": table.index == chosen,
-        }
-    ).reset_index(drop=True)  # fmt: skip
-    return Tuned(shown, points[chosen], make(**points[chosen]))
+    return points

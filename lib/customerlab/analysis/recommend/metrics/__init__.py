@@ -2,7 +2,7 @@
 
 `lists` what metrics are computed from, `ranking` what lists find, `ties` what scores add, `beyond` novelty, diversity,
 serendipity, popularity, calibration, `business` repeats, money and coverage, `table` all of them at once and under all
-definitions, `compare` models on the same customers, `cut` the four metrics of a list of length k.
+definitions, `compare` models on the same customers.
 """
 
 from customerlab.analysis.recommend.metrics.beyond import (
@@ -25,7 +25,6 @@ from customerlab.analysis.recommend.metrics.business import (
     user_coverage,
 )
 from customerlab.analysis.recommend.metrics.compare import compare, intervals, paired, pooled
-from customerlab.analysis.recommend.metrics.cut import at_k
 from customerlab.analysis.recommend.metrics.lists import Lists
 from customerlab.analysis.recommend.metrics.ranking import (
     average_precision,
@@ -41,7 +40,7 @@ from customerlab.analysis.recommend.metrics.table import DEFINITIONS, WHOLE, def
 from customerlab.analysis.recommend.metrics.ties import auc, resolved
 
 __all__ = [
-    "DEFINITIONS", "WHOLE", "Lists", "at_k", "auc", "average_precision", "catalogue_coverage", "compare", "definitions",
+    "DEFINITIONS", "WHOLE", "Lists", "auc", "average_precision", "catalogue_coverage", "compare", "definitions",
     "diversity", "exposure", "f1", "gini", "hit_rate", "intervals", "miscalibration", "ndcg", "novelty", "over_all",
     "paired", "per_customer", "pooled", "popularity", "popularity_gap", "precision", "r_precision", "recall",
     "recall_of_discoveries", "recall_of_repeats", "reciprocal_rank", "repeat_share", "resolved", "revenue",

@@ -6,12 +6,11 @@ whatever the order of the sums behind them: neither the order of rows nor the nu
 
 `base` is what they share. `popularity` knows the shop alone, `personal` the customer alone, `baskets` both, order by
 order; `neighbours`, `linear`, `factors` and `walk` learn which products go together, `content` reads what they are
-called. `blend` adds others up, and `hybrid` learns by trees how to weigh them, from the features of `evidence`.
+called. `hybrid` learns by trees how to weigh others, from the features of `evidence`. `cost` is what they take.
 """
 
 from customerlab.analysis.recommend.models.base import Model, top
 from customerlab.analysis.recommend.models.baskets import TIFUKNN, UPCF
-from customerlab.analysis.recommend.models.blend import Blend
 from customerlab.analysis.recommend.models.content import Content
 from customerlab.analysis.recommend.models.factors import ALS, BPR
 from customerlab.analysis.recommend.models.hybrid import Hybrid
@@ -35,7 +34,6 @@ __all__ = [
     "UPCF",
     "WEIGHTINGS",
     "AllTimePopularity",
-    "Blend",
     "Content",
     "DecayedFrequency",
     "DecayedPopularity",

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from customerlab.analysis.recommend.split import Orders, Split
 
+CELLS = 2_000_000  # numbers of a dense part of a matrix, which memory that has been used before has room for
 DIGITS = 10
 """Decimals of a score: sums in another order differ in the sixteenth, and equal scores must stay equal."""
 
@@ -44,10 +45,32 @@ def top(scores: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
     [[1, 2]]
     """
     masked = np.where(allowed, scores, -np.inf)
-    order = np.argsort(-masked, axis=1, kind="stable")[:, :k]
-    chosen = np.where(np.take_along_axis(allowed, order, 1), order, -1)
-    if chosen.shape[1] < k:
-        chosen = np.pad(chosen, ((0, 0), (0, k - chosen.shape[1])), constant_values=-1)
+    row, column = np.nonzero(largest(masked, k))
+    order = np.lexsort((column, -masked[row, column], row))
+    lists = np.full((len(scores), k), -1)
+    lists[row, np.arange(len(row)) - np.searchsorted(row, row)] = column[order]
+    return lists
+
+
+def largest(values: np.ndarray, most: int) -> np.ndarray:
+    """Which are the largest values of each row, ties by the order of columns; what is minus infinity is none of them.
+
+    Rows are not sorted: they are long, and few of their values are wanted.
+
+    Examples
+    --------
+    >>> largest(np.array([[0.5, 0.7, 0.5], [0.0, -np.inf, 0.1]]), 2).tolist()
+    [[True, True, False], [True, False, True]]
+    """
+    if most >= values.shape[1]:
+        return values > -np.inf
+    least = np.partition(values, -most, axis=1)[:, -most, None] if most else np.full((len(values), 1), np.inf)
+    chosen = values >= np.maximum(least, np.finfo(float).min)
+    tied = np.flatnonzero(chosen.sum(axis=1) > most)  # more reach the last place than there is room for
+    if len(tied):
+        above, level = values[tied] > least[tied], values[tied] == least[tied]
+        room = most - above.sum(axis=1, keepdims=True)
+        chosen[tied] = above | (level & (level.cumsum(axis=1, dtype="int32") <= room))
     return chosen
 
 
@@ -56,19 +79,20 @@ def dense(matrix: csr_matrix) -> np.ndarray:
     return matrix.toarray().round(DIGITS)
 
 
-def keep_largest(similar: np.ndarray, most: int) -> csr_matrix:
-    """Keep the largest values of each row, ties by the order of columns; what is zero is not kept.
+def keep_largest(similar: csr_matrix, most: int) -> csr_matrix:
+    """Keep the largest values of each row, none of which is below zero, ties by the order of columns.
 
     Examples
     --------
-    >>> keep_largest(np.array([[0.5, 0.7, 0.5], [0.0, 0.0, 0.1]]), 2).toarray().tolist()
+    >>> keep_largest(csr_matrix([[0.5, 0.7, 0.5], [0.0, 0.0, 0.1]]), 2).toarray().tolist()
     [[0.5, 0.7, 0.0], [0.0, 0.0, 0.1]]
     """
-    places = np.argsort(-similar, axis=1, kind="stable")[:, :most]
-    rows = np.repeat(np.arange(len(similar)), places.shape[1])
-    kept = csr_matrix((np.take_along_axis(similar, places, 1).ravel(), (rows, places.ravel())), shape=similar.shape)
-    kept.eliminate_zeros()
-    return kept
+    size = max(1, CELLS // max(similar.shape[1], 1))
+    parts = []
+    for begin in range(0, max(similar.shape[0], 1), size):
+        part = similar[begin : begin + size].toarray()
+        parts.append(csr_matrix(np.where(largest(part, most), part, 0.0)))
+    return vstack(parts, format="csr")
 
 
 def from_last(orders: Orders, customers: int) -> tuple[np.ndarray, np.ndarray]:

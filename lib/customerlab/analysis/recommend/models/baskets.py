@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from customerlab.analysis.recommend.models.base import DIGITS, from_last, weighted_orders
+from customerlab.analysis.recommend.models.base import DIGITS, from_last, largest, weighted_orders
 from customerlab.analysis.recommend.split import Split
 
 
@@ -52,7 +52,7 @@ class UPCF:
         """Compute the user-wise popularity."""
         behind, count = from_last(split.orders, len(split.customers))
         window = np.minimum(self.recency or count, count)
-        self.popular_ = weighted_orders(split, np.where(behind < window, 1.0 / window, 0.0))
+        self.popular_ = weighted_orders(split, np.where(behind < window, 1.0 / window, 0.0)).T.tocsr()
         self.owned_ = (split.history > 0).astype(float)
         self.sizes_ = np.maximum(np.asarray(self.owned_.sum(axis=1)).ravel(), 1.0)
         return self
@@ -61,8 +61,8 @@ class UPCF:
         """User-wise popularity, weighed by similarity."""
         similar = (self.owned_[rows] @ self.owned_.T).toarray()
         similar /= self.sizes_[rows, None] ** self.asymmetry * self.sizes_ ** (1 - self.asymmetry)
-        # the sparse product runs on one thread, in the order of customers
-        return (csr_matrix(similar**self.locality) @ self.popular_).toarray().round(DIGITS)
+        # nearly all are a little alike, so that these are no sparse numbers; summed in the order of customers
+        return (self.popular_ @ (similar**self.locality).T).T.round(DIGITS)
 
 
 class TIFUKNN:
@@ -138,11 +138,7 @@ class TIFUKNN:
         own = self.vectors_[rows]
         distances = self.squares_ - 2 * (own @ self.vectors_.T).toarray()  # and the customer's own square, a constant
         distances[np.arange(len(rows)), rows] = np.inf
-        most = min(self.neighbours, self.vectors_.shape[0] - 1)
-        nearest = np.argsort(distances.round(DIGITS), axis=1, kind="stable")[:, :most]
-        chosen = csr_matrix(
-            (np.full(nearest.size, 1 / max(most, 1)), (np.repeat(np.arange(len(rows)), most), nearest.ravel())),
-            shape=(len(rows), self.vectors_.shape[0]),
-        )
+        most = min(self.neighbours, max(self.vectors_.shape[0] - 1, 0))
+        chosen = csr_matrix(largest(-distances.round(DIGITS), most) / max(most, 1))
         mixed = self.own_share * own + (1 - self.own_share) * (chosen @ self.vectors_)
         return mixed.toarray().round(DIGITS)

@@ -11,6 +11,8 @@ from threadpoolctl import threadpool_limits
 from customerlab.analysis.recommend.models.base import DIGITS
 from customerlab.analysis.recommend.split import Split
 
+BLOCK = 512  # columns that are mirrored at once, which fit a processor's memory
+
 
 class EASE:
     """EASE^R: each product predicted from all others by ridge regression, in closed form.
@@ -51,18 +53,24 @@ class EASE:
     def fit(self, split: Split) -> Self:
         """Invert the products' matrix."""
         self.owned_ = (split.history > 0).astype(float)
-        gram = np.asfortranarray((self.owned_.T @ self.owned_).toarray())
+        # products of the future are the last columns; nothing predicts them, and they predict nothing
+        sold = self.owned_[:, : self.owned_.indices.max(initial=0) + 1]
+        gram = (sold.T @ sold).toarray().T  # as LAPACK has its columns
         gram[np.diag_indices_from(gram)] += self.penalty
         with threadpool_limits(1):  # rounding hides most of what other sums leave, one thread all of it
             factor, lower = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
             inverse, failed = lapack.dpotri(factor, lower=lower, overwrite_c=True)
         if failed:
             raise LinAlgError(f"dpotri ended {failed}")
-        inverse = np.tril(inverse)
-        inverse += np.tril(inverse, -1).T
-        weights = inverse / -np.diag(inverse)
+        weights = inverse.T  # of which the upper triangle is filled
+        for begin in range(0, len(weights), BLOCK):
+            part = slice(begin, begin + BLOCK)
+            weights[begin + BLOCK :, part] = weights[part, begin + BLOCK :].T
+            weights[part, part] = np.triu(weights[part, part]) + np.triu(weights[part, part], 1).T
+        weights /= -np.diag(weights)
         np.fill_diagonal(weights, 0.0)
-        self.weights_ = weights.round(DIGITS)
+        self.weights_ = np.zeros((self.owned_.shape[1],) * 2) if len(weights) < self.owned_.shape[1] else weights
+        weights.round(DIGITS, out=self.weights_[: len(weights), : len(weights)])
         return self
 
     def scores(self, rows: np.ndarray) -> np.ndarray:

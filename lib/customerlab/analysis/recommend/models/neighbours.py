@@ -64,6 +64,17 @@ def _unit(matrix: csr_matrix, axis: int) -> csr_matrix:
     return (matrix @ scale if axis == 0 else scale @ matrix).tocsr()
 
 
+def _to_others(similar: csr_matrix, own: np.ndarray | None = None) -> csr_matrix:
+    """Similarities without those of a row to itself, which is in the column `own`.
+
+    They are rounded, so that equal ones are equal whatever the order of the sums behind them.
+    """
+    own = np.arange(similar.shape[0]) if own is None else own
+    similar.data = similar.data.round(DIGITS)
+    similar.data[similar.indices == np.repeat(own, np.diff(similar.indptr))] = 0.0
+    return similar
+
+
 class ItemNeighbours:
     """Products whose buyers are most like the buyers of what the customer has bought.
 
@@ -99,10 +110,7 @@ class ItemNeighbours:
         """Compute the similarities."""
         self.history_ = (split.history > 0).astype(float)
         unit = _unit(weighted(split.history, self.weighting), axis=0)
-        similar = (unit.T @ unit).toarray()
-        np.fill_diagonal(similar, 0.0)
-        # rounded, so that equal similarities are equal whatever the order of the sums behind them
-        self.similar_ = keep_largest(similar.round(DIGITS), self.neighbours)
+        self.similar_ = keep_largest(_to_others(unit.T.tocsr() @ unit), self.neighbours)
         if self.with_self:
             self.similar_ = (self.similar_ + diags(np.ones(len(split.products)))).tocsr()
         return self
@@ -151,6 +159,5 @@ class UserNeighbours:
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Sums of similarities to the buyers among the nearest customers."""
-        similar = (self.unit_[rows] @ self.unit_.T).toarray()
-        similar[np.arange(len(rows)), rows] = 0.0
-        return dense(keep_largest(similar.round(DIGITS), self.neighbours) @ self.history_)
+        similar = _to_others((self.unit_[rows] @ self.unit_.T).tocsr(), rows)
+        return dense(keep_largest(similar, self.neighbours) @ self.history_)

@@ -52,9 +52,11 @@ class RP3beta:
         products = np.maximum(np.asarray(owned.sum(axis=1)).ravel(), 1.0)
         buyers = np.maximum(np.asarray(owned.sum(axis=0)).ravel(), 1.0)
         self.from_customer_: csr_matrix = (diags(products**-self.alpha) @ owned).tocsr()
-        to_customer = diags(buyers**-self.alpha) @ owned.T
-        steps = (to_customer @ self.from_customer_).toarray() * buyers**-self.beta
-        self.steps_ = keep_largest((steps / max(steps.max(initial=0.0), 1e-300)).round(DIGITS), self.neighbours)
+        to_customer = (diags(buyers**-self.alpha) @ owned.T).tocsr()
+        steps = (to_customer @ self.from_customer_).tocsr()
+        steps.data *= (buyers**-self.beta)[steps.indices]
+        steps.data = (steps.data / max(steps.data.max(initial=0.0), 1e-300)).round(DIGITS)
+        self.steps_ = keep_largest(steps, self.neighbours)
         return self
 
     def scores(self, rows: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from surprise import (
     SVDpp,
 )
 
-from customerlab.analysis.recommend.ratings.estimate import estimate
+from customerlab.analysis.ratings.estimate import estimate
 
 BUDGET = 30.0
 """Seconds that a model may take for all its fits of one evaluation."""
@@ -190,7 +190,7 @@ def affordable(model: RatingModel, size: Size, fits: int, budget: float) -> tupl
     --------
     >>> size = Size(80_000, 671, 8_600, 32_000_000, 4_000_000)
     >>> affordable(RATING_MODELS["SVD++"], size, 5, 30.0)
-    (1, 'about 22 s a fit, budget 30 s')
+    (1, 'about 22 s a fit, rating_budget allows 30 s')
     >>> affordable(RATING_MODELS["SVD"], size, 5, 30.0)
     (5, '')
     """
@@ -199,7 +199,7 @@ def affordable(model: RatingModel, size: Size, fits: int, budget: float) -> tupl
     seconds = model.seconds(size)
     if fits * seconds <= budget:
         return fits, ""
-    return int(budget // seconds), f"about {seconds:,.0f} s a fit, budget {budget:g} s"
+    return int(budget // seconds), f"about {seconds:,.0f} s a fit, rating_budget allows {budget:g} s"
 
 
 def models_named(names: Sequence[str] | None) -> list[RatingModel]:

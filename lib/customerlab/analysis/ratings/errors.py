@@ -1,6 +1,7 @@
 """How well stars are predicted: RMSE and MAE with intervals, by one cut in time and by random folds."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,18 +9,21 @@ import pandas as pd
 from scipy.stats import norm
 
 from customerlab.analysis.inference import enough, too_few
-from customerlab.analysis.recommend.ratings.models import BUDGET, Size, Stars, affordable, models_named
-from customerlab.analysis.recommend.ratings.split import (
+from customerlab.analysis.ratings.models import BUDGET, Size, Stars, affordable, models_named
+from customerlab.analysis.ratings.split import (
     RatingSplit,
     fold_rows,
     kept_of,
     one_per_pair,
     scale_of,
-    split_ratings,
 )
 
+LOG = logging.getLogger(__name__)  # a run shows it on the terminal, and no notebook stores it
 LEVEL = 0.95
 DIVERGED = "its fit diverged: what it learned is no finite number"
+COLUMNS = [
+    "split", "model", "folds", "ratings", "customers", "rmse", "rmse_low", "rmse_high", "mae", "mae_low", "mae_high",
+]  # fmt: skip
 SUMS = ["count", "squared", "absolute"]
 AT_ONCE = 2_000_000  # draws of customers that are kept at once, which bounds memory
 
@@ -36,7 +40,7 @@ class RatingResult:
         over customers. A cut in time is one fold.
     by_fold : DataFrame
         `model`, `fold`, `ratings`, `rmse`, `mae`; also of models that the budget pays some folds only. Folds differ by
-        more than models do, so these are in no mean; `same_folds` compares them.
+        more than models do, so these are in no mean.
     left_out : DataFrame
         `model`, `folds` (that it has none the less), `why`: models that the budget does not allow, or not in full, and
         models whose fit diverged.
@@ -54,13 +58,6 @@ class RatingResult:
     accounting: pd.DataFrame
     cut: pd.Timestamp | None
     by_customer: pd.DataFrame
-
-    @property
-    def same_folds(self) -> pd.DataFrame:
-        """Means over the folds that every model of `by_fold` has: `model`, `folds`, `rmse`, `mae`."""
-        folds = self.by_fold.groupby("model")["fold"].max().min() + 1
-        common = self.by_fold[self.by_fold["fold"] < folds].groupby("model", sort=False, as_index=False)
-        return common.agg(folds=("fold", "size"), rmse=("rmse", "mean"), mae=("mae", "mean"))
 
 
 def fit_ratings(
@@ -86,16 +83,21 @@ def fit_ratings(
     """
     size = Size.of(split.train)
     allowed = [(model, *affordable(model, size, 1, budget)) for model in models_named(models)]
-    fitted = [Stars(model, split.train, split.scale, seed) for model, fits, _ in allowed if fits]
+    LOG.info(
+        "about %.0f s to fit on the ratings before the cut", sum(model.seconds(size) for model, n, _ in allowed if n)
+    )
+    fitted = []
+    for model, fits, _ in allowed:
+        if fits:
+            LOG.info("%s, about %.0f s", model.name, model.seconds(size))
+            fitted.append(Stars(model, split.train, split.scale, seed))
     left_out = [(model.name, fits, why) for model, fits, why in allowed if why]
     left_out += [(stars.name, 0, DIVERGED) for stars in fitted if stars.diverged]
     return [stars for stars in fitted if not stars.diverged], _left_out(left_out)
 
 
-def time_errors(
-    split: RatingSplit, fitted: Sequence[Stars], left_out: pd.DataFrame, seed: int, *, everybody: bool = False
-) -> RatingResult:
-    """Predict the later ratings of known customers and products, or all later ratings.
+def time_errors(split: RatingSplit, fitted: Sequence[Stars], left_out: pd.DataFrame, seed: int) -> RatingResult:
+    """Predict the later ratings of customers and products with an earlier one.
 
     Parameters
     ----------
@@ -104,35 +106,11 @@ def time_errors(
         As `fit_ratings` returns them.
     seed : int
         Of the bootstrap.
-    everybody : bool
-        Predict also for customers and products without an earlier rating, by what Surprise falls back to.
     """
-    test = split.later if everybody else split.test
+    test = split.test
     parts = [_part(stars.name, 0, test, stars.predict(test["customer_id"], test["product_id"])) for stars in fitted]
     by_customer = pd.concat(parts, ignore_index=True)
     return RatingResult(*_summary(by_customer, seed), left_out, split.accounting, split.cut, by_customer)
-
-
-def predict_ratings(
-    ratings: pd.DataFrame,
-    holdout_share: float,
-    seed: int,
-    *,
-    models: Sequence[str] | None = None,
-    budget: float = BUDGET,
-    scale: tuple[float, float] | None = None,
-) -> RatingResult:
-    """Learn from the earlier ratings, predict the later ones: `split_ratings`, `fit_ratings`, `time_errors`.
-
-    Parameters
-    ----------
-    ratings, holdout_share, scale
-        As in `split_ratings`.
-    seed, models, budget
-        As in `fit_ratings`.
-    """
-    split = split_ratings(ratings, holdout_share, scale)
-    return time_errors(split, *fit_ratings(split, seed, models=models, budget=budget), seed)
 
 
 def cross_validate(
@@ -180,7 +158,9 @@ def cross_validate(
     size = Size.of(table.iloc[np.concatenate(rows[1:])])
     allowed = [(model, *affordable(model, size, folds, budget)) for model in models_named(models)]
     parts, diverged = [], {}
+    LOG.info("about %.0f s to fit on random folds", sum(model.seconds(size) * fits for model, fits, _ in allowed))
     for fold, held in enumerate(rows):
+        LOG.info("fold %s of %s", fold + 1, folds)
         # in the order of Surprise's folds, because factor models learn in the order of rows
         train = table.iloc[np.concatenate([*rows[:fold], *rows[fold + 1 :]])]
         test = table.iloc[np.sort(held)]
@@ -203,6 +183,12 @@ def error_table(folds: RatingResult, time: RatingResult) -> pd.DataFrame:
     parts = [result.table[["model", "rmse", "mae"]] for result in (folds, time)]
     both = parts[0].merge(parts[1], on="model", how="outer", suffixes=(", random folds", ", cut in time"))
     return both.sort_values(["rmse, cut in time", "model"], ignore_index=True)
+
+
+def errors_by_split(results: Mapping[str, RatingResult]) -> pd.DataFrame:
+    """The tables of several ways to split below one another, `split` first; empty without any."""
+    parts = [result.table.assign(split=split) for split, result in results.items()]
+    return pd.concat(parts or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)[COLUMNS]
 
 
 def lowest_error(result: RatingResult, seed: int, *, resamples: int = 1000) -> str:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from customerlab.analysis.ratings.models import Mean, Stars
+from customerlab.analysis.ratings.split import RatingSplit, counts
 from customerlab.analysis.recommend.metrics import Lists, intervals, paired, per_customer
 from customerlab.analysis.recommend.models import EASE, AllTimePopularity, Model, top
-from customerlab.analysis.recommend.ratings.models import Mean, Stars
-from customerlab.analysis.recommend.ratings.split import RatingSplit, counts
 from customerlab.analysis.recommend.split import Split, split_by_time
 
 METRICS = ("ndcg", "recall", "precision", "hit_rate")
@@ -52,7 +52,6 @@ def rank_ratings(
     *,
     liked: float | None = None,
     k: int = 10,
-    others: Sequence[Model] | None = None,
 ) -> RatingRanking:
     """Rank the catalogue for every warm customer and look for what they liked later.
 
@@ -61,8 +60,8 @@ def rank_ratings(
     - **Ranked** are all products rated before the cut, but for those that the customer had rated.
     - **Warm** are customers with a relevant product who liked at least one before the cut, so that every model has
       something to go by.
-    - Stars are learned from all earlier ratings and ranked as predicted, not cut to the scale; `others` learn from
-      which products were liked, and see no stars. The mean of all ratings ranks nothing and is left out.
+    - Stars are learned from all earlier ratings and ranked as predicted, not cut to the scale; `AllTimePopularity` and
+      `EASE` beside them learn from which products were liked. The mean of all ratings ranks nothing and is left out.
 
     Parameters
     ----------
@@ -76,8 +75,6 @@ def rank_ratings(
         every rating is (rated at all).
     k : int
         The length of a list.
-    others : sequence of Model, optional
-        `AllTimePopularity` and `EASE` by default.
 
     Raises
     ------
@@ -100,7 +97,7 @@ def rank_ratings(
     known = products.isin(train["product_id"])
     owned, relevant = (_marked(part, customers, products) for part in (train, warm))
     able = [stars for stars in fitted if not isinstance(stars.model, Mean)]  # one number for all ranks nothing
-    models: list[Model | Stars] = [*able, *((AllTimePopularity(), EASE()) if others is None else others)]
+    models: list[Model | Stars] = [*able, AllTimePopularity(), EASE()]
     parts, lists = [], {}
     for model in models:
         if not isinstance(model, Stars):
