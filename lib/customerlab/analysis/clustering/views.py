@@ -1,16 +1,14 @@
 """Two pictures of many dimensions. They are views of the customers and never evidence for clusters."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
 NEIGHBOURS = 15
-EPOCHS, BATCHES = 200, 10
-OTHERS = 5  # random points that push, for each neighbour that pulls
-A, B = 1.5769434603, 0.8950608779  # 1 / (1 + A d^2B) is near one up to a distance of 0.1, and then falls like exp(-d)
+EPOCHS = 200
 FEWEST = 4  # points, below which neighbourhoods say nothing
 
 
@@ -98,55 +96,23 @@ def _principal(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _umap(points: np.ndarray, pca: np.ndarray, seed: int) -> np.ndarray:
-    """Coordinates by UMAP, begun with the principal components, with the settings of its authors' program.
+    """Coordinates by UMAP, begun with the principal components."""
+    with warnings.catch_warnings():
+        # of Tensorflow, which is not needed, and of new points, which are not placed
+        warnings.simplefilter("ignore")
+        import umap  # here, because it takes seconds
 
-    The layout is theirs, but for the order of steps: neighbours pull and others push in batches, and not one by one,
-    which arrays can do without being compiled first.
-    """
-    rng, number = np.random.default_rng(seed), len(points)
-    placed = pca / max(float(pca.std()), 1e-12) + 1e-4 * rng.standard_normal(pca.shape)
-    placed = 10 * (placed - placed.min(axis=0)) / np.ptp(placed, axis=0)
-    graph = _neighbourhoods(points).tocoo()
-    strength = graph.data / graph.data.max()
-    for epoch in range(EPOCHS):
-        pace = 1 - epoch / EPOCHS
-        due = rng.permutation(np.flatnonzero(rng.random(len(strength)) < strength))
-        for batch in np.array_split(due, BATCHES):
-            one, two = graph.row[batch], graph.col[batch]
-            pull = pace * _pull(placed[one] - placed[two])
-            others = rng.integers(0, number, (OTHERS, len(batch)))
-            push = pace * _push(placed[one] - placed[others]).sum(axis=0)
-            for axis in (0, 1):
-                placed[:, axis] += np.bincount(one, (push + pull)[:, axis], number)
-                placed[:, axis] -= np.bincount(two, pull[:, axis], number)
-    return placed
-
-
-def _neighbourhoods(points: np.ndarray) -> csr_array:
-    """How surely two points are neighbours: the nearest of each surely, all together as much as log2 of their count."""
-    neighbours = min(NEIGHBOURS, len(points) - 1)
-    distances, places = cKDTree(points).query(points, k=neighbours)
-    nearest = np.where(distances > 0, distances, np.inf).min(axis=1, keepdims=True)
-    beyond = np.maximum(distances - np.where(np.isfinite(nearest), nearest, 0), 0)
-    low, high = np.zeros((len(points), 1)), np.full((len(points), 1), 1e3 * max(distances.max(), 1e-12))
-    for _ in range(64):  # bisection
-        width = (low + high) / 2
-        wide = np.exp(-beyond[:, 1:] / width).sum(axis=1, keepdims=True) > np.log2(neighbours)
-        low, high = np.where(wide, low, width), np.where(wide, width, high)
-    width = np.maximum((low + high) / 2, 1e-3 * max(distances.mean(), 1e-12))
-    sure = np.where(places == np.arange(len(points))[:, None], 0.0, np.exp(-beyond / width))
-    starts = np.arange(0, sure.size + 1, neighbours)
-    one = csr_array((sure.ravel(), places.ravel(), starts), shape=(len(points), len(points)))
-    return one + one.T - one * one.T
-
-
-def _pull(away: np.ndarray) -> np.ndarray:
-    """The step of a point towards a neighbour."""
-    squared = np.maximum((away**2).sum(axis=-1, keepdims=True), 1e-12)
-    return np.clip(-2 * A * B * squared ** (B - 1) / (A * squared**B + 1) * away, -4, 4)
-
-
-def _push(away: np.ndarray) -> np.ndarray:
-    """The step of a point away from another one."""
-    squared = (away**2).sum(axis=-1, keepdims=True)
-    return np.clip(2 * B / ((0.001 + squared) * (A * squared**B + 1)) * away, -4, 4)
+        # with neighbours given, umap neither asks Python for every pair of points nor compiles a search of its own
+        neighbours = min(NEIGHBOURS, len(points) - 1)
+        distances, places = cKDTree(points).query(points, k=neighbours)
+        spread = max(float(pca.std()), 1e-12)
+        begin = pca / spread + 1e-4 * np.random.default_rng(seed).standard_normal(pca.shape)
+        reducer = umap.UMAP(
+            n_neighbors=neighbours,
+            n_epochs=EPOCHS,
+            init=begin,
+            precomputed_knn=(places, distances),
+            random_state=seed,
+            n_jobs=1,
+        )
+        return np.asarray(reducer.fit_transform(points), dtype=float)
