@@ -11,7 +11,7 @@ import pytest
 from customerlab.data.catalog import find_data_set
 from customerlab.data.fetch import locate
 from customerlab.data.prepare import Prepared, prepare
-from helpers import ROOT, as_read, copy_project
+from helpers import ROOT, as_read, call, copy_project
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,13 @@ def root() -> Path:
 def project(tmp_path: Path) -> Path:
     """A fresh copy of the project."""
     return copy_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory):
+    """A copy of the project in which the demo has been run once, and what was said; tests only read it."""
+    project = copy_project(tmp_path_factory.mktemp("demo") / "project")
+    return project, call(project, "customerlab", "run")
 
 
 @pytest.fixture(scope="session")

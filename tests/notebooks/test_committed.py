@@ -12,11 +12,10 @@ import nbformat
 import pytest
 
 from customerlab.workbench.normalise import normalise
-from customerlab.workbench.notebook import load_notebooks
-from helpers import BIN, ROOT, copy_project
+from helpers import BIN, ROOT, copy_project, own_notebooks
 from notebook_form import faults, markdown, unbacked
 
-NOTEBOOKS = [n.path for n in load_notebooks(ROOT)]
+NOTEBOOKS = [n.path for n in own_notebooks()]
 
 
 def read(path):
