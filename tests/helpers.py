@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import ibis
@@ -18,6 +19,7 @@ import ibis.expr.types as ir
 import nbformat
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -37,11 +39,23 @@ def served(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterat
         httpd.server_close()
 
 
-def copy_project(folder: Path) -> Path:
+@cache
+def without_outputs(path: Path) -> str:
+    """A committed notebook without its outputs, most of which are pictures."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = []
+    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+
+
+def copy_project(folder: Path, *, outputs: bool = False) -> Path:
     """A project that a test may write into: everything that a run reads, and no results."""
+    ignored = shutil.ignore_patterns("raw", "cache", ".ipynb_checkpoints", *([] if outputs else ["*.ipynb"]))
     for name in ("notebooks", "params", "data"):
-        ignored = shutil.ignore_patterns("raw", "cache", ".ipynb_checkpoints")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for path in [] if outputs else (ROOT / "notebooks").glob("*.ipynb"):
+        (folder / "notebooks" / path.name).write_text(without_outputs(path), encoding="utf-8")
     for name in ("Snakefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
     return folder
@@ -67,6 +81,12 @@ def run_cells(project: Path, notebook: str, monkeypatch: object, **parameters: o
             if "parameters" in cell["metadata"].get("tags", []):
                 space.update(parameters)
     return space
+
+
+def by_chance(rate: float, number: int) -> tuple[float, float]:
+    """The least and the largest share that `number` independent trials have at a rate, but for once in a thousand."""
+    least, most = binom.interval(0.999, number, rate)
+    return least / number, most / number
 
 
 def as_read(markdown: str) -> str:
