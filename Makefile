@@ -11,9 +11,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 SPARK := .venv/.spark
 AUDIT := .venv/audit
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv
+.PHONY: help setup spark run check test test-all fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -40,8 +41,14 @@ $(SPARK): $(READY) requirements-spark.lock
 run: $(READY) ## execute what has changed in a run, in parallel, and render its pages
 	@$(BIN)/customerlab run --run "$$RUN" --jobs "$(JOBS)"
 
-test: $(READY) $(SPARK) ## run all tests, on both engines
-	@$(BIN)/python -m pytest
+check: lint ## make lint and the quick tests, in a minute
+	@$(PYTEST) --hypothesis-profile=few -m "not slow and not thorough"
+
+test: $(READY) ## run the tests on DuckDB and the simulated shop, and say which lines they execute
+	@$(PYTEST) --cov -m "not thorough"
+
+test-all: test $(SPARK) ## make test, then all other tests: Spark, Online Retail, rates, killed runs
+	@$(PYTEST) -m thorough
 
 fuzz: $(READY) ## play 20,000 odd inputs through: YAML, notebooks, values, tables, downloads, state files
 	@FUZZ=20000 $(BIN)/python -m pytest tests/property/test_fuzz.py

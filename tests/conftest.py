@@ -1,4 +1,9 @@
-"""Fixtures: the project, a copy of it to write into, and the real data where it is found."""
+"""Tiers, and fixtures: the project, a copy of it to write into, one run of it, and the real data where it is found.
+
+`make check` runs the tests that have no mark; `make test` those marked `slow` as well; `make test-all` the `thorough`
+ones besides. `FOLDERS` says what a folder's tests are where they have no mark of their own; what takes Spark or Online
+Retail is `thorough` everywhere.
+"""
 
 import os
 from pathlib import Path
@@ -7,11 +12,34 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
+from hypothesis import settings
 
 from customerlab.data.catalog import find_data_set
 from customerlab.data.fetch import locate
 from customerlab.data.prepare import Prepared, prepare
 from helpers import ROOT, as_read, call, copy_project
+
+FOLDERS = {
+    "unit": None, "property": None, "notebooks": None, "golden": "slow", "engines": "slow", "headless": "slow",
+    "recovery": "thorough",
+}  # fmt: skip
+ONCE = ("spark", "demo_run")  # fixtures that are made once: all tests of one stay with one worker
+
+settings.register_profile("few", max_examples=15, derandomize=True, deadline=None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test its tier, and its worker: that of its module, or of what it shares with tests of others."""
+    for item in items:
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        asked = {*item.fixturenames, *map(str, values)}
+        own = FOLDERS[item.path.relative_to(ROOT / "tests").parts[0]]
+        if asked & {"spark", "online_retail"}:
+            item.add_marker("thorough")
+        elif own and not any(item.get_closest_marker(tier) for tier in ("slow", "thorough")):
+            item.add_marker(own)
+        item.add_marker(pytest.mark.xdist_group(next((name for name in ONCE if name in asked), item.path.stem)))
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +59,12 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory):
     """A copy of the project in which the demo has been run once, and what was said; tests only read it."""
     project = copy_project(tmp_path_factory.mktemp("demo") / "project")
     return project, call(project, "customerlab", "run")
+
+
+@pytest.fixture(scope="session")
+def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project to read."""
+    return copy_project(tmp_path_factory.mktemp("slim") / "project")
 
 
 @pytest.fixture(scope="session")

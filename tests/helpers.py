@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import ibis
@@ -18,6 +19,7 @@ import ibis.expr.types as ir
 import nbformat
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from customerlab.workbench.notebook import OWN, Notebook
 
@@ -44,13 +46,24 @@ def own_notebooks() -> list[Notebook]:
     return [Notebook(path) for name in sorted(OWN) if (path := ROOT / "notebooks" / f"{name}.ipynb").is_file()]
 
 
-def copy_project(folder: Path) -> Path:
+@cache
+def without_outputs(path: Path) -> str:
+    """A committed notebook without its outputs, most of which are pictures."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = []
+    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+
+
+def copy_project(folder: Path, *, outputs: bool = False) -> Path:
     """A project that a test may write into: all that a run reads, no results and no guests."""
     for name in ("params", "data"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("raw", "cache"))
     (folder / "notebooks").mkdir()
-    for notebook in own_notebooks():
-        shutil.copy(notebook.path, folder / "notebooks")
+    for path in (notebook.path for notebook in own_notebooks()):
+        text = path.read_text(encoding="utf-8") if outputs else without_outputs(path)
+        (folder / "notebooks" / path.name).write_text(text, encoding="utf-8")
     for name in ("requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
     return folder
@@ -81,6 +94,12 @@ def run_cells(project: Path, notebook: str, monkeypatch: object, **parameters: o
             if "parameters" in cell["metadata"].get("tags", []):
                 space.update(parameters)
     return space
+
+
+def by_chance(rate: float, number: int) -> tuple[float, float]:
+    """The least and the largest share that `number` independent trials have at a rate, but for once in a thousand."""
+    least, most = binom.interval(0.999, number, rate)
+    return least / number, most / number
 
 
 def as_read(markdown: str) -> str:

@@ -19,17 +19,8 @@ CUT = pd.Timestamp("2024-09-01")  # before the season, which the planted chances
 K = 10
 
 
-@pytest.fixture
-def say(capsys):
-    def printed(text):
-        with capsys.disabled():
-            print(f"\n    {text}", end="")
-
-    return printed
-
-
 @pytest.fixture(scope="module")
-def shops():
+def histories():
     """Of each seed the shop, its history before the cut, and the true chances in the order of rows and columns."""
     made = []
     for seed in SEEDS:
@@ -58,10 +49,10 @@ def worth(lists, truth, allowed):
     return chance / best
 
 
-def judged(shops, models, which, customers):
+def judged(histories, models, which, customers):
     """Mean worth over some customers of each shop, by model."""
     table = []
-    for _, split, truth, kind in shops:
+    for _, split, truth, kind in histories:
         rows = np.flatnonzero(customers(split, kind))
         owned = split.history[rows].toarray() > 0
         allowed = (truth[rows] > 0) & (~owned if which == "explore" else True)
@@ -78,27 +69,27 @@ def orders_of(split):
     return np.bincount(split.orders.customer, minlength=len(split.customers))
 
 
-def test_taste_is_found_by_models_of_products_and_not_by_popularity(shops, say):
+def test_taste_is_found_by_models_of_products_and_not_by_popularity(histories, say):
     """Discoveries of customers with five orders and more, from whose products a taste can be read."""
     models = [
         recommend.AllTimePopularity(), recommend.ItemNeighbours(weighting="TF-IDF"), recommend.EASE(100),
         recommend.PureSVD(10), recommend.RP3beta(),
     ]  # fmt: skip
-    found = judged(shops, models, "explore", lambda split, kind: orders_of(split) >= 5)
+    found = judged(histories, models, "explore", lambda split, kind: orders_of(split) >= 5)
     said = ", ".join(f"{name} {value:.2f}" for name, value in found.mean().items())
     say(f"{len(found)} shops, planted taste among discoveries, share of the best list: {said}")
     for name in found.columns[1:]:
         assert (found[name] > found["popularity of all time"]).all(), name
 
 
-def test_habit_is_found_by_personal_frequency(shops, say):
+def test_habit_is_found_by_personal_frequency(histories, say):
     """Where half of the choices are habit it wins; where few are, taste is worth more than the own past."""
     models = [
         recommend.PersonalFrequency(), recommend.AllTimePopularity(), recommend.ItemNeighbours(weighting="TF-IDF"),
         recommend.EASE(100), recommend.PureSVD(10), recommend.RP3beta(),
     ]  # fmt: skip
-    of_habit = judged(shops, models, "all", lambda _, kind: np.isin(kind, ["regular", "trade"]))
-    without = judged(shops, models, "all", lambda split, kind: (kind == "gift giver") & (orders_of(split) == 1))
+    of_habit = judged(histories, models, "all", lambda _, kind: np.isin(kind, ["regular", "trade"]))
+    without = judged(histories, models, "all", lambda split, kind: (kind == "gift giver") & (orders_of(split) == 1))
     for found, who in ((of_habit, "planted habit"), (without, "hardly a habit, one order")):
         said = ", ".join(f"{name} {value:.2f}" for name, value in found.mean().items())
         say(f"{len(found)} shops, {who}, share of the best list: {said}")
@@ -108,10 +99,10 @@ def test_habit_is_found_by_personal_frequency(shops, say):
     assert (lead > without["personal frequency"] - without["EASE"]).all()
 
 
-def test_content_finds_products_that_nobody_has_bought(shops, say):
+def test_content_finds_products_that_nobody_has_bought(histories, say):
     """Half a year before the cut: the products that were launched in it, which no other model can tell apart."""
     found = []
-    for shop, whole, _, _ in shops:
+    for shop, whole, _, _ in histories:
         split = whole.earlier(184, 184)
         new = np.flatnonzero(split.history.getnnz(axis=0) == 0)
         rows = np.flatnonzero(orders_of(split) >= 3)
@@ -130,9 +121,9 @@ def test_content_finds_products_that_nobody_has_bought(shops, say):
     assert (content > chance).all()
 
 
-def test_planted_complements_are_among_the_nearest_neighbours(shops, say):
+def test_planted_complements_are_among_the_nearest_neighbours(histories, say):
     ranks = []
-    for shop, split, _, _ in shops:
+    for shop, split, _, _ in histories:
         similar = recommend.ItemNeighbours(len(split.products), "TF-IDF").fit(split).similar_.toarray()
         order = np.argsort(-similar, axis=1, kind="stable")
         pairs = shop.truth["complements"]
@@ -142,7 +133,7 @@ def test_planted_complements_are_among_the_nearest_neighbours(shops, say):
             ranks.append((order[first] == second[:, None]).argmax(axis=1) + 1)
     ranks = np.concatenate(ranks)
     say(
-        f"{len(shops)} shops, the partner of a product is its nearest neighbour in {(ranks == 1).mean():.0%} of planted "
+        f"{len(histories)} shops, the partner of a product is its nearest neighbour in {(ranks == 1).mean():.0%} of planted "
         f"pairs, among the five nearest in {(ranks <= 5).mean():.0%} (by chance {5 / 249:.0%})"
     )
     assert (ranks <= 5).mean() > 0.9

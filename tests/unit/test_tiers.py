@@ -1,0 +1,23 @@
+"""Every test is run by a command of the Makefile, and by `make test` and the rest of `make test-all` not twice."""
+
+import re
+
+from _pytest.mark.expression import Expression
+
+from conftest import FOLDERS
+
+
+def test_every_folder_has_a_tier(root):
+    assert set(FOLDERS) == {path.parent.name for path in (root / "tests").glob("*/test_*.py")}
+
+
+def test_every_tier_has_a_command(root):
+    recipes = re.findall(
+        r"(?m)^([a-z-]+):.*\n\t@\$\(PYTEST\).* -m (?:\"(.*)\"|(\w+))$", (root / "Makefile").read_text()
+    )
+    runs = {target: Expression.compile(long or short) for target, long, short in recipes}
+    assert set(runs) == {"check", "test", "test-all"}
+    for marks in (set(), {"slow"}, {"thorough"}, {"slow", "thorough"}):
+        check, test, rest = (runs[target].evaluate(lambda name, own=marks: name in own) for target in runs)
+        assert test != rest and (test or not check) and check == (not marks)
+    assert re.search(r"(?m)^test-all: test ", (root / "Makefile").read_text())
