@@ -88,8 +88,9 @@ class OwnKernels(AsyncKernelManager):
 class LimitedClient(PapermillNotebookClient):
     """papermill's client, which ends a kernel whose cells take too long or say too much."""
 
-    def __init__(self, nb_man: Any, **options: Any) -> None:
+    def __init__(self, nb_man: Any, *, say: Say, **options: Any) -> None:
         super().__init__(nb_man, timeout_func=self._time_left, **options)
+        self._say = say
         self._begin = time.monotonic()
         self._cell: Any = None
         self._said = {"cell": 0, "notebook": 0}
@@ -136,7 +137,7 @@ class LimitedClient(PapermillNotebookClient):
         if self._reached:
             return None
         if msg["msg_type"] == "display_data" and PROGRESS in msg["content"]["data"]:
-            FollowedEngine.say(f"{time.monotonic() - self._begin:20.1f} s  {msg['content']['data'][PROGRESS]}")
+            self._say(f"{time.monotonic() - self._begin:20.1f} s  {msg['content']['data'][PROGRESS]}")
             return None
         if msg["msg_type"] in ("stream", "display_data", "update_display_data", "execute_result", "error"):
             size = len(str(msg["content"]))
@@ -181,6 +182,7 @@ class FollowedEngine(NBClientEngine):
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
             return LimitedClient(
                 nb_man,
+                say=say,
                 kernel_name=kernel_name,
                 startup_timeout=60,
                 config=config,
