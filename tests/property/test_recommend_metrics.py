@@ -1,4 +1,4 @@
-"""What must hold for any lists: bounds, labels of products, the order of customers, ties, hits that move up."""
+"""What must hold for any lists: bounds, labels of products, the order of customers, hits that move up."""
 
 import numpy as np
 import pandas as pd
@@ -10,23 +10,19 @@ from customerlab.analysis.recommend.metrics import Lists
 from customerlab.analysis.recommend.models import top
 
 AT_MOST_ONE = [
-    "precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg", "r_precision", "auc", "serendipity", "diversity",
+    "precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg", "r_precision", "serendipity", "diversity",
     "repeat_share", "recall_of_repeats", "recall_of_discoveries", "catalogue_coverage", "user_coverage", "gini",
 ]  # fmt: skip
 
 
 @st.composite
-def material(draw, ties=True):
+def material(draw):
     """Lists made from scores, with all their material; some customers bought nothing, some are allowed nothing."""
     customers, products, k = draw(st.integers(1, 6)), draw(st.integers(1, 8)), draw(st.integers(1, 10))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = (customers, products)
     density = draw(st.sampled_from([0.1, 0.5, 1.0]))
-    scores = (
-        rng.integers(0, 3, shape).astype(float)
-        if ties
-        else rng.permuted(np.arange(customers * products)).reshape(shape)
-    )
+    scores = rng.integers(0, 3, shape).astype(float)
     allowed = rng.random(shape) < draw(st.sampled_from([0.5, 1.0]))
     return {
         "ranked": top(scores, allowed, k),
@@ -35,16 +31,12 @@ def material(draw, ties=True):
         "money": rng.integers(0, 9, shape),
         "vectors": rng.integers(0, 3, (products, 3)),
         "categories": rng.integers(0, 2, (products, 3)),
-        "scores": scores.astype(float),
-        "allowed": allowed,
     }
 
 
 def lists(parts):
     sparse = {name: csr_matrix(parts[name]) for name in ("history", "money", "vectors", "categories")}
-    return Lists(
-        parts["ranked"], csr_matrix(parts["relevant"]), scores=parts["scores"], allowed=parts["allowed"], **sparse
-    )
+    return Lists(parts["ranked"], csr_matrix(parts["relevant"]), **sparse)
 
 
 def same(left, right):
@@ -63,13 +55,6 @@ def test_bounds(parts):
     assert ((values["popularity"] >= -1) | values["popularity"].isna()).all()
     assert ((values["miscalibration"] <= np.log(100) + 1e-9) | values["miscalibration"].isna()).all()
     value = table.set_index(["metric", "definition"])["value"]
-    for metric in ("recall", "ndcg"):
-        unlucky, mean, lucky = (value[metric, f"ties {way}"] for way in ("unlucky", "averaged", "lucky"))
-        assert not mean < unlucky - 1e-12 and not mean > lucky + 1e-12
-    default = {"recall": "bought", "ndcg": "reachable"}
-    for metric, name in default.items():
-        assert not value[metric, name] < value[metric, "ties unlucky"] - 1e-12
-        assert not value[metric, name] > value[metric, "ties lucky"] + 1e-12
     assert not value["map", "bought"] > value["map", "reachable"] + 1e-12
     assert not value["recall", "bought"] > value["recall", "reachable"] + 1e-12
 
@@ -81,7 +66,7 @@ def test_labels_of_products_do_not_matter(parts, random):
     order = list(range(products))
     random.shuffle(order)  # new column j was column order[j]
     new = np.argsort(order)
-    moved = {name: parts[name][:, order] for name in ("relevant", "history", "money", "scores", "allowed")}
+    moved = {name: parts[name][:, order] for name in ("relevant", "history", "money")}
     moved |= {name: parts[name][order] for name in ("vectors", "categories")}
     moved["ranked"] = np.where(parts["ranked"] >= 0, new[parts["ranked"]], -1)
     same(metrics.per_customer(lists(parts)), metrics.per_customer(lists(moved)))
@@ -97,22 +82,6 @@ def test_the_order_of_customers_does_not_matter(parts, random):
     left = metrics.per_customer(lists(parts)).iloc[order].reset_index(drop=True)
     pd.testing.assert_frame_equal(left, metrics.per_customer(lists(moved)), check_exact=True)
     same(metrics.definitions(lists(parts)), metrics.definitions(lists(moved)))
-
-
-@settings(deadline=None)
-@given(material(), st.floats(0.1, 10), st.floats(-5, 5))
-def test_scores_count_by_their_order(parts, scale, shift):
-    stretched = parts | {"scores": np.exp(parts["scores"] * scale) + shift}
-    same(metrics.definitions(lists(parts)), metrics.definitions(lists(stretched)))
-
-
-@settings(deadline=None)
-@given(material(ties=False))
-def test_without_ties_their_order_does_not_matter(parts):
-    table = metrics.definitions(lists(parts), ["recall", "ndcg"]).set_index(["metric", "definition"])["value"]
-    for metric, default in (("recall", "bought"), ("ndcg", "reachable")):
-        ways = table[metric][["ties averaged", "ties lucky", "ties unlucky"]]
-        np.testing.assert_allclose(ways, table[metric, default], rtol=0, atol=1e-12)
 
 
 @settings(deadline=None)

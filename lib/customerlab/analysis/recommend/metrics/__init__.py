@@ -1,6 +1,6 @@
 """Metrics of recommendations, each with its formula, its source and its rivals of the same name.
 
-`lists` what metrics are computed from, `ranking` what lists find, `ties` what scores add, `beyond` novelty, diversity,
+`lists` what metrics are computed from, `ranking` what lists find, `beyond` novelty, diversity,
 serendipity, popularity, calibration, `business` repeats, money and coverage, `table` all of them at once and under all
 definitions, `compare` models on the same customers.
 """
@@ -37,12 +37,11 @@ from customerlab.analysis.recommend.metrics.ranking import (
     reciprocal_rank,
 )
 from customerlab.analysis.recommend.metrics.table import DEFINITIONS, WHOLE, definitions, over_all, per_customer
-from customerlab.analysis.recommend.metrics.ties import auc, resolved
 
 __all__ = [
-    "DEFINITIONS", "WHOLE", "Lists", "auc", "average_precision", "catalogue_coverage", "compare", "definitions",
+    "DEFINITIONS", "WHOLE", "Lists", "average_precision", "catalogue_coverage", "compare", "definitions",
     "diversity", "exposure", "f1", "gini", "hit_rate", "intervals", "miscalibration", "ndcg", "novelty", "over_all",
     "paired", "per_customer", "pooled", "popularity", "popularity_gap", "precision", "r_precision", "recall",
-    "recall_of_discoveries", "recall_of_repeats", "reciprocal_rank", "repeat_share", "resolved", "revenue",
+    "recall_of_discoveries", "recall_of_repeats", "reciprocal_rank", "repeat_share", "revenue",
     "revenue_share", "serendipity", "user_coverage",
 ]  # fmt: skip

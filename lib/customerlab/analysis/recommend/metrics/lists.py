@@ -35,16 +35,11 @@ class Lists:
     categories : sparse matrix of shape (products, categories), optional
         Above zero where a product is of a category; a product of several belongs to each in proportion. Needed for
         calibration.
-    scores : array of shape (customers, products), optional
-        What the lists were made from. Needed for AUC and for the effect of ties.
-    allowed : boolean array of the shape of `scores`, optional
-        The products that were ranked; all by default.
 
     Raises
     ------
     ValueError
-        If shapes do not agree, a product is on a list twice or is not in the matrices, a list has gaps, or an allowed
-        score is not finite.
+        If shapes do not agree, a product is on a list twice or is not in the matrices, or a list has gaps.
 
     Notes
     -----
@@ -66,8 +61,6 @@ class Lists:
     money: csr_matrix | None = field(default=None, kw_only=True)
     vectors: csr_matrix | None = field(default=None, kw_only=True)
     categories: csr_matrix | None = field(default=None, kw_only=True)
-    scores: np.ndarray | None = field(default=None, kw_only=True)
-    allowed: np.ndarray | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.ranked.ndim != 2 or self.ranked.shape[1] < 1:
@@ -80,8 +73,6 @@ class Lists:
             "history": (customers, products),
             "buyers": (products,),
             "money": (customers, products),
-            "scores": (customers, products),
-            "allowed": (customers, products),
             "vectors": (products, None),
             "categories": (products, None),
         }
@@ -93,7 +84,7 @@ class Lists:
                 continue
             if any(size not in (None, own) for size, own in zip(shape, value.shape, strict=True)):
                 raise ValueError(f"{name} has the shape {value.shape}; expected {shape}")
-            if name not in ("scores", "allowed", "buyers"):
+            if name != "buyers":
                 object.__setattr__(self, name, _canonical(value, positive=name in ("history", "categories")))
         if (self.buyers is None) != (self.population is None):
             raise ValueError("buyers and population go together; one of them is missing")
@@ -107,8 +98,6 @@ class Lists:
         inner = np.sort(self.ranked, axis=1)
         if ((inner[:, 1:] == inner[:, :-1]) & (inner[:, 1:] >= 0)).any():
             raise ValueError("a product is on a list twice")
-        if self.scores is not None and not np.isfinite(np.where(self.candidates, self.scores, 0)).all():
-            raise ValueError("the score of an allowed product is not finite")
 
     @classmethod
     def of(
@@ -164,11 +153,6 @@ class Lists:
     def owned(self) -> np.ndarray:
         """Whether the product at each rank was bought in the past, of shape (customers, k)."""
         return self.at(self.need("history")) > 0
-
-    @cached_property
-    def candidates(self) -> np.ndarray:
-        """Whether a product was ranked for a customer, of the shape of the scores."""
-        return np.ones(self.relevant.shape, dtype=bool) if self.allowed is None else self.allowed
 
     @cached_property
     def incidence(self) -> csr_matrix:

@@ -8,7 +8,6 @@ under the same name; the first is the default.
 import numpy as np
 
 from customerlab.analysis.recommend.metrics.lists import Lists, pick, ratio
-from customerlab.analysis.recommend.metrics.ties import resolved
 
 
 def precision(lists: Lists, definition: str = "k") -> np.ndarray:
@@ -46,9 +45,8 @@ def recall(lists: Lists, definition: str = "bought") -> np.ndarray:
     Parameters
     ----------
     lists : Lists
-    definition : {"bought", "reachable", "ties averaged", "ties lucky", "ties unlucky"}
-        Hits divided by R; by min(k, R) (Liang, Krishnan, Hoffman and Jebara 2018). Under ties, hits / R if products of
-        equal score came in random order, the bought ones first, or last; these need scores.
+    definition : {"bought", "reachable"}
+        Hits divided by R; by min(k, R) (Liang, Krishnan, Hoffman and Jebara 2018).
 
     Returns
     -------
@@ -64,7 +62,7 @@ def recall(lists: Lists, definition: str = "bought") -> np.ndarray:
     options = {
         "bought": lambda: ratio(lists.found, lists.bought),
         "reachable": lambda: ratio(lists.found, np.minimum(lists.bought, lists.k)),
-    } | {way: lambda way=way: ratio(resolved(lists, way).sum(axis=1), lists.bought) for way in TIES}
+    }
     return pick(definition, options)
 
 
@@ -155,12 +153,10 @@ def ndcg(lists: Lists, definition: str = "reachable") -> np.ndarray:
     Parameters
     ----------
     lists : Lists
-    definition : {"reachable", "k", "bought", "found", "2002", "ties averaged", "ties lucky", "ties unlucky"}
+    definition : {"reachable", "k", "bought", "found", "2002"}
         The ideal has min(k, R) hits; k hits, also for a customer who bought fewer; R hits, also beyond k; the list's
         own hits moved to the top, which does not see what the list misses. "2002" is the discount of that paper,
-        1 / max(1, log2 r), which counts ranks 1 and 2 alike. Under ties, "reachable" if products of equal score came
-        in random order (McSherry and Najork 2008, as scikit-learn's ndcg_score), the bought ones first, or last; these
-        need scores.
+        1 / max(1, log2 r), which counts ranks 1 and 2 alike.
 
     Returns
     -------
@@ -189,7 +185,7 @@ def ndcg(lists: Lists, definition: str = "reachable") -> np.ndarray:
         "bought": lambda: ratio(gain(lists.hits), ideal(lists.bought)),
         "found": lambda: np.nan_to_num(ratio(gain(lists.hits), ideal(lists.found))),
         "2002": lambda: ratio(gain(lists.hits, older), ideal(reachable, older)),
-    } | {way: lambda way=way: ratio(gain(resolved(lists, way)), ideal(reachable)) for way in TIES}
+    }
     return _evaluated(lists, pick(definition, options))
 
 
@@ -212,9 +208,6 @@ def r_precision(lists: Lists, definition: str = "reachable") -> np.ndarray:
     early = (lists.hits & (np.arange(lists.k) < reachable[:, None])).sum(axis=1)
     whole = {"reachable": lambda: reachable, "bought": lambda: lists.bought}
     return ratio(early, pick(definition, whole))
-
-
-TIES = ("ties averaged", "ties lucky", "ties unlucky")
 
 
 def _evaluated(lists: Lists, values: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.recommend.metrics import beyond, business, ranking, ties
+from customerlab.analysis.recommend.metrics import beyond, business, ranking
 from customerlab.analysis.recommend.metrics.lists import Lists, ratio
 
 
@@ -40,13 +40,7 @@ def _f1_of_means(lists: Lists) -> float:
     return 2 * p * r / (p + r) if p + r else p + r
 
 
-def _weighted_auc(lists: Lists) -> float:
-    values = ties.auc(lists)
-    known = ~np.isnan(values)
-    return float(ratio((values * lists.bought)[known].sum(), lists.bought[known].sum()))
-
-
-S, H, B, M, V, C = ("scores",), ("history",), ("buyers",), ("money",), ("vectors",), ("categories",)
+H, B, M, V, C = ("history",), ("buyers",), ("money",), ("vectors",), ("categories",)
 RANKING = ("precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg", "r_precision")
 # the first of a metric is the default; R: products bought, n: products
 DEFINITIONS = tuple(
@@ -59,9 +53,6 @@ DEFINITIONS = tuple(
         ("precision", "everybody", "hits / k, 0 for who bought nothing", "Spark", _everybody, (), False),
         ("recall", "bought", "hits / R", "Spark; RecTools; RecBole", ranking.recall),
         ("recall", "reachable", "hits / min(k, R)", "Liang et al. 2018", ranking.recall),
-        ("recall", "ties averaged", "ties in random order", "McSherry and Najork 2008", ranking.recall, S),
-        ("recall", "ties lucky", "of ties the bought first", "the most that ties allow", ranking.recall, S),
-        ("recall", "ties unlucky", "of ties the bought last", "the least that ties allow", ranking.recall, S),
         ("f1", "customer", "2 hits / (k + R)", "van Rijsbergen 1979", ranking.f1, (), False),
         ("f1", "means", "2 P R / (P + R) of the means", "Opitz and Burst 2019", _f1_of_means, (), False),
         ("hit_rate", "any", "1 with a hit", "Deshpande and Karypis 2004", ranking.hit_rate, (), False),
@@ -77,15 +68,9 @@ DEFINITIONS = tuple(
         ("ndcg", "bought", "DCG / DCG of R hits", "the ideal is not cut at k", ranking.ndcg),
         ("ndcg", "found", "DCG / DCG of the list's own hits", "blind to what is missed", ranking.ndcg),
         ("ndcg", "2002", "the same with 1 / max(1, log2 r)", "Järvelin and Kekäläinen 2002", ranking.ndcg),
-        ("ndcg", "ties averaged", "ties in random order", "scikit-learn, ndcg_score", ranking.ndcg, S),
-        ("ndcg", "ties lucky", "of ties the bought first", "the most that ties allow", ranking.ndcg, S),
-        ("ndcg", "ties unlucky", "of ties the bought last", "the least that ties allow", ranking.ndcg, S),
         ("r_precision", "reachable", "hits in the first min(k, R) / min(k, R)", "Buckley and Voorhees 2000, cut at k",
          ranking.r_precision),
         ("r_precision", "bought", "hits in the first min(k, R) / R", "Microsoft Recommenders", ranking.r_precision),
-        ("auc", "scores", "pairs ranked rightly, ties one half", "Hanley and McNeil 1982", ties.auc, S),
-        ("auc", "list", "beyond the list at random", "implicit", ties.auc),
-        ("auc", "weighted", "mean with weights R", "RecBole, GAUC", _weighted_auc, S, False),
         ("novelty", "discovery", "-log2(buyers / customers)", "Zhou et al. 2010; RecTools", beyond.novelty, B),
         ("novelty", "choice", "-log2(buyers / Σ buyers)", "Castells et al. 2011; Microsoft Recommenders",
          beyond.novelty, B),
