@@ -19,7 +19,7 @@ from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import CustomerlabError, RunError
 from customerlab.workbench import display
 from customerlab.workbench.display import checks, show
-from customerlab.workbench.kernel import FollowedEngine, LimitedClient
+from customerlab.workbench.kernel import LimitedClient
 from customerlab.workbench.normalise import masked
 from customerlab.workbench.plan import MEASURED, make_plan, whose
 from customerlab.workbench.run import COMPUTED, STAGING, Run
@@ -263,9 +263,8 @@ def test_progress_goes_to_the_terminal_and_into_no_output(monkeypatch):
         log.handlers = [handler for handler in log.handlers if not isinstance(handler, display.Teller)]
         log.setLevel(before)
     assert [list(data.values()) for data in handed] == [["EASE, model 3 of 21"]], "once"
-    monkeypatch.setattr(FollowedEngine, "say", staticmethod(told.append))
     client = LimitedClient.__new__(LimitedClient)
-    client._begin, client._reached = time.monotonic() - 61, None
+    client._say, client._begin, client._reached = told.append, time.monotonic() - 61, None
     message = {"msg_type": "display_data", "content": {"data": handed[0]}}
     assert client.process_message(message, None, 0) is None, "no output of the cell"
     assert len(told) == 1 and "61." in told[0] and told[0].endswith("EASE, model 3 of 21")
