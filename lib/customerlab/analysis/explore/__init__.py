@@ -5,36 +5,14 @@ Money of products and customers is net (`sales.net`); orders, and when they came
 Money is summed as exact decimals, so that neither the order of rows nor the engine changes a cent.
 """
 
-from customerlab.analysis.explore.best import TopTenth, top_tenth
-from customerlab.analysis.explore.distributions import (
-    QUANTILES,
-    baskets,
-    cumulative,
-    customers,
-    distribution,
-    log_cumulative,
-    log_histogram,
-    spread,
-    whole_histogram,
-)
+from customerlab.analysis.explore.best import top_tenth
+from customerlab.analysis.explore.distributions import baskets, customers, distribution, spread, whole_histogram
 from customerlab.analysis.explore.parts import by_category, by_part, on_one_customer
-from customerlab.analysis.explore.products import (
-    by_product,
-    described,
-    long_tail,
-    products_for,
-    top_products,
-)
-from customerlab.analysis.explore.returning import (
-    Cohorts,
-    cohorts,
-    new_and_returning,
-    without_few,
-)
+from customerlab.analysis.explore.products import described, long_tail, products_for, top_products
+from customerlab.analysis.explore.returning import cohorts, new_and_returning, without_few
 from customerlab.analysis.explore.returns import most_returned, returns_by_month, who_returns
-from customerlab.analysis.explore.together import Together, together
+from customerlab.analysis.explore.together import together
 from customerlab.analysis.explore.trading import (
-    WEEKDAYS,
     by_month,
     by_weekday,
     by_weekday_hour,
@@ -47,27 +25,18 @@ from customerlab.analysis.explore.trading import (
 )
 
 __all__ = [
-    "QUANTILES",
-    "WEEKDAYS",
-    "Cohorts",
-    "Together",
-    "TopTenth",
     "baskets",
     "by_category",
     "by_month",
     "by_part",
-    "by_product",
     "by_weekday",
     "by_weekday_hour",
     "cohorts",
-    "cumulative",
     "customers",
     "described",
     "distribution",
     "highest",
     "largest_share",
-    "log_cumulative",
-    "log_histogram",
     "long_tail",
     "most_returned",
     "new_and_returning",
