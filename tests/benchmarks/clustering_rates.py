@@ -106,13 +106,13 @@ def shop(seed: int, deal: Deal, *, category: bool) -> tuple[bool, bool]:
         money = np.where(inside, amounts, 0).sum(axis=1)[table["customer_id"]]
         after = deal(rng, table, pd.DataFrame({"came_back": money > 0, "money": money}))
         formed = pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(day))
-        outcomes, rivals = clustering.outcomes_of(after), clustering.baselines_of(table)
-        past.append(clustering.Past(formed, table, space.points(table), rivals, outcomes))
+        outcomes, rivals = clustering.past.outcomes_of(after), clustering.past.baselines_of(table)
+        past.append(clustering.past.Past(formed, table, space.points(table), rivals, outcomes))
     edges = clustering.ceilings(space, customers)
     judged = clustering.judge(
         space.points(customers), NUMBERS, seed, past=past, ceilings=edges, methods=METHODS, resamples=RESAMPLES
     )
-    alone = clustering.compared(judged.models, past[:3], list(judged.models))
+    alone = clustering.verdict.compared(judged.models, past[:3], list(judged.models))
     return bool(judged.recommended), bool((alone["p_holm"] <= clustering.Gates().level).any())
 
 

@@ -28,9 +28,9 @@ def contend(customers: int) -> None:
     x = points(customers)
     later = (x[:, 1] + np.random.default_rng(8).normal(size=customers) > 1).astype(float)
     ids = pd.DataFrame({"customer_id": np.arange(customers).astype(str)})
-    baselines = {"deciles": clustering.deciles(x[:, 2])}
+    baselines = {"deciles": clustering.past.deciles(x[:, 2])}
     past = [
-        clustering.Past(pd.Timestamp("2024-01-01"), ids, x, baselines, pd.DataFrame({"repurchase rate": later}))
+        clustering.past.Past(pd.Timestamp("2024-01-01"), ids, x, baselines, pd.DataFrame({"repurchase rate": later}))
     ] * 2
     begin, cpu = time.perf_counter(), time.process_time()
     clustering.by_number(x, NUMBERS, 7)

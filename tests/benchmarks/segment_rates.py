@@ -15,6 +15,7 @@ import pandas as pd
 from promises import Rate, missed, rate, show
 
 from customerlab.analysis import orders, rfm
+from customerlab.analysis.rfm.repurchase import ANY
 from customerlab.data.simulate import simulate_shop
 
 DAYS = 90
@@ -34,7 +35,7 @@ def dealt_out(windows: list[pd.DataFrame], rng: np.random.Generator) -> list[pd.
 
 def concluded(windows: list[pd.DataFrame], seed: int) -> pd.DataFrame:
     """What is concluded from: all windows together, a fifth of the customers."""
-    table = rfm.compare_rules(windows, seed=seed)
+    table = rfm.choosing.compare_rules(windows, seed=seed)
     at = table[table["formed_on"].isna() & (table["chosen"] == rfm.DEPTH)]
     return at.assign(what=at["outcome"] + ", against " + at["against"])
 
@@ -86,16 +87,16 @@ def of_repurchase(waits: list[pd.DataFrame], shops: int) -> None:
     rng = np.random.default_rng(1)
     found = [rfm.repurchase(one, [DAYS]) for one in waits]
     rates = []
-    for after in ("first", "second", rfm.ANY):
+    for after in ("first", "second", ANY):
         mean = np.mean([table.set_index("after").loc[after, "share"] for table in found])
         hits = np.array([covers(table, after, mean) for table in found])
         rates.append(rate(f"simulated shop, after {after}: mean shop {mean:.1%}", hits, "= 0.95"))
-    limit = rfm.repurchase(planted_waits(rng, 200_000)[0], [DAYS]).set_index("after").loc[rfm.ANY, "share"]
+    limit = rfm.repurchase(planted_waits(rng, 200_000)[0], [DAYS]).set_index("after").loc[ANY, "share"]
     planted = []
     for _ in range(5 * shops):
         table, truth = planted_waits(rng, 600)
         one = rfm.repurchase(table, [DAYS])
-        planted.append((covers(one, "first", truth), covers(one, rfm.ANY, limit)))
+        planted.append((covers(one, "first", truth), covers(one, ANY, limit)))
     first, every = np.array(planted).T
     rates.append(rate(f"planted, after first: {truth:.1%} in closed form", first, "= 0.95"))
     rates.append(rate(f"planted, after any: {limit:.1%} of 200,000 customers", every, "= 0.95"))
@@ -112,7 +113,7 @@ def main() -> None:
     for seed in range(options.shops):
         log = log_of(seed, options.customers)
         day = orders.day_after(log)
-        windows = rfm.followed(orders.Snapshot(log, day), rfm.Scheme(), days=DAYS)
+        windows = rfm.holdout.followed(orders.Snapshot(log, day), rfm.Scheme(), days=DAYS)
         waits.append(rfm.waits(log, day))
         found.append(concluded(windows, seed).assign(shop=seed))
         null.append(concluded(dealt_out(windows, np.random.default_rng([2, seed])), seed).assign(shop=seed))

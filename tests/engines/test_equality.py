@@ -65,7 +65,7 @@ def two_clusters(shop: SimpleNamespace) -> clustering.Segmentation:
     )
     space = clustering.fit_space(customers, ["recency", "monetary", "breadth"])
     points = space.points(customers)
-    model = clustering.Nearest(np.quantile(points, [0.25, 0.75], axis=0), np.array([0, 1]))
+    model = clustering.models.Nearest(np.quantile(points, [0.25, 0.75], axis=0), np.array([0, 1]))
     return clustering.segmentation("halves", space, model, customers, model.predict(points) + 1, net=True)
 
 
@@ -111,10 +111,10 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.customers": lambda s: explore.customers(s.transactions, s.returns),
     "explore.with_returned": lambda s: with_returned(s.transactions.select("customer_id").distinct(), s.returns),
     "explore.spread": lambda s: explore.spread(explore.baskets(s.transactions), ["value", "products", "pieces"]),
-    "explore.log_histogram": lambda s: explore.log_histogram(explore.baskets(s.transactions), "value"),
-    "explore.log_cumulative": lambda s: explore.log_cumulative(explore.baskets(s.transactions), "value"),
+    "explore.log_histogram": lambda s: explore.distributions.log_histogram(explore.baskets(s.transactions), "value"),
+    "explore.log_cumulative": lambda s: explore.distributions.log_cumulative(explore.baskets(s.transactions), "value"),
     "explore.whole_histogram": lambda s: explore.whole_histogram(explore.baskets(s.transactions), "products"),
-    "explore.cumulative": lambda s: explore.cumulative(explore.customers(s.transactions), "orders"),
+    "explore.cumulative": lambda s: explore.distributions.cumulative(explore.customers(s.transactions), "orders"),
     "explore.distribution": lambda s: explore.distribution(
         explore.customers(s.transactions), "orders", "o", whole=True
     ),
@@ -123,7 +123,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.described": lambda s: explore.described(
         explore.long_tail(s.transactions)["product_id"].head(9), s.products
     ),
-    "explore.by_product": lambda s: explore.by_product(s.transactions, s.returns),
+    "explore.by_product": lambda s: explore.products.by_product(s.transactions, s.returns),
     "explore.long_tail": lambda s: explore.long_tail(s.transactions, s.returns),
     "explore.together": lambda s: explore.together(s.transactions),
     "explore.by_part": lambda s: explore.by_part(s.transactions, "country", returns=s.returns),
@@ -135,6 +135,9 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "orders.first_order": lambda s: orders.first_order(s.transactions),
     "orders.before": lambda s: explore.totals(orders.before(s.transactions, pd.Timestamp(s.middle))),
     "orders.since": lambda s: explore.totals(orders.since(s.transactions, pd.Timestamp(s.middle))),
+    "orders.by_customer_and_day": lambda s: by_id(
+        orders.fetched(orders.by_customer_and_day(s.transactions, [pd.Timestamp(s.middle), later_than(s.middle)]))
+    ),
     "orders.by_customer": lambda s: orders.by_customer(s.transactions),
     "orders.fetched": lambda s: by_id(orders.fetched(s.transactions.filter(s.transactions.ordered_at < s.middle))),
     "rfm.features": lambda s: [
@@ -150,7 +153,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         returns=s.returns,
     ),
     "rfm.hold_out": lambda s: rfm.hold_out(snapshot(s, later_than(s.middle)), rfm.Scheme(net=True), days=60, seed=1),
-    "rfm.followed": lambda s: rfm.followed(snapshot(s, later_than(s.middle)), rfm.Scheme(), days=90),
+    "rfm.followed": lambda s: rfm.holdout.followed(snapshot(s, later_than(s.middle)), rfm.Scheme(), days=90),
     "rfm.waits": lambda s: rfm.waits(s.transactions, pd.Timestamp(s.middle)),
     "rfm.snapshots": lambda s: rfm.snapshots(
         snapshot(s, s.middle), rfm.Scheme(net=True), [pd.Timestamp(s.middle), later_than(s.middle)]

@@ -105,7 +105,7 @@ def test_bins_below_one_are_floored_not_cut(log):
     t = log(
         [("a", "1", "2024-01-01", "x", "0.5"), ("b", "2", "2024-01-01", "x", "2"), ("c", "3", "2024-01-01", "x", "10")]
     )
-    bins = explore.log_histogram(explore.customers(t), "revenue", per_decade=1)
+    bins = explore.distributions.log_histogram(explore.customers(t), "revenue", per_decade=1)
     assert bins["low"].tolist() == [0.1, 1.0, 10.0] and bins["count"].tolist() == [1, 1, 1]
 
 

@@ -16,14 +16,14 @@ AUTHORS = {1: (0.8576, 0.8566), 2: (0.8103, 0.5405), 3: (0.6319, 0.6308), 4: (0.
 
 def test_the_second_programs_moons():
     points, truth = make_moons(n_samples=300, noise=0.05, random_state=1782)
-    assert clustering.dbcv(points, truth, as_given=True) == pytest.approx(0.8545358723390613, abs=1e-9)
+    assert clustering.density.dbcv(points, truth, as_given=True) == pytest.approx(0.8545358723390613, abs=1e-9)
 
 
 def test_the_second_programs_moons_among_noise():
     points, truth = make_moons(n_samples=500, noise=0.05, random_state=1782)
     noise = np.random.RandomState(1082).uniform(*np.quantile(points, (0, 1), axis=0), size=(100, 2))
     points, truth = np.vstack([points, noise]), np.r_[truth, np.full(100, clustering.NOISE)]
-    assert clustering.dbcv(points, truth, as_given=True) == pytest.approx(0.7545431212217051, abs=1e-9)
+    assert clustering.density.dbcv(points, truth, as_given=True) == pytest.approx(0.7545431212217051, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_second_programs_moons_among_noise():
     ],
 )
 def test_the_authors_programs_few_points(points, labels, published):
-    found = clustering.dbcv(np.array(points, dtype=float), np.array(labels))
+    found = clustering.density.dbcv(np.array(points, dtype=float), np.array(labels))
     assert found == pytest.approx(published, abs=1e-9)
 
 
@@ -47,5 +47,5 @@ def test_the_authors_programs_data_sets(number):
     table = np.loadtxt(path)
     points, labels = table[:, :2], np.where(table[:, 2] == 0, clustering.NOISE, table[:, 2]).astype(int)
     authors, second = AUTHORS[number]
-    assert clustering.dbcv(points, labels) == pytest.approx(authors, abs=1.1e-3)
-    assert clustering.dbcv(points, labels, as_given=True) == pytest.approx(second, abs=1e-4)
+    assert clustering.density.dbcv(points, labels) == pytest.approx(authors, abs=1.1e-3)
+    assert clustering.density.dbcv(points, labels, as_given=True) == pytest.approx(second, abs=1e-4)

@@ -206,8 +206,8 @@ def test_repurchase_rates_of_online_retail(online_retail):
 def test_equal_values_get_equal_scores_where_ranks_would_not(online_retail):
     table = rfm.features(online_retail[0])
     again = table.sample(frac=1, random_state=5)
-    scores = rfm.score(table).table.set_index("customer_id")[list(rfm.SCORES)]
-    shuffled = rfm.score(again).table.set_index("customer_id")[list(rfm.SCORES)].loc[scores.index]
+    scores = rfm.score(table).table.set_index("customer_id")[list(rfm.scores.SCORES)]
+    shuffled = rfm.score(again).table.set_index("customer_id")[list(rfm.scores.SCORES)].loc[scores.index]
     assert (scores == shuffled).all(axis=None)
     by_rank = [
         pd.qcut(t.set_index("customer_id")["frequency"].rank(method="first"), 5, labels=False) for t in (table, again)
@@ -239,7 +239,7 @@ def test_k_means_of_the_usual_features_is_that_of_a_second_program(online_retail
     table = clustering.customer_features(shop, names=names)
     points = clustering.fit_space(table, names).points(table)
     models = clustering.fit_all(points, [2, 3, 4], 7, methods={"K-Means": clustering.METHODS["K-Means"]})
-    found = clustering.validity(points, {name: model.predict(points) for name, model in models.items()}, 7)
+    found = clustering.indices.validity(points, {name: model.predict(points) for name, model in models.items()}, 7)
     assert found["silhouette"].round(2).tolist() == [0.37, 0.38, 0.35]
     assert found["calinski_harabasz"].round().tolist() == [2970, 3233, 3116]
 

@@ -20,14 +20,14 @@ bins = st.integers(2, 10)
 def test_scores_do_not_depend_on_the_order_of_rows(values, k, random):
     order = list(range(len(values)))
     random.shuffle(order)
-    scores, _ = rfm.score_one(pd.Series(values), k)
-    shuffled, _ = rfm.score_one(pd.Series([values[i] for i in order]), k)
+    scores, _ = rfm.scores.score_one(pd.Series(values), k)
+    shuffled, _ = rfm.scores.score_one(pd.Series([values[i] for i in order]), k)
     assert shuffled.tolist() == [scores[i] for i in order]
 
 
 @given(numbers, bins, st.booleans())
 def test_equal_values_have_equal_scores_and_larger_ones_no_worse(values, k, low_is_good):
-    scores, cuts = rfm.score_one(pd.Series(values), k, low_is_good=low_is_good)
+    scores, cuts = rfm.scores.score_one(pd.Series(values), k, low_is_good=low_is_good)
     table = pd.DataFrame({"value": values, "score": scores})
     assert (table.groupby("value")["score"].nunique() == 1).all()
     by_value = table.drop_duplicates("value").sort_values("value")["score"]
@@ -42,7 +42,7 @@ def test_equal_values_have_equal_scores_and_larger_ones_no_worse(values, k, low_
 
 @given(st.integers(2, 200), bins)
 def test_different_values_fill_the_bins_evenly(n, k):
-    scores, _ = rfm.score_one(pd.Series(np.random.default_rng(n).permutation(n)), k)
+    scores, _ = rfm.scores.score_one(pd.Series(np.random.default_rng(n).permutation(n)), k)
     sizes = np.bincount(scores, minlength=k + 1)[1:]
     assert sizes.max() - sizes.min() <= 1
 

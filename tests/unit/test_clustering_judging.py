@@ -113,7 +113,7 @@ def test_validity_is_that_of_scikit_learn_over_the_points_that_are_not_noise():
     points, truth = planted(spread=2)
     labels = np.where(np.arange(len(truth)) % 10 == 0, clustering.NOISE, truth)
     kept = labels >= 0
-    found = clustering.validity(points, {"it": labels, "all": truth}, 7).loc["it"]
+    found = clustering.indices.validity(points, {"it": labels, "all": truth}, 7).loc["it"]
     assert found["silhouette"] == pytest.approx(silhouette_score(points[kept], labels[kept]), abs=1e-9)
     assert found["davies_bouldin"] == pytest.approx(davies_bouldin_score(points[kept], labels[kept]))
     assert found["calinski_harabasz"] == pytest.approx(calinski_harabasz_score(points[kept], labels[kept]))
@@ -127,19 +127,19 @@ def test_silhouettes_are_those_of_scikit_learn_for_equal_and_lonely_points_too()
     rng = np.random.default_rng(3)
     points = rng.integers(0, 3, (60, 2)).astype(float)
     labels = np.concatenate([[0], rng.integers(1, 5, 59)])
-    ours = clustering.silhouettes(pairwise_distances(points), labels)
+    ours = clustering.silhouette.silhouettes(pairwise_distances(points), labels)
     assert np.allclose(ours, silhouette_samples(points, labels), atol=1e-7)
 
 
 def test_validity_at_its_edges():
     points, truth = planted(size=20)
-    found = clustering.validity(
+    found = clustering.indices.validity(
         points, {"noise": np.full(20, -1), "one": np.zeros(20, dtype=int), "alone": np.arange(20)}, 7
     )
     assert found["clusters"].tolist() == [0, 1, 20] and found["noise"].tolist() == [1, 0, 0]
     assert found.loc["one", "smallest"] == 1 and np.isnan(found.loc["noise", "smallest"])
     assert found[["silhouette", "davies_bouldin", "calinski_harabasz"]].isna().all(axis=None)
-    assert clustering.validity(np.zeros((20, 3)), {"same": truth}, 7).loc["same", "silhouette"] == 0
+    assert clustering.indices.validity(np.zeros((20, 3)), {"same": truth}, 7).loc["same", "silhouette"] == 0
 
 
 def test_the_error_of_a_sampled_silhouette_is_true(monkeypatch):
@@ -149,7 +149,7 @@ def test_the_error_of_a_sampled_silhouette_is_true(monkeypatch):
     monkeypatch.setattr(clustering.silhouette, "EXACT", 1_000)
     monkeypatch.setattr(clustering.silhouette, "SAMPLED", 300)
     monkeypatch.setattr(clustering.silhouette, "CELLS", 100_000)
-    found = [clustering.mean_silhouettes(points, {"it": labels}, seed).loc["it"] for seed in range(100)]
+    found = [clustering.silhouette.mean_silhouettes(points, {"it": labels}, seed).loc["it"] for seed in range(100)]
     away = [(f["silhouette"] - exact) / f["silhouette_error"] for f in found]
     assert 0.8 < np.std(away) < 1.2 and abs(np.mean(away)) < 0.4
 
@@ -196,7 +196,7 @@ def test_prediction_strength_by_counting_pairs():
             pairs = list(combinations(np.flatnonzero(own.labels_ == cluster), 2))
             shares.append(np.mean([away[a] == away[b] for a, b in pairs]) if pairs else 1.0)
         found.append(min(shares))
-    assert clustering.prediction_strength(points, 3, 7) == pytest.approx(np.mean(found))
+    assert clustering.indices.prediction_strength(points, 3, 7) == pytest.approx(np.mean(found))
 
 
 def test_a_knee_needs_a_bend():
@@ -228,9 +228,9 @@ def test_jaccard_by_sets():
             own = set(np.flatnonzero(one == cluster))
             others = [set(np.flatnonzero(two == c)) for c in range(two.max() + 1)]
             wanted.append(max(len(own & other) / len(own | other) for other in others))
-        assert np.allclose(clustering.jaccard(one, two), wanted)
-    assert clustering.jaccard(np.array([0, 0]), np.array([-1, -1])).tolist() == [0]
-    assert clustering.jaccard(np.array([-1, -1]), np.array([0, 0])).size == 0
+        assert np.allclose(clustering.stability.stability.jaccard(one, two), wanted)
+    assert clustering.stability.stability.jaccard(np.array([0, 0]), np.array([-1, -1])).tolist() == [0]
+    assert clustering.stability.stability.jaccard(np.array([-1, -1]), np.array([0, 0])).size == 0
 
 
 def test_a_label_that_nobody_has_is_no_cluster_to_be_found_again():
@@ -241,21 +241,25 @@ def test_a_label_that_nobody_has_is_no_cluster_to_be_found_again():
     points = np.r_[np.linspace(-1, 1, 40), np.linspace(8, 10, 40)][:, None]
     labels = {"Spare 3": with_a_spare(points, [3], 7)[3].predict(points)}
     assert set(labels["Spare 3"]) == {0, 2}
-    found = clustering.stability(points, labels, [3], 7, resamples=3, methods={"Spare": with_a_spare})
+    found = clustering.stability.stability(points, labels, [3], 7, resamples=3, methods={"Spare": with_a_spare})
     assert found["lowest_jaccard"].tolist() == [1] and np.isnan(found["jaccard"].iloc[0][1])
-    assert np.isnan(clustering.jaccard(np.array([0, 2]), np.array([-1, -1]))).tolist() == [False, True, False]
+    assert np.isnan(clustering.stability.stability.jaccard(np.array([0, 2]), np.array([-1, -1]))).tolist() == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_groups_that_are_there_are_found_again_and_others_are_not():
     points, _ = planted()
     labels = {name: model.predict(points) for name, model in clustering.fit_all(points, [4], 7, methods=FAST).items()}
-    found = clustering.stability(points, labels, [4], 7, resamples=5, methods=FAST)
+    found = clustering.stability.stability(points, labels, [4], 7, resamples=5, methods=FAST)
     assert (found["adjusted_rand"] > 0.99).all() and (found["lowest_jaccard"] > 0.98).all()
     noise = CLOUDS["one Gaussian blob"](np.random.default_rng(1))
     labels = {name: model.predict(noise) for name, model in clustering.fit_all(noise, [4], 7, methods=FAST).items()}
-    found = clustering.stability(noise, labels, [4], 7, resamples=8, methods=FAST)
+    found = clustering.stability.stability(noise, labels, [4], 7, resamples=8, methods=FAST)
     assert (found["lowest_jaccard"] < 0.75).all() and (found["adjusted_rand"] < 0.8).all()
-    seeds = clustering.agreement_of_seeds(noise, labels, [4], [8, 9], methods=FAST)
+    seeds = clustering.stability.stability.agreement_of_seeds(noise, labels, [4], [8, 9], methods=FAST)
     assert seeds["Ward 4"] == 1 and seeds["K-Means 4"] <= 1
 
 
@@ -267,7 +271,7 @@ def test_a_cloud_has_the_extent_and_correlations_of_its_points_and_no_others_ste
     rng = np.random.default_rng(4)
     base = rng.multivariate_normal([0, 0, 0], [[1, 0.7, 0], [0.7, 1, 0], [0, 0, 4]], 4_000)
     points = np.column_stack([base, np.log1p(rng.poisson(np.exp(0.4 * base[:, 0]), 4_000))])
-    drawn = next(clustering.clouds(points, shape, 1, np.random.default_rng(5)))
+    drawn = next(clustering.null_clouds.clouds(points, shape, 1, np.random.default_rng(5)))
     assert np.allclose(drawn.mean(axis=0), points.mean(axis=0), atol=0.12)
     assert np.allclose(drawn.std(axis=0), points.std(axis=0), rtol=0.08)
     assert np.allclose(np.corrcoef(drawn.T), np.corrcoef(points.T), atol=0.08)
@@ -278,10 +282,10 @@ def test_a_normal_cloud_keeps_skew_and_a_uniform_one_is_even():
     rng = np.random.default_rng(6)
     # the transform with power zero is the logarithm of one plus the value
     points = np.exp(rng.normal(3, 0.5, (4_000, 2))) - 1
-    drawn = next(clustering.clouds(points, "normal", 1, rng))
+    drawn = next(clustering.null_clouds.clouds(points, "normal", 1, rng))
     assert (stats.skew(drawn) > 1.2).all()
     assert all(stats.kstest(np.log1p(column), "norm", args=(3, 0.5)).pvalue > 0.001 for column in drawn.T)
-    even = next(clustering.clouds(rng.normal(size=(4_000, 1)), "uniform", 1, rng))[:, 0]
+    even = next(clustering.null_clouds.clouds(rng.normal(size=(4_000, 1)), "uniform", 1, rng))[:, 0]
     assert stats.kstest(even, stats.uniform(even.min(), np.ptp(even)).cdf).pvalue > 0.01
 
 
@@ -300,12 +304,12 @@ def test_a_cloud_stays_below_the_customers_ceilings_with_as_many_on_them(transfo
     assert (customers["recency"] == customers["tenure"]).to_numpy().tolist() == (
         np.abs(ceiling.at(points) - points[:, 0]) < 1e-9
     ).tolist()
-    drawn = next(clustering.clouds(points, shape, 1, rng, [ceiling]))
+    drawn = next(clustering.null_clouds.clouds(points, shape, 1, rng, [ceiling]))
     slack = ceiling.at(drawn) - drawn[:, 0]
     once = points[:, 1] == points[:, 1].min()
     assert slack.min() > -0.02 * np.ptp(points[:, 0])  # but for the step to the nearest day that there is
     assert (np.abs(slack[once]) < 0.02 * np.ptp(points[:, 0])).all()
-    blind = next(clustering.clouds(points, shape, 1, rng))
+    blind = next(clustering.null_clouds.clouds(points, shape, 1, rng))
     assert (ceiling.at(blind) < blind[:, 0] - 0.02 * np.ptp(points[:, 0])).mean() > 0.05
 
 
@@ -341,19 +345,21 @@ def test_clouds_are_told_from_groups_at_the_promised_rate():
     for seed in range(30):
         rng = np.random.default_rng(seed)
         points = rng.normal(size=(90, 2)) if seed % 2 else rng.random((90, 2))
-        found.append(clustering.excess(points, names, seed, number=10, methods=means)["p_structure"].min())
+        found.append(clustering.structure.excess(points, names, seed, number=10, methods=means)["p_structure"].min())
     # at 5 % six or more of thirty would happen once in three hundred times
     assert sum(p <= 0.05 for p in found) <= 5
     points, _ = planted(spread=1.0, size=150)
-    assert clustering.excess(points, ["K-Means 4"], 7, number=10, methods=means)["p_structure"].iloc[0] < 0.001
+    assert (
+        clustering.structure.excess(points, ["K-Means 4"], 7, number=10, methods=means)["p_structure"].iloc[0] < 0.001
+    )
 
 
 def test_giving_up_the_hopeless_changes_no_finding(monkeypatch):
     points, _ = planted(spread=1.3, size=200)
     names, means = [f"K-Means {k}" for k in (2, 3, 4, 6)], {"K-Means": methods.kmeans}
-    short = clustering.excess(points, names, 7, number=12, methods=means)["p_structure"]
+    short = clustering.structure.excess(points, names, 7, number=12, methods=means)["p_structure"]
     monkeypatch.setattr(structure, "LOOK", 99)
-    whole = clustering.excess(points, names, 7, number=12, methods=means)["p_structure"]
+    whole = clustering.structure.excess(points, names, 7, number=12, methods=means)["p_structure"]
     assert ((short <= 0.05) == (whole <= 0.05)).all() and short["K-Means 4"] <= 0.05 < short.max()
 
 
@@ -374,7 +380,7 @@ def windows(draw, number=2, size=400, seed=0):
         groups, baselines, outcomes = draw(np.random.default_rng([seed, place]), size)
         customers = pd.DataFrame({"customer_id": np.arange(size).astype(str)})
         day = pd.Timestamp("2024-06-01") - pd.Timedelta(days=90 * place)
-        found.append(clustering.Past(day, customers, groups[:, None], baselines, pd.DataFrame(outcomes)))
+        found.append(clustering.past.Past(day, customers, groups[:, None], baselines, pd.DataFrame(outcomes)))
     return found
 
 
@@ -384,18 +390,18 @@ def test_what_groups_predict_follows_from_their_variances():
     groups[0] = 9  # alone: the mean of all
     parts = [np.var(y[groups == g], ddof=1) * (groups == g).sum() for g in range(5)]
     wanted = 1 - (sum(parts) + (y[0] - y.mean()) ** 2 * 60 / 59) / (60 * np.var(y, ddof=1))
-    assert clustering.predicted(groups, y) == pytest.approx(wanted)
-    assert clustering.predicted(groups, np.ones(60)) == 0
+    assert clustering.usefulness.usefulness.predicted(groups, y) == pytest.approx(wanted)
+    assert clustering.usefulness.usefulness.predicted(groups, np.ones(60)) == 0
     # groups of one size: epsilon squared, which follows from the F statistic
     equal = np.arange(60) % 4
     f = stats.f_oneway(*[y[equal == g] for g in range(4)]).statistic
-    assert clustering.predicted(equal, y) == pytest.approx((f - 1) * 3 / (f * 3 + 56), abs=1e-12)
+    assert clustering.usefulness.usefulness.predicted(equal, y) == pytest.approx((f - 1) * 3 / (f * 3 + 56), abs=1e-12)
 
 
 def test_groups_without_a_meaning_predict_nothing_however_many_they_are():
     y = np.random.default_rng(9).normal(size=(400, 300))
     for number in (4, 60):
-        shares = [clustering.predicted(np.arange(300) % number, row) for row in y]
+        shares = [clustering.usefulness.usefulness.predicted(np.arange(300) % number, row) for row in y]
         assert abs(np.mean(shares)) < 3 * np.std(shares) / np.sqrt(400)
 
 
@@ -409,19 +415,20 @@ def test_a_difference_is_that_of_the_shares_and_of_customers_who_are_there_twice
         )
 
     past = windows(draw)
-    table = clustering.usefulness({"it": Fixed()}, past).set_index("grouping")
+    table = clustering.usefulness.usefulness({"it": Fixed()}, past).set_index("grouping")
     for name, groups in (("it", past[0].points[:, 0]), *past[0].baselines.items()):
-        shares = [clustering.predicted(groups, one.outcomes["y"].to_numpy()) for one in past]
+        shares = [clustering.usefulness.usefulness.predicted(groups, one.outcomes["y"].to_numpy()) for one in past]
         assert table.loc[name, "predicted"] == pytest.approx(np.mean(shares))
     it = table.loc["it"]
     assert it["rival"] in past[0].baselines and it["p"] < 1e-6 and it["more_low"] > 0 and not it["worse"]
     assert it["more"] == pytest.approx(it["predicted"] - table.loc[it["rival"], "predicted"])
     # the same period twice tells no more than once: the same customers
     once, twice = (
-        clustering.usefulness({"it": Fixed()}, p).set_index("grouping").loc["it"] for p in (past[:1], past[:1] * 2)
+        clustering.usefulness.usefulness({"it": Fixed()}, p).set_index("grouping").loc["it"]
+        for p in (past[:1], past[:1] * 2)
     )
     assert twice["p"] == pytest.approx(once["p"], rel=1e-6) and twice["error"] == pytest.approx(once["error"])
-    wide = clustering.usefulness({"it": Fixed()}, past, comparisons=20).set_index("grouping").loc["it"]
+    wide = clustering.usefulness.usefulness({"it": Fixed()}, past, comparisons=20).set_index("grouping").loc["it"]
     reach = stats.norm.ppf(1 - 0.05 / 40) / stats.norm.ppf(0.975)
     assert wide["more"] - wide["more_low"] == pytest.approx(reach * (it["more"] - it["more_low"]))
 
@@ -436,7 +443,7 @@ def test_intervals_cover_and_what_is_not_better_is_rarely_called_so():
             noisy = [np.where(rng.random(size) < 0.2, rng.integers(0, 3, size), real) for _ in range(2)]
             return noisy[0], {"real": real, "noisy": noisy[1]}, {"y": 0.5 * (real - 1) + rng.normal(size=size)}
 
-        table = clustering.usefulness({"it": Fixed()}, windows(draw, 1, seed=seed)).set_index("grouping")
+        table = clustering.usefulness.usefulness({"it": Fixed()}, windows(draw, 1, seed=seed)).set_index("grouping")
         covered.append(table.loc["real", "low"] <= truth <= table.loc["real", "high"])
         better.append(table.loc["it", "p"] <= 0.05)
     assert 0.89 <= np.mean(covered) <= 0.99
@@ -452,7 +459,7 @@ def test_p_values_are_adjusted_for_the_candidates_that_could_be_recommended():
             {"y": truth + 4 * rng.normal(size=size), "z": rng.normal(size=size)},
         )
 
-    found = clustering.compared({name: Fixed() for name in "abc"}, windows(draw), ["a", "b"])
+    found = clustering.verdict.compared({name: Fixed() for name in "abc"}, windows(draw), ["a", "b"])
     rows = found[found["grouping"].isin(["a", "b"])]
     assert rows["p_holm"].to_numpy() == pytest.approx(holm(rows["p"]).to_numpy())
     assert found.loc[found["grouping"].isin(["c", "none"]), "p_holm"].isna().all()
@@ -465,7 +472,7 @@ def a_past(points, tells, seed=1, number=2, costs=None):
     """Customers whose next periods follow from what is given, and whom past spend says nothing of."""
 
     def draw(rng, size):
-        deciles = clustering.deciles(rng.gamma(2.0, 100, size))
+        deciles = clustering.past.deciles(rng.gamma(2.0, 100, size))
         outcomes = {"repurchase rate": (tells + rng.normal(size=size) > 1).astype(float)}
         if costs is not None:
             outcomes["money"] = costs + rng.normal(size=size)
@@ -476,7 +483,7 @@ def a_past(points, tells, seed=1, number=2, costs=None):
         return np.zeros(size), known, outcomes
 
     return [
-        clustering.Past(one.formed_on, one.customers, points, one.baselines, one.outcomes)
+        clustering.past.Past(one.formed_on, one.customers, points, one.baselines, one.outcomes)
         for one in windows(draw, number, len(points), seed)
     ]
 

@@ -34,7 +34,7 @@ def kept():
     customers = clustering.customer_features(Snapshot(orders(), BEGAN), names=["monetary"])
     space = clustering.fit_space(customers, ["monetary"], transform="none")
     points = space.points(customers)
-    model = clustering.Nearest(np.array([[points.max()], [points.min()]]), np.array([0, 1]))
+    model = clustering.models.Nearest(np.array([[points.max()], [points.min()]]), np.array([0, 1]))
     labels = model.predict(points) + 1
     return clustering.segmentation("K-Means", space, model, customers, labels, ["much", "little"])
 
@@ -64,7 +64,7 @@ def test_units_get_the_groups_of_the_day():
 def test_a_segmentation_of_one_group_divides_nothing():
     customers = clustering.customer_features(Snapshot(orders(), BEGAN), names=["monetary"])
     space = clustering.fit_space(customers, ["monetary"], transform="none")
-    model = clustering.Nearest(np.array([[space.points(customers).mean()]]), np.array([0]))
+    model = clustering.models.Nearest(np.array([[space.points(customers).mean()]]), np.array([0]))
     one = clustering.segmentation("One", space, model, customers, np.ones(len(customers), "int64"), ["all"])
     table, _ = grouped(units(), orders=orders(), segmentation=one)
     assert table.columns == ("unit_id", "variant", "covariate_RFM segment")

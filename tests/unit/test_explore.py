@@ -66,7 +66,7 @@ def test_net_revenue_agrees_with_pandas(demo):
     log, back, frame, returned = (demo[name] for name in ("transactions", "returns", "frame", "back"))
     both = pd.concat([frame, returned])
     assert explore.by_month(log, back)["net"].sum() == pytest.approx(both["amount"].sum())
-    every = explore.by_product(log, back).to_pandas().set_index("product_id").astype(float).sort_index()
+    every = explore.products.by_product(log, back).to_pandas().set_index("product_id").astype(float).sort_index()
     wanted = both.groupby("product_id").agg(revenue=("amount", "sum"), pieces=("quantity", "sum"))
     pd.testing.assert_frame_equal(every[["revenue", "pieces"]], wanted, check_exact=False, rtol=1e-9)
     best = explore.top_products(log, None, 7, returns=back)
@@ -120,22 +120,22 @@ def test_spread_agrees_with_numpy():
     values = np.random.default_rng(1).lognormal(3, 1, 501).round(2)
     spread = explore.spread(ibis.memtable(pd.DataFrame({"v": values})), ["v"]).iloc[0]
     assert spread["mean"] == pytest.approx(values.mean())
-    wanted = np.quantile(values, explore.QUANTILES)
+    wanted = np.quantile(values, explore.distributions.QUANTILES)
     assert spread[["5 %", "25 %", "median", "75 %", "95 %"]].to_numpy(dtype=float) == pytest.approx(wanted)
 
 
 def test_log_histogram_counts_every_value_once():
     whole = pd.DataFrame({"v": [1, 1, 2, 3, 4, 9, 10, 100, 1000]})
-    table = explore.log_histogram(ibis.memtable(whole), "v")
+    table = explore.distributions.log_histogram(ibis.memtable(whole), "v")
     assert table["count"].sum() == 9 and (table["low"].to_numpy()[1:] == table["high"].to_numpy()[:-1]).all()
     for row in table.itertuples():
         inside = ((whole["v"] >= row.low - 1e-6) & (whole["v"] < row.high - 1e-6)).sum()
         assert inside == row.count
-    assert explore.log_histogram(ibis.memtable(pd.DataFrame({"v": [-1.0, 0.0]})), "v").empty
+    assert explore.distributions.log_histogram(ibis.memtable(pd.DataFrame({"v": [-1.0, 0.0]})), "v").empty
 
 
 def test_cumulative_shares_by_hand():
-    table = explore.cumulative(ibis.memtable(pd.DataFrame({"v": [3, 1, 1, 10]})), "v")
+    table = explore.distributions.cumulative(ibis.memtable(pd.DataFrame({"v": [3, 1, 1, 10]})), "v")
     assert table["value"].tolist() == [1, 3, 10] and table["share"].tolist() == [0.5, 0.75, 1.0]
 
 
@@ -154,14 +154,14 @@ def test_a_distribution_of_nothing_above_zero_is_said():
     money = {
         "name": "revenue",
         "spread": spread["v"],
-        "bars": explore.log_histogram(free, "v"),
-        "steps": explore.log_cumulative(free, "v"),
+        "bars": explore.distributions.log_histogram(free, "v"),
+        "steps": explore.distributions.log_cumulative(free, "v"),
     }
     number = {
         "name": "orders",
         "spread": spread["n"],
         "bars": explore.whole_histogram(free, "n"),
-        "steps": explore.cumulative(free, "n"),
+        "steps": explore.distributions.cumulative(free, "n"),
     }
     picture = distributions(money, number, "customers")
     assert "No revenue above zero" in picture.alt and picture.png()
@@ -183,7 +183,7 @@ def test_whole_histogram_counts_every_value_once_in_bins_of_one_width():
 
 def test_log_cumulative_is_the_share_below_each_edge():
     values = np.append(np.random.default_rng(4).lognormal(3, 1, 500), [0.0, -1.0])
-    steps = explore.log_cumulative(ibis.memtable({"v": values}), "v")
+    steps = explore.distributions.log_cumulative(ibis.memtable({"v": values}), "v")
     wanted = [(values < edge).mean() for edge in steps["value"]]
     assert steps["share"].to_numpy() == pytest.approx(wanted) and steps["share"].iloc[-1] == 1
 

@@ -53,6 +53,27 @@ def test_a_day_parts_the_log_into_what_was_known_and_what_came_after():
     assert first_order(one.transactions) == min(line[2] for line in lines())
 
 
+def test_several_days_are_aggregated_together_as_each_alone(aggregations):
+    rng = np.random.default_rng(6)
+    spread = [(*line[:2], line[2] + pd.Timedelta(hours=int(rng.integers(0, 2000))), *line[3:]) for line in lines()]
+    back = [(line[0], f"r{n}", line[2], "x", -1, line[5]) for n, line in enumerate(spread) if n % 5 == 0]
+    one = Snapshot(log(lines() + spread), DAY, log(back))  # every order has a second line up to 83 days later
+    days = [pd.Timestamp(day) for day in ("2024-06-01", "2024-03-05", "2023-01-01", "2024-03-04", "2024-06-01")]
+    for shop_then in (one, Snapshot(one.transactions, DAY)):
+        aggregations.clear()
+        together = shop_then.at_all(days)
+        for then, day in zip(together, days, strict=True):
+            assert then.day == day
+            if day.year == 2023:
+                with pytest.raises(ValueError, match="no order was placed before as_of = 2023-01-01"):
+                    then.customers()
+                continue
+            found, rows = then.customers(), len(aggregations)
+            pd.testing.assert_frame_equal(found, shop_then.at(day).customers(), check_exact=True)
+            assert len(aggregations) == rows + 1, "those alone, and none of those together"
+    assert (one.at(days[0]).customers()["returned"] > 0).any()
+
+
 def test_a_day_is_aggregated_once_whoever_asks(aggregations):
     one = shop()
     first = one.customers()
@@ -63,17 +84,17 @@ def test_a_day_is_aggregated_once_whoever_asks(aggregations):
     clustering.customer_features(one, names=["recency", "basket_value"], net=True)
     assert len(aggregations) == 1
     rfm.sensitivity(one, rfm.Scheme(), earlier=[1, 7], bins=[2, 3, 4, 6])
-    assert len(aggregations) == 3, "other numbers of bins are other scores of the same customers"
+    assert len(aggregations) == 2, "other numbers of bins are other scores of the same customers"
 
 
-def test_a_look_back_aggregates_each_day_once_and_its_rival_is_the_shops_own(aggregations):
+def test_a_look_back_aggregates_all_days_at_once_and_its_rival_is_the_shops_own(aggregations):
     one, names = shop(), ["recency", "monetary"]
     space = clustering.fit_space(clustering.customer_features(one, names=names), names)
     own, usual = (clustering.look_back(one, 60, space, scheme, net=True) for scheme in (OWN, rfm.Scheme()))
     days = [DAY - pd.Timedelta(days=days) for days in (60, 120)]
     assert [then.formed_on for then in own] == days
-    # of each day the customers then, and what they did later
-    assert len(aggregations) == 1 + 2 * 2 * len(days)
+    # the customers of all days together, and of each what they did later
+    assert len(aggregations) == 1 + 2 * (1 + len(days))
     for then in own:
         segments = OWN.on(Snapshot(one.transactions, then.formed_on, one.returns))["segment"]
         assert set(segments) == {"Here", "Gone"}
@@ -86,7 +107,7 @@ def test_groups_of_a_test_aggregate_the_day_once(aggregations):
     customers = clustering.customer_features(one, names=["monetary"])
     space = clustering.fit_space(customers, ["monetary"])
     points = space.points(customers)
-    model = clustering.Nearest(np.array([[points.max()], [points.min()]]), np.array([0, 1]))
+    model = clustering.models.Nearest(np.array([[points.max()], [points.min()]]), np.array([0, 1]))
     kept = clustering.segmentation("K-Means", space, model, customers, model.predict(points) + 1)
     aggregations.clear()
     units = one.transactions.select(unit_id="customer_id").distinct().mutate(variant=ibis.literal("a"))

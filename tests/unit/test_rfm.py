@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from customerlab.analysis import orders, rfm
+from customerlab.analysis.inference import wilson
 from customerlab.analysis.orders import Snapshot
 from customerlab.analysis.rfm import holdout
 from customerlab.codec import from_json, to_json
@@ -43,29 +44,31 @@ def test_orders_on_the_day_itself_do_not_count():
 
 
 def test_scores_by_hand():
-    scores, cuts = rfm.score_one(pd.Series([10, 20, 30, 40, 50, 60, 70, 80, 90, 100]), 5)
+    scores, cuts = rfm.scores.score_one(pd.Series([10, 20, 30, 40, 50, 60, 70, 80, 90, 100]), 5)
     assert scores.tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5] and cuts.tolist() == [20, 40, 60, 80]
-    scores, cuts = rfm.score_one(pd.Series([1, 2, 3, 4]), 2, low_is_good=True)
+    scores, cuts = rfm.scores.score_one(pd.Series([1, 2, 3, 4]), 2, low_is_good=True)
     assert scores.tolist() == [2, 2, 1, 1] and cuts.tolist() == [3], "fewer than three days score higher"
-    assert set(rfm.score_one(pd.Series([7.0] * 9), 5)[0]) == {3}, "no one is better than another"
-    assert rfm.score_one(pd.Series([7.0] * 3), 3, cuts=[1, 2])[0].tolist() == [3, 3, 3], "own cut-offs hold for all"
+    assert set(rfm.scores.score_one(pd.Series([7.0] * 9), 5)[0]) == {3}, "no one is better than another"
+    assert rfm.scores.score_one(pd.Series([7.0] * 3), 3, cuts=[1, 2])[0].tolist() == [3, 3, 3], (
+        "own cut-offs hold for all"
+    )
     with pytest.raises(ValueError, match="missing values"):
-        rfm.score_one(pd.Series([1.0, np.nan]), 5)
+        rfm.scores.score_one(pd.Series([1.0, np.nan]), 5)
 
 
 def test_the_default_rules_partition_the_grid_and_others_are_refused():
-    rfm.check_rules(rfm.RULES)
+    rfm.segments.check_rules(rfm.RULES)
     assert len(rfm.RULES) == 10
     with pytest.raises(ValueError, match="belongs to no segment"):
-        rfm.check_rules(rfm.RULES[1:])
+        rfm.segments.check_rules(rfm.RULES[1:])
     doubled = rfm.RULES.assign(r_low=rfm.RULES["r_low"].where(rfm.RULES["segment"] != "New", 4))
     with pytest.raises(ValueError, match=r"New, Promising|Promising, New"):
-        rfm.check_rules(doubled)
+        rfm.segments.check_rules(doubled)
 
 
 @pytest.mark.parametrize("bins", range(2, 11))
 def test_levels_keep_the_order_and_reach_both_halves(bins):
-    found = rfm.levels(pd.Series(range(1, bins + 1)), bins)
+    found = rfm.segments.levels(pd.Series(range(1, bins + 1)), bins)
     assert found.is_monotonic_increasing and found.between(1, 5).all()
     assert found.iloc[0] <= 2 and found.iloc[-1] >= 4
     assert bins != 5 or found.tolist() == [1, 2, 3, 4, 5]
@@ -111,15 +114,17 @@ def test_an_order_id_that_two_customers_share_counts_for_each():
 
 def test_own_cut_offs_by_hand():
     days = pd.Series([1, 29, 30, 31, 365, 366], name="recency")
-    scores, cuts = rfm.score_one(days, 3, low_is_good=True, cuts=[30, 365])
+    scores, cuts = rfm.scores.score_one(days, 3, low_is_good=True, cuts=[30, 365])
     assert scores.tolist() == [3, 3, 2, 2, 1, 1] and cuts.tolist() == [365, 30], "fewer days than the cut-off"
-    assert rfm.score_one(pd.Series([1, 2, 3, 10]), 3, cuts=[1, 5])[0].tolist() == [1, 2, 2, 3], "more than the cut-off"
+    assert rfm.scores.score_one(pd.Series([1, 2, 3, 10]), 3, cuts=[1, 5])[0].tolist() == [1, 2, 2, 3], (
+        "more than the cut-off"
+    )
     for bad in ([30], [365, 30], [30, 30]):
         with pytest.raises(ValueError, match="expected 2 rising numbers for 3 bins"):
-            rfm.score_one(days, 3, cuts=bad)
+            rfm.scores.score_one(days, 3, cuts=bad)
     for bins in (1, 11):
         with pytest.raises(ValueError, match="expected 2 to 10"):
-            rfm.score_one(days, bins)
+            rfm.scores.score_one(days, bins)
 
 
 def test_cut_offs_of_one_measure_leave_the_others_to_their_quantiles():
@@ -172,7 +177,7 @@ NEWCOMBE = [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0
 
 @pytest.mark.parametrize(("came", "of", "low", "high"), NEWCOMBE)
 def test_proportions_have_the_published_intervals(came, of, low, high):
-    found = rfm.wilson(pd.Series([came / of]), pd.Series([of]))
+    found = wilson(pd.Series([came / of]), pd.Series([of]))
     assert [round(end.iloc[0], 4) + 0 for end in found] == [low, high]
 
 
@@ -187,7 +192,7 @@ def after(money, who=None):
 def test_repurchase_rates_have_the_published_interval_and_mean_money_that_of_scipy():
     came, of, low, high = NEWCOMBE[0]
     done = after((np.arange(of) < came) * (2.0 + np.arange(of)))
-    row = rfm.by_segment(pd.Series(["Loyal"] * of), done, ["Loyal"]).iloc[0]
+    row = rfm.holdout.by_segment(pd.Series(["Loyal"] * of), done, ["Loyal"]).iloc[0]
     assert round(row["return_rate_low"], 4) == low and round(row["return_rate_high"], 4) == high
     interval = stats.ttest_1samp(done["money"], 0).confidence_interval()
     assert (row["money_low"], row["money_high"]) == pytest.approx((interval.low, interval.high))
@@ -196,26 +201,26 @@ def test_repurchase_rates_have_the_published_interval_and_mean_money_that_of_sci
 
 def test_customers_who_are_in_several_windows_count_once_in_intervals():
     money, who = np.where(np.arange(100) < 40, 3.0, 0.0), np.arange(100)
-    once = rfm.by_segment(pd.Series(["New"] * 100), after(money), ["New"]).iloc[0]
+    once = rfm.holdout.by_segment(pd.Series(["New"] * 100), after(money), ["New"]).iloc[0]
     thrice = after(np.tile(money, 3), np.tile(who, 3))
-    three = rfm.by_segment(pd.Series(["New"] * 300), thrice, ["New"]).iloc[0]
+    three = rfm.holdout.by_segment(pd.Series(["New"] * 300), thrice, ["New"]).iloc[0]
     # all three windows alike: three times as many rows know nothing more
     names = ["return_rate", "return_rate_low", "return_rate_high", "money", "money_low", "money_high", "largest"]
     assert three[names].tolist() == pytest.approx(once[names].tolist()) and three["customers"] == 300
-    apart = rfm.by_segment(pd.Series(["New"] * 300), after(np.tile(money, 3)), ["New"]).iloc[0]
+    apart = rfm.holdout.by_segment(pd.Series(["New"] * 300), after(np.tile(money, 3)), ["New"]).iloc[0]
     assert apart["return_rate_low"] > once["return_rate_low"], "three hundred customers would"
 
 
 @pytest.mark.parametrize(("came", "told"), [(19, False), (20, True)])
 def test_few_who_came_back_give_no_interval(came, told):
-    row = rfm.by_segment(pd.Series(["New"] * 50), after((np.arange(50) < came) * 5.0), ["New"]).iloc[0]
+    row = rfm.holdout.by_segment(pd.Series(["New"] * 50), after((np.arange(50) < came) * 5.0), ["New"]).iloc[0]
     ends = [f"{name}_{end}" for name in ("return_rate", "money") for end in ("low", "high")]
     assert row[ends].notna().all() == row[ends].notna().any() == told
 
 
 def test_a_segment_that_one_customer_makes_is_marked_by_his_share():
     done = after([90.0, 5.0, 5.0, 20.0, 20.0, -10.0], ["a", "b", "c", "d", "e", "f"])
-    table = rfm.by_segment(pd.Series(["New"] * 3 + ["Loyal"] * 3), done, ["Loyal", "New"])
+    table = rfm.holdout.by_segment(pd.Series(["New"] * 3 + ["Loyal"] * 3), done, ["Loyal", "New"])
     assert table["largest"].tolist() == [0.4, 0.9]
     assert rfm.by_influence(table[table["segment"] == "New"], "revenue") == [
         "One customer makes a tenth or more of the revenue in New (90%)."
@@ -224,7 +229,7 @@ def test_a_segment_that_one_customer_makes_is_marked_by_his_share():
 
 
 def test_a_segment_of_one_has_no_interval_and_one_without_money_no_share():
-    row = rfm.by_segment(pd.Series(["New"]), after([0.0]), ["Loyal", "New"]).iloc[0]
+    row = rfm.holdout.by_segment(pd.Series(["New"]), after([0.0]), ["Loyal", "New"]).iloc[0]
     assert row["customers"] == 1 and np.isnan(row["money_low"]) and np.isnan(row["share_of_money"])
 
 
@@ -232,7 +237,7 @@ def test_gains_are_those_of_a_random_order_among_equals():
     rank, outcome = np.array([2, 1, 1, 1, 0]), np.array([1.0, 5.0, 0.0, 1.0, 3.0])
     orders = [p for p in permutations(range(5)) if (np.diff(rank[list(p)]) <= 0).all()]
     wanted = np.mean([np.concatenate([[0], outcome[list(p)].cumsum()]) for p in orders], axis=0) / outcome.sum()
-    curve = rfm.gains(rank, outcome)
+    curve = rfm.choosing.gains(rank, outcome)
     found = np.interp(np.arange(6) / 5, curve["share_of_customers"], curve["share_of_outcome"])
     assert found == pytest.approx(wanted)
 
@@ -261,7 +266,7 @@ def drawn_windows(rng, customers=400, windows=3, noise=(0.3, 1.0)):
 
 def test_rules_are_compared_by_what_the_customers_they_choose_bring():
     windows = drawn_windows(np.random.default_rng(0), customers=200)
-    table = rfm.compare_rules(windows, seed=1, resamples=20)
+    table = rfm.choosing.compare_rules(windows, seed=1, resamples=20)
     assert table["formed_on"].nunique() == 2, "the first window only teaches"
     for (past, now), (_, part) in zip([windows[:2], windows[1:]], table.groupby("formed_on"), strict=True):
         paid = past.groupby("segment")["money"].mean()
@@ -270,13 +275,15 @@ def test_rules_are_compared_by_what_the_customers_they_choose_bring():
             best = now.sort_values("monetary", ascending=False)["money"][: int(200 * depth)].sum() / now["money"].sum()
             assert rows.loc[("past spend", depth), "by_rule"] == pytest.approx(best)
             rank = now["segment"].map(paid).fillna(0.0).to_numpy()
-            curve = rfm.gains(rank, now["money"].to_numpy())
+            curve = rfm.choosing.gains(rank, now["money"].to_numpy())
             ours = np.interp(depth, curve["share_of_customers"], curve["share_of_outcome"])
             assert rows.loc[("past spend", depth), "by_segment"] == pytest.approx(ours)
     mean = table[table["formed_on"].isna()].set_index(["outcome", "against", "chosen"])["difference"]
     single = table[table["formed_on"].notna()].groupby(["outcome", "against", "chosen"])["difference"].mean()
     assert mean.sort_index().to_numpy() == pytest.approx(single.sort_index().to_numpy())
-    shared = rfm.mean_gains(windows, "revenue")["past spend"].set_index("share_of_customers")["share_of_outcome"]
+    shared = rfm.choosing.mean_gains(windows, "revenue")["past spend"].set_index("share_of_customers")[
+        "share_of_outcome"
+    ]
     at = table[table["formed_on"].isna() & (table["against"] == "past spend") & (table["outcome"] == "revenue")]
     assert shared.loc[at["chosen"]].to_numpy() == pytest.approx(at["by_rule"].to_numpy())
 
@@ -284,7 +291,7 @@ def test_rules_are_compared_by_what_the_customers_they_choose_bring():
 def test_two_rules_that_choose_alike_do_not_differ():
     windows = [one.assign(frequency=1) for one in drawn_windows(np.random.default_rng(0), 200)]
     windows = [one.assign(segment="all", monetary=7.0) for one in windows]
-    table = rfm.compare_rules(windows, seed=1, resamples=20)
+    table = rfm.choosing.compare_rules(windows, seed=1, resamples=20)
     assert table["difference"].abs().max() < 1e-12 and (table["pvalue"] > 0.99).all()
     assert table["by_rule"].to_numpy() == pytest.approx(table["chosen"].to_numpy()), "nobody is chosen before another"
 
@@ -293,10 +300,10 @@ def test_the_interval_of_the_difference_covers_the_truth():
     # the truth from customers so many that chance is gone
     at = ["difference", "low", "high"]
     keep = lambda table: table[table["formed_on"].isna() & (table["chosen"] == rfm.DEPTH)][at]  # noqa: E731
-    truth = keep(rfm.compare_rules(drawn_windows(np.random.default_rng(1), 200_000, 2), seed=1, resamples=2))
+    truth = keep(rfm.choosing.compare_rules(drawn_windows(np.random.default_rng(1), 200_000, 2), seed=1, resamples=2))
     rng, covered = np.random.default_rng(2), []
     for _ in range(100):
-        found = keep(rfm.compare_rules(drawn_windows(rng, windows=2), seed=3, resamples=50))
+        found = keep(rfm.choosing.compare_rules(drawn_windows(rng, windows=2), seed=3, resamples=50))
         covered.append((found["low"] <= truth["difference"]) & (truth["difference"] <= found["high"]))
     # 400 intervals in 100 independent samples: three standard errors of a coverage of 95 % are 6.5 points
     assert 0.885 <= np.mean(covered) <= 1, np.mean(covered)
@@ -309,12 +316,12 @@ def held_of(windows):
     ]
     judged = pd.concat(known[1:])
     order = sorted(judged["segment"].unique())
-    return rfm.Holdout(
+    return rfm.holdout.Holdout(
         pd.DataFrame([holdout._window(one) for one in known[1:]]),
-        rfm.by_segment(judged["segment"], judged, order),
+        rfm.holdout.by_segment(judged["segment"], judged, order),
         pd.DataFrame(),
         {},
-        rfm.compare_rules(known, seed=1, resamples=50),
+        rfm.choosing.compare_rules(known, seed=1, resamples=50),
     )
 
 
@@ -355,13 +362,15 @@ def test_holding_out_uses_nothing_of_what_is_judged():
 
 
 def test_windows_follow_one_another_as_far_as_the_log_reaches():
-    windows = rfm.followed(Snapshot(random_log(), DAY), rfm.Scheme(), days=60)
+    windows = rfm.holdout.followed(Snapshot(random_log(), DAY), rfm.Scheme(), days=60)
     assert [f"{one['formed_on'].iloc[0]:%Y-%m-%d}" for one in windows] == [
         "2023-08-07", "2023-10-06", "2023-12-05", "2024-02-03"
     ]  # fmt: skip
     assert all((a["until"].iloc[0] == b["formed_on"].iloc[0]) for a, b in pairwise(windows))
     assert windows[-1]["until"].iloc[0] == DAY
-    assert len(rfm.followed(Snapshot(random_log(), DAY), rfm.Scheme(), days=7)) == rfm.WINDOWS + 1, "the latest of many"
+    assert len(rfm.holdout.followed(Snapshot(random_log(), DAY), rfm.Scheme(), days=7)) == rfm.holdout.WINDOWS + 1, (
+        "the latest of many"
+    )
 
 
 def test_later_money_is_net_and_orders_are_those_placed():

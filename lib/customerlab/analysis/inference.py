@@ -1,8 +1,10 @@
 """What several methods need to say how sure a result is, and whether there is enough to say anything."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import false_discovery_control, norm
 
 LEAST = 20
 """The least number of outcomes in each group behind a comparison, an interval or a verdict."""
@@ -163,11 +165,99 @@ def happened_by(table: pd.DataFrame, days: "tuple[int, ...]") -> pd.Series:
 def holm(p: pd.Series) -> pd.Series:
     """P-values adjusted by Holm (1979) for their number: the chance of any false finding stays below the level.
 
+    Missing ones stay missing, and do not count.
+
     Examples
     --------
-    >>> holm(pd.Series([0.01, 0.04, 0.03])).round(2).tolist()
-    [0.03, 0.06, 0.06]
+    >>> holm(pd.Series([0.01, 0.04, np.nan, 0.03])).round(2).tolist()
+    [0.03, 0.06, nan, 0.06]
     """
-    rising = p.sort_values(kind="stable")
-    adjusted = (rising * np.arange(len(p), 0, -1)).cummax().clip(upper=1)
+    rising = p.dropna().sort_values(kind="stable")
+    adjusted = (rising * np.arange(len(rising), 0, -1)).cummax().clip(upper=1)
     return adjusted.reindex(p.index)
+
+
+def benjamini_hochberg(p: pd.Series) -> pd.Series:
+    """P-values adjusted by Benjamini and Hochberg (1995): of those below a level, at most that share is expected false.
+
+    Missing ones stay missing, and do not count.
+
+    Examples
+    --------
+    >>> benjamini_hochberg(pd.Series([0.01, 0.04, np.nan, 0.03])).round(2).tolist()
+    [0.03, 0.04, nan, 0.04]
+    """
+    known = p.dropna()
+    return pd.Series(false_discovery_control(known), known.index).reindex(p.index)
+
+
+def wilson(share: pd.Series, n: pd.Series, confidence: float = 0.95) -> tuple[pd.Series, pd.Series]:
+    """The interval of a proportion by Wilson (1927), without correction.
+
+    Parameters
+    ----------
+    share, n : Series
+        The proportion, and of how many; these need not be whole numbers.
+    confidence : float
+
+    Returns
+    -------
+    (Series, Series)
+        Its ends.
+    """
+    z = norm.ppf((1 + confidence) / 2)
+    middle, reach = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    return (middle - reach) / (1 + z**2 / n), (middle + reach) / (1 + z**2 / n)
+
+
+def resampled(number: int, seed: int, resamples: int, *, at_once: int = 2_000_000) -> Iterator[np.ndarray]:
+    """How often each customer, or other unit, is drawn in bootstrap samples (Efron 1979), in blocks of samples.
+
+    Parameters
+    ----------
+    number : int
+        Units; a sample holds as many.
+    seed : int
+    resamples : int
+        Samples in all.
+    at_once : int
+        Counts in a block, at most, or those of one sample; this bounds the memory and changes nothing.
+
+    Yields
+    ------
+    array of shape (samples, number)
+
+    Examples
+    --------
+    >>> [block.sum(axis=1).tolist() for block in resampled(4, 7, 3, at_once=8)]
+    [[4.0, 4.0], [4.0]]
+    """
+    rng, block = np.random.default_rng(seed), max(at_once // max(number, 1), 1)
+    for begin in range(0, resamples, block):
+        samples = range(begin, min(begin + block, resamples))
+        drawn = [np.bincount(rng.integers(number, size=number), minlength=number) for _ in samples]
+        yield np.array(drawn, dtype=float)
+
+
+def percentile_interval(drawn: np.ndarray, confidence: float = 0.95) -> np.ndarray:
+    """The percentile interval (Efron 1979) of each column of what bootstrap samples gave.
+
+    Parameters
+    ----------
+    drawn : array of shape (samples, ...)
+        Missing values do not count.
+    confidence : float
+
+    Returns
+    -------
+    array of shape (2, ...)
+        Its ends; missing where all values are.
+
+    Examples
+    --------
+    >>> percentile_interval(np.column_stack([np.arange(101.0), np.full(101, np.nan)]), 0.9).tolist()
+    [[5.0, nan], [95.0, nan]]
+    """
+    empty = np.isnan(drawn).all(axis=0)
+    ends = np.nanquantile(np.where(empty, 0, drawn), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return np.where(empty, np.nan, ends)

@@ -1,5 +1,6 @@
 """A log of orders as it was known on a day: what every method asks of it first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -67,6 +68,52 @@ def by_customer(transactions: ir.Table) -> ir.Table:
     )
 
 
+def by_customer_and_day(transactions: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:
+    """As `by_customer`, from what was known when each of several days began: one passage over the log for all.
+
+    Parameters
+    ----------
+    transactions : ibis Table
+        Canonical.
+    days : sequence of Timestamp
+        Rising.
+
+    Returns
+    -------
+    ibis Table
+        With `place`, which of the days it is, from 0. Still an expression.
+    """
+    t = _dated(transactions, days)
+    # an order that goes on over a day is known in part then; it counts once, with its first part
+    parts = t.group_by("customer_id", "order_id", "since").aggregate(
+        begun=t.ordered_at.min(), ended=t.ordered_at.max(), amount=t.amount.sum()
+    )
+    whole = ibis.window(group_by=["customer_id", "order_id"])
+    parts = parts.mutate(new=(parts.since == parts.since.min().over(whole)).cast("int64"))
+    each = parts.group_by("customer_id", "since").aggregate(
+        begun=parts.begun.min(), ended=parts.ended.max(), new=parts.new.sum(), amount=parts.amount.sum()
+    )
+    known = _known_on(each, days)
+    return known.group_by("place", "customer_id").aggregate(
+        first_order=known.begun.min(),
+        last_order=known.ended.max(),
+        frequency=known.new.sum().cast("int64"),
+        monetary=known.amount.sum().cast("float64"),
+    )
+
+
+def _dated(table: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:
+    """The rows that are known on the last of the days, each with the place of the first on which it is."""
+    begun = [(table.ordered_at >= ibis.timestamp(day.isoformat())).cast("int64") for day in days]
+    return before(table.mutate(since=sum(begun[1:], begun[0])), days[-1])
+
+
+def _known_on(table: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:
+    """Rows with a place `since`, once for each day on which they are known."""
+    places = ibis.memtable({"place": list(range(len(days)))}, schema={"place": "int64"})
+    return table.inner_join(places, table.since <= places.place)
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """A shop as it was known when a day began. Its customers are aggregated once, however many methods ask for them.
@@ -107,6 +154,20 @@ class Snapshot:
         """The same shop on another day."""
         return replace(self, day=day)
 
+    def at_all(self, days: Sequence[pd.Timestamp]) -> list["Snapshot"]:
+        """The same shop on other days, in their order, whose customers are aggregated together."""
+        shops = [self.at(day) for day in days]
+        rising = sorted({shop.day for shop in shops})
+        if len(rising) > 1:
+            found = fetched(by_customer_and_day(self.transactions, rising))
+            back = None if self.returns is None else fetched(_returned(self.returns, rising))
+            for shop in shops:
+                place = rising.index(shop.day)
+                table = found[found["place"] == place]
+                if len(table):  # not one before the first order
+                    vars(shop)["_gross"] = shop._finished(table, None if back is None else back[back["place"] == place])
+        return shops
+
     @property
     def known(self) -> ir.Table:
         """The order lines from before the day."""
@@ -144,6 +205,10 @@ class Snapshot:
         table = fetched(by_customer(self.known))
         if table.empty:
             raise ValueError(f"no order was placed before as_of = {self.day:%Y-%m-%d}; choose a later day")
+        return self._finished(table, None if self.returns is None else fetched(_returned(self.returns, [self.day])))
+
+    def _finished(self, table: pd.DataFrame, returned: pd.DataFrame | None) -> pd.DataFrame:
+        """The features, from the sums of each customer and the money taken back from each."""
         # sorted here: engines do not agree on the order of texts
         table = table.sort_values("customer_id", ignore_index=True)
         for name in ("first_order", "last_order"):
@@ -153,17 +218,18 @@ class Snapshot:
         table["tenure"] = (self.day - table["first_order"]).dt.days
         active = table["tenure"] - table["recency"]
         table["days_between_orders"] = (active / (table["frequency"] - 1)).where(table["frequency"] > 1)
-        table["returned"] = self._taken_back(table["customer_id"])
+        table["returned"] = 0.0
+        if returned is not None:
+            # minus nothing would be shown as -0
+            table["returned"] -= table["customer_id"].map(returned.set_index("customer_id")["money"]).fillna(0.0)
         return table[COLUMNS]
 
-    def _taken_back(self, customers: pd.Series) -> pd.Series:
-        """Money taken back from each customer."""
-        if self.returns is None:
-            return pd.Series(0.0, index=customers.index)
-        known = before(self.returns, self.day)
-        summed = fetched(known.group_by("customer_id").aggregate(money=known.amount.sum().cast("float64")))
-        # minus nothing would be shown as -0
-        return -customers.map(summed.set_index("customer_id")["money"]).fillna(0.0) + 0.0
+
+def _returned(returns: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:
+    """The money of each customer's returns, below zero, as was known when each of some days began."""
+    t = _dated(returns, days)
+    known = _known_on(t.group_by("customer_id", "since").aggregate(amount=t.amount.sum()), days)
+    return known.group_by("place", "customer_id").aggregate(money=known.amount.sum().cast("float64"))
 
 
 def later(

@@ -81,14 +81,13 @@ def look_back(
         lowest and the highest hundredth are set to the value there, so that no single order decides) and `log money`
         (natural logarithm of one plus money above zero). Baselines are those of `baselines_of`, of the earlier day.
     """
+    period = pd.Timedelta(days=days)
     begun, found = first_order(shop.transactions), []
-    for place in range(1, WINDOWS + 1):
-        formed_on = shop.day - pd.Timedelta(days=days * place)
-        if formed_on - begun < pd.Timedelta(days=days):
-            break
-        then = shop.at(formed_on)
+    formed = [shop.day - place * period for place in range(1, WINDOWS + 1)]
+    for then in shop.at_all([day for day in formed if day - begun >= period]):
+        formed_on = then.day
         table = sample(customer_features(then, names=space.names, net=net), most, seed)
-        until = formed_on + pd.Timedelta(days=days)
+        until = formed_on + period
         after = later(shop.transactions, table["customer_id"], formed_on, until, returns=shop.returns)
         came_back = int(after["came_back"].sum())
         if enough(came_back, len(table) - came_back):

@@ -13,7 +13,7 @@ from customerlab.analysis.experiment.contrasts import Alternative, Arm, Contrast
 from customerlab.analysis.experiment.proportions import proportions
 from customerlab.analysis.experiment.stats import Moments, labelled, moments
 from customerlab.analysis.experiment.units import SIZE
-from customerlab.analysis.inference import holm
+from customerlab.analysis.inference import benjamini_hochberg, holm
 from customerlab.errors import DataError
 
 
@@ -155,10 +155,7 @@ def _compared(
 
 def with_adjusted(table: pd.DataFrame) -> pd.DataFrame:
     """The table with `pvalue_holm` and `pvalue_bh`, adjusted over its rows that have a `pvalue`."""
-    known = table["pvalue"].dropna()
-    return table.assign(
-        pvalue_holm=holm(known).reindex(table.index), pvalue_bh=benjamini_hochberg(known).reindex(table.index)
-    )
+    return table.assign(pvalue_holm=holm(table["pvalue"]), pvalue_bh=benjamini_hochberg(table["pvalue"]))
 
 
 def arms_of(found: Moments, control: str) -> dict[str, Arm]:
@@ -195,19 +192,6 @@ def arms_of(found: Moments, control: str) -> dict[str, Arm]:
             np.asarray(found.count[rows].sum() - len(rows), dtype=float),
         )
     return arms
-
-
-def benjamini_hochberg(p: pd.Series) -> pd.Series:
-    """P-values adjusted by Benjamini and Hochberg (1995): of those below a level, at most that share is expected false.
-
-    Examples
-    --------
-    >>> benjamini_hochberg(pd.Series([0.01, 0.04, 0.03])).round(2).tolist()
-    [0.03, 0.04, 0.04]
-    """
-    falling = p.sort_values(ascending=False, kind="stable")
-    adjusted = (falling * len(p) / np.arange(len(p), 0, -1)).cummin().clip(upper=1)
-    return adjusted.reindex(p.index)
 
 
 def values_of(found: Moments, metric: Metric) -> tuple[Value, Value | None]:

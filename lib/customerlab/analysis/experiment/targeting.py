@@ -12,6 +12,7 @@ the coefficient of the curve (AUUC, Qini). Curves of other authors are scaled ot
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from scipy import stats
 
 from customerlab.analysis.experiment.decision import spelled
 from customerlab.analysis.experiment.uplift import Predicted
+from customerlab.analysis.inference import percentile_interval, resampled
 
 SHARES = np.linspace(0, 1, 101)
 AT_ONCE = 4_000_000  # weights of customers that are kept at once, which bounds memory
@@ -64,15 +66,15 @@ def curves(
     if curve not in ("uplift", "qini"):
         raise ValueError(f"curve = {curve!r}; expected 'uplift' or 'qini'")
     rows, areas = [], []
-    weights = _weights(len(predicted.outcome), seed, resamples)
+    weights = partial(resampled, len(predicted.outcome), seed, resamples, at_once=AT_ONCE)
     for name, effect in predicted.effects.items():
         order, ends = _order(effect.groupby(predicted.half).rank(pct=True).to_numpy())
         own = _gains(np.ones((1, len(order))), predicted, order, ends, curve)[0]
         drawn = np.vstack([_gains(part, predicted, order, ends, curve) for part in weights()])
-        low, high = np.nanquantile(drawn, ends_of(confidence), axis=0)
+        low, high = percentile_interval(drawn, confidence)
         rows.append(pd.DataFrame({"learner": name, "share": SHARES, "gain": own, "low": low, "high": high}))
         area, spread = _area(own[None])[0], _area(drawn)
-        ends_of_area = np.quantile(spread, ends_of(confidence))
+        ends_of_area = percentile_interval(spread, confidence)
         pvalue = 2 * stats.norm.sf(abs(area) / spread.std(ddof=1)) if spread.std() > 0 else 1.0
         areas.append({"learner": name, "area": area, "low": ends_of_area[0], "high": ends_of_area[1], "pvalue": pvalue})
     return Curves(pd.concat(rows, ignore_index=True), pd.DataFrame(areas))
@@ -119,13 +121,13 @@ def profits(
         return {name: _profit(weights, rule, predicted, margin, cost) for name, rule in rules.items()}
 
     own = {name: value[0] for name, value in profit(np.ones((1, count))).items()}
-    parts = [profit(part) for part in _weights(count, seed, resamples)()]
+    parts = [profit(part) for part in resampled(count, seed, resamples, at_once=AT_ONCE)]
     drawn = {name: np.concatenate([part[name] for part in parts]) for name in rules}
     plain = "everybody" if own["everybody"] > 0 else "nobody"
     rows = []
     for name, rule in rules.items():
-        low, high = np.nanquantile(drawn[name], ends_of(confidence))
-        better = np.nanquantile(drawn[name] - drawn[plain], ends_of(confidence))
+        low, high = percentile_interval(drawn[name], confidence)
+        better = percentile_interval(drawn[name] - drawn[plain], confidence)
         rows.append(
             {
                 "policy": name, "treated": rule.mean(), "profit": own[name], "low": low, "high": high,
@@ -174,26 +176,6 @@ def ordered(areas: Mapping[str, pd.DataFrame], alpha: float) -> list[str]:
         none = f"No uplift model orders customers by the effect of {arm} significantly better than chance (Qini, adjusted)."
         said.append(who if len(found) else none)
     return said
-
-
-def ends_of(confidence: float) -> list[float]:
-    """The shares that an interval leaves out below, and has below its upper end."""
-    return [(1 - confidence) / 2, (1 + confidence) / 2]
-
-
-def _weights(count: int, seed: int, resamples: int):  # type: ignore[no-untyped-def]
-    """How often each customer is drawn, in blocks of resamples; the same on every call of the result."""
-    block = max(AT_ONCE // count, 1)
-
-    def blocks():  # type: ignore[no-untyped-def]
-        rng = np.random.default_rng(seed)
-        for begin in range(0, resamples, block):
-            size = min(block, resamples - begin)
-            yield np.array(
-                [np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(size)], dtype=float
-            )
-
-    return blocks
 
 
 def _order(effect: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,36 +6,14 @@ Money is summed as exact decimals, so that neither the order of rows nor the eng
 """
 
 from customerlab.analysis.explore import conclusions
-from customerlab.analysis.explore.best import TopTenth, top_tenth
-from customerlab.analysis.explore.distributions import (
-    QUANTILES,
-    baskets,
-    cumulative,
-    customers,
-    distribution,
-    log_cumulative,
-    log_histogram,
-    spread,
-    whole_histogram,
-)
+from customerlab.analysis.explore.best import top_tenth
+from customerlab.analysis.explore.distributions import baskets, customers, distribution, spread, whole_histogram
 from customerlab.analysis.explore.parts import by_category, by_part
-from customerlab.analysis.explore.products import (
-    by_product,
-    described,
-    long_tail,
-    products_for,
-    top_products,
-)
-from customerlab.analysis.explore.returning import (
-    Cohorts,
-    cohorts,
-    new_and_returning,
-    without_few,
-)
+from customerlab.analysis.explore.products import described, long_tail, products_for, top_products
+from customerlab.analysis.explore.returning import cohorts, new_and_returning, without_few
 from customerlab.analysis.explore.returns import most_returned, returns_by_month, who_returns
-from customerlab.analysis.explore.together import Together, together
+from customerlab.analysis.explore.together import together
 from customerlab.analysis.explore.trading import (
-    WEEKDAYS,
     by_month,
     by_weekday,
     by_weekday_hour,
@@ -48,28 +26,19 @@ from customerlab.analysis.explore.trading import (
 )
 
 __all__ = [
-    "QUANTILES",
-    "WEEKDAYS",
-    "Cohorts",
-    "Together",
-    "TopTenth",
     "baskets",
     "by_category",
     "by_month",
     "by_part",
-    "by_product",
     "by_weekday",
     "by_weekday_hour",
     "cohorts",
     "conclusions",
-    "cumulative",
     "customers",
     "described",
     "distribution",
     "highest",
     "largest_share",
-    "log_cumulative",
-    "log_histogram",
     "long_tail",
     "most_returned",
     "new_and_returning",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from customerlab.analysis.inference import enough, too_few
+from customerlab.analysis.inference import enough, percentile_interval, resampled, too_few
 from customerlab.analysis.ratings.models import BUDGET, Size, Stars, affordable, models_named
 from customerlab.analysis.ratings.split import (
     RatingSplit,
@@ -25,7 +25,6 @@ COLUMNS = [
     "split", "model", "folds", "ratings", "customers", "rmse", "rmse_low", "rmse_high", "mae", "mae_low", "mae_high",
 ]  # fmt: skip
 SUMS = ["count", "squared", "absolute"]
-AT_ONCE = 2_000_000  # draws of customers that are kept at once, which bounds memory
 
 
 @dataclass(frozen=True)
@@ -259,7 +258,7 @@ def _summary(sums: pd.DataFrame, seed: int, resamples: int = 1000) -> tuple[pd.D
     cube[customer, :, model, whole["fold"].to_numpy()] = whole[SUMS].to_numpy()
     rmse, mae = _scores(cube.sum(axis=0))
     drawn = np.array([_scores(one) for one in _drawn(cube, seed, resamples)])
-    ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    ends = percentile_interval(drawn, LEVEL)
     if len(customers) < 2:
         ends = np.full_like(ends, np.nan)  # one customer says nothing of others
     table = pd.DataFrame(
@@ -282,11 +281,5 @@ def _scores(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _drawn(cube: np.ndarray, seed: int, resamples: int) -> np.ndarray:
     """Sums over customers drawn with replacement."""
-    rng = np.random.default_rng(seed)
-    count, values = len(cube), cube.reshape(len(cube), -1)
-    block = max(AT_ONCE // count, 1)
-    parts = []
-    for begin in range(0, resamples, block):
-        draws = [rng.integers(count, size=count) for _ in range(min(block, resamples - begin))]
-        parts.append(np.array([np.bincount(one, minlength=count) for one in draws], dtype=float) @ values)
-    return np.vstack(parts).reshape(resamples, *cube.shape[1:])
+    sums = [drawn @ cube.reshape(len(cube), -1) for drawn in resampled(len(cube), seed, resamples)]
+    return np.vstack(sums).reshape(resamples, *cube.shape[1:])

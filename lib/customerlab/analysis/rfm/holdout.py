@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from customerlab.analysis.inference import enough, largest_share
+from customerlab.analysis.inference import enough, largest_share, wilson
 from customerlab.analysis.orders import Snapshot, first_order, later
 from customerlab.analysis.rfm.choosing import OUTCOMES, compare_rules, mean_gains
 from customerlab.analysis.rfm.scheme import Scheme
@@ -94,9 +94,9 @@ def followed(shop: Snapshot, scheme: Scheme, *, days: int) -> list[pd.DataFrame]
     day, period = shop.day, pd.Timedelta(days=days)
     first = first_order(shop.transactions)
     edges = [day, *(edge for edge in (day - number * period for number in range(1, WINDOWS + 2)) if edge > first)]
-    known = []
-    for begin, end in zip(edges[:0:-1], edges[-2::-1], strict=True):
-        then = scheme.on(shop.at(begin))[["customer_id", "segment", "frequency", "monetary"]]
+    begins, ends, known = edges[:0:-1], edges[-2::-1], []
+    for begin, end, formed in zip(begins, ends, shop.at_all(begins), strict=True):
+        then = scheme.on(formed)[["customer_id", "segment", "frequency", "monetary"]]
         after = later(shop.transactions, then["customer_id"], begin, end, returns=shop.returns)
         known.append(then.join(after.drop(columns="customer_id")).assign(formed_on=begin, until=end))
     return known
@@ -174,22 +174,3 @@ def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str], *, co
     error = stats.t.ppf((1 + confidence) / 2, free) * np.sqrt(squares["money"] * units / free) / n
     result["money_low"], result["money_high"] = result["money"] - error, result["money"] + error
     return result.loc[[name for name in order if name in result.index]].reset_index()
-
-
-def wilson(share: pd.Series, n: pd.Series, confidence: float = 0.95) -> tuple[pd.Series, pd.Series]:
-    """The interval of a proportion by Wilson (1927), without correction.
-
-    Parameters
-    ----------
-    share, n : Series
-        The proportion, and of how many; these need not be whole numbers.
-    confidence : float
-
-    Returns
-    -------
-    (Series, Series)
-        Its ends.
-    """
-    z = stats.norm.ppf((1 + confidence) / 2)
-    middle, reach = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    return (middle - reach) / (1 + z**2 / n), (middle + reach) / (1 + z**2 / n)

@@ -93,11 +93,12 @@ def check_rules(rules: pd.DataFrame) -> None:
     twice = rules["segment"][rules["segment"].duplicated()]
     if len(twice):
         raise ValueError(f"the segment {twice.iloc[0]!r} has two rules; expected one each")
+    spans = list(rules[list(RULES.columns)].itertuples(index=False, name=None))
     for r in range(1, LEVELS + 1):
         for f in range(1, LEVELS + 1):
-            hit = rules[rules["r_low"].le(r) & rules["r_high"].ge(r) & rules["f_low"].le(f) & rules["f_high"].ge(f)]
+            hit = [name for name, low, high, few, many in spans if low <= r <= high and few <= f <= many]
             if len(hit) != 1:
-                named = ", ".join(hit["segment"]) or "no segment"
+                named = ", ".join(hit) or "no segment"
                 raise ValueError(f"recency level {r} with frequency level {f} belongs to {named}; expected one segment")
 
 

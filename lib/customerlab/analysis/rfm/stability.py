@@ -39,7 +39,10 @@ def snapshots(shop: Snapshot, scheme: Scheme, days: Sequence[pd.Timestamp]) -> p
     DataFrame
         Indexed by `customer_id`, one column a day; `NOT_YET` before a customer's first order.
     """
-    columns = {day: scheme.on(shop.at(day)).set_index("customer_id")["segment"] for day in days}
+    columns = {
+        day: scheme.on(then).set_index("customer_id")["segment"]
+        for day, then in zip(days, shop.at_all(days), strict=True)
+    }
     return pd.DataFrame(columns).fillna(NOT_YET).sort_index()
 
 
@@ -116,11 +119,9 @@ def sensitivity(shop: Snapshot, scheme: Scheme, *, earlier: Sequence[int], bins:
         missing where that is not above zero).
     """
     base = scheme.on(shop).set_index("customer_id")
-    variants: list[tuple[str, Snapshot, Scheme]] = []
-    for days in earlier:
-        day = shop.day - pd.Timedelta(days=days)
-        if base["first_order"].min() < day:
-            variants.append((f"{days} day{'s' if days > 1 else ''} earlier", shop.at(day), scheme))
+    back = {shop.day - pd.Timedelta(days=days): f"{days} day{'s' if days > 1 else ''} earlier" for days in earlier}
+    then = shop.at_all([day for day in back if base["first_order"].min() < day])
+    variants = [(back[other.day], other, scheme) for other in then]
     if not any(map(len, scheme.cuts.values())):
         variants += [(f"{count} bins", shop, replace(scheme, bins=count)) for count in bins if count != scheme.bins]
     rows = []

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from customerlab.analysis.inference import holm
+from customerlab.analysis.inference import holm, percentile_interval, resampled
 
 LEVEL = 0.95
-AT_ONCE = 2_000_000  # draws of customers that are kept at once, which bounds memory
 
 
 def paired(values: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -72,7 +71,7 @@ def intervals(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.D
     known = ~np.isnan(array)
     means = _resampled(np.where(known, array, 0), known, seed, resamples)
     table = pd.DataFrame({"customers": known.sum(axis=0), "mean": values.mean().to_numpy()}, index=values.columns)
-    return table.assign(**dict(zip(("low", "high"), _middle(means), strict=True)))
+    return table.assign(**dict(zip(("low", "high"), percentile_interval(means), strict=True)))
 
 
 def pooled(part: pd.DataFrame, whole: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.DataFrame:
@@ -104,7 +103,7 @@ def pooled(part: pd.DataFrame, whole: pd.DataFrame, seed: int, *, resamples: int
     ratios = np.divide(drawn[:, : part.shape[1]], over, out=np.full(over.shape, np.nan), where=over > 0)
     sums = pd.DataFrame({"part": part.sum(), "whole": whole.sum()})
     sums["ratio"] = sums["part"] / sums["whole"].where(sums["whole"] > 0)
-    return sums.assign(**dict(zip(("low", "high"), _middle(ratios), strict=True)))
+    return sums.assign(**dict(zip(("low", "high"), percentile_interval(ratios), strict=True)))
 
 
 def compare(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.DataFrame:
@@ -148,7 +147,7 @@ def compare(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.Dat
     # models of equal values differ by the rounding of sums, which is no difference
     differences = (array[:, pairs[:, 0]] - array[:, pairs[:, 1]]).round(12)
     means = _resampled(array, np.ones_like(array, dtype=bool), seed, resamples)
-    low, high = _middle((means[:, pairs[:, 0]] - means[:, pairs[:, 1]]).round(12))
+    low, high = percentile_interval((means[:, pairs[:, 0]] - means[:, pairs[:, 1]]).round(12))
     t, p = _paired_t(differences)
     table = pd.DataFrame(
         {
@@ -186,24 +185,10 @@ def _paired_t(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _resampled(values: np.ndarray, known: np.ndarray, seed: int, resamples: int) -> np.ndarray:
     """Means of columns over resampled rows, of shape (resamples, columns); unknown values are zero."""
-    means = np.full((resamples, values.shape[1]), np.nan)
-    size = len(values)
-    if not size:
-        return means
-    rng = np.random.default_rng(seed)
-    block = max(AT_ONCE // size, 1)
-    for begin in range(0, resamples, block):
-        part = means[begin : begin + block]
-        drawn = np.array([np.bincount(rng.integers(size, size=size), minlength=size) for _ in part], dtype=float)
-        weight = np.full(part.shape, float(size)) if known.all() else drawn @ known
-        np.divide(drawn @ values, weight, out=part, where=weight > 0)
-    return means
-
-
-def _middle(means: np.ndarray) -> np.ndarray:
-    """The middle 95 % of each column."""
-    if not means.shape[1]:
-        return np.empty((2, 0))
-    empty = np.isnan(means).all(axis=0)
-    ends = np.nanquantile(np.where(empty, 0, means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return np.where(empty, np.nan, ends)
+    if not len(values):
+        return np.full((resamples, values.shape[1]), np.nan)
+    blocks = []
+    for drawn in resampled(len(values), seed, resamples):
+        weight = np.full((len(drawn), values.shape[1]), float(len(values))) if known.all() else drawn @ known
+        blocks.append(np.divide(drawn @ values, weight, out=np.full(weight.shape, np.nan), where=weight > 0))
+    return np.concatenate(blocks)
