@@ -19,19 +19,21 @@ REPEATS = 3
 CLEAN = {"a rule": "[order_cancelled]", "six rules": "[exact_repeat, customer_missing, {product_not_matching: {pattern: '^P'}}, "
          "order_cancelled, price_not_positive, {quantity_too_large: {most: 1000000}}]"}  # fmt: skip
 COLUMNS = ("customer_id", "order_id", "ordered_at", "product_id", "quantity", "unit_price", "country")
-FILES = {"parquet": "*.parquet", "csv": "log.csv"}
+KINDS = ("parquet", "csv")
 
 
 def log(lines: int, kind: str) -> Path:
-    """The files of a log, as a pattern; written where they are not there yet."""
+    """The file of a log of so many lines; written where it is not there yet."""
     import duckdb
 
-    name = f"lines_{lines}"
-    measure("simulated", FOLDER / "outputs" / name / "tables" / "transactions.parquet", repeats=1)
-    folder = FOLDER / "data" / "raw" / name / "transactions"
-    if not (folder / "log.csv").is_file():
-        duckdb.sql(f"COPY (SELECT * FROM '{folder}/*.parquet') TO '{folder}/log.csv' (HEADER)")
-    return folder / FILES[kind]
+    folder = FOLDER / "data" / "raw" / f"preparation_{lines}"
+    path = folder / f"log.{kind}"
+    if not path.is_file():
+        shop = FOLDER / "data" / "raw" / f"lines_{lines}"
+        measure("simulated", FOLDER / "outputs" / shop.name / "tables" / "transactions.parquet", repeats=1)
+        folder.mkdir(exist_ok=True)
+        duckdb.sql(f"COPY (SELECT * FROM '{shop}/transactions/*.parquet' LIMIT {lines}) TO '{path}'")
+    return path
 
 
 def prepared(files: Path, clean: str) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def report(lines: int) -> None:
     print(f"\n## {lines:,} lines\n")
     print("| from | rules | lines read | COPY, s | prepared, s | times COPY | peak GiB |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    for kind in FILES:
+    for kind in KINDS:
         files = str(log(lines, kind))
         for clean in CLEAN:
             runs = [

@@ -126,6 +126,22 @@ def change_entry(project, *changes):
 WITHOUT_FORMAT = (', format: "%d.%m.%Y %H:%M"', "")
 
 
+@pytest.mark.parametrize("kind", ["int64", "float64", "float32", "str"])
+def test_parquet_files_are_one_table_whatever_the_types_of_each(project, kind):
+    """The first has whole numbers; a fault is named with the row of its own file."""
+    lines = stranger_lines()[:60]
+    path = add_shop(project, as_written(lines)).with_name("teil-2.parquet")
+    lines[:20].to_parquet(path.with_name("teil-1.parquet"))
+    lines[20:].astype({"Menge": kind}).to_parquet(path)
+    change_entry(project, WITHOUT_FORMAT, ("path: verkauf.csv", "path: 'teil-*.parquet'"))
+    assert_same(frame(project), lines)
+    spoil(lines[20:].reset_index(drop=True), "Datum", pd.Timestamp("9999-12-31")).astype({"Menge": kind}).to_parquet(
+        path
+    )
+    with pytest.raises(DataError, match=r"ordered_at\n.*teil-2\.parquet, row 5 below the header, column 'Datum'"):
+        build(project)
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @pytest.mark.parametrize(
     ("name", "decoy"), [("s[1]", "s1"), ("s?", "sX"), ("of [2024]/s", "of 2/s"), ("s{a,b}", "sa"), ("s[!x]", "sy")]

@@ -151,6 +151,7 @@ def read(
     """
     wanted = list(dict.fromkeys(columns))
     parts, counted = [], []
+    together = _read_together(con, paths)
     for path in paths:
         text, rows = _counted(path, source, aside)
         counted.append(rows)
@@ -164,14 +165,31 @@ def read(
                 do="mend the column map, or the delimiter if the names above are run together; a table is read from one file, so a "
                 "column of another file, such as a covariate, has to be joined to it first",
             )
-        table = _read_one(con, path, text, source, names)
+        if together is not None and parts:
+            continue
+        table = _read_one(con, path, text, source, names) if together is None else together
+        place = {ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}
+        if together is not None:
+            place = {ROW: table["file_row_number"] + 1, FILE: table["filename"].re_extract("[^/]+$", 0)}
         zones = _zones(path)
         clocks = {name: _on_the_clock(table[name], zones[name]) if name in zones else table[name] for name in wanted}
-        parts.append(table.select(**clocks, **{ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}))
+        parts.append(table.select(**clocks, **place))
     for name in wanted:
         if len({part[name].type() for part in parts}) > 1:  # files that differ in it: as text they are alike
             parts = [part.mutate(**{name: cast.as_text(part[name], source.decimal)}) for part in parts]
-    return ibis.union(*parts) if len(parts) > 1 else parts[0], counted
+    # put together once: DuckDB runs out of memory where it sorts a union of many files
+    return con.create_table("parts", ibis.union(*parts)) if len(parts) > 1 else parts[0], counted
+
+
+def _read_together(con: Any, paths: list[Path]) -> ir.Table | None:
+    """Parquet files of one schema in one scan, which need not be put together."""
+    if any(_kind(path) != ".parquet" for path in paths):
+        return None
+    first, *others = [_parquet_schema(path) for path in paths]
+    own = {"filename", "file_row_number"}  # the columns that DuckDB adds
+    if own & {name.lower() for name in first.names} or not all(first.equals(other) for other in others):
+        return None
+    return con.read_parquet([literal(con, path) for path in paths], filename=True, file_row_number=True)
 
 
 def _counted(path: Path, source: Source, aside: Path) -> tuple[Path, int | None]:
