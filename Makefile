@@ -68,7 +68,7 @@ bench-metrics: $(READY) ## what the ranking metrics of 100,000 customers by top 
 bench-recommend: $(READY) ## what it costs to fit EASE, ALS and the hybrid
 	@$(BIN)/python tests/benchmarks/recommenders.py
 
-bench-experiment: $(READY) ## what the effects of ten metrics of 10 million units in three arms cost, beside pandas
+bench-experiment: $(READY) ## what the effects of ten metrics of 10 million units in three arms cost, beside tea-tasting and pandas
 	@$(BIN)/python tests/benchmarks/experiment.py
 
 rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 500 to 2,000 simulated tests each

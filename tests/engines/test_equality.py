@@ -28,6 +28,7 @@ from scipy.sparse import csr_matrix
 from customerlab import analysis
 from customerlab.analysis import clustering, experiment, explore, orders, recommend, rfm, sales
 from customerlab.analysis.experiment import stats as stats_of
+from customerlab.analysis.experiment.compare import measured
 from customerlab.analysis.explore import returning
 from customerlab.analysis.explore.distributions import with_returned
 from customerlab.data.catalog import find_data_set
@@ -184,7 +185,6 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "experiment.covariates_of": lambda s: experiment.covariates_of(s.experiment),
     "experiment.balance": lambda s: experiment.balance(s.experiment, s.control),
     "experiment.missing_by_arm": lambda s: experiment.missing_by_arm(s.experiment),
-    "experiment.repeated_units": lambda s: experiment.repeated_units(s.experiment),
     "experiment.exposed_early": lambda s: experiment.exposed_early(
         # the mails of the published test have no time; a column of the engine's own stands in
         s.experiment
@@ -199,7 +199,11 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         total=stats_of.number_of(s.experiment, "outcome_visit").sum()
     ),
     "experiment.moments": lambda s: experiment.moments(s.experiment, ["outcome_visit", "outcome_spend"]),
-    "experiment.joined_at": lambda s: experiment.joined_at(in_days(s)).get_name(),
+    "experiment.moments_by": lambda s: experiment.Measured(s.experiment).moments_by(
+        experiment.covariates_of(s.experiment)[:2], ["outcome_visit", "outcome_spend"]
+    ),
+    "experiment.measured": lambda s: measured(s.experiment, experiment.metrics_of(s.experiment)),
+    "experiment.united": lambda s: stats_of.united([s.experiment.select("unit_id"), s.experiment.select("unit_id")]),
     "experiment.first_day": lambda s: experiment.first_day(in_days(s)),
     "experiment.by_assigned": lambda s: experiment.by_assigned(in_days(s)),
     "experiment.in_one_arm": lambda s: experiment.in_one_arm(crossed(s)),
@@ -269,7 +273,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ),
     "experiment.metrics_of": lambda s: experiment.metrics_of(s.experiment, ["spend / conversion"]),
     "experiment.numeric_covariates": lambda s: experiment.numeric_covariates(s.experiment),
-    "experiment.segments_of": lambda s: experiment.segments_of(s.experiment),
+    "experiment.segments_of": lambda s: [(one.table, names) for one, names in [experiment.segments_of(s.experiment)]],
     "experiment.arrivals": lambda s: experiment.arrivals(s.experiment),
     "experiment.reach": lambda s: experiment.reach(
         s.experiment,
@@ -299,6 +303,8 @@ INEXACT = {
     f"experiment.{name}"
     for name in (
         "moments",
+        "moments_by",
+        "measured",
         "compare_arms",
         "balance",
         "soundness",

@@ -192,7 +192,7 @@ def test_benjamini_and_hochberg_agree_with_scipy():
 
 def test_strata_are_weighted_by_their_shares():
     frame = frame_of(seed=5)
-    row = experiment.compare_arms(ibis.memtable(frame), [SPEND], "control", strata=["segment"]).iloc[0]
+    row = experiment.compare_arms(ibis.memtable(frame), [SPEND], "control", stratum="segment").iloc[0]
     cells = frame.groupby(["segment", "variant"])["outcome_spend"].agg(["mean", "var", "size"]).unstack()
     share = frame["segment"].value_counts(normalize=True).sort_index()
     apart = cells["mean"]["new"] - cells["mean"]["control"]

@@ -67,7 +67,7 @@ def test_segments_are_values_or_bands_of_equally_many_units():
     frame.loc[:59, "covariate_age"] = np.nan
     units, names = experiment.segments_of(ibis.memtable(frame))
     assert names == ["known", "noise", "region", "age", "member", "variant (covariate)"]
-    table = units.to_pandas()
+    table = units.table.to_pandas()
     assert set(table["variant"]) == {"control", "a", "b"} and set(table["member"]) == {"0", "1"}
     assert table["age"].isna().sum() == 60 and set(table["variant (covariate)"]) == {"0", "1", "2"}
     bands = table.groupby("age")["covariate_age"].agg(["min", "max", "size"])

@@ -149,7 +149,7 @@ def test_a_sentence_says_where_the_effect_is_smallest_and_largest():
         effect, low, high = (f"{100 * row[name]:+.1f}" for name in ("effect", "effect_low", "effect_high"))
         ends.append(f"{effect} percentage points ({low} to {high}; 4,000 units) where it is {value}")
     assert " to ".join(ends) in said[0]
-    assert experiment.no_segments().columns.tolist() == found.table.columns.tolist()
+    assert experiment.no_segments().table.columns.tolist() == found.table.columns.tolist()
     first = experiment.most_different(found, most=2)
     assert first["segment"].tolist() == ["bought"] * 2 and first["value"].tolist() == ["no", "yes"]
     assert first["of_segment"].nunique() == 1 and first["of_segment"].iloc[0] < 0.001

@@ -74,7 +74,7 @@ def test_a_fault_of_one_day_is_found_where_the_whole_looks_right():
     )
     frame = frame[~lost].drop(doubled)  # the whole keeps its balance
     units = ibis.memtable(frame)
-    table = experiment.sample_ratio_by(units, units.exposed_at.date(), "control")
+    table = experiment.sample_ratio_by(units, "exposed_at", "control")
     assert table.loc[~table["sound"], "part"].tolist() == ["2024-05-04"] and table["units"].sum() == len(frame)
     assert failed(frame) == ["sizes of the arms by day"]
     part = frame[day.loc[frame.index] == "2024-05-04"]["variant"].value_counts()
@@ -96,7 +96,7 @@ def test_arms_that_differed_before_are_found():
     older = frame["variant"] == "new"
     frame.loc[older, "covariate_age"] = [str(int(x) + 3) for x in frame.loc[older, "covariate_age"]]
     assert failed(frame) == ["balance of covariates"]
-    row = experiment.balance(ibis.memtable(frame), "control", ["covariate_age"]).iloc[0]
+    row = experiment.balance(ibis.memtable(frame), "control").set_index("covariate").loc["age"]
     new, old = (frame.loc[frame["variant"] == arm, "covariate_age"].astype(float) for arm in ("new", "control"))
     assert row["smd"] == pytest.approx((new.mean() - old.mean()) / np.sqrt((new.var() + old.var()) / 2))
     assert row["pvalue"] == pytest.approx(stats.ttest_ind(new, old, equal_var=False).pvalue)
@@ -105,7 +105,7 @@ def test_arms_that_differed_before_are_found():
 
 def test_labels_and_their_absence_are_balanced_too():
     frame = sound()
-    table = experiment.balance(ibis.memtable(frame), "control", ["covariate_region"])
+    table = experiment.balance(ibis.memtable(frame.drop(columns="covariate_age")), "control")
     assert table["value"].tolist() == ["(missing)", "north", "south"] and table["sound"].all()
     known = frame.dropna(subset="covariate_region")
     north = known[known["variant"] == "new"]["covariate_region"].eq("north").mean()
@@ -133,7 +133,8 @@ def test_units_in_two_arms_and_units_exposed_early():
     frame = sound()
     other = frame.iloc[:3].assign(variant=frame["variant"].iloc[:3].map({"control": "new", "new": "control"}))
     twice = pd.concat([frame, other, frame.iloc[10:12]], ignore_index=True)
-    assert experiment.repeated_units(ibis.memtable(twice)) == (3, 2)
+    found = experiment.Measured(ibis.memtable(twice)).by_value.loc["unit_id"]
+    assert (found["mixed"], found["together"]) == (3, 2)
     reasons = checked(twice).reasons
     assert "units in one arm: 3 units in several arms, such as 00000, 00001, 00002" in reasons
     assert reasons[0].startswith("one row a unit: 2 units have several rows in one arm, up to 2, such as 00010, 00011;")

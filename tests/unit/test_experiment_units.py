@@ -105,7 +105,8 @@ def test_the_whole_test_counts_what_was_assigned():
 def test_customers_in_two_arms_are_seen_and_a_visit_twice_is_refused():
     frame = visits()
     crossed = frame.assign(variant=np.where(np.arange(len(frame)) == 1, "new", frame["variant"]))
-    assert experiment.repeated_units(experiment.by_assigned(ibis.memtable(crossed))) == (1, 0)
+    found = experiment.Measured(experiment.by_assigned(ibis.memtable(crossed))).by_value.loc["unit_id"]
+    assert (found["mixed"], found["together"]) == (1, 0)
     again = frame.assign(unit_id=frame.groupby("assigned_id").cumcount().astype(str))
     mine, other = (experiment.by_assigned(ibis.memtable(one)).order_by("unit_id").to_pandas() for one in (frame, again))
     pd.testing.assert_frame_equal(mine, other, obj="visits that are counted anew for every customer")
@@ -118,12 +119,12 @@ def test_units_join_when_they_are_assigned_or_else_exposed():
     frame["exposed_at"] = pd.Timestamp("2024-01-04")
     frame.loc[frame["variant"] == "control", "exposed_at"] = None
     without = ibis.memtable(frame)
-    assert experiment.joined_at(without) is None and experiment.arrivals(without).empty
+    assert not experiment.Measured(without).joined and experiment.arrivals(without).empty
     assert experiment.first_day(without) == pd.Timestamp("2024-01-04")
     with pytest.raises(ValueError, match="an arm has no times"):
         experiment.by_day(without, ["outcome_spend"])
     assigned = ibis.memtable(frame.assign(assigned_at=pd.Timestamp("2024-01-02 13:00")))
-    assert experiment.joined_at(assigned).get_name() == "assigned_at"
+    assert experiment.Measured(assigned).joined == "assigned_at"
     assert experiment.arrivals(assigned).to_dict() == {pd.Timestamp("2024-01-02"): len(frame)}
     assert experiment.first_day(assigned) == pd.Timestamp("2024-01-02")
     assert experiment.first_day(ibis.memtable(frame.drop(columns="exposed_at"))) is None

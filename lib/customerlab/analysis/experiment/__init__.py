@@ -1,5 +1,8 @@
 """A randomised test, from the check of its split to what each arm did.
 
+`test` is one test, of which everything is asked; `measured` asks the engine for it, each thing once. `tables` and
+`sentences` are what is shown and said of it.
+
 `rows` says whether rows are units, `units` and `participants` are who took part, `customers` what the shop knew of
 them; `split` compares the sizes of the arms, and `soundness` asks whether anything may be concluded.
 `stats` computes what all estimates come from in the engine, `contrasts` compares two arms by one rule, `proportions`
@@ -11,6 +14,7 @@ while it runs, `sequential` has intervals that may be looked at. `bayes` reads t
 asks for whom, `uplift` and `targeting` whether choosing pays.
 """
 
+from customerlab.analysis.experiment import sentences, tables
 from customerlab.analysis.experiment.assignment import Layer, assign
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA, balance, covariates_of
 from customerlab.analysis.experiment.bayes import beliefs, choices, choices_of
@@ -29,6 +33,7 @@ from customerlab.analysis.experiment.decision import (
 )
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, power_of, run_length, sample_size
 from customerlab.analysis.experiment.gatekeeping import gatekeep, gatekept, levels
+from customerlab.analysis.experiment.measured import Measured
 from customerlab.analysis.experiment.participants import Participants, per_assigned_and_row, rows_by_arm, took_part
 from customerlab.analysis.experiment.planning import arrivals, doubtful, powered, reach, rehearsals
 from customerlab.analysis.experiment.proportions import proportions
@@ -70,13 +75,13 @@ from customerlab.analysis.experiment.soundness import (
     exposed_early,
     missing_by_arm,
     outcomes_of,
-    repeated_units,
     soundness,
 )
 from customerlab.analysis.experiment.split import SampleRatio, sample_ratio, sample_ratio_by
 from customerlab.analysis.experiment.stats import Moments, moments, winsorised
 from customerlab.analysis.experiment.targeting import CHOSEN, Curves, advice, curves, ordered, profits
-from customerlab.analysis.experiment.units import by_assigned, first_day, in_one_arm, joined_at
+from customerlab.analysis.experiment.test import Test
+from customerlab.analysis.experiment.units import by_assigned, first_day, in_one_arm
 from customerlab.analysis.experiment.uplift import LEARNERS, Predicted, predict_effects
 
 __all__ = [
@@ -89,6 +94,7 @@ __all__ = [
     "Curves",
     "Kind",
     "Layer",
+    "Measured",
     "Metric",
     "Moments",
     "Money",
@@ -97,6 +103,7 @@ __all__ = [
     "Rehearsal",
     "SampleRatio",
     "Soundness",
+    "Test",
     "adjusted",
     "advice",
     "arrivals",
@@ -136,7 +143,6 @@ __all__ = [
     "in_one_arm",
     "influential",
     "interim",
-    "joined_at",
     "kind_of_rows",
     "leading",
     "levels",
@@ -170,7 +176,6 @@ __all__ = [
     "reconciled",
     "rehearsals",
     "rehearse",
-    "repeated_units",
     "rows_by_arm",
     "run_length",
     "sample_ratio",
@@ -179,9 +184,11 @@ __all__ = [
     "saved",
     "segments_of",
     "sensitivity",
+    "sentences",
     "soundness",
     "spelled",
     "stratified",
+    "tables",
     "took_part",
     "winsorised",
     "with_customer_groups",

@@ -1,14 +1,12 @@
 """Were the arms alike before the treatment?"""
 
-from collections.abc import Sequence
-
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.experiment.compare import arms_of
-from customerlab.analysis.experiment.contrasts import Value, contrast
-from customerlab.analysis.experiment.stats import moments, number_of, spoken
+from customerlab.analysis.experiment.contrasts import Arm, Value, contrast
+from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.stats import NONE, spoken
 from customerlab.analysis.inference import holm
 from customerlab.data.tables import COVARIATE
 
@@ -21,7 +19,7 @@ def covariates_of(experiment: ir.Table) -> list[str]:
     return [name for name in experiment.columns if name.startswith(COVARIATE)]
 
 
-def balance(experiment: ir.Table, control: str, covariates: Sequence[str] | None = None) -> pd.DataFrame:
+def balance(experiment: ir.Table | Measured, control: str) -> pd.DataFrame:
     """Were the arms alike before the treatment?
 
     Covariates whose values are all numbers are compared by their means, others by the share of each value. One that is
@@ -29,10 +27,8 @@ def balance(experiment: ir.Table, control: str, covariates: Sequence[str] | None
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
     control : str
-    covariates : sequence of str, optional
-        Columns; all covariates by default.
 
     Returns
     -------
@@ -42,23 +38,21 @@ def balance(experiment: ir.Table, control: str, covariates: Sequence[str] | None
         (Welch), `pvalue_holm` (over all rows), `sound`. The usual limit for the difference, 0.1, is for observational
         data; in a randomised test its size by chance depends on the number of units, and the p-value tells.
     """
-    rows = []
-    for name in covariates_of(experiment) if covariates is None else covariates:
-        column, number = experiment[name], number_of(experiment, name)
-        counts = (
-            experiment.aggregate(values=column.count(), numbers=number.count(), units=experiment.count())
-            .to_pandas()
-            .iloc[0]
-        )
-        if counts["values"] < counts["units"]:
-            rows += _apart(experiment, control, name, {"(missing)": column.isnull().cast("float64")})
-        known = experiment.filter(~column.isnull())
-        if counts["values"] and counts["values"] == counts["numbers"]:
-            rows += _apart(known, control, name, {"": number_of(known, name)})
-        elif counts["values"]:
-            values = known.group_by(name).aggregate(n=known.count()).order_by(name).to_pandas()
-            common = values.sort_values(["n", name], ascending=[False, True]).head(MOST)[name]
-            rows += _apart(known, control, name, {str(v): (known[name] == v).cast("float64") for v in sorted(common)})
+    units, rows = Measured.of(experiment), []
+    facts = units.facts(COVARIATE)
+    labels = [name for name, own in facts.items() if own["known"].sum() > own["numbers"].sum()]
+    cells = dict(zip(labels, units.cells([(name, "variant") for name in labels]), strict=True))
+    for name, own in facts.items():
+        lacking = units.sizes - own["known"]
+        if lacking.any():
+            rows += _shares(name, "(missing)", lacking, units.sizes, control)
+        if name in cells:
+            known = cells[name].drop(NONE, errors="ignore") if lacking.any() else cells[name]
+            number = known.sum(axis=1).sort_index().sort_values(ascending=False, kind="stable")
+            for value in sorted(number.index[:MOST]):
+                rows += _shares(name, str(value), known.loc[value], known.sum(), control)
+        else:
+            rows += _apart(name, "", own["numbers"], own["mean"], own["variance"], control)
     table = pd.DataFrame(
         rows, columns=["covariate", "value", "variant", "control_mean", "variant_mean", "smd", "pvalue"]
     )
@@ -66,23 +60,32 @@ def balance(experiment: ir.Table, control: str, covariates: Sequence[str] | None
     return table.assign(sound=~(table["pvalue_holm"] < SAMPLE_RATIO_ALPHA))
 
 
-def _apart(table: ir.Table, control: str, name: str, columns: dict[str, ir.NumericValue]) -> list[dict[str, object]]:
-    found = moments(table, columns)
-    if found.count.min() < 2 or control not in set(found.groups["variant"]) or len(found.count) < 2:
+def _shares(name: str, value: str, some: pd.Series, units: pd.Series, control: str) -> list[dict[str, object]]:
+    """The arms by the share of a value, whose variance needs no other number."""
+    share = some / units
+    variance = share * (1 - share) * units / (units - 1).where(units > 1)
+    return _apart(name, value, units, share, variance, control)
+
+
+def _apart(
+    name: str, value: str, units: pd.Series, mean: pd.Series, variance: pd.Series, control: str
+) -> list[dict[str, object]]:
+    known = pd.DataFrame({"units": units, "mean": mean, "variance": variance})[units > 0].to_dict("index")
+    if len(known) < 2 or control not in known or min(one["units"] for one in known.values()) < 2:
         return []
-    arms = arms_of(found, control)
-    place = {arm: number for number, arm in enumerate(found.groups["variant"])}
+    arms = {
+        arm: Arm(np.array([one["mean"]]), np.array([[one["variance"] / one["units"]]]), np.asarray(one["units"] - 1.0))
+        for arm, one in known.items()
+    }
     rows: list[dict[str, object]] = []
-    for number, value in enumerate(columns):
-        for arm in [one for one in arms if one != control]:
-            both = contrast(arms[arm], arms[control], Value(number))
-            variances = found.covariance[[place[arm], place[control]], number, number]
-            spread = float(np.sqrt(variances.mean()))
-            rows.append(
-                {
-                    "covariate": spoken(name), "value": value, "variant": arm, "control_mean": float(both.control),
-                    "variant_mean": float(both.treatment), "smd": float(both.effect) / spread if spread > 0 else 0.0,
-                    "pvalue": float(both.pvalue),
-                }
-            )  # fmt: skip
+    for arm in sorted(map(str, set(known) - {control})):
+        both = contrast(arms[arm], arms[control], Value(0))
+        spread = float(np.sqrt((known[arm]["variance"] + known[control]["variance"]) / 2))
+        rows.append(
+            {
+                "covariate": spoken(name), "value": value, "variant": arm, "control_mean": float(both.control),
+                "variant_mean": float(both.treatment), "smd": float(both.effect) / spread if spread > 0 else 0.0,
+                "pvalue": float(both.pvalue),
+            }
+        )  # fmt: skip
     return rows

@@ -6,16 +6,17 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric
-from customerlab.analysis.experiment.stats import number_of
+from customerlab.analysis.experiment.measured import Measured
 from customerlab.analysis.inference import enough, influence, too_few
+from customerlab.data.tables import OUTCOME
 
 
-def carried(experiment: ir.Table, metrics: Sequence[Metric]) -> pd.DataFrame:
-    """Units with an outcome, and the largest one's share, by metric and arm, from one query.
+def carried(experiment: ir.Table | Measured, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Units with an outcome, and the largest one's share, by metric and arm.
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
     metrics : sequence of Metric
 
     Returns
@@ -32,19 +33,14 @@ def carried(experiment: ir.Table, metrics: Sequence[Metric]) -> pd.DataFrame:
     >>> carried(units, [Metric("spend", "outcome_spend")])[["units", "outcomes", "largest"]].values.tolist()
     [[3.0, 2.0, 0.75], [1.0, 0.0, nan]]
     """
-    sums: dict[str, ir.Scalar] = {"units": experiment.count()}
-    for place, metric in enumerate(metrics):
-        value = number_of(experiment, metric.above)
-        counted = number_of(experiment, metric.below) if metric.ratio and metric.below else value
-        sums[f"outcomes{place}"] = (counted != 0).cast("int64").sum()
-        sums[f"most{place}"], sums[f"whole{place}"] = value.abs().max(), value.abs().sum()
-    found = experiment.group_by("variant").aggregate(**sums).order_by("variant").to_pandas()
+    units = Measured.of(experiment)
     parts = []
-    for place, metric in enumerate(metrics):
-        whole = found[f"whole{place}"].astype(float)
-        part = found[["variant", "units"]].assign(outcomes=found[f"outcomes{place}"].fillna(0).astype("int64"))
-        parts.append(part.assign(metric=metric.name, largest=found[f"most{place}"] / whole.where(whole > 0)))
-    return pd.concat(parts, ignore_index=True)[["metric", "variant", "units", "outcomes", "largest"]]
+    for metric in metrics:
+        own = units.facts(OUTCOME)[metric.above]
+        part = pd.DataFrame({"metric": metric.name, "variant": own.index, "units": units.sizes.to_numpy()})
+        part["outcomes"] = units.facts(OUTCOME)[metric.counted]["some"].astype("int64").to_numpy()
+        parts.append(part.assign(largest=(own["most"] / own["whole"].where(own["whole"] > 0)).to_numpy()))
+    return pd.concat(parts, ignore_index=True)
 
 
 def fewness(outcomes: Sequence[float], units: Sequence[float], what: str, *, proportion: bool = False) -> str:

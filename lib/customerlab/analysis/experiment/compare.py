@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.contrasts import Alternative, Arm, Contrast, Value, contrast
+from customerlab.analysis.experiment.measured import Measured
 from customerlab.analysis.experiment.proportions import proportions
-from customerlab.analysis.experiment.stats import Moments, labelled, moments
+from customerlab.analysis.experiment.stats import Moments
 from customerlab.analysis.experiment.units import SIZE
 from customerlab.analysis.inference import benjamini_hochberg, holm
 from customerlab.errors import DataError
@@ -63,26 +64,31 @@ class Metric:
         return self.below not in (None, SIZE)
 
     @property
+    def counted(self) -> str:
+        """The outcome of which a unit has to have any to carry the metric."""
+        return self.below if self.ratio and self.below else self.above
+
+    @property
     def columns(self) -> list[str]:
         """The columns that it needs."""
         return [name for name in (self.above, self.below, self.covariate, self.covariate_below) if name]
 
 
 def compare_arms(
-    experiment: ir.Table,
+    experiment: ir.Table | Measured,
     metrics: Sequence[Metric],
     control: str,
     *,
     confidence: float = 0.95,
     alternative: Alternative = "two-sided",
     each_other: bool = False,
-    strata: Sequence[str] = (),
+    stratum: str = "",
 ) -> pd.DataFrame:
     """The effects of all arms on all metrics.
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
         One row a unit, with `variant`; checked by `soundness` before.
     metrics : sequence of Metric
     control : str
@@ -93,8 +99,8 @@ def compare_arms(
         Of all metrics but guardrails.
     each_other : bool
         Compare also the other arms with each other, the later in the alphabet with the earlier.
-    strata : sequence of str
-        Columns known before the assignment by which the arms are made alike (post-stratification; Miratrix, Sekhon and
+    stratum : str, optional
+        A column known before the assignment by which the arms are made alike (post-stratification; Miratrix, Sekhon and
         Yu 2013): strata get the shares that they have over all arms, taken as fixed. Proportions are then means.
 
     Returns
@@ -113,7 +119,7 @@ def compare_arms(
     DataError
         If a value is missing or infinite.
     """
-    found = _measured(experiment, metrics, strata)
+    found = measured(experiment, metrics, stratum)
     arms = arms_of(found, control)
     order = [control, *sorted(set(arms) - {control})]
     pairs = list(combinations(order, 2)) if each_other else [(control, other) for other in order[1:]]
@@ -124,17 +130,16 @@ def compare_arms(
             options["alternative"] = "less" if metric.less_is_better else "greater"
             options["relative_margin"] = metric.allowed_loss if metric.less_is_better else -metric.allowed_loss
         for against, variant in pairs:
-            row = _compared(found, arms, metric, variant, against, options, plain=not strata)
+            row = _compared(found, arms, metric, variant, against, options, plain=not stratum)
             row |= {"allowed_loss": metric.allowed_loss, "less_is_better": metric.less_is_better}
             rows.append({"metric": metric.name, "variant": variant, "against": against} | row)
     return with_adjusted(pd.DataFrame(rows))
 
 
-def _measured(experiment: ir.Table, metrics: Sequence[Metric], strata: Sequence[str]) -> Moments:
-    if strata:
-        experiment = experiment.mutate(**{name: labelled(experiment[name]) for name in strata})
+def measured(experiment: ir.Table | Measured, metrics: Sequence[Metric], by: str = "") -> Moments:
+    """What effects on some metrics come from, by arm and the labels of another column, if one is given."""
     every = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
-    return moments(experiment, every, ["variant", *strata], together=[metric.columns for metric in metrics])
+    return Measured.of(experiment).moments(every, by, together=[metric.columns for metric in metrics])
 
 
 def _compared(

@@ -19,6 +19,7 @@ import pandas as pd
 
 from customerlab.analysis.experiment.carriers import carried, fewness
 from customerlab.analysis.experiment.compare import Metric, compare_arms
+from customerlab.analysis.experiment.measured import Measured
 from customerlab.analysis.experiment.randomisation import randomised
 
 
@@ -69,7 +70,7 @@ def levels(metrics: Sequence[Metric], primary: Metric, arms: int, alpha: float) 
 
 
 def gatekept(
-    experiment: ir.Table,
+    experiment: ir.Table | Measured,
     effects: pd.DataFrame,
     metrics: Sequence[Metric],
     primary: Metric,
@@ -100,13 +101,13 @@ def gatekept(
         leave out zero exactly where `pvalue_adjusted` is below the level, but for a family whose gate is shut, what is
         too few, and what the randomisation test does not find.
     """
-    alpha, control = 1 - confidence, effects["against"].iloc[0]
+    units, alpha, control = Measured.of(experiment), 1 - confidence, effects["against"].iloc[0]
     first = effects["metric"] == primary.name
     table = effects.assign(primary=first, family=np.where(first, first.sum(), (~first).sum()))
-    table["few"] = _few(experiment, effects, metrics)
+    table["few"] = _few(units, effects, metrics)
     level = alpha / table["family"]
     asked = (table["few"] == "") & (table["pvalue"] < level)
-    table["randomised"] = _randomised(experiment, table.assign(level=level)[asked], metrics, seed).reindex(table.index)
+    table["randomised"] = _randomised(units.table, table.assign(level=level)[asked], metrics, seed).reindex(table.index)
     refused = table["randomised"] >= level
     known = table["pvalue"].where(~refused, table[["pvalue", "randomised"]].max(axis=1)).where(table["few"] == "")
     table["pvalue_adjusted"] = gatekeep(known, first)
@@ -114,7 +115,7 @@ def gatekept(
     for rows, share in ((first, 1.0), (~first, (found or first.sum()) / first.sum())):
         own = [metric for metric in metrics if metric.name in set(table.loc[rows, "metric"])]
         if own:
-            wider = compare_arms(experiment, own, control, confidence=1 - alpha * share / rows.sum())
+            wider = compare_arms(units, own, control, confidence=1 - alpha * share / rows.sum())
             table.loc[rows, "simultaneous_low"] = wider["effect_low"].to_numpy()
             table.loc[rows, "simultaneous_high"] = wider["effect_high"].to_numpy()
     return table
@@ -130,8 +131,8 @@ def _randomised(experiment: ir.Table, rows: pd.DataFrame, metrics: Sequence[Metr
     return pd.Series(found, dtype=float)
 
 
-def _few(experiment: ir.Table, effects: pd.DataFrame, metrics: Sequence[Metric]) -> list[str]:
-    counted = carried(experiment, metrics).set_index(["metric", "variant"])[["outcomes", "units"]]
+def _few(units: Measured, effects: pd.DataFrame, metrics: Sequence[Metric]) -> list[str]:
+    counted = carried(units, metrics).set_index(["metric", "variant"])[["outcomes", "units"]]
     proportions = {metric.name: metric.proportion for metric in metrics}
     said = []
     for row in effects.to_dict("records"):

@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA
 from customerlab.analysis.experiment.compare import Metric, compare_arms
+from customerlab.analysis.experiment.measured import Measured
 from customerlab.analysis.experiment.rows import Kind, kind_of_rows
 from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SET_ASIDE, SIZE, by_assigned, in_one_arm
@@ -99,7 +100,7 @@ def _small(pvalue: float) -> str:
     return "< 0.0001" if pvalue < 1e-4 else f"{pvalue:.4f}"
 
 
-def took_part(experiment: ir.Table, control: str) -> Participants:
+def took_part(experiment: ir.Table | Measured, control: str) -> Participants:
     """Who is to be compared: units in several arms set aside, rows of what was assigned added up.
 
     Means are those of rows where `assigned_id` says that rows are finer, unless the treatment changes their number:
@@ -107,7 +108,7 @@ def took_part(experiment: ir.Table, control: str) -> Participants:
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
         Canonical, or as `by_assigned` returns it.
     control : str
 
@@ -121,10 +122,11 @@ def took_part(experiment: ir.Table, control: str) -> Participants:
     >>> took_part(sessions, "a").rows[["variant", "units", "rows"]].values.tolist()
     [['a', 40, 100], ['b', 20, 60]]
     """
-    kind = kind_of_rows(experiment)
-    kept, aside, assigned = in_one_arm(experiment)
-    summed = SIZE in experiment.columns
-    if kind.wrong or not (summed or "assigned_id" in experiment.columns):
+    units = Measured.of(experiment)
+    kind = kind_of_rows(units)
+    kept, aside, assigned = in_one_arm(units)
+    summed = SIZE in kept.columns
+    if kind.wrong or not (summed or "assigned_id" in kept.columns):
         lone = kept.drop("assigned_id") if "assigned_id" in kept.columns else kept
         return Participants(lone, None, _no_rows(), aside, assigned, kind)
     finer = kept if summed else by_assigned(kept)

@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.carriers import carried, fewness
-from customerlab.analysis.experiment.compare import Metric
+from customerlab.analysis.experiment.compare import Metric, measured
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, run_length, sample_size
 from customerlab.analysis.experiment.gatekeeping import levels
+from customerlab.analysis.experiment.measured import Measured
 from customerlab.analysis.experiment.rehearsal import rehearse
-from customerlab.analysis.experiment.stats import moments
-from customerlab.analysis.experiment.units import joined_at
+from customerlab.analysis.experiment.stats import NONE
 
 MOST_UNITS = 20_000  # of the control that are rehearsed with
 MOST_LIFT, LEAST_LIFT = 1.0, 0.01  # that are planted
 
 
-def arrivals(experiment: ir.Table) -> pd.Series:
-    """New units a day, from the first day to the last, by when they joined (`units.joined_at`).
+def arrivals(experiment: ir.Table | Measured) -> pd.Series:
+    """New units a day, from the first day to the last, by when they joined (`Measured.joined`).
 
     Returns
     -------
@@ -28,17 +28,16 @@ def arrivals(experiment: ir.Table) -> pd.Series:
         Whole numbers by day, zero where nobody came. Empty where the table has no times, or an arm has none: mails that
         the control did not get have no time there.
     """
-    joined = joined_at(experiment)
-    if joined is None:
+    units = Measured.of(experiment)
+    if not units.joined:
         return pd.Series(dtype="int64")
-    timed = experiment.filter(~joined.isnull()).select(day=joined.date())
-    counted = timed.group_by("day").aggregate(units=timed.count()).to_pandas()
-    days = counted.set_index(pd.to_datetime(counted["day"]).astype("datetime64[us]"))["units"].sort_index()
+    counted = units.cells([(units.joined, "variant")])[0].drop(NONE, errors="ignore").sum(axis=1).rename("units")
+    days = counted.set_axis(pd.to_datetime(counted.index).astype("datetime64[us]")).sort_index()
     return days.reindex(pd.date_range(days.index.min(), days.index.max(), unit="us"), fill_value=0)
 
 
 def reach(
-    experiment: ir.Table,
+    experiment: ir.Table | Measured,
     metrics: Sequence[Metric],
     control: str,
     primary: Metric,
@@ -52,7 +51,7 @@ def reach(
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
     metrics : sequence of Metric
     control : str
         The arm whose units say what the metrics are like without the treatment.
@@ -74,9 +73,9 @@ def reach(
         (of the control's value), `units_needed` (of all arms, for the wanted effect) and `days_needed`. NaN where a
         metric is zero or does not vary in the control, or no number of units is enough.
     """
-    sizes = experiment.group_by("variant").aggregate(units=experiment.count()).to_pandas().set_index("variant")["units"]
-    columns = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
-    found = moments(experiment.filter(experiment.variant == control), columns)
+    units = Measured.of(experiment)
+    sizes, found = units.sizes, measured(units, metrics)
+    found = found.only((found.groups["variant"] == control).to_numpy())
     options: dict[str, Any] = {
         "arms": len(sizes), "control_share": sizes[control] / sizes.sum(), "power": power,
     }  # fmt: skip
@@ -108,7 +107,7 @@ def _needed(base: Baseline, lift: float, options: dict[str, Any]) -> float:
 
 
 def rehearsals(
-    experiment: ir.Table,
+    experiment: ir.Table | Measured,
     metrics: Sequence[Metric],
     control: str,
     seed: int,
@@ -124,7 +123,7 @@ def rehearsals(
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
     metrics : sequence of Metric
     control : str
     seed : int
@@ -143,12 +142,12 @@ def rehearsals(
         whose interval of 1 - level holds it), `coverage_low`, `coverage_high`, and `verdict` (`Rehearsal.verdict`). NaN
         where the arms would have too few outcomes, which the verdict says.
     """
-    sizes = experiment.group_by("variant").aggregate(units=experiment.count()).to_pandas().set_index("variant")["units"]
-    arms = (int(sizes.drop(control).min()), int(sizes[control]))
+    test = Measured.of(experiment)
+    arms = (int(test.sizes.drop(control).min()), int(test.sizes[control]))
     columns = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
-    own = experiment.filter(experiment.variant == control)
-    carrying = carried(own, metrics).set_index("metric")["outcomes"].to_dict()
-    units = own.select("unit_id", *columns).to_pandas().sort_values("unit_id", ignore_index=True)
+    carrying = carried(test, metrics).set_index(["variant", "metric"])["outcomes"].loc[control].to_dict()
+    units = test.values(columns)
+    units = units[units["variant"] == control].reset_index(drop=True)
     if len(units) > MOST_UNITS:
         units = units.sample(MOST_UNITS, random_state=seed)
     rows: list[dict[str, object]] = []

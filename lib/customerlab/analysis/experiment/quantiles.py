@@ -12,7 +12,7 @@ import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric, with_adjusted
 from customerlab.analysis.experiment.contrasts import Alternative, Contrast, check_options
-from customerlab.analysis.experiment.stats import number_of
+from customerlab.analysis.experiment.measured import Measured
 from customerlab.analysis.inference import enough, too_few
 
 
@@ -84,7 +84,7 @@ def quantiles(
 
 
 def quantile_effects(
-    experiment: ir.Table,
+    experiment: ir.Table | Measured,
     metric: Metric,
     control: str,
     shares: Sequence[float],
@@ -96,7 +96,7 @@ def quantile_effects(
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
         Its values leave the engine: a quantile needs all of them.
     metric : Metric
         A mean: proportions have no quantiles, ratios none of units.
@@ -120,8 +120,8 @@ def quantile_effects(
     """
     if metric.proportion or metric.below:
         raise ValueError(f"{metric.name} is a proportion or a ratio; expected a mean, whose units have quantiles")
-    table = experiment.select("variant", value=number_of(experiment, metric.above)).to_pandas()
-    values = {str(arm): part["value"].to_numpy() for arm, part in table.groupby("variant")}
+    table = Measured.of(experiment).values([metric.above])
+    values = {str(arm): part[metric.above].to_numpy(dtype=float) for arm, part in table.groupby("variant")}
     rows = []
     for share in shares:
         for arm in [one for one in sorted(values) if one != control]:

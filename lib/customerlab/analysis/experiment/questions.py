@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
-from customerlab.analysis.experiment.balance import covariates_of
 from customerlab.analysis.experiment.compare import Metric
-from customerlab.analysis.experiment.soundness import outcomes_of
+from customerlab.analysis.experiment.measured import Measured
 from customerlab.analysis.experiment.stats import number_of, spoken
 from customerlab.analysis.experiment.units import SIZE
 from customerlab.analysis.inference import LEAST, enough
@@ -58,12 +58,14 @@ def named_numbers(texts: Sequence[str], what: str) -> dict[str, float]:
     return found
 
 
-def metrics_of(experiment: ir.Table, ratios: Sequence[str] = (), less_is_better: Sequence[str] = ()) -> list[Metric]:
+def metrics_of(
+    experiment: ir.Table | Measured, ratios: Sequence[str] = (), less_is_better: Sequence[str] = ()
+) -> list[Metric]:
     """Every outcome, in the order of the table, then the ratios of two of them.
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
         Canonical. An outcome that is zero or one for every unit is a proportion. In a table by what was assigned
         (`by_assigned`) each is a ratio, of its sum to the units.
     ratios : sequence of str
@@ -82,16 +84,13 @@ def metrics_of(experiment: ir.Table, ratios: Sequence[str] = (), less_is_better:
     >>> [(metric.name, metric.proportion) for metric in metrics_of(units, ["spend / visit", "spend / order"])]
     [('visit', True), ('spend', False)]
     """
-    names = outcomes_of(experiment)
-    size = SIZE if SIZE in experiment.columns else None
-    columns = [experiment[OUTCOME + name] for name in names]
-    others = {f"other{place}": ((one != 0) & (one != 1)).sum() for place, one in enumerate(columns)}
-    row = experiment.aggregate(**others).to_pandas().fillna(0).iloc[0] if names else {}
+    units = Measured.of(experiment)
+    size, facts = SIZE if SIZE in units.table.columns else None, units.facts(OUTCOME)
     metrics = [
-        Metric(name, OUTCOME + name, size, proportion=size is None and not row[f"other{place}"] > 0)
-        for place, name in enumerate(names)
+        Metric(spoken(name), name, size, proportion=size is None and not facts[name]["other"].sum())
+        for name in units.columns(OUTCOME)
     ]
-    lacking = ratios_left_out(experiment, ratios)
+    lacking = ratios_left_out(units, ratios)
     for text in [one for one in ratios if one not in lacking]:
         above, below = _parts(text)
         metrics.append(Metric(f"{above} / {below}", OUTCOME + above, OUTCOME + below))
@@ -99,7 +98,7 @@ def metrics_of(experiment: ir.Table, ratios: Sequence[str] = (), less_is_better:
     return [replace(metric, less_is_better=metric in falling) for metric in metrics]
 
 
-def ratios_left_out(experiment: ir.Table, ratios: Sequence[str]) -> dict[str, str]:
+def ratios_left_out(experiment: ir.Table | Measured, ratios: Sequence[str]) -> dict[str, str]:
     """Why some ratios of outcomes cannot be looked at.
 
     The delta method takes what is below the line to be nearly normal. Of few units that have any of it the error is
@@ -108,7 +107,7 @@ def ratios_left_out(experiment: ir.Table, ratios: Sequence[str]) -> dict[str, st
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
     ratios : sequence of str
         Such as "spend / conversion".
 
@@ -122,14 +121,13 @@ def ratios_left_out(experiment: ir.Table, ratios: Sequence[str]) -> dict[str, st
     ParameterError
         If a ratio has another form.
     """
-    why, names = {}, outcomes_of(experiment)
+    units, why = Measured.of(experiment), {}
     for text in ratios:
         above, below = _parts(text)
-        if not {above, below} <= set(names):
+        if not {OUTCOME + above, OUTCOME + below} <= set(units.columns(OUTCOME)):
             why[text] = "the test has not both outcomes"
             continue
-        some = (experiment[OUTCOME + below] != 0).cast("int64").sum()
-        fewest = experiment.group_by("variant").aggregate(some=some).to_pandas().fillna(0).min()["some"]
+        fewest = units.facts(OUTCOME)[OUTCOME + below]["some"].min()
         if not enough(fewest):
             why[text] = f"of the units of an arm {fewest:,.0f} have any {below}, expected at least {LEAST}"
     return why
@@ -186,26 +184,17 @@ def guarded(metrics: Sequence[Metric], allowed: Mapping[str, float]) -> list[Met
     return [replace(chosen(metrics, name, "guardrails"), allowed_loss=share) for name, share in allowed.items()]
 
 
-def numeric_covariates(experiment: ir.Table) -> list[str]:
+def numeric_covariates(experiment: ir.Table | Measured) -> list[str]:
     """The covariates that are a finite number for every unit."""
-    names = covariates_of(experiment)
-    if not names:
-        return []
-    numbers = [number_of(experiment, name) for name in names]
-    wrong = {
-        f"wrong{place}": (one.isnull() | one.isnan() | one.isinf()).cast("int64").sum()
-        for place, one in enumerate(numbers)
-    }
-    row = experiment.aggregate(**wrong).to_pandas().iloc[0]
-    return [name for place, name in enumerate(names) if row[f"wrong{place}"] == 0]
+    return [name for name, facts in Measured.of(experiment).facts(COVARIATE).items() if not facts["wrong"].sum()]
 
 
-def segments_of(experiment: ir.Table, wanted: Sequence[str] = ()) -> tuple[ir.Table, list[str]]:
+def segments_of(experiment: ir.Table | Measured, wanted: Sequence[str] = ()) -> tuple[Measured, list[str]]:
     """The units with their segments, from what was known of them before.
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
         Canonical.
     wanted : sequence of str
         Covariates by their names. By default all but those of more than twelve labels. One that is the same for every
@@ -213,8 +202,8 @@ def segments_of(experiment: ir.Table, wanted: Sequence[str] = ()) -> tuple[ir.Ta
 
     Returns
     -------
-    (ibis Table, list of str)
-        The table with a column for each, named like the covariate: its values, or, of more than six numbers, four
+    (Measured, list of str)
+        The units with a column for each, named like the covariate: its values, or, of more than six numbers, four
         bands of about equally many units, each with its upper end.
 
     Raises
@@ -222,41 +211,51 @@ def segments_of(experiment: ir.Table, wanted: Sequence[str] = ()) -> tuple[ir.Ta
     ParameterError
         If there is no such covariate.
     """
-    names = [spoken(name) for name in covariates_of(experiment)]
+    units = Measured.of(experiment)
+    names = [spoken(name) for name in units.columns(COVARIATE)]
     if unknown := [name for name in wanted if name not in names]:
         raise ParameterError(
             f"segment_by: {unknown[0]!r}", expected=f"covariates of the test: {', '.join(names) or 'it has none'}"
         )
-    if not names:
-        return experiment, []
     found: dict[str, ir.Value] = {}
+    banded: dict[str, str] = {}
+    order: list[str] = []
     for name in wanted or names:
-        column = experiment[COVARIATE + name]
-        number = number_of(experiment, column)
-        counts = experiment.aggregate(
-            values=column.nunique(),
-            missing=column.isnull().any(),
-            words=(~column.isnull() & number.isnull()).sum(),
-            broken=(number != number.floor()).sum(),
-        )
-        values, missing, words, broken = counts.to_pandas().fillna(0).iloc[0]
-        if values + missing < 2:
+        counts = units.facts(COVARIATE)[COVARIATE + name].sum()
+        values = int(units.by_value["values"][COVARIATE + name])
+        words = counts["known"] > counts["numbers"]
+        if values + (counts["known"] < units.sizes.sum()) < 2:
             continue
-        label = name if name not in experiment.columns else f"{name} (covariate)"
+        label = name if name not in units.table.columns else f"{name} (covariate)"
+        column = units.table[COVARIATE + name]
         if not words and values > MOST_NUMBERS:
-            found[label] = _bands(experiment, number)
-        elif not words and not broken:
-            found[label] = number.cast("int64").cast("string")
+            banded[label] = COVARIATE + name
+        elif not words and not counts["broken"]:
+            found[label] = number_of(units.table, column).cast("int64").cast("string")
         elif values <= MOST_LABELS or wanted:
             found[label] = column.cast("string")
-    return experiment.mutate(**found), list(found)
+        order += [label] if label in found or label in banded else []
+    found |= _bands(units.table, banded)
+    return units.with_columns({label: found[label] for label in order}), order
 
 
-def _bands(experiment: ir.Table, number: ir.NumericValue) -> ir.StringValue:
+def _bands(table: ir.Table, columns: Mapping[str, str]) -> dict[str, ir.StringValue]:
+    """Each column in bands of about equally many units, from one query."""
+    if not columns:
+        return {}
     shares = [place / BANDS for place in range(1, BANDS)]
-    quantiles = {f"q{place}": number.quantile(share) for place, share in enumerate(shares)}
-    row = experiment.aggregate(**quantiles).to_pandas().iloc[0]
-    cuts = sorted({float(f"{value:.4g}") for value in row})
+    numbers = {label: number_of(table, column) for label, column in columns.items()}
+    quantiles = {
+        f"q{place}_{step}": number.quantile(share)
+        for place, number in enumerate(numbers.values())
+        for step, share in enumerate(shares)
+    }
+    row = table.aggregate(**quantiles).to_pandas().iloc[0].to_numpy(dtype=float).reshape(len(columns), -1)
+    return {label: _band(number, ends) for (label, number), ends in zip(numbers.items(), row, strict=True)}
+
+
+def _band(number: ir.NumericValue, ends: np.ndarray) -> ir.StringValue:
+    cuts = sorted({float(f"{value:.4g}") for value in ends})
     labels = [f"1) up to {cuts[0]:,g}"]
     labels += [f"{place}) {low:,g} to {high:,g}" for place, (low, high) in enumerate(pairwise(cuts), 2)]
     last = f"{len(cuts) + 1}) above {cuts[-1]:,g}"

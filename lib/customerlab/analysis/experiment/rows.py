@@ -8,12 +8,11 @@ tables of units have not; each is chosen so that a table of units falls under it
 import re
 from dataclasses import dataclass
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
 from scipy.stats import binom
 
-from customerlab.analysis.experiment.balance import covariates_of
+from customerlab.analysis.experiment.measured import LARGE, Measured
 from customerlab.analysis.experiment.stats import labelled, spoken
 from customerlab.analysis.experiment.units import SET_ASIDE, SIZE
 from customerlab.data.tables import OUTCOME
@@ -28,9 +27,6 @@ COUNTED = {
 }  # fmt: skip
 """Words in the names of outcomes that count people, or what many people did."""
 
-MADE_UP = r"^row [0-9]+( of .*)?$"  # ids that stand in where a source has none (`row_number`)
-FINITE = 1e15  # above it, floats are whole, and integers of the engine end
-LARGE, PLENTY = 10, 30  # counts that half of the rows reach: of totals, and of totals beyond doubt
 SHARED = 0.8  # of the values of a key that are in every arm
 MANY_TIMES = 7  # of one row an arm each, that are no accident
 BY_CHANCE = 1e-6  # below it all rows of each value are in one arm by design
@@ -59,12 +55,12 @@ class Kind:
     made_up: bool = False
 
 
-def kind_of_rows(experiment: ir.Table) -> Kind:
+def kind_of_rows(experiment: ir.Table | Measured) -> Kind:
     """Say what the rows look like, from ids, times, covariates and outcomes, before they are taken for units.
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
         Canonical, as it was mapped, before anything is summed.
 
     Notes
@@ -83,13 +79,11 @@ def kind_of_rows(experiment: ir.Table) -> Kind:
     >>> kind_of_rows(totals).wrong.split(":")[0]
     'a row has users = 934 on average, and each arm has one row'
     """
-    if SIZE in experiment.columns:  # what was assigned, already summed
+    units = Measured.of(experiment)
+    experiment, arms = units.table, units.sizes
+    if SIZE in experiment.columns or arms.empty:  # what was assigned, already summed
         return Kind()
-    arms = experiment.group_by("variant").aggregate(rows=experiment.count()).to_pandas()["rows"]
-    if arms.empty:
-        return Kind()
-    outcomes, by_value = _outcomes(experiment), _by_value(experiment, len(arms))
-    made_up = bool(experiment.aggregate(x=experiment["unit_id"].re_search(MADE_UP).all()).to_pandas()["x"].iloc[0])
+    outcomes, by_value, made_up = _outcomes(units), units.by_value, units.made_up
     counts = outcomes[outcomes["whole"] & (outcomes["low"] >= 0) & (outcomes["large"] >= 0.5)]
     named = counts.loc[[name for name in counts.index if _words(name) & COUNTED]]
     shape = "" if outcomes.empty else _shape(experiment, arms, by_value, outcomes, counts, named, made_up)
@@ -99,7 +93,7 @@ def kind_of_rows(experiment: ir.Table) -> Kind:
         sized = f"a row has {most} = {of['mean'].max():,.0f} on average, and " if most else ""
         said = sized + shape + TOTALS.format("" if most else TRIED) + (WAY_OUT if made_up else "")
         return Kind(said, OUTCOME + most if len(named) else "", "", made_up)
-    wrong = _repeated(experiment) or _members(arms, by_value)
+    wrong = (_repeated(experiment) if by_value["several"]["unit_id"] else "") or _members(arms, by_value)
     hint = ""
     if not wrong and len(named) and named["low"].max() >= LARGE:
         one = named["low"].idxmax()
@@ -124,41 +118,18 @@ def _words(name: str) -> set[str]:
     return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
 
 
-def _outcomes(experiment: ir.Table) -> pd.DataFrame:
+def _outcomes(units: Measured) -> pd.DataFrame:
     """By outcome: its smallest value and mean, whether all are whole or binary, and how many are large."""
-    names = [name for name in experiment.columns if name.startswith(OUTCOME)]
-    sums: dict[str, ir.Scalar] = {}
-    for place, name in enumerate(names):
-        number = experiment[name].cast("float64")
-        value = ibis.cases((number.abs() < FINITE, number))
-        sums |= {
-            f"low{place}": value.min(), f"mean{place}": value.mean(), f"broken{place}": (value != value.floor()).sum(),
-            f"other{place}": ((value != 0) & (value != 1)).sum(),
-            f"large{place}": (value >= LARGE).cast("float64").mean(), f"plenty{place}": (value >= PLENTY).cast("float64").mean(),
-        }  # fmt: skip
-    row = experiment.aggregate(**sums).to_pandas().iloc[0] if names else {}
-    table = pd.DataFrame(
-        [[row[f"{what}{place}"] for what in ("low", "mean", "broken", "other", "large", "plenty")] for place in range(len(names))],
-        index=[spoken(name) for name in names], columns=["low", "mean", "broken", "other", "large", "plenty"], dtype=float,
-    )  # fmt: skip
-    return table.assign(whole=table["broken"] == 0, binary=table["other"] == 0)
-
-
-def _by_value(experiment: ir.Table, arms: int) -> pd.DataFrame:
-    """By id, time and covariate: how many values, and how many of these in every arm, in several rows, in one arm."""
-    times = [name for name in ("assigned_at", "exposed_at") if name in experiment.columns]
-    ids = [name for name in ("unit_id", "assigned_id") if name in experiment.columns]
     rows = {}
-    for name in [*ids, *times, *covariates_of(experiment)]:
-        known = experiment.filter(~experiment[name].isnull())
-        values = known.group_by(value=known[name]).aggregate(arms=known.variant.nunique(), rows=known.count())
-        several = values.rows > 1
-        found = values.aggregate(
-            values=values.count(), shared=(values.arms == arms).sum(), several=several.sum(),
-            together=(several & (values.arms == 1)).sum(),
-        )  # fmt: skip
-        rows[name] = found.to_pandas().fillna(0).astype(int).iloc[0]
-    return pd.DataFrame(rows).T
+    for name, facts in units.facts(OUTCOME).items():
+        summed = facts.sum()
+        within = summed["within"] or float("nan")
+        rows[spoken(name)] = {
+            "low": facts["low"].min(), "mean": summed["sum"] / within, "whole": summed["broken"] == 0,
+            "large": summed["large"] / within, "plenty": summed["plenty"] / within, "binary": summed["neither"] == 0,
+        }  # fmt: skip
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["low", "mean", "whole", "large", "plenty", "binary"])
+    return table.astype({"whole": bool, "binary": bool})
 
 
 def _shape(

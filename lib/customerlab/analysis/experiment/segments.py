@@ -6,6 +6,7 @@ of its own, and asked of many segments at once it needs an adjustment. Segments 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import ibis.expr.types as ir
 import numpy as np
@@ -16,11 +17,11 @@ from customerlab.analysis.experiment.carriers import fewness
 from customerlab.analysis.experiment.compare import Metric, arms_of, benjamini_hochberg, values_of
 from customerlab.analysis.experiment.contrasts import contrast
 from customerlab.analysis.experiment.decision import spelled
+from customerlab.analysis.experiment.measured import SOME, Measured
 from customerlab.analysis.experiment.recommend import p_of
-from customerlab.analysis.experiment.stats import Moments, labelled, moments, number_of, spoken
+from customerlab.analysis.experiment.stats import Moments, spoken
 
 ONE_FACT = 0.7  # Cramér's V from which two segments say the same: one to one it is 1, of unrelated ones near 0
-SOME = "units with an outcome"
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,20 @@ class BySegment:
     table: pd.DataFrame
     interactions: pd.DataFrame
 
+    def tested(self) -> pd.DataFrame:
+        """The interactions that could be tested, those with the smallest p-values first."""
+        known = self.interactions.dropna(subset="pvalue")
+        return known.sort_values(["pvalue", "metric", "segment", "variant"])
+
 
 def by_segment(
-    experiment: ir.Table, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
+    experiment: ir.Table | Measured, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
 ) -> BySegment:
     """The effect in every value of some columns.
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
     metric : Metric
         A proportion is compared by its means.
     control : str
@@ -66,11 +72,9 @@ def by_segment(
     if not segments:
         raise ValueError("no segments are named; expected columns known before the assignment")
     rows, interactions = [], []
-    for column in segments:
-        named = experiment.mutate(**{column: labelled(experiment[column])})
-        outcome = number_of(named, metric.below if metric.ratio and metric.below else metric.above)
-        columns = {one: one for one in metric.columns} | {SOME: (outcome != 0).cast("float64")}
-        found = moments(named, columns, ["variant", column], together=[metric.columns])
+    columns = [*metric.columns, SOME + metric.counted]
+    measured = Measured.of(experiment).moments_by(segments, columns, together=[metric.columns])
+    for column, found in zip(segments, measured, strict=True):
         arms = [arm for arm in sorted(found.groups["variant"].unique()) if arm != control]
         for variant in arms:
             part = _effects(found, metric, variant, control, column, confidence)
@@ -84,12 +88,18 @@ def by_segment(
 
 
 def differences(
-    experiment: ir.Table, metrics: Sequence[Metric], control: str, segments: Sequence[str], *, confidence: float = 0.95
+    experiment: ir.Table | Measured,
+    metrics: Sequence[Metric],
+    control: str,
+    segments: Sequence[str],
+    *,
+    confidence: float = 0.95,
 ) -> BySegment:
     """`by_segment` for several metrics: both tables begin with `metric`, and are adjusted over all of them."""
-    parts = {
-        metric.name: by_segment(experiment, metric, control, segments, confidence=confidence) for metric in metrics
-    }
+    units = Measured.of(experiment)
+    every = dict.fromkeys(one for metric in metrics for one in (*metric.columns, SOME + metric.counted))
+    units.moments_by(segments, list(every), together=[metric.columns for metric in metrics])
+    parts = {metric.name: by_segment(units, metric, control, segments, confidence=confidence) for metric in metrics}
     tables = []
     for kind in ("table", "interactions"):
         whole = pd.concat([getattr(part, kind).assign(metric=name) for name, part in parts.items()], ignore_index=True)
@@ -107,11 +117,10 @@ def _effects(
     for value in sorted(found.groups[column].unique()):
         kept = (found.groups[column] == value).to_numpy() & found.groups["variant"].isin([variant, control]).to_numpy()
         row = {"segment": spoken(column), "value": value, "variant": variant, "units": int(found.count[kept].sum())}
-        outcomes = found.count[kept] * found.mean[kept, -1]
+        outcomes = found.count[kept] * found.mean[kept, found.names.index(SOME + metric.counted)]
         units = found.count[kept].tolist()
         if kept.sum() == 2 and not fewness(outcomes.tolist(), units, "", proportion=metric.proportion):
-            groups = found.groups.loc[kept, ["variant"]].reset_index(drop=True)
-            own = Moments(groups, found.names, found.count[kept], found.mean[kept], found.covariance[kept])
+            own = found.only(kept, ["variant"])
             arms = arms_of(own, control)
             one = contrast(arms[variant], arms[control], *values_of(own, metric), confidence=confidence)
             row |= {
@@ -151,7 +160,7 @@ def _interaction(part: pd.DataFrame, column: str, variant: str) -> dict[str, obj
     return {"segment": spoken(column), "variant": variant, "values": len(known), "q": q, "pvalue": pvalue}
 
 
-def distinct(experiment: ir.Table, segments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def distinct(experiment: ir.Table | Measured, segments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """The segments without those that say the same as an earlier one.
 
     Two columns say one fact where knowing one nearly tells the other: Cramér's V (1946) of their values of 0.7 or more,
@@ -160,7 +169,7 @@ def distinct(experiment: ir.Table, segments: Sequence[str]) -> tuple[list[str], 
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
     segments : sequence of str
         Columns.
 
@@ -176,10 +185,12 @@ def distinct(experiment: ir.Table, segments: Sequence[str]) -> tuple[list[str], 
     >>> distinct(units, ["men", "women", "town"])
     (['men', 'town'], {'women': 'men'})
     """
+    pairs = list(combinations(segments, 2))
+    cells = dict(zip(pairs, Measured.of(experiment).cells(pairs), strict=True))
     kept: list[str] = []
     same: dict[str, str] = {}
     for name in segments:
-        twins = [other for other in kept if _cramer(experiment, other, name) >= ONE_FACT]
+        twins = [other for other in kept if _cramer(cells[other, name]) >= ONE_FACT]
         if twins:
             same[name] = twins[0]
         else:
@@ -187,10 +198,8 @@ def distinct(experiment: ir.Table, segments: Sequence[str]) -> tuple[list[str], 
     return kept, same
 
 
-def _cramer(experiment: ir.Table, one: str, other: str) -> float:
-    pair = experiment.select(one=labelled(experiment[one]), other=labelled(experiment[other]))
-    cells = pair.group_by(["one", "other"]).aggregate(units=pair.count()).to_pandas()
-    table = cells.pivot(index="one", columns="other", values="units").fillna(0).to_numpy(dtype=float)
+def _cramer(cells: pd.DataFrame) -> float:
+    table = cells.to_numpy(dtype=float)
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
     least = min(table.shape) - 1
     return float(np.sqrt(((table - expected) ** 2 / expected).sum() / table.sum() / least)) if least else 0.0
@@ -219,13 +228,15 @@ def most_different(found: BySegment, most: int = 12) -> pd.DataFrame:
     return table.sort_values(["order", *keys, "value"]).head(most)[columns].reset_index(drop=True)
 
 
-def no_segments() -> pd.DataFrame:
-    """The table of `differences` of a test that has no segments, or is not sound."""
+def no_segments() -> BySegment:
+    """The effects by segment of a test that has no segments, or is not sound."""
     texts = ("metric", "segment", "value", "variant")
     numbers = [
         "units", "control_mean", "variant_mean", "effect", "error", "effect_low", "effect_high", "apart", "pvalue", "pvalue_bh",
     ]  # fmt: skip
-    return pd.DataFrame({name: pd.Series(dtype="str" if name in texts else "float64") for name in [*texts, *numbers]})
+    table = pd.DataFrame({name: pd.Series(dtype="str" if name in texts else "float64") for name in [*texts, *numbers]})
+    interactions = ["metric", "segment", "variant", "values", "q", "pvalue", "pvalue_bh"]
+    return BySegment(table, table.reindex(columns=interactions))
 
 
 def _told(row: pd.Series, *, points: bool) -> str:

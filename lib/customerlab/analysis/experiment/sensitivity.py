@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric, compare_arms, with_adjusted
-from customerlab.analysis.experiment.stats import labelled, spoken, winsorised
+from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.stats import spoken, winsorised
 
 MEASURED = "as measured"
 
 
 def adjusted(
-    experiment: ir.Table,
+    experiment: ir.Table | Measured,
     metrics: Sequence[Metric],
     control: str,
     covariates: Sequence[str],
@@ -28,7 +29,7 @@ def adjusted(
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
     metrics : sequence of Metric
     control : str
     covariates : sequence of str
@@ -56,13 +57,13 @@ def adjusted(
 
 
 def stratified(
-    experiment: ir.Table, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
+    experiment: ir.Table | Measured, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
 ) -> pd.DataFrame:
     """The effects post-stratified by the segments that narrow the intervals most.
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
     metric : Metric
     control : str
     segments : sequence of str
@@ -74,22 +75,18 @@ def stratified(
     DataFrame
         As `compare_arms` returns it, with `segment`, the column's name; without a row where no column will do.
     """
-    best = pd.DataFrame()
-    for name in segments:
-        by = ["variant", name]
-        named = experiment.mutate(**{name: labelled(experiment[name])})
-        cells = named.group_by(by).aggregate(units=named.count()).to_pandas()
-        counts = cells.pivot(index=name, columns="variant", values="units").fillna(0)
-        if counts.to_numpy().min() < 2:
+    units, best = Measured.of(experiment), pd.DataFrame()
+    for name, cells in zip(segments, units.cells([(name, "variant") for name in segments]), strict=True):
+        if cells.to_numpy().min() < 2:
             continue
-        table = compare_arms(experiment, [metric], control, confidence=confidence, strata=[name])
+        table = compare_arms(units, [metric], control, confidence=confidence, stratum=name)
         if best.empty or table["error"].mean() < best["error"].mean():
             best = table.assign(segment=name)
     return best
 
 
 def sensitivity(
-    experiment: ir.Table,
+    experiment: ir.Table | Measured,
     metric: Metric,
     control: str,
     *,
@@ -102,7 +99,7 @@ def sensitivity(
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
     metric : Metric
     control : str
     covariates : sequence of str
@@ -120,15 +117,16 @@ def sensitivity(
         `way`, `variant`, `effect`, `effect_low`, `effect_high`, `narrower` (by what share the interval is, beside that
         of the effect as measured) and `pvalue`. With cut values it is the effect on what is left of the metric.
     """
-    parts = {MEASURED: compare_arms(experiment, [metric], control, confidence=confidence)}
+    units = Measured.of(experiment)
+    parts = {MEASURED: compare_arms(units, [metric], control, confidence=confidence)}
     if covariates:
-        table = adjusted(experiment, [metric], control, covariates, confidence=confidence)
+        table = adjusted(units, [metric], control, covariates, confidence=confidence)
         parts[f"adjusted for {table['covariate'].iloc[0]} (CUPED)"] = table
-    strata = stratified(experiment, metric, control, segments, confidence=confidence)
+    strata = stratified(units, metric, control, segments, confidence=confidence)
     if len(strata):
         parts[f"post-stratified by {strata['segment'].iloc[0]}"] = strata
     if not metric.proportion:
-        cut, low, high, beyond = winsorised(experiment, metric.above, winsorised_at)
+        cut, low, high, beyond = winsorised(units.table, metric.above, winsorised_at)
         ends = " to ".join(f"{end:,.4g}" for end in (low, high) if np.isfinite(end))
         way = f"with {spoken(metric.above)} winsorised to {ends} ({beyond:,} units)"
         if beyond:

@@ -16,8 +16,8 @@ from scipy import optimize, stats
 
 from customerlab.analysis.experiment.compare import Metric, arms_of, values_of
 from customerlab.analysis.experiment.contrasts import contrast
-from customerlab.analysis.experiment.stats import Moments, moments
-from customerlab.analysis.experiment.units import joined_at
+from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.stats import NONE, Moments
 from customerlab.wording import Led
 
 NODES = 400  # of Gauss and Legendre's rule: bounds are exact to six digits
@@ -147,7 +147,7 @@ def _left(bound: float, at: np.ndarray, density: np.ndarray, step: float, scale:
     return float(density @ (stats.norm.sf((edge - at) / step) + stats.norm.cdf((-edge - at) / step)) - wanted)
 
 
-def by_day(experiment: ir.Table, columns: Sequence[str]) -> Moments:
+def by_day(experiment: ir.Table | Measured, columns: Sequence[str]) -> Moments:
     """What `over_time` is computed from: moments by arm and `day` on which units joined, in one query.
 
     Units without a time are left out.
@@ -157,12 +157,13 @@ def by_day(experiment: ir.Table, columns: Sequence[str]) -> Moments:
     ValueError
         If an arm has no times.
     """
-    joined = joined_at(experiment)
-    if joined is None:
+    units = Measured.of(experiment)
+    if not units.joined:
         raise ValueError("an arm has no times; expected assigned_at or exposed_at for units of every arm")
-    found = moments(experiment.filter(~joined.isnull()).mutate(day=joined.date()), columns, ["variant", "day"])
-    days = pd.to_datetime(found.groups["day"]).astype("datetime64[us]")  # engines differ in their type of a day
-    return replace(found, groups=found.groups.assign(day=days))
+    found = units.moments(columns, units.joined, together=[columns])
+    found = found.only((found.groups[units.joined] != NONE).to_numpy())
+    days = pd.to_datetime(found.groups[units.joined]).astype("datetime64[us]")
+    return replace(found, groups=found.groups[["variant"]].assign(day=days))
 
 
 def over_time(
@@ -212,8 +213,7 @@ def over_time(
     rows = []
     for day in sorted(found.groups.loc[pair, by].unique()):
         kept = pair & (found.groups[by] <= day).to_numpy()
-        until = Moments(found.groups[kept], found.names, found.count[kept], found.mean[kept], found.covariance[kept])
-        whole = until.merged(["variant"])
+        whole = found.only(kept).merged(["variant"])
         if len(whole.count) < 2 or whole.count.min() < FEWEST:
             continue
         arms = arms_of(whole, control)

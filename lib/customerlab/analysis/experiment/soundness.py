@@ -16,10 +16,11 @@ import pandas as pd
 from scipy.stats import chi2_contingency
 
 from customerlab.analysis.experiment.balance import balance, covariates_of
+from customerlab.analysis.experiment.measured import TIMES, Measured
 from customerlab.analysis.experiment.participants import UNUSUAL, Participants, took_part
 from customerlab.analysis.experiment.split import SampleRatio, plain, ratio_of, sample_ratio, sample_ratio_by
 from customerlab.analysis.experiment.stats import spoken
-from customerlab.analysis.experiment.units import SIZE, joined_at
+from customerlab.analysis.experiment.units import SIZE
 from customerlab.data.tables import OUTCOME
 from customerlab.wording import Led
 
@@ -32,7 +33,7 @@ def outcomes_of(experiment: ir.Table) -> list[str]:
 LEAST_UNITS = 2  # of an arm, without which nothing varies
 
 
-def missing_by_arm(experiment: ir.Table) -> pd.DataFrame:
+def missing_by_arm(experiment: ir.Table | Measured) -> pd.DataFrame:
     """Units without a value, or with one that is not finite, by outcome and arm.
 
     Returns
@@ -41,35 +42,16 @@ def missing_by_arm(experiment: ir.Table) -> pd.DataFrame:
         `outcome`, `variant`, `units`, `missing`, `infinite`, `share` (missing), and `pvalue`: whether arms differ in
         what they lack (chi-squared, one for each outcome; NaN where none lacks).
     """
-    names = [name for name in experiment.columns if name.startswith(OUTCOME)]
-    sums = {}
-    for place, name in enumerate(names):
-        value = experiment[name].cast("float64")
-        sums[f"missing{place}"] = (value.isnull() | value.isnan()).sum()
-        sums[f"infinite{place}"] = value.isinf().sum()
-    found = experiment.group_by("variant").aggregate(units=experiment.count(), **sums).order_by("variant").to_pandas()
+    units = Measured.of(experiment)
     parts = []
-    for place, name in enumerate(names):
-        part = pd.DataFrame({"outcome": spoken(name), "variant": found["variant"], "units": found["units"]})
-        part["missing"] = found[f"missing{place}"].fillna(0).astype(int)
-        part["infinite"] = found[f"infinite{place}"].fillna(0).astype(int)
+    for name, facts in units.facts(OUTCOME).items():
+        part = units.sizes.reset_index().assign(outcome=spoken(name))[["outcome", "variant", "units"]]
+        part["missing"], part["infinite"] = (facts[one].astype(int).to_numpy() for one in ("missing", "infinite"))
         part["share"] = part["missing"] / part["units"]
         there = np.array([part["missing"], part["units"] - part["missing"]])
-        part["pvalue"] = (
-            float(chi2_contingency(there, correction=False).pvalue) if (there.sum(axis=1) > 0).all() else np.nan
-        )
-        parts.append(part)
+        known = (there.sum(axis=1) > 0).all()
+        parts.append(part.assign(pvalue=chi2_contingency(there, correction=False).pvalue if known else np.nan))
     return pd.concat(parts, ignore_index=True)
-
-
-def repeated_units(experiment: ir.Table) -> tuple[int, int]:
-    """How many units are in two arms or more, and how many are in one arm twice."""
-    by_unit = experiment.group_by("unit_id").aggregate(arms=experiment.variant.nunique(), rows=experiment.count())
-    found = by_unit.aggregate(
-        several=(by_unit.arms > 1).sum(), twice=((by_unit.arms == 1) & (by_unit.rows > 1)).sum()
-    ).to_pandas()
-    several, twice = found.fillna(0).iloc[0]
-    return int(several), int(twice)
 
 
 def _such_as(experiment: ir.Table, most: int = 3) -> str:
@@ -87,7 +69,7 @@ def exposed_early(experiment: ir.Table, start: pd.Timestamp | None = None) -> in
     ValueError
         If there are not two times of a unit to compare, nor a time and the start.
     """
-    times = [experiment[name] for name in ("assigned_at", "exposed_at") if name in experiment.columns]
+    times = [experiment[name] for name in TIMES if name in experiment.columns]
     early = [later < earlier for earlier, later in pairwise(times)]
     early += [] if start is None else [time < pd.Timestamp(start).to_pydatetime() for time in times]
     if not early:
@@ -166,7 +148,7 @@ UNITS, COUNTS = "one row a unit", "sizes of the arms, counted by "
 
 
 def soundness(
-    experiment: ir.Table,
+    experiment: ir.Table | Measured,
     control: str,
     *,
     planned: Mapping[str, float] | None = None,
@@ -178,7 +160,7 @@ def soundness(
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
         Canonical.
     control : str
     planned : mapping of str to float, optional
@@ -197,26 +179,26 @@ def soundness(
     where `who` has left these for sums per assigned unit, the check says so and does not fail.
     """
     split = dict(planned) if planned else None
-    who = took_part(experiment, control) if who is None else who
-    whole = sample_ratio(experiment, control, split)
+    units = Measured.of(experiment)
+    experiment = units.table
+    who = took_part(units, control) if who is None else who
+    whole = sample_ratio(units, control, split)
     rows = [("sizes of the arms", _furthest(whole, "units"), whole.pvalue, whole.sound)]
-    rows += [*_units(experiment, who), *_counts(experiment, who.kind.counted, control, split)]
-    joined = joined_at(experiment)
-    parts = [] if joined is None else [("day", joined.date())]
-    for name, column in [*parts, *((spoken(name), experiment[name]) for name in segments)]:
-        table = sample_ratio_by(experiment, column, control, split)
-        rows.append(_parts(name, table))
+    rows += [*_units(units, who), *_counts(experiment, who.kind.counted, control, split)]
+    parts = {units.joined: "day"} if units.joined else {}
+    for column, name in (parts | {one: spoken(one) for one in segments}).items():
+        rows.append(_parts(name, sample_ratio_by(units, column, control, split)))
     fewest = int(whole.table["units"].min())
     rows.append(("enough units", f"the smallest arm has {fewest:,}", np.nan, fewest >= LEAST_UNITS))
     rows.append(_names(whole.table["variant"].tolist(), planned is not None))
-    times = [name for name in ("assigned_at", "exposed_at") if name in experiment.columns]
+    times = [name for name in TIMES if name in experiment.columns]
     if len(times) + (start is not None) > 1 and times:
         early = exposed_early(experiment, start)
         since = "" if start is None else f", or before the test began on {start:%Y-%m-%d}"
         rows.append(("exposure after assignment", f"{counted(early)} exposed before{since}", np.nan, early == 0))
     if covariates_of(experiment):
-        rows.append(_balanced(balance(experiment, control)))
-    rows += _missing(missing_by_arm(experiment)) if outcomes_of(experiment) else []
+        rows.append(_balanced(balance(units, control)))
+    rows += _missing(missing_by_arm(units)) if outcomes_of(experiment) else []
     table = pd.DataFrame(rows, columns=["check", "found", "pvalue", "sound"]).astype({"sound": bool})
     low = table["pvalue"] < np.where(table["sound"], UNUSUAL, 0)
     table["answer"] = np.select(
@@ -250,16 +232,16 @@ def _counts(experiment: ir.Table, column: str, control: str, split: dict[str, fl
     return [(COUNTS + spoken(column), _furthest(found, spoken(column)), found.pvalue, found.sound)]
 
 
-def _units(experiment: ir.Table, who: Participants) -> list[Row]:
+def _units(units: Measured, who: Participants) -> list[Row]:
     """Is a row a unit, in one arm, and of as many as in the other arms?"""
     alike = (
         "rows have no ids, so that a unit in several rows would not be seen"
         if who.kind.made_up
         else "each unit has one row"
     )
-    several, twice = repeated_units(experiment)
+    several, twice = (int(units.by_value[what]["unit_id"]) for what in ("mixed", "together"))
     aside = f", {who.aside:,} set aside" if who.aside and not several else ""
-    such = _such_as(experiment) if several else ""
+    such = _such_as(units.table) if several else ""
     rows = [
         (UNITS, who.kind.wrong or alike, np.nan, not (who.kind.wrong or twice)),
         ("units in one arm", f"{counted(several)} in several arms{such}{aside}", np.nan, several == 0),
@@ -267,7 +249,7 @@ def _units(experiment: ir.Table, who: Participants) -> list[Row]:
     if len(who.rows):
         found = ", ".join(f"{row['rows_each']:,.3g} in {row['variant']}" for row in who.rows.to_dict("records"))
         pvalue = who.rows["pvalue_holm"].min()
-        rows.append((FINER, found, float(pvalue), not (who.moved and SIZE in experiment.columns)))
+        rows.append((FINER, found, float(pvalue), not (who.moved and SIZE in units.table.columns)))
     return rows
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import chisquare
 
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA
+from customerlab.analysis.experiment.measured import Measured
 from customerlab.analysis.inference import holm
 
 FEWEST = 5  # expected units of every arm that a chi-squared test needs
@@ -35,12 +36,12 @@ class SampleRatio:
     sound: bool
 
 
-def sample_ratio(experiment: ir.Table, control: str, planned: dict[str, float] | None = None) -> SampleRatio:
+def sample_ratio(experiment: ir.Table | Measured, control: str, planned: dict[str, float] | None = None) -> SampleRatio:
     """Check the sizes of the arms against the planned split, before anything else is looked at.
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
         Canonical.
     control : str
         The arm that the others are compared with.
@@ -56,8 +57,7 @@ def sample_ratio(experiment: ir.Table, control: str, planned: dict[str, float] |
     ----------
     Fabijan et al. (2019). Diagnosing sample ratio mismatch in online controlled experiments. KDD.
     """
-    counted = experiment.group_by("variant").aggregate(units=experiment.count()).order_by("variant").to_pandas()
-    return ratio_of(counted.set_index("variant")["units"], control, planned)
+    return ratio_of(Measured.of(experiment).sizes, control, planned)
 
 
 def ratio_of(counted: pd.Series, control: str, planned: dict[str, float] | None = None) -> SampleRatio:
@@ -81,7 +81,7 @@ def ratio_of(counted: pd.Series, control: str, planned: dict[str, float] | None 
 
 
 def sample_ratio_by(
-    experiment: ir.Table, by: str | ir.Column, control: str, planned: Mapping[str, float] | None = None
+    experiment: ir.Table | Measured, by: str, control: str, planned: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
     """The sizes of the arms in every part of the test, such as every day or every segment.
 
@@ -89,9 +89,9 @@ def sample_ratio_by(
 
     Parameters
     ----------
-    experiment : ibis Table
-    by : str or column
-        A column, or an expression such as `experiment.exposed_at.date()`.
+    experiment : ibis Table or Measured
+    by : str
+        A column; of a time its days.
     control, planned
         As in `sample_ratio`.
 
@@ -101,31 +101,22 @@ def sample_ratio_by(
         `part`, `units`, `worst` (the arm that is furthest from its plan), `share`, `planned` (of that arm), `pvalue`,
         `pvalue_holm` (over the parts; NaN where an arm should have fewer than five units), `sound`.
     """
-    whole = sample_ratio(experiment, control, dict(planned) if planned else None).table.set_index("variant")["planned"]
-    part = (experiment[by] if isinstance(by, str) else by).cast("string").name("part")
-    counted = (
-        experiment.select(part, "variant").group_by("part", "variant").aggregate(units=lambda t: t.count()).to_pandas()
-    )
-    wide = counted.fillna({"part": "(none)"}).pivot_table(
-        index="part", columns="variant", values="units", aggfunc="sum", fill_value=0
-    )
+    units = Measured.of(experiment)
+    whole = sample_ratio(units, control, dict(planned) if planned else None).table.set_index("variant")["planned"]
+    wide = units.cells([(by, "variant")])[0]
     wide = wide.reindex(columns=whole.index, fill_value=0).sort_index()
-    units = wide.sum(axis=1)
-    expected = np.outer(units, whole)
+    size = wide.sum(axis=1)
+    expected = np.outer(size, whole)
     enough = expected.min(axis=1) >= FEWEST
     pvalue = np.where(enough, chisquare(wide.to_numpy(), expected, axis=1).pvalue, np.nan)
-    apart = (wide.div(units, axis=0) - whole).abs()
-    worst = apart.idxmax(axis=1)
+    shares = wide.to_numpy() / size.to_numpy()[:, None]
+    worst = np.abs(shares - whole.to_numpy()).argmax(axis=1)
     table = pd.DataFrame(
         {
-            "part": wide.index,
-            "units": units.to_numpy(),
-            "worst": worst.to_numpy(),
-            "share": [wide.loc[one, arm] / units[one] for one, arm in worst.items()],
-            "planned": whole[worst].to_numpy(),
-            "pvalue": pvalue,
+            "part": wide.index, "units": size.to_numpy(), "worst": whole.index[worst],
+            "share": shares[np.arange(len(wide)), worst], "planned": whole.to_numpy()[worst], "pvalue": pvalue,
         }
-    )
+    )  # fmt: skip
     table["pvalue_holm"] = holm(table["pvalue"].dropna()).reindex(table.index)
     return table.assign(sound=~(table["pvalue_holm"] < SAMPLE_RATIO_ALPHA))
 

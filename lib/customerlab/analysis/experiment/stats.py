@@ -2,13 +2,15 @@
 
 However many units there are, one row an arm (and stratum) leaves the engine; every estimate works from these rows.
 
-Variances are the engine's own `VAR_SAMP` and `COVAR_SAMP`, which update sums of squares around the running mean
-(Welford 1962; merged between threads by Chan, Golub and LeVeque 1983). The textbook Σx² - (Σx)²/n subtracts two
-numbers of the size of the squared mean: at a mean of a million and a deviation of one it keeps four digits of sixteen,
-and below that none. Centring at a mean that is known before the query would need a second scan of the table.
+Sums and sums of products are the cheapest aggregates of any engine, and Σx² - (Σx)²/n has all the digits that are
+needed while the mean is not many times the deviation, as of spend and of conversions. Where it is, two numbers of the
+size of the squared mean are subtracted: at a mean of a million and a deviation of one four digits of sixteen are left.
+Then, and where nothing varies, the engine is asked again for its own `VAR_SAMP` and `COVAR_SAMP`, which update sums of
+squares around the running mean (Welford 1962; merged between threads by Chan, Golub and LeVeque 1983) and take twice
+as long.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
@@ -16,11 +18,14 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.errors import DataError
 
 NONE = "(none)"  # the label of what is missing
+Product = Callable[[ir.NumericValue, ir.NumericValue], ir.Scalar]
+FAR = 100  # squared mean by variance from which sums of products are not exact enough: two digits of sixteen are lost
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,11 @@ class Moments:
     count: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
+
+    def only(self, kept: np.ndarray, by: Sequence[str] | None = None) -> "Moments":
+        """Those of some groups, named by some of their columns."""
+        groups = self.groups.loc[kept, self.groups.columns if by is None else list(by)].reset_index(drop=True)
+        return Moments(groups, self.names, self.count[kept], self.mean[kept], self.covariance[kept])
 
     def merged(self, by: Sequence[str]) -> "Moments":
         """The same for coarser groups: exactly what one query by them would have given (Chan et al. 1983)."""
@@ -95,46 +105,137 @@ def moments(
     >>> found.count.tolist(), found.mean.tolist(), found.covariance.ravel().tolist()
     ([2, 2], [[2.0], [2.0]], [2.0, 0.0])
     """
+    names, values = _numbers(table, columns)
+    keys = {f"by{place}": table[key] for place, key in enumerate(by)}
+    return _moments([table.select(**keys, **values)], names, together, [list(by)])[0]
+
+
+def moments_by(
+    table: ir.Table,
+    columns: Mapping[str, ir.NumericValue | str],
+    labels: Mapping[str, ir.StringColumn],
+    *,
+    together: Sequence[Sequence[str]] | None = None,
+) -> list[Moments]:
+    """The same by `variant` and each of several labels, in one query.
+
+    Parameters
+    ----------
+    table, columns, together
+        As in `moments`.
+    labels : mapping of str to column
+        The labels by the name of their group.
+    """
+    names, values = _numbers(table, columns)
+    parts = [table.select(by0=table.variant, by1=label, **values) for label in labels.values()]
+    return _moments(parts, names, together, [["variant", name] for name in labels])
+
+
+def _numbers(
+    table: ir.Table, columns: Mapping[str, ir.NumericValue | str] | Iterable[str]
+) -> tuple[tuple[str, ...], dict[str, ir.NumericValue]]:
+    """The names, and the columns as numbers, by their place: names of a user may have any sign."""
     wanted = dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns}
-    names = tuple(wanted)
-    short = {name: f"x{place}" for place, name in enumerate(names)}  # names of a user may have any sign
-    values = {short[name]: number_of(table, value) for name, value in wanted.items()}
-    units = table.select(**{f"by{place}": table[key] for place, key in enumerate(by)}, **values)
-    keys = [f"by{place}" for place in range(len(by))]
-    sums: dict[str, ir.Scalar] = {"units": units.count()}
-    for one in short.values():
-        sums[f"mean_{one}"] = units[one].mean()
-        sums[f"lacking_{one}"] = (units[one].isnull() | units[one].isnan()).sum()
-        sums[f"endless_{one}"] = units[one].isinf().sum()
-    pairs = _pairs(names, together)
-    for i, j in pairs:
-        one, other = units[f"x{i}"], units[f"x{j}"]
-        sums[f"cov_x{i}_x{j}"] = one.var(how="sample") if i == j else one.cov(other, how="sample")
-    found = units.group_by(keys).aggregate(**sums).order_by(keys).to_pandas()
+    return tuple(wanted), {f"x{place}": number_of(table, value) for place, value in enumerate(wanted.values())}
+
+
+def _moments(
+    parts: list[ir.Table], names: tuple[str, ...], together: Sequence[Sequence[str]] | None, by: list[list[str]]
+) -> list[Moments]:
+    """The moments of some tables of groups `by0`… and numbers `x0`…, in one query, or in two."""
+    place = {name: number for number, name in enumerate(names)}
+    wanted = [(place[one], place[other]) for one, other in pairs_of(names, together)]
+    pairs = sorted((min(pair), max(pair)) for pair in wanted)
+    found = _aggregated(parts, len(names), pairs, _of_products)
+    covariance = _from_products(found, len(names), pairs)
+    if covariance is None:
+        _refuse(parts[0], names)
+        found = _aggregated(parts, len(names), pairs, _of_deviations)
+        covariance = _filled(len(found), len(names), {(i, j): found[f"x{i}_x{j}"] for i, j in pairs})
+    units = found["units"].to_numpy(dtype=int)
+    mean = found[[f"sum{number}" for number in range(len(names))]].to_numpy(dtype=float) / units[:, None]
+    moments_of = []
+    for number, keys in enumerate(by):
+        own = (found["part"] == number).to_numpy()
+        groups = found.loc[own, [f"by{key}" for key in range(len(keys))]].set_axis(keys, axis=1).reset_index(drop=True)
+        moments_of.append(Moments(groups, names, units[own], mean[own], covariance[own]))
+    return moments_of
+
+
+def _aggregated(parts: list[ir.Table], columns: int, pairs: list[tuple[int, int]], of: Product) -> pd.DataFrame:
+    """Numbers of units and of values, sums, and something of each pair of columns, by `part` and group."""
+    keys = [name for name in parts[0].columns if name.startswith("by")]
+    counted = []
+    for number, units in enumerate(parts):
+        sums: dict[str, ir.Scalar] = {"units": units.count()}
+        for place in range(columns):
+            sums |= {f"known{place}": units[f"x{place}"].count(), f"sum{place}": units[f"x{place}"].sum()}
+        sums |= {f"x{i}_x{j}": of(units[f"x{i}"], units[f"x{j}"]) for i, j in pairs}
+        counted.append(units.group_by(keys).aggregate(**sums).mutate(part=ibis.literal(number)))
+    found = united(counted).order_by("part", *keys).to_pandas()
     if found.empty:
         raise DataError("the experiment has no units", expected="at least two in every arm")
-    for name, one in short.items():
-        for word, column in (("lack a value of", f"lacking_{one}"), ("have an infinite value of", f"endless_{one}")):
-            if (wrong := int(found[column].sum())) > 0:
-                raise DataError(
-                    f"{wrong:,} units {word} {spoken(name)}",
-                    expected="a finite number for every unit, 0 where nothing happened",
-                    do="mend the outcome, or leave it out",
-                )
-    covariance = np.zeros((len(found), len(names), len(names)))
-    for i, j in pairs:
-        covariance[:, i, j] = covariance[:, j, i] = found[f"cov_x{i}_x{j}"].to_numpy(dtype=float)
-    groups = found[keys].set_axis(list(by), axis=1)
-    mean = found[[f"mean_{one}" for one in short.values()]].to_numpy(dtype=float)
-    return Moments(groups, names, found["units"].to_numpy(dtype=int), mean, covariance)
+    return found
 
 
-def _pairs(names: Sequence[str], together: Sequence[Sequence[str]] | None) -> list[tuple[int, int]]:
-    place = {name: number for number, name in enumerate(names)}
-    groups = [names] if together is None else [*together, *([name] for name in names)]
-    return sorted(
-        {pair for group in groups for pair in combinations_with_replacement(sorted(place[name] for name in group), 2)}
-    )
+def united(parts: Sequence[ir.Table]) -> ir.Table:
+    """Tables of the same columns as one."""
+    return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def _of_products(one: ir.NumericValue, other: ir.NumericValue) -> ir.Scalar:
+    return (one * other).sum()
+
+
+def _of_deviations(one: ir.NumericValue, other: ir.NumericValue) -> ir.Scalar:
+    return one.var(how="sample") if one.equals(other) else one.cov(other, how="sample")
+
+
+def _from_products(found: pd.DataFrame, columns: int, pairs: list[tuple[int, int]]) -> np.ndarray | None:
+    """Covariances; None where a value is missing or infinite, or too many digits would be lost."""
+    count = found["units"].to_numpy(dtype=float)
+    known = found[[f"known{place}" for place in range(columns)]].to_numpy(dtype=float)
+    sums = found[[f"sum{place}" for place in range(columns)]].to_numpy(dtype=float)
+    if (known < count[:, None]).any() or not np.isfinite(sums).all():
+        return None
+    apart = {(i, j): found[f"x{i}_x{j}"].to_numpy(dtype=float) - sums[:, i] * sums[:, j] / count for i, j in pairs}
+    for i in range(columns):
+        if ((FAR * apart[i, i] < sums[:, i] ** 2 / count) & (count > 1)).any():
+            return None
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inner = {pair: np.where(count > 1, values / (count - 1), np.nan) for pair, values in apart.items()}
+    return _filled(len(found), columns, inner)
+
+
+def _filled(groups: int, columns: int, inner: Mapping[tuple[int, int], ArrayLike]) -> np.ndarray:
+    """Both halves of each group's matrix, with zero where nothing was asked."""
+    covariance = np.zeros((groups, columns, columns))
+    for (i, j), values in inner.items():
+        covariance[:, i, j] = covariance[:, j, i] = np.asarray(values, dtype=float)
+    return covariance
+
+
+def _refuse(units: ir.Table, names: Sequence[str]) -> None:
+    """Say which value is missing or infinite, if one is."""
+    wrong: dict[str, ir.Scalar] = {}
+    for place in range(len(names)):
+        one = units[f"x{place}"]
+        wrong |= {f"lack a value of {place}": (one.isnull() | one.isnan()).sum()}
+        wrong |= {f"have an infinite value of {place}": one.isinf().sum()}
+    for said, number in units.aggregate(**wrong).to_pandas().fillna(0).iloc[0].items():
+        if number > 0:
+            word, _, which = str(said).rpartition(" ")
+            raise DataError(
+                f"{number:,.0f} units {word} {spoken(names[int(which)])}",
+                expected="a finite number for every unit, 0 where nothing happened",
+                do="mend the outcome, or leave it out",
+            )
+
+
+def pairs_of(names: Iterable[str], together: Sequence[Sequence[str]] | None) -> set[tuple[str, str]]:
+    """Which two columns are wanted together, each with itself among them."""
+    groups = [list(names)] if together is None else [*together, *([name] for name in names)]
+    return {pair for group in groups for pair in combinations_with_replacement(sorted(set(group)), 2)}
 
 
 def winsorised(table: ir.Table, column: str, share: float) -> tuple[ir.Table, float, float, int]:

@@ -4,6 +4,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from customerlab.analysis.experiment.measured import TIMES, Measured
 from customerlab.analysis.experiment.stats import number_of
 from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.errors import DataError
@@ -12,29 +13,16 @@ SIZE = "size"  # of what was assigned: how many units it has
 SET_ASIDE = 0.01  # of what was assigned that may be in several arms: set aside, and no reason to stop
 
 
-def joined_at(experiment: ir.Table) -> ir.TimestampColumn | None:
-    """When units joined the test: `assigned_at`, or else `exposed_at`; None where an arm has neither.
-
-    Who is sent nothing may have no time of exposure, and then days of the arms cannot be compared.
-    """
-    for name in ("assigned_at", "exposed_at"):
-        if name in experiment.columns:
-            times = experiment.group_by("variant").aggregate(times=experiment[name].count()).to_pandas()["times"]
-            if (times > 0).all():
-                return experiment[name]
-    return None
-
-
 def first_day(experiment: ir.Table) -> pd.Timestamp | None:
     """The day on which the first unit was assigned, or exposed; None where no unit has a time."""
-    names = [name for name in ("assigned_at", "exposed_at") if name in experiment.columns]
+    names = [name for name in TIMES if name in experiment.columns]
     if not names:
         return None
     row = experiment.aggregate(**{name: experiment[name].min() for name in names}).to_pandas().iloc[0].dropna()
     return min(pd.Timestamp(value).normalize() for value in row) if len(row) else None
 
 
-def in_one_arm(experiment: ir.Table) -> tuple[ir.Table, int, int]:
+def in_one_arm(experiment: ir.Table | Measured) -> tuple[ir.Table, int, int]:
     """The table without what was assigned to several arms, where that is a small share.
 
     Of a unit in two arms nobody can say what either did to it. A few, such as customers with two accounts, cannot
@@ -42,7 +30,7 @@ def in_one_arm(experiment: ir.Table) -> tuple[ir.Table, int, int]:
 
     Parameters
     ----------
-    experiment : ibis Table
+    experiment : ibis Table or Measured
         Canonical. What was assigned is `assigned_id`, or else `unit_id`.
 
     Returns
@@ -58,13 +46,14 @@ def in_one_arm(experiment: ir.Table) -> tuple[ir.Table, int, int]:
     >>> kept.count().execute(), aside, assigned
     (199, 1, 200)
     """
+    units = Measured.of(experiment)
+    experiment = units.table
     name = "assigned_id" if "assigned_id" in experiment.columns else "unit_id"
-    by_id = experiment.group_by(name).aggregate(arms=experiment.variant.nunique())
-    several = by_id.filter(by_id.arms > 1)
-    row = by_id.aggregate(assigned=by_id.count(), several=(by_id.arms > 1).sum()).to_pandas().fillna(0).iloc[0]
-    aside, assigned = int(row["several"]), int(row["assigned"])
+    aside, assigned = (int(units.by_value[what][name]) for what in ("mixed", "values"))
     if not 0 < aside <= SET_ASIDE * assigned:
         return experiment, 0, assigned
+    by_id = experiment.group_by(name).aggregate(arms=experiment.variant.nunique())
+    several = by_id.filter(by_id.arms > 1)
     return experiment.anti_join(several.select(name), name), aside, assigned
 
 
@@ -128,7 +117,7 @@ def by_assigned(experiment: ir.Table) -> ir.Table:
         whole = column.count() == experiment.count()
         if name.startswith(OUTCOME):
             columns[name] = ibis.cases((whole, column.cast("float64").sum()))
-        elif name in ("assigned_at", "exposed_at"):
+        elif name in TIMES:
             columns[name] = column.min()
     for name, word in zip(covariates, worded, strict=True):
         column, number = experiment[name], number_of(experiment, name)

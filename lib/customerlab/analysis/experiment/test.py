@@ -1,0 +1,397 @@
+"""One randomised test: what is asked of it is said once, and what was found is measured once, when it is wanted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from customerlab.analysis.experiment import questions
+from customerlab.analysis.experiment.bayes import choices_of
+from customerlab.analysis.experiment.compare import Metric, compare_arms, measured
+from customerlab.analysis.experiment.decision import Money, decision, no_effects
+from customerlab.analysis.experiment.gatekeeping import gatekept
+from customerlab.analysis.experiment.measured import SOME, Measured
+from customerlab.analysis.experiment.participants import Participants, took_part
+from customerlab.analysis.experiment.planning import arrivals, reach, rehearsals
+from customerlab.analysis.experiment.quantiles import quantile_effects
+from customerlab.analysis.experiment.segments import BySegment, differences, distinct, no_segments
+from customerlab.analysis.experiment.sensitivity import sensitivity
+from customerlab.analysis.experiment.sequential import Spending, by_day, over_time
+from customerlab.analysis.experiment.soundness import Soundness, soundness
+from customerlab.analysis.experiment.split import SampleRatio, sample_ratio
+from customerlab.analysis.experiment.targeting import Curves, curves, profits
+from customerlab.analysis.experiment.uplift import Predicted, predict_effects
+from customerlab.data.tables import COVARIATE
+
+
+def when_sound(measure: Callable[["Test"], pd.DataFrame]) -> "cached_property[pd.DataFrame]":
+    """A table of a test that is measured once, and is empty where the test is not sound."""
+    return cached_property(wraps(measure)(lambda test: measure(test) if test.sound else pd.DataFrame()))
+
+
+@dataclass(frozen=True)
+class Test:
+    """A randomised test. Where it is not sound its effects are empty, and so is all that follows from them.
+
+    Attributes
+    ----------
+    table : ibis Table
+        Canonical, with the covariates that are known of its units.
+    control : str
+        The arm that the others are compared with.
+    confidence : float
+        Of the intervals; the level of the whole test is what it leaves.
+    money : Money
+        Where the test has no metric of its name, nothing is money.
+    planned_split : sequence of str
+        Weights of the arms, as "control: 9"; equal by default.
+    began : str
+        The first day of the test; units exposed before are a fault.
+    planned_units : int
+        For all arms; what came by default.
+    ratios, less_is_better, guardrails : sequence of str
+        As "spend / conversion", names of metrics, and as "visit: 0.02".
+    primary : str
+        The metric that decides: by default the money, or else the first.
+    wanted_lift, power : float
+        The effect that would be worth finding, as a share of the mean, and the chance with which it should be found.
+    runs : int
+        Tests that are played through in the rehearsal.
+    quantiles : sequence of float
+    spending : {"obrien-fleming", "pocock"}
+    winsorised_at : float
+        The quantile that outliers are cut to.
+    segment_by : sequence of str
+        Covariates; all that have few values by default.
+    seed : int
+        Of every random choice.
+
+    Examples
+    --------
+    >>> units = ibis.memtable({
+    ...     "unit_id": [f"{i}" for i in range(900)], "variant": ["ab"[i % 2] for i in range(900)],
+    ...     "outcome_visit": [float(i % 3 == 0 or i % 10 == 1) for i in range(900)],
+    ... })
+    >>> test = Test(units, control="a")
+    >>> test.sound, test.effects[["metric", "variant", "effect"]].round(3).values.tolist()
+    (True, [['visit', 'b', 0.133]])
+    """
+
+    __test__ = False  # no test of pytest's
+
+    table: ir.Table
+    control: str = "control"
+    confidence: float = 0.95
+    money: Money = field(default_factory=Money)
+    planned_split: Sequence[str] = ()
+    began: str = ""
+    planned_units: int = 0
+    ratios: Sequence[str] = ()
+    less_is_better: Sequence[str] = ()
+    guardrails: Sequence[str] = ()
+    primary: str = ""
+    wanted_lift: float = 0.05
+    power: float = 0.8
+    runs: int = 1000
+    quantiles: Sequence[float] = (0.5, 0.9, 0.99)
+    spending: Spending = "obrien-fleming"
+    winsorised_at: float = 0.95
+    segment_by: Sequence[str] = ()
+    seed: int = 7
+
+    @cached_property
+    def _rows(self) -> Measured:
+        return Measured(_kept(self.table))
+
+    @cached_property
+    def who(self) -> Participants:
+        """Who takes part: units that were assigned, each in one arm."""
+        return took_part(self._rows, self.control)
+
+    @cached_property
+    def _divided(self) -> tuple[Measured, list[str]]:
+        own = self.who.units is self._rows.table
+        return questions.segments_of(self._rows if own else Measured(_kept(self.who.units)), self.segment_by)
+
+    @property
+    def units(self) -> Measured:
+        """The units, with a column for each segment, and what was measured of them."""
+        return self._divided[0]
+
+    @property
+    def segments(self) -> list[str]:
+        """The columns of the segments."""
+        return self._divided[1]
+
+    @cached_property
+    def metrics(self) -> list[Metric]:
+        """Every outcome, then the ratios of two of them."""
+        return questions.metrics_of(self.units, self.ratios, self.less_is_better)
+
+    @cached_property
+    def decisive(self) -> Metric:
+        """The metric that decides."""
+        return questions.chosen(self.metrics, self.primary or self.worth.metric or self.metrics[0].name, "primary")
+
+    @cached_property
+    def guarded(self) -> list[Metric]:
+        """The metrics that may get worse by a share at most."""
+        return questions.guarded(self.metrics, questions.named_numbers(self.guardrails, "guardrails"))
+
+    @cached_property
+    def worth(self) -> Money:
+        """The money, as far as the test has it."""
+        known = self.money.metric in {metric.name for metric in self.metrics}
+        return self.money if known else replace(self.money, metric="")
+
+    @property
+    def alpha(self) -> float:
+        """The level of the whole test."""
+        return 1 - self.confidence
+
+    @property
+    def interval(self) -> str:
+        """The confidence in words, such as "95%"."""
+        return f"{100 * self.confidence:g}%"
+
+    @cached_property
+    def split(self) -> dict[str, float] | None:
+        """The planned weights of the arms."""
+        return questions.named_numbers(self.planned_split, "planned_split") or None
+
+    @cached_property
+    def ratio(self) -> SampleRatio:
+        """The sizes of the arms."""
+        return sample_ratio(self.units, self.control, self.split)
+
+    @cached_property
+    def arms(self) -> list[str]:
+        """All arms but the control."""
+        return [arm for arm in self.ratio.table["variant"] if arm != self.control]
+
+    @property
+    def came(self) -> int:
+        """How many units came."""
+        return int(self.ratio.table["units"].sum())
+
+    @property
+    def finished(self) -> bool:
+        """Whether as many units came as were planned."""
+        return self.came >= self.planned_units
+
+    @cached_property
+    def soundness(self) -> Soundness:
+        """All checks that come before an outcome is compared."""
+        self.worth.check(self.arms)
+        pairs = [(one, "variant") for one in (self.units.joined, *self.segments) if one]
+        facts = self.units.facts(COVARIATE)
+        pairs += [(one, "variant") for one in facts if facts[one]["known"].sum() > facts[one]["numbers"].sum()]
+        pairs += [(one, other) for place, other in enumerate(self.segments) for one in self.segments[:place]]
+        self.units.cells(pairs)
+        start = pd.Timestamp(self.began) if self.began else None
+        return soundness(
+            self.units, self.control, planned=self.split, segments=self.segments, start=start, who=self.who
+        )
+
+    @property
+    def sound(self) -> bool:
+        """Whether anything may be concluded."""
+        return self.soundness.sound
+
+    @cached_property
+    def arrivals(self) -> pd.Series:
+        """New units a day."""
+        return arrivals(self.units)
+
+    @when_sound
+    def reach(self) -> pd.DataFrame:
+        """What it can find in each metric, and what the wanted effect needs."""
+        pace = self.arrivals.tolist() if len(self.arrivals) > 1 else []
+        return reach(
+            self._measured, self.metrics, self.control, self.decisive,
+            wanted_lift=self.wanted_lift, per_day=pace, alpha=self.alpha, power=self.power,
+        )  # fmt: skip
+
+    @when_sound
+    def rehearsed(self) -> pd.DataFrame:
+        """How often the test of each metric is wrong where the effect is known."""
+        planned = self.reach.to_dict("records")
+        return rehearsals(
+            self._measured, self.metrics, self.control, self.seed,
+            level={row["metric"]: row["level"] for row in planned},
+            lift={row["metric"]: row["detectable_share"] for row in planned}, runs=self.runs,
+        )  # fmt: skip
+
+    @cached_property
+    def _measured(self) -> Measured:
+        """The units with all moments that any comparison of the arms needs, and the values that leave the engine."""
+        together = [[*metric.columns, one] for metric in self.metrics for one in self.covariates or metric.columns[:1]]
+        columns = dict.fromkeys(name for group in together for name in group)
+        self.units.moments(list(columns), together=together)
+        outcomes = dict.fromkeys(name for metric in self.metrics for name in metric.columns)
+        self.units.values([*outcomes, *self.units.columns(COVARIATE)])
+        parts = [self.units.joined] * (len(self.arrivals) > 1) + self.segments
+        some = dict.fromkeys(SOME + metric.counted for metric in self.metrics)
+        self.units.moments_by(parts, [*outcomes, *some], together=[metric.columns for metric in self.metrics])
+        return self.units
+
+    @cached_property
+    def covariates(self) -> list[str]:
+        """The covariates that are a number for every unit."""
+        return questions.numeric_covariates(self.units) if self.sound else []
+
+    @cached_property
+    def effects(self) -> pd.DataFrame:
+        """The effects of all arms on all metrics, adjusted, what decides first."""
+        if not self.sound:
+            return no_effects()
+        effects = compare_arms(self._measured, self.metrics, self.control, confidence=self.confidence)
+        return gatekept(self.units, effects, self.metrics, self.decisive, self.seed, confidence=self.confidence)
+
+    @cached_property
+    def clear(self) -> pd.DataFrame:
+        """The effects that are statistically significant."""
+        return self.effects[self.effects["pvalue_adjusted"] < self.alpha]
+
+    @cached_property
+    def closer(self) -> list[str]:
+        """The arms that are looked at more closely."""
+        return questions.leading(self.effects, self.decisive.name)
+
+    @when_sound
+    def ways(self) -> pd.DataFrame:
+        """The effect on what decides, in every way that there is to compute it."""
+        return sensitivity(
+            self._measured, self.decisive, self.control, covariates=self.covariates, segments=self.segments,
+            winsorised_at=self.winsorised_at, confidence=self.confidence,
+        )  # fmt: skip
+
+    @when_sound
+    def moved(self) -> pd.DataFrame:
+        """What each arm does to quantiles of what decides."""
+        if not self.quantiles or self.decisive.proportion or self.decisive.below:
+            return pd.DataFrame()
+        options = (self.decisive, self.control, self.quantiles, self.seed)
+        return quantile_effects(self._measured, *options, confidence=self.confidence)
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """The other arms compared with each other."""
+        if not self.sound:
+            return no_effects()
+        every = compare_arms(self._measured, self.metrics, self.control, confidence=self.confidence, each_other=True)
+        return every[every["against"] != self.control]
+
+    @cached_property
+    def daily(self) -> dict[str, pd.DataFrame]:
+        """By arm: how the estimate of what decides settled."""
+        if not (self.closer and len(self.arrivals) > 1):
+            return {}
+        sums, sizes = by_day(self._measured, self.decisive.columns), self.units.sizes
+        share = self.planned_units / self.came if self.planned_units else 1.0
+        tables = {
+            arm: over_time(
+                sums, self.decisive, arm, self.control, planned_units=sizes[[self.control, arm]].sum() * share,
+                confidence=1 - self.alpha / len(self.arms), spending=self.spending,
+            )
+            for arm in self.closer
+        }  # fmt: skip
+        return {arm: table for arm, table in tables.items() if len(table)}
+
+    @when_sound
+    def beliefs(self) -> pd.DataFrame:
+        """What each choice of an arm is worth, by each metric."""
+        found = measured(self._measured, self.metrics)
+        return choices_of(found, self.metrics, self.control, confidence=self.confidence)
+
+    @cached_property
+    def distinct(self) -> tuple[list[str], dict[str, str]]:
+        """The segments that are tested, and which of them each other one says the same as."""
+        return distinct(self.units, self.segments) if self.sound else ([], {})
+
+    @cached_property
+    def by_segment(self) -> BySegment:
+        """The effects in every segment."""
+        if not self.distinct[0]:
+            return no_segments()
+        return self._differences(self._measured, self.control)
+
+    def _differences(self, units: Measured, against: str) -> BySegment:
+        means = [metric for metric in self.metrics if not metric.ratio]
+        return differences(units, means, against, self.distinct[0], confidence=self.confidence)
+
+    @cached_property
+    def differing(self) -> pd.DataFrame:
+        """The differences by segment that are statistically significant."""
+        tested = self.by_segment.tested()
+        return tested[tested["pvalue_bh"] < self.alpha]
+
+    @cached_property
+    def fits(self) -> str:
+        """Of several arms the one that looks best by what decides."""
+        rows = self.effects[(self.effects["metric"] == self.decisive.name) & self.effects["variant"].isin(self.closer)]
+        best = rows.sort_values("effect", ascending=self.decisive.less_is_better)["variant"]
+        return str(best.iloc[0]) if len(best) > 1 else ""
+
+    @cached_property
+    def by_segment_against_best(self) -> BySegment:
+        """The other arms against the one that looks best, in every segment: which arm for whom?"""
+        if not (self.distinct[0] and self.fits):
+            return no_segments()
+        return self._differences(self.units.only(self.closer), self.fits)
+
+    @cached_property
+    def models(self) -> tuple[dict[str, Predicted], list[str]]:
+        """By arm, the effects on customers predicted by models that have not seen them; and why an arm has none."""
+        names, found, refused = self.units.columns(COVARIATE), {}, []
+        if names and not (self.decisive.below or self.decisive.less_is_better):
+            for arm in self.closer:
+                known = self._measured.values([self.decisive.above, *names])
+                try:
+                    found[arm] = predict_effects(known, self.decisive.above, arm, self.control, names, self.seed)
+                except ValueError as error:
+                    refused.append(f"No model of the effect of {arm}: {error}.")
+        return found, refused
+
+    @cached_property
+    def curves(self) -> dict[str, dict[str, Curves]]:
+        """By arm: the Qini and the uplift curve."""
+        return {
+            arm: {one: curves(found, self.seed, curve=one, confidence=self.confidence) for one in ("qini", "uplift")}
+            for arm, found in self.models[0].items()
+        }
+
+    @cached_property
+    def profits(self) -> dict[str, pd.DataFrame]:
+        """By arm: what each rule of whom to treat earns, where money decides."""
+        if self.decisive.name != self.worth.metric:
+            return {}
+        return {
+            arm: profits(
+                found, self.seed, margin=self.worth.margin, cost=self.worth.cost_of(arm),
+                confidence=1 - self.alpha / len(self.models[0]),
+            )
+            for arm, found in self.models[0].items()
+        }  # fmt: skip
+
+    @cached_property
+    def decision(self) -> pd.DataFrame:
+        """Every effect and guardrail with its verdict, and what it is worth."""
+        guards = no_effects()
+        if self.sound and self.guarded:
+            guards = compare_arms(self._measured, self.guarded, self.control, confidence=self.confidence)
+        return decision(self.effects, guards, confidence=self.confidence, money=self.worth)
+
+
+def _kept(table: ir.Table) -> ir.Table:
+    """The table, computed once, where the engine keeps it for this session alone and writes nothing.
+
+    Ibis would drop what its own `cache` keeps in DuckDB by a statement that DuckDB does not understand.
+    """
+    engine = table.get_backend()
+    if engine.name == "duckdb":
+        return engine.create_table(ibis.util.gen_name("units"), table, temp=True)
+    return table.cache() if engine.name == "pyspark" else table
