@@ -22,7 +22,7 @@ from customerlab.workbench.display import checks, show
 from customerlab.workbench.kernel import LimitedClient
 from customerlab.workbench.normalise import masked
 from customerlab.workbench.plan import MEASURED, make_plan, whose
-from customerlab.workbench.run import COMPUTED, STAGING, Run
+from customerlab.workbench.run import COMPUTED, OBJECT, STAGING, Run
 from helpers import ROOT
 
 
@@ -51,7 +51,7 @@ def test_an_object_is_loaded_as_the_object_that_it_was(lab, monkeypatch):
     for one in (kept, found):
         assert isinstance(one, rfm.Scheme) and to_json(one) == to_json(scheme)
     path = lab.folder / "artifacts" / "rfm_scheme.parquet"
-    pd.DataFrame({"object": [to_json(rfm.Scheme())]}).to_parquet(path)
+    pd.DataFrame({OBJECT: [to_json(rfm.Scheme())]}).to_parquet(path)
     with pytest.raises(RunError, match="it is damaged or was edited"):
         lab.load("rfm_scheme")
     lab.save("rfm_scheme", scheme)

@@ -26,7 +26,7 @@ from customerlab.workbench.plan import check_run_name, make_plan, source_of, who
 from customerlab.workbench.publish import OPENED, STEP, assemble, digests_of, finish, note_saved
 
 COMPUTED = re.compile(r"'*\s*[=+\-@＝＋－＠]|'*[\t\r\n]")  # how a cell begins that a spreadsheet would compute
-OBJECT = "object"  # the only column of an artefact that is no table
+OBJECT = "customerlab object"  # the only column of an artefact that is no table
 STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook write into, aside from the results
 
 
