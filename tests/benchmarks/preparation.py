@@ -95,7 +95,8 @@ def main() -> None:
     if words.contend:
         name, files, clean = words.contend
         run = {"copied": copied, "prepared": prepared}[name]
-        print(json.dumps(run(Path(files), clean) | {"peak": peak()}))
+        found = run(Path(files), clean)
+        print(json.dumps(found | {"peak": peak(), "cpu": time.process_time()}))
         return
     two_cores()
     (FOLDER / "data").mkdir(parents=True, exist_ok=True)

@@ -150,7 +150,8 @@ def read(
         If a column is missing, the files differ in shape, or a file cannot be read.
     """
     wanted = list(dict.fromkeys(columns))
-    parts, counted = [], []
+    parts: list[ir.Table] = []
+    counted = []
     together = _read_together(con, paths)
     for path in paths:
         text, rows = _counted(path, source, aside)
