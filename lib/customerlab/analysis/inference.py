@@ -255,7 +255,7 @@ def percentile_interval(drawn: np.ndarray, confidence: float = 0.95) -> np.ndarr
 
     Examples
     --------
-    >>> percentile_interval(np.column_stack([np.arange(101.0), np.full(101, np.nan)]), 0.9).tolist()
+    >>> percentile_interval(np.column_stack([np.arange(101.0), np.full(101, np.nan)]), 0.9).round(9).tolist()
     [[5.0, nan], [95.0, nan]]
     """
     empty = np.isnan(drawn).all(axis=0)

@@ -13,30 +13,6 @@ SAMPLED = 1_000  # points that have it otherwise
 CELLS = 10_000_000  # distances that are held in memory at a time
 
 
-def silhouettes(distances: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The silhouette of every point, from all distances.
-
-    Parameters
-    ----------
-    distances : array of shape (points, points)
-    labels : array of int of shape (points,)
-        From 0 without a gap, at least two clusters.
-
-    Returns
-    -------
-    array of shape (points,)
-        Zero for a point that is alone in its cluster.
-
-    Examples
-    --------
-    >>> x = np.array([0.0, 1.0, 4.0])
-    >>> silhouettes(abs(x[:, None] - x), np.array([0, 0, 1])).round(2).tolist()
-    [0.75, 0.67, 0.0]
-    """
-    members = np.eye(labels.max() + 1)[labels]
-    return _values(distances @ members, members.sum(axis=0), labels)
-
-
 def _values(sums: np.ndarray, sizes: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Silhouettes of points, from their summed distances to each cluster and the clusters that they are in."""
     rows = np.arange(len(own))
