@@ -10,7 +10,14 @@ import pandas as pd
 import pytest
 
 from customerlab.analysis import recommend, rfm
-from customerlab.analysis.recommend.models import top
+from customerlab.analysis.recommend.models import (
+    AllTimePopularity,
+    Content,
+    ItemNeighbours,
+    PersonalFrequency,
+    RP3beta,
+    top,
+)
 from customerlab.data.simulate import simulate_shop
 
 SEEDS = range(8)
@@ -80,8 +87,8 @@ def orders_of(split):
 def test_taste_is_found_by_models_of_products_and_not_by_popularity(shops, say):
     """Discoveries of customers with five orders and more, from whose products a taste can be read."""
     models = [
-        recommend.AllTimePopularity(), recommend.ItemNeighbours(weighting="TF-IDF"), recommend.EASE(100),
-        recommend.PureSVD(10), recommend.RP3beta(),
+        AllTimePopularity(), ItemNeighbours(weighting="TF-IDF"), recommend.EASE(100),
+        recommend.PureSVD(10), RP3beta(),
     ]  # fmt: skip
     found = judged(shops, models, "explore", lambda split, kind: orders_of(split) >= 5)
     said = ", ".join(f"{name} {value:.2f}" for name, value in found.mean().items())
@@ -93,8 +100,8 @@ def test_taste_is_found_by_models_of_products_and_not_by_popularity(shops, say):
 def test_habit_is_found_by_personal_frequency(shops, say):
     """Where half of the choices are habit it wins; where few are, taste is worth more than the own past."""
     models = [
-        recommend.PersonalFrequency(), recommend.AllTimePopularity(), recommend.ItemNeighbours(weighting="TF-IDF"),
-        recommend.EASE(100), recommend.PureSVD(10), recommend.RP3beta(),
+        PersonalFrequency(), AllTimePopularity(), ItemNeighbours(weighting="TF-IDF"),
+        recommend.EASE(100), recommend.PureSVD(10), RP3beta(),
     ]  # fmt: skip
     of_habit = judged(shops, models, "all", lambda _, kind: np.isin(kind, ["regular", "trade"]))
     without = judged(shops, models, "all", lambda split, kind: (kind == "gift giver") & (orders_of(split) == 1))
@@ -115,11 +122,11 @@ def test_content_finds_products_that_nobody_has_bought(shops, say):
         new = np.flatnonzero(split.history.getnnz(axis=0) == 0)
         rows = np.flatnonzero(orders_of(split) >= 3)
         truth = shop.truth["affinities"].loc[split.customers[rows], split.products[new]].to_numpy()
-        scores = recommend.Content(shop.tables["products"]).fit(split).scores(rows)[:, new]
+        scores = Content(shop.tables["products"]).fit(split).scores(rows)[:, new]
         everything = np.ones_like(truth, dtype=bool)
         chance = 3 * truth.mean(axis=1) / np.sort(truth, axis=1)[:, -3:].sum(axis=1)
         found.append((worth(top(scores, everything, 3), truth, everything).mean(), chance.mean(), len(new)))
-        others = (recommend.ItemNeighbours(), recommend.EASE(), recommend.PureSVD(10), recommend.PersonalFrequency())
+        others = (ItemNeighbours(), recommend.EASE(), recommend.PureSVD(10), PersonalFrequency())
         assert not any(model.fit(split).scores(rows)[:, new].any() for model in others)
     content, chance, size = np.array(found).T
     say(
@@ -132,7 +139,7 @@ def test_content_finds_products_that_nobody_has_bought(shops, say):
 def test_planted_complements_are_among_the_nearest_neighbours(shops, say):
     ranks = []
     for shop, split, _, _ in shops:
-        similar = recommend.ItemNeighbours(len(split.products), "TF-IDF").fit(split).similar_.toarray()
+        similar = ItemNeighbours(len(split.products), "TF-IDF").fit(split).similar_.toarray()
         order = np.argsort(-similar, axis=1, kind="stable")
         pairs = shop.truth["complements"]
         one, other = (split.products.get_indexer(pairs[name]) for name in ("product_id", "partner_id"))
