@@ -81,7 +81,7 @@ def ease_by_numpy(split: Any) -> Callable[[], Any]:
 
 def als(split: Any) -> Callable[[], Any]:
     """Ours: two rounds from the directions of PureSVD."""
-    from customerlab.analysis.recommend import ALS
+    from customerlab.analysis.recommend.models import ALS
 
     return lambda: ALS().fit(split)
 

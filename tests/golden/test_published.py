@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from customerlab.analysis import clustering, experiment, explore, orders, recommend, rfm
+from customerlab.analysis.recommend.models import PersonalFrequency, Popularity
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import connect, open_table
 from customerlab.data.fetch import locate
@@ -247,7 +248,7 @@ def test_k_means_of_the_usual_features_is_that_of_a_second_program(online_retail
 def test_recommenders_reach_the_published_baselines(online_retail):
     split = recommend.split_by_time(online_retail[0], 28, pattern=r"^\d{5}")
     assert len(split.warm) == 1_301
-    models = [recommend.Popularity(), recommend.PersonalFrequency()]
+    models = [Popularity(), PersonalFrequency()]
     table = (
         recommend.summary(recommend.found(recommend.rank(split, models, 10)), 7)
         .query("task == 'all'")

@@ -11,7 +11,14 @@ import pytest
 
 from customerlab.analysis import recommend
 from customerlab.analysis.orders import before
-from customerlab.analysis.recommend.models import top
+from customerlab.analysis.recommend.models import (
+    AllTimePopularity,
+    Content,
+    ItemNeighbours,
+    PersonalFrequency,
+    RP3beta,
+    top,
+)
 from customerlab.data.simulate import simulate_shop
 
 SEEDS = range(8)
@@ -72,8 +79,8 @@ def orders_of(split):
 def test_taste_is_found_by_models_of_products_and_not_by_popularity(histories, say):
     """Discoveries of customers with five orders and more, from whose products a taste can be read."""
     models = [
-        recommend.AllTimePopularity(), recommend.ItemNeighbours(weighting="TF-IDF"), recommend.EASE(100),
-        recommend.PureSVD(10), recommend.RP3beta(),
+        AllTimePopularity(), ItemNeighbours(weighting="TF-IDF"), recommend.EASE(100),
+        recommend.PureSVD(10), RP3beta(),
     ]  # fmt: skip
     found = judged(histories, models, "explore", lambda split, kind: orders_of(split) >= 5)
     said = ", ".join(f"{name} {value:.2f}" for name, value in found.mean().items())
@@ -85,8 +92,8 @@ def test_taste_is_found_by_models_of_products_and_not_by_popularity(histories, s
 def test_habit_is_found_by_personal_frequency(histories, say):
     """Where half of the choices are habit it wins; where few are, taste is worth more than the own past."""
     models = [
-        recommend.PersonalFrequency(), recommend.AllTimePopularity(), recommend.ItemNeighbours(weighting="TF-IDF"),
-        recommend.EASE(100), recommend.PureSVD(10), recommend.RP3beta(),
+        PersonalFrequency(), AllTimePopularity(), ItemNeighbours(weighting="TF-IDF"),
+        recommend.EASE(100), recommend.PureSVD(10), RP3beta(),
     ]  # fmt: skip
     of_habit = judged(histories, models, "all", lambda _, kind: np.isin(kind, ["regular", "trade"]))
     without = judged(histories, models, "all", lambda split, kind: (kind == "gift giver") & (orders_of(split) == 1))
@@ -107,11 +114,11 @@ def test_content_finds_products_that_nobody_has_bought(histories, say):
         new = np.flatnonzero(split.history.getnnz(axis=0) == 0)
         rows = np.flatnonzero(orders_of(split) >= 3)
         truth = shop.truth["affinities"].loc[split.customers[rows], split.products[new]].to_numpy()
-        scores = recommend.Content(shop.tables["products"]).fit(split).scores(rows)[:, new]
+        scores = Content(shop.tables["products"]).fit(split).scores(rows)[:, new]
         everything = np.ones_like(truth, dtype=bool)
         chance = 3 * truth.mean(axis=1) / np.sort(truth, axis=1)[:, -3:].sum(axis=1)
         found.append((worth(top(scores, everything, 3), truth, everything).mean(), chance.mean(), len(new)))
-        others = (recommend.ItemNeighbours(), recommend.EASE(), recommend.PureSVD(10), recommend.PersonalFrequency())
+        others = (ItemNeighbours(), recommend.EASE(), recommend.PureSVD(10), PersonalFrequency())
         assert not any(model.fit(split).scores(rows)[:, new].any() for model in others)
     content, chance, size = np.array(found).T
     say(
@@ -124,7 +131,7 @@ def test_content_finds_products_that_nobody_has_bought(histories, say):
 def test_planted_complements_are_among_the_nearest_neighbours(histories, say):
     ranks = []
     for shop, split, _, _ in histories:
-        similar = recommend.ItemNeighbours(len(split.products), "TF-IDF").fit(split).similar_.toarray()
+        similar = ItemNeighbours(len(split.products), "TF-IDF").fit(split).similar_.toarray()
         order = np.argsort(-similar, axis=1, kind="stable")
         pairs = shop.truth["complements"]
         one, other = (split.products.get_indexer(pairs[name]) for name in ("product_id", "partner_id"))

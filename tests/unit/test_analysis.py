@@ -9,7 +9,7 @@ from sklearn.metrics import ndcg_score
 
 from customerlab.analysis import experiment, recommend
 from customerlab.analysis.recommend.metrics import Lists, per_customer
-from customerlab.analysis.recommend.models import top
+from customerlab.analysis.recommend.models import ItemNeighbours, PersonalFrequency, Popularity, top
 from helpers import log
 
 
@@ -55,11 +55,11 @@ def test_models_by_hand():
     split = recommend.split_by_time(SHOP, 10)
     place = {product: n for n, product in enumerate(split.products)}
     rows = np.arange(3)
-    personal = recommend.PersonalFrequency().fit(split).scores(rows)
+    personal = PersonalFrequency().fit(split).scores(rows)
     assert personal[0, place["x"]] == 2 and personal[0, place["y"]] == 1 and personal[2, place["x"]] == 0
-    popular = recommend.Popularity().fit(split).scores(rows)
+    popular = Popularity().fit(split).scores(rows)
     assert popular[0, place["y"]] == 3 and popular[0, place["new"]] == 0
-    similar = recommend.ItemNeighbours(10).fit(split).scores(rows)
+    similar = ItemNeighbours(10).fit(split).scores(rows)
     # c has y alone; x is bought by a, y by a, b and c: cosine 1 / sqrt(3)
     assert similar[2, place["x"]] == pytest.approx(1 / np.sqrt(3)) and similar[2, place["y"]] == 0
 
@@ -71,7 +71,7 @@ def test_models_never_see_the_future():
     )
     other = recommend.split_by_time(ibis.union(SHOP, changed), 10)
     assert other.cut == split.cut
-    for model in (recommend.Popularity(), recommend.PersonalFrequency(), recommend.ItemNeighbours()):
+    for model in (Popularity(), PersonalFrequency(), ItemNeighbours()):
         one = pd.DataFrame(model.fit(split).scores(np.arange(3)), columns=split.products)
         two = pd.DataFrame(model.fit(other).scores(np.arange(3)), columns=other.products)
         pd.testing.assert_frame_equal(one[sorted(one)], two[sorted(two)])
@@ -79,14 +79,10 @@ def test_models_never_see_the_future():
 
 def test_tasks_rank_only_their_own_products():
     split = recommend.split_by_time(SHOP, 10)
-    values = recommend.found(recommend.rank(split, [recommend.PersonalFrequency()], 2)).set_index(
-        ["task", "customer_id"]
-    )
+    values = recommend.found(recommend.rank(split, [PersonalFrequency()], 2)).set_index(["task", "customer_id"])
     assert values.loc[("repeat", "a"), "ndcg"] == 1 and ("repeat", "b") not in values.index
     assert values.loc[("explore", "b"), "recall"] == 0 and ("explore", "a") not in values.index
-    lists = recommend.recommend(
-        recommend.whole_log(SHOP), recommend.PersonalFrequency().fit(recommend.whole_log(SHOP)), 2
-    )
+    lists = recommend.recommend(recommend.whole_log(SHOP), PersonalFrequency().fit(recommend.whole_log(SHOP)), 2)
     assert (
         lists["customer_id"].nunique() == 4
         and (lists.groupby("customer_id")["rank"].agg(list).map(lambda r: r == [1, 2])).all()

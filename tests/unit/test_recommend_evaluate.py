@@ -9,7 +9,7 @@ import pytest
 from customerlab.analysis import recommend
 from customerlab.analysis.recommend import metrics
 from customerlab.analysis.recommend.evaluate import METRICS
-from customerlab.analysis.recommend.models import top
+from customerlab.analysis.recommend.models import PersonalFrequency, Popularity, top
 from customerlab.analysis.recommend.rankings import TASKS
 
 
@@ -72,7 +72,7 @@ def test_one_ranking_is_that_of_each_task_and_each_batch(seed, monkeypatch):
 
 def test_values_are_the_metrics_of_the_lists_and_means_their_means():
     split, scores = shop(7)
-    models = [Fixed(scores, "b"), Fixed(-scores, "a"), recommend.Popularity()]
+    models = [Fixed(scores, "b"), Fixed(-scores, "a"), Popularity()]
     ranked = recommend.rank(split, models, 5)
     values = recommend.found(ranked)
     assert list(values.columns) == ["model", "task", "customer_id", *METRICS]
@@ -103,7 +103,7 @@ def test_beyond_accuracy_by_hand():
             "category": ["cups", "cups", "lights"],
         }
     )
-    ranked = recommend.rank(recommend.split_of(orders), [recommend.Popularity(), recommend.PersonalFrequency()], 2)
+    ranked = recommend.rank(recommend.split_of(orders), [Popularity(), PersonalFrequency()], 2)
     table = recommend.beyond(ranked, 1, named, resamples=20).set_index("model")
     # both lists of popularity are x, y: bought by 2 and 1 of 3
     assert table.loc["popularity", "novelty"] == pytest.approx((np.log2(3 / 2) + np.log2(3)) / 2)
@@ -117,9 +117,7 @@ def test_beyond_accuracy_by_hand():
 
 def test_a_comparison_is_turned_to_its_baseline():
     split, scores = shop(2)
-    values = recommend.found(
-        recommend.rank(split, [Fixed(scores, "b"), Fixed(-scores, "a"), recommend.Popularity()], 5)
-    )
+    values = recommend.found(recommend.rank(split, [Fixed(scores, "b"), Fixed(-scores, "a"), Popularity()], 5))
     table = recommend.comparison(values, 1)
     means = values.query("task == 'all'").groupby("model")["ndcg"].mean()
     for baseline in means.index:
@@ -164,7 +162,7 @@ def test_scores_that_are_no_numbers_and_names_that_repeat_are_refused():
 def test_progress_is_told_to_the_log_alone(caplog, capsys):
     split, scores = shop(1)
     with caplog.at_level(logging.INFO):
-        recommend.rank(split, [Fixed(scores), recommend.Popularity()], 5)
+        recommend.rank(split, [Fixed(scores), Popularity()], 5)
     told = [line for line in caplog.messages if "model" in line]
     assert told == [f"fixed, model 1 of 2, cut at {split.cut:%Y-%m-%d}", told[1]] and "2 of 2" in told[1]
     assert capsys.readouterr() == ("", "")

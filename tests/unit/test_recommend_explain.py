@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from customerlab.analysis import recommend
+from customerlab.analysis.recommend.models import UPCF, Content, ItemNeighbours, PersonalFrequency, Popularity, RP3beta
 
 NAMED = pd.DataFrame(
     {
@@ -36,24 +37,24 @@ def test_habits_are_those_of_the_customer():
 
 
 def test_popularity_gives_no_personal_reason():
-    assert reasons(recommend.Popularity())["ann", "tea"] == "popular: 1 buyer of the last 28 days"
+    assert reasons(Popularity())["ann", "tea"] == "popular: 1 buyer of the last 28 days"
 
 
 def test_neighbours_and_names_are_named():
-    found = reasons(recommend.ItemNeighbours(), products=NAMED)
+    found = reasons(ItemNeighbours(), products=NAMED)
     assert found["fay", "tea"] == "bought by buyers of tea pot"
     assert found["eve", "jam"] == "bought by buyers of red mug with a handle that is far too l…"
     assert found["ann", "mug"] == "bought by buyers of jam and green tea", "mug goes with jam more than with tea"
-    assert reasons(recommend.Content(NAMED), products=NAMED)["fay", "tea"] == "like tea pot by name"
+    assert reasons(Content(NAMED), products=NAMED)["fay", "tea"] == "like tea pot by name"
 
 
 @pytest.mark.parametrize(
     ("model", "weights"),
     [
-        (recommend.ItemNeighbours(5), lambda m: m.similar_.toarray()),
+        (ItemNeighbours(5), lambda m: m.similar_.toarray()),
         (recommend.EASE(5.0), lambda m: m.weights_),
-        (recommend.RP3beta(neighbours=6), lambda m: m.steps_.toarray()),
-        (recommend.UPCF(), None),
+        (RP3beta(neighbours=6), lambda m: m.steps_.toarray()),
+        (UPCF(), None),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
@@ -96,6 +97,6 @@ def test_causes_are_the_owned_products_of_largest_weight(model, weights, monkeyp
 def test_a_list_of_strangers_is_refused():
     lists = pd.DataFrame({"customer_id": ["ann", "zoe"], "product_id": ["tea", "tea"]})
     with pytest.raises(ValueError, match="list of a customer has product 'tea'"):
-        recommend.explained(SHOP, recommend.Popularity().fit(SHOP), lists)
-    nothing = recommend.explained(SHOP, recommend.PersonalFrequency().fit(SHOP), lists[:0])
+        recommend.explained(SHOP, Popularity().fit(SHOP), lists)
+    nothing = recommend.explained(SHOP, PersonalFrequency().fit(SHOP), lists[:0])
     assert len(nothing) == 0 and "reason" in nothing

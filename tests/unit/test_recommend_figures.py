@@ -9,13 +9,24 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from customerlab.analysis import recommend
+from customerlab.analysis.recommend.models import (
+    TIFUKNN,
+    UPCF,
+    DecayedPopularity,
+    ItemNeighbours,
+    PersonalFrequency,
+    Popularity,
+    Random,
+    RP3beta,
+    UserNeighbours,
+)
 from customerlab.figures import recommend as figures
 
 MODELS = [
-    *[recommend.DecayedPopularity(days) for days in (7, 14, 28)], recommend.Random(), recommend.Popularity(),
-    *[recommend.DecayedFrequency(days) for days in (30, 90, 180)], recommend.PersonalFrequency(), recommend.RP3beta(),
-    *[recommend.ItemNeighbours(20, how) for how in ("cosine", "TF-IDF", "BM25")], recommend.TIFUKNN(20),
-    *[recommend.UserNeighbours(20, how) for how in ("cosine", "TF-IDF", "BM25")], recommend.UPCF(), recommend.PureSVD(5),
+    *[DecayedPopularity(days) for days in (7, 14, 28)], Random(), Popularity(),
+    *[recommend.DecayedFrequency(days) for days in (30, 90, 180)], PersonalFrequency(), RP3beta(),
+    *[ItemNeighbours(20, how) for how in ("cosine", "TF-IDF", "BM25")], TIFUKNN(20),
+    *[UserNeighbours(20, how) for how in ("cosine", "TF-IDF", "BM25")], UPCF(), recommend.PureSVD(5),
     *[recommend.EASE(penalty) for penalty in (5, 10, 20, 40, 80, 160)],
 ]  # fmt: skip
 for number, model in enumerate(MODELS):

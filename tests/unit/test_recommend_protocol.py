@@ -9,6 +9,14 @@ import pytest
 
 from customerlab.analysis import recommend
 from customerlab.analysis.recommend.breakdown import bands
+from customerlab.analysis.recommend.models import (
+    DecayedPopularity,
+    ItemNeighbours,
+    PersonalFrequency,
+    Popularity,
+    Random,
+    RP3beta,
+)
 from customerlab.analysis.recommend.models.cost import Size, needs
 from customerlab.analysis.recommend.tuning import Tuned
 from customerlab.errors import ParameterError
@@ -63,9 +71,9 @@ def test_every_step_of_every_fold_is_accounted_for(split):
 
 def test_models_learn_again_in_each_fold_and_the_last_is_the_test(split):
     recorder = Recorder()
-    table = recommend.over_folds(split.folds(3), [recommend.PersonalFrequency(), recorder], 3, 5)
+    table = recommend.over_folds(split.folds(3), [PersonalFrequency(), recorder], 3, 5)
     assert [seen.cut for seen in recorder.seen] == sorted(set(table["cut"])) and recorder.seen[-1] is split
-    alone = recommend.summary(recommend.found(recommend.rank(split, [recommend.PersonalFrequency(), Recorder()], 5)), 3)
+    alone = recommend.summary(recommend.found(recommend.rank(split, [PersonalFrequency(), Recorder()], 5)), 3)
     last = table[table["fold"] == 3].reset_index(drop=True)
     pd.testing.assert_frame_equal(last[alone.columns], alone)
     for _, part in table.groupby(["fold", "task"]):
@@ -121,7 +129,7 @@ def test_a_split_at_random_flatters_where_tastes_move():
         for month in range(5)
         for _ in range(3)
     ]
-    table = recommend.flattery(whole_of(orders), [recommend.PersonalFrequency()], 28, 1, 5)
+    table = recommend.flattery(whole_of(orders), [PersonalFrequency()], 28, 1, 5)
     table = table[table["task"] == "all"].set_index("split")
     assert table.loc["time", "recall_high"] < 0.3 and table.loc["random purchases", "recall_low"] > 0.85
 
@@ -164,21 +172,19 @@ def test_of_trials_within_one_standard_error_the_first_is_chosen(split, caplog):
 
 def test_a_budget_draws_from_a_larger_grid(split):
     grid = {"half_life": [float(n) for n in range(1, 30)]}
-    one = recommend.tune(split, recommend.DecayedPopularity, grid, 1, trials=4)
+    one = recommend.tune(split, DecayedPopularity, grid, 1, trials=4)
     assert len(one.table) == 4 and one.table["parameters"].iloc[0] == "half_life=1.0"
     numbers = [float(text.split("=")[1]) for text in one.table["parameters"]]
     assert numbers == sorted(set(numbers)), "in the order of the grid, each once"
-    pd.testing.assert_frame_equal(
-        one.table, recommend.tune(split, recommend.DecayedPopularity, grid, 1, trials=4).table
-    )
+    pd.testing.assert_frame_equal(one.table, recommend.tune(split, DecayedPopularity, grid, 1, trials=4).table)
     with pytest.raises(ValueError, match="0 trials; expected at least one"):
-        recommend.tune(split, recommend.DecayedPopularity, grid, 1, trials=0)
+        recommend.tune(split, DecayedPopularity, grid, 1, trials=0)
     with pytest.raises(ValueError, match="the grid has no point"):
-        recommend.tune(split, recommend.DecayedPopularity, {"half_life": []}, 1)
+        recommend.tune(split, DecayedPopularity, {"half_life": []}, 1)
 
 
 def test_groups_add_up_to_the_whole(split):
-    values = recommend.found(recommend.rank(split, [recommend.PersonalFrequency(), recommend.Popularity()], 5))
+    values = recommend.found(recommend.rank(split, [PersonalFrequency(), Popularity()], 5))
     length = recommend.history_length(split)
     count = pd.Series(split.orders.customer).value_counts().sort_index()
     for name, (low, high) in {"1": (1, 1), "2": (2, 2), "3 to 4": (3, 4), "5 to 9": (5, 9)}.items():
@@ -198,7 +204,7 @@ def test_groups_add_up_to_the_whole(split):
 
 
 def test_bands_add_up_to_all_that_is_found(split):
-    ranked = recommend.rank(split, [recommend.PersonalFrequency(), recommend.Popularity()], 5)
+    ranked = recommend.rank(split, [PersonalFrequency(), Popularity()], 5)
     band = bands(split)
     buyers = pd.Series(split.history.getnnz(axis=0), split.products)
     assert (buyers.groupby(buyers).transform(lambda same: band[same.index].nunique()) == 1).all()
@@ -227,7 +233,7 @@ def test_another_split_that_leaves_nobody_to_judge_is_left_out():
     # a random pair takes all purchases of it: who only ever buys jam has nothing left to learn from
     orders = [("ann", 9, ["jam"]), ("ann", 3, ["jam"]), ("bob", 40, ["jam"]), ("bob", 33, ["jam"])]
     whole = recommend.split_of(orders)
-    table = recommend.flattery(whole, [recommend.PersonalFrequency()], 5, 1, 1)
+    table = recommend.flattery(whole, [PersonalFrequency()], 5, 1, 1)
     assert set(table["split"]) < {"time", "last order of each customer", "random purchases", "random pairs"}
     assert "time" in set(table["split"]) and "random pairs" not in set(table["split"])
     assert table["ndcg"].between(0, 1).all()
@@ -240,8 +246,8 @@ def test_customers_who_bought_nothing_in_the_window_are_counted(split):
 
 
 def test_the_last_fold_need_not_be_ranked_twice(split):
-    models = [recommend.Popularity(), recommend.PersonalFrequency()]
-    values = recommend.found(recommend.rank(split, [*models, recommend.Random()], 5))
+    models = [Popularity(), PersonalFrequency()]
+    values = recommend.found(recommend.rank(split, [*models, Random()], 5))
     folds = split.folds(2)
     whole, spared = recommend.over_folds(folds, models, 1, 5), recommend.over_folds(folds, models, 1, 5, last=values)
     pd.testing.assert_frame_equal(whole, spared)
@@ -251,8 +257,8 @@ def test_the_last_fold_need_not_be_ranked_twice(split):
 
 def test_a_large_catalogue_leaves_out_by_name_what_it_would_not_hold(split):
     models = [
-        recommend.Popularity(), recommend.EASE(), recommend.PureSVD(), recommend.ItemNeighbours(weighting="BM25"),
-        recommend.RP3beta(), recommend.Hybrid(),
+        Popularity(), recommend.EASE(), recommend.PureSVD(), ItemNeighbours(weighting="BM25"),
+        RP3beta(), recommend.Hybrid(),
     ]  # fmt: skip
     assert recommend.affordable(models, split)[1].empty
     large = replace(split, products=pd.RangeIndex(95_130))
@@ -303,10 +309,10 @@ def test_models_are_chosen_by_name_beside_the_baselines():
 
 
 def test_customers_are_scored_a_few_at_once_where_there_are_many_products(split, monkeypatch):
-    whole = recommend.found(recommend.rank(split, [recommend.PersonalFrequency()], 5))
+    whole = recommend.found(recommend.rank(split, [PersonalFrequency()], 5))
     lists = recommend.recommend(split, recommend.EASE().fit(split), 5)
     monkeypatch.setattr("customerlab.analysis.recommend.rankings.CELLS", 1)
-    pd.testing.assert_frame_equal(recommend.found(recommend.rank(split, [recommend.PersonalFrequency()], 5)), whole)
+    pd.testing.assert_frame_equal(recommend.found(recommend.rank(split, [PersonalFrequency()], 5)), whole)
     pd.testing.assert_frame_equal(recommend.recommend(split, recommend.EASE().fit(split), 5), lists)
 
 

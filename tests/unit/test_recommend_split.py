@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from customerlab.analysis import recommend
+from customerlab.analysis.recommend.models import Popularity, UserNeighbours
 from helpers import log
 
 LINES = [
@@ -87,7 +88,7 @@ def test_a_customer_who_sent_everything_back_has_no_list_and_a_product_sent_back
     assert split.customers.tolist() == ["again", "part", "plain"]
     owned = pd.DataFrame(split.history.toarray(), split.customers, split.products)
     assert owned.loc["part", ["jar", "mug"]].tolist() == [0, 1] and owned.loc["again", "mug"] == 1
-    for model in (recommend.Popularity(), recommend.EASE(1), recommend.UserNeighbours()):
+    for model in (Popularity(), recommend.EASE(1), UserNeighbours()):
         lists = recommend.recommend(split, model.fit(split), 5)
         assert lists.groupby("customer_id")["product_id"].size().to_dict() == {"again": 3, "part": 2, "plain": 3}
         assert "jar" not in set(lists[lists["customer_id"] == "part"]["product_id"])
@@ -98,7 +99,7 @@ def test_a_customer_who_sent_everything_back_has_no_list_and_a_product_sent_back
 
 def test_only_new_lists_what_the_customer_does_not_own():
     split = recommend.split_of([("a", 9, ["x", "y"]), ("b", 8, ["x", "y", "z"]), ("c", 7, ["z"]), ("c", 6, ["w"])])
-    lists = recommend.recommend(split, recommend.Popularity().fit(split), 3, only_new=True)
+    lists = recommend.recommend(split, Popularity().fit(split), 3, only_new=True)
     assert lists[lists["customer_id"] == "a"]["product_id"].tolist() == ["z", "w"]
     assert lists.groupby("customer_id").size().to_dict() == {"a": 2, "b": 1, "c": 2}
     assert lists["rank"].tolist() == [1, 2, 1, 1, 2]
@@ -109,7 +110,7 @@ def test_what_was_sent_back_is_ranked_for_nobody_and_counts_as_not_found():
     split = recommend.split_of(orders, [("a", 5, ["x"]), ("b", -0.5, ["y"])])
     # b's y came back before it was bought: it is kept
     assert split.future.toarray().sum() == 3
-    ranked = recommend.rank(split, [recommend.Popularity()], 2)
+    ranked = recommend.rank(split, [Popularity()], 2)
     listed = ranked.ranked["popularity"]["all"]
     names = split.products.tolist()
     assert listed.tolist() == [[names.index("y"), -1], [names.index("x"), names.index("y")]]

@@ -7,6 +7,9 @@ from hypothesis import given, strategies as st
 from scipy import stats
 
 from customerlab.analysis import recommend as R
+from customerlab.analysis.ratings.models import RATING_MODELS
+from customerlab.analysis.recommend.models import PersonalFrequency, Popularity, Random
+from customerlab.analysis.recommend.verdict import same_lists
 
 
 def judged(ndcg: dict[str, list[float]]) -> pd.DataFrame:
@@ -65,8 +68,8 @@ def test_a_baseline_that_means_nothing_is_replaced():
     assert R.baseline(more, "explore")[0] == "popularity"
     # nothing is new to be told of habit among new products: its lists are those of popularity
     split = R.split_of([*bought, *again, *[(f"c{n:02d}", -1, [f"p{(n + 3) % 7}"]) for n in range(40)]])
-    ranked = R.rank(split, [R.Popularity(), R.PersonalFrequency(), R.DecayedFrequency(), R.Random()], 3)
-    groups = R.same_lists({name: tasks["explore"] for name, tasks in ranked.ranked.items()})
+    ranked = R.rank(split, [Popularity(), PersonalFrequency(), R.DecayedFrequency(), Random()], 3)
+    groups = same_lists({name: tasks["explore"] for name, tasks in ranked.ranked.items()})
     assert groups == [["popularity", "personal frequency", "personal frequency, decayed"], ["random"]]
 
 
@@ -79,7 +82,7 @@ def test_hits_are_counted_by_hand_and_a_great_customer_is_named():
         ("b", -1, ["y", "z"]),
         ("c", -2, ["y"]),
     ]
-    ranked = R.rank(R.split_of(orders), [R.Popularity(), R.PersonalFrequency()], 1)
+    ranked = R.rank(R.split_of(orders), [Popularity(), PersonalFrequency()], 1)
     table = R.hits(ranked, ["personal frequency", "popularity"]).set_index("model")
     # habit lists x, x, y of whom a and c buy it; popularity lists x for all; z, which nobody knew, is never listed
     assert table["hits"].tolist() == [2, 1] and table["customers"].tolist() == [3, 3]
@@ -119,7 +122,7 @@ def test_keys_of_two_names_are_two(names):
 
 
 def test_no_model_loses_its_number():
-    kept = [R.metric_key(name) for name in R.RATING_MODELS]
+    kept = [R.metric_key(name) for name in RATING_MODELS]
     keys = [f"rmse_{key}" for key in kept] + [f"rmse_{key}_folds" for key in kept]
-    assert len(set(keys)) == 2 * len(R.RATING_MODELS)
+    assert len(set(keys)) == 2 * len(RATING_MODELS)
     assert {"rmse_SVD", "rmse_SVD%2B%2B"} <= set(keys) and R.metric_key("personal frequency") == "personal_frequency"

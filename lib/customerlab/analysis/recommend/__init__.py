@@ -18,27 +18,7 @@ from customerlab.analysis.recommend.evaluate import (
     summary,
 )
 from customerlab.analysis.recommend.explain import explained
-from customerlab.analysis.recommend.models import (
-    ALS,
-    BPR,
-    EASE,
-    TIFUKNN,
-    UPCF,
-    AllTimePopularity,
-    Content,
-    DecayedFrequency,
-    DecayedPopularity,
-    Hybrid,
-    ItemNeighbours,
-    PersonalFrequency,
-    Popularity,
-    PureSVD,
-    Random,
-    RepurchaseInterval,
-    RP3beta,
-    SegmentPopularity,
-    UserNeighbours,
-)
+from customerlab.analysis.recommend.models import EASE, DecayedFrequency, Hybrid, PureSVD
 from customerlab.analysis.recommend.models.cost import affordable
 from customerlab.analysis.recommend.planning import online_test
 from customerlab.analysis.recommend.protocol import accounting, flattery, over_folds
@@ -59,25 +39,10 @@ from customerlab.analysis.recommend.verdict import (
 )
 
 __all__ = [
-    "ALS",
-    "BPR",
     "EASE",
-    "TIFUKNN",
-    "UPCF",
-    "AllTimePopularity",
-    "Content",
     "DecayedFrequency",
-    "DecayedPopularity",
     "Hybrid",
-    "ItemNeighbours",
-    "PersonalFrequency",
-    "Popularity",
     "PureSVD",
-    "RP3beta",
-    "Random",
-    "RepurchaseInterval",
-    "SegmentPopularity",
-    "UserNeighbours",
     "accounting",
     "affordable",
     "against",

@@ -212,7 +212,8 @@ def recommend(split: Split, model: Model, k: int = 10, *, only_new: bool = False
 
     Examples
     --------
-    >>> from customerlab.analysis.recommend import AllTimePopularity, split_of
+    >>> from customerlab.analysis.recommend import split_of
+    >>> from customerlab.analysis.recommend.models import AllTimePopularity
     >>> split = split_of([("ann", 9, ["tea", "jam"]), ("bob", 8, ["tea", "jam", "milk"])], [("ann", 7, ["jam"])])
     >>> lists = recommend(split, AllTimePopularity().fit(split))
     >>> lists[lists["customer_id"] == "ann"]["product_id"].tolist()

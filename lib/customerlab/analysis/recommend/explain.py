@@ -65,7 +65,8 @@ def explained(split: Split, model: Model, lists: pd.DataFrame, products: pd.Data
 
     Examples
     --------
-    >>> from customerlab.analysis.recommend import PersonalFrequency, recommend, split_of
+    >>> from customerlab.analysis.recommend import recommend, split_of
+    >>> from customerlab.analysis.recommend.models import PersonalFrequency
     >>> split = split_of([("ann", 9, ["tea", "jam"]), ("ann", 2, ["tea"]), ("bob", 5, ["jam", "tea", "milk"])])
     >>> model = PersonalFrequency().fit(split)
     >>> explained(split, model, recommend(split, model, 3)).head(3)["reason"].tolist()  # doctest: +NORMALIZE_WHITESPACE

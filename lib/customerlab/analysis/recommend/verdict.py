@@ -320,7 +320,8 @@ def today_sentence(today: Split, lists: pd.DataFrame) -> str:
 
     Examples
     --------
-    >>> from customerlab.analysis.recommend import PersonalFrequency, recommend, split_of
+    >>> from customerlab.analysis.recommend import recommend, split_of
+    >>> from customerlab.analysis.recommend.models import PersonalFrequency
     >>> today = split_of([("ann", 9, ["tea"]), ("bob", 8, ["jam"])], [("bob", 7, ["jam"])])
     >>> lists = recommend(today, PersonalFrequency().fit(today))
     >>> print(today_sentence(today, lists))  # doctest: +NORMALIZE_WHITESPACE
