@@ -39,10 +39,7 @@ $(SPARK): $(READY) requirements-spark.lock
 	@touch $(SPARK)
 
 run: $(READY) ## execute what has changed in a run, in parallel, and render its pages
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(JOBS) --quiet all --keep-going --nolock --rerun-incomplete \
-	  --rerun-triggers mtime --config "run=$$RUN" \
-	  || { echo "[$$RUN] did not finish; the lines above say why (where none does: $(BIN)/snakemake --cores 1)" >&2; exit 1; }
-	@echo "[$$RUN] up to date: open outputs/$$RUN/site/index.html"
+	@$(BIN)/customerlab run --run "$$RUN" --jobs "$(JOBS)"
 
 check: lint ## make lint and the quick tests, in a minute
 	@$(PYTEST) --hypothesis-profile=few -m "not slow and not thorough"

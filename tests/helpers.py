@@ -21,6 +21,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
+from customerlab.workbench.notebook import OWN, Notebook
+
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
@@ -49,14 +51,20 @@ def without_outputs(path: Path) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
+def own_notebooks() -> list[Notebook]:
+    """The project's own notebooks, without those that a user has put beside them."""
+    return [Notebook(path) for name in sorted(OWN) if (path := ROOT / "notebooks" / f"{name}.ipynb").is_file()]
+
+
 def copy_project(folder: Path, *, outputs: bool = False) -> Path:
-    """A project that a test may write into: everything that a run reads, and no results."""
-    ignored = shutil.ignore_patterns("raw", "cache", ".ipynb_checkpoints", *([] if outputs else ["*.ipynb"]))
-    for name in ("notebooks", "params", "data"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    for path in [] if outputs else (ROOT / "notebooks").glob("*.ipynb"):
-        (folder / "notebooks" / path.name).write_text(without_outputs(path), encoding="utf-8")
-    for name in ("Snakefile", "requirements.lock", "pyproject.toml"):
+    """A project that a test may write into: all that a run reads, no results and no guests."""
+    for name in ("params", "data"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("raw", "cache"))
+    (folder / "notebooks").mkdir()
+    for path in (notebook.path for notebook in own_notebooks()):
+        text = path.read_text(encoding="utf-8") if outputs else without_outputs(path)
+        (folder / "notebooks" / path.name).write_text(text, encoding="utf-8")
+    for name in ("requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 
@@ -69,6 +77,11 @@ def call(project: Path, *words: str, check: bool = True, **options: object) -> s
     if check and done.returncode:
         raise AssertionError(f"{' '.join(words)} ended {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def started(output: str) -> list[str]:
+    """The notebooks that a run has begun to execute."""
+    return sorted(set(re.findall(r"\[(\d\d_\w+)\] starts", output)))
 
 
 def run_cells(project: Path, notebook: str, monkeypatch: object, **parameters: object) -> dict:
@@ -166,6 +179,37 @@ def add_shop(project: Path, lines: pd.DataFrame, *, entry: str = STRANGER, name:
         handle.write(entry)
     (project / "params" / f"{name}.yml").write_text(f"run: {name}\n", encoding="utf-8")
     return path
+
+
+def write_notebook(project: Path, name: str, *cells: str, begin: str = "") -> Path:
+    """Write a notebook of one's own: a parameters cell, a Run, and the given cells."""
+    begin = begin or 'run: str = "demo"  # the run\nn: int = 1  # a number (1 to 9)'
+    handle = f'import pandas as pd\nfrom customerlab import Run\n\nlab = Run(run, "{name}")'
+    made = [nbformat.v4.new_markdown_cell(f"# {name}\n\nHow much is n?"), nbformat.v4.new_code_cell(begin)]
+    made[1].metadata["tags"] = ["parameters"]
+    made += [nbformat.v4.new_code_cell(text) for text in (handle, *cells)]
+    for place, cell in enumerate(made):
+        cell["id"] = f"cell-{place}"
+    path = project / "notebooks" / f"{name}.ipynb"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    nbformat.write(nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+def two_toys(project: Path) -> Path:
+    """Leave in a project two small notebooks: the first saves `n` customers, the second reads them and counts."""
+    for path in (project / "notebooks").glob("*.ipynb"):
+        path.unlink()
+    write_notebook(
+        project, "02_first", 'rows = lab.table("products").count().execute()',
+        'lab.save("firsts", pd.DataFrame({"id": range(n), "rows": rows}), key="id", csv=True)\nlab.record(n=n)',
+    )  # fmt: skip
+    write_notebook(
+        project, "03_second", 'firsts = lab.load("firsts")\nrows = lab.table("experiment").count().execute()',
+        'lab.save("seconds", firsts.assign(more=n), key="id")\nlab.record(customers=len(firsts))',
+    )  # fmt: skip
+    write_notebook(project, "04_alone", "lab.record(n=n)")
+    return project
 
 
 def toy(project: Path, *cells: str) -> Path:

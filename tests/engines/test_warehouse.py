@@ -183,24 +183,14 @@ def test_formats_are_for_files(database, project):
 @pytest.mark.slow
 def test_make_run_asks_the_engine_and_reruns_what_has_changed(database, project):
     (project / "params" / "hoard.yml").write_text(f"run: hoard\nengine: '{database[1]}'\n", encoding="utf-8")
-    words = [
-        "snakemake",
-        "--cores",
-        "2",
-        "--quiet",
-        "all",
-        "--nolock",
-        "--rerun-triggers",
-        "mtime",
-        "--config",
-        "run=hoard",
-        "--",
-    ]
 
     def made() -> bool:
-        done = call(project, *words, "outputs/hoard/.state/02_rfm.done")
-        return "[02_rfm] done" in done.stdout + done.stderr
+        done = call(project, "customerlab", "run", "--run", "hoard", "--no-site")
+        return "[02_rfm] done" in done.stdout
 
+    for path in (project / "notebooks").glob("*.ipynb"):
+        if path.stem != "02_rfm":
+            path.unlink()
     assert (made(), made()) == (True, False)
     spoil(database, "UPDATE shop.lines SET unit_price = unit_price + 0.01 WHERE rowid = 5")
     assert (made(), made()) == (True, False)

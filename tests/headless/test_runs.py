@@ -2,56 +2,24 @@
 
 import hashlib
 import json
-import os
 import re
-import resource
-import shutil
-import signal
-import subprocess
+import time
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 import pytest
 import yaml
 
 from customerlab.data.catalog import find_data_set
 from customerlab.data.fetch import locate
-from customerlab.workbench.notebook import load_notebooks
-from customerlab.workbench.plan import make_plan
-from customerlab.workbench.standing import standings
-from helpers import BIN, ROOT, add_shop, as_written, call, copy_project, make, stranger_lines
+from helpers import ROOT, add_shop, as_written, call, make, own_notebooks, started, stranger_lines
 
 pytestmark = pytest.mark.slow
-NAMES = [n.name for n in load_notebooks(ROOT)]
-READERS_OF_02 = ["02_rfm", "03_clustering", "05_ab_analysis"]
-SNAKEMAKE = (
-    "snakemake", "--cores", "2", "--quiet", "all", "--keep-going", "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime",
-)  # fmt: skip
+NAMES = [notebook.name for notebook in own_notebooks()]
 
 
 def digests(folder: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("*")) if p.is_file()}
-
-
-def started(output: str) -> list[str]:
-    return sorted(set(re.findall(r"\[(\d\d_\w+)\] starts", output)))
-
-
-def edit(project: Path, name: str, change) -> None:
-    path = project / "notebooks" / f"{name}.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    change(notebook)
-    nbformat.write(notebook, path)
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """A copy of the project in which `make run` has run once; the tests that change it come after those that do not."""
-    project = copy_project(tmp_path_factory.mktemp("demo") / "project")
-    done = call(project, *SNAKEMAKE)
-    shutil.copytree(project, project.with_name("finished"))
-    return project, done
 
 
 def without_orders(project: Path) -> Path:
@@ -63,14 +31,8 @@ def without_orders(project: Path) -> Path:
     return project
 
 
-@pytest.fixture
-def finished(demo, tmp_path):
-    """A project of a test's own in which `make run` has run once."""
-    return Path(shutil.copytree(demo[0].with_name("finished"), tmp_path / "project"))
-
-
-def test_a_run_leaves_everything(demo):
-    project, done = demo
+def test_a_run_leaves_everything(demo_run):
+    project, done = demo_run
     out = project / "outputs" / "demo"
     assert started(done.stdout) == NAMES
     assert {p.stem for p in out.glob("*.ipynb")} == set(NAMES)
@@ -88,8 +50,8 @@ def test_a_run_leaves_everything(demo):
     assert not list(project.rglob("kernel-ipc*"))
 
 
-def test_the_pages_are_whole_and_need_no_network(demo):
-    site = demo[0] / "outputs" / "demo" / "site"
+def test_the_pages_are_whole_and_need_no_network(demo_run):
+    site = demo_run[0] / "outputs" / "demo" / "site"
     pages = sorted(p.stem for p in site.glob("*.html"))
     assert pages == [*NAMES, "index"]
     for path in site.glob("*.html"):
@@ -115,275 +77,12 @@ def test_the_pages_are_whole_and_need_no_network(demo):
     assert '<details class="source"><summary>Code' in rfm and "rfm_bins" in rfm and "sha256" in rfm
 
 
-def test_a_second_run_executes_nothing(demo):
-    before = digests(demo[0] / "outputs" / "demo" / "artifacts")
-    done = call(demo[0], *SNAKEMAKE)
-    assert started(done.stdout) == [] and digests(demo[0] / "outputs" / "demo" / "artifacts") == before
-
-
-def test_the_command_line_does_the_same_without_snakemake(demo, tmp_path):
-    project = copy_project(tmp_path / "project")
-    call(project, "customerlab", "run", "--run", "demo")
-    one, two = (p / "outputs" / "demo" for p in (demo[0], project))
-    assert digests(one / "artifacts") == digests(two / "artifacts")
-    assert (one / "metrics.json").read_text() == (two / "metrics.json").read_text()
-    for name in NAMES:
-        assert (one / f"{name}.ipynb").read_text() == (two / f"{name}.ipynb").read_text()
-
-
-def test_plain_papermill_and_run_all_give_the_same_results(demo, tmp_path):
-    project = copy_project(tmp_path / "project")
-    call(project, "papermill", "notebooks/02_rfm.ipynb", "out.ipynb", "-f", "params/demo.yml", "--no-progress-bar")
-    by_papermill = digests(project / "outputs" / "demo" / "artifacts")
-    jupyter = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", "notebooks/03_clustering.ipynb"]
-    call(project, *jupyter)  # the notebook's own folder, its own defaults, as Run all has them
-    results = digests(project / "outputs" / "demo" / "artifacts")
-    assert set(by_papermill) < set(results)
-    wanted = digests(demo[0] / "outputs" / "demo" / "artifacts")
-    assert {name: wanted[name] for name in results} == results
-    metrics = json.loads((project / "outputs" / "demo" / "metrics.json").read_text())
-    all_metrics = json.loads((demo[0] / "outputs" / "demo" / "metrics.json").read_text())
-    assert metrics == {name: all_metrics[name] for name in ("02_rfm", "03_clustering")}
-
-
-def by_papermill(project):
-    words = ["notebooks/02_rfm.ipynb", "out.ipynb", "-f", "params/demo.yml", "-p", "as_of", "2024-06-01"]
-    call(project, "papermill", *words, "--no-progress-bar")
-
-
-def by_run_all(project):
-    """An edited parameters cell, executed in the notebook's own folder and not saved."""
-    scratch = project / "notebooks" / "Untitled.ipynb"
-    text = (project / "notebooks" / "02_rfm.ipynb").read_text()
-    assert "rfm_bins: int = 5" in text
-    scratch.write_text(text.replace("rfm_bins: int = 5", "rfm_bins: int = 3"))
-    call(project, "jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout", str(scratch))
-    scratch.unlink()
-
-
-def by_override(project):
-    call(project, "customerlab", "run", "02", "-p", "rfm_bins=3", "-p", "as_of=2024-12-01", "--no-site")
-    out = project / "outputs" / "demo"
-    table = pd.read_parquet(out / "artifacts" / "rfm_segments.parquet")
-    assert table["r_score"].max() == 3 and table["last_order"].max() < pd.Timestamp("2024-12-01")
-    assert json.loads((out / "manifest.json").read_text())["02_rfm"]["parameters"]["rfm_bins"] == 3
-
-
-# The first two write alike, so what they leave is overwritten by one rerun; that each is noticed is seen before it.
-@pytest.mark.parametrize("ways", [(by_papermill, by_run_all), (by_override,)], ids=["by hand", "by override"])
-def test_results_of_another_execution_do_not_stay(demo, ways, tmp_path):
-    project, out = demo[0], demo[0] / "outputs" / "demo"
-
-    def results():
-        return [digests(out / "artifacts"), (out / "metrics.json").read_text(), (out / "02_rfm.ipynb").read_text()]
-
-    def behind():
-        return list(standings(make_plan(project, "demo")))
-
-    before, kept = results(), shutil.copytree(out, tmp_path / "kept")
-    for way in ways:
-        shutil.copytree(kept, out, dirs_exist_ok=True)
-        assert results() == before and behind() == []
-        way(project)
-        artifacts, metrics, page = results()
-        assert artifacts != before[0] and metrics != before[1] and (page != before[2]) == (way is by_override)
-        assert behind() == READERS_OF_02
-    assert started(call(project, *SNAKEMAKE).stdout) == READERS_OF_02
-    assert results() == before
-    manifest = json.loads((out / "manifest.json").read_text())
-    read = manifest["03_clustering"]["reads"] | manifest["05_ab_analysis"]["reads"]
-    assert read.items() >= manifest["02_rfm"]["writes"].items()
-    assert started(call(project, *SNAKEMAKE).stdout) == []
-
-
-def test_a_data_error_is_on_the_pages_until_it_is_mended(demo):
-    project, out = demo[0], demo[0] / "outputs" / "demo"
-    path = project / "data" / "demo" / "experiment.csv"
-    whole, results = path.read_bytes(), [digests(out / "artifacts"), (out / "05_ab_analysis.ipynb").read_text()]
-    path.write_bytes(whole.replace(b",0.0\n", b",abc\n", 1))
-    done = call(project, *SNAKEMAKE, check=False)
-    assert done.returncode != 0 and done.stdout.count("'abc' cannot be read as outcome_spend\n  where:") == 1
-    said = "not up to date: the last run failed: 'abc' cannot be read as outcome_spend"
-    assert f"[05_ab_analysis] {said}" in done.stdout and started(done.stdout) == []
-    index, page, other = ((out / "site" / f"{n}.html").read_text() for n in ("index", "05_ab_analysis", "02_rfm"))
-    assert "The last run failed" in index and "cannot be read as outcome_spend" in index
-    assert "This page is not up to date" in page and "cannot be read as outcome_spend" in page
-    assert "not up to date" not in other
-    path.write_bytes(whole)
-    assert started(call(project, *SNAKEMAKE).stdout) == []
-    index, page = ((out / "site" / f"{n}.html").read_text() for n in ("index", "05_ab_analysis"))
-    assert "failed" not in index.split("</style>")[1] and "not up to date" not in page
-    assert results == [digests(out / "artifacts"), (out / "05_ab_analysis.ipynb").read_text()]
-
-
-def test_a_file_removed_and_put_back_asks_for_nothing(demo, tmp_path):
-    project = demo[0]
-    kept = (project / "data" / "demo" / "transactions.parquet").rename(tmp_path / "kept")
-    done = call(project, *SNAKEMAKE, check=False)
-    missing = "not up to date: the last run failed: the file of data set 'demo' is missing"
-    assert done.returncode != 0 and all(f"[{name}] {missing}" in done.stdout for name in ("01_eda", "03_clustering"))
-    for name in ("01_eda", "02_rfm", "03_clustering", "04_recommenders"):
-        assert "not up to date" in (project / "outputs" / "demo" / "site" / f"{name}.html").read_text()
-    kept.rename(project / "data" / "demo" / "transactions.parquet")
-    assert started(call(project, *SNAKEMAKE).stdout) == []
-
-
-def test_a_table_that_was_removed_is_prepared_without_executing_anything(demo):
-    table = demo[0] / "outputs" / "demo" / "tables" / "ratings.parquet"
-    before = table.read_bytes()
-    table.unlink()
-    done = call(demo[0], *SNAKEMAKE)
-    assert "table ratings" in done.stdout and "table transactions" not in done.stdout
-    assert table.read_bytes() == before
-
-
-def test_plain_papermill_cannot_leave_the_range_of_a_parameter(project):
-    words = ["notebooks/02_rfm.ipynb", "out.ipynb", "-p", "rfm_bins", "99", "--no-progress-bar"]
-    done = call(project, "papermill", *words, check=False)
-    assert done.returncode != 0 and "rfm_bins = 99" in done.stderr and "from 2 to 10" in done.stderr
-    assert not (project / "outputs").exists()
-
-
-def test_only_what_changed_runs_again(demo):
-    project, _ = demo
-
-    def resaved(notebook):
-        for cell in notebook.cells:
-            cell.metadata["scrolled"] = True
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], 99
-
-    edit(project, "03_clustering", resaved)
-    assert started(call(project, *SNAKEMAKE).stdout) == []
-
-    def changed(notebook):
-        next(c for c in notebook.cells if "lab.save" in c.source).source += "\nextra = 1"
-
-    edit(project, "03_clustering", changed)
-    assert started(call(project, *SNAKEMAKE).stdout) == ["03_clustering", "05_ab_analysis"]
-
-
-def test_a_changed_text_goes_on_the_page_without_executing_anything(demo):
-    project, out = demo[0], demo[0] / "outputs" / "demo"
-    before = [digests(out / "artifacts"), (out / "metrics.json").read_text(), (out / "manifest.json").read_text()]
-
-    def outputs():
-        notebook = nbformat.read(out / "04_recommenders.ipynb", as_version=4)
-        return [(c.source.count("\n"), c.outputs, c.execution_count) for c in notebook.cells if c.cell_type == "code"]
-
-    def told(notebook):
-        notebook.cells[0].source += "\n\nA remark of the shopkeeper."
-        notebook.cells.insert(5, nbformat.v4.new_markdown_cell("## A section of its own"))
-        next(c for c in notebook.cells if "lab.save" in c.source).source += "  # a comment"
-
-    shown = outputs()
-    edit(project, "04_recommenders", told)
-    assert started(call(project, *SNAKEMAKE).stdout) == []
-    page = (out / "site" / "04_recommenders.html").read_text()
-    assert "A remark of the shopkeeper." in page and "A section of its own</a>" in page and "# a comment" in page
-    assert "A remark of the shopkeeper." not in (out / "04_recommenders.ipynb").read_text() and outputs() == shown
-    assert before == [
-        digests(out / "artifacts"),
-        (out / "metrics.json").read_text(),
-        (out / "manifest.json").read_text(),
-    ]
-    edit(project, "04_recommenders", lambda n: n.cells[0].update(source=n.cells[0].source + "\n\nAnother one."))
-    call(project, "customerlab", "site")
-    assert "Another one." in (out / "site" / "04_recommenders.html").read_text()
-
-
-def test_a_failing_notebook_stops_only_its_dependents(demo):
-    project, _ = demo
-    out = project / "outputs" / "demo"
-    artifacts, page = digests(out / "artifacts"), (out / "02_rfm.ipynb").read_text()
-
-    def breaks(notebook):
-        next(c for c in notebook.cells if "lab.save" in c.source).source += "\nraise RuntimeError('planted')"
-
-    def changed(notebook):
-        next(c for c in notebook.cells if "lab.save" in c.source).source += "\nharmless = 1"
-
-    edit(project, "02_rfm", breaks)
-    edit(project, "01_eda", changed)
-    done = call(project, *SNAKEMAKE, check=False)
-    assert done.returncode != 0
-    assert "02_rfm stopped: RuntimeError: planted" in done.stdout and "failed/02_rfm.ipynb" in done.stdout
-    assert started(done.stdout) == ["01_eda", "02_rfm"] and "[01_eda] done" in done.stdout
-    assert digests(out / "artifacts") == artifacts and (out / "02_rfm.ipynb").read_text() == page, (
-        "earlier results are intact"
-    )
-    assert (out / "failed" / "02_rfm.ipynb").is_file()
-    assert "[03_clustering] not up to date: it waits for 02_rfm" in done.stdout
-    assert "it waits for 02_rfm" in (out / "site" / "03_clustering.html").read_text()
-    assert (
-        "planted" in (out / "site" / "index.html").read_text()
-        and "planted" in (out / "site" / "02_rfm.html").read_text()
-    )
-    edit(
-        project,
-        "02_rfm",
-        lambda n: [c.update(source=c.source.replace("raise RuntimeError('planted')", "")) for c in n.cells],
-    )
-    assert started(call(project, *SNAKEMAKE).stdout) == [], "the code is again the one whose results are here"
-    assert not list((out / "failed").iterdir()) and "planted" not in (out / "site" / "02_rfm.html").read_text()
-
-
-def test_what_make_run_cannot_begin_is_said(project):
-    (project / "notebooks" / "02_again.ipynb").write_text((project / "notebooks" / "05_ab_analysis.ipynb").read_text())
-    for words, said in (
-        ([], "error: two notebooks have the number 02"),
-        (["RUN="], "error: '' cannot name a run"),
-        (["RUN=null"], "error: there is no run called 'null'"),
-    ):
-        done = make(project, "run", *words)
-        assert done.returncode != 0 and said in done.stderr and "did not finish" in done.stderr
-        assert "site/index.html" not in done.stdout
-        (project / "notebooks" / "02_again.ipynb").unlink(missing_ok=True)
-
-
-def test_a_missing_artefact_names_its_notebook(project):
-    done = call(project, "customerlab", "run", "03", "--no-site", check=False)
-    assert done.returncode == 1
-    assert (
-        "[03_clustering] FAILED  03_clustering stopped: rfm_segments has not been made in run 'demo'\n" in done.stdout
-    )
-    assert done.stdout.count("  do: ") == 1 and "do:       customerlab run 02 --run demo\n" in done.stdout
-
-
-def test_an_error_in_a_notebook_names_the_parameter_and_where_it_is_set(project):
-    (project / "params" / "demo.yml").write_text('run: demo\nas_of: "2020-01-01"\n')
-    done = call(project, "customerlab", "run", "02", "--no-site", check=False)
-    message = (project / "outputs" / "demo" / "failed" / "02_rfm.txt").read_text()
-    assert done.returncode == 1 and message.strip() in done.stdout
-    assert message.startswith("02_rfm stopped: ") and "2020-01-01" in message
-    assert "as_of = '2020-01-01'" in message and "set as_of in params/demo.yml" in message
-
-
-def test_a_cell_that_ends_the_kernel_is_no_success(project):
-    def leaves(notebook):
-        next(c for c in notebook.cells if "lab.save" in c.source).source += "\nimport sys\nsys.exit(0)"
-
-    edit(without_orders(project), "05_ab_analysis", leaves)
-    done = call(project, "customerlab", "run", "05", "--no-site", check=False)
-    assert done.returncode == 1 and "ended before its last cell" in done.stdout
-    assert not (project / "outputs" / "demo" / "artifacts" / "experiment_effects.parquet").exists()
-
-
-def test_a_kernel_that_has_done_its_work_is_not_interrupted(project):
-    """What an idle kernel says of an interrupt looks like an error of the run."""
-    handler = "lambda *_: open('interrupted', 'w').close()"
-    asks = f"\nget_ipython().kernel.saved_sigint_handler = {handler}  # for when the cell has ended"
-    ends = lambda notebook: notebook.cells[-1].update(source=notebook.cells[-1].source + asks)  # noqa: E731
-    edit(without_orders(project), "05_ab_analysis", ends)
-    done = call(project, "customerlab", "run", "05", "--no-site")
-    assert not (project / "notebooks" / "interrupted").exists() and "KeyboardInterrupt" not in done.stderr
-
-
-def test_a_failed_check_is_no_success(project):
-    false = "checks(shares_sum_to_one=False)"
-    edit(without_orders(project), "05_ab_analysis", lambda n: n.cells[-1].update(source=false))
-    done = call(project, "customerlab", "run", "05", "--no-site", check=False)
-    assert done.returncode == 1 and "does not hold: shares sum to one" in done.stdout
+def test_a_second_run_executes_nothing_and_says_so_at_once(demo_run):
+    before, begin = digests(demo_run[0] / "outputs" / "demo" / "artifacts"), time.monotonic()
+    done = make(demo_run[0], "run")
+    assert time.monotonic() - begin < 5, "it takes less than a second where nothing else runs"
+    assert started(done.stdout) == [] and digests(demo_run[0] / "outputs" / "demo" / "artifacts") == before
+    assert "up to date: open outputs/demo/site/index.html" in done.stdout
 
 
 def test_a_broken_split_is_not_concluded_from(project):
@@ -429,83 +128,12 @@ def test_a_planned_split_and_a_test_without_days_or_covariates(project):
     assert set(saved["variant"]) == {"voucher"}
 
 
-def test_a_killed_run_leaves_earlier_results_and_can_be_repeated(finished):
-    project = finished
-    out = project / "outputs" / "demo"
-    before, page = digests(out / "artifacts"), (out / "02_rfm.ipynb").read_text()
-    process = subprocess.Popen(
-        [BIN / "customerlab", "run", "02", "-p", "rfm_bins=4", "--no-site"], cwd=project, stdout=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    for line in process.stdout:
-        if "Segments" in line:
-            break
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert digests(out / "artifacts") == before and (out / "02_rfm.ipynb").read_text() == page
-    done = call(project, "customerlab", "run", "02", "-p", "rfm_bins=4", "--no-site")
-    assert started(done.stdout) == ["02_rfm"] and digests(out / "artifacts") != before
-
-
-def test_a_run_is_executed_by_one_process_at_a_time(project):
-    code = (
-        "import time; from pathlib import Path; from customerlab.workbench.lock import hold\n"
-        "from customerlab.workbench.plan import make_plan\n"
-        "hold(make_plan(Path.cwd(), 'demo')); print('held', flush=True); time.sleep(300)"
-    )
-    holder = subprocess.Popen(
-        [BIN / "python", "-c", code], cwd=without_orders(project), stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout.readline() == "held\n"
-    try:
-        for words in (
-            SNAKEMAKE,
-            ("customerlab", "run", "05"),
-            ("customerlab", "refresh", "05"),
-            ("customerlab", "site"),
-        ):
-            done = call(project, *words, check=False)
-            assert done.returncode == 1 and started(done.stdout) == []
-            assert f"run 'demo' is being executed by process {holder.pid}\n" in done.stderr
-            assert "wait until it has ended" in done.stderr
-    finally:
-        holder.kill()
-        holder.wait()
-    assert started(call(project, "customerlab", "run", "05", "--no-site").stdout) == ["05_ab_analysis"]
-
-
-def test_a_full_disk_is_named_and_earlier_results_stay(finished):
-    project = finished
-    out = project / "outputs" / "demo"
-    before, tables = digests(out / "artifacts"), digests(out / "tables")
-
-    def no_file_larger(size):
-        return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    # as on a full disk, writing fails part-way: at first a result, then a table
-    notebook = project / "notebooks" / "05_ab_analysis.ipynb"
-    done = call(project, "customerlab", "run", "05", "--no-site", check=False, preexec_fn=no_file_larger(40_000))
-    assert (
-        done.returncode == 1
-        and "05_ab_analysis could not be written" in done.stdout
-        and "free some space" in done.stdout
-    )
-    assert digests(out / "artifacts") == before and notebook.is_file()
-    catalog = project / "data" / "catalog.yml"
-    catalog.write_text(
-        catalog.read_text().replace("outcomes: [visit, conversion, spend]", "outcomes: [visit, conversion]")
-    )
-    done = call(project, "customerlab", "run", "05", "--no-site", check=False, preexec_fn=no_file_larger(8_000))
-    assert done.returncode == 1 and "Traceback" not in done.stderr and "free some space" in done.stdout
-    assert digests(out / "tables") == tables and digests(out / "artifacts") == before
-
-
 def test_a_strangers_shop_runs_through_all_that_applies(project):
     lines = stranger_lines()
     add_shop(project, as_written(lines))
-    done = call(project, *SNAKEMAKE, "--config", "run=my_shop")
+    done = call(project, "customerlab", "run", "--run", "my_shop")
     assert started(done.stdout) == NAMES[:4]
-    assert "[05_ab_analysis] left out: the data set my_shop has no experiment table" in done.stderr
+    assert "[05_ab_analysis] left out: the data set my_shop has no experiment table" in done.stdout
     assert done.stdout.count("[04_recommenders] without ratings: the data set my_shop has no ratings table") == 1
     out = project / "outputs" / "my_shop"
     metrics = json.loads((out / "metrics.json").read_text())
@@ -574,18 +202,6 @@ def test_the_doctor_and_the_data_commands(project, monkeypatch):
     assert done.returncode == 1 and "FAILED" in done.stdout and "'category'" in done.stdout
 
 
-def test_refresh_stores_what_nbval_compares(finished):
-    project = finished
-    edit(
-        project,
-        "05_ab_analysis",
-        lambda n: [c.update(outputs=[], execution_count=None) for c in n.cells if c.cell_type == "code"],
-    )
-    call(project, "customerlab", "refresh", "05")
-    stored = (project / "notebooks" / "05_ab_analysis.ipynb").read_text()
-    assert stored == (ROOT / "notebooks" / "05_ab_analysis.ipynb").read_text()
-
-
 @pytest.mark.real_data
 def test_online_retail(project):
     for name in ("online_retail", "hillstrom_email", "movielens_latest_small"):
@@ -598,7 +214,7 @@ def test_online_retail(project):
             target = project / "data" / "raw" / found[0].path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(found[1][0].resolve())
-    done = call(project, *SNAKEMAKE, "--config", "run=online_retail")
+    done = call(project, "customerlab", "run", "--run", "online_retail")
     assert started(done.stdout) == NAMES
     out = project / "outputs" / "online_retail"
     metrics = json.loads((out / "metrics.json").read_text())

@@ -13,11 +13,10 @@ import nbformat
 import pytest
 
 from customerlab.workbench.normalise import normalise
-from customerlab.workbench.notebook import load_notebooks
-from helpers import BIN, ROOT, copy_project
+from helpers import BIN, ROOT, copy_project, own_notebooks
 from notebook_form import faults, markdown, unbacked
 
-NOTEBOOKS = [n.path for n in load_notebooks(ROOT)]
+NOTEBOOKS = [n.path for n in own_notebooks()]
 
 
 def read(path):
@@ -123,7 +122,7 @@ def shown(notebook):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_stored_outputs_are_those_of_a_fresh_execution(path, demo_run):
-    stored, fresh = shown(normalise(read(path))), shown(read(demo_run / "outputs" / "demo" / path.name))
+    stored, fresh = shown(normalise(read(path))), shown(read(demo_run[0] / "outputs" / "demo" / path.name))
     for number, (one, other) in enumerate(zip(stored, fresh, strict=True)):
         assert one == other, f"code cell {number}"
 

@@ -29,14 +29,14 @@ from customerlab.data.fetch import fetch, obtainable
 from customerlab.data.prepare import prepare
 from customerlab.data.project import read_json, write_sealed
 from customerlab.errors import CustomerlabError
-from customerlab.workbench.execute import prepare_tables
 from customerlab.workbench.manifest import entry
 from customerlab.workbench.notebook import Notebook
 from customerlab.workbench.parameters import parse_parameters
 from customerlab.workbench.plan import Plan, make_plan
-from customerlab.workbench.publish import publish, records
+from customerlab.workbench.publish import OPENED, publish, records
 from customerlab.workbench.run import STAGING, Run
-from customerlab.workbench.standing import pages_state, settle
+from customerlab.workbench.runner import prepare_tables
+from customerlab.workbench.standing import rendered, standings
 from helpers import copy_project, served
 
 pytestmark = pytest.mark.slow
@@ -441,6 +441,8 @@ def settled(project: Path) -> Plan:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(STAGING, str(staging))
             lab = Run("state", step.name)
+            for artifact in step.loads:
+                lab.load(artifact)
             for artifact in step.notebook.saves:
                 lab.save(artifact, frame, key="customer_id")
             lab.record(customers=2)
@@ -448,10 +450,10 @@ def settled(project: Path) -> Plan:
         reports = {table: read_json(plan.folder / "tables" / f"{table}.json") for table in step.sources}
         record = entry(plan, step, staging, reports, seconds=1.0, cells=1)
         write_sealed(staging / ".state" / f"{step.name}.manifest.json", record)
+        (staging / OPENED).unlink(missing_ok=True)
         publish(plan.folder, step.name, staging)
     (plan.folder / "failed").mkdir()
     (plan.folder / "failed" / "02_rfm.txt").write_text("it failed\n")
-    settle(plan)
     shutil.copytree(plan.folder, project.parent / "state", dirs_exist_ok=True)
     return plan
 
@@ -475,8 +477,8 @@ def test_state_files(project, settled, data, name):
     with put(path, content):
         with result_or_message(project, lambda name: name.startswith(("outputs/", "data/cache/"))):
             plan = make_plan(project, "state")
-            settle(plan)
-            pages_state(plan)
+            standings(plan)
+            rendered(plan)
             records(plan.folder)
             prepare_tables(plan, plan.tables, lambda line: None)
         for artifact in plan.step("02").notebook.saves:

@@ -12,9 +12,8 @@ from customerlab.data.clean import RULES
 from customerlab.data.engine import connect, open_table
 from customerlab.data.prepare import prepare
 from customerlab.data.tables import TABLES
-from customerlab.workbench.notebook import load_notebooks
 from customerlab.workbench.plan import make_plan
-from helpers import ROOT
+from helpers import ROOT, own_notebooks
 
 PAGES = sorted(path for path in ROOT.rglob("*.md") if not {".venv", "outputs"} & set(path.relative_to(ROOT).parts[:-1]))
 PAGES += [ROOT / "outputs" / "README.md"]
@@ -39,7 +38,7 @@ def test_links_lead_somewhere(page):
 def test_parameters_are_listed_as_the_notebooks_declare_them():
     listed = rows(ROOT / "params" / "README.md")
     declared: dict[str, tuple] = {}
-    for notebook in load_notebooks(ROOT):
+    for notebook in own_notebooks():
         for name, parameter in notebook.parameters.items():
             declared.setdefault(name, (parameter, []))[1].append(notebook.name[:2])
     del declared["run"]
@@ -51,7 +50,7 @@ def test_parameters_are_listed_as_the_notebooks_declare_them():
 
 def test_every_notebook_is_listed_with_its_title_and_artefacts():
     here, front = rows(ROOT / "notebooks" / "README.md"), rows(ROOT / "README.md")
-    for notebook in load_notebooks(ROOT):
+    for notebook in own_notebooks():
         assert notebook.title in front[notebook.name][0]
         text = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
         assert f"`{notebook.name}` {notebook.title}" in text
@@ -78,7 +77,7 @@ def test_the_dictionary_has_every_column_and_every_rule():
 def test_what_no_notebook_uses_is_used_by_none():
     said = re.search(r"No notebook uses (.*?)\. Where", (ROOT / "data" / "README.md").read_text(), re.DOTALL)[1]
     assert re.findall(r"`(.*?)`", said) == ["customers", "text"]
-    notebooks = load_notebooks(ROOT)
+    notebooks = own_notebooks()
     assert "customers" not in {table for notebook in notebooks for table in notebook.tables}
     assert [n.name for n in notebooks if re.search(r"""["']text["']""", n.normal_code)] == []
     library = [path.read_text() for path in (ROOT / "lib" / "customerlab" / "analysis").rglob("*.py")]

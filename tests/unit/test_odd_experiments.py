@@ -8,8 +8,7 @@ from ibis import memtable
 
 import customerlab
 from customerlab.errors import CustomerlabError
-from customerlab.workbench.notebook import load_notebooks
-from helpers import ROOT
+from helpers import own_notebooks
 
 
 class Lab:
@@ -52,7 +51,7 @@ class Lab:
 @pytest.fixture
 def analysed(monkeypatch):
     """Executes the notebook's cells on a table; parameters by name."""
-    path = next(one.path for one in load_notebooks(ROOT) if one.path.stem == "05_ab_analysis")
+    path = next(one.path for one in own_notebooks() if one.path.stem == "05_ab_analysis")
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
     def analyse(frame, **parameters):

@@ -1,15 +1,17 @@
 """Typed parameters, runs and plans: what is wrong is refused before anything heavy is imported."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from customerlab.errors import CustomerlabError, ParameterError
-from customerlab.workbench.notebook import load_notebooks
+from customerlab.workbench.notebook import OWN, Notebook, load_notebooks
 from customerlab.workbench.parameters import parse_parameters
 from customerlab.workbench.plan import check_run_name, make_plan
-from helpers import ROOT, STRANGER, add_shop, as_written, call, stranger_lines
+from helpers import ROOT, STRANGER, add_shop, as_written, call, own_notebooks, stranger_lines, write_notebook
 
 CELL = """\
 run: str = "demo"  # the run
@@ -109,7 +111,7 @@ def test_run_names_that_leave_the_folder_are_refused(name):
 
 def test_notebooks_declare_the_same_parameter_alike():
     seen = {}
-    for notebook in load_notebooks(ROOT):
+    for notebook in own_notebooks():
         for name, parameter in notebook.parameters.items():
             assert parameter.help, f"{notebook.name}: {name} has no comment"
             assert parameter.kind not in ("int", "float") or parameter.low is not None, (
@@ -122,7 +124,7 @@ def test_notebooks_declare_the_same_parameter_alike():
 def test_papermill_reads_the_same_parameters():
     from papermill import inspect_notebook
 
-    for notebook in load_notebooks(ROOT):
+    for notebook in own_notebooks():
         assert set(inspect_notebook(str(notebook.path))) == set(notebook.parameters)
 
 
@@ -213,12 +215,12 @@ def test_an_optional_table_whose_file_cannot_be_had_is_done_without(project):
 
 
 def add_notebook(project, code):
-    """A notebook 06 of one cell of code, and a run of a data set that has an experiment and nothing else."""
+    """A notebook 07 of one cell of code, and a run of a data set that has an experiment and nothing else."""
     (project / "params" / "hillstrom.yml").write_text("run: hillstrom\ndata: hillstrom_email\ncontrol: No E-Mail\n")
     more = json.loads((project / "notebooks" / "05_ab_analysis.ipynb").read_text())
     more["cells"] = [cell for cell in more["cells"] if "parameters" in cell["metadata"].get("tags", [])]
     more["cells"].append({"cell_type": "code", "metadata": {}, "source": [code]})
-    (project / "notebooks" / "06_more.ipynb").write_text(json.dumps(more))
+    (project / "notebooks" / "07_more.ipynb").write_text(json.dumps(more))
 
 
 def test_what_depends_on_a_left_out_notebook_is_left_out(project):
@@ -226,7 +228,7 @@ def test_what_depends_on_a_left_out_notebook_is_left_out(project):
     plan = make_plan(project, "hillstrom")
     assert [step.name[:2] for step in plan.included] == ["05"]
     assert plan.step("03").left_out == "the data set hillstrom_email has no transactions table"
-    assert plan.step("06").left_out == "no notebook of this run makes clusters" and not plan.step("06").notes
+    assert plan.step("07").left_out == "no earlier notebook of this run makes clusters" and not plan.step("07").notes
 
 
 def test_an_optional_artefact_that_nobody_makes_is_done_without(project):
@@ -234,11 +236,11 @@ def test_an_optional_artefact_that_nobody_makes_is_done_without(project):
         "lab.table('experiment')\nfew = lab.load('rfm_segments', optional=True)\nown = lab.load('experiment_effects')"
     )
     add_notebook(project, code)
-    step = make_plan(project, "hillstrom").step("06")
+    step = make_plan(project, "hillstrom").step("07")
     assert step.notebook.loads == {"rfm_segments": True, "experiment_effects": False}
     assert not step.left_out and step.loads == ("experiment_effects",)
     assert step.notes == ("without rfm_segments: no notebook of this run makes it",)
-    both = make_plan(project, "demo").step("06")
+    both = make_plan(project, "demo").step("07")
     assert both.loads == ("rfm_segments", "experiment_effects") and not both.notes
 
 
@@ -247,8 +249,8 @@ def test_an_artefact_that_is_optional_in_one_place_only_is_needed(project):
         project,
         "a = lab.load('clusters', optional=True)\nb = lab.load('clusters')\nc = lab.load('clusters', optional=True)",
     )
-    step = make_plan(project, "hillstrom").step("06")
-    assert step.left_out == "no notebook of this run makes clusters" and not step.notes
+    step = make_plan(project, "hillstrom").step("07")
+    assert step.left_out == "no earlier notebook of this run makes clusters" and not step.notes
 
 
 def test_an_artefact_that_is_no_longer_made_changes_the_fingerprint_of_its_reader(project):
@@ -256,7 +258,7 @@ def test_an_artefact_that_is_no_longer_made_changes_the_fingerprint_of_its_reade
     before = fingerprints(project)
     (project / "notebooks" / "03_clustering.ipynb").unlink()
     after = fingerprints(project)
-    readers = {"05_ab_analysis", "06_more"}  # of what 03 makes
+    readers = {"05_ab_analysis", "07_more"}  # of what 03 makes
     assert {name for name in after if before[name] != after[name]} == readers
 
 
@@ -266,17 +268,92 @@ def test_copies_and_checkpoints_are_no_notebooks(project):
         (notebooks / name).write_text("no notebook at all")
     (notebooks / ".ipynb_checkpoints").mkdir()
     (notebooks / ".ipynb_checkpoints" / "02_rfm-checkpoint.ipynb").write_text("no notebook at all")
-    assert [n.name for n in load_notebooks(project)] == [n.name for n in load_notebooks(ROOT)]
+    assert [n.name for n in load_notebooks(project)] == [n.name for n in own_notebooks()]
 
 
-def test_two_notebooks_of_one_number_or_one_artefact_are_refused(project):
-    notebooks = project / "notebooks"
-    (notebooks / "02_again.ipynb").write_text((notebooks / "05_ab_analysis.ipynb").read_text())
-    with pytest.raises(ParameterError, match=r"two notebooks have the number 02: 02_again\.ipynb and 02_rfm\.ipynb"):
+def test_of_two_notebooks_that_clash_the_guest_stays_out(project):
+    write_notebook(project, "02_again", "1")
+    write_notebook(project, "01_before", "1")
+    write_notebook(project, "07_one", 'lab.save("ones", 1, key="id")')
+    write_notebook(project, "07_two", "1")
+    write_notebook(project, "08_three", 'lab.save("ones", 1, key="id")')
+    plan = make_plan(project, "demo")
+    assert [step.name for step in plan.steps] == [*(n.name for n in own_notebooks()), "07_one"]
+    assert {name: error.what for name, error in plan.faults.items()} == {
+        "01_before": "it has the number of 01_eda", "02_again": "it has the number of 02_rfm",
+        "07_two": "it has the number of 07_one", "08_three": "it saves ones, as 07_one does",
+    }  # fmt: skip
+    assert plan.step("02").name == "02_rfm" and plan.step("07").name == "07_one"
+
+
+def test_a_fault_of_the_projects_own_stops_the_run(project):
+    (project / "notebooks" / "02_rfm.ipynb").write_text("{")
+    with pytest.raises(ParameterError, match="not a notebook"):
         make_plan(project, "demo")
-    (notebooks / "02_again.ipynb").rename(notebooks / "06_again.ipynb")
-    with pytest.raises(ParameterError, match="two notebooks save experiment_effects: 05_ab_analysis and 06_again"):
+
+
+def test_a_guest_does_not_change_what_the_projects_own_parameters_are(project):
+    before = {step.name: step.parameters for step in make_plan(project, "demo").steps}
+    (project / "params" / "demo.yml").write_text("run: demo\nrfm_bins: 4\n")
+    write_notebook(
+        project, "07_mine", "1", begin='run: str = "demo"  # run\nrfm_bins: str = "five"  # text (one of five, four)'
+    )
+    plan = make_plan(project, "demo")
+    assert plan.step("02").parameters == before["02_rfm"] | {"rfm_bins": 4}
+    assert "rfm_bins = 4" in str(plan.faults["07_mine"]) and "for 07_mine" in str(plan.faults["07_mine"])
+
+
+def test_a_value_for_a_notebook_that_cannot_be_read_stops_nobody(project):
+    (project / "params" / "demo.yml").write_text("run: demo\nmine: 4\n")
+    with pytest.raises(ParameterError, match="no notebook has a parameter 'mine'"):
         make_plan(project, "demo")
+    (project / "notebooks" / "07_mine.ipynb").write_text("{")
+    assert len(make_plan(project, "demo").steps) == len(own_notebooks())
+
+
+def test_notebooks_that_wait_for_one_another_in_a_circle_are_left_out(project):
+    write_notebook(project, "07_one", 'lab.load("twos")\nlab.save("ones", 1, key="id")')
+    write_notebook(project, "08_two", 'lab.load("ones")\nlab.save("twos", 1, key="id")')
+    plan = make_plan(project, "demo")
+    assert plan.step("07").left_out == "no earlier notebook of this run makes twos"
+    assert plan.step("08").left_out == "no earlier notebook of this run makes ones"
+
+
+@pytest.mark.parametrize(
+    ("cells", "loads", "opaque"),
+    [
+        (['a = lab.load("clusters")'], ["clusters"], False),
+        (['a = lab.load(artifact="clusters")'], ["clusters"], False),
+        (['my = Run(run, "07_mine")\nmy.load("clusters")'], ["clusters"], False),
+        (['import customerlab\nmy = customerlab.Run(run, "07_mine")\nmy.load("clusters")'], ["clusters"], False),
+        (['from customerlab import Run as R\nmy = R(run, "07_mine")\nmy.load("clusters")'], ["clusters"], False),
+        (["%matplotlib inline\nfiles = !ls\n!ls", "pd.read_csv?", '%%time\n1 + 1', 'lab.load("clusters")'], ["clusters"], False),
+        (['%time lab.load("clusters")'], [], True),
+        (['%%time\nlab.load("clusters")'], [], True),
+        (['for name in ["clusters"]:\n    lab.load(name)'], [], True),
+        (["tables = [lab.table(name) for name in names]"], [], True),
+        (["lab.save(name, table, key=name)"], [], True),
+        (["lab.source(name)"], [], True),
+        (["mine = lab"], [], True),
+        (["help(lab)"], [], True),
+        (["read = lab.load"], [], True),
+        (["import customerlab as c\nc.Run(run, '07_mine').load('clusters')"], [], True),
+        (["exec(text)"], [], True),
+    ],
+)  # fmt: skip
+def test_what_a_notebook_may_read_unseen_is_known(project, cells, loads, opaque):
+    notebook = Notebook(write_notebook(project, "07_mine", *cells))
+    notebook.check()
+    assert (list(notebook.loads), notebook.opaque) == (loads, opaque)
+
+
+def test_the_projects_own_notebooks_name_what_they_read():
+    assert [notebook.name for notebook in own_notebooks() if notebook.opaque] == []
+
+
+def test_what_is_under_version_control_is_the_projects_own():
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "notebooks"], capture_output=True, text=True, check=False)
+    assert {Path(line).stem for line in listed.stdout.split() if line.endswith(".ipynb")} <= set(OWN)
 
 
 def edit(project, name, change):
@@ -328,7 +405,7 @@ def test_parameters_and_data_change_fingerprints(project):
 def test_imported_code_alone_counts():
     from customerlab.data.fingerprint import reached
 
-    modules = {n.name: set(reached(n.imports)) for n in load_notebooks(ROOT)}
+    modules = {n.name: set(reached(n.imports)) for n in own_notebooks()}
     assert (
         "customerlab.analysis.rfm" in modules["02_rfm"] and "customerlab.analysis.clustering" not in modules["02_rfm"]
     )
@@ -374,5 +451,5 @@ def test_outside_a_project(tmp_path):
 
 
 def test_every_shipped_notebook_is_valid():
-    for notebook in load_notebooks(ROOT):
+    for notebook in own_notebooks():
         nbformat.validate(json.loads(notebook.path.read_text()))

@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 
 from customerlab.data.prepare import prepare
-from customerlab.data.project import DigestCache, read_json, write_json, write_sealed
+from customerlab.data.project import DigestCache, file_digest, read_json, write_json, write_sealed
 from customerlab.errors import CustomerlabError
 from customerlab.workbench.manifest import entry
 from customerlab.workbench.plan import make_plan
-from customerlab.workbench.publish import assemble, publish
+from customerlab.workbench.publish import OPENED, assemble, publish
 from customerlab.workbench.run import STAGING, Run
-from customerlab.workbench.standing import Standing, due, settle, standings, table_due
+from customerlab.workbench.site import render
+from customerlab.workbench.standing import Standing, due, needs, rendered, standings, table_due
+from helpers import write_notebook
 
 SEGMENTS = pd.DataFrame({"customer_id": ["a", "b"], "segment": ["new", "lost"]})
 
@@ -23,6 +25,8 @@ def execute(plan, name, monkeypatch):
     step, staging = plan.step(name), plan.folder / "aside"
     monkeypatch.setenv(STAGING, str(staging))
     lab = Run("demo", step.name)
+    for artifact in step.loads:
+        lab.load(artifact)
     for artifact in step.notebook.saves:
         lab.save(artifact, SEGMENTS, key="customer_id")
     lab.record(customers=2)
@@ -67,28 +71,22 @@ def test_other_results_by_hand_make_the_notebook_and_its_reader_due(plan):
 
 def test_an_optional_artefact_is_read_and_waited_for_where_it_is_made(project, monkeypatch):
     monkeypatch.chdir(project)
-    more = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    for code, tags in (
-        ('run: str = "demo"  # the run\nk: int = 3  # a number', ["parameters"]),
-        ("lab.load('rfm_segments', optional=True)", []),
-    ):
-        more["cells"].append({"cell_type": "code", "metadata": {"tags": tags}, "source": [code]})
-    write_json(project / "notebooks" / "06_more.ipynb", more)
+    write_notebook(project, "07_more", "lab.load('rfm_segments', optional=True)")
     plan = make_plan(project, "demo")
     for step in plan.steps:
         step.sources.clear()
-    for name in ("02", "06"):
+    for name in ("02", "07"):
         execute(plan, name, monkeypatch)
-    assert due(plan, plan.step("06")) == "" and "06_more" not in standings(plan)
+    assert due(plan, plan.step("07")) == "" and "07_more" not in standings(plan)
     Run("demo", "02_rfm").save("rfm_segments", SEGMENTS[:1], key="customer_id")
-    assert due(plan, plan.step("06")) == "rfm_segments has been made anew"
-    assert standings(plan)["06_more"] == Standing("it waits for 02_rfm")
+    assert due(plan, plan.step("07")) == "rfm_segments has been made anew"
+    assert standings(plan)["07_more"] == Standing("it waits for 02_rfm")
     for name in ("02_rfm", "03_clustering"):
         (project / "notebooks" / f"{name}.ipynb").unlink()
     alone = make_plan(project, "demo")
-    assert due(alone, alone.step("06")), "it has read what is no longer part of the run"
-    execute(alone, "06", monkeypatch)
-    assert due(alone, alone.step("06")) == ""
+    assert due(alone, alone.step("07")), "it has read what is no longer part of the run"
+    execute(alone, "07", monkeypatch)
+    assert due(alone, alone.step("07")) == ""
 
 
 def test_other_numbers_by_hand_make_the_notebook_due(plan):
@@ -114,14 +112,51 @@ def test_times_of_files_say_nothing(plan):
     assert due(plan, plan.step("02")) == "" and due(plan, plan.step("03")) == ""
 
 
-def test_marks_stand_for_what_is_up_to_date(plan):
-    plan.mark("05_ab_analysis").touch()  # by an earlier run
-    settle(plan)
-    assert {path.stem for path in plan.mark("x").parent.glob("*.done")} == {"02_rfm", "03_clustering"}
-    Run("demo", "02_rfm").record(customers=3)
-    settle(plan)
-    assert not plan.mark("02_rfm").exists() and plan.mark("03_clustering").exists()
-    assert read_json(plan.folder / "metrics.json") == {"02_rfm": {"customers": 3}, "03_clustering": {"customers": 2}}
+def executed(plan, name, opened):
+    """Put results of a notebook in place that has read what its code does not name."""
+    step, staging = plan.step(name), plan.folder / "aside"
+    (staging / "artifacts").mkdir(parents=True)
+    (staging / f"{name}.ipynb").write_text("{}")
+    write_json(staging / ".state" / f"{name}.metrics.json", {"n": 1})
+    write_json(staging / OPENED, opened)
+    reports = {table: prepare(plan.root, plan.folder, table, "demo").report for table in opened["tables"]}
+    write_sealed(
+        staging / ".state" / f"{name}.manifest.json", entry(plan, step, staging, reports, seconds=1.0, cells=1)
+    )
+    (staging / OPENED).unlink()
+    publish(plan.folder, name, staging)
+
+
+def test_what_was_read_in_a_loop_is_on_record_and_makes_due(plan, project):
+    write_notebook(
+        project, "07_loop", "for name in ['rfm_segments']:\n    lab.load(name)\nlab.table('exp' + 'eriment')"
+    )
+    plan = make_plan(project, "demo")
+    step = plan.step("07")
+    assert step.notebook.opaque and (step.loads, step.sources) == ((), {})
+    assert needs(plan, step) == {other.name for other in plan.steps} - {"07_loop"}, "it may read what any of them makes"
+    digest = file_digest(plan.folder / "artifacts" / "rfm_segments.parquet")
+    executed(plan, "07_loop", {"tables": {"experiment": "demo"}, "artifacts": {"rfm_segments": digest}})
+    assert due(plan, step) == ""
+    record = read_json(plan.folder / "manifest.json")["07_loop"]
+    assert record["reads"] == {"rfm_segments": digest} and list(record["tables"]) == ["experiment"]
+    path = project / "data" / "demo" / "experiment.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b",0.0\n", b",9.0\n", 1))
+    assert due(plan, step) == "the experiment table, which it has read, has changed"
+    path.write_bytes(whole)
+    Run("demo", "02_rfm").save("rfm_segments", SEGMENTS[:1], key="customer_id")
+    assert due(plan, step) == "rfm_segments has been made anew"
+    assert standings(plan)["07_loop"] == Standing("it waits for 02_rfm")
+
+
+def test_pages_are_rendered_where_they_are_not_those_of_now(plan):
+    assert not rendered(plan)
+    render(plan)
+    assert rendered(plan)
+    page = plan.folder / "site" / "index.html"
+    page.write_text(page.read_text() + " ")
+    assert not rendered(plan)
 
 
 def test_what_failed_and_what_waits_for_it_are_behind(plan):
@@ -156,7 +191,7 @@ def test_state_that_is_not_what_was_written_counts_as_none(plan, project, junk):
     whole = manifest.read_bytes(), metrics.read_bytes()
     for path in (manifest, metrics, plan.folder / ".state" / "site.json", project / "data" / "cache" / "digests.json"):
         spoil(path, junk)
-    settle(plan)
+    rendered(plan)
     assemble(plan.folder)
     assert (manifest.read_bytes(), metrics.read_bytes()) == whole
     assert [due(plan, plan.step(name)) for name in ("02", "03")] == ["", ""]
@@ -165,8 +200,7 @@ def test_state_that_is_not_what_was_written_counts_as_none(plan, project, junk):
     spoil(plan.folder / ".state" / "02_rfm.metrics.json", junk)
     assert due(plan, plan.step("02")) == "its results are no longer those that it wrote"
     spoil(plan.folder / ".state" / "02_rfm.manifest.json", junk)
-    settle(plan)
-    assert due(plan, plan.step("02")) == "it has not been executed" and not plan.mark("02_rfm").exists()
+    assert due(plan, plan.step("02")) == "it has not been executed"
     assert due(plan, plan.step("03")) == ""
     assemble(plan.folder)
     assert list(read_json(manifest)) == ["03_clustering"]
@@ -179,7 +213,8 @@ def test_a_folder_in_the_place_of_a_record_is_told(project, name):
     plan = make_plan(project, "demo")
     (project / ("" if name.startswith("data") else "outputs") / name).mkdir(parents=True)
     with pytest.raises(CustomerlabError, match="a folder is where a file belongs") as caught:
-        settle(plan)
+        standings(plan)
+        table_due(plan, "products")
     assert name in str(caught.value)
 
 

@@ -6,15 +6,21 @@ Only code counts. Comments, docstrings and layout do not, nor do outputs saved i
 import ast
 import dataclasses
 import json
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from customerlab.data.catalog import DataSet
-from customerlab.data.project import DigestCache, read_sealed, text_digest
+from customerlab.data.project import DigestCache, read_sealed, text_digest, write_sealed
 
 PACKAGE = "customerlab"
+# To parse all modules takes a second, so what was found is remembered by their content, where Python remembers its own.
+MEMORY = Path(__file__).parent / "__pycache__" / f"normal_forms.{sys.implementation.cache_tag}.json"
+MOST = 2_000  # sources that are remembered
+_new: list[str] = []  # those that are not in the file yet
 
 
 def normal_form(source: str) -> str:
@@ -43,8 +49,29 @@ def _module_file(module: str) -> Path | None:
 
 @cache
 def _parsed(file: Path) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """The digest of a module's normal form, and what it imports."""
     source = file.read_text(encoding="utf-8")
-    return normal_form(source), tuple(imports(source))
+    known, key = _memory(), text_digest(source)
+    if key not in known:
+        known[key] = [text_digest(normal_form(source)), imports(source)]
+        _new.append(key)
+    digest, found = known[key]
+    return digest, tuple((module, tuple(names)) for module, names in found)
+
+
+@cache
+def _memory() -> dict[str, Any]:
+    with suppress(OSError):  # another user's
+        return (read_sealed(MEMORY) or {}).get("sources", {}) | {}
+    return {}
+
+
+def _remember() -> None:
+    if not _new:
+        return
+    _new.clear()
+    with suppress(OSError):  # no right to write, or no room: it is found again
+        write_sealed(MEMORY, {"sources": dict(list(_memory().items())[-MOST:])})
 
 
 def imports(source: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -84,11 +111,12 @@ def reached(sources: Iterable[tuple[str, tuple[str, ...]]]) -> list[str]:
 
 def code_digest(modules: Iterable[str]) -> str:
     """Digest of the code of some modules and of all that they import from this package."""
-    texts = []
+    texts: list[str] = []
     for module in reached((module, ()) for module in modules):
         file = _module_file(module)
         assert file is not None
         texts += [module, _parsed(file)[0]]
+    _remember()
     return text_digest(*texts)
 
 

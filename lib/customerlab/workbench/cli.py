@@ -13,11 +13,12 @@ import click
 
 from customerlab.data.project import find_root
 from customerlab.data.secrets import masked
-from customerlab.data.yaml_files import suggest
-from customerlab.errors import DEBUG, CustomerlabError, ParameterError, RunError, shown, told
+from customerlab.errors import DEBUG, CustomerlabError, RunError, shown, told
 from customerlab.wording import visible
+from customerlab.workbench import runner
 from customerlab.workbench.lock import hold
 from customerlab.workbench.plan import Plan, Step, make_plan
+from customerlab.workbench.standing import Standing, rendered, standings
 
 # nbformat loads jsonschema, which builds a grammar of addresses for a second, where it can, and nothing here asks it.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
@@ -88,9 +89,10 @@ def _say(name: str, line: str) -> None:
 @click.argument("notebooks", nargs=-1, metavar="[NN]...")
 @_run_option
 @_set_option
+@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count(), help="How many at a time; one a processor.")
 @click.option("--site/--no-site", default=True, show_default=True, help="Render the run's pages afterwards.")
-def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], site: bool) -> None:
-    """Execute notebooks of a run: all, or those named by number or name."""
+def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], jobs: int, site: bool) -> None:
+    """Execute notebooks of a run: all that have changed, or those named by number or name, changed or not."""
     begin = time.monotonic()
     plan = make_plan(find_root(), run_name, overrides_of(pairs))
     steps = _chosen(plan, notebooks)
@@ -98,36 +100,39 @@ def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], site:
         raise RunError(f"nothing in run {shown(run_name)} can be executed", where="the lines above say why")
 
     hold(plan)
-    from customerlab.workbench import execute
-
-    broken = execute.run_all(plan, steps, _say)
-    if site:
-        _render(plan)
+    broken = runner.run(plan, steps, _say, jobs=jobs, anew=bool(notebooks))
+    behind = _render(plan) if site else {}
     if broken:
         raise RunError(
-            f"{len(broken)} of {len(steps)} notebooks did not finish: {', '.join(broken)}", where=f"outputs/{run_name}/failed/",
-            expected="the results of the others, and all earlier ones, are in place", do="mend what the lines above say and run again",
+            f"not finished: {', '.join(broken)}", where=f"outputs/{run_name}/failed/",
+            expected="the results of the others, and all earlier ones, are in place", do="fix what the lines above say and run again",
         )  # fmt: skip
-    if site:
-        _say(run_name, f"finished in {time.monotonic() - begin:.1f} s")
+    took = f"finished in {time.monotonic() - begin:.1f} s"
+    _say(run_name, took if behind or not site else f"{took}, up to date: open outputs/{run_name}/site/index.html")
 
 
 def _chosen(plan: Plan, names: tuple[str, ...]) -> list[Step]:
     steps = [plan.step(name) for name in dict.fromkeys(names)] if names else plan.steps
+    for name, error in plan.faults.items() if not names else ():
+        _say(name, f"left out: {error}")
     for step in steps:
         if step.left_out:
             _say(step.name, f"left out: {step.left_out}")
-    return [step for step in steps if not step.left_out]
+    return sorted((step for step in steps if not step.left_out), key=lambda step: step.name)
 
 
-def _render(plan: Plan) -> None:
-    from customerlab.workbench import site as pages
-    from customerlab.workbench.standing import standings
+def _render(plan: Plan) -> dict[str, Standing]:
+    """Render the pages of a run, unless they are there as they should be; what is not up to date."""
+    if not rendered(plan):
+        from customerlab.workbench import site as pages
 
-    page, behind = pages.render(plan), standings(plan)
+        pages.render(plan)
+    behind = standings(plan)
     for name, standing in behind.items():
         _say(name, f"not up to date: {standing.why}")
-    _say("site", f"read it at {page.relative_to(plan.root)}" + ("; it says what is not up to date" if behind else ""))
+    if behind:
+        _say("site", f"outputs/{plan.run}/site/index.html says what is not up to date")
+    return behind
 
 
 @main.command()
@@ -136,24 +141,22 @@ def site(run_name: str) -> None:
     """Render the pages of a run from its executed notebooks, with the texts that these have now."""
     plan = make_plan(find_root(), run_name)
     hold(plan)
-    _render(plan)
+    if not _render(plan):
+        _say("site", f"read it at outputs/{run_name}/site/index.html")
 
 
 @main.command()
 @click.argument("notebooks", nargs=-1, metavar="[NN]...")
 def refresh(notebooks: tuple[str, ...]) -> None:
     """Execute the committed notebooks on their own defaults and store their outputs in them."""
-    from customerlab.workbench import execute
-
     plan = make_plan(find_root(), "demo")
     hold(plan)
     steps = _chosen(plan, notebooks)
-    broken = execute.run_all(
-        plan, steps, _say
-    )  # first as a run, for the artefacts that notebooks read from one another
+    # first as a run, for the artefacts that notebooks read from one another
+    broken = runner.run(plan, steps, _say, jobs=os.cpu_count() or 1)
+    broken += runner.refresh(plan, [step for step in steps if step.name not in broken], _say)
     if broken:
         raise RunError(f"not stored: {', '.join(broken)} did not finish", where="notebooks/")
-    execute.refresh(plan, steps, _say)
 
 
 @main.command()
@@ -268,27 +271,6 @@ def _ladder_lines(ladder: list[dict[str, Any]]) -> list[str]:
     read, *removals = ladder
     removed = [line("removed", step, "removed", step["why"]) for step in removals]
     return [line("read", read, "left"), *removed, line("left", ladder[-1], "left")]
-
-
-@data.command("prepare")
-@click.argument("tables", nargs=-1, metavar="[TABLE]...")
-@_run_option
-def data_prepare(tables: tuple[str, ...], run_name: str) -> None:
-    """Bring the canonical tables of a run up to date: all, or those named."""
-    from customerlab.workbench import execute
-
-    plan = make_plan(find_root(), run_name)
-    for table in tables:
-        if table not in plan.tables:
-            raise ParameterError(
-                f"run {shown(run_name)} reads no table {shown(table)}",
-                where="TABLE",
-                expected=suggest(table, plan.tables),
-            )
-    hold(plan)
-    wanted = {table: source for table, source in plan.tables.items() if table in tables or not tables}
-    if execute.prepare_tables(plan, wanted, lambda line: _say("data", line)):
-        sys.exit(1)
 
 
 if __name__ == "__main__":

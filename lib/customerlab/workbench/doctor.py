@@ -34,8 +34,11 @@ def findings(root: Path) -> Iterator[tuple[str, str, str, str]]:
         "make clean-venv, then make setup; with conda: conda env update -f environment.yml",
     )
     kernel = _kernel()
-    found = "found" if kernel else "missing"
-    yield "Jupyter kernel python3", _well(kernel), found, "python -m ipykernel install --sys-prefix"
+    own = kernel is not None and Path(kernel).parent == Path(sys.executable).parent  # unresolved: it may be a link
+    found = "found" if own else "missing" if kernel is None else f"it starts another Python, {kernel}"
+    remove = "remove it (jupyter kernelspec uninstall python3); " if kernel else ""
+    do = f"{remove}python -m ipykernel install --sys-prefix; make run and customerlab run need none"
+    yield "Jupyter kernel python3", OK if own else NOTE, found, do
     free = shutil.disk_usage(root).free
     yield "disk", _well(free > ROOM), f"{free / 1024**3:.1f} GiB free", "free some space"
     make = shutil.which("make") is not None
@@ -95,6 +98,9 @@ def _run(root: Path, name: str, catalog: dict[str, DataSet]) -> tuple[str, str, 
         return what, WRONG, "; ".join(missing), "see the data set above, or remove the params file"
     said = [f"{step.name[:2]} left out: {step.left_out}" for step in plan.steps if step.left_out]
     said += [f"{step.name[:2]} {note}" for step in plan.included for note in step.notes]
+    if plan.faults:
+        said = [f"{notebook} left out: {_one_line(error)}" for notebook, error in plan.faults.items()] + said
+        return what, NOTE, "; ".join(said), "fix the notebooks that are left out; the others run without them"
     return what, OK, "; ".join(said) or "all notebooks", ""
 
 
@@ -119,14 +125,15 @@ def _differing(root: Path) -> Iterator[str]:
             yield f"{requirement.name} is {found}, the lock has {requirement.specifier}"
 
 
-def _kernel() -> bool:
+def _kernel() -> str | None:
+    """The Python that Jupyter starts for a notebook."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
     try:
-        KernelSpecManager().get_kernel_spec("python3")
+        program = str(KernelSpecManager().get_kernel_spec("python3").argv[0])
     except NoSuchKernel:
-        return False
-    return True
+        return None
+    return sys.executable if "/" not in program else program
 
 
 def report(root: Path) -> int:

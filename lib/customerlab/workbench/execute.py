@@ -3,7 +3,6 @@
 import os
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,45 +12,18 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from customerlab.data.prepare import prepare
-from customerlab.data.project import own_folder, private_folder, write_sealed, written_aside
+from customerlab.data.project import own_folder, private_folder, read_json, write_json, write_sealed, written_aside
 from customerlab.data.secrets import check_clean
 from customerlab.errors import CustomerlabError, RunError, in_brief
-from customerlab.workbench.kernel import FollowedEngine, Say, first_line
+from customerlab.workbench.kernel import Say, ending, first_line
 from customerlab.workbench.manifest import entry
 from customerlab.workbench.normalise import masked, normalise
 from customerlab.workbench.plan import Plan, Step
-from customerlab.workbench.publish import forget_failure, publish
+from customerlab.workbench.publish import OPENED, STEP, forget_failure, publish
 from customerlab.workbench.run import STAGING
 
 # One thread a kernel for the numerical libraries: notebooks run side by side, and sums keep their last digits.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
-def prepare_tables(plan: Plan, tables: dict[str, str], say: Say) -> list[str]:
-    """Bring some of a run's tables up to date, before any kernel starts.
-
-    Returns
-    -------
-    list of str
-        The tables that cannot be used. What was said of each is kept in `failed/` for the notebooks that open it.
-    """
-    unusable, said = [], set()
-    for table, source in tables.items():
-        try:
-            prepared = prepare(plan.root, plan.folder, table, source, engine=plan.engine)
-        except CustomerlabError as error:
-            unusable.append(table)
-            if str(error) not in said:  # two tables may come from one file
-                said.add(str(error))
-                say(f"FAILED  {error}")
-            for step in plan.included:
-                if table in step.sources:
-                    _keep_failed(plan, step, None, error)
-            continue
-        if prepared.made:
-            read, kept = prepared.report["ladder"][0]["rows_left"], prepared.report["rows"]
-            say(f"table {table:<13} {read:>9,} rows read, {kept:>9,} kept   from {source}")
-    return unusable
 
 
 def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbformat.NotebookNode:
@@ -82,15 +54,15 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
     aside.mkdir(exist_ok=True)
     with own_folder(aside, f"{step.name}-") as staging:
         try:
-            reports = {
-                table: prepare(plan.root, plan.folder, table, source, engine=plan.engine, anew=True).report
-                for table, source in step.sources.items()
-            }
+            reports = _reports(plan, step.sources)
             (staging / "artifacts").mkdir()
+            write_json(staging / STEP, resolved(plan, step))
             notebook = _execute(plan, step, staging, say, inject=inject)
             seconds = time.monotonic() - begin
             if inject:
-                _publish(plan, step, staging, notebook, reports, seconds)
+                opened = (read_json(staging / OPENED) or {"tables": {}})["tables"]
+                reports |= _reports(plan, {table: opened[table] for table in opened if table not in reports})
+                _publish(plan, step, staging, notebook, {table: reports[table] for table in opened}, seconds)
             say(f"done       {seconds:5.1f} s")
             return notebook
         except (CustomerlabError, OSError) as error:
@@ -99,15 +71,24 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
                     f"{step.name} could not be written: {error.strerror or error}", where=f"outputs/{plan.run}/",
                     expected="room on the disk and the right to write", do="free some space and run again",
                 )  # fmt: skip
-            _keep_failed(plan, step, staging / f"{step.name}.ipynb", error)
+            if not ending():
+                keep_failed(plan, step, staging / f"{step.name}.ipynb", error)
             raise error from None
 
 
+def _reports(plan: Plan, sources: dict[str, str]) -> dict[str, Any]:
+    """The reports of some tables, which are as their files are now."""
+    prepared = {t: prepare(plan.root, plan.folder, t, s, engine=plan.engine, anew=True) for t, s in sources.items()}
+    return {table: one.report for table, one in prepared.items()}
+
+
+def resolved(plan: Plan, step: Step) -> dict[str, Any]:
+    """What a notebook's Run is told of the plan, so that nothing is planned in its kernel."""
+    return {"run": plan.run, "notebook": step.name, "sources": plan.sources | step.sources, "makers": plan.makers}
+
+
 def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -> nbformat.NotebookNode:
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
-    os.environ[STAGING] = str(staging)
-    FollowedEngine.say = staticmethod(say)
+    environment = dict.fromkeys(THREADS, "1") | os.environ | {STAGING: str(staging)}
     try:
         papermill.execute_notebook(
             str(step.notebook.path),
@@ -116,8 +97,10 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
             engine_name="followed",
             kernel_name="python3",
             language="python",  # a notebook may lack the metadata that say so
-            cwd=str(plan.root / "notebooks"),
             progress_bar=False,
+            say=say,
+            folder=str(plan.root / "notebooks"),
+            environment=environment,
         )
     except PapermillExecutionError as error:
         raise _stopped(plan, step, error) from None
@@ -134,8 +117,6 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
             where=f"notebooks/{step.notebook.path.name}", expected="a notebook as Jupyter saves it",
             do="save it again in JupyterLab, or restore it from git",
         ) from None  # fmt: skip
-    finally:
-        del os.environ[STAGING]
     notebook = nbformat.read(staging / f"{step.name}.ipynb", as_version=4)
     _check_complete(step, staging, notebook)
     return normalise(notebook)
@@ -182,10 +163,13 @@ def _publish(
     record = entry(plan, step, staging, reports, seconds=seconds, cells=cells)
     write_sealed(staging / ".state" / f"{step.name}.manifest.json", record)
     check_clean([staging / f"{step.name}.ipynb", *sorted((staging / ".state").iterdir())])
+    for name in (STEP, OPENED):
+        (staging / name).unlink(missing_ok=True)
     publish(plan.folder, step.name, staging)
 
 
-def _keep_failed(plan: Plan, step: Step, partial: Path | None, error: Exception) -> None:
+def keep_failed(plan: Plan, step: Step, partial: Path | None, error: Exception) -> None:
+    """Keep what was said of a failure, and the partial copy, for the pages."""
     failed = plan.folder / "failed"
     try:
         forget_failure(plan.folder, step.name)
@@ -196,41 +180,3 @@ def _keep_failed(plan: Plan, step: Step, partial: Path | None, error: Exception)
             partial.replace(failed / partial.name)
     except (OSError, ValueError):
         return  # the disk is full, or the partial copy is half a notebook: the message on the terminal has to do
-
-
-def run_all(plan: Plan, steps: list[Step], say: Callable[[str, str], None]) -> list[str]:
-    """Prepare the tables of some steps and execute these in order; what fails stops only those that read it.
-
-    Returns
-    -------
-    list of str
-        The names of the steps that failed or were not reached.
-    """
-    tables = {table: source for step in steps for table, source in step.sources.items()}
-    lacking = {f"the {table} table" for table in prepare_tables(plan, tables, lambda line: say("data", line))}
-    broken: list[str] = []
-    for step in steps:
-        needs = [*(f"the {table} table" for table in step.sources), *step.loads]
-        missing = [name for name in needs if name in lacking]
-        try:
-            if missing:
-                say(step.name, f"not run: {missing[0]} could not be made")
-            else:
-                say(step.name, f"starts: {step.notebook.title}")
-                for note in step.notes:
-                    say(step.name, note)
-                run_step(plan, step, lambda line, name=step.name: say(name, line))  # type: ignore[misc]
-                continue
-        except CustomerlabError as error:
-            say(step.name, f"FAILED  {error}")
-        broken.append(step.name)
-        lacking |= set(step.notebook.saves)
-    return broken
-
-
-def refresh(plan: Plan, steps: list[Step], say: Callable[[str, str], None]) -> None:
-    """Execute the committed notebooks on their own defaults and store the normalised outputs in them."""
-    for step in steps:
-        executed = run_step(plan, step, lambda line, name=step.name: say(name, line), inject=False)  # type: ignore[misc]
-        with written_aside(step.notebook.path, mode=step.notebook.path.stat().st_mode & 0o777) as aside:
-            nbformat.write(executed, aside)

@@ -1,13 +1,22 @@
-"""Kernels: followed on the terminal, and ended where they go beyond what any notebook needs."""
+"""Kernels: followed on the terminal, and ended where they go beyond what any notebook needs.
+
+Notebooks run side by side, each in a kernel, which is a process of its own, and followed by a thread of this one. So
+what a kernel is given (its folder, its environment) goes to it alone, and nothing is set for the whole process.
+"""
 
 import asyncio
+import os
 import signal
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
@@ -23,12 +32,52 @@ CELL_HOURS, NOTEBOOK_HOURS = 6, 24
 CELL_MEGABYTES, NOTEBOOK_MEGABYTES = 20, 100  # of outputs, as text; pictures count with what they are as text
 
 
-class UninterruptedKernels(AsyncKernelManager):
-    """Kernels that are asked to end without being interrupted first.
+_ending = threading.Event()
+_started: set["OwnKernels"] = set()
 
-    jupyter_client interrupts every kernel that it shuts down, lest it be busy. One that has run its last cell is idle,
-    or about to be, and then says on the terminal that it caught a KeyboardInterrupt, though all is well.
+
+def end_all() -> None:
+    """Kill the kernels of this process, and any that it starts from now on."""
+    _ending.set()
+    for manager in list(_started):
+        manager.kill()
+
+
+def ending() -> bool:
+    """Whether kernels end because the process has been asked to."""
+    return _ending.is_set()
+
+
+class OwnKernels(AsyncKernelManager):
+    """Kernels of the interpreter that runs this, which are asked to end without being interrupted first.
+
+    A user may have a kernel `python3` of another Python, which lacks what notebooks need: no installed kernel is asked
+    for. And jupyter_client interrupts every kernel that it shuts down, lest it be busy; one that has run its last cell
+    is idle, or about to be, and then says on the terminal that it caught a KeyboardInterrupt, though all is well.
     """
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """The kernel to start."""
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+    async def _async_post_start_kernel(self, **given: Any) -> None:
+        await super()._async_post_start_kernel(**given)
+        _started.add(self)
+        if _ending.is_set():
+            self.kill()
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        _started.discard(self)
+        await super()._async_cleanup_resources(restart=restart)
+
+    def kill(self) -> None:
+        """Kill the process, from any thread."""
+        process = getattr(self.provisioner, "process", None)
+        if process is not None and process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its group is its own, with all that it has started
 
     async def _async_interrupt_kernel(self) -> None:
         if not self.shutting_down:
@@ -100,11 +149,11 @@ class LimitedClient(PapermillNotebookClient):
 class FollowedEngine(NBClientEngine):
     """papermill's own engine, with limits, with sockets in place of TCP ports and a line at every section."""
 
-    say: Say = print
-
     @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
-        """Execute, and say which section begins."""
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, say: Say, folder: str, environment: dict[str, str], **_: Any
+    ) -> Any:
+        """Execute in a kernel with a folder and an environment of its own, and say which section begins."""
         code = [cell for cell in nb_man.nb.cells if cell.cell_type == "code"]
         sections = _sections(nb_man.nb)
         number = {id(cell): place for place, cell in enumerate(code, 1)}
@@ -115,7 +164,7 @@ class FollowedEngine(NBClientEngine):
             section = sections.get(id(cell), "")
             if section not in said and id(cell) in number:
                 said.add(section)
-                cls.say(f"cell {number[id(cell)]:>2} of {len(code)}  {time.monotonic() - begin:5.1f} s  {section}")
+                say(f"cell {number[id(cell)]:>2} of {len(code)}  {time.monotonic() - begin:5.1f} s  {section}")
             return cell_start(cell, *args, **more)
 
         nb_man.cell_start = started
@@ -131,8 +180,8 @@ class FollowedEngine(NBClientEngine):
                 kernel_name=kernel_name,
                 startup_timeout=60,
                 config=config,
-                kernel_manager_class=UninterruptedKernels,
-            ).execute()
+                kernel_manager_class=OwnKernels,
+            ).execute(cwd=folder, env=environment)
 
 
 papermill_engines.register("followed", FollowedEngine)

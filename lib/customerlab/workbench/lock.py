@@ -10,9 +10,6 @@ from customerlab.errors import RunError
 from customerlab.workbench.plan import Plan
 from customerlab.workbench.publish import assemble, finish
 
-HELD = "CUSTOMERLAB_HELD"  # set by the Snakefile for its jobs: the process that started them holds the run
-
-
 _held: list[IO[str]] = []  # open files; the system gives up their locks when the process ends, however it ends
 
 
@@ -24,8 +21,6 @@ def hold(plan: Plan) -> None:
     RunError
         If another process that is still there has taken it.
     """
-    if HELD in os.environ:
-        return
     path = private_folder(plan.folder) / ".state" / "run.lock"
     path.parent.mkdir(exist_ok=True)
     handle = path.open("a+", encoding="utf-8", errors="replace")

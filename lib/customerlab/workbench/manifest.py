@@ -7,10 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from customerlab.data.project import file_digest
+from customerlab.data.project import file_digest, read_json
 from customerlab.workbench.plan import Plan, Step
+from customerlab.workbench.publish import OPENED
 
 PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "ibis-framework", "duckdb", "scikit-surprise")
+KEPT = ("data_set", "title", "licence", "citation", "files", "rows", "sha256", "fingerprint")  # of a table's report
 
 
 def git_state(root: Path) -> str | None:
@@ -39,14 +41,12 @@ def entry(
     reports : dict of str to dict
         Those of the tables that it opened.
     """
+    opened = read_json(staging / OPENED) or {"artifacts": {}}
     return {
         "parameters": step.parameters,
-        "tables": {
-            table: {k: report[k] for k in ("data_set", "title", "licence", "citation", "files", "rows", "sha256")}
-            for table, report in reports.items()
-        },
-        "reads": {a: file_digest(plan.folder / "artifacts" / f"{a}.parquet") for a in step.loads},
-        "writes": {a: file_digest(staging / "artifacts" / f"{a}.parquet") for a in step.notebook.saves},
+        "tables": {table: {k: report[k] for k in KEPT} for table, report in reports.items()},
+        "reads": opened["artifacts"],
+        "writes": {path.stem: file_digest(path) for path in sorted((staging / "artifacts").glob("*.parquet"))},
         "csv": {path.stem: file_digest(path) for path in sorted((staging / "artifacts").glob("*.csv"))},
         "notebook": file_digest(staging / f"{step.name}.ipynb"),
         "metrics": file_digest(staging / ".state" / f"{step.name}.metrics.json"),

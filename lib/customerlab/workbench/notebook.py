@@ -1,20 +1,26 @@
 """What a notebook says of itself: its parameters, the tables and artefacts it reads and writes, its sections.
 
-All of it is read from the notebook's own code, so there is no second declaration that could drift from it.
+All of it is read from the notebook's own code, so there is no second declaration that could drift from it. A notebook
+may also read what its code does not name, such as artefacts in a loop: it is `opaque` then, waits for all notebooks
+before it, and what it has really read is recorded when it runs.
 """
 
 import ast
 import json
 import re
-from collections.abc import Callable
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from customerlab.data.fingerprint import imports, normal_form
-from customerlab.errors import ParameterError, in_brief
+from customerlab.data.fingerprint import PACKAGE, imports, normal_form
+from customerlab.errors import CustomerlabError, ParameterError, in_brief, shown
 from customerlab.workbench.parameters import NOT_PYTHON, Parameter, parse_parameters
+
+OWN = ("01_eda", "02_rfm", "03_clustering", "04_recommenders", "05_ab_analysis", "06_ratings")
+"""The project's own notebooks. Any other is a guest: a fault of it, and a clash with one of these, concern it alone."""
+
+OPENS = ("table", "source", "ladder", "load", "save")  # methods of a Run whose first argument names what they open
+HIDES = ("eval", "exec", "globals", "locals", "vars")
 
 
 class Notebook:
@@ -64,16 +70,40 @@ class Notebook:
 
     @cached_property
     def code(self) -> list[str]:
-        """The code cells, empty ones left out, magics and shell escapes dropped."""
+        """The code cells as Python, empty ones left out."""
         texts = [self.source(cell) for cell in self.cells if cell["cell_type"] == "code"]
-        return [re.sub(r"(?m)^\s*[%!].*$", "", text) for text in texts if text.strip()]
+        return [self._python(text) for text in texts if text.strip()]
+
+    def _python(self, text: str) -> str:
+        """A cell as Python: `%`, `!` and `?` become the calls that IPython makes of them."""
+        try:
+            ast.parse(text)
+            return text
+        except NOT_PYTHON as error:
+            reason = error
+        from IPython.core.inputtransformer2 import TransformerManager  # it takes half a second, and few cells need it
+
+        try:
+            python = TransformerManager().transform_cell(text)
+            ast.parse(python)
+            return python
+        except NOT_PYTHON as error:
+            reason = error
+        line = str(getattr(reason, "text", None) or next(iter(text.split("\n")))).strip()
+        raise ParameterError(
+            f"a code cell is not Python: {getattr(reason, 'msg', None) or in_brief(reason)}",
+            where=f"{self.path.name}: {line[:80]}", expected="Python, or what IPython makes Python of", do="fix the cell",
+        )  # fmt: skip
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
         """The typed parameters."""
         tagged = [c for c in self.cells if "parameters" in c["metadata"].get("tags", [])]
         if len(tagged) != 1:
-            raise ParameterError(f"{len(tagged)} cells are tagged `parameters`", where=self.path.name, expected="one")
+            raise ParameterError(
+                f"{len(tagged)} cells are tagged `parameters`", where=f"notebooks/{self.path.name}", expected="one",
+                do='give the tag `parameters` to the one cell that begins with `run: str = "demo"` (notebooks/README.md)',
+            )  # fmt: skip
         source, where = self.source(tagged[0]), f"{self.path.name}, parameters cell"
         found = parse_parameters(source, where)
         if "run" in found and len(source.strip().splitlines()) == 1:
@@ -84,49 +114,65 @@ class Notebook:
         return found
 
     @cached_property
+    def _nodes(self) -> list[ast.AST]:
+        return [node for text in self.code for node in ast.walk(ast.parse(text))]
+
+    @cached_property
+    def _runs(self) -> list[ast.Call]:
+        """The calls that make a Run."""
+        names = {"Run"} | {
+            alias.asname or alias.name
+            for node in self._nodes
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == PACKAGE
+            for alias in node.names
+            if alias.name == "Run"
+        }
+        return [node for node in self._nodes if isinstance(node, ast.Call) and _called(node) in names]
+
+    @cached_property
+    def _handles(self) -> set[str]:
+        """The names that a Run is given."""
+        given = [node for node in self._nodes if isinstance(node, ast.Assign) and node.value in self._runs]
+        return {"lab"} | {target.id for node in given for target in node.targets if isinstance(target, ast.Name)}
+
+    @cached_property
     def _calls(self) -> list[ast.Call]:
-        return [
-            node
-            for text in self.code
-            for node in ast.walk(self._understood(text, ast.parse))
-            if isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and isinstance(node.func.value, ast.Name)
-            and node.func.value.id == "lab"
-        ]
+        return [node for node in self._nodes if isinstance(node, ast.Call) and self._is_own(node.func)]
 
-    def _understood(self, text: str, read: Callable[[str], Any]) -> Any:
-        """What is read from the code of a cell."""
-        try:
-            return read(text)
-        except NOT_PYTHON as error:
-            line = str(getattr(error, "text", None) or next(iter(text.split("\n")))).strip()
-            raise ParameterError(
-                f"a code cell is not Python: {getattr(error, 'msg', None) or in_brief(error)}",
-                where=f"{self.path.name}: {line[:80]}",
-                do="mend the cell; of IPython's own words only lines that begin with % or ! are understood",
-            ) from None
+    def _is_own(self, node: ast.AST | None) -> bool:
+        return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in self._handles
 
-    def _names(self, method: str) -> list[ast.Call]:
-        return [c for c in self._calls if isinstance(c.func, ast.Attribute) and c.func.attr == method and c.args]
+    def _names(self, method: str) -> list[tuple[ast.Call, str]]:
+        calls = [call for call in self._calls if _called(call) == method]
+        return [(call, name) for call in calls if (name := _named(call)) is not None]
 
-    def _first(self, call: ast.Call) -> str:
-        given = call.args[0]
-        if isinstance(given, ast.Constant) and isinstance(given.value, str):
-            return given.value
-        assert isinstance(call.func, ast.Attribute)
-        raise ParameterError(
-            f"lab.{call.func.attr}(…) does not name its table or artefact by a text", where=self.path.name,
-            expected=f'lab.{call.func.attr}("name", …), because what a notebook reads and writes is read from its code',
-            do="write the name in quotes; in place of a loop one call each",
-        )  # fmt: skip
+    @cached_property
+    def opaque(self) -> bool:
+        """Whether it may read or write what its code does not name.
+
+        So it is where a name stands in a variable, where a Run is handed on or has no name of its own, and where code
+        stands in a text.
+        """
+        texts = [n.value for n in self._nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        handle = re.compile(rf"\b({'|'.join(self._handles)})\.")
+        plain = [id(call.func) for call in self._calls if _called(call) not in OPENS or _named(call) is not None]
+        own = [node for node in self._nodes if self._is_own(node) and node.attr in OPENS]  # type: ignore[attr-defined]
+        uses = [n for n in self._nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+        attributes = [id(node.value) for node in self._nodes if isinstance(node, ast.Attribute)]
+        return (
+            not self._runs
+            or len(self._runs) != sum(isinstance(n, ast.Assign) and n.value in self._runs for n in self._nodes)
+            or any(id(node) not in plain for node in own)
+            or any(name.id in self._handles and id(name) not in attributes for name in uses)
+            or any(name.id in HIDES for name in uses)
+            or any(handle.search(text) for text in texts)
+        )
 
     def _optional(self, method: str) -> dict[str, bool]:
         """What the calls of a method name; the value says whether all of them allow that it is not there."""
         found: dict[str, bool] = {}
-        for call in self._names(method):
-            name, optional = self._first(call), any(k.arg == "optional" for k in call.keywords)
-            found[name] = found.get(name, True) and optional
+        for call, name in self._names(method):
+            found[name] = found.get(name, True) and any(k.arg == "optional" for k in call.keywords)
         return found
 
     @cached_property
@@ -142,7 +188,7 @@ class Notebook:
     @cached_property
     def saves(self) -> list[str]:
         """The artefacts it writes, by `lab.save("…", …)`."""
-        return sorted({self._first(c) for c in self._names("save")})
+        return sorted({name for _, name in self._names("save")})
 
     @property
     def title(self) -> str:
@@ -162,12 +208,41 @@ class Notebook:
     def normal_code(self) -> str:
         """The code reduced to what it computes; the parameters cell counts by its values, elsewhere."""
         tagged = [self.source(c) for c in self.cells if "parameters" in c["metadata"].get("tags", [])]
-        return "\n".join(self._understood(text, normal_form) for text in self.code if text not in tagged)
+        return "\n".join(normal_form(text) for text in self.code if text not in tagged)
 
     @cached_property
     def imports(self) -> list[tuple[str, tuple[str, ...]]]:
         """What it imports from this package."""
-        return [found for text in self.code for found in self._understood(text, imports)]
+        return [found for text in self.code for found in imports(text)]
+
+    def check(self) -> None:
+        """Raise unless the runner can execute it."""
+        try:
+            _ = self.parameters, self.normal_code
+        except NOT_PYTHON as error:
+            raise ParameterError(
+                f"its code cannot be read: {in_brief(error)}", where=f"notebooks/{self.path.name}",
+                expected="code that is nested less deeply", do="fix the cell",
+            ) from None  # fmt: skip
+        for call in self._runs:
+            name = call.args[1] if len(call.args) > 1 else None
+            if isinstance(name, ast.Constant) and name.value != self.name:
+                raise ParameterError(
+                    f"its Run has the name of another notebook: {shown(name.value)}", where=f"notebooks/{self.path.name}",
+                    expected=f'Run(run, "{self.name}", …), the name of the file', do="fix the name",
+                )  # fmt: skip
+
+
+def _called(call: ast.Call) -> str:
+    """The last name of what is called."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _named(call: ast.Call) -> str | None:
+    """The table or artefact that a call names by a text."""
+    words = [word.value for word in call.keywords if word.arg in ("name", "table", "artifact")]
+    given = next(iter([*call.args, *words]), None)
+    return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else None
 
 
 def _is_cell(cell: Any) -> bool:
@@ -185,30 +260,56 @@ def _is_cell(cell: Any) -> bool:
 NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+\.ipynb")
 
 
-def load_notebooks(root: Path) -> list[Notebook]:
-    """The numbered notebooks of a project, in order; copies such as `02_rfm-Copy1.ipynb` are none.
+def read_notebooks(root: Path) -> tuple[list[Notebook], dict[str, CustomerlabError]]:
+    """Read the numbered notebooks of a project; copies such as `02_rfm-Copy1.ipynb` are none.
+
+    Returns
+    -------
+    list of Notebook
+        Those that can be executed, in order.
+    dict of str to CustomerlabError
+        The others by their names, and what is wrong with each: it cannot be read, or it has the number or saves the
+        artefact of another one. Where two clash, a notebook of the project's own stays, or else the first in order.
 
     Raises
     ------
     ParameterError
-        If there is none, if two have one number, or if two save the same artefact.
+        If there is none, or if one of the project's own has a fault.
     """
     paths = sorted(path for path in (root / "notebooks").glob("*.ipynb") if NAME.fullmatch(path.name))
     if not paths:
         raise ParameterError("there is no numbered notebook", where="notebooks/", expected="NN_name.ipynb")
-    for one, two in pairwise(paths):
-        if one.name[:2] == two.name[:2]:
+    found: list[Notebook] = []
+    faults: dict[str, CustomerlabError] = {}
+    for path in sorted(paths, key=lambda path: (path.stem not in OWN, path.name)):
+        try:
+            notebook = Notebook(path)
+            notebook.check()
+            _check_alone(notebook, found)
+            found.append(notebook)
+        except CustomerlabError as error:
+            if path.stem in OWN:
+                raise
+            faults[path.stem] = error
+    return sorted(found, key=lambda notebook: notebook.name), faults
+
+
+def _check_alone(notebook: Notebook, others: list[Notebook]) -> None:
+    """Raise where a notebook has the number of another one, or saves what another one saves."""
+    where = f"notebooks/{notebook.path.name}"
+    for other in others:
+        if other.name[:2] == notebook.name[:2]:
             raise ParameterError(
-                f"two notebooks have the number {one.name[:2]}: {one.name} and {two.name}", where="notebooks/",
-                expected="a number for each, because artefacts pass from lower to higher ones", do="rename one of them",
+                f"it has the number of {other.name}", where=where,
+                expected="a number for each, because artefacts pass from lower to higher ones", do="give it another number",
             )  # fmt: skip
-    notebooks = [Notebook(path) for path in paths]
-    makers: dict[str, str] = {}
-    for notebook in notebooks:
-        for artifact in notebook.saves:
-            if makers.setdefault(artifact, notebook.name) != notebook.name:
-                raise ParameterError(
-                    f"two notebooks save {artifact}: {makers[artifact]} and {notebook.name}", where="notebooks/",
-                    expected="one notebook that makes an artefact", do="rename it in one of them",
-                )  # fmt: skip
-    return notebooks
+        for artifact in set(notebook.saves) & set(other.saves):
+            raise ParameterError(
+                f"it saves {artifact}, as {other.name} does", where=where,
+                expected="one notebook that makes an artefact", do="save it under another name",
+            )  # fmt: skip
+
+
+def load_notebooks(root: Path) -> list[Notebook]:
+    """The notebooks of a project that can be executed, in order."""
+    return read_notebooks(root)[0]

@@ -13,9 +13,11 @@ from customerlab.data.project import file_digest, read_sealed, text_digest
 from customerlab.data.tables import TABLES
 from customerlab.data.yaml_files import load_yaml, parse_yaml, suggest
 from customerlab.errors import CustomerlabError, ParameterError, shown
-from customerlab.workbench.notebook import Notebook, load_notebooks
+from customerlab.workbench.notebook import OWN, Notebook, read_notebooks
+from customerlab.workbench.parameters import Parameter
+from customerlab.workbench.publish import record_of
 
-# A letter first: Snakemake reads a value such as 2024_06 as a number.
+# A letter first: a name such as 2024_06 is a number in YAML.
 RUN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
@@ -76,7 +78,9 @@ class Step:
     sources : dict of str to str
         The tables that it opens and the catalogue entries that they come from.
     loads : tuple of str
-        The artefacts that it reads: optional ones only where a notebook of the run makes them.
+        The artefacts that it names and reads: optional ones only where a notebook of the run makes them.
+    saves : tuple of str
+        The artefacts that it makes: those that it names and, where it is opaque, those that it last made.
     left_out : str
         Why the notebook is not part of the run; empty where it is.
     notes : tuple of str
@@ -87,6 +91,7 @@ class Step:
     parameters: dict[str, Any]
     sources: dict[str, str]
     loads: tuple[str, ...] = ()
+    saves: tuple[str, ...] = ()
     left_out: str = ""
     notes: tuple[str, ...] = ()
 
@@ -98,11 +103,23 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run as it is meant: its steps in order."""
+    """A run as it is meant.
+
+    Attributes
+    ----------
+    steps : list of Step
+        In order.
+    sources : dict of str to str
+        The catalogue entries that the run has for all canonical tables, whether or not they are there.
+    faults : dict of str to CustomerlabError
+        The notebooks that cannot be executed, by their names, and what is wrong with each.
+    """
 
     root: Path
     run: str
     steps: list[Step] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, CustomerlabError] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -135,11 +152,19 @@ class Plan:
         for step in self.steps:
             if name in (step.name, step.name.partition("_")[0]):
                 return step
+        for notebook, error in self.faults.items():
+            if name in (notebook, notebook.partition("_")[0]):
+                raise error
         raise ParameterError(
             f"no notebook is called {shown(name)}",
             where="notebooks/",
             expected=suggest(name, [s.name for s in self.steps]),
         )
+
+    @property
+    def makers(self) -> dict[str, str]:
+        """The artefacts of the run and the notebooks that make them."""
+        return {artifact: step.name for step in self.included for artifact in step.saves}
 
     def whose(self, step: Step) -> dict[str, str]:
         """The tables of a step that hold another shop's data, and the sentence that says whose."""
@@ -158,28 +183,22 @@ class Plan:
             file_digest(lock) if lock.is_file() else "",
         )
 
-    def table_state(self, table: str) -> str:
-        """What a canonical table depends on: its files, its part of the catalogue, the code that prepares it."""
-        if table in self.in_engine:  # what the engine said when it was last asked, which is when tables are prepared
+    def table_state(self, table: str, source: str | None = None) -> str:
+        """What a canonical table depends on: its files, its part of the catalogue, the code that prepares it.
+
+        Parameters
+        ----------
+        source : str, optional
+            The catalogue entry; by default the one that the run has for this table.
+        """
+        data_set = load_catalog(self.root)[source or self.tables[table]]
+        declared = data_set.sources[data_set.tables[table].source]
+        if declared.table:  # what the engine said when it was last asked, which is when tables are prepared
             report = read_sealed(self.folder / "tables" / f"{table}.json")
             return str((report or {}).get("fingerprint", "not asked yet"))
-        data_set = load_catalog(self.root)[self.tables[table]]
-        found = fetch.locate(self.root, data_set.sources[data_set.tables[table].source])
+        found = fetch.locate(self.root, declared)
         digests = [fetch.digests(self.root).digest(path) for path in found[1]] if found else ["not on this machine"]
         return table_fingerprint(data_set, table, digests)
-
-    @property
-    def files(self) -> list[list[str]]:
-        """The tables, those that come from one file together: it is downloaded and found wanting once."""
-        catalog = load_catalog(self.root)
-        found: dict[tuple[str, str], list[str]] = {}
-        for table, source in self.tables.items():
-            found.setdefault((source, catalog[source].tables[table].source), []).append(table)
-        return list(found.values())
-
-    def mark(self, name: str) -> Path:
-        """The empty file by which Snakemake knows that a step or a table is up to date."""
-        return self.folder / ".state" / f"{name}.done"
 
 
 def run_names(root: Path) -> list[str]:
@@ -205,8 +224,36 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
         For a run or a parameter that does not exist, or a value of the wrong type or out of its range.
     """
     check_run_name(run)
-    notebooks = load_notebooks(root)
-    known = {name: parameter for notebook in notebooks for name, parameter in notebook.parameters.items()}
+    notebooks, faults = read_notebooks(root)
+    values = _values(root, run, overrides or {}, _declared(notebooks), unknown=bool(faults))
+    catalog = load_catalog(root)
+    made: set[str] = set()
+    steps = []
+    for notebook in notebooks:
+        try:
+            step = _step(root, notebook, run, values, catalog, made)
+        except CustomerlabError as error:
+            if notebook.name in OWN:
+                raise
+            faults[notebook.name] = error
+            continue
+        if not step.left_out:
+            made |= set(step.saves)
+        steps.append(step)
+    sources = {table: source_of(table, run, values) for table in TABLES}
+    return Plan(root, run, steps, sources, dict(sorted(faults.items())))
+
+
+def _declared(notebooks: list[Notebook]) -> dict[str, Parameter]:
+    """The parameters of all notebooks, by the project's own where they declare one."""
+    guests_first = sorted(notebooks, key=lambda notebook: notebook.name in OWN)
+    return {name: parameter for notebook in guests_first for name, parameter in notebook.parameters.items()}
+
+
+def _values(
+    root: Path, run: str, overrides: dict[str, str], known: dict[str, Parameter], *, unknown: bool
+) -> dict[str, Any]:
+    """The values that a run's file and the command line give, checked; `unknown` keys may be a faulty notebook's."""
     where = f"params/{run}.yml"
     if not (root / where).is_file():
         raise ParameterError(
@@ -215,15 +262,15 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
         )  # fmt: skip
     given = load_yaml(root / where, where=where)
     for key in given:
-        if key not in known:
+        if key not in known and not unknown:
             raise ParameterError(f"no notebook has a parameter {shown(key)}", where=where, expected=suggest(key, known))
     if given.get("run") != run:
         raise ParameterError(
             f"run: {shown(given['run'])}" if "run" in given else "the key `run` is missing", where=where,
             expected=f"run: {run}, the file's own name", do="a rerun must not read one shop and write into another",
         )  # fmt: skip
-    values = {key: known[key].check(value, where) for key, value in given.items()}
-    for key, text in (overrides or {}).items():
+    values = {key: known[key].check(value, where) for key, value in given.items() if key in known}
+    for key, text in overrides.items():
         if key not in known:
             raise ParameterError(
                 f"no notebook has a parameter {shown(key)}", where=f"-p {shown(key)}", expected=suggest(key, known)
@@ -235,15 +282,7 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
                 do="choose the run with --run, or write a params file for another shop",
             )
         values[key] = known[key].check(_from_text(text, known[key].kind), f"-p {key}")
-    catalog = load_catalog(root)
-    made: set[str] = set()
-    steps = []
-    for notebook in notebooks:
-        step = _step(root, notebook, run, values, catalog, made)
-        if not step.left_out:
-            made |= set(notebook.saves)
-        steps.append(step)
-    return Plan(root, run, steps)
+    return values
 
 
 def _from_text(text: str, kind: str) -> Any:
@@ -269,7 +308,10 @@ def why_lacking(root: Path, data_set: DataSet, table: str) -> str:
 def _step(
     root: Path, notebook: Notebook, run: str, values: dict[str, Any], catalog: dict[str, DataSet], made: set[str]
 ) -> Step:
-    parameters = {name: values.get(name, p.default) for name, p in notebook.parameters.items()}
+    where = f"params/{run}.yml, for {notebook.name}"
+    parameters = {
+        name: p.check(values[name], where) if name in values else p.default for name, p in notebook.parameters.items()
+    }
     sources: dict[str, str] = {}
     left_out, notes = "", []
     for table, optional in notebook.tables.items():
@@ -292,6 +334,8 @@ def _step(
     notes += [f"without {name}: no notebook of this run makes it" for name in unmade if unmade[name]]
     needed = [name for name in unmade if not unmade[name]]
     if needed and not left_out:
-        left_out = f"no notebook of this run makes {', '.join(needed)}"
+        left_out = f"no earlier notebook of this run makes {', '.join(needed)}"
     loads = tuple(name for name in notebook.loads if name in made)
-    return Step(notebook, parameters, sources, loads, left_out, tuple(notes))
+    record = record_of(root / "outputs" / run, notebook.name) if notebook.opaque else None
+    saves = {*notebook.saves, *(record or {"writes": {}})["writes"]}
+    return Step(notebook, parameters, sources, loads, tuple(sorted(saves)), left_out, tuple(notes))

@@ -14,6 +14,7 @@ from typing import Any
 from customerlab.data.project import read_json, read_sealed, remove_tree, write_json, write_sealed
 
 STATE, SAVED = ".state", "saved"
+STEP, OPENED = "step.json", "opened.json"  # beside a notebook's results: what the runner resolved, what it has read
 
 
 @contextmanager

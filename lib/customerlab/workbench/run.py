@@ -16,12 +16,12 @@ from customerlab.data import warehouse
 from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.data.engine import DEFAULT, connect, open_table
 from customerlab.data.prepare import Prepared, prepare
-from customerlab.data.project import file_digest, find_root, private_folder, write_json, written_aside
+from customerlab.data.project import file_digest, find_root, private_folder, read_json, write_json, written_aside
 from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
 from customerlab.workbench.notebook import Notebook, load_notebooks
 from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose, why_lacking
-from customerlab.workbench.publish import assemble, digests_of, finish, note_saved
+from customerlab.workbench.publish import OPENED, STEP, assemble, digests_of, finish, note_saved
 
 COMPUTED = re.compile(r"'*\s*[=+\-@＝＋－＠]|'*[\t\r\n]")  # how a cell begins that a spreadsheet would compute
 STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook write into, aside from the results
@@ -84,12 +84,20 @@ class Run:
         self._sources: dict[str, Any] = {"data": data, **sources}
         self._engine = engine
         self._connection: Any = None
+        staged = os.environ.get(STAGING)
+        self._step: dict[str, Any] | None = read_json(Path(staged) / STEP) if staged else None  # None in plain Jupyter
+        if self._step and (name, notebook) != (self._step["run"], self._step["notebook"]):
+            raise RunError(
+                f"Run({name!r}, {notebook!r}) in the notebook {self._step['notebook']}", where="the cell that makes the Run",
+                expected=f'Run(run, "{self._step["notebook"]}", …), because what it saves is kept under that name',
+                do="fix the name",
+            )  # fmt: skip
         self._check_parameters()
         finish(self.folder)
 
     def _check_parameters(self) -> None:
         shell, path = get_ipython(), self.root / "notebooks" / f"{self.notebook}.ipynb"
-        if shell is None or not path.is_file():
+        if self._step or shell is None or not path.is_file():
             return
         for name, parameter in Notebook(path).parameters.items():
             if name in shell.user_ns:
@@ -101,8 +109,12 @@ class Run:
     def _source(self, table: str) -> str:
         """The catalogue entry of a table: the notebook's parameters and the run's file must mean the same one."""
         where = f"params/{self.name}.yml"
-        declared = load_yaml(self.root / where, where=where) if (self.root / where).is_file() else {}
-        here, there = (source_of(table, self.name, given) for given in (self._sources, declared))
+        here = source_of(table, self.name, self._sources)
+        if self._step:
+            there = str(self._step["sources"].get(table, here))
+        else:
+            declared = load_yaml(self.root / where, where=where) if (self.root / where).is_file() else {}
+            there = source_of(table, self.name, declared)
         if here != there:
             raise RunError(
                 f"{table} would be read from {here!r}, but run {self.name!r} reads it from {there!r}",
@@ -114,7 +126,18 @@ class Run:
 
     def _prepare(self, table: str) -> Prepared:
         private_folder(self.folder)
-        return prepare(self.root, self.folder, table, self._source(table), engine=self._engine, progress=False)
+        source = self._source(table)
+        prepared = prepare(self.root, self.folder, table, source, engine=self._engine, progress=False)
+        self._note("tables", table, source)
+        return prepared
+
+    def _note(self, kind: str, name: str, what: str) -> None:
+        """Tell the runner what has been read: `tables` with their sources, `artifacts` with their digests."""
+        if STAGING in os.environ:
+            path = self._target() / OPENED
+            opened = read_json(path) or {"tables": {}, "artifacts": {}}
+            opened[kind][name] = what
+            write_json(path, opened)
 
     def table(self, name: str, *, optional: bool = False) -> ir.Table | None:
         """Open a canonical table as a lazy Ibis table, prepared first where that is due.
@@ -183,10 +206,12 @@ class Run:
 
     def _is_made(self, artifact: str) -> bool:
         """Whether an earlier notebook of the run makes an artefact; without a params file, whether it is there."""
+        if self._step:
+            return artifact in self._step["makers"] and self._step["makers"][artifact] < self.notebook
         if not (self.root / "params" / f"{self.name}.yml").is_file():
             return (self.folder / "artifacts" / f"{artifact}.parquet").is_file()
         steps = make_plan(self.root, self.name).included
-        return any(artifact in step.notebook.saves for step in steps if step.name < self.notebook)
+        return any(artifact in step.saves for step in steps if step.name < self.notebook)
 
     def load(self, artifact: str, *, optional: bool = False) -> pd.DataFrame | None:
         """Read what another notebook of this run saved.
@@ -220,6 +245,7 @@ class Run:
                 expected=f"{artifact}.parquet, which {maker or 'no notebook'} saves",
                 do=f"customerlab run {maker[:2]} --run {self.name}" if maker else "mend the name",
             )  # fmt: skip
+        self._note("artifacts", artifact, hashlib.sha256(content).hexdigest())
         return pd.read_parquet(BytesIO(content))
 
     def save(self, artifact: str, table: pd.DataFrame, *, key: str | list[str], csv: bool = False) -> None:
@@ -239,8 +265,14 @@ class Run:
         Raises
         ------
         RunError
-            If a key occurs twice or is empty.
+            If a key occurs twice or is empty, or if another notebook of the run makes this artefact.
         """
+        maker = self._step["makers"].get(artifact, self.notebook) if self._step else self.notebook
+        if maker != self.notebook:
+            raise RunError(
+                f"{artifact} is what {maker} makes", where=f"{self.notebook}, lab.save({artifact!r}, …)",
+                expected="one notebook that makes an artefact", do="save it under another name",
+            )  # fmt: skip
         keys = [key] if isinstance(key, str) else key
         if table.duplicated(keys).any() or table[keys].isna().any(axis=None):
             raise RunError(f"{', '.join(keys)} does not name every row of {artifact} once", where=self.notebook)

@@ -188,6 +188,7 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
             policy=policy(),
             run=plan.run,
             steps=plan.steps,
+            faults=plan.faults,
             findings={step.name: findings(read(plan, step)) for step in pages},
             whose={step.name: plan.whose(step) for step in pages},
             behind=behind,

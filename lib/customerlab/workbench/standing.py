@@ -5,19 +5,18 @@ files say nothing, so results written by hand are seen, and data put back as the
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from customerlab.data.catalog import load_catalog
 from customerlab.data.fetch import digests
 from customerlab.data.fingerprint import code_digest, report_of
 from customerlab.data.project import file_digest, read_sealed, text_digest
 from customerlab.workbench.plan import Plan, Step
-from customerlab.workbench.publish import finish, forget_failure, record_of
+from customerlab.workbench.publish import finish, record_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 RENDERER = "customerlab.workbench.site"  # by name: importing it would load nbconvert
-MARK_TIME = (1, 1)  # of every mark: Snakemake compares times, and these are to tell it nothing
 
 
 def due(plan: Plan, step: Step) -> str:
@@ -38,7 +37,24 @@ def due(plan: Plan, step: Step) -> str:
     if any(_digest(path) != digest for path, digest in written.items()):
         return "its results are no longer those that it wrote"
     others = [name for name, digest in record["reads"].items() if _digest(artifacts / f"{name}.parquet") != digest]
-    return f"{others[0]} has been made anew" if others else ""
+    if others:
+        return f"{others[0]} has been made anew"
+    catalog = load_catalog(plan.root)
+    for table, report in record[
+        "tables"
+    ].items():  # those that the plan does not know: the others are in the fingerprint
+        source = report["data_set"]
+        known = source in catalog and table in catalog[source].tables
+        if table not in step.sources and not (known and plan.table_state(table, source) == report["fingerprint"]):
+            return f"the {table} table, which it has read, has changed"
+    return ""
+
+
+def needs(plan: Plan, step: Step) -> set[str]:
+    """The steps whose results a step reads, or may read: an opaque one waits for all that come before it."""
+    if step.notebook.opaque:
+        return {other.name for other in plan.included if other.name < step.name}
+    return {plan.makers[artifact] for artifact in step.loads}
 
 
 def _digest(path: Path) -> str:
@@ -56,6 +72,7 @@ def table_due(plan: Plan, table: str) -> bool:
 def pages_state(plan: Plan) -> str:
     """Digest of all that the pages of a run are rendered from."""
     said = [[s.name, s.left_out, *s.notes, *map(s.notebook.source, s.notebook.cells)] for s in plan.steps]
+    said += [[name, str(error)] for name, error in plan.faults.items()]
     said += [[name, standing.why, standing.failure] for name, standing in standings(plan).items()]
     templates = [path for path in TEMPLATES.rglob("*") if path.is_file()]
     results = [plan.folder / f"{step.name}.ipynb" for step in plan.included]
@@ -64,7 +81,7 @@ def pages_state(plan: Plan) -> str:
     return text_digest(json.dumps(said), *files, code_digest([RENDERER]))
 
 
-def _rendered(plan: Plan) -> bool:
+def rendered(plan: Plan) -> bool:
     """Whether the pages are those that would be rendered now."""
     record = read_sealed(plan.folder / ".state" / "site.json") or {"state": "", "pages": {}}
     pages = {path.name: file_digest(path) for path in (plan.folder / "site").glob("*.html")}
@@ -92,7 +109,8 @@ def standings(plan: Plan) -> dict[str, Standing]:
     found: dict[str, Standing] = {}
     for step in plan.included:
         why = due(plan, step)
-        waits = [name for name in found if set(plan.step(name).notebook.saves) & set(step.loads)]
+        read = {*step.loads, *(record_of(plan.folder, step.name) or {"reads": {}})["reads"]}
+        waits = [name for name in found if set(plan.step(name).saves) & read]
         failure = plan.folder / "failed" / f"{step.name}.txt"
         if why and failure.is_file():
             said = failure.read_text(encoding="utf-8", errors="replace").strip() or "nothing is left of the message"
@@ -102,21 +120,3 @@ def standings(plan: Plan) -> dict[str, Standing]:
         elif why:
             found[step.name] = Standing(why)
     return found
-
-
-def settle(plan: Plan) -> None:
-    """Mark what is up to date: Snakemake executes what has no mark, and what depends on it."""
-    state = {f"table_{table}": not table_due(plan, table) for table in plan.tables}
-    for step in plan.included:
-        state[step.name] = not due(plan, step)
-        if state[step.name]:
-            forget_failure(plan.folder, step.name)
-    state["site"] = _rendered(plan)
-    for name, current in state.items():
-        mark = plan.mark(name)
-        if current:
-            mark.parent.mkdir(parents=True, exist_ok=True)
-            mark.touch()
-            os.utime(mark, MARK_TIME)
-        else:
-            mark.unlink(missing_ok=True)
