@@ -134,6 +134,7 @@ def test_the_list_of_data_sets_loses_nothing(root, monkeypatch):
         assert name in printed and data_set.title in printed and ", ".join(data_set.tables) in printed
 
 
+@pytest.mark.slow
 def test_a_check_says_what_was_read_what_was_removed_and_what_is_left(root, monkeypatch):
     monkeypatch.chdir(root)
     printed = CliRunner().invoke(main, ["data", "check", "demo"]).output

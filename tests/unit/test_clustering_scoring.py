@@ -55,6 +55,7 @@ def made(kind: str, customers: pd.DataFrame, scaling: str = "standard") -> Segme
     return segmentation(kind, space, model, customers, numbered(model.predict(space.points(customers))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_it_assigns_the_same_after_loading(kind, scaling, tmp_path):

@@ -231,6 +231,7 @@ NUMBER = st.floats(-50, 50, allow_nan=False).map(lambda x: round(x, 3))
 MIRROR = {"two-sided": "two-sided", "greater": "less", "less": "greater"}
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(NUMBER, NUMBER, NUMBER), min_size=3, max_size=12),
     st.lists(st.tuples(NUMBER, NUMBER, NUMBER), min_size=3, max_size=12),
@@ -381,6 +382,7 @@ def test_clusters_need_errors_that_count_clusters():
     assert np.mean(np.abs(mean[0] - mean[1]) <= 1.96 * naive) < 0.85, "an error that counts units is too small"
 
 
+@pytest.mark.thorough
 def test_holm_keeps_the_family_and_benjamini_hochberg_the_share_of_false_findings():
     rng = np.random.default_rng(5)
     control = rng.normal(0, 0.1, RUNS)

@@ -40,6 +40,7 @@ def test_published_bounds_of_three_looks():
     assert experiment.bounds([1 / 3, 2 / 3, 1])["bound"].tolist() == pytest.approx([3.710, 2.511, 1.993], abs=6e-4)
 
 
+@pytest.mark.slow
 def test_one_look_is_the_fixed_test():
     for spending in ("obrien-fleming", "pocock"):
         assert experiment.bounds([1], spending=spending)["bound"].tolist() == pytest.approx([stats.norm.ppf(0.975)])
