@@ -179,6 +179,8 @@ def test_whole_histogram_counts_every_value_once_in_bins_of_one_width():
         assert ((values >= low) & (values < high)).sum() == count
     assert bars["count"].sum() == 3000 and bars["high"].iloc[-1] == np.inf
     assert np.unique(np.diff(bars["low"])).size == 1
+    below = explore.whole_histogram(ibis.memtable({"v": [-2, 0, 1, 1, 2]}), "v")
+    assert below[["low", "count"]].to_numpy().tolist() == [[1, 2], [2, 1]]
 
 
 def test_log_cumulative_is_the_share_below_each_edge():
@@ -260,6 +262,8 @@ def test_seasons_are_compared_by_the_day():
     assert len(table) == 24 and (table["index"].round(9) == 1).all() and (table["years"] == 2).all()
     weekdays = explore.by_weekday(even)
     assert (weekdays["index"].round(9) == 1).all() and weekdays["days"].sum() == 731
+    months = pd.DataFrame({"month": pd.to_datetime(["2023-01-01", "2023-02-01"]), "days": [31, 28], "partial": False})
+    assert explore.seasons(months.assign(revenue=[5.0, -5.0]))["index"].isna().all(), "of nothing there is no share"
 
 
 def test_the_long_tail_by_hand():
