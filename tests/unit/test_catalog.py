@@ -58,6 +58,7 @@ def test_shipped_entries(root):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -120,6 +120,7 @@ def test_nothing_depends_on_the_order_of_rows_or_on_threads(most):
         assert np.array_equal(other, tree)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linkage_name", ["ward", "average"])
 def test_planted_groups_are_found_through_micro_clusters(linkage_name):
     points, truth = blobs(20_000)

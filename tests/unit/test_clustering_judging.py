@@ -168,6 +168,7 @@ def test_indices_with_an_answer_to_one_cluster_give_it():
     assert (chosen.drop("inertia") == 4).all()
 
 
+@pytest.mark.slow
 def test_the_gap_statistic_by_its_definition():
     points, _ = planted(size=120, spread=1.5)
     table = clustering.by_number(points, [2, 3], 7).set_index("clusters")
@@ -249,6 +250,7 @@ def test_a_label_that_nobody_has_is_no_cluster_to_be_found_again():
     assert np.isnan(clustering.jaccard(np.array([0, 2]), np.array([-1, -1]))).tolist() == [False, True, False]
 
 
+@pytest.mark.slow
 def test_groups_that_are_there_are_found_again_and_others_are_not():
     points, _ = planted()
     labels = {name: model.predict(points) for name, model in clustering.fit_all(points, [4], 7, methods=FAST).items()}
@@ -288,6 +290,7 @@ def test_a_normal_cloud_keeps_skew_and_a_uniform_one_is_even():
     assert stats.kstest(even, stats.uniform(even.min(), np.ptp(even)).cdf).pvalue > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("transform", "scaling"), [("log1p", "standard"), ("yeo-johnson", "robust"), ("none", "quantile")]
 )

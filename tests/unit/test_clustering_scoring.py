@@ -246,6 +246,7 @@ def by_hand(bought: pd.DataFrame, returned: pd.DataFrame, day: pd.Timestamp, *, 
     ).reset_index()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", [False, True])
 def test_clusters_of_another_day_are_those_of_features_by_hand(net):
     bought, returned = orders(), orders(seed=4, sign=-1)

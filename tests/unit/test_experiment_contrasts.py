@@ -256,6 +256,7 @@ def test_p_values_and_intervals_agree_and_swapped_arms_flip(new, old, side, conf
     assert float(swapped.pvalue) == pytest.approx(float(found.pvalue), rel=1e-7, abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", SIDES)
 def test_the_rule_holds_for_proportions_of_any_size(side):
     n, m = 14, 9
@@ -324,6 +325,7 @@ def test_intervals_of_means_cover_skewed_spend():
     assert 0.04 <= np.mean(same.pvalue < 0.05) <= 0.06, "two equal arms"
 
 
+@pytest.mark.slow
 def test_intervals_of_ratios_cover_and_a_covariate_narrows_as_theory_says():
     rng = np.random.default_rng(1)
     rho = 0.7

@@ -142,6 +142,7 @@ def test_adding_a_metric_that_decides_nothing_leaves_the_plan_of_the_primary_alo
     assert experiment.powered(among.reset_index(), "spend", power=0.8, wanted_lift=0.5, significant=0, arms=2) == []
 
 
+@pytest.mark.slow
 def test_a_rehearsal_says_whether_a_test_keeps_its_word():
     frame = simulated(6000)
     frame["outcome_rare"] = (frame.index % 600 == 0).astype(float)  # four units of the control: too few for any test
@@ -177,6 +178,7 @@ def test_beliefs_leave_out_what_does_not_vary():
     assert found.groupby("metric")["best"].sum().to_numpy() == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_differences_are_adjusted_over_all_metrics():
     frame = simulated(4000, lifts=(0.5, 0.0))
     frame.loc[(frame["variant"] == "b") & (frame["covariate_region"] == "north"), "outcome_spend"] += 1
@@ -286,6 +288,7 @@ def test_money_that_is_surely_lost_speaks_against_any_primary_metric():
     assert "which may be a loss" in unclear[1]
 
 
+@pytest.mark.slow
 def test_a_ratio_that_decides_says_that_it_describes():
     frame = simulated(lifts=(0.0, 8.0))
     said = decided(frame, primary="spend / visit", ratios=["spend / visit"], cost=0.1)[2]
@@ -293,6 +296,7 @@ def test_a_ratio_that_decides_says_that_it_describes():
     assert "is a ratio of what different units did" in said[3]
 
 
+@pytest.mark.slow
 def test_where_less_is_better_the_lower_arm_is_rolled_out():
     frame = visited_more(simulated(), "a").rename(columns={"outcome_visit": "outcome_complaint"})
     frame.loc[(frame["variant"] == "b") & (frame.index % 2 == 0), "outcome_complaint"] = 0.0
@@ -392,6 +396,7 @@ def test_the_arm_that_looks_best_is_covered_by_its_simultaneous_interval():
     assert np.mean(plain) < 0.88 and np.mean(together) >= 0.95
 
 
+@pytest.mark.slow
 def test_too_few_outcomes_are_said_and_decide_nothing():
     frame = simulated(3000).assign(outcome_spend=0.0)
     frame.loc[frame.index[frame["variant"] == "b"][:15], "outcome_spend"] = 100.0
@@ -430,6 +435,7 @@ def test_means_that_hang_on_one_unit_are_flagged():
     assert counts["visit", "a"] == frame.loc[frame["variant"] == "a", "outcome_visit"].sum()
 
 
+@pytest.mark.slow
 def test_the_bayesian_probability_is_held_against_the_adjusted_verdict():
     frame = simulated(lifts=(0.85, 1.0))
     units = ibis.memtable(frame)
@@ -474,6 +480,7 @@ def test_of_many_arms_those_with_the_smallest_p_values_are_looked_at():
     assert len(experiment.leading(effects, "spend")) == 6 and experiment.leading(effects, "visit") == []
 
 
+@pytest.mark.slow
 def test_outcomes_that_nobody_or_everybody_has_are_named_and_leave_the_others_alone():
     frame = simulated().drop(columns="outcome_spend").assign(outcome_none=0.0, outcome_every=1.0, outcome_three=3.0)
     frame["outcome_rare"] = (frame.index == 4) * 1.0  # one unit of arm a

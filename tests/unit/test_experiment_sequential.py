@@ -46,6 +46,7 @@ def test_one_look_is_the_fixed_test():
         assert experiment.bounds([1], spending=spending)["bound"].tolist() == pytest.approx([stats.norm.ppf(0.975)])
 
 
+@pytest.mark.slow
 def test_constant_bounds_spend_what_pocock_1977_says():
     # the same number at five looks for a level of 0.05 is 2.413 (Pocock 1977, table 1): spent as the paths leave it
     rng = np.random.default_rng(1)
