@@ -4,8 +4,11 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from helpers import STRANGER, add_shop, as_written, run_cells
+
+pytestmark = pytest.mark.slow
 
 CANCELLED = STRANGER.replace("quantity_not_positive]", "order_cancelled, quantity_not_positive]")
 PLAYED = """
@@ -40,7 +43,6 @@ def no_gaps(said):
         assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
 
 
-@pytest.mark.slow
 def test_where_nothing_is_bought_twice_popularity_is_the_baseline_and_equal_lists_are_one(project, said, monkeypatch):
     add_shop(project, as_written(lines(again=False)))
     space = run_cells(project, "04_recommenders", monkeypatch, run="my_shop", folds=2, trials=2)
@@ -55,7 +57,6 @@ def test_where_nothing_is_bought_twice_popularity_is_the_baseline_and_equal_list
     no_gaps(said)
 
 
-@pytest.mark.slow
 def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, said, monkeypatch):
     sold = lines()
     half = sold[(sold["Kunde"] == 1)].sort_values("Artikel").head(3)
@@ -72,7 +73,6 @@ def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, sa
     no_gaps(said)
 
 
-@pytest.mark.slow
 def test_counts_of_plays_of_other_people_are_predicted_and_said_to_be_theirs(project, said, monkeypatch):
     rng = np.random.default_rng(5)
     table = pd.DataFrame({"customer_id": rng.integers(0, 50, 600), "product_id": rng.integers(0, 30, 600)})
