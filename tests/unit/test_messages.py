@@ -191,6 +191,7 @@ def test_a_notebook_needs_no_kernel_in_its_metadata(project):
         (with_cell(2, source="\x00"), "a code cell is not Python"),
         (with_cell(2, source='lab = Run(run, "02_rfm")'), "its Run has the name of another notebook: '02_rfm'"),
         (with_cell(2, source='lab.save("clusters", 1)'), "it saves clusters, as 03_clustering does"),
+        (with_cell(2, source='lab = Run(run, "07_mine")\nlab.load("rfm_segment")'), "no notebook saves 'rfm_segment'"),
         (with_cell(2, source='lab.table("orders")'), "unknown table 'orders'"),
         (
             GOOD | {"cells": [CELLS[0], CELLS[1] | {"source": DATA}, CELLS[2] | {"source": "lab.table('products')"}]},

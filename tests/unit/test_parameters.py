@@ -309,6 +309,17 @@ def test_a_guest_does_not_change_what_the_projects_own_parameters_are(project):
     assert "rfm_bins = 4" in str(plan.faults["07_mine"]) and "for 07_mine" in str(plan.faults["07_mine"])
 
 
+def test_a_guest_chooses_neither_the_engine_nor_the_data_of_others(project):
+    begin = (
+        'run: str = "demo"  # run\nengine: str = "pyspark://"  # engine\nproducts: str = "online_retail"  # data set'
+    )
+    write_notebook(project, "00_mine", 'lab.table("experiment")', begin=begin)
+    write_notebook(project, "07_mine", 'lab.table("products")', begin=begin)
+    plan = make_plan(project, "demo")
+    assert plan.engine == "duckdb://" and set(plan.tables.values()) == {"demo"}
+    assert "products would be read from 'online_retail'" in str(plan.faults["07_mine"])
+
+
 def test_a_value_for_a_notebook_that_cannot_be_read_stops_nobody(project):
     (project / "params" / "demo.yml").write_text("run: demo\nmine: 4\n")
     with pytest.raises(ParameterError, match="no notebook has a parameter 'mine'"):

@@ -37,7 +37,7 @@ def stage(plan, n):
     (staging / "02_toy.ipynb").write_text(f'{{"n": {n}}}')
     artifacts = {path: file_digest(path) for path in (staging / "artifacts").iterdir()}
     record = {
-        "fingerprint": plan.fingerprint(step), "notebook": file_digest(staging / "02_toy.ipynb"), "reads": {},
+        "fingerprint": plan.fingerprint(step), "notebook": file_digest(staging / "02_toy.ipynb"), "reads": {}, "tables": {},
         "writes": {path.stem: digest for path, digest in artifacts.items() if path.suffix == ".parquet"},
         "csv": {path.stem: digest for path, digest in artifacts.items() if path.suffix == ".csv"},
         "metrics": file_digest(staging / ".state" / "02_toy.metrics.json"),

@@ -150,7 +150,8 @@ def test_what_was_read_in_a_loop_is_on_record_and_makes_due(plan, project):
     assert standings(plan)["07_loop"] == Standing("it waits for 02_rfm")
 
 
-def test_pages_are_rendered_where_they_are_not_those_of_now(plan):
+def test_pages_are_rendered_where_they_are_not_those_of_now(project):
+    plan = make_plan(project, "demo")
     assert not rendered(plan)
     render(plan)
     assert rendered(plan)

@@ -179,6 +179,7 @@ class FollowedEngine(NBClientEngine):
                 nb_man,
                 kernel_name=kernel_name,
                 startup_timeout=60,
+                iopub_timeout=60,  # of what a cell has said, once it has ended: a busy machine takes its time
                 config=config,
                 kernel_manager_class=OwnKernels,
             ).execute(cwd=folder, env=environment)

@@ -139,7 +139,8 @@ class Plan:
     @property
     def engine(self) -> str:
         """The engine that the tables are opened in."""
-        return next((step.parameters["engine"] for step in self.steps if "engine" in step.parameters), "duckdb://")
+        steps = sorted(self.steps, key=lambda step: step.name not in OWN)
+        return next((step.parameters["engine"] for step in steps if "engine" in step.parameters), "duckdb://")
 
     @property
     def in_engine(self) -> dict[str, str]:
@@ -227,11 +228,14 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
     notebooks, faults = read_notebooks(root)
     values = _values(root, run, overrides or {}, _declared(notebooks), unknown=bool(faults))
     catalog = load_catalog(root)
+    saved = {artifact for notebook in notebooks for artifact in notebook.saves}
     made: set[str] = set()
     steps = []
     for notebook in notebooks:
         try:
             step = _step(root, notebook, run, values, catalog, made)
+            if notebook.name not in OWN:
+                _check_loads(notebook, saved | made)
         except CustomerlabError as error:
             if notebook.name in OWN:
                 raise
@@ -305,6 +309,16 @@ def why_lacking(root: Path, data_set: DataSet, table: str) -> str:
     return f"{paths} of data set {data_set.name} is not on this machine, and has no address"
 
 
+def _check_loads(notebook: Notebook, saved: set[str]) -> None:
+    """Raise where a notebook cannot do without an artefact that no notebook at all makes."""
+    for artifact, optional in notebook.loads.items():
+        if artifact not in saved and not optional and not notebook.opaque:
+            raise ParameterError(
+                f"no notebook saves {shown(artifact)}", where=f'notebooks/{notebook.path.name}, lab.load("{artifact}")',
+                expected=suggest(artifact, sorted(saved)), do="fix the name, or save it in a notebook with a lower number",
+            )  # fmt: skip
+
+
 def _step(
     root: Path, notebook: Notebook, run: str, values: dict[str, Any], catalog: dict[str, DataSet], made: set[str]
 ) -> Step:
@@ -319,7 +333,13 @@ def _step(
             raise CustomerlabError(
                 f"unknown table {shown(table)}", where=notebook.path.name, expected=suggest(table, TABLES)
             )
-        name = source_of(table, run, parameters)
+        name, meant = source_of(table, run, parameters), source_of(table, run, values)
+        if name != meant:
+            raise ParameterError(
+                f"{table} would be read from {shown(name)}, but run {run!r} reads it from {shown(meant)}", where=notebook.path.name,
+                expected="the same data set, so that one shop is never written into another's results",
+                do=f"declare the parameters `data` and `{table}` with an empty default",
+            )  # fmt: skip
         if name not in catalog:
             key = next((key for key in (table, "data") if parameters.get(key)), "which has no `data:`")
             raise unknown_data_set(name, catalog, where=f"params/{run}.yml, {key}")

@@ -13,6 +13,7 @@ from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.publish import forget_failure, record_of
 from customerlab.workbench.standing import due, needs, table_due
 
+GUESS = 10.0  # seconds of a notebook that has not been executed yet
 Say = Callable[[str, str], None]  # whose line it is, and the line
 
 
@@ -48,7 +49,7 @@ def run(plan: Plan, steps: list[Step], say: Say, *, jobs: int, anew: bool = Fals
         try:
             while order.is_active():
                 ready |= set(order.get_ready())
-                for name in sorted(ready, key=lambda name: (-ahead[name], name))[: jobs - len(running)]:
+                for name in sorted(ready, key=lambda name: (ahead[name], name), reverse=True)[: jobs - len(running)]:
                     ready.remove(name)
                     step = plan.step(name)
                     running[pool.submit(_succeeds, plan, step, frozenset(lacking), say, anew=anew)] = step
@@ -94,12 +95,12 @@ def _succeeds(plan: Plan, step: Step, lacking: frozenset[str], say: Say, *, anew
 def _seconds_ahead(plan: Plan, steps: list[Step]) -> dict[str, float]:
     """How long it takes from the start of each step to the end of the last one that waits for it.
 
-    Seconds are those of the last execution, or a tenth of the lines of code.
+    Seconds are those of the last execution, or equal where there was none; of equal ones the later notebook begins
+    first, because models come after descriptions and take longer.
     """
     ahead: dict[str, float] = {}
     for step in reversed(steps):  # who waits has a higher number
-        lines = sum(text.count("\n") + 1 for text in step.notebook.code)
-        own = (record_of(plan.folder, step.name) or {"seconds": lines / 10})["seconds"]
+        own = (record_of(plan.folder, step.name) or {"seconds": GUESS})["seconds"]
         after = [ahead[other.name] for other in steps if other.name in ahead and step.name in needs(plan, other)]
         ahead[step.name] = own + max(after, default=0.0)
     return ahead

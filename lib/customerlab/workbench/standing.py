@@ -40,9 +40,7 @@ def due(plan: Plan, step: Step) -> str:
     if others:
         return f"{others[0]} has been made anew"
     catalog = load_catalog(plan.root)
-    for table, report in record[
-        "tables"
-    ].items():  # those that the plan does not know: the others are in the fingerprint
+    for table, report in record["tables"].items():  # of those that the plan knows the state is in the fingerprint
         source = report["data_set"]
         known = source in catalog and table in catalog[source].tables
         if table not in step.sources and not (known and plan.table_state(table, source) == report["fingerprint"]):
