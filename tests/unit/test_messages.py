@@ -53,11 +53,11 @@ BOMB = "\n".join(f"- &a{n} [{','.join([f'*a{n - 1}' if n else 'lol'] * 9)}]" for
     ],
 )
 def test_what_a_yaml_file_may_not_hold_is_told_with_its_line_at_once(text, line, said):
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(CustomerlabError) as caught:
         parse_yaml(text, where="params/x.yml")
     assert said in str(caught.value) and f"params/x.yml, line {line}\n" in str(caught.value)
-    assert time.monotonic() - begin < 10 and len(str(caught.value)) < 1_000
+    assert time.process_time() - begin < 10 and len(str(caught.value)) < 1_000
 
 
 def test_values_are_taken_for_nothing_else():

@@ -239,8 +239,8 @@ def test_checks_stop_an_unattended_rerun():
 
 @pytest.mark.slow
 def test_a_line_of_many_signs_is_masked_at_once():
-    begin, line = time.monotonic(), "x" * 100_000
-    assert masked(line) == line and time.monotonic() - begin < 1
+    begin, line = time.process_time(), "x" * 100_000
+    assert masked(line) == line and time.process_time() - begin < 1
 
 
 def test_what_differs_between_equal_runs_is_masked():
