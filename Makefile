@@ -14,7 +14,7 @@ AUDIT := .venv/audit
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run check test test-all fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv
+.PHONY: help setup spark run check test test-all mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -49,6 +49,9 @@ test: $(READY) ## run the tests on DuckDB and the simulated shop, and say which 
 
 test-all: test $(SPARK) ## make test, then all other tests: Spark, Online Retail, rates, killed runs
 	@$(PYTEST) -m thorough
+
+mutation: $(READY) ## change 60 tokens of the methods one at a time, and list the changes that no test finds
+	@$(BIN)/python tests/mutation.py
 
 fuzz: $(READY) ## play 20,000 odd inputs through: YAML, notebooks, values, tables, downloads, state files
 	@FUZZ=20000 $(BIN)/python -m pytest tests/property/test_fuzz.py

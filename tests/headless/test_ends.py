@@ -19,7 +19,7 @@ from customerlab.workbench.publish import finish
 from customerlab.workbench.standing import due, standings
 from helpers import BIN, call, copy_project, make, toy
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 WAITS = "import pathlib, time\npathlib.Path('waits').touch()\ntime.sleep(100)"
 
 

@@ -10,7 +10,7 @@ import pytest
 import hostile
 from helpers import call, copy_project
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 

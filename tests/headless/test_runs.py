@@ -128,6 +128,7 @@ def test_a_planned_split_and_a_test_without_days_or_covariates(project):
     assert set(saved["variant"]) == {"voucher"}
 
 
+@pytest.mark.thorough
 def test_a_strangers_shop_runs_through_all_that_applies(project):
     lines = stranger_lines()
     add_shop(project, as_written(lines))
@@ -145,6 +146,7 @@ def test_a_strangers_shop_runs_through_all_that_applies(project):
     assert call(project, "customerlab", "run", "05", "--run", "my_shop", check=False).returncode == 1
 
 
+@pytest.mark.thorough
 def test_ratings_that_nobody_can_get_leave_the_rest_running(project, monkeypatch):
     """As online_retail is for everybody without the edition of MovieLens that its publisher has replaced."""
     monkeypatch.delenv("CUSTOMERLAB_DATA", raising=False)
@@ -196,6 +198,7 @@ def test_the_doctor_and_the_data_commands(project, monkeypatch):
     assert done.returncode == 1 and "FAILED" in done.stdout and "'category'" in done.stdout
 
 
+@pytest.mark.thorough
 @pytest.mark.real_data
 def test_online_retail(project):
     for name in ("online_retail", "hillstrom_email", "movielens_latest_small"):

@@ -39,7 +39,7 @@ from customerlab.workbench.runner import prepare_tables
 from customerlab.workbench.standing import rendered, standings
 from helpers import copy_project, served
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 EXAMPLES = int(os.environ.get("FUZZ", "300"))
 SECONDS, SIGNS = 30, 9_000  # that an input may take, and that a message may have
 

@@ -47,6 +47,7 @@ def test_different_values_fill_the_bins_evenly(n, k):
     assert sizes.max() - sizes.min() <= 1
 
 
+@pytest.mark.slow
 @given(numbers, numbers, bins)
 def test_segments_partition_the_customers(recency, frequency, k):
     n = min(len(recency), len(frequency))

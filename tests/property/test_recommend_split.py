@@ -50,6 +50,7 @@ def shops(draw):
     ]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(shops(), st.integers(1, 20), st.integers(1, 20), st.integers(0, 30), st.data())
 def test_an_earlier_split_is_the_one_of_then(lines, holdout, before, popularity, data):
@@ -100,6 +101,7 @@ def bought_and_left(sold, returned, day):
     return pairs - gone, gone
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=12)
 @given(shops_with_returns(), st.integers(1, 20), st.data())
 def test_what_came_back_by_the_cut_was_not_bought_and_what_came_back_later_was(shop, holdout, data):
@@ -130,6 +132,7 @@ def test_what_came_back_by_the_cut_was_not_bought_and_what_came_back_later_was(s
     equal(earlier.earlier(9, 4), wanted.earlier(9, 4))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(shops(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_the_future_do_not_matter(lines, random):

@@ -89,6 +89,7 @@ def test_tasks_rank_only_their_own_products():
     )
 
 
+@pytest.mark.thorough
 def test_intervals_cover_the_mean_of_many_customers():
     rng = np.random.default_rng(5)
     covered = 0
@@ -121,6 +122,7 @@ def test_a_broken_split_is_caught_and_a_sound_one_is_not():
     assert planned.sound and planned.table["planned"].tolist() == pytest.approx([2 / 3, 1 / 3])
 
 
+@pytest.mark.thorough
 def test_a_sound_split_is_refused_at_the_promised_rate():
     rng = np.random.default_rng(11)
     pvalues = [stats.chisquare(rng.multinomial(9000, [1 / 3] * 3)).pvalue for _ in range(4000)]

@@ -60,6 +60,7 @@ def test_shipped_entries(root):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -136,6 +137,7 @@ def test_the_list_of_data_sets_loses_nothing(root, monkeypatch):
         assert name in printed and data_set.title in printed and ", ".join(data_set.tables) in printed
 
 
+@pytest.mark.slow
 def test_a_check_says_what_was_read_what_was_removed_and_what_is_left(root, monkeypatch):
     monkeypatch.chdir(root)
     printed = CliRunner().invoke(main, ["data", "check", "demo"]).output

@@ -231,6 +231,7 @@ def test_validity_of_equal_customers_single_customers_and_no_clusters():
     assert torn <= 0
 
 
+@pytest.mark.slow
 def test_validity_of_a_sample_is_near_and_the_same_for_any_order():
     points, truth = moons(4_000)
     value = density.dbcv(points, truth, seed=1, most=1_000)

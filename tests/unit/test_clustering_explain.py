@@ -389,6 +389,7 @@ def test_noise_has_no_name_and_given_names_are_checked():
 # --- agreement and contingency
 
 
+@pytest.mark.slow
 def test_agreement_by_counted_pairs_and_shuffled_labels():
     rng = np.random.default_rng(8)
     one = rng.integers(1, 4, 120)
@@ -442,6 +443,7 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
     return centres[labels] + rng.normal(size=(500, 4)), labels + 1
 
 
+@pytest.mark.slow
 def test_views_by_scikit_learn(blobs):
     points, _ = blobs
     found = clustering.views(points, 7)
@@ -469,6 +471,7 @@ def test_the_same_seed_gives_the_same_views(blobs):
     assert len(set(one.rows)) == 120 and (np.diff(one.rows) > 0).all() and len(one.umap) == len(one.pca) == 120
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "points",
@@ -500,6 +503,7 @@ def test_colours_say_the_number_and_begin_anew_with_another_marker():
     assert len(seen) == 16 and (figures.colour(-1), figures.marker(-1)) not in seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clusters", [1, 2, 12])
 @pytest.mark.parametrize("noise", [False, True])
 @pytest.mark.parametrize("named", [False, True])

@@ -70,6 +70,7 @@ def found(names, as_of=None, **options):
 # -- features -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "ann", "bob", "cem"),
     [
@@ -132,6 +133,7 @@ def test_eight_categories_by_money_ties_by_name_and_each_column_once():
     assert table.iloc[0]["share of B"] == 3 / 20 and table.iloc[0]["share of J"] == 2 / 20
 
 
+@pytest.mark.slow
 def test_no_feature_differs_from_pandas_on_the_demo_shop(real_table):
     paths = {name: real_table("demo", name).path for name in ("transactions", "returns", "products")}
     con = connect()
@@ -354,6 +356,7 @@ def test_a_sample_does_not_depend_on_the_order_of_rows():
 # -- pictures -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 2, 3, 8, 9, 21])
 def test_pictures_are_drawn_for_any_number_of_features(width):
     names = [f"share of a category with the long name {n}" for n in range(width)]

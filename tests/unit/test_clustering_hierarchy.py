@@ -106,6 +106,7 @@ def test_equal_customers_stay_together_and_count():
     assert np.abs(near.centres - 0.31).min() < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [80, 5_000])
 def test_nothing_depends_on_the_order_of_rows_or_on_threads(most):
     points, _ = blobs(2_000)
@@ -119,6 +120,7 @@ def test_nothing_depends_on_the_order_of_rows_or_on_threads(most):
         assert np.array_equal(other, tree)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linkage_name", ["ward", "average"])
 def test_planted_groups_are_found_through_micro_clusters(linkage_name):
     points, truth = blobs(20_000)
@@ -169,6 +171,7 @@ def test_the_top_of_a_tree_is_scipys_truncation():
     assert np.array_equal(hierarchy.top(tree, len(micro.sizes))[1], np.arange(len(micro.sizes)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clusters", [1, 2, 5, 12, 40])
 def test_a_dendrogram_says_and_colours_its_clusters(clusters):
     micro, tree = hierarchy.grown(blobs()[0], "ward", most=200)

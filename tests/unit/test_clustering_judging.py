@@ -88,6 +88,7 @@ def test_numbers_above_the_different_points_are_left_out():
         methods.parts("K-Mean 4")
 
 
+@pytest.mark.slow
 def test_any_number_of_threads_gives_the_same_labels():
     code = (
         "import numpy as np, hashlib; from customerlab.analysis import clustering;"
@@ -142,6 +143,7 @@ def test_validity_at_its_edges():
     assert clustering.indices.validity(np.zeros((20, 3)), {"same": truth}, 7).loc["same", "silhouette"] == 0
 
 
+@pytest.mark.slow
 def test_the_error_of_a_sampled_silhouette_is_true(monkeypatch):
     points, truth = planted(size=3_000, spread=3)
     labels = np.where(np.arange(3_000) % 7 == 0, clustering.NOISE, truth)
@@ -154,6 +156,7 @@ def test_the_error_of_a_sampled_silhouette_is_true(monkeypatch):
     assert 0.8 < np.std(away) < 1.2 and abs(np.mean(away)) < 0.4
 
 
+@pytest.mark.slow
 def test_indices_with_an_answer_to_one_cluster_give_it():
     rng = np.random.default_rng(5)
     for name in ("one Gaussian blob", "uniform noise"):
@@ -165,6 +168,7 @@ def test_indices_with_an_answer_to_one_cluster_give_it():
     assert (chosen.drop("inertia") == 4).all()
 
 
+@pytest.mark.slow
 def test_the_gap_statistic_by_its_definition():
     points, _ = planted(size=120, spread=1.5)
     table = clustering.by_number(points, [2, 3], 7).set_index("clusters")
@@ -250,6 +254,7 @@ def test_a_label_that_nobody_has_is_no_cluster_to_be_found_again():
     ]
 
 
+@pytest.mark.slow
 def test_groups_that_are_there_are_found_again_and_others_are_not():
     points, _ = planted()
     labels = {name: model.predict(points) for name, model in clustering.fit_all(points, [4], 7, methods=FAST).items()}
@@ -289,6 +294,7 @@ def test_a_normal_cloud_keeps_skew_and_a_uniform_one_is_even():
     assert stats.kstest(even, stats.uniform(even.min(), np.ptp(even)).cdf).pvalue > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("transform", "scaling"), [("log1p", "standard"), ("yeo-johnson", "robust"), ("none", "quantile")]
 )
@@ -318,6 +324,7 @@ def test_features_that_can_be_above_others_are_no_ceiling():
     assert clustering.ceilings(clustering.fit_space(customers, list(customers)), customers) == ()
 
 
+@pytest.mark.slow
 def test_groups_apart_are_several_kinds_whatever_edge_there_is():
     rng = np.random.default_rng(9)
     kind = rng.integers(0, 3, 900)
@@ -339,6 +346,7 @@ def test_groups_apart_are_several_kinds_whatever_edge_there_is():
     assert adjusted_rand_score(kind, judged.labels["K-Means 3"]) > 0.95
 
 
+@pytest.mark.thorough
 def test_clouds_are_told_from_groups_at_the_promised_rate():
     names, means = ["K-Means 3", "K-Means 4"], {"K-Means": methods.kmeans}
     found = []
@@ -354,6 +362,7 @@ def test_clouds_are_told_from_groups_at_the_promised_rate():
     )
 
 
+@pytest.mark.slow
 def test_giving_up_the_hopeless_changes_no_finding(monkeypatch):
     points, _ = planted(spread=1.3, size=200)
     names, means = [f"K-Means {k}" for k in (2, 3, 4, 6)], {"K-Means": methods.kmeans}
@@ -433,6 +442,7 @@ def test_a_difference_is_that_of_the_shares_and_of_customers_who_are_there_twice
     assert wide["more"] - wide["more_low"] == pytest.approx(reach * (it["more"] - it["more_low"]))
 
 
+@pytest.mark.thorough
 def test_intervals_cover_and_what_is_not_better_is_rarely_called_so():
     truth = 0.5**2 * 2 / 3 / (0.5**2 * 2 / 3 + 1)  # groups at -0.5, 0, 0.5, each a third; unit variance within
     covered, better = [], []
@@ -488,6 +498,7 @@ def a_past(points, tells, seed=1, number=2, costs=None):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLOUDS)
 def test_a_cloud_has_no_segmentation(name):
     points = CLOUDS[name](np.random.default_rng(11))
@@ -497,6 +508,7 @@ def test_a_cloud_has_no_segmentation(name):
     assert clustering.verdicts(judged)["verdict"].str.startswith("no: ").all()
 
 
+@pytest.mark.slow
 def test_a_cloud_has_no_segmentation_however_useful_it_would_be_to_cut_it():
     points = CLOUDS["a long blob"](np.random.default_rng(12))
     judged = clustering.judge(
@@ -507,6 +519,7 @@ def test_a_cloud_has_no_segmentation_however_useful_it_would_be_to_cut_it():
     assert clustering.kinds(judged).startswith("Whether there are several kinds of customer was not asked")
 
 
+@pytest.mark.slow
 def test_groups_that_are_there_are_recommended_and_useless_ones_are_not():
     points, truth = planted(size=600)
     judged = clustering.judge(points, range(2, 6), 7, past=a_past(points, 2.0 * truth), resamples=4)
@@ -524,6 +537,7 @@ def test_groups_that_are_there_are_recommended_and_useless_ones_are_not():
         useless.shown("Ward 9")
 
 
+@pytest.mark.slow
 def test_what_is_better_on_one_outcome_and_worse_on_another_is_not_recommended():
     points, truth = planted(size=600)
     hidden = np.random.default_rng(3).integers(0, 2, 600) * 2.0

@@ -57,6 +57,7 @@ def made(kind: str, customers: pd.DataFrame, scaling: str = "standard") -> Segme
     return segmentation(kind, space, model, customers, numbered(model.predict(space.points(customers))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_it_assigns_the_same_after_loading(kind, scaling):
@@ -186,6 +187,7 @@ def by_hand(bought: pd.DataFrame, returned: pd.DataFrame, day: pd.Timestamp, *, 
     ).reset_index()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", [False, True])
 def test_clusters_of_another_day_are_those_of_features_by_hand(net):
     bought, returned = orders(), orders(seed=4, sign=-1)

@@ -13,6 +13,7 @@ from customerlab.analysis import disclosure
 COUNTS = st.lists(st.integers(0, 40), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("groups", "smallest"), [(2, 5), (3, 3), (3, 5), (4, 2), (4, 3), (4, 4)])
 def test_every_hidden_size_could_be_another(groups, smallest):
     """All tables of so many groups: those that look alike, totals included, differ in every hidden cell."""

@@ -87,6 +87,7 @@ def test_what_no_notebook_uses_is_used_by_none():
     assert [found for text in library for found in re.findall(r"""["']text["']""", text)] == []
 
 
+@pytest.mark.slow
 def test_the_readme_s_own_shop_runs(project):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     header, line = re.search(r"```\n(Kunde;.*)\n(.*)\n```", text).groups()
@@ -103,6 +104,7 @@ def test_the_readme_s_own_shop_runs(project):
     assert table["rows"] == 2 and table["ladder"][0]["amount_left"] == "4998.0000"
 
 
+@pytest.mark.slow
 def test_the_plan_of_a_test_runs_and_its_table_is_one_for_notebook_05(project, monkeypatch):
     text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
     raw = project / "data" / "raw"

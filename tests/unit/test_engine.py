@@ -37,6 +37,7 @@ WITH_SECRETS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", WITH_SECRETS)
 def test_an_address_with_a_secret_is_refused_and_not_quoted(project, address):
     params = project / "params" / "demo.yml"

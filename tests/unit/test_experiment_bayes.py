@@ -83,6 +83,7 @@ def test_posteriors_are_conjugate():
     assert ratio.mean() == pytest.approx(own["outcome_spend"].sum() / own["outcome_orders"].sum())
 
 
+@pytest.mark.thorough
 def test_beliefs_are_right_as_often_as_they_say():
     rng = np.random.default_rng(1)
     n, runs = 300, 2000

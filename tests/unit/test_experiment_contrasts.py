@@ -231,6 +231,7 @@ NUMBER = st.floats(-50, 50, allow_nan=False).map(lambda x: round(x, 3))
 MIRROR = {"two-sided": "two-sided", "greater": "less", "less": "greater"}
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(NUMBER, NUMBER, NUMBER), min_size=3, max_size=12),
     st.lists(st.tuples(NUMBER, NUMBER, NUMBER), min_size=3, max_size=12),
@@ -255,6 +256,7 @@ def test_p_values_and_intervals_agree_and_swapped_arms_flip(new, old, side, conf
     assert float(swapped.pvalue) == pytest.approx(float(found.pvalue), rel=1e-7, abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", SIDES)
 def test_the_rule_holds_for_proportions_of_any_size(side):
     n, m = 14, 9
@@ -323,6 +325,7 @@ def test_intervals_of_means_cover_skewed_spend():
     assert 0.04 <= np.mean(same.pvalue < 0.05) <= 0.06, "two equal arms"
 
 
+@pytest.mark.slow
 def test_intervals_of_ratios_cover_and_a_covariate_narrows_as_theory_says():
     rng = np.random.default_rng(1)
     rho = 0.7
@@ -381,6 +384,7 @@ def test_clusters_need_errors_that_count_clusters():
     assert np.mean(np.abs(mean[0] - mean[1]) <= 1.96 * naive) < 0.85, "an error that counts units is too small"
 
 
+@pytest.mark.thorough
 def test_holm_keeps_the_family_and_benjamini_hochberg_the_share_of_false_findings():
     rng = np.random.default_rng(5)
     control = rng.normal(0, 0.1, RUNS)

@@ -46,6 +46,7 @@ def grouped(table, *, orders=None, began=BEGAN, scheme=SCHEME, segmentation=None
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_units_get_the_groups_of_the_day():
     table, said = grouped(units(), orders=orders(), segmentation=kept())
     assert said == "Groups of customers are those of 2024-03-01; 75% of the units had ordered by then."

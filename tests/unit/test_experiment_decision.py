@@ -142,6 +142,7 @@ def test_adding_a_metric_that_decides_nothing_leaves_the_plan_of_the_primary_alo
     assert experiment.powered(among.reset_index(), "spend", power=0.8, wanted_lift=0.5, significant=0, arms=2) == []
 
 
+@pytest.mark.slow
 def test_a_rehearsal_says_whether_a_test_keeps_its_word():
     frame = simulated(6000)
     frame["outcome_rare"] = (frame.index % 600 == 0).astype(float)  # four units of the control: too few for any test
@@ -177,6 +178,7 @@ def test_beliefs_leave_out_what_does_not_vary():
     assert found.groupby("metric")["best"].sum().to_numpy() == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_differences_are_adjusted_over_all_metrics():
     frame = simulated(4000, lifts=(0.5, 0.0))
     frame.loc[(frame["variant"] == "b") & (frame["covariate_region"] == "north"), "outcome_spend"] += 1
@@ -208,6 +210,7 @@ def decided(frame, guards=None, primary="spend", less_is_better=(), ratios=(), e
     return judged, table, said, experiment.for_managers(table, metrics, worth)
 
 
+@pytest.mark.slow
 def test_the_best_arm_is_rolled_out_and_its_lead_is_judged():
     judged, table, said, read = decided(simulated(lifts=(0.3, 1.0)), margin=0.4, cost=0.05)
     assert said[0].startswith("Roll out b: spend is higher by +") and "95% CI, simultaneous over 2, +" in said[0]
@@ -226,6 +229,7 @@ def test_the_best_arm_is_rolled_out_and_its_lead_is_judged():
     assert "Whether b is better than a is inconclusive (p = " in close[2] and "by itself)" in close[2]
 
 
+@pytest.mark.slow
 def test_where_neither_margin_nor_cost_is_known_the_break_even_cost_is_said():
     _, table, said, _ = decided(simulated(lifts=(0.3, 1.0)))
     low = table.set_index(["metric", "variant"]).loc[("spend", "b"), "effect_low"]
@@ -235,6 +239,7 @@ def test_where_neither_margin_nor_cost_is_known_the_break_even_cost_is_said():
     assert loss[0].startswith("b is better than control") and "no cost is shown to be covered" in loss[1]
 
 
+@pytest.mark.slow
 def test_a_test_of_another_shop_is_described_and_recommends_nothing():
     better = decided(simulated(lifts=(0.3, 1.0)), elsewhere=True, cost=0.05)[2]
     assert better[0].startswith("In that test b was better than control: spend was higher by +")
@@ -243,6 +248,7 @@ def test_a_test_of_another_shop_is_described_and_recommends_nothing():
     assert not any(word in one for one in better + nothing for word in ("Roll out", "is recommended"))
 
 
+@pytest.mark.slow
 def test_no_arm_is_rolled_out_that_costs_more_harms_or_does_nothing():
     for frame, options, why in (
         (simulated(lifts=(0.0, 1.0)), {"cost": 1.0}, "but it may lose money (profit "),
@@ -254,6 +260,7 @@ def test_no_arm_is_rolled_out_that_costs_more_harms_or_does_nothing():
         assert said[0] == "No arm is recommended over control by spend." and why in said[2], said
 
 
+@pytest.mark.slow
 def test_arms_cost_what_they_cost():
     frame = simulated(lifts=(0.9, 1.0))
     assert decided(frame, cost=0.1)[2][0].startswith("Roll out b")
@@ -270,6 +277,7 @@ def visited_more(frame, arm="b"):
     return frame.assign(outcome_visit=frame["outcome_visit"].where(~(more & (frame.index % 2 == 0)), 1.0))
 
 
+@pytest.mark.slow
 def test_money_that_is_surely_lost_speaks_against_any_primary_metric():
     frame = visited_more(simulated(lifts=(0.0, -1.0)))
     said = decided(frame, primary="visit")[2]
@@ -280,6 +288,7 @@ def test_money_that_is_surely_lost_speaks_against_any_primary_metric():
     assert "which may be a loss" in unclear[1]
 
 
+@pytest.mark.slow
 def test_a_ratio_that_decides_says_that_it_describes():
     frame = simulated(lifts=(0.0, 8.0))
     said = decided(frame, primary="spend / visit", ratios=["spend / visit"], cost=0.1)[2]
@@ -287,6 +296,7 @@ def test_a_ratio_that_decides_says_that_it_describes():
     assert "is a ratio of what different units did" in said[3]
 
 
+@pytest.mark.slow
 def test_where_less_is_better_the_lower_arm_is_rolled_out():
     frame = visited_more(simulated(), "a").rename(columns={"outcome_visit": "outcome_complaint"})
     frame.loc[(frame["variant"] == "b") & (frame.index % 2 == 0), "outcome_complaint"] = 0.0
@@ -311,6 +321,7 @@ def test_where_less_is_better_the_lower_arm_is_rolled_out():
     assert experiment.other_effects(table, metrics, "spend", confidence=0.95, most=1)[1].startswith("1 more effects")
 
 
+@pytest.mark.slow
 def test_an_arm_whose_guardrail_is_open_is_not_rolled_out():
     frame = simulated(lifts=(0.5, 1.0))
     harmed = (frame["variant"] == "b") & (frame.index % 4 == 0)
@@ -332,6 +343,7 @@ def test_an_arm_whose_guardrail_is_open_is_not_rolled_out():
     assert (read.loc[read["metric"].str.startswith("spend"), "relative"] == "–").all()
 
 
+@pytest.mark.slow
 def test_simultaneous_intervals_leave_out_zero_exactly_where_the_procedure_finds_an_effect():
     frame = simulated(lifts=(0.1, 0.13), n=1500)
     for seed in range(2):
@@ -354,6 +366,7 @@ def test_simultaneous_intervals_leave_out_zero_exactly_where_the_procedure_finds
                 assert own.tolist() == alone["effect_low"].tolist()
 
 
+@pytest.mark.slow
 def test_the_procedure_is_that_of_its_definition():
     rng = np.random.default_rng(2)
     for _ in range(300):
@@ -368,6 +381,7 @@ def test_the_procedure_is_that_of_its_definition():
     assert experiment.gatekeep(pd.Series([0.5, 0.0]), pd.Series([True, False])).tolist() == [0.5, 0.5]
 
 
+@pytest.mark.thorough
 def test_the_arm_that_looks_best_is_covered_by_its_simultaneous_interval():
     rng, plain, together = np.random.default_rng(11), [], []
     names = ["control", *"abcdefghijklmnopqrstuvwxyz"]
@@ -382,6 +396,7 @@ def test_the_arm_that_looks_best_is_covered_by_its_simultaneous_interval():
     assert np.mean(plain) < 0.88 and np.mean(together) >= 0.95
 
 
+@pytest.mark.slow
 def test_too_few_outcomes_are_said_and_decide_nothing():
     frame = simulated(3000).assign(outcome_spend=0.0)
     frame.loc[frame.index[frame["variant"] == "b"][:15], "outcome_spend"] = 100.0
@@ -420,6 +435,7 @@ def test_means_that_hang_on_one_unit_are_flagged():
     assert counts["visit", "a"] == frame.loc[frame["variant"] == "a", "outcome_visit"].sum()
 
 
+@pytest.mark.slow
 def test_the_bayesian_probability_is_held_against_the_adjusted_verdict():
     frame = simulated(lifts=(0.85, 1.0))
     units = ibis.memtable(frame)
@@ -464,6 +480,7 @@ def test_of_many_arms_those_with_the_smallest_p_values_are_looked_at():
     assert len(experiment.leading(effects, "spend")) == 6 and experiment.leading(effects, "visit") == []
 
 
+@pytest.mark.slow
 def test_outcomes_that_nobody_or_everybody_has_are_named_and_leave_the_others_alone():
     frame = simulated().drop(columns="outcome_spend").assign(outcome_none=0.0, outcome_every=1.0, outcome_three=3.0)
     frame["outcome_rare"] = (frame.index == 4) * 1.0  # one unit of arm a

@@ -30,6 +30,7 @@ def test_published_sizes_and_powers():
     assert experiment.sample_size(Baseline(0.10, 0, True), 0.05)["control"] == 686
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
 def test_simulated_tests_find_what_was_promised(alternative):
     rng = np.random.default_rng(0)
@@ -206,6 +207,7 @@ METRICS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_a_sound_metric_finds_nothing_and_covers_a_planted_effect_as_often_as_promised(metric):
     found = experiment.rehearse(people(), metric, seed=3, runs=RUNS, lift=0.3, sizes=(2_000, 3_000))
@@ -253,6 +255,7 @@ def test_a_rehearsal_is_the_plain_test_of_drawn_units():
         experiment.rehearse(units.head(4), Metric("spend", "spend"), seed=1, sizes=(1, 3))
 
 
+@pytest.mark.slow
 def test_the_randomisation_test_is_scipys_and_keeps_its_level_where_students_does_not():
     rng = np.random.default_rng(1)
     new, old = (rng.random(60) < 0.4) * rng.lognormal(1, 1, 60), (rng.random(90) < 0.4) * rng.lognormal(1.2, 1, 90)
@@ -279,6 +282,7 @@ def _randomised(new, old, seed):
     return experiment.randomisation_test(rows[:, None], *counts, Value(0), seed)
 
 
+@pytest.mark.slow
 def test_power_and_what_is_detectable_are_numbers_where_a_tail_is_lost():
     """scipy's noncentral t has NaN for tails below 1e-20 or so."""
     base = experiment.Baseline(0.0, 1.0)

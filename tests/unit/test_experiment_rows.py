@@ -121,6 +121,7 @@ UNITS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOTALS)
 def test_totals_are_no_units(name):
     found = experiment.kind_of_rows(ibis.memtable(TOTALS[name]()))
@@ -131,6 +132,7 @@ def test_totals_are_no_units(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNITS)
 def test_units_are_no_totals(name):
     found = experiment.kind_of_rows(ibis.memtable(UNITS[name]()))
@@ -178,6 +180,7 @@ def events(users=200, seed=0):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_rows_of_one_unit_are_named_with_what_to_write():
     log = events()
     days = log.assign(

@@ -57,6 +57,7 @@ def test_q_of_two_values_is_the_square_of_their_difference():
     assert found.table["apart"].tolist() == pytest.approx([one - other, other - one])
 
 
+@pytest.mark.thorough
 def test_equal_effects_are_called_different_at_the_promised_rate():
     rng = np.random.default_rng(0)
     # what by_segment makes of 2,000 tests with five segments of 200 units each, skewed, with one and the same effect

@@ -29,6 +29,7 @@ def simulated(n=6000, seed=0, lift=0.5):
     )
 
 
+@pytest.mark.slow
 def test_every_way_has_the_planted_effect_and_the_known_ones_are_narrower():
     units = ibis.memtable(simulated())
     options = {"covariates": ["covariate_known"], "segments": ["half", "region"], "winsorised_at": 0.95}
@@ -121,6 +122,7 @@ def test_a_quantile_on_a_mass_point_is_not_compared_and_the_reason_is_said():
     assert found["effect"].notna().tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_an_effect_that_a_few_carry_is_called_fragile():
     frame = simulated(lift=0.0)
     frame["outcome_spend"] = np.random.default_rng(5).exponential(1, len(frame))

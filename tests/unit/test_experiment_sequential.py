@@ -40,11 +40,13 @@ def test_published_bounds_of_three_looks():
     assert experiment.bounds([1 / 3, 2 / 3, 1])["bound"].tolist() == pytest.approx([3.710, 2.511, 1.993], abs=6e-4)
 
 
+@pytest.mark.slow
 def test_one_look_is_the_fixed_test():
     for spending in ("obrien-fleming", "pocock"):
         assert experiment.bounds([1], spending=spending)["bound"].tolist() == pytest.approx([stats.norm.ppf(0.975)])
 
 
+@pytest.mark.slow
 def test_constant_bounds_spend_what_pocock_1977_says():
     # the same number at five looks for a level of 0.05 is 2.413 (Pocock 1977, table 1): spent as the paths leave it
     rng = np.random.default_rng(1)

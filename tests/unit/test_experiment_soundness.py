@@ -40,11 +40,13 @@ CHECKS = [SIZES[0], "one row a unit", "units in one arm", *SIZES[1:], "enough un
           "exposure after assignment", "balance of covariates", "outcomes missing", "outcomes infinite"]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_sound_test_passes_every_check():
     found = checked(sound())
     assert found.table["check"].tolist() == CHECKS and found.sound and not found.reasons and found.refusal() == ""
 
 
+@pytest.mark.slow
 def test_a_planned_split_of_nine_to_one():
     frame = sound(split=(0.9, 0.1))
     assert failed(frame, planned={"control": 9, "new": 1}) == []
@@ -65,6 +67,7 @@ def test_an_arm_that_was_planned_and_got_nobody_fails():
     assert not found.sound and found.table.set_index("variant").loc["third", "units"] == 0
 
 
+@pytest.mark.slow
 def test_a_fault_of_one_day_is_found_where_the_whole_looks_right():
     frame = sound(20_000, seed=1)
     day = frame["exposed_at"].dt.strftime("%Y-%m-%d")
@@ -91,6 +94,7 @@ def test_parts_of_few_units_are_not_judged():
     assert table.loc["common", "pvalue"] == table.loc["common", "pvalue_holm"]
 
 
+@pytest.mark.slow
 def test_arms_that_differed_before_are_found():
     frame = sound()
     older = frame["variant"] == "new"
@@ -103,6 +107,7 @@ def test_arms_that_differed_before_are_found():
     assert "age in new, +0.1" in checked(frame).reasons[0]
 
 
+@pytest.mark.slow
 def test_labels_and_their_absence_are_balanced_too():
     frame = sound()
     table = experiment.balance(ibis.memtable(frame.drop(columns="covariate_age")), "control")
@@ -115,6 +120,7 @@ def test_labels_and_their_absence_are_balanced_too():
     assert "region (missing) in new" in checked(lost).reasons[0]
 
 
+@pytest.mark.slow
 def test_what_is_missing_or_infinite_is_named_by_arm():
     frame = sound()
     new = frame.index[frame["variant"] == "new"]
@@ -129,6 +135,7 @@ def test_what_is_missing_or_infinite_is_named_by_arm():
     assert failed(frame) == ["outcomes infinite"]
 
 
+@pytest.mark.slow
 def test_units_in_two_arms_and_units_exposed_early():
     frame = sound()
     other = frame.iloc[:3].assign(variant=frame["variant"].iloc[:3].map({"control": "new", "new": "control"}))
@@ -156,6 +163,7 @@ def test_units_in_two_arms_and_units_exposed_early():
         experiment.exposed_early(ibis.memtable(frame))
 
 
+@pytest.mark.slow
 def test_what_is_wrong_stands_in_place_of_conclusions():
     frame = sound(split=(0.6, 0.4))
     said = checked(frame).refusal()
@@ -171,6 +179,7 @@ def uneven(control, new):
     return frame, stats.norm.sf(abs(control - new) / np.sqrt(control + new)) * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("control", "answer"), [(2000, "yes"), (2070, "unusual"), (2095, "unusual"), (2130, "NO")])
 def test_a_check_has_three_answers(control, answer):
     frame, pvalue = uneven(control, 4000 - control)
@@ -191,6 +200,7 @@ def test_the_split_of_cookie_cats_is_unusual():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "other", "alike"),
     [("Control", "control", 1), ("control", "control\u200b", 1), ("control", "control\xa0", 1), ("new mail", "New_mail", 1),

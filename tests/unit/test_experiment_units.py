@@ -132,6 +132,7 @@ def test_units_join_when_they_are_assigned_or_else_exposed():
     assert late is None
 
 
+@pytest.mark.slow
 def test_days_of_assignment_have_their_sizes_checked_where_the_control_is_never_exposed():
     frame = visits(3000).drop_duplicates("assigned_id")
     number = np.arange(len(frame))
@@ -145,6 +146,7 @@ def test_days_of_assignment_have_their_sizes_checked_where_the_control_is_never_
     assert not found.set_index("check").loc["sizes of the arms by day", "sound"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("crossed", "aside"), [(0, 0), (1, 1), (6, 6), (7, 0)])
 def test_a_few_in_several_arms_are_set_aside_and_many_are_not(crossed, aside):
     rng = np.random.default_rng(1)
@@ -201,6 +203,7 @@ def test_ranks_of_few_are_exact_and_of_what_is_far_normal():
     assert expected < 1e-8 and found == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_where_the_treatment_brings_more_rows_sums_decide_and_means_of_rows_do_not():
     frame = sessions(more=2.0, worth=-1.0)
     who = experiment.took_part(ibis.memtable(frame), "control")
@@ -231,6 +234,7 @@ def test_effects_are_shown_in_both_ways():
     assert table.loc["row", "effect"] == pytest.approx(means["new"] - means["control"])
 
 
+@pytest.mark.slow
 def test_as_many_rows_in_every_arm_leave_means_of_rows():
     who = experiment.took_part(ibis.memtable(visits()), "control")
     assert not who.moved and "size" in who.units.columns and "those of a row" in who.grain()[0]

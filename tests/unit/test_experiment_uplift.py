@@ -46,6 +46,7 @@ def by_hand(effect, treated, outcome):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", list(experiment.LEARNERS))
 def test_planted_effects_are_learned(learned, learner):
     predicted, truth = learned
@@ -55,6 +56,7 @@ def test_planted_effects_are_learned(learned, learner):
     assert np.mean((own - truth[own.index]) ** 2) < 0.5 * truth.var(), "near, not only in order"
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_changes_nothing():
     frame, _ = planted(1500, seed=4)
     columns = ["covariate_age", "covariate_zip"]
@@ -66,6 +68,7 @@ def test_the_order_of_rows_changes_nothing():
     assert (one.outcome == other.outcome).all()
 
 
+@pytest.mark.thorough
 def test_pseudo_effects_have_the_mean_effect_even_of_bad_models():
     # the models see nothing of use; what they miss is weighted in
     rng = np.random.default_rng(3)
@@ -130,6 +133,7 @@ def test_equal_predictions_are_taken_in_random_order():
     assert found.areas["area"].iloc[0] == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.thorough
 def test_intervals_of_curves_cover_and_useless_predictions_are_found_out():
     rng = np.random.default_rng(6)
     inside, clear = 0, 0
@@ -143,6 +147,7 @@ def test_intervals_of_curves_cover_and_useless_predictions_are_found_out():
     assert 0.92 <= inside / (2 * RUNS) <= 0.98 and clear / (2 * RUNS) <= 0.08
 
 
+@pytest.mark.slow
 def test_learned_effects_order_better_than_chance(learned):
     found = experiment.curves(learned[0], 1)
     assert (found.areas["low"] > 0).all() and found.areas["learner"].tolist() == ["S", "T", "X", "DR"]
@@ -173,6 +178,7 @@ def test_treating_everybody_has_the_effect_of_the_whole_test(learned):
     assert everybody == pytest.approx(mean["mail"] - mean["control"])
 
 
+@pytest.mark.thorough
 def test_useless_covariates_order_nobody_though_each_half_is_predicted_by_the_other():
     rng, clear, areas = np.random.default_rng(9), [], []
     for seed in range(40):
@@ -213,6 +219,7 @@ def test_what_cannot_be_learned_from_is_named():
         experiment.predict_effects(frame.head(250), "outcome_spend", "mail", "control", ["covariate_age"], 1)
 
 
+@pytest.mark.slow
 def test_the_figure_says_the_areas(learned):
     found = {curve: experiment.curves(learned[0], 1, curve=curve) for curve in ("qini", "uplift")}
     picture = figures.gains(found, "mail", "spend", 0.95)
@@ -220,6 +227,7 @@ def test_the_figure_says_the_areas(learned):
     assert "Uplift curve" in picture.alt and "Qini curve" in picture.alt
 
 
+@pytest.mark.slow
 def test_the_advice_is_that_of_the_learner_that_was_chosen_before(learned):
     table = experiment.profits(learned[0], 1, margin=1, cost=1)
     said = experiment.advice(table, "mail")
@@ -243,6 +251,7 @@ def test_covariates_that_say_nothing_are_left_out():
         experiment.predict_effects(frame, "outcome_spend", "mail", "control", ["covariate_none", "covariate_same"], 1)
 
 
+@pytest.mark.slow
 def test_a_finding_needs_no_more_draws_at_a_higher_confidence(learned):
     areas = experiment.curves(learned[0], 1, confidence=0.999).areas
     assert (areas["pvalue"] < 1e-6).all(), "not bounded by the number of draws"

@@ -61,6 +61,7 @@ def test_net_revenue_by_month_takes_an_annulled_line_off_its_own_month():
     assert months["largest_customer"][0] == pytest.approx(2 / 3)
 
 
+@pytest.mark.slow
 def test_net_revenue_agrees_with_pandas(demo):
     """By month of the sum, by product and by customer: sales less returns, whatever line they belong to."""
     log, back, frame, returned = (demo[name] for name in ("transactions", "returns", "frame", "back"))
@@ -82,6 +83,7 @@ def test_net_revenue_agrees_with_pandas(demo):
     assert best["largest_customer"].tolist() == pytest.approx(shares[best["product_id"]].tolist())
 
 
+@pytest.mark.slow
 def test_a_product_that_was_sent_back_whole_is_not_among_the_best():
     jar = log([("c", "9", "2024-02-01", "jar", 1000, 1.0), ("d", "8", "2024-02-02", "jar", 2, 1.0)]).union(LOG)
     back = log([("c", "C9", "2024-02-01 00:15", "jar", -1000, 1.0)])
@@ -146,6 +148,7 @@ def test_top_products_break_ties_by_id_and_fall_back_on_it():
     assert explore.top_products(LOG, names, 2)["description"].tolist() == ["Pot", "y"]
 
 
+@pytest.mark.slow
 def test_a_distribution_of_nothing_above_zero_is_said():
     from customerlab.figures.explore import distributions
 
@@ -179,6 +182,8 @@ def test_whole_histogram_counts_every_value_once_in_bins_of_one_width():
         assert ((values >= low) & (values < high)).sum() == count
     assert bars["count"].sum() == 3000 and bars["high"].iloc[-1] == np.inf
     assert np.unique(np.diff(bars["low"])).size == 1
+    below = explore.whole_histogram(ibis.memtable({"v": [-2, 0, 1, 1, 2]}), "v")
+    assert below[["low", "count"]].to_numpy().tolist() == [[1, 2], [2, 1]]
 
 
 def test_log_cumulative_is_the_share_below_each_edge():
@@ -260,6 +265,8 @@ def test_seasons_are_compared_by_the_day():
     assert len(table) == 24 and (table["index"].round(9) == 1).all() and (table["years"] == 2).all()
     weekdays = explore.by_weekday(even)
     assert (weekdays["index"].round(9) == 1).all() and weekdays["days"].sum() == 731
+    months = pd.DataFrame({"month": pd.to_datetime(["2023-01-01", "2023-02-01"]), "days": [31, 28], "partial": False})
+    assert explore.seasons(months.assign(revenue=[5.0, -5.0]))["index"].isna().all(), "of nothing there is no share"
 
 
 def test_the_long_tail_by_hand():
@@ -268,6 +275,7 @@ def test_the_long_tail_by_hand():
     assert explore.products_for(tail)["products"].tolist() == [1, 2, 2]
 
 
+@pytest.mark.slow
 def test_lift_agrees_with_counting(demo):
     found = explore.together(demo["transactions"], min_orders=30)
     frame = demo["frame"].drop_duplicates(["order_id", "product_id"])
@@ -367,6 +375,7 @@ def test_returns_by_hand():
     assert (who["annulling"], who["annulled"], who["largest"]) == (1, 5, pytest.approx(5 / 7))
 
 
+@pytest.mark.slow
 def test_the_top_tenth_agrees_with_pandas(demo):
     found = explore.top_tenth(demo["transactions"], demo["returns"])
     frame = demo["frame"]

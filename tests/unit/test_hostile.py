@@ -15,7 +15,7 @@ NOTEBOOKS = ["01_eda", "02_rfm", "03_clustering", "04_recommenders", "05_ab_anal
 OURS = {"ul", "li", "strong", "em", "p", "table", "caption", "thead", "tbody", "tr", "th", "td"}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_every_text_of_a_hostile_shop_is_shown_as_text(project, monkeypatch):
     shown: list = []
     monkeypatch.setattr(display, "display", lambda item, **how: shown.append((getattr(item, "data", item), how)))

@@ -26,6 +26,7 @@ BOMB = "\n".join(f"- &a{n} [{','.join([f'*a{n - 1}' if n else 'lol'] * 9)}]" for
 # --- YAML ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
@@ -52,11 +53,11 @@ BOMB = "\n".join(f"- &a{n} [{','.join([f'*a{n - 1}' if n else 'lol'] * 9)}]" for
     ],
 )
 def test_what_a_yaml_file_may_not_hold_is_told_with_its_line_at_once(text, line, said):
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(CustomerlabError) as caught:
         parse_yaml(text, where="params/x.yml")
     assert said in str(caught.value) and f"params/x.yml, line {line}\n" in str(caught.value)
-    assert time.monotonic() - begin < 10 and len(str(caught.value)) < 1_000
+    assert time.process_time() - begin < 10 and len(str(caught.value)) < 1_000
 
 
 def test_values_are_taken_for_nothing_else():
@@ -94,6 +95,7 @@ def test_both_files_are_read_by_that_loader(project, file):
 # --- parameters ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
@@ -151,6 +153,7 @@ def test_a_notebook_needs_no_kernel_in_its_metadata(project):
     assert load_notebooks(project)[-1].loads == {"rfm_segments": False}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -300,6 +303,7 @@ def test_a_pipe_that_is_closed_is_no_fault():
     assert "Traceback" not in done.stderr and "error" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_data_folder_of_a_user_who_is_not_there_is_told(monkeypatch):
     monkeypatch.setenv("CUSTOMERLAB_DATA", "~nobody_of_this_name/x")
     with pytest.raises(CustomerlabError, match="CUSTOMERLAB_DATA"):
@@ -339,6 +343,7 @@ def test_a_value_that_cannot_be_read_is_shown_unless_it_is_a_person_s(shop):
     assert "'viele' cannot be read as quantity" in refused(project, lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["jane@example.org", "Jane Doe, 5 Long Street, Somewhere in Kent, England"])
 def test_an_address_in_a_wrong_column_is_not_shown(shop, value):
     project, lines = shop

@@ -4,9 +4,12 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from customerlab.analysis.recommend.verdict import same_lists
 from helpers import STRANGER, add_shop, as_written, run_cells
+
+pytestmark = pytest.mark.slow
 
 CANCELLED = STRANGER.replace("quantity_not_positive]", "order_cancelled, quantity_not_positive]")
 PLAYED = """

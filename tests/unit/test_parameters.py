@@ -134,6 +134,7 @@ def test_each_notebook_gets_only_what_it_declares():
     assert "rfm_bins" not in plan.step("05").parameters and plan.step("05").parameters["control"] == "newsletter"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -170,6 +171,7 @@ def test_a_run_without_an_entry_is_told_how_to_name_one(project):
         make_plan(project, "mine")
 
 
+@pytest.mark.slow
 def test_edges_are_read_from_the_code():
     plan = make_plan(ROOT, "demo")
     assert plan.step("03").notebook.loads == {"rfm_segments": False, "rfm_scheme": False}
@@ -199,6 +201,7 @@ lost_stars:
 """
 
 
+@pytest.mark.slow
 def test_a_notebook_of_another_shop_s_file_that_cannot_be_had_is_left_out(project):
     add_shop(project, as_written(stranger_lines()), entry=STRANGER + LOST)
     (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: lost_stars\n")
@@ -232,6 +235,7 @@ def test_what_depends_on_a_left_out_notebook_is_left_out(project):
     assert plan.step("07").left_out == "no earlier notebook of this run makes clusters" and not plan.step("07").notes
 
 
+@pytest.mark.slow
 def test_an_optional_artefact_that_nobody_makes_is_done_without(project):
     code = (
         "lab.table('experiment')\nfew = lab.load('rfm_segments', optional=True)\nown = lab.load('experiment_effects')"
@@ -254,6 +258,7 @@ def test_an_artefact_that_is_optional_in_one_place_only_is_needed(project):
     assert step.left_out == "no earlier notebook of this run makes clusters" and not step.notes
 
 
+@pytest.mark.slow
 def test_an_artefact_that_is_no_longer_made_changes_the_fingerprint_of_its_reader(project):
     add_notebook(project, "few = lab.load('clusters', optional=True)")
     before = fingerprints(project)
@@ -263,6 +268,7 @@ def test_an_artefact_that_is_no_longer_made_changes_the_fingerprint_of_its_reade
     assert {name for name in after if before[name] != after[name]} == readers
 
 
+@pytest.mark.slow
 def test_copies_and_checkpoints_are_no_notebooks(project):
     notebooks = project / "notebooks"
     for name in ("02_rfm-Copy1.ipynb", "04_recommenders.nbconvert.ipynb", "Untitled.ipynb", "2_rfm.ipynb"):

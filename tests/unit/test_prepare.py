@@ -64,6 +64,7 @@ def spoil(lines, column, value, row=4):
     return lines
 
 
+@pytest.mark.slow
 def test_semicolons_decimal_commas_and_day_first_dates(project):
     lines = stranger_lines()
     add_shop(project, as_written(lines))
@@ -71,6 +72,7 @@ def test_semicolons_decimal_commas_and_day_first_dates(project):
     assert_same(frame(project), lines)
 
 
+@pytest.mark.slow
 def test_shuffled_rows_and_split_files_give_the_same_bytes(project):
     lines = as_written(stranger_lines())
     path = add_shop(project, lines)
@@ -86,6 +88,7 @@ def test_shuffled_rows_and_split_files_give_the_same_bytes(project):
     assert build(project).report["sha256"] == once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv.gz", "tsv", "xlsx", "parquet", "latin-1"])
 def test_every_format_gives_the_same_table(project, kind):
     lines = stranger_lines()[:300]
@@ -126,6 +129,7 @@ def change_entry(project, *changes):
 WITHOUT_FORMAT = (', format: "%d.%m.%Y %H:%M"', "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["int64", "float64", "float32", "str"])
 def test_parquet_files_are_one_table_whatever_the_types_of_each(project, kind):
     """The first has whole numbers; a fault is named with the row of its own file."""
@@ -142,6 +146,7 @@ def test_parquet_files_are_one_table_whatever_the_types_of_each(project, kind):
         build(project)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @pytest.mark.parametrize(
     ("name", "decoy"), [("s[1]", "s1"), ("s?", "sX"), ("of [2024]/s", "of 2/s"), ("s{a,b}", "sa"), ("s[!x]", "sy")]
@@ -163,6 +168,7 @@ def test_a_file_is_the_one_that_is_named(project, kind, name, decoy):
     assert_same(frame(project), lines)
 
 
+@pytest.mark.slow
 def test_a_star_finds_each_file_once_whatever_signs_its_name_has(project):
     lines = stranger_lines()
     path = add_shop(project, as_written(lines))
@@ -173,6 +179,7 @@ def test_a_star_finds_each_file_once_whatever_signs_its_name_has(project):
     assert_same(frame(project), lines)
 
 
+@pytest.mark.slow
 def test_a_project_folder_with_brackets_has_tables_of_its_own(project, tmp_path):
     mine, other = (Path(shutil.copytree(project, tmp_path / name)) for name in ("a[1]", "a1"))
     add_shop(mine, as_written(stranger_lines(seed=1)))
@@ -181,6 +188,7 @@ def test_a_project_folder_with_brackets_has_tables_of_its_own(project, tmp_path)
     assert_same(open_table(connect(), build(mine).path).to_pandas(), stranger_lines(seed=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["floats", "decimals", "xlsx", "xlsx with texts among the numbers"])
 def test_numbers_that_are_numbers_need_no_signs(project, kind):
     lines = stranger_lines()[:300]
@@ -198,6 +206,7 @@ def test_numbers_that_are_numbers_need_no_signs(project, kind):
     assert_same(frame(project), lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("decimal", "thousands"), [(",", "."), (".", ","), (",", " "), (".", "'"), (",", "\u202f"), (".", None)]
 )
@@ -221,6 +230,7 @@ def test_numbers_are_read_in_groups_of_three_or_not_at_all(decimal, thousands):
     assert {word: n for word in bad.split() if (n := read_all([word.translate(signs)])[0]) == n} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "good", "year", "bad", "said"),
     [
@@ -244,6 +254,7 @@ def test_days_that_no_shop_had_are_refused(project, pattern, good, year, bad, sa
     assert all(words in str(caught.value) for words in (f"{bad!r} cannot be read as ordered_at", where, said))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["xlsx", "parquet"])
 def test_dates_that_are_dates_need_no_format(project, kind):
     lines = stranger_lines()[:50]
@@ -256,6 +267,7 @@ def test_dates_that_are_dates_need_no_format(project, kind):
     assert_same(frame(project), lines)
 
 
+@pytest.mark.slow
 def test_an_offset_is_dropped_and_the_time_on_the_clock_stays(project, monkeypatch):
     monkeypatch.setenv("TZ", "America/New_York")
     lines = stranger_lines()
@@ -266,6 +278,7 @@ def test_an_offset_is_dropped_and_the_time_on_the_clock_stays(project, monkeypat
     assert_same(frame(project), lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "+05:30", "-03:00", "UTC"])
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
 def test_times_of_a_zone_are_read_from_its_own_clock(project, monkeypatch, zone, unit):
@@ -286,6 +299,7 @@ def test_times_of_a_zone_are_read_from_its_own_clock(project, monkeypatch, zone,
     assert_same(frame(project), lines.assign(Datum=pd.Series(clock)))
 
 
+@pytest.mark.slow
 def test_ids_that_pandas_made_floats_are_read_as_whole_numbers(project):
     lines = stranger_lines()
     path = add_shop(project, as_written(lines))
@@ -297,6 +311,7 @@ def test_ids_that_pandas_made_floats_are_read_as_whole_numbers(project):
     assert_same(frame(project), holes.dropna().astype({"Kunde": int}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_ids_are_kept_as_they_are_with_zeros_blanks_and_tabs(project, kind):
     odd = {1: "007", 2: " b8", 3: "b9 ", 4: "\t=1", 5: "a  b", 6: "\u00a0b10", 7: "+1"}
@@ -312,6 +327,7 @@ def test_ids_are_kept_as_they_are_with_zeros_blanks_and_tabs(project, kind):
     assert " A1 " in set(found["product_id"])
 
 
+@pytest.mark.slow
 def test_ids_that_differ_only_by_blanks_are_refused_and_empty_ones_are_empty(project):
     lines = as_written(stranger_lines())
     add_shop(project, lines.assign(Kunde=lines["Kunde"].where(lines.index != 3, "  ")))
@@ -326,6 +342,7 @@ def test_ids_that_differ_only_by_blanks_are_refused_and_empty_ones_are_empty(pro
     assert first not in str(caught.value) and "row 6 below the header, column 'Kunde'" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_kept_and_removed_are_what_was_read(project):
     lines = as_written(stranger_lines())
     lines.loc[0:9, "Kunde"] = ""
@@ -343,6 +360,7 @@ def test_kept_and_removed_are_what_was_read(project):
     assert float(negative["sales_removed"]) == 0 > float(negative["amount_removed"])
 
 
+@pytest.mark.slow
 def test_amounts_are_exact_decimals(project):
     lines = stranger_lines()
     add_shop(project, as_written(lines))
@@ -351,6 +369,7 @@ def test_amounts_are_exact_decimals(project):
     assert sum(amount) * 100 == cents
 
 
+@pytest.mark.slow
 def test_exact_repeats_leave_one(project):
     lines = as_written(stranger_lines())
     doubled = pd.concat([lines, lines[:7], lines[:7]])
@@ -359,6 +378,7 @@ def test_exact_repeats_leave_one(project):
     assert build(project).report["rows"] == once
 
 
+@pytest.mark.slow
 def test_returns_are_what_only_the_cancellations_keep_from_the_log(project):
     lines = as_written(stranger_lines()).head(4).assign(Beleg=["A1", "C2", "C3", "A4"], Menge=["5", "-2", "3", "-1"])
     lines = lines.assign(Preis="10,50", Kunde=["1", "1", "2", "2"])
@@ -399,6 +419,7 @@ def test_a_product_has_one_row_with_its_most_frequent_name(project):
     assert products.index.is_unique and products["A1"] == "common" and pd.isna(products["A2"])
 
 
+@pytest.mark.slow
 def test_description_and_category_are_each_the_most_frequent_of_the_product(project):
     rows = [
         # "Mug" five times in three categories, "Cup" three times in one: the combination Cup/A is the most frequent
@@ -423,6 +444,7 @@ def test_description_and_category_are_each_the_most_frequent_of_the_product(proj
 NUMBERED = "    experiment:\n      columns: {unit_id: {row_number: true}, variant: Arm}\n      outcomes: [Menge]\n"
 
 
+@pytest.mark.slow
 def test_an_empty_value_is_named_in_every_table(project):
     entry = STRANGER + "    products:\n      columns: {product_id: Artikel, description: Beleg}\n" + NUMBERED
     lines = as_written(stranger_lines()).assign(Arm="a")
@@ -438,6 +460,7 @@ def test_an_empty_value_is_named_in_every_table(project):
             build(project, table=table)
 
 
+@pytest.mark.slow
 def test_a_row_s_number_is_no_customer_s_id(project):
     lines = as_written(stranger_lines())[:40].assign(Arm=[f"arm {n}" for n in range(1, 41)])
     add_shop(project, lines, entry=STRANGER + NUMBERED)
@@ -448,6 +471,7 @@ def test_a_row_s_number_is_no_customer_s_id(project):
     assert customers & {str(n) for n in range(1, 41)} and not customers & set(units["unit_id"])
 
 
+@pytest.mark.slow
 def test_rows_of_many_files_are_numbered_within_their_file(project):
     lines = as_written(stranger_lines())[:6].assign(Arm="a")
     path = add_shop(project, lines, entry=STRANGER.replace("verkauf.csv", "teil-*.csv") + NUMBERED)
@@ -460,6 +484,7 @@ def test_rows_of_many_files_are_numbered_within_their_file(project):
     assert both == one | {f"row {n} of teil-2.csv" for n in range(1, 5)}, "a file that comes later changes no id"
 
 
+@pytest.mark.slow
 def test_a_table_is_made_once_and_again_when_something_changes(project):
     lines = as_written(stranger_lines())
     path = add_shop(project, lines)
@@ -519,6 +544,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_named_and_earlier_results_stay(project, case):
     lines = as_written(stranger_lines())
@@ -744,6 +770,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FAULTS)
 def test_a_fault_in_a_file_is_named_and_the_advice_fits(project, case):
     write, said = FAULTS[case]
@@ -758,6 +785,7 @@ def test_a_fault_in_a_file_is_named_and_the_advice_fits(project, case):
     assert list((project / "outputs").rglob("*.*")) == []
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.lists(st.text(st.sampled_from("ab\n\r\", 5'é"), max_size=6), min_size=2, max_size=2), min_size=1, max_size=8
@@ -802,6 +830,7 @@ def test_rows_that_an_engine_drops_are_seen(project, monkeypatch):
         build(project)
 
 
+@pytest.mark.slow
 def test_empty_lines_and_packed_parts_lose_no_row(project):
     path = add_shop(project, as_written(stranger_lines()))
     text = GOOD_TEXT.encode()
@@ -839,6 +868,7 @@ def test_a_result_that_cannot_be_written_is_no_fault_of_the_file(project, monkey
         build(project)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "cp1251", "utf-16", "utf-8-sig", "shift_jis", "ISO-8859-15", "UTF8"])
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
 def test_encodings_that_are_in_use_are_read(project, encoding, suffix):
@@ -851,6 +881,7 @@ def test_encodings_that_are_in_use_are_read(project, encoding, suffix):
     assert_same(frame(project), lines.assign(Artikel=word))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sheet", "found"), [("Nope", "'Nope'"), (2, "2")])
 def test_a_wrong_sheet_is_answered_with_the_sheets(project, sheet, found):
     path = add_shop(project, as_written(stranger_lines()))
@@ -864,6 +895,7 @@ def test_a_wrong_sheet_is_answered_with_the_sheets(project, sheet, found):
     assert_same(frame(project), stranger_lines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", ["[", "A(?=1)"])
 def test_a_pattern_that_the_engine_does_not_take_is_named(project, pattern):
     entry = STRANGER.replace("quantity_not_positive", f"{{product_not_matching: {{pattern: '{pattern}'}}}}")
@@ -892,6 +924,7 @@ def test_declared_content_is_checked(project):
     assert "expected: 3 rows" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_span_of_time_is_checked(project):
     lines = stranger_lines()
     span = '      span: {column: Datum, first: "2024-01-01 00:00:00", last: "2030-01-01 00:00:00"}\n'

@@ -53,6 +53,7 @@ def surprise_data(table, scale=(1, 5)):
 # ---- models
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [name for name in RATING_MODELS if name not in ("mean of all ratings", "SlopeOne", "CoClustering")]
 )
@@ -100,6 +101,7 @@ def test_slope_one_keeps_half_stars():
 # ---- errors
 
 
+@pytest.mark.slow
 def test_planted_biases_are_found_and_row_order_does_not_matter():
     ratings = rating_frame()
     shuffled = ratings.sample(frac=1, random_state=2)
@@ -139,6 +141,7 @@ def test_folds_are_those_of_surprise(count):
     assert sorted(np.concatenate(fold_rows(count, 4, 5))) == list(range(count))
 
 
+@pytest.mark.thorough
 def test_interval_covers_the_error_that_more_customers_would_show():
     # the error of the mean: customers have levels of their own, so that ratings of one customer err together
     rng = np.random.default_rng(0)
@@ -266,6 +269,7 @@ def plays(seed=0):
     return table.assign(rating=np.ceil(rng.lognormal(3, 1.5, len(table))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("times", "plus"), [(20, 0), (0.2, 0), (20, -100)])
 def test_ratings_in_other_units_have_the_same_errors_in_those_units(times, plus):
     """Stars times twenty, in shares of one, and on a scale that begins at -100: below zero, where zero is no rating."""
@@ -283,6 +287,7 @@ def test_ratings_in_other_units_have_the_same_errors_in_those_units(times, plus)
     np.testing.assert_allclose(second["rmse"], first["rmse"] * times, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_counts_of_plays_are_predicted_by_every_model_and_no_error_is_nothing():
     ratings = plays()
     result = prediction.cross_validate(ratings, 7, folds=3)
@@ -379,6 +384,7 @@ def test_one_rating_and_none():
         prediction.cross_validate(rating_frame(50), 7, models=["SVDD"])
 
 
+@pytest.mark.slow
 def test_one_customer_has_errors_but_no_interval():
     ratings = few(*[("ann", f"{n:02d}", 1 + n % 5, n) for n in range(20)])
     result = prediction.cross_validate(ratings, 7)
@@ -386,6 +392,7 @@ def test_one_customer_has_errors_but_no_interval():
     assert result.table[["rmse_low", "rmse_high", "mae_low", "mae_high"]].isna().all(axis=None)
 
 
+@pytest.mark.slow
 def test_equal_ratings_are_predicted_without_error():
     ratings = rating_frame(300).assign(rating=4.0)
     result = prediction.cross_validate(ratings, 7)
@@ -409,6 +416,7 @@ def test_of_two_ratings_of_a_pair_the_later_counts():
 # ---- figures
 
 
+@pytest.mark.slow
 def test_figures_say_their_numbers():
     split = prediction.split_ratings(rating_frame(800), 0.3)
     fitted, left_out = prediction.fit_ratings(split, 1, models=["BaselineOnly", "SVD"])
@@ -423,6 +431,7 @@ def test_figures_say_their_numbers():
     assert picture.png() and lists.png()
 
 
+@pytest.mark.slow
 def test_errors_of_whole_stars_are_those_of_surprise():
     """The golden test has the same on real half stars."""
     ratings = one_per_pair(rating_frame(900))

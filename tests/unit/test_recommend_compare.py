@@ -76,6 +76,7 @@ def test_intervals_and_pairs_do_not_depend_on_the_order_of_rows_and_share_their_
     assert nothing["customers"] == 0 and nothing[["mean", "low", "high"]].isna().all()
 
 
+@pytest.mark.thorough
 def test_intervals_cover_the_truth():
     rng = np.random.default_rng(6)
     covered, truth = [], 0.5 * 0.2 - 0.25 * 0.2
@@ -90,6 +91,7 @@ def test_intervals_cover_the_truth():
     assert 0.91 <= np.mean(covered) <= 0.98, np.mean(covered)
 
 
+@pytest.mark.thorough
 def test_under_no_difference_five_in_a_hundred_pairs_are_found():
     rng = np.random.default_rng(7)
     found = []
@@ -99,6 +101,7 @@ def test_under_no_difference_five_in_a_hundred_pairs_are_found():
     assert 0.025 <= np.mean(found) <= 0.08, np.mean(found)
 
 
+@pytest.mark.thorough
 def test_the_intervals_against_a_baseline_hold_together():
     """Of six differences to one baseline all hold in 95 % of samples; unadjusted ones in fewer."""
     rng, held, single = np.random.default_rng(9), [], []

@@ -48,6 +48,7 @@ def test_neighbours_and_names_are_named():
     assert reasons(Content(NAMED), products=NAMED)["fay", "tea"] == "like tea pot by name"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "weights"),
     [

@@ -70,6 +70,7 @@ DRAWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_no_text_hides_another_or_leaves_the_figure(parts, name):
     picture = DRAWN[name](parts)
@@ -96,6 +97,7 @@ def test_no_text_hides_another_or_leaves_the_figure(parts, name):
         assert across <= 1 or along <= 2, f"{one.get_text()!r} and {other.get_text()!r} overlap"
 
 
+@pytest.mark.slow
 def test_what_the_alternative_texts_say(parts):
     summary = parts["summary"].query("task == 'explore'").set_index("model")["ndcg"]
     alt = DRAWN["ndcg"](parts).alt.split("explore: ")[1]

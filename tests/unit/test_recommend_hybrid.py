@@ -38,6 +38,7 @@ def fitted(shop):
     return R.Hybrid().fit(shop)
 
 
+@pytest.mark.slow
 def test_it_beats_each_of_its_parts_where_habit_and_taste_are_planted(shop, fitted):
     models = {name: model.fit(shop) for name, model in hybrid.parts().items()} | {"hybrid": fitted}
     bought = shop.future[shop.warm].toarray() > 0
@@ -55,6 +56,7 @@ def test_it_beats_each_of_its_parts_where_habit_and_taste_are_planted(shop, fitt
     assert np.take_along_axis(habits, first, 1).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_neither_the_future_nor_the_order_of_rows_nor_threads_change_anything(shop, fitted):
     orders = habits_and_tastes()
     past = [orders[i] for i in np.random.default_rng(1).permutation(len(orders)) if orders[i][1] > 0]
@@ -73,6 +75,7 @@ def test_importance_names_every_feature_and_sums_to_one(fitted):
     assert table["gain"].sum() == pytest.approx(1) and table["gain"].is_monotonic_decreasing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "back"), [(28, [28, 42, 56, 70]), (30, [30, 45, 60]), (1, [1, 2, 3, 4])])
 def test_the_windows_lie_before_the_cut_and_leave_a_history(days, back):
     orders = [(c, float(day), ["tea"]) for c in ("ann", "bob") for day in range(1, 100)]
@@ -143,6 +146,7 @@ def test_what_is_told_of_a_candidate():
     assert evidence.candidates(np.array([], dtype=int)).values.shape == (0, len(evidence.names))
 
 
+@pytest.mark.slow
 def test_a_warm_start_keeps_the_trees_and_learns_the_evidence_again(shop, fitted):
     model = R.Hybrid(warm_start=True).fit(shop)
     trees = [ranker.model_to_string() for ranker in model.rankers_]
@@ -161,6 +165,7 @@ def test_one_candidate_teaches_nothing_and_personal_frequency_is_left():
     assert len(model.importance_) == 0 and model.scores(split.warm).tolist() == [[2.0]]
 
 
+@pytest.mark.slow
 def test_windows_that_two_cuts_share_are_learned_once_and_teach_the_same(shop, fitted):
     known = R.Hybrid(lessons=fitted.lessons)
     earlier = shop.folds(2)[0]

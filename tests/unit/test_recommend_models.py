@@ -270,6 +270,7 @@ def test_pure_svd_projects_on_the_strongest_directions(split):
     assert scored(split, R.PureSVD(14)) == pytest.approx(have) and scored(split, R.PureSVD(99)) == pytest.approx(have)
 
 
+@pytest.mark.slow
 def test_pure_svd_of_many_products_is_that_of_few():
     split = R.split_of(orders_of(1, customers=260, products=240, orders=2000))
     _, _, directions = np.linalg.svd(owned(split).astype(float), full_matrices=False)
@@ -351,6 +352,7 @@ def test_content_serves_what_was_never_sold_and_knows_nothing_of_what_has_no_wor
 # what holds for all of them
 
 
+@pytest.mark.slow
 @every_model
 def test_scores_are_one_for_each_customer_and_product(name, split):
     model = MODELS[name]()
@@ -362,6 +364,7 @@ def test_scores_are_one_for_each_customer_and_product(name, split):
     assert (scored(split, model) == scores).all(), "fitted again"
 
 
+@pytest.mark.slow
 @every_model
 def test_the_order_of_rows_and_the_future_change_nothing(name, split):
     orders = orders_of()
@@ -372,6 +375,7 @@ def test_the_order_of_rows_and_the_future_change_nothing(name, split):
     assert (scored(other, MODELS[name]()) == scored(split, MODELS[name]())).all()
 
 
+@pytest.mark.slow
 @every_model
 def test_products_of_the_future_change_nothing(name, split):
     """They have columns of their own, after all others; how many there are is not to be seen in the scores."""
@@ -381,6 +385,7 @@ def test_products_of_the_future_change_nothing(name, split):
     assert (scored(other, MODELS[name]())[:, :14] == scored(split, MODELS[name]())).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in (*DRAWN, "content")])
 def test_names_of_products_and_customers_mean_nothing(name, split):
     others = dict(zip(PRODUCTS, np.random.default_rng(2).permutation([f"q{n}" for n in range(14)]), strict=True))
@@ -390,6 +395,7 @@ def test_names_of_products_and_customers_mean_nothing(name, split):
     assert two.to_numpy() == pytest.approx(one.to_numpy(), abs=2e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in DRAWN])
 def test_equal_products_have_equal_scores(name):
     """Whatever has p00 has p14 as well."""
@@ -418,6 +424,7 @@ def test_a_customer_without_a_history_gets_what_is_popular(name, split):
         assert top(scores[4:5], np.ones((1, 14), dtype=bool), 3).tolist() == [[0, 1, 2]]
 
 
+@pytest.mark.slow
 @every_model
 def test_a_split_without_customers_has_no_scores(name):
     """As `earlier` makes it of a log that begins after the cut."""
@@ -425,6 +432,7 @@ def test_a_split_without_customers_has_no_scores(name):
     assert scored(split, MODELS[name]()).shape == (0, 2)
 
 
+@pytest.mark.slow
 @every_model
 @pytest.mark.parametrize(
     "orders",
@@ -447,6 +455,7 @@ def test_odd_shops(name, orders):
     assert len(lists) == scores.size, "a list ends where the catalogue does"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_the_number_of_threads_changes_nothing(name):
     split = R.split_of(orders_of(5, customers=230, products=210, orders=1500))

@@ -69,6 +69,7 @@ def test_every_step_of_every_fold_is_accounted_for(split):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_models_learn_again_in_each_fold_and_the_last_is_the_test(split):
     recorder = Recorder()
     table = recommend.over_folds(split.folds(3), [PersonalFrequency(), recorder], 3, 5)
@@ -87,6 +88,7 @@ def whole_of(orders):
     return split
 
 
+@pytest.mark.slow
 def test_other_splits_hold_out_what_they_say():
     orders = orders_of(4)
     whole, recorder = whole_of(orders), Recorder()
@@ -120,6 +122,7 @@ def test_other_splits_hold_out_what_they_say():
     assert "repeat" not in set(table.loc[table["split"] == "random pairs", "task"])
 
 
+@pytest.mark.slow
 def test_a_split_at_random_flatters_where_tastes_move():
     """Everybody buys the same products for a month, and in the next month others that are not new to the shop."""
     rng = np.random.default_rng(0)
@@ -245,6 +248,7 @@ def test_customers_who_bought_nothing_in_the_window_are_counted(split):
     assert away == table["history, before the cut"] - table["evaluated"] > 0
 
 
+@pytest.mark.slow
 def test_the_last_fold_need_not_be_ranked_twice(split):
     models = [Popularity(), PersonalFrequency()]
     values = recommend.found(recommend.rank(split, [*models, Random()], 5))

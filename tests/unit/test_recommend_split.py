@@ -29,6 +29,7 @@ def test_orders_are_those_of_the_history_in_order_of_time():
     assert named["new"].sum() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_summed_over_a_customer_the_orders_are_the_history(seed):
     rng = np.random.default_rng(seed)

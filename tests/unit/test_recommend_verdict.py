@@ -93,6 +93,7 @@ def test_hits_are_counted_by_hand_and_a_great_customer_is_named():
     assert "(100% of it is one customer)" in said
 
 
+@pytest.mark.slow
 def test_an_online_test_of_that_size_finds_the_lift_in_four_of_five():
     rng = np.random.default_rng(3)
     orders = [(f"c{n:03d}", 9, ["x"]) for n in range(300)]
@@ -115,6 +116,7 @@ def test_an_online_test_of_that_size_finds_the_lift_in_four_of_five():
     assert "too few to tell (1 customers who ordered in the window)" in R.test_sentence(R.online_test(few), 0.05)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=12), min_size=2, max_size=2, unique=True))
 def test_keys_of_two_names_are_two(names):
     one, other = map(R.metric_key, names)

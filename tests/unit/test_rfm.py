@@ -296,6 +296,7 @@ def test_two_rules_that_choose_alike_do_not_differ():
     assert table["by_rule"].to_numpy() == pytest.approx(table["chosen"].to_numpy()), "nobody is chosen before another"
 
 
+@pytest.mark.thorough
 def test_the_interval_of_the_difference_covers_the_truth():
     # the truth from customers so many that chance is gone
     at = ["difference", "low", "high"]
@@ -361,6 +362,7 @@ def test_holding_out_uses_nothing_of_what_is_judged():
     assert rfm.hold_out(Snapshot(LOG, DAY), rfm.Scheme(), days=33, seed=1) is None
 
 
+@pytest.mark.slow
 def test_windows_follow_one_another_as_far_as_the_log_reaches():
     windows = rfm.holdout.followed(Snapshot(random_log(), DAY), rfm.Scheme(), days=60)
     assert [f"{one['formed_on'].iloc[0]:%Y-%m-%d}" for one in windows] == [
@@ -373,6 +375,7 @@ def test_windows_follow_one_another_as_far_as_the_log_reaches():
     )
 
 
+@pytest.mark.slow
 def test_later_money_is_net_and_orders_are_those_placed():
     rows = [(f"c{i:02d}", f"{i}-{n}", f"2024-0{n + 1}-10", "x", 1, 10.0) for i in range(30) for n in range(3)]
     big = [("c00", "big", "2024-03-20", "pot", 1_000, 9.0)]
@@ -500,6 +503,7 @@ def test_other_bins_are_not_tried_where_cuts_are_given():
     assert found["change"].tolist() == ["7 days earlier"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", [False, True])
 def test_a_scheme_is_features_scores_and_rules_of_any_day(net):
     returns = log([("000", "r", "2023-07-01", "x", -1, 1e6), ("001", "r", "2024-04-02", "x", -1, 1e6)])
@@ -551,6 +555,7 @@ def test_the_grid_shows_no_cell_of_few_and_none_that_tells_of_them():
     assert [text.get_text() for text in figures.grid(table, 2).figure.axes[0].texts] == ["2", "9", "40", "50"]
 
 
+@pytest.mark.slow
 def test_ids_are_shown_where_a_parameter_asks_for_them(project, said, monkeypatch):
     add_shop(project, as_written(stranger_lines()))
     for asked, shown in ((False, "Customer A"), (True, "100")):

@@ -98,12 +98,14 @@ def test_a_key_has_to_name_every_row(lab):
         lab.save("rfm_segments", TABLE.assign(customer_id=None), key="customer_id")
 
 
+@pytest.mark.slow
 def test_a_missing_artefact_names_the_command(lab):
     with pytest.raises(RunError) as caught:
         lab.load("rfm_segments")
     assert "customerlab run 02 --run demo" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_artefact_that_nobody_saved_as_it_is_is_refused(lab):
     lab.save("rfm_segments", TABLE, key="customer_id")
     path = lab.folder / "artifacts" / "rfm_segments.parquet"
@@ -120,6 +122,7 @@ def test_an_artefact_that_nobody_saved_as_it_is_is_refused(lab):
         lab.load("rfm_segments")
 
 
+@pytest.mark.slow
 def test_an_optional_artefact_is_none_where_no_notebook_of_the_run_makes_it(lab):
     (lab.root / "params" / "emails.yml").write_text("run: emails\ndata: hillstrom_email\n")
     emails = Run("emails", "05_ab_analysis", data="hillstrom_email")
@@ -130,6 +133,7 @@ def test_an_optional_artefact_is_none_where_no_notebook_of_the_run_makes_it(lab)
     assert emails.load("rfm_segments", optional=True) is None
 
 
+@pytest.mark.slow
 def test_an_optional_artefact_that_is_only_not_made_yet_names_the_command(lab):
     test = Run("demo", "05_ab_analysis")
     with pytest.raises(RunError, match="customerlab run 02 --run demo"):
@@ -276,6 +280,7 @@ def test_checks_stop_an_unattended_rerun():
         checks(shares_sum_to_one=False, sound=True, kept_is_read=0)
 
 
+@pytest.mark.slow
 def test_a_line_of_many_signs_is_masked_at_once():
     begin, line = time.process_time(), "x" * 100_000
     assert masked(line) == line
@@ -288,6 +293,7 @@ def test_what_differs_between_equal_runs_is_masked():
     assert masked("0x12 stays, and so does 1,234.5") == "0x12 stays, and so does 1,234.5"
 
 
+@pytest.mark.slow
 def test_another_shops_test_says_so_and_an_entry_of_the_same_shop_does_not(project):
     (project / "params" / "mine.yml").write_text(
         "run: mine\ndata: demo\nexperiment: hillstrom_email\nratings: my_stars\n", encoding="utf-8"
