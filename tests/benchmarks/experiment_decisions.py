@@ -119,7 +119,7 @@ def compared(line: Line, tests: int, seed: list[int], lift: float = 0.0) -> Test
             pair = [units * own, units * ~own]
             for part, size in zip(pair, (treated, control), strict=True):
                 part[0] = size - part.sum()
-            again = experiment.randomisation_test(rows, *pair, Value(0), 1, level=ALPHA / 2)
+            again = experiment.randomisation.randomisation_test(rows, *pair, Value(0), 1, level=ALPHA / 2)
             guarded[one, 0, place - 1] = again if again >= ALPHA / 2 else p[one, 0, place - 1]
     return Tests(np.where(few, 1.0, p), np.where(few, 1.0, guarded), spend, few[:, 0, :] == 0)
 
@@ -176,7 +176,9 @@ def gatekeeping(tests: int) -> None:
         p = 2 * stats.norm.sf(np.abs(z))
         hits = found(p)
         for row in range(min(tests, 50)):
-            again = experiment.gatekeep(pd.Series(p[row].ravel()), pd.Series(np.repeat([True, False], [2, 6])))
+            again = experiment.gatekeeping.gatekeep(
+                pd.Series(p[row].ravel()), pd.Series(np.repeat([True, False], [2, 6]))
+            )
             assert ((again < ALPHA).to_numpy() == hits[row].ravel()).all()
         rates.append(rate(f"{name}: any false finding", (hits & (truth == 0)).any(axis=(1, 2)), "<= 0.05"))
         held.append(

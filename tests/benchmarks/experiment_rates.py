@@ -49,14 +49,14 @@ class Shop:
     expected: dict[str, np.ndarray]
 
 
-def moments_of(test: pd.DataFrame, part: np.ndarray) -> experiment.Moments:
+def moments_of(test: pd.DataFrame, part: np.ndarray) -> experiment.stats.Moments:
     """Counts, means and covariances by arm and part, from numpy."""
     code, keys = pd.factorize(pd.MultiIndex.from_arrays([test["variant"], part]), sort=True)
     values = test[VALUES].to_numpy(dtype=float)
     groups = [values[code == number] for number in range(len(keys))]
     covariance = np.array([np.cov(own.T) for own in groups])
     count, mean = np.array([len(own) for own in groups]), np.array([own.mean(axis=0) for own in groups])
-    return experiment.Moments(
+    return experiment.stats.Moments(
         keys.to_frame(index=False, name=["variant", "part"]), tuple(VALUES), count, mean, covariance
     )
 
@@ -151,7 +151,9 @@ def rare(rng: np.random.Generator, tests: int, shares: tuple[float, float]) -> C
 def of_quantiles(rng: np.random.Generator, tests: int, lift: float) -> Contrast:
     """The nine tenths of order values, lognormal, of 500 units an arm."""
     values = rng.lognormal(3, 0.8, (tests, 2, 500)) * np.array([[[1], [1 + lift]]])
-    return stacked_contrasts([experiment.quantiles(pair[1], pair[0], 0.9, seed) for seed, pair in enumerate(values)])
+    return stacked_contrasts(
+        [experiment.quantiles.quantiles(pair[1], pair[0], 0.9, seed) for seed, pair in enumerate(values)]
+    )
 
 
 def stacked_contrasts(found: list[Contrast]) -> Contrast:
@@ -240,7 +242,8 @@ def families(shop: Shop) -> None:
     p = np.stack([compared(shop, arm)[metric].pvalue for arm in arms for metric in metrics], axis=1)
     null = np.arange(p.shape[1]) < len(metrics)
     by_holm, by_bh = (
-        np.array([adjust(pd.Series(row)) for row in p]) < 0.05 for adjust in (holm, experiment.benjamini_hochberg)
+        np.array([adjust(pd.Series(row)) for row in p]) < 0.05
+        for adjust in (holm, experiment.compare.benjamini_hochberg)
     )
     show(
         "Nine comparisons, of which three are of nothing",

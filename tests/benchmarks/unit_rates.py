@@ -16,7 +16,7 @@ from scipy.stats import binomtest
 from customerlab.analysis import experiment
 from customerlab.analysis.experiment.participants import _rank_sum as rank_sum
 
-LEVEL = experiment.SAMPLE_RATIO_ALPHA
+LEVEL = experiment.balance.SAMPLE_RATIO_ALPHA
 NAMES = {
     "geometric": lambda rng, size: rng.geometric(0.3, size),
     "one in 20 has many": lambda rng, size: 1 + np.where(rng.random(size) < 0.05, rng.geometric(0.05, size), 0),
@@ -99,9 +99,9 @@ def sessions(seed: int, more: float) -> tuple[pd.DataFrame, float]:
     return frame, more * (1 + 1 / 0.4)
 
 
-def effects(who: experiment.Participants) -> dict[str, tuple[float, float]]:
+def effects(who: experiment.participants.Participants) -> dict[str, tuple[float, float]]:
     """The interval of spend in both ways."""
-    table = experiment.per_assigned_and_row(who.finer, "control").set_index("per")
+    table = experiment.participants.per_assigned_and_row(who.finer, "control").set_index("per")
     return {per: (row["effect_low"], row["effect_high"]) for per, row in table.iterrows()}
 
 

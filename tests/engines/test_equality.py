@@ -29,6 +29,7 @@ from customerlab import analysis
 from customerlab.analysis import clustering, experiment, explore, orders, recommend, rfm, sales
 from customerlab.analysis.experiment import stats as stats_of
 from customerlab.analysis.experiment.compare import measured
+from customerlab.analysis.experiment.soundness import exposed_early, missing_by_arm, outcomes_of
 from customerlab.analysis.explore import returning
 from customerlab.analysis.explore.distributions import with_returned
 from customerlab.data.catalog import find_data_set
@@ -176,16 +177,16 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "recommend.returned_in_full": lambda s: recommend.returned_in_full(
         s.transactions.select("customer_id", "product_id").distinct().to_pandas(), s.transactions, s.returns
     ),
-    "experiment.outcomes_of": lambda s: experiment.outcomes_of(s.experiment),
+    "experiment.outcomes_of": lambda s: outcomes_of(s.experiment),
     "experiment.sample_ratio": lambda s: experiment.sample_ratio(s.experiment, s.control),
     "experiment.sample_ratio_by": lambda s: [
-        experiment.sample_ratio_by(s.experiment, covariate, s.control)
-        for covariate in experiment.covariates_of(s.experiment)[:1]
+        experiment.split.sample_ratio_by(s.experiment, covariate, s.control)
+        for covariate in experiment.balance.covariates_of(s.experiment)[:1]
     ],
-    "experiment.covariates_of": lambda s: experiment.covariates_of(s.experiment),
-    "experiment.balance": lambda s: experiment.balance(s.experiment, s.control),
-    "experiment.missing_by_arm": lambda s: experiment.missing_by_arm(s.experiment),
-    "experiment.exposed_early": lambda s: experiment.exposed_early(
+    "experiment.covariates_of": lambda s: experiment.balance.covariates_of(s.experiment),
+    "experiment.balance": lambda s: experiment.balance.balance(s.experiment, s.control),
+    "experiment.missing_by_arm": lambda s: missing_by_arm(s.experiment),
+    "experiment.exposed_early": lambda s: exposed_early(
         # the mails of the published test have no time; a column of the engine's own stands in
         s.experiment
         if "exposed_at" in s.experiment.columns
@@ -193,29 +194,31 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         pd.Timestamp("2024-10-08"),
     ),
     "experiment.soundness": lambda s: experiment.soundness(
-        s.experiment, s.control, segments=experiment.covariates_of(s.experiment)[:1]
+        s.experiment, s.control, segments=experiment.balance.covariates_of(s.experiment)[:1]
     ),
     "experiment.number_of": lambda s: s.experiment.aggregate(
         total=stats_of.number_of(s.experiment, "outcome_visit").sum()
     ),
     "experiment.moments": lambda s: experiment.moments(s.experiment, ["outcome_visit", "outcome_spend"]),
     "experiment.moments_by": lambda s: experiment.Measured(s.experiment).moments_by(
-        experiment.covariates_of(s.experiment)[:2], ["outcome_visit", "outcome_spend"]
+        experiment.balance.covariates_of(s.experiment)[:2], ["outcome_visit", "outcome_spend"]
     ),
     "experiment.measured": lambda s: measured(s.experiment, experiment.metrics_of(s.experiment)),
     "experiment.united": lambda s: stats_of.united([s.experiment.select("unit_id"), s.experiment.select("unit_id")]),
     "experiment.first_day": lambda s: experiment.first_day(in_days(s)),
-    "experiment.by_assigned": lambda s: experiment.by_assigned(in_days(s)),
-    "experiment.in_one_arm": lambda s: experiment.in_one_arm(crossed(s)),
+    "experiment.by_assigned": lambda s: experiment.units.by_assigned(in_days(s)),
+    "experiment.in_one_arm": lambda s: experiment.units.in_one_arm(crossed(s)),
     "experiment.kind_of_rows": lambda s: [
         experiment.kind_of_rows(one) for one in (s.experiment, in_days(s), s.experiment.union(crossed(s)))
     ],
     "experiment.took_part": lambda s: [experiment.took_part(one, s.control) for one in (crossed(s), in_days(s))],
-    "experiment.rows_by_arm": lambda s: experiment.rows_by_arm(experiment.by_assigned(in_days(s)), s.control),
-    "experiment.per_assigned_and_row": lambda s: experiment.per_assigned_and_row(
-        experiment.by_assigned(in_days(s)), s.control
+    "experiment.rows_by_arm": lambda s: experiment.participants.rows_by_arm(
+        experiment.units.by_assigned(in_days(s)), s.control
     ),
-    "experiment.by_day": lambda s: experiment.by_day(in_days(s), ["outcome_spend"]),
+    "experiment.per_assigned_and_row": lambda s: experiment.participants.per_assigned_and_row(
+        experiment.units.by_assigned(in_days(s)), s.control
+    ),
+    "experiment.by_day": lambda s: experiment.sequential.by_day(in_days(s), ["outcome_spend"]),
     "experiment.with_customer_groups": lambda s: [
         table.to_pandas().sort_values("unit_id", ignore_index=True) if isinstance(table, ir.Table) else table
         for table in experiment.with_customer_groups(
@@ -234,26 +237,33 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         experiment.metrics_of(s.experiment)[-1],
         7,
     ),
-    "experiment.carried": lambda s: experiment.carried(s.experiment, experiment.metrics_of(s.experiment)),
-    "experiment.distinct": lambda s: experiment.distinct(s.experiment, experiment.covariates_of(s.experiment)),
+    "experiment.carried": lambda s: experiment.carriers.carried(s.experiment, experiment.metrics_of(s.experiment)),
+    "experiment.distinct": lambda s: experiment.segments.distinct(
+        s.experiment, experiment.balance.covariates_of(s.experiment)
+    ),
     "experiment.randomised": lambda s: experiment.randomised(
         s.experiment, experiment.metrics_of(s.experiment)[-1], arm_of(s), s.control, 7, level=0.05
     ),
-    "experiment.stratified": lambda s: experiment.stratified(
-        s.experiment, experiment.metrics_of(s.experiment)[-1], s.control, experiment.covariates_of(s.experiment)[:2]
-    ),
-    "experiment.sensitivity": lambda s: experiment.sensitivity(
+    "experiment.stratified": lambda s: experiment.sensitivity.stratified(
         s.experiment,
         experiment.metrics_of(s.experiment)[-1],
         s.control,
-        covariates=experiment.numeric_covariates(s.experiment),
+        experiment.balance.covariates_of(s.experiment)[:2],
+    ),
+    "experiment.sensitivity": lambda s: experiment.sensitivity.sensitivity(
+        s.experiment,
+        experiment.metrics_of(s.experiment)[-1],
+        s.control,
+        covariates=experiment.questions.numeric_covariates(s.experiment),
         segments=[],
         winsorised_at=0.9,
     ),
-    "experiment.quantile_effects": lambda s: experiment.quantile_effects(
+    "experiment.quantile_effects": lambda s: experiment.quantiles.quantile_effects(
         s.experiment, experiment.metrics_of(s.experiment)[-1], s.control, [0.5, 0.99], 7
     ),
-    "experiment.ratios_left_out": lambda s: experiment.ratios_left_out(s.experiment, ["spend / conversion", "a / b"]),
+    "experiment.ratios_left_out": lambda s: experiment.questions.ratios_left_out(
+        s.experiment, ["spend / conversion", "a / b"]
+    ),
     "experiment.winsorised": lambda s: by_id(
         experiment.winsorised(s.experiment, "outcome_spend", 0.9)[0].select("unit_id", "outcome_spend").to_pandas()
     ),
@@ -269,20 +279,20 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         s.experiment,
         experiment.Metric("spend", "outcome_spend"),
         s.control,
-        experiment.covariates_of(s.experiment)[:1],
+        experiment.balance.covariates_of(s.experiment)[:1],
     ),
     "experiment.metrics_of": lambda s: experiment.metrics_of(s.experiment, ["spend / conversion"]),
-    "experiment.numeric_covariates": lambda s: experiment.numeric_covariates(s.experiment),
+    "experiment.numeric_covariates": lambda s: experiment.questions.numeric_covariates(s.experiment),
     "experiment.segments_of": lambda s: [(one.table, names) for one, names in [experiment.segments_of(s.experiment)]],
     "experiment.arrivals": lambda s: experiment.arrivals(s.experiment),
-    "experiment.reach": lambda s: experiment.reach(
+    "experiment.reach": lambda s: experiment.planning.reach(
         s.experiment,
         experiment.metrics_of(s.experiment, ["spend / conversion"]),
         s.control,
         experiment.metrics_of(s.experiment)[-1],
         wanted_lift=0.5,
     ),
-    "experiment.rehearsals": lambda s: experiment.rehearsals(
+    "experiment.rehearsals": lambda s: experiment.planning.rehearsals(
         s.experiment,
         experiment.metrics_of(s.experiment),
         s.control,
@@ -291,11 +301,14 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         level={metric.name: 0.05 for metric in experiment.metrics_of(s.experiment)},
         lift={},
     ),
-    "experiment.adjusted": lambda s: experiment.adjusted(
-        s.experiment, experiment.metrics_of(s.experiment), s.control, experiment.numeric_covariates(s.experiment)
+    "experiment.adjusted": lambda s: experiment.sensitivity.adjusted(
+        s.experiment,
+        experiment.metrics_of(s.experiment),
+        s.control,
+        experiment.questions.numeric_covariates(s.experiment),
     ),
-    "experiment.differences": lambda s: experiment.differences(
-        s.experiment, experiment.metrics_of(s.experiment), s.control, experiment.covariates_of(s.experiment)[:1]
+    "experiment.differences": lambda s: experiment.segments.differences(
+        s.experiment, experiment.metrics_of(s.experiment), s.control, experiment.balance.covariates_of(s.experiment)[:1]
     ),
 }
 # Variances, which have no exact decimals: equal to nine digits. Everything else is equal to the last bit.

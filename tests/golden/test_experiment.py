@@ -55,7 +55,7 @@ def test_p_values_are_those_of_plain_tests(table, hillstrom):
 
 
 def test_the_test_is_sound(hillstrom):
-    segments = [name for name in experiment.covariates_of(hillstrom) if name.endswith(("channel", "zip_code"))]
+    segments = [name for name in experiment.balance.covariates_of(hillstrom) if name.endswith(("channel", "zip_code"))]
     found = experiment.soundness(hillstrom, "No E-Mail", segments=segments)
     assert found.sound and len(segments) == 2 and len(found.table) == 10, found.reasons
     wrong = experiment.soundness(hillstrom, "No E-Mail", planned={"No E-Mail": 2, "Mens E-Mail": 1, "Womens E-Mail": 1})
@@ -74,7 +74,7 @@ def test_the_mail_for_women_works_for_those_who_had_bought_womens_goods(hillstro
         assert table["Womens E-Mail", str(bought)] == pytest.approx(lift)
     apart = found.interactions.set_index("variant")["pvalue_bh"]
     assert apart["Womens E-Mail"] < 1e-15 and apart["Mens E-Mail"] > 0.01
-    kept, same = experiment.distinct(units, segments)
+    kept, same = experiment.segments.distinct(units, segments)
     assert same == {"history_segment": "history", "womens": "mens"} and len(kept) == 6
 
 
@@ -96,10 +96,10 @@ def test_spend_decides_at_its_own_level_and_its_intervals_hold_together(judged, 
         assert spend.loc[arm, ["simultaneous_low", "simultaneous_high"]].tolist() == pytest.approx(list(ends), rel=1e-6)
         assert spend.loc[arm, "pvalue_adjusted"] == pytest.approx(2 * plain.pvalue, rel=1e-6)
         assert spend.loc[arm, "randomised"] < 0.01
-    found = experiment.reach(hillstrom, metrics, "No E-Mail", metrics[2], wanted_lift=0.05).set_index("metric")
+    found = experiment.planning.reach(hillstrom, metrics, "No E-Mail", metrics[2], wanted_lift=0.05).set_index("metric")
     assert found.loc["spend", "detectable_share"] == pytest.approx(0.53, abs=0.005)
     assert found.loc["spend", "units_needed"] == pytest.approx(7.2e6, rel=0.005)
-    few = experiment.quantile_effects(hillstrom, metrics[2], "No E-Mail", [0.99], 7)
+    few = experiment.quantiles.quantile_effects(hillstrom, metrics[2], "No E-Mail", [0.99], 7)
     assert few["effect"].isna().all() and (few["why_not"] == "the control has zero there").all()
 
 
@@ -110,8 +110,10 @@ def test_the_mail_for_men_is_better_and_its_break_even_cost_is_said(judged, hill
     heads = {0: "Mens E-Mail is better than No E-Mail", 0.1: "Roll out Mens E-Mail"}
     for cost, first in (heads | {0.9: "No arm is recommended over No E-Mail"}).items():
         money = experiment.Money("spend", cost=cost)
-        decided = experiment.decision(effects, experiment.no_effects(), confidence=0.95, money=money)
-        said = experiment.recommendation(decided, pairs, metrics[2], control="No E-Mail", confidence=0.95, money=money)
+        decided = experiment.decision.decision(effects, experiment.decision.no_effects(), confidence=0.95, money=money)
+        said = experiment.recommend.recommendation(
+            decided, pairs, metrics[2], control="No E-Mail", confidence=0.95, money=money
+        )
         assert said[0].startswith(first)
         if not cost:
             assert "the break-even cost of Mens E-Mail is 0.444 of spend a unit at the low end" in said[1]
@@ -121,8 +123,12 @@ def test_the_mail_for_men_is_better_and_its_break_even_cost_is_said(judged, hill
 
 
 def test_a_rule_for_everybody_earns_the_effect_of_the_test(hillstrom):
-    units = hillstrom.select("unit_id", "variant", "outcome_spend", *experiment.covariates_of(hillstrom)).to_pandas()
-    known = experiment.covariates_of(hillstrom)
-    found = experiment.predict_effects(units, "outcome_spend", "Mens E-Mail", "No E-Mail", known, 7, learners=["T"])
-    earned = experiment.profits(found, 7, margin=1, cost=0, resamples=10).set_index("policy")
+    units = hillstrom.select(
+        "unit_id", "variant", "outcome_spend", *experiment.balance.covariates_of(hillstrom)
+    ).to_pandas()
+    known = experiment.balance.covariates_of(hillstrom)
+    found = experiment.uplift.predict_effects(
+        units, "outcome_spend", "Mens E-Mail", "No E-Mail", known, 7, learners=["T"]
+    )
+    earned = experiment.targeting.profits(found, 7, margin=1, cost=0, resamples=10).set_index("policy")
     assert earned.loc["everybody", "profit"] == pytest.approx(LIFTS["Mens E-Mail"][2], abs=1e-7)

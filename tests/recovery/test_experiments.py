@@ -121,9 +121,9 @@ def test_a_broken_test_is_refused_and_a_sound_one_decided(say):
         effects = experiment.compare_arms(sound, METRICS, "control")
         money = experiment.Money("spend")
         effects = experiment.gatekept(sound, effects, METRICS, METRICS[0], seed)
-        decided = experiment.decision(effects, experiment.no_effects(), confidence=0.95, money=money)
-        said = experiment.recommendation(
-            decided, experiment.no_effects(), METRICS[0], control="control", confidence=0.95, money=money
+        decided = experiment.decision.decision(effects, experiment.decision.no_effects(), confidence=0.95, money=money)
+        said = experiment.recommend.recommendation(
+            decided, experiment.decision.no_effects(), METRICS[0], control="control", confidence=0.95, money=money
         )
         chosen += said[0].lead.endswith("is better than control")
         refused.append(experiment.soundness(canonical(experiments.simulate_broken_test(rng, units), units), "control"))

@@ -8,6 +8,7 @@ from scipy import stats
 from sklearn.metrics import ndcg_score
 
 from customerlab.analysis import experiment, recommend
+from customerlab.analysis.experiment.soundness import missing_by_arm
 from customerlab.analysis.recommend.metrics import Lists, per_customer
 from customerlab.analysis.recommend.models import ItemNeighbours, PersonalFrequency, Popularity, top
 from helpers import log
@@ -126,8 +127,8 @@ def test_a_broken_split_is_caught_and_a_sound_one_is_not():
 def test_a_sound_split_is_refused_at_the_promised_rate():
     rng = np.random.default_rng(11)
     pvalues = [stats.chisquare(rng.multinomial(9000, [1 / 3] * 3)).pvalue for _ in range(4000)]
-    assert np.mean(np.array(pvalues) < experiment.SAMPLE_RATIO_ALPHA) < 0.003
-    assert experiment.SAMPLE_RATIO_ALPHA == 0.001
+    assert np.mean(np.array(pvalues) < experiment.balance.SAMPLE_RATIO_ALPHA) < 0.003
+    assert experiment.balance.SAMPLE_RATIO_ALPHA == 0.001
 
 
 def test_what_cannot_be_analysed_is_named():
@@ -136,5 +137,5 @@ def test_what_cannot_be_analysed_is_named():
         experiment.sample_ratio(table, "none")
     lacking = arms({"control": 20, "a": 20}, [0.5, 0.5])
     lacking.loc[lacking["unit_id"] == "3", "outcome_visit"] = None
-    found = experiment.missing_by_arm(ibis.memtable(lacking)).set_index("variant")
+    found = missing_by_arm(ibis.memtable(lacking)).set_index("variant")
     assert found["missing"].sum() == 1 and found["units"].to_dict() == {"control": 20, "a": 20}

@@ -19,13 +19,15 @@ def one_better(a, b, c, d):
 @pytest.mark.parametrize("numbers", [(3, 98, 5, 96), (101, 901, 130, 872), (1, 2, 40, 3)])
 def test_two_proportions_are_those_of_the_closed_form(numbers):
     a, b, c, d = numbers
-    table = experiment.choices({"control": stats.beta(a, b), "new": stats.beta(c, d)})
+    table = experiment.bayes.choices({"control": stats.beta(a, b), "new": stats.beta(c, d)})
     assert table["better"].iloc[1] == pytest.approx(one_better(a, b, c, d), abs=1e-5)
     assert table["best"].sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_two_normal_beliefs_are_those_of_the_closed_form():
-    table = experiment.choices({"control": stats.norm(10, 0.5), "new": stats.norm(10.4, 0.02)}).set_index("variant")
+    table = experiment.bayes.choices({"control": stats.norm(10, 0.5), "new": stats.norm(10.4, 0.02)}).set_index(
+        "variant"
+    )
     apart, spread = 0.4, np.hypot(0.5, 0.02)
     assert table.loc["new", "better"] == pytest.approx(stats.norm.cdf(apart / spread), abs=1e-5)
     # E max(d, 0) of a normal d
@@ -38,7 +40,7 @@ def test_two_normal_beliefs_are_those_of_the_closed_form():
 def test_many_arms_agree_with_draws():
     laws = {f"arm{i}": stats.beta(20 + 2 * i, 200) for i in range(8)}
     drawn = np.array([law.rvs(400_000, random_state=i) for i, law in enumerate(laws.values())])
-    table = experiment.choices(laws)
+    table = experiment.bayes.choices(laws)
     assert table["best"].tolist() == pytest.approx(
         list(np.bincount(drawn.argmax(axis=0), minlength=8) / 400_000), abs=0.003
     )
@@ -62,7 +64,7 @@ def test_posteriors_are_conjugate():
     frame = frame_of()
     found = experiment.moments(ibis.memtable(frame), ["outcome_visit", "outcome_spend", "outcome_orders"])
     visits = frame.groupby("variant")["outcome_visit"].agg(["sum", "count"])
-    believed = experiment.beliefs(
+    believed = experiment.bayes.beliefs(
         found, experiment.Metric("visit", "outcome_visit", proportion=True), "control", prior=(2, 8)
     )
     assert list(believed) == ["control", "a", "b"]
@@ -72,13 +74,13 @@ def test_posteriors_are_conjugate():
     spend = experiment.Metric("spend", "outcome_spend")
     part = frame.loc[frame["variant"] == "a", "outcome_spend"]
     error = part.std() / np.sqrt(len(part))
-    flat = experiment.beliefs(found, spend, "control")["a"]
+    flat = experiment.bayes.beliefs(found, spend, "control")["a"]
     assert (flat.mean(), flat.std()) == pytest.approx((part.mean(), error))
-    believed = experiment.beliefs(found, spend, "control", prior=(12, 0.3))["a"]
+    believed = experiment.bayes.beliefs(found, spend, "control", prior=(12, 0.3))["a"]
     precision = 1 / error**2 + 1 / 0.3**2
     assert believed.mean() == pytest.approx((part.mean() / error**2 + 12 / 0.3**2) / precision)
     assert believed.std() == pytest.approx(1 / np.sqrt(precision))
-    ratio = experiment.beliefs(found, experiment.Metric("r", "outcome_spend", "outcome_orders"), "control")["a"]
+    ratio = experiment.bayes.beliefs(found, experiment.Metric("r", "outcome_spend", "outcome_orders"), "control")["a"]
     own = frame[frame["variant"] == "a"]
     assert ratio.mean() == pytest.approx(own["outcome_spend"].sum() / own["outcome_orders"].sum())
 
@@ -101,7 +103,9 @@ def test_beliefs_are_right_as_often_as_they_say():
         assert part[:, 1].mean() == pytest.approx(part[:, 0].mean(), abs=4 * 0.5 / np.sqrt(len(part)))
     expected = []
     for x0, x1 in did[:300]:
-        table = experiment.choices({"control": stats.beta(6 + x0, 40 + n - x0), "new": stats.beta(6 + x1, 40 + n - x1)})
+        table = experiment.bayes.choices(
+            {"control": stats.beta(6 + x0, 40 + n - x0), "new": stats.beta(6 + x1, 40 + n - x1)}
+        )
         expected.append(table["loss"].min())
     assert np.mean(expected) == pytest.approx(np.mean(lost), rel=0.25)
 
@@ -109,22 +113,24 @@ def test_beliefs_are_right_as_often_as_they_say():
 def test_what_has_no_posterior_is_named():
     found = experiment.moments(ibis.memtable(frame_of().assign(outcome_spend=1.0)), ["outcome_visit", "outcome_spend"])
     with pytest.raises(ValueError, match="spend does not vary in 'control'"):
-        experiment.beliefs(found, experiment.Metric("spend", "outcome_spend"), "control")
+        experiment.bayes.beliefs(found, experiment.Metric("spend", "outcome_spend"), "control")
     with pytest.raises(ValueError, match="expected numbers above zero"):
-        experiment.beliefs(found, experiment.Metric("v", "outcome_visit", proportion=True), "control", prior=(0, 1))
+        experiment.bayes.beliefs(
+            found, experiment.Metric("v", "outcome_visit", proportion=True), "control", prior=(0, 1)
+        )
 
 
 def test_where_less_is_better_everything_is_mirrored():
     laws = {"control": stats.norm(3, 1), "a": stats.norm(2, 0.5), "b": stats.norm(2.2, 1.5)}
     mirrored = {name: stats.norm(-law.mean(), law.std()) for name, law in laws.items()}
-    low, high = experiment.choices(laws, less_is_better=True), experiment.choices(mirrored)
+    low, high = experiment.bayes.choices(laws, less_is_better=True), experiment.bayes.choices(mirrored)
     same = ["best", "loss", "better"]
     assert low[same].to_numpy() == pytest.approx(high[same].to_numpy(), abs=1e-6, nan_ok=True)
     assert low["mean"].tolist() == [3, 2, 2.2] and low["best"].idxmax() == 1
     units = ibis.memtable({"variant": ["a", "b"] * 50, "outcome_complaint": [0.0, 1.0] * 10 + [0.0, 0.0] * 40})
     found = experiment.moments(units, ["outcome_complaint"])
     metrics = experiment.metrics_of(units, (), ["complaint"])
-    table = experiment.choices_of(found, metrics, "a").set_index("variant")
+    table = experiment.bayes.choices_of(found, metrics, "a").set_index("variant")
     assert table.loc["a", "best"] > 0.99 and table.loc["b", "better"] < 0.01
 
 
@@ -133,7 +139,7 @@ def test_a_ratio_that_never_varies_has_no_beliefs():
     frame["outcome_fee"], frame["outcome_spend"] = 3.0, np.arange(80.0)
     units = ibis.memtable(frame)
     metrics = experiment.metrics_of(units, ["spend / fee", "fee / order"])
-    found = experiment.choices_of(
+    found = experiment.bayes.choices_of(
         experiment.moments(units, ["outcome_order", "outcome_fee", "outcome_spend"]), metrics, "a"
     )
     assert found["metric"].unique().tolist() == ["order", "spend", "spend / fee", "fee / order"], (

@@ -169,7 +169,7 @@ def test_ends_of_rare_proportions_are_where_the_likelihood_says(counts):
 def test_quantiles_agree_with_resampled_units():
     rng = np.random.default_rng(4)
     new, old = rng.exponential(12, 300), rng.exponential(10, 250)
-    found = experiment.quantiles(new, old, 0.75, seed=1)
+    found = experiment.quantiles.quantiles(new, old, 0.75, seed=1)
     again = [
         np.quantile(rng.choice(new, 300), 0.75, method="inverted_cdf")
         - np.quantile(rng.choice(old, 250), 0.75, method="inverted_cdf")
@@ -184,7 +184,7 @@ def test_quantiles_agree_with_resampled_units():
 
 def test_benjamini_and_hochberg_agree_with_scipy():
     p = pd.Series(np.random.default_rng(0).random(40) ** 3)
-    assert experiment.benjamini_hochberg(p).tolist() == pytest.approx(list(stats.false_discovery_control(p)))
+    assert experiment.compare.benjamini_hochberg(p).tolist() == pytest.approx(list(stats.false_discovery_control(p)))
 
 
 # ---- strata, clusters, guardrails
@@ -279,11 +279,11 @@ def test_the_rule_holds_for_proportions_of_any_size(side):
 def test_the_rule_holds_for_quantiles(new, old, side, share, seed):
     assume(sorted(new) != sorted(old))  # arms of the same values cannot be told apart
     new, old = np.array(new) + 60, np.array(old) + 60
-    found = experiment.quantiles(new, old, share, seed, alternative=side, draws=500)
+    found = experiment.quantiles.quantiles(new, old, share, seed, alternative=side, draws=500)
     rule(found, 0.05)
-    swapped = experiment.quantiles(old, new, share, seed, alternative=MIRROR[side], draws=500)
+    swapped = experiment.quantiles.quantiles(old, new, share, seed, alternative=MIRROR[side], draws=500)
     assert (float(found.low), float(found.pvalue)) == (-float(swapped.high), float(swapped.pvalue))
-    shuffled = experiment.quantiles(new[::-1], old, share, seed, alternative=side, draws=500)
+    shuffled = experiment.quantiles.quantiles(new[::-1], old, share, seed, alternative=side, draws=500)
     assert float(shuffled.low) == float(found.low)
 
 
@@ -364,7 +364,7 @@ def test_intervals_of_quantiles_cover():
     rng = np.random.default_rng(3)
     hits = 0
     for seed in range(RUNS):
-        found = experiment.quantiles(rng.exponential(1.2, 200), rng.exponential(1, 200), 0.5, seed, draws=400)
+        found = experiment.quantiles.quantiles(rng.exponential(1.2, 200), rng.exponential(1, 200), 0.5, seed, draws=400)
         hits += float(found.low) <= 0.2 * np.log(2) <= float(found.high)
     assert 0.935 <= hits / RUNS <= 0.965
 
@@ -395,7 +395,7 @@ def test_holm_keeps_the_family_and_benjamini_hochberg_the_share_of_false_finding
     for row in p:
         named = pd.Series(row)
         family.append((holm(named)[:3] < 0.05).any())
-        found = experiment.benjamini_hochberg(named) < 0.05
+        found = experiment.compare.benjamini_hochberg(named) < 0.05
         share.append(found[:3].sum() / max(found.sum(), 1))
     assert np.mean(family) <= 0.05 + 0.01 and np.mean(share) <= 0.05 + 0.005
     assert (p[:, :3] < 0.05).any(axis=1).mean() > 0.09, "without an adjustment"

@@ -50,12 +50,12 @@ def test_metrics_are_the_outcomes_and_the_ratios_that_there_are():
     with pytest.raises(ParameterError, match="'spend/visit' is no ratio"):
         experiment.metrics_of(units, ["spend/visit"])
     with pytest.raises(ParameterError, match="primary: 'sales'"):
-        experiment.chosen(found, "sales", "primary")
-    assert experiment.guarded(found, {"visit": 0.02})[0] == Metric(
+        experiment.questions.chosen(found, "sales", "primary")
+    assert experiment.questions.guarded(found, {"visit": 0.02})[0] == Metric(
         "visit", "outcome_visit", proportion=True, allowed_loss=0.02
     )
     with pytest.raises(ParameterError, match="a guardrail of 2"):
-        experiment.guarded(found, {"visit": 2})
+        experiment.questions.guarded(found, {"visit": 2})
 
 
 def test_segments_are_values_or_bands_of_equally_many_units():
@@ -77,7 +77,7 @@ def test_segments_are_values_or_bands_of_equally_many_units():
     assert experiment.segments_of(ibis.memtable(frame), ["zip"])[1] == ["zip"]
     with pytest.raises(ParameterError, match="segment_by: 'colour'"):
         experiment.segments_of(ibis.memtable(frame), ["colour"])
-    assert experiment.numeric_covariates(ibis.memtable(frame)) == [
+    assert experiment.questions.numeric_covariates(ibis.memtable(frame)) == [
         "covariate_known",
         "covariate_noise",
         "covariate_member",
@@ -105,7 +105,7 @@ def power_of_t(size, each, alpha):
 
 def test_what_is_detectable_is_found_with_the_wanted_power():
     frame = simulated(3000)
-    found = experiment.reach(
+    found = experiment.planning.reach(
         ibis.memtable(frame), [SPEND], "control", SPEND, wanted_lift=0.02, per_day=[100.0] * 7, alpha=0.05, power=0.8
     ).iloc[0]
     control = frame.loc[frame["variant"] == "control", "outcome_spend"]
@@ -120,7 +120,9 @@ def test_what_is_detectable_is_found_with_the_wanted_power():
 def test_what_does_not_vary_has_no_reach():
     frame = simulated(300).assign(outcome_none=0.0, outcome_many=0.99, outcome_visit=1.0)
     units, nobody = ibis.memtable(frame), Metric("spend / none", "outcome_spend", "outcome_none")
-    found = experiment.reach(units, [*experiment.metrics_of(units), nobody], "control", SPEND, wanted_lift=0.05)
+    found = experiment.planning.reach(
+        units, [*experiment.metrics_of(units), nobody], "control", SPEND, wanted_lift=0.05
+    )
     found = found.set_index("metric")
     assert found.loc[["none", "many", "visit", "spend / none"], "units_needed"].isna().all()
     assert (
@@ -131,15 +133,20 @@ def test_what_does_not_vary_has_no_reach():
 def test_adding_a_metric_that_decides_nothing_leaves_the_plan_of_the_primary_alone():
     units, options = ibis.memtable(simulated(3000)), {"wanted_lift": 0.02}
     metrics = experiment.metrics_of(units, ["spend / visit"])
-    alone = experiment.reach(units, [SPEND], "control", SPEND, **options).iloc[0]
-    among = experiment.reach(units, metrics, "control", SPEND, **options).set_index("metric")
+    alone = experiment.planning.reach(units, [SPEND], "control", SPEND, **options).iloc[0]
+    among = experiment.planning.reach(units, metrics, "control", SPEND, **options).set_index("metric")
     assert among.loc["spend", "units_needed"] == alone["units_needed"] and alone["level"] == 0.025
     assert among["level"].to_dict() == {"visit": 0.0125, "spend": 0.025, "spend / visit": 0.0125}
-    said = experiment.powered(among.reset_index(), "spend", power=0.8, wanted_lift=0.001, significant=1, arms=2)
+    said = experiment.planning.powered(
+        among.reset_index(), "spend", power=0.8, wanted_lift=0.001, significant=1, arms=2
+    )
     assert (
         len(said) == 1 and f"{among.loc['spend', 'detectable_share']:+.0%} at 80% power and the level 0.025" in said[0]
     )
-    assert experiment.powered(among.reset_index(), "spend", power=0.8, wanted_lift=0.5, significant=0, arms=2) == []
+    assert (
+        experiment.planning.powered(among.reset_index(), "spend", power=0.8, wanted_lift=0.5, significant=0, arms=2)
+        == []
+    )
 
 
 @pytest.mark.slow
@@ -149,17 +156,19 @@ def test_a_rehearsal_says_whether_a_test_keeps_its_word():
     units = ibis.memtable(frame)
     metrics = [SPEND, Metric("rare", "outcome_rare", proportion=True)]
     options = {"level": {"spend": 0.025, "rare": 0.025}, "lift": {"spend": 0.02}}
-    found = experiment.rehearsals(units, metrics, "control", 1, runs=2000, **options).set_index("metric")
+    found = experiment.planning.rehearsals(units, metrics, "control", 1, runs=2000, **options).set_index("metric")
     spend = found.loc["spend"]
     assert spend["verdict"] == "consistent with the level" and 0.015 <= spend["positives"] <= 0.035
     assert 0.965 <= spend["coverage"] <= 0.985 and spend["lift"] == 0.02
     assert found.loc["rare", "verdict"].startswith("too few to tell (") and np.isnan(found.loc["rare", "positives"])
-    assert (found["units"] == 2000).all() and experiment.doubtful(found.reset_index()) == []
+    assert (found["units"] == 2000).all() and experiment.planning.doubtful(found.reset_index()) == []
 
 
 def test_the_covariate_that_tells_most_narrows_by_what_theory_says():
     units = ibis.memtable(simulated(30_000))
-    found = experiment.adjusted(units, experiment.metrics_of(units), "control", experiment.numeric_covariates(units))
+    found = experiment.sensitivity.adjusted(
+        units, experiment.metrics_of(units), "control", experiment.questions.numeric_covariates(units)
+    )
     spend = found[found["metric"] == "spend"]
     assert (spend["covariate"] == "known").all()
     assert spend["narrower"].tolist() == pytest.approx([1 - np.sqrt(1 - 0.8**2)] * 2, abs=0.01)
@@ -173,7 +182,7 @@ def test_beliefs_leave_out_what_does_not_vary():
     units = ibis.memtable(frame)
     metrics = experiment.metrics_of(units, ["spend / none"])
     columns = ["outcome_visit", "outcome_spend", "outcome_none", "outcome_flat"]
-    found = experiment.choices_of(experiment.moments(units, columns), metrics, "control")
+    found = experiment.bayes.choices_of(experiment.moments(units, columns), metrics, "control")
     assert found["metric"].unique().tolist() == ["visit", "spend", "none"]
     assert found.groupby("metric")["best"].sum().to_numpy() == pytest.approx(1, abs=1e-4)
 
@@ -183,7 +192,7 @@ def test_differences_are_adjusted_over_all_metrics():
     frame = simulated(4000, lifts=(0.5, 0.0))
     frame.loc[(frame["variant"] == "b") & (frame["covariate_region"] == "north"), "outcome_spend"] += 1
     units, names = experiment.segments_of(ibis.memtable(frame))
-    found = experiment.differences(units, experiment.metrics_of(units), "control", names)
+    found = experiment.segments.differences(units, experiment.metrics_of(units), "control", names)
     rows = found.interactions
     assert len(rows) == 2 * 3 * 2 and found.table["metric"].unique().tolist() == ["visit", "spend"]
     assert rows["pvalue_bh"].to_numpy() == pytest.approx(stats.false_discovery_control(rows["pvalue"]))
@@ -196,18 +205,18 @@ def test_differences_are_adjusted_over_all_metrics():
 def decided(frame, guards=None, primary="spend", less_is_better=(), ratios=(), elsewhere=False, **money):
     units = ibis.memtable(frame)
     metrics = experiment.metrics_of(units, ratios, less_is_better)
-    decisive = experiment.chosen(metrics, primary, "primary")
+    decisive = experiment.questions.chosen(metrics, primary, "primary")
     judged = experiment.gatekept(units, experiment.compare_arms(units, metrics, "control"), metrics, decisive, 1)
     every = experiment.compare_arms(units, metrics, "control", each_other=True)
-    guarded = experiment.no_effects()
+    guarded = experiment.decision.no_effects()
     if guards:
-        guarded = experiment.compare_arms(units, experiment.guarded(metrics, guards), "control")
+        guarded = experiment.compare_arms(units, experiment.questions.guarded(metrics, guards), "control")
     worth = experiment.Money("spend", **money)
-    table = experiment.decision(judged, guarded, confidence=0.95, money=worth)
+    table = experiment.decision.decision(judged, guarded, confidence=0.95, money=worth)
     pairs = every[every["against"] != "control"]
     options = {"control": "control", "confidence": 0.95, "money": worth, "elsewhere": elsewhere}
-    said = experiment.recommendation(table, pairs, decisive, **options)
-    return judged, table, said, experiment.for_managers(table, metrics, worth)
+    said = experiment.recommend.recommendation(table, pairs, decisive, **options)
+    return judged, table, said, experiment.decision.for_managers(table, metrics, worth)
 
 
 @pytest.mark.slow
@@ -316,9 +325,11 @@ def test_where_less_is_better_the_lower_arm_is_rolled_out():
         and guards.loc["b", "relative_high"] < 0.1 < guards.loc["a", "relative_high"]
     )
     metrics = experiment.metrics_of(ibis.memtable(frame), (), ["complaint"])
-    others = experiment.other_effects(table, metrics, "spend", confidence=0.95)
+    others = experiment.recommend.other_effects(table, metrics, "spend", confidence=0.95)
     assert others[0].startswith(("a: complaint is worse by +", "b: complaint is better by -")) and len(others) == 2
-    assert experiment.other_effects(table, metrics, "spend", confidence=0.95, most=1)[1].startswith("1 more effects")
+    assert experiment.recommend.other_effects(table, metrics, "spend", confidence=0.95, most=1)[1].startswith(
+        "1 more effects"
+    )
 
 
 @pytest.mark.slow
@@ -376,9 +387,9 @@ def test_the_procedure_is_that_of_its_definition():
         alpha = float(rng.choice([0.05, 0.2]))
         passed = alpha / arms * (p[primary] < alpha / arms).sum()
         expected = np.where(primary, p < alpha / arms, p < passed / max(arms * others, 1))
-        assert ((experiment.gatekeep(p, primary) < alpha) == expected).all()
+        assert ((experiment.gatekeeping.gatekeep(p, primary) < alpha) == expected).all()
     # Dmitrienko, Offen and Westfall (2003): without a primary rejection nothing behind it can be found
-    assert experiment.gatekeep(pd.Series([0.5, 0.0]), pd.Series([True, False])).tolist() == [0.5, 0.5]
+    assert experiment.gatekeeping.gatekeep(pd.Series([0.5, 0.0]), pd.Series([True, False])).tolist() == [0.5, 0.5]
 
 
 @pytest.mark.thorough
@@ -416,7 +427,7 @@ def test_too_few_outcomes_are_said_and_decide_nothing():
 def test_what_waits_behind_a_shut_gate_is_exploratory():
     judged, table, _, _ = decided(visited_more(simulated(seed=3)))
     metrics = experiment.metrics_of(ibis.memtable(simulated()))
-    said = experiment.other_effects(table, metrics, "spend", confidence=0.95)
+    said = experiment.recommend.other_effects(table, metrics, "spend", confidence=0.95)
     assert len(said) == 1 and said[0].startswith("b: visit is better by +")
     assert said[0].endswith("exploratory (p < 0.001 by itself), because no arm is significant on spend.")
     assert (judged.loc[judged["metric"] == "visit", "pvalue_adjusted"] > 0.05).all()
@@ -427,9 +438,9 @@ def test_means_that_hang_on_one_unit_are_flagged():
     frame.loc[frame.index[frame["variant"] == "b"][0], "outcome_spend"] = -4000.0
     units = ibis.memtable(frame)
     metrics = experiment.metrics_of(units)
-    found = experiment.carried(units, metrics)
+    found = experiment.carriers.carried(units, metrics)
     own = frame.loc[frame["variant"] == "b", "outcome_spend"].abs()
-    said = experiment.influential(found, metrics)
+    said = experiment.carriers.influential(found, metrics)
     assert said == [f"spend hangs on single units: in b {4000 / own.sum():.0%} of it is one unit."]
     counts = found.set_index(["metric", "variant"])["outcomes"]
     assert counts["visit", "a"] == frame.loc[frame["variant"] == "a", "outcome_visit"].sum()
@@ -443,19 +454,19 @@ def test_the_bayesian_probability_is_held_against_the_adjusted_verdict():
     _, table, _, _ = decided(frame)
     every = experiment.compare_arms(units, metrics, "control", each_other=True)
     columns = ["outcome_visit", "outcome_spend"]
-    believed = experiment.choices_of(experiment.moments(units, columns), metrics, "control")
+    believed = experiment.bayes.choices_of(experiment.moments(units, columns), metrics, "control")
     pairs = every[every["against"] != "control"]
     options = {"control": "control", "confidence": 0.95}
-    said = experiment.reconciled(believed, table, pairs, "spend", **options)
+    said = experiment.recommend.reconciled(believed, table, pairs, "spend", **options)
     row = pairs[pairs["metric"] == "spend"].iloc[0]
     best = believed[believed["metric"] == "spend"].set_index("variant").loc["b", "best"]
     assert (
         len(said) == 1 and f"gives b a probability of {best:.1%} to be the best arm by spend, not adjusted" in said[0]
     )
     assert f"p = {row['pvalue']:.3g} by itself" in said[0] and f"(p = {row['pvalue_holm']:.3g}, Holm" in said[0]
-    alone = experiment.reconciled(believed[believed["variant"] != "a"], table, pairs, "spend", **options)
+    alone = experiment.recommend.reconciled(believed[believed["variant"] != "a"], table, pairs, "spend", **options)
     assert "with the next best, control, has p < 0.001 by itself" in alone[0] and "higher: better" in alone[0]
-    assert experiment.reconciled(believed.head(0), table, pairs, "spend", **options) == []
+    assert experiment.recommend.reconciled(believed.head(0), table, pairs, "spend", **options) == []
 
 
 def test_ratios_of_what_few_units_have_are_left_out_with_the_reason():
@@ -463,7 +474,7 @@ def test_ratios_of_what_few_units_have_are_left_out_with_the_reason():
     frame["outcome_visit"] = (frame.index % 6 == 0).astype(float)
     units = ibis.memtable(frame)
     ratios = ["spend / visit", "spend / order", "spend / spend"]
-    assert experiment.ratios_left_out(units, ratios) == {
+    assert experiment.questions.ratios_left_out(units, ratios) == {
         "spend / visit": "of the units of an arm 0 have any visit, expected at least 20",
         "spend / order": "the test has not both outcomes",
     }
@@ -475,9 +486,12 @@ def test_of_many_arms_those_with_the_smallest_p_values_are_looked_at():
     frame["variant"] = np.resize(["control", *(f"arm {n:02d}" for n in range(9))], len(frame))
     frame.loc[frame["variant"] == "arm 07", "outcome_spend"] += 1
     effects = experiment.compare_arms(ibis.memtable(frame), [SPEND], "control")
-    found = experiment.leading(effects, "spend", 3)
+    found = experiment.questions.leading(effects, "spend", 3)
     assert "arm 07" in found and found == sorted(effects.nsmallest(3, "pvalue")["variant"])
-    assert len(experiment.leading(effects, "spend")) == 6 and experiment.leading(effects, "visit") == []
+    assert (
+        len(experiment.questions.leading(effects, "spend")) == 6
+        and experiment.questions.leading(effects, "visit") == []
+    )
 
 
 @pytest.mark.slow
@@ -489,7 +503,9 @@ def test_outcomes_that_nobody_or_everybody_has_are_named_and_leave_the_others_al
     effects = experiment.compare_arms(units, metrics, "control", confidence=0.9)
     effects = experiment.gatekept(units, effects, metrics, metrics[0], 1, confidence=0.9)
     money = experiment.Money()
-    table = experiment.decision(effects, experiment.no_effects(), confidence=0.9, money=money).set_index("metric")
+    table = experiment.decision.decision(
+        effects, experiment.decision.no_effects(), confidence=0.9, money=money
+    ).set_index("metric")
     assert (table.loc["three", "verdict"] == "cannot be judged: it does not vary").all()
     apart = table.loc[["none", "every"]]
     assert apart["verdict"].str.startswith("too few to tell (0 units with").all() and (apart["effect"] == 0).all()
@@ -513,7 +529,7 @@ def test_a_label_with_dollars_is_no_formula():
 def test_what_is_saved_has_one_row_an_outcome_and_arm_even_of_a_test_that_is_not_sound():
     units = ibis.memtable(simulated())
     effects = experiment.gatekept(units, experiment.compare_arms(units, [SPEND], "control"), [SPEND], SPEND, 1)
-    saved, empty = experiment.saved(effects), experiment.saved(experiment.no_effects())
+    saved, empty = experiment.saved(effects), experiment.saved(experiment.decision.no_effects())
     assert saved.columns.tolist() == empty.columns.tolist() and len(empty) == 0 and len(saved) == 2
     assert saved.columns[:5].tolist() == ["outcome", "variant", "control_mean", "variant_mean", "effect"]
     assert (saved["variant_mean"] - saved["control_mean"]).to_numpy() == pytest.approx(saved["effect"].to_numpy())

@@ -86,14 +86,14 @@ def test_segments_that_say_one_fact_are_one_test():
     chance = 0.2 + 0.15 * ((frame["variant"] == "mail") & (kind == 1))
     frame["outcome_visit"] = (rng.random(n) < chance).astype(float)
     columns = ["mens", "womens", "town", "region", "all"]
-    kept, same = experiment.distinct(ibis.memtable(frame), columns)
+    kept, same = experiment.segments.distinct(ibis.memtable(frame), columns)
     assert kept == ["mens", "town", "all"] and same == {"womens": "mens", "region": "town"}
     found = pd.crosstab(frame["mens"], frame["womens"])
     phi = np.sqrt(stats.chi2_contingency(found, correction=False).statistic / n)
     assert phi == pytest.approx(stats.contingency.association(found, method="cramer")) and phi > 0.7
     metrics = [experiment.Metric("visit", "outcome_visit", proportion=True)]
-    said = experiment.differing(
-        experiment.differences(ibis.memtable(frame), metrics, "control", kept), metrics, 0.05, same=same
+    said = experiment.segments.differing(
+        experiment.segments.differences(ibis.memtable(frame), metrics, "control", kept), metrics, 0.05, same=same
     )
     assert len(said) == 1 and "differs by mens (one fact with womens) (p < 0.001" in said[0]
 
@@ -137,8 +137,8 @@ def test_a_sentence_says_where_the_effect_is_smallest_and_largest():
     chance = 0.2 + 0.15 * ((frame["variant"] == "mail") & (frame["bought"] == "yes"))
     frame["outcome_visit"] = (rng.random(n) < chance).astype(float)
     metrics = [experiment.Metric("visit", "outcome_visit", proportion=True)]
-    found = experiment.differences(ibis.memtable(frame), metrics, "control", ["bought", "colour"])
-    said = experiment.differing(found, metrics, 0.01)
+    found = experiment.segments.differences(ibis.memtable(frame), metrics, "control", ["bought", "colour"])
+    said = experiment.segments.differing(found, metrics, 0.01)
     assert (
         len(said) == 1
         and "mail: the effect on visit differs by bought (p < 0.001, adjusted by Benjamini and Hochberg), from"
@@ -150,8 +150,8 @@ def test_a_sentence_says_where_the_effect_is_smallest_and_largest():
         effect, low, high = (f"{100 * row[name]:+.1f}" for name in ("effect", "effect_low", "effect_high"))
         ends.append(f"{effect} percentage points ({low} to {high}; 4,000 units) where it is {value}")
     assert " to ".join(ends) in said[0]
-    assert experiment.no_segments().table.columns.tolist() == found.table.columns.tolist()
-    first = experiment.most_different(found, most=2)
+    assert experiment.segments.no_segments().table.columns.tolist() == found.table.columns.tolist()
+    first = experiment.segments.most_different(found, most=2)
     assert first["segment"].tolist() == ["bought"] * 2 and first["value"].tolist() == ["no", "yes"]
     assert first["of_segment"].nunique() == 1 and first["of_segment"].iloc[0] < 0.001
-    assert experiment.differing(found, metrics, 0.01, most=0) == ["1 more effects differ by segment."]
+    assert experiment.segments.differing(found, metrics, 0.01, most=0) == ["1 more effects differ by segment."]

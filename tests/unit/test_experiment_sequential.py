@@ -164,14 +164,14 @@ def test_before_the_planned_end_no_more_is_said_than_its_bounds_allow():
     )
     frame["outcome_spend"] += 3 * (frame["variant"] == "strong") + 0.7 * (frame["variant"] == "new")
     units, metric = ibis.memtable(frame), experiment.Metric("spend", "outcome_spend")
-    sums = experiment.by_day(units, ["outcome_spend"])
+    sums = experiment.sequential.by_day(units, ["outcome_spend"])
     daily = {arm: experiment.over_time(sums, metric, arm, "control", planned_units=6000) for arm in ("new", "strong")}
     plain = experiment.compare_arms(units, [metric], "control").set_index("variant")
     assert plain.loc["new", "effect_low"] > 0, "an ordinary interval would already be clear"
-    said = experiment.interim(daily, "spend", n, 6000)
+    said = experiment.sequential.interim(daily, "spend", n, 6000)
     assert said[0].startswith("The test is not finished: 2,000 of 6,000 planned units have come.")
     assert said[1].endswith("inconclusive so far.") and said[2].endswith("the test may be ended here.")
-    assert "before that" in experiment.interim({}, "spend", n, 6000)[1]
+    assert "before that" in experiment.sequential.interim({}, "spend", n, 6000)[1]
 
 
 def test_looks_begin_with_twenty_units_of_both_arms():
@@ -183,8 +183,8 @@ def test_looks_begin_with_twenty_units_of_both_arms():
         }
     )  # fmt: skip
     metric = experiment.Metric("spend", "outcome_spend")
-    sums = experiment.by_day(ibis.memtable(frame), ["outcome_spend"])
+    sums = experiment.sequential.by_day(ibis.memtable(frame), ["outcome_spend"])
     table = experiment.over_time(sums, metric, "new", "control", planned_units=90)
     assert table["day"].iloc[0] == pd.Timestamp("2024-05-04") and table["units"].iloc[0] == 40
-    few = experiment.by_day(ibis.memtable(frame.head(30)), ["outcome_spend"])
+    few = experiment.sequential.by_day(ibis.memtable(frame.head(30)), ["outcome_spend"])
     assert experiment.over_time(few, metric, "new", "control", planned_units=90).empty

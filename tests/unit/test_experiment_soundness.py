@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from customerlab.analysis import experiment
+from customerlab.analysis.experiment.soundness import exposed_early, missing_by_arm
 
 
 def sound(n=4000, seed=0, split=(0.5, 0.5)):
@@ -77,7 +78,7 @@ def test_a_fault_of_one_day_is_found_where_the_whole_looks_right():
     )
     frame = frame[~lost].drop(doubled)  # the whole keeps its balance
     units = ibis.memtable(frame)
-    table = experiment.sample_ratio_by(units, "exposed_at", "control")
+    table = experiment.split.sample_ratio_by(units, "exposed_at", "control")
     assert table.loc[~table["sound"], "part"].tolist() == ["2024-05-04"] and table["units"].sum() == len(frame)
     assert failed(frame) == ["sizes of the arms by day"]
     part = frame[day.loc[frame.index] == "2024-05-04"]["variant"].value_counts()
@@ -89,7 +90,7 @@ def test_a_fault_of_one_day_is_found_where_the_whole_looks_right():
 def test_parts_of_few_units_are_not_judged():
     frame = sound(600).assign(browser=["rare"] * 9 + ["common"] * 591)
     frame.loc[:8, "variant"] = "new"
-    table = experiment.sample_ratio_by(ibis.memtable(frame), "browser", "control").set_index("part")
+    table = experiment.split.sample_ratio_by(ibis.memtable(frame), "browser", "control").set_index("part")
     assert np.isnan(table.loc["rare", "pvalue"]) and table.loc["rare", "sound"]
     assert table.loc["common", "pvalue"] == table.loc["common", "pvalue_holm"]
 
@@ -100,7 +101,7 @@ def test_arms_that_differed_before_are_found():
     older = frame["variant"] == "new"
     frame.loc[older, "covariate_age"] = [str(int(x) + 3) for x in frame.loc[older, "covariate_age"]]
     assert failed(frame) == ["balance of covariates"]
-    row = experiment.balance(ibis.memtable(frame), "control").set_index("covariate").loc["age"]
+    row = experiment.balance.balance(ibis.memtable(frame), "control").set_index("covariate").loc["age"]
     new, old = (frame.loc[frame["variant"] == arm, "covariate_age"].astype(float) for arm in ("new", "control"))
     assert row["smd"] == pytest.approx((new.mean() - old.mean()) / np.sqrt((new.var() + old.var()) / 2))
     assert row["pvalue"] == pytest.approx(stats.ttest_ind(new, old, equal_var=False).pvalue)
@@ -110,7 +111,7 @@ def test_arms_that_differed_before_are_found():
 @pytest.mark.slow
 def test_labels_and_their_absence_are_balanced_too():
     frame = sound()
-    table = experiment.balance(ibis.memtable(frame.drop(columns="covariate_age")), "control")
+    table = experiment.balance.balance(ibis.memtable(frame.drop(columns="covariate_age")), "control")
     assert table["value"].tolist() == ["(missing)", "north", "south"] and table["sound"].all()
     known = frame.dropna(subset="covariate_region")
     north = known[known["variant"] == "new"]["covariate_region"].eq("north").mean()
@@ -127,7 +128,7 @@ def test_what_is_missing_or_infinite_is_named_by_arm():
     frame.loc[new[:40], "outcome_spend"] = np.nan
     found = checked(frame)
     assert found.reasons == ["outcomes missing: spend in new for 40 units; where nothing happened, write 0"]
-    table = experiment.missing_by_arm(ibis.memtable(frame)).set_index("variant")
+    table = missing_by_arm(ibis.memtable(frame)).set_index("variant")
     assert table["missing"].to_dict() == {"control": 0, "new": 40}
     counts = [[0, 40], [len(frame) - len(new), len(new) - 40]]
     assert table.loc["new", "pvalue"] == pytest.approx(stats.chi2_contingency(counts, correction=False).pvalue)
@@ -154,13 +155,13 @@ def test_units_in_two_arms_and_units_exposed_early():
     assigned = frame.assign(
         assigned_at=frame["exposed_at"] + pd.to_timedelta(np.where(np.arange(len(frame)) < 7, 1, -1), unit="min")
     )
-    assert experiment.exposed_early(ibis.memtable(assigned)) == 7
+    assert exposed_early(ibis.memtable(assigned)) == 7
     slip = pd.Timestamp("2030-01-01")
     only_assigned = ibis.memtable(assigned.drop(columns="exposed_at"))
-    assert experiment.exposed_early(only_assigned, slip) == len(frame), "a start after the test would move its groups"
-    assert experiment.exposed_early(ibis.memtable(assigned), slip) == len(frame)
+    assert exposed_early(only_assigned, slip) == len(frame), "a start after the test would move its groups"
+    assert exposed_early(ibis.memtable(assigned), slip) == len(frame)
     with pytest.raises(ValueError, match="expected the start of the test"):
-        experiment.exposed_early(ibis.memtable(frame))
+        exposed_early(ibis.memtable(frame))
 
 
 @pytest.mark.slow
@@ -223,4 +224,4 @@ def test_sound_tests_fail_at_the_promised_rate():
     rng = np.random.default_rng(3)
     days = rng.multinomial(1000, [0.5, 0.5], (2000, 14))
     p = stats.chisquare(days, axis=2).pvalue  # what sample_ratio_by adjusts by Holm: the smallest times their number
-    assert np.mean(p.min(axis=1) * 14 < experiment.SAMPLE_RATIO_ALPHA) <= 0.003
+    assert np.mean(p.min(axis=1) * 14 < experiment.balance.SAMPLE_RATIO_ALPHA) <= 0.003

@@ -58,16 +58,16 @@ def test_its_numbers_are_those_of_the_functions():
     pd.testing.assert_frame_equal(test.effects, effects, rtol=1e-9)
     assert test.decisive.name == "spend" and test.closer == ["a", "b"] and test.fits == "b"
     divided, segments = experiment.segments_of(units)
-    apart = experiment.differences(divided, metrics[:2], "control", segments)
+    apart = experiment.segments.differences(divided, metrics[:2], "control", segments)
     pd.testing.assert_frame_equal(test.by_segment.table, apart.table, rtol=1e-9)
     closer = divided.table.filter(divided.table.variant != "control")
-    against = experiment.differences(closer, metrics[:2], "b", segments)
+    against = experiment.segments.differences(closer, metrics[:2], "b", segments)
     pd.testing.assert_frame_equal(test.by_segment_against_best.table, against.table, rtol=1e-9)
-    sums = experiment.by_day(units, ["outcome_spend"])
+    sums = experiment.sequential.by_day(units, ["outcome_spend"])
     daily = experiment.over_time(sums, metrics[1], "b", "control", planned_units=2000, confidence=0.975)
     pd.testing.assert_frame_equal(test.daily["b"], daily, rtol=1e-9)
     found = experiment.moments(units, ["outcome_visit", "outcome_spend"])
-    pd.testing.assert_frame_equal(test.beliefs, experiment.choices_of(found, metrics, "control"), rtol=1e-9)
+    pd.testing.assert_frame_equal(test.beliefs, experiment.bayes.choices_of(found, metrics, "control"), rtol=1e-9)
     assert set(test.decision["verdict"]) >= {"higher: better"} and test.decision["guardrail"].sum() == 2
 
 

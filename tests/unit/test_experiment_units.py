@@ -40,7 +40,7 @@ def test_sums_labels_and_times_of_what_was_assigned():
             "covariate_town": ["Ulm", "Ulm", "Ulm", "Bonn", "Bonn"],
         }
     )
-    found = experiment.by_assigned(ibis.memtable(frame)).order_by("unit_id").to_pandas().set_index("unit_id")
+    found = experiment.units.by_assigned(ibis.memtable(frame)).order_by("unit_id").to_pandas().set_index("unit_id")
     assert found["size"].tolist() == [2, 2, 1] and found["variant"].tolist() == ["a", "b", "b"]
     assert found["outcome_spend"].fillna(-1).tolist() == [6.5, -1, 0], "a sum that lacks a part is lacking"
     assert found["exposed_at"].dt.day.fillna(0).tolist() == [1, 5, 0]
@@ -50,7 +50,7 @@ def test_sums_labels_and_times_of_what_was_assigned():
 
 def test_errors_are_the_cluster_robust_ones():
     frame = visits()
-    units = experiment.by_assigned(ibis.memtable(frame))
+    units = experiment.units.by_assigned(ibis.memtable(frame))
     metrics = experiment.metrics_of(units)
     assert [(one.name, one.below, one.proportion) for one in metrics] == [
         ("spend", "size", False), ("order", "size", False),
@@ -77,41 +77,43 @@ def test_units_that_were_assigned_themselves_keep_their_numbers():
     alone = experiment.compare_arms(
         ibis.memtable(frame), [experiment.Metric("spend", "outcome_spend", covariate="covariate_age")], "control"
     )
-    units = experiment.by_assigned(ibis.memtable(frame))
+    units = experiment.units.by_assigned(ibis.memtable(frame))
     robust = experiment.compare_arms(
         units, [experiment.Metric("spend", "outcome_spend", "size", covariate="covariate_age")], "control"
     )
     columns = ["effect", "effect_low", "pvalue", "relative_low", "kept"]
     assert robust[columns].iloc[0].tolist() == pytest.approx(alone[columns].iloc[0].tolist(), rel=1e-9)
     plain = ibis.memtable(frame.drop(columns="assigned_id"))
-    assert experiment.by_assigned(plain) is plain
+    assert experiment.units.by_assigned(plain) is plain
 
 
 def test_the_whole_test_counts_what_was_assigned():
     frame = visits()
     frame["exposed_at"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(len(frame)) % 5, unit="D")
-    units = experiment.by_assigned(ibis.memtable(frame))
+    units = experiment.units.by_assigned(ibis.memtable(frame))
     assert experiment.sample_ratio(units, "control").table["units"].tolist() == [200, 200]
     assert experiment.arrivals(units).sum() == 400
     metrics = experiment.metrics_of(units)
-    believed = experiment.choices_of(experiment.moments(units, metrics[0].columns), metrics[:1], "control")
+    believed = experiment.bayes.choices_of(experiment.moments(units, metrics[0].columns), metrics[:1], "control")
     robust = experiment.compare_arms(units, metrics[:1], "control").iloc[0]
     assert believed["better"].iloc[1] == pytest.approx(stats.norm.cdf(robust["effect"] / robust["error"]), abs=1e-4)
     name = metrics[0].name
-    rehearsed = experiment.rehearsals(units, metrics[:1], "control", 7, level={name: 0.05}, lift={}, runs=400)
+    rehearsed = experiment.planning.rehearsals(units, metrics[:1], "control", 7, level={name: 0.05}, lift={}, runs=400)
     assert rehearsed["units"].iloc[0] == 200 and rehearsed["low"].iloc[0] <= 0.05 <= rehearsed["high"].iloc[0]
 
 
 def test_customers_in_two_arms_are_seen_and_a_visit_twice_is_refused():
     frame = visits()
     crossed = frame.assign(variant=np.where(np.arange(len(frame)) == 1, "new", frame["variant"]))
-    found = experiment.Measured(experiment.by_assigned(ibis.memtable(crossed))).by_value.loc["unit_id"]
+    found = experiment.Measured(experiment.units.by_assigned(ibis.memtable(crossed))).by_value.loc["unit_id"]
     assert (found["mixed"], found["together"]) == (1, 0)
     again = frame.assign(unit_id=frame.groupby("assigned_id").cumcount().astype(str))
-    mine, other = (experiment.by_assigned(ibis.memtable(one)).order_by("unit_id").to_pandas() for one in (frame, again))
+    mine, other = (
+        experiment.units.by_assigned(ibis.memtable(one)).order_by("unit_id").to_pandas() for one in (frame, again)
+    )
     pd.testing.assert_frame_equal(mine, other, obj="visits that are counted anew for every customer")
     with pytest.raises(DataError, match="the unit 'v00000' has 2 rows in 1 arm"):
-        experiment.by_assigned(ibis.memtable(pd.concat([frame, frame.head(3)])))
+        experiment.units.by_assigned(ibis.memtable(pd.concat([frame, frame.head(3)])))
 
 
 def test_units_join_when_they_are_assigned_or_else_exposed():
@@ -122,7 +124,7 @@ def test_units_join_when_they_are_assigned_or_else_exposed():
     assert not experiment.Measured(without).joined and experiment.arrivals(without).empty
     assert experiment.first_day(without) == pd.Timestamp("2024-01-04")
     with pytest.raises(ValueError, match="an arm has no times"):
-        experiment.by_day(without, ["outcome_spend"])
+        experiment.sequential.by_day(without, ["outcome_spend"])
     assigned = ibis.memtable(frame.assign(assigned_at=pd.Timestamp("2024-01-02 13:00")))
     assert experiment.Measured(assigned).joined == "assigned_at"
     assert experiment.arrivals(assigned).to_dict() == {pd.Timestamp("2024-01-02"): len(frame)}
@@ -180,7 +182,9 @@ def sessions(seed=0, more=0.0, users=400, worth=0.0, arms=("control", "new")):
 
 def test_rows_by_arm_are_compared_by_ranks_and_holm():
     frame = sessions(more=0.3, arms=("control", "a", "b"))
-    table = experiment.rows_by_arm(experiment.by_assigned(ibis.memtable(frame)), "control").set_index("variant")
+    table = experiment.participants.rows_by_arm(
+        experiment.units.by_assigned(ibis.memtable(frame)), "control"
+    ).set_index("variant")
     size = frame.groupby(["variant", "assigned_id"]).size()
     assert table.index.tolist() == ["control", "a", "b"] and np.isnan(table.loc["control", "pvalue"])
     for arm, part in size.groupby("variant"):
@@ -193,13 +197,13 @@ def test_rows_by_arm_are_compared_by_ranks_and_holm():
 def test_ranks_of_few_are_exact_and_of_what_is_far_normal():
     few, many = [1] * 20 + [2] * 2, [1] * 12 + [2] * 10
     frame = pd.DataFrame({"variant": ["control"] * 22 + ["new"] * 22, "size": np.array(few + many, dtype=float)})
-    found = experiment.rows_by_arm(ibis.memtable(frame), "control")["pvalue"].iloc[1]
+    found = experiment.participants.rows_by_arm(ibis.memtable(frame), "control")["pvalue"].iloc[1]
     assert found == pytest.approx(stats.fisher_exact([[20, 2], [12, 10]]).pvalue, rel=0.15), "two values: Fisher's test"
     rng = np.random.default_rng(0)
     far = pd.DataFrame({"variant": ["control", "new"] * 300, "size": 1.0 + rng.poisson(np.tile([2, 4], 300))})
     sizes = [far.loc[far["variant"] == arm, "size"] for arm in ("new", "control")]
     expected = stats.mannwhitneyu(*sizes, method="asymptotic", use_continuity=False).pvalue
-    found = experiment.rows_by_arm(ibis.memtable(far), "control")["pvalue"].iloc[1]
+    found = experiment.participants.rows_by_arm(ibis.memtable(far), "control")["pvalue"].iloc[1]
     assert expected < 1e-8 and found == pytest.approx(expected, rel=1e-6)
 
 
@@ -223,8 +227,8 @@ def test_where_the_treatment_brings_more_rows_sums_decide_and_means_of_rows_do_n
 
 def test_effects_are_shown_in_both_ways():
     frame = sessions(more=2.0)
-    finer = experiment.by_assigned(ibis.memtable(frame))
-    table = experiment.per_assigned_and_row(finer, "control").set_index("per")
+    finer = experiment.units.by_assigned(ibis.memtable(frame))
+    table = experiment.participants.per_assigned_and_row(finer, "control").set_index("per")
     sums = frame.groupby(["variant", "assigned_id"])["outcome_spend"].sum()
     means = frame.groupby("variant")["outcome_spend"].mean()
     welch = stats.ttest_ind(sums["new"], sums["control"], equal_var=False)

@@ -31,14 +31,14 @@ def planted(n=6000, seed=0, share=0.5):
 @pytest.fixture(scope="module")
 def learned():
     frame, truth = planted()
-    return experiment.predict_effects(
+    return experiment.uplift.predict_effects(
         frame, "outcome_spend", "mail", "control", ["covariate_age", "covariate_zip"], 1
     ), truth
 
 
 def by_hand(effect, treated, outcome):
     index = pd.Index([str(i) for i in range(len(effect))], name="unit_id")
-    return experiment.Predicted(
+    return experiment.uplift.Predicted(
         pd.DataFrame({"m": effect}, index=index),
         np.array(treated),
         np.array(outcome, dtype=float),
@@ -47,7 +47,7 @@ def by_hand(effect, treated, outcome):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("learner", list(experiment.LEARNERS))
+@pytest.mark.parametrize("learner", list(experiment.uplift.LEARNERS))
 def test_planted_effects_are_learned(learned, learner):
     predicted, truth = learned
     own = predicted.effects[learner]
@@ -61,7 +61,7 @@ def test_the_order_of_rows_changes_nothing():
     frame, _ = planted(1500, seed=4)
     columns = ["covariate_age", "covariate_zip"]
     one, other = (
-        experiment.predict_effects(table, "outcome_spend", "mail", "control", columns, 1)
+        experiment.uplift.predict_effects(table, "outcome_spend", "mail", "control", columns, 1)
         for table in (frame, frame.sample(frac=1, random_state=2))
     )
     pd.testing.assert_frame_equal(one.effects, other.effects)
@@ -96,7 +96,7 @@ def test_curves_are_those_by_hand(curve):
     rng = np.random.default_rng(2)
     n = 300
     predicted = by_hand(rng.permutation(n), rng.random(n) < 0.4, rng.gamma(1, 5, n))
-    table = experiment.curves(predicted, 1, curve=curve, resamples=10).table.set_index("share")
+    table = experiment.targeting.curves(predicted, 1, curve=curve, resamples=10).table.set_index("share")
     order = np.argsort(-predicted.effects["m"].to_numpy())
     for share in (0.1, 0.5, 1.0):
         first = order[: round(share * n)]
@@ -118,7 +118,7 @@ def test_the_area_of_a_perfect_order_is_that_of_the_formula():
     treated = np.arange(n) % 2 == 0
     predicted = by_hand(effect, treated, effect * treated)
     for curve in ("uplift", "qini"):
-        found = experiment.curves(predicted, 1, curve=curve, resamples=50)
+        found = experiment.targeting.curves(predicted, 1, curve=curve, resamples=50)
         table = found.table
         np.testing.assert_allclose(table["gain"], SHARES * (2 - SHARES), atol=0.01)
         assert found.areas["area"].iloc[0] == pytest.approx(1 / 6, abs=0.003) and found.areas["pvalue"].iloc[0] < 0.05
@@ -127,7 +127,7 @@ def test_the_area_of_a_perfect_order_is_that_of_the_formula():
 def test_equal_predictions_are_taken_in_random_order():
     rng = np.random.default_rng(5)
     treated, y = rng.random(500) < 0.5, rng.gamma(1, 5, 500)
-    found = experiment.curves(by_hand(np.zeros(500), treated, y), 1, resamples=20)
+    found = experiment.targeting.curves(by_hand(np.zeros(500), treated, y), 1, resamples=20)
     mean = y[treated].mean() - y[~treated].mean()
     np.testing.assert_allclose(found.table["gain"], SHARES * mean, atol=1e-12)
     assert found.areas["area"].iloc[0] == pytest.approx(0, abs=1e-12)
@@ -140,19 +140,21 @@ def test_intervals_of_curves_cover_and_useless_predictions_are_found_out():
     for seed in range(2 * RUNS):
         x, treated = rng.random(800), rng.random(800) < 0.5
         y = rng.normal(0, 1, 800) + treated * x
-        good = experiment.curves(by_hand(x, treated, y), seed, curve="uplift", resamples=120).table.set_index("share")
+        good = experiment.targeting.curves(by_hand(x, treated, y), seed, curve="uplift", resamples=120).table.set_index(
+            "share"
+        )
         inside += good["low"].loc[0.5] <= 0.5 * 0.75 <= good["high"].loc[0.5]
-        useless = experiment.curves(by_hand(rng.random(800), treated, y), seed, resamples=120).areas
+        useless = experiment.targeting.curves(by_hand(rng.random(800), treated, y), seed, resamples=120).areas
         clear += useless["pvalue"].iloc[0] < 0.05
     assert 0.92 <= inside / (2 * RUNS) <= 0.98 and clear / (2 * RUNS) <= 0.08
 
 
 @pytest.mark.slow
 def test_learned_effects_order_better_than_chance(learned):
-    found = experiment.curves(learned[0], 1)
+    found = experiment.targeting.curves(learned[0], 1)
     assert (found.areas["low"] > 0).all() and found.areas["learner"].tolist() == ["S", "T", "X", "DR"]
     with pytest.raises(ValueError, match="expected 'uplift' or 'qini'"):
-        experiment.curves(learned[0], 1, curve="gain")
+        experiment.targeting.curves(learned[0], 1, curve="gain")
 
 
 # ---- profits
@@ -161,20 +163,22 @@ def test_learned_effects_order_better_than_chance(learned):
 def test_profits_are_those_by_hand():
     treated = np.array([1, 0, 1, 0, 1, 0, 1, 0], dtype=bool)
     predicted = by_hand([3, 3, 3, 3, 1, 1, 1, 1], treated, [9, 5, 9, 3, 4, 6, 4, 2])
-    table = experiment.profits(predicted, 1, margin=0.5, cost=1, resamples=50).set_index("policy")
+    table = experiment.targeting.profits(predicted, 1, margin=0.5, cost=1, resamples=50).set_index("policy")
     # everybody: effect 6.5 - 4 = 2.5, so 0.25 each; the first half: 9 - 4 = 5, so 1.5 for half of all
     assert table.loc["nobody", ["treated", "profit", "low", "high"]].tolist() == [0, 0, 0, 0]
     assert table.loc["everybody", ["treated", "profit"]].tolist() == [1, 0.25]
     assert table.loc["m", ["treated", "profit", "better"]].tolist() == [0.5, 0.75, 0.5]
     with pytest.raises(ValueError, match="have to be finite"):
-        experiment.profits(predicted, 1, margin=np.inf, cost=1)
+        experiment.targeting.profits(predicted, 1, margin=np.inf, cost=1)
 
 
 def test_treating_everybody_has_the_effect_of_the_whole_test(learned):
     predicted, _ = learned
     frame, _ = planted()
     mean = frame.groupby("variant")["outcome_spend"].mean()
-    everybody = experiment.profits(predicted, 1, margin=1, cost=0).set_index("policy").loc["everybody", "profit"]
+    everybody = (
+        experiment.targeting.profits(predicted, 1, margin=1, cost=0).set_index("policy").loc["everybody", "profit"]
+    )
     assert everybody == pytest.approx(mean["mail"] - mean["control"])
 
 
@@ -188,10 +192,10 @@ def test_useless_covariates_order_nobody_though_each_half_is_predicted_by_the_ot
                 "outcome_spend": rng.normal(10, 3, 800), "covariate_age": rng.normal(size=800),
             }
         )  # fmt: skip
-        found = experiment.predict_effects(
+        found = experiment.uplift.predict_effects(
             frame, "outcome_spend", "mail", "control", ["covariate_age"], seed, learners=["T"]
         )
-        area = experiment.curves(found, seed, resamples=100).areas.iloc[0]
+        area = experiment.targeting.curves(found, seed, resamples=100).areas.iloc[0]
         clear.append(area["area"] > 0 and area["pvalue"] < 0.05)
         areas.append(area["area"])
     assert np.mean(clear) <= 0.1 and abs(np.mean(areas)) < 3 * np.std(areas) / np.sqrt(40)
@@ -199,9 +203,9 @@ def test_useless_covariates_order_nobody_though_each_half_is_predicted_by_the_ot
 
 def test_a_rule_pays_where_effects_differ(learned):
     predicted, truth = learned
-    table = experiment.profits(predicted, 1, margin=1, cost=1).set_index("policy")
+    table = experiment.targeting.profits(predicted, 1, margin=1, cost=1).set_index("policy")
     # ages above 50 pay: half of all, with a mean effect of 2.5 against a cost of 1
-    for learner in experiment.LEARNERS:
+    for learner in experiment.uplift.LEARNERS:
         row, rule = table.loc[learner], predicted.effects[learner] > 1
         assert predicted.effects.groupby(predicted.half).size().tolist() == [3000, 3000]
         assert row["treated"] == rule.mean() == pytest.approx(0.5, abs=0.12)
@@ -214,14 +218,16 @@ def test_a_rule_pays_where_effects_differ(learned):
 def test_what_cannot_be_learned_from_is_named():
     frame, _ = planted(500)
     with pytest.raises(ValueError, match="there are no learners R; expected some of S, T, X, DR"):
-        experiment.predict_effects(frame, "outcome_spend", "mail", "control", ["covariate_age"], 1, learners=["R"])
+        experiment.uplift.predict_effects(
+            frame, "outcome_spend", "mail", "control", ["covariate_age"], 1, learners=["R"]
+        )
     with pytest.raises(ValueError, match="expected at least 100 and 20 of 'mail' and of 'control'"):
-        experiment.predict_effects(frame.head(250), "outcome_spend", "mail", "control", ["covariate_age"], 1)
+        experiment.uplift.predict_effects(frame.head(250), "outcome_spend", "mail", "control", ["covariate_age"], 1)
 
 
 @pytest.mark.slow
 def test_the_figure_says_the_areas(learned):
-    found = {curve: experiment.curves(learned[0], 1, curve=curve) for curve in ("qini", "uplift")}
+    found = {curve: experiment.targeting.curves(learned[0], 1, curve=curve) for curve in ("qini", "uplift")}
     picture = figures.gains(found, "mail", "spend", 0.95)
     assert all(f"DR {one.areas['area'].iloc[-1]:.4g}" in picture.alt for one in found.values()) and picture.png()
     assert "Uplift curve" in picture.alt and "Qini curve" in picture.alt
@@ -229,17 +235,17 @@ def test_the_figure_says_the_areas(learned):
 
 @pytest.mark.slow
 def test_the_advice_is_that_of_the_learner_that_was_chosen_before(learned):
-    table = experiment.profits(learned[0], 1, margin=1, cost=1)
-    said = experiment.advice(table, "mail")
+    table = experiment.targeting.profits(learned[0], 1, margin=1, cost=1)
+    said = experiment.targeting.advice(table, "mail")
     row = table.set_index("policy").loc["DR"]
     assert said.startswith("Treating with mail only where the DR model says that it pays, ")
     assert said.endswith(": significantly more.")
     assert f"{row['treated']:.0%} of the customers, earns {row['better']:+.3f} a customer" in said
-    never = experiment.profits(learned[0], 1, margin=1, cost=1000)
-    assert experiment.advice(never, "mail") == "The DR model finds nobody for whom mail pays."
-    always = experiment.profits(learned[0], 1, margin=1000, cost=0)
+    never = experiment.targeting.profits(learned[0], 1, margin=1, cost=1000)
+    assert experiment.targeting.advice(never, "mail") == "The DR model finds nobody for whom mail pays."
+    always = experiment.targeting.profits(learned[0], 1, margin=1000, cost=0)
     always["treated"] = always["treated"].where(always["policy"] != "DR", 1.0)
-    assert experiment.advice(always, "mail") == "The DR model finds nobody for whom mail does not pay."
+    assert experiment.targeting.advice(always, "mail") == "The DR model finds nobody for whom mail does not pay."
 
 
 def test_covariates_that_say_nothing_are_left_out():
@@ -248,12 +254,14 @@ def test_covariates_that_say_nothing_are_left_out():
     columns = [name for name in frame if name.startswith("covariate_")]
     assert features(frame, columns).columns.tolist() == ["age", "zip rural", "zip urban", "some y"]
     with pytest.raises(ValueError, match="no covariate differs between units"):
-        experiment.predict_effects(frame, "outcome_spend", "mail", "control", ["covariate_none", "covariate_same"], 1)
+        experiment.uplift.predict_effects(
+            frame, "outcome_spend", "mail", "control", ["covariate_none", "covariate_same"], 1
+        )
 
 
 @pytest.mark.slow
 def test_a_finding_needs_no_more_draws_at_a_higher_confidence(learned):
-    areas = experiment.curves(learned[0], 1, confidence=0.999).areas
+    areas = experiment.targeting.curves(learned[0], 1, confidence=0.999).areas
     assert (areas["pvalue"] < 1e-6).all(), "not bounded by the number of draws"
-    wide, narrow = areas["high"] - areas["low"], experiment.curves(learned[0], 1, confidence=0.5).areas
+    wide, narrow = areas["high"] - areas["low"], experiment.targeting.curves(learned[0], 1, confidence=0.5).areas
     assert (wide > narrow["high"] - narrow["low"]).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from customerlab.analysis.experiment import Curves
+from customerlab.analysis.experiment.targeting import Curves
 from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, SKY, Picture, canvas, styled
 from customerlab.wording import shortened
 

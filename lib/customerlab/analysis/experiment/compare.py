@@ -29,8 +29,8 @@ class Metric:
         The column whose mean is compared.
     below : str, optional
         With it, the ratio of the two means, such as money per order; not the mean of ratios.
-    covariate, covariate_below : str, optional
-        Known before the assignment: the effect is adjusted for it (CUPED), by a mean or by a ratio of means.
+    covariate : str, optional
+        Known before the assignment: the effect is adjusted for its mean (CUPED).
     proportion : bool
         Whether `above` is one or zero for every unit: compared by score tests, and not adjusted.
     allowed_loss : float
@@ -43,7 +43,6 @@ class Metric:
     above: str
     below: str | None = None
     covariate: str | None = None
-    covariate_below: str | None = None
     proportion: bool = False
     allowed_loss: float = 0.0
     less_is_better: bool = False
@@ -53,8 +52,6 @@ class Metric:
             raise ValueError(
                 f"{self.name} is a proportion, which has no ratio and no covariate here; leave proportion out"
             )
-        if self.covariate_below and not self.covariate:
-            raise ValueError(f"{self.name} has a covariate_below without a covariate")
         if not 0 <= self.allowed_loss < 1:
             raise ValueError(f"{self.name} may lose {self.allowed_loss}; expected a share between 0 and 1")
 
@@ -71,7 +68,7 @@ class Metric:
     @property
     def columns(self) -> list[str]:
         """The columns that it needs."""
-        return [name for name in (self.above, self.below, self.covariate, self.covariate_below) if name]
+        return [name for name in (self.above, self.below, self.covariate) if name]
 
 
 def compare_arms(
@@ -205,7 +202,7 @@ def values_of(found: Moments, metric: Metric) -> tuple[Value, Value | None]:
     value = Value(place[metric.above], place[metric.below] if metric.below else None)
     if metric.covariate is None:
         return value, None
-    return value, Value(place[metric.covariate], place[metric.covariate_below] if metric.covariate_below else None)
+    return value, Value(place[metric.covariate])
 
 
 def _proportions(found: Moments, metric: Metric, variant: str, against: str, options: Mapping[str, Any]) -> Contrast:

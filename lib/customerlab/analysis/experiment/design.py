@@ -37,12 +37,6 @@ class Baseline:
     deviation: float
     proportion: bool = False
 
-    def with_covariate(self, correlation: float) -> "Baseline":
-        """The same with a covariate of this correlation with the outcome, which takes the share ρ² of the variance."""
-        if not -1 < correlation < 1:
-            raise ValueError(f"correlation = {correlation}; expected a number between -1 and 1")
-        return replace(self, deviation=self.deviation * np.sqrt(1 - correlation**2))
-
 
 def baseline(found: Moments, metric: Metric) -> Baseline:
     """The baseline of a metric from the units of the past.

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from customerlab.analysis.experiment.compare import Metric
-from customerlab.analysis.experiment.contrasts import Alternative, Arm, Contrast, Value, contrast
+from customerlab.analysis.experiment.contrasts import Arm, Contrast, Value, contrast
 from customerlab.analysis.experiment.proportions import proportions
 
 AT_ONCE = 8_000_000  # counts of rows that are kept at once, which bounds memory
@@ -63,7 +63,6 @@ def rehearse(
     lift: float = 0.1,
     runs: int = 2000,
     alpha: float = 0.05,
-    alternative: Alternative = "two-sided",
 ) -> Rehearsal:
     """Draw both arms from the units, again and again, without an effect and with a planted one.
 
@@ -83,7 +82,7 @@ def rehearse(
         The planted effect: the treatment is as the units, and the control's value that of the units by 1 + lift. Values
         are scaled; of a proportion some are taken out.
     runs : int
-    alpha, alternative
+    alpha : float
         Of the test.
 
     Raises
@@ -102,7 +101,7 @@ def rehearse(
     if min(treated, control) < 2:
         raise ValueError(f"arms of {treated} and {control} units; expected at least two in each")
     rng = np.random.default_rng(seed)
-    options: dict[str, Any] = {"alternative": alternative, "confidence": 1 - alpha}
+    options: dict[str, Any] = {"confidence": 1 - alpha}
     keep = 1 / (1 + lift)
     if metric.proportion:
         share = float(units[metric.above].mean())
@@ -118,9 +117,7 @@ def rehearse(
         names = list(dict.fromkeys(metric.columns))
         place = {name: number for number, name in enumerate(names)}
         own = Value(place[metric.above], place[metric.below] if metric.below else None)
-        by = None
-        if metric.covariate:
-            by = Value(place[metric.covariate], place[metric.covariate_below] if metric.covariate_below else None)
+        by = Value(place[metric.covariate]) if metric.covariate else None
         rows, often = np.unique(units[names].to_numpy(dtype=float), axis=0, return_counts=True)
         arms = [_drawn(rng, rows, often, size, runs) for size in (treated, control)]
         less = np.where(np.arange(len(names)) == own.above, keep, 1.0)
