@@ -173,7 +173,9 @@ def test_lists_and_checks_tell_of_an_entry_that_is_wrong_and_go_on(project, monk
     assert "unknown key 'titel'" in printed and "movielens_latest_small:" in printed
     found = {what: state for what, state, *_ in findings(project)}
     assert found["data set typo"] == WRONG and found["data set demo"] == found["run demo"] == OK
-    checked = CliRunner().invoke(main, ["data", "check", "typo", "demo_aa_test"])
+    small = path.read_text(encoding="utf-8").partition("\ndemo_aa_test:")[2].partition("\ndemo_broken_test:")[0]
+    path.write_text(f"typo:\n  titel: A\ndemo_aa_test:{small}", encoding="utf-8")
+    checked = CliRunner().invoke(main, ["data", "check"])
     assert (
         checked.exit_code == 1 and "[typo] FAILED" in checked.output and "[demo_aa_test] experiment" in checked.output
     )

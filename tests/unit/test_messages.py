@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from customerlab.data.catalog import load_catalog
+from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.data.prepare import prepare
 from customerlab.data.project import data_folders
 from customerlab.data.yaml_files import NODES, load_yaml, parse_yaml
@@ -382,7 +382,7 @@ def test_what_is_no_encoding_of_texts_is_refused(project, encoding):
     entry = json.dumps({"s": {"title": "T", "files": {"f": {"path": "f.csv", "encoding": encoding}}, "tables": {}}})
     (project / "data" / "catalog.yml").write_text(entry)
     with pytest.raises(CustomerlabError, match=r"unknown encoding|stands in a text"):
-        load_catalog(project)
+        find_data_set(project, "s")
 
 
 def test_an_id_that_stands_twice_is_told_by_its_place(project):

@@ -253,7 +253,9 @@ def data_check(names: tuple[str, ...]) -> None:
     for name in names or load_catalog(root):
         try:
             data_set = find_data_set(root, name)
-        except CustomerlabError as error:  # the other data sets are checked all the same
+        except CustomerlabError as error:
+            if names:
+                raise
             failed += 1
             _say(name, f"FAILED  {error}")
             continue
