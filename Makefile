@@ -44,10 +44,11 @@ run: $(READY) ## execute what has changed in a run, in parallel, and render its 
 check: lint ## make lint and the quick tests, in a minute
 	@$(PYTEST) --hypothesis-profile=few -m "not slow and not thorough"
 
-test: $(READY) ## run the tests on DuckDB and the simulated shop, and say which lines they execute
-	@$(PYTEST) --cov -m "not thorough"
+test: $(READY) ## run the tests on DuckDB and the simulated shop
+	@$(PYTEST) $(COVERED) -m "not thorough"
 
-test-all: test $(SPARK) ## make test, then all other tests: Spark, Online Retail, rates, killed runs
+test-all: COVERED := --cov
+test-all: test $(SPARK) ## make test with the lines that it executes, then Spark, Online Retail, rates, faults, killed runs
 	@$(PYTEST) -m thorough
 
 mutation: $(READY) ## change 60 tokens of the methods one at a time, and list the changes that no test finds

@@ -10,6 +10,8 @@ import customerlab
 from customerlab.errors import CustomerlabError
 from helpers import own_notebooks
 
+pytestmark = pytest.mark.slow
+
 
 class Lab:
     """A run that keeps what a notebook saves, records and says."""

@@ -9,6 +9,8 @@ import pytest
 from customerlab.errors import DataError
 from helpers import add_shop, as_written, run_cells
 
+pytestmark = pytest.mark.slow
+
 
 def lines(customers, orders_each, when, *, price=None, products=7, seed=1):
     """Order lines: so many orders of each customer, each of two lines, on days drawn from `when`."""
