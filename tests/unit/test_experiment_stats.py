@@ -67,6 +67,12 @@ def test_a_great_mean_does_not_cost_the_variance():
     assert abs(textbook - np.var(small[:, 0], ddof=1)) > 1, "what the engine's variance avoids"
 
 
+def test_what_does_not_vary_has_no_variance_at_all():
+    frame = pd.DataFrame({"variant": ["a", "b"] * 50, "x": 0.1, "y": [0.0, 1.0] * 50})
+    found = experiment.moments(ibis.memtable(frame), ["x", "y"])
+    assert (found.covariance == 0).all() and (found.mean[:, 0] == pytest.approx(0.1))
+
+
 def test_coarser_groups_are_what_one_query_would_have_given():
     frame = units(seed=3)
     frame.loc[0, ["variant", "segment"]] = ["d", "new"]  # a group of one
