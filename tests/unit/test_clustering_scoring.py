@@ -172,6 +172,7 @@ def test_a_damaged_table_is_refused():
             pytest.fail(f"{what}: {Segmentation.from_table(damaged)}")
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_does_not_matter():
     kept = simple()
     # an artefact is kept sorted by its key
