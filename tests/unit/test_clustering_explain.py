@@ -141,6 +141,7 @@ def read(rule: str, table: pd.DataFrame) -> np.ndarray:
     return met
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_the_words_of_the_rules_say_all_that_is_counted(seed, depth):
@@ -460,6 +461,7 @@ def test_views_by_scikit_learn(blobs):
     assert found.rows.tolist() == list(range(500))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_views(blobs):
     points, _ = blobs
     one, two, other = (clustering.views(points, seed, most=120) for seed in (7, 7, 8))
@@ -549,6 +551,7 @@ def test_the_matrix_of_agreement_has_each_measure_on_its_side():
     assert figures.agreement(explain.agreement({"a": [1, 2], "b": [1, 2]})).png()
 
 
+@pytest.mark.slow
 def test_the_views_say_what_they_are(blobs):
     points, labels = blobs
     labels = np.where(np.arange(500) < 50, -1, labels)

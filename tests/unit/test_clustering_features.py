@@ -217,6 +217,7 @@ BY_SKLEARN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", TRANSFORMS)
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_points_are_those_of_scikit_learn(transform, scaling):
@@ -257,6 +258,7 @@ def test_the_chosen_power_is_the_most_likely_one():
     assert space.powers[NAMES.index("share")] == pytest.approx(best, abs=(grid[1] - grid[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", TRANSFORMS)
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_the_order_of_rows_changes_no_bit(transform, scaling):

@@ -553,6 +553,7 @@ def test_what_is_better_on_one_outcome_and_worse_on_another_is_not_recommended()
     assert marks["repurchase rate"].endswith("✓") and marks["money"].endswith("✗")
 
 
+@pytest.mark.slow
 def test_of_three_periods_the_earliest_chooses_and_does_not_judge():
     points, truth = planted(size=600)
     past = a_past(points, 2.0 * truth, number=3)
@@ -566,6 +567,7 @@ def test_of_three_periods_the_earliest_chooses_and_does_not_judge():
     assert judged.table["reasons"].equals(other.table["reasons"])
 
 
+@pytest.mark.slow
 def test_without_a_past_nothing_is_said_to_predict():
     points, truth = planted(size=400)
     judged = clustering.judge(points, range(3, 6), 7, resamples=4, methods=FAST)
@@ -600,6 +602,7 @@ def test_the_fewest_clusters_within_an_error_of_the_best_win():
     assert verdict.chosen(table, worth, list("abc")) == "b"
 
 
+@pytest.mark.slow
 def test_the_order_of_customers_changes_nothing():
     rng = np.random.default_rng(12)
     table = pd.DataFrame(
@@ -630,6 +633,7 @@ def test_customers_who_are_all_alike_are_one_group():
     assert (only.labels[only.shown()] == 0).all()
 
 
+@pytest.mark.slow
 def test_every_candidate_stands_at_every_gate_with_its_mark():
     points, truth = planted(size=300)
     judged = clustering.judge(points, [2, 4], 7, past=a_past(points, 2.0 * truth), resamples=4, methods=FAST)

@@ -166,6 +166,7 @@ def test_ends_of_rare_proportions_are_where_the_likelihood_says(counts):
         assert abs(x / n - y / m - end) / error == pytest.approx(stats.norm.ppf(0.975), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_quantiles_agree_with_resampled_units():
     rng = np.random.default_rng(4)
     new, old = rng.exponential(12, 300), rng.exponential(10, 250)
@@ -273,6 +274,7 @@ def test_the_rule_holds_for_proportions_of_any_size(side):
         np.testing.assert_allclose(found.pvalue, swapped.pvalue, atol=1e-12)
 
 
+@pytest.mark.slow
 @given(st.lists(NUMBER, min_size=1, max_size=30), st.lists(NUMBER, min_size=1, max_size=30), st.sampled_from(SIDES),
        st.sampled_from([0.1, 0.5, 0.9]), st.integers(0, 5))  # fmt: skip
 @settings(max_examples=100, deadline=None)
@@ -360,6 +362,7 @@ def test_intervals_of_proportions_cover_rare_conversions():
     assert 0.04 <= np.mean(same.pvalue < 0.05) <= 0.06
 
 
+@pytest.mark.slow
 def test_intervals_of_quantiles_cover():
     rng = np.random.default_rng(3)
     hits = 0

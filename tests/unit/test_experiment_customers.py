@@ -62,6 +62,7 @@ def test_units_get_the_groups_of_the_day():
     assert alone.columns == ("unit_id", "variant", "covariate_cluster")
 
 
+@pytest.mark.slow
 def test_a_segmentation_of_one_group_divides_nothing():
     customers = clustering.customer_features(Snapshot(orders(), BEGAN), names=["monetary"])
     space = clustering.fit_space(customers, ["monetary"], transform="none")

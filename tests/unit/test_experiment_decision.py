@@ -85,6 +85,7 @@ def test_segments_are_values_or_bands_of_equally_many_units():
     ]
 
 
+@pytest.mark.slow
 def test_days_are_counted_where_every_arm_has_them():
     frame = simulated(30)
     frame = frame[~frame["exposed_at"].dt.day.isin([4, 5])]
@@ -424,6 +425,7 @@ def test_too_few_outcomes_are_said_and_decide_nothing():
     assert found["visit", "a"] == "lower: worse" and found["visit", "b"] == "higher: better"
 
 
+@pytest.mark.slow
 def test_what_waits_behind_a_shut_gate_is_exploratory():
     judged, table, _, _ = decided(visited_more(simulated(seed=3)))
     metrics = experiment.metrics_of(ibis.memtable(simulated()))

@@ -196,6 +196,7 @@ def test_rows_of_one_unit_are_named_with_what_to_write():
         assert experiment.soundness(experiment.took_part(mended, "control").units, "control").sound
 
 
+@pytest.mark.slow
 def test_slips_are_told_from_events():
     frame = people()
     again = experiment.kind_of_rows(ibis.memtable(pd.concat([frame, frame.head(3)]))).wrong
@@ -207,6 +208,7 @@ def test_slips_are_told_from_events():
     assert "keep one row a unit" in experiment.kind_of_rows(ibis.memtable(other)).wrong
 
 
+@pytest.mark.slow
 def test_a_covariate_that_arms_were_drawn_for_is_what_was_assigned():
     log = events()
     rows = numbered(log.assign(covariate_household=log["unit_id"]))

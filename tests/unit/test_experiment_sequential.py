@@ -23,6 +23,7 @@ def paths():
     return effect, 1 / np.sqrt(days) * np.ones((RUNS, 1)), days / 28
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spending", "published"),
     [  # DeMets and Lan (1994), table II; four digits: the R package ldbounds
@@ -57,6 +58,7 @@ def test_constant_bounds_spend_what_pocock_1977_says():
     assert left == pytest.approx(spent(np.array(FIVE), 0.05, "obrien-fleming"), abs=0.001)
 
 
+@pytest.mark.slow
 def test_peeking_without_a_method_is_wrong_and_with_one_right(paths):
     effect, error, share = paths
     z = effect / error
@@ -75,6 +77,7 @@ def test_peeking_without_a_method_is_wrong_and_with_one_right(paths):
     assert ((low <= truth) & (truth <= high)).all(axis=1).mean() >= 0.95
 
 
+@pytest.mark.slow
 def test_a_confidence_sequence_holds_far_beyond_the_plan():
     rng = np.random.default_rng(2)
     n = np.unique(np.logspace(1, 5, 200).astype(int))
@@ -94,6 +97,7 @@ def test_the_sequence_is_narrowest_about_the_planned_end_and_agrees_with_its_for
     assert supermartingale == pytest.approx(20) and p == 1
 
 
+@pytest.mark.slow
 def test_bounds_need_rising_shares():
     for wrong in ([], [0, 1], [0.5, 0.5], [0.5, 1.1], [0.8, 0.4]):
         with pytest.raises(ValueError, match="expected rising shares"):
@@ -103,6 +107,7 @@ def test_bounds_need_rising_shares():
     assert np.isfinite(experiment.bounds(np.linspace(0.001, 1, 60))["bound"]).all()
 
 
+@pytest.mark.slow
 def test_the_picture_over_time_is_of_all_units_so_far():
     rng = np.random.default_rng(3)
     n = 3000
@@ -151,6 +156,7 @@ def test_the_figure_says_when_each_interval_left_zero():
     assert "at all times -0.5 to 2.5, first clear of zero: never" in picture.alt and picture.png()
 
 
+@pytest.mark.slow
 def test_before_the_planned_end_no_more_is_said_than_its_bounds_allow():
     rng = np.random.default_rng(8)
     n = 2000
@@ -174,6 +180,7 @@ def test_before_the_planned_end_no_more_is_said_than_its_bounds_allow():
     assert "before that" in experiment.sequential.interim({}, "spend", n, 6000)[1]
 
 
+@pytest.mark.slow
 def test_looks_begin_with_twenty_units_of_both_arms():
     frame = pd.DataFrame(
         {

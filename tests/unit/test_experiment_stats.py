@@ -93,6 +93,7 @@ def test_rows_in_another_order_give_the_same_numbers():
     np.testing.assert_allclose(one.mean, other.mean, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "value", "words"),
     [

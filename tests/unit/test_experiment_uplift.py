@@ -172,6 +172,7 @@ def test_profits_are_those_by_hand():
         experiment.targeting.profits(predicted, 1, margin=np.inf, cost=1)
 
 
+@pytest.mark.slow
 def test_treating_everybody_has_the_effect_of_the_whole_test(learned):
     predicted, _ = learned
     frame, _ = planted()
@@ -201,6 +202,7 @@ def test_useless_covariates_order_nobody_though_each_half_is_predicted_by_the_ot
     assert np.mean(clear) <= 0.1 and abs(np.mean(areas)) < 3 * np.std(areas) / np.sqrt(40)
 
 
+@pytest.mark.slow
 def test_a_rule_pays_where_effects_differ(learned):
     predicted, truth = learned
     table = experiment.targeting.profits(predicted, 1, margin=1, cost=1).set_index("policy")

@@ -95,6 +95,7 @@ def test_a_product_that_was_sent_back_whole_is_not_among_the_best():
     assert sorted(explore.baskets(sales.kept(jar, back)).to_pandas()["order_id"]) == ["1", "2", "3", "4", "8"]
 
 
+@pytest.mark.slow
 def test_repeats_are_counted_as_pandas_counts_duplicates(demo):
     columns = ["customer_id", "product_id", "quantity", "amount"]
     again = demo["frame"][columns].duplicated()
@@ -312,6 +313,7 @@ def test_with_one_order_a_customer_the_interval_of_lift_is_agresti_s():
     )
 
 
+@pytest.mark.slow
 def test_the_interval_of_lift_is_that_of_a_bootstrap_of_customers():
     """Customers with habits: who likes the pair orders it again and again. Orders taken one by one would halve it."""
     rng = np.random.default_rng(12)
@@ -338,6 +340,7 @@ def test_a_pair_in_few_orders_has_no_interval_and_comes_last():
     assert pairs["low"].isna().tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_nothing_bought_together_is_no_pair():
     found = explore.together(LOG, min_orders=1)
     assert found.pairs[["product_id", "other_id", "both"]].values.tolist() == [["x", "y", 1]]
@@ -361,6 +364,7 @@ def test_categories_need_a_column_with_values():
     assert explore.by_category(LOG, ibis.memtable(names.drop(columns="category"))) is None
 
 
+@pytest.mark.slow
 def test_returns_by_hand():
     table = explore.returns_by_month(LOG, TAKEN)
     assert table["returned"].tolist() == [0, 5, 0, 0, 2]
@@ -391,6 +395,7 @@ def test_the_top_tenth_agrees_with_pandas(demo):
     assert found.times_orders * found.times_value == pytest.approx(money[top].mean() / money[~top].mean())
 
 
+@pytest.mark.slow
 def test_days_of_the_top_tenth_are_the_recency_and_tenure_of_rfm(demo):
     """One quantity, one number: what 01 shows of the top tenth is what 02 shows of these customers."""
     table = explore.top_tenth(demo["transactions"], demo["returns"]).table.set_index("measure")
