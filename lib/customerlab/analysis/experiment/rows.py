@@ -75,6 +75,7 @@ def kind_of_rows(experiment: ir.Table | Measured) -> Kind:
 
     Examples
     --------
+    >>> import ibis
     >>> totals = ibis.memtable({"unit_id": ["row 1", "row 2"], "variant": ["a", "b"], "outcome_users": [983.0, 885.0]})
     >>> kind_of_rows(totals).wrong.split(":")[0]
     'a row has users = 934 on average, and each arm has one row'
