@@ -232,9 +232,9 @@ def test_jaccard_by_sets():
             own = set(np.flatnonzero(one == cluster))
             others = [set(np.flatnonzero(two == c)) for c in range(two.max() + 1)]
             wanted.append(max(len(own & other) / len(own | other) for other in others))
-        assert np.allclose(clustering.stability.stability.jaccard(one, two), wanted)
-    assert clustering.stability.stability.jaccard(np.array([0, 0]), np.array([-1, -1])).tolist() == [0]
-    assert clustering.stability.stability.jaccard(np.array([-1, -1]), np.array([0, 0])).size == 0
+        assert np.allclose(clustering.stability.jaccard(one, two), wanted)
+    assert clustering.stability.jaccard(np.array([0, 0]), np.array([-1, -1])).tolist() == [0]
+    assert clustering.stability.jaccard(np.array([-1, -1]), np.array([0, 0])).size == 0
 
 
 def test_a_label_that_nobody_has_is_no_cluster_to_be_found_again():
@@ -247,7 +247,7 @@ def test_a_label_that_nobody_has_is_no_cluster_to_be_found_again():
     assert set(labels["Spare 3"]) == {0, 2}
     found = clustering.stability.stability(points, labels, [3], 7, resamples=3, methods={"Spare": with_a_spare})
     assert found["lowest_jaccard"].tolist() == [1] and np.isnan(found["jaccard"].iloc[0][1])
-    assert np.isnan(clustering.stability.stability.jaccard(np.array([0, 2]), np.array([-1, -1]))).tolist() == [
+    assert np.isnan(clustering.stability.jaccard(np.array([0, 2]), np.array([-1, -1]))).tolist() == [
         False,
         True,
         False,
@@ -264,7 +264,7 @@ def test_groups_that_are_there_are_found_again_and_others_are_not():
     labels = {name: model.predict(noise) for name, model in clustering.fit_all(noise, [4], 7, methods=FAST).items()}
     found = clustering.stability.stability(noise, labels, [4], 7, resamples=8, methods=FAST)
     assert (found["lowest_jaccard"] < 0.75).all() and (found["adjusted_rand"] < 0.8).all()
-    seeds = clustering.stability.stability.agreement_of_seeds(noise, labels, [4], [8, 9], methods=FAST)
+    seeds = clustering.stability.agreement_of_seeds(noise, labels, [4], [8, 9], methods=FAST)
     assert seeds["Ward 4"] == 1 and seeds["K-Means 4"] <= 1
 
 
@@ -399,18 +399,18 @@ def test_what_groups_predict_follows_from_their_variances():
     groups[0] = 9  # alone: the mean of all
     parts = [np.var(y[groups == g], ddof=1) * (groups == g).sum() for g in range(5)]
     wanted = 1 - (sum(parts) + (y[0] - y.mean()) ** 2 * 60 / 59) / (60 * np.var(y, ddof=1))
-    assert clustering.usefulness.usefulness.predicted(groups, y) == pytest.approx(wanted)
-    assert clustering.usefulness.usefulness.predicted(groups, np.ones(60)) == 0
+    assert clustering.usefulness.predicted(groups, y) == pytest.approx(wanted)
+    assert clustering.usefulness.predicted(groups, np.ones(60)) == 0
     # groups of one size: epsilon squared, which follows from the F statistic
     equal = np.arange(60) % 4
     f = stats.f_oneway(*[y[equal == g] for g in range(4)]).statistic
-    assert clustering.usefulness.usefulness.predicted(equal, y) == pytest.approx((f - 1) * 3 / (f * 3 + 56), abs=1e-12)
+    assert clustering.usefulness.predicted(equal, y) == pytest.approx((f - 1) * 3 / (f * 3 + 56), abs=1e-12)
 
 
 def test_groups_without_a_meaning_predict_nothing_however_many_they_are():
     y = np.random.default_rng(9).normal(size=(400, 300))
     for number in (4, 60):
-        shares = [clustering.usefulness.usefulness.predicted(np.arange(300) % number, row) for row in y]
+        shares = [clustering.usefulness.predicted(np.arange(300) % number, row) for row in y]
         assert abs(np.mean(shares)) < 3 * np.std(shares) / np.sqrt(400)
 
 
@@ -426,7 +426,7 @@ def test_a_difference_is_that_of_the_shares_and_of_customers_who_are_there_twice
     past = windows(draw)
     table = clustering.usefulness.usefulness({"it": Fixed()}, past).set_index("grouping")
     for name, groups in (("it", past[0].points[:, 0]), *past[0].baselines.items()):
-        shares = [clustering.usefulness.usefulness.predicted(groups, one.outcomes["y"].to_numpy()) for one in past]
+        shares = [clustering.usefulness.predicted(groups, one.outcomes["y"].to_numpy()) for one in past]
         assert table.loc[name, "predicted"] == pytest.approx(np.mean(shares))
     it = table.loc["it"]
     assert it["rival"] in past[0].baselines and it["p"] < 1e-6 and it["more_low"] > 0 and not it["worse"]

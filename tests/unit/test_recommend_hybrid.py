@@ -8,6 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from customerlab.analysis import recommend
+from customerlab.analysis.recommend import models
 from customerlab.analysis.recommend.models import hybrid, top
 from customerlab.analysis.recommend.models.evidence import Evidence, places
 
@@ -91,7 +92,7 @@ def test_a_log_too_short_to_learn_from_leaves_personal_frequency(capfd):
     split = R.split_of([("ann", 9, ["tea"]), ("ann", 8, ["tea", "milk"]), ("bob", 8, ["milk"])])
     model = R.Hybrid().fit(split)
     rows = np.array([0, 1])
-    assert (model.scores(rows) == R.PersonalFrequency().fit(split).scores(rows)).all()
+    assert (model.scores(rows) == models.PersonalFrequency().fit(split).scores(rows)).all()
     assert model.windows_ == [] and model.importance_.empty
     # windows, but not enough for a leaf
     split = R.split_of([(c, float(day), ["tea"]) for c in ("ann", "bob") for day in range(1, 100)])
@@ -119,7 +120,7 @@ def test_what_is_told_of_a_candidate():
             ("bob", 5, ["milk", "tea", "rice"]), ("bob", -1, ["oil"]),
         ]
     )  # fmt: skip
-    evidence = Evidence({"own": R.PersonalFrequency(), "all": R.AllTimePopularity()}).fit(split)
+    evidence = Evidence({"own": models.PersonalFrequency(), "all": models.AllTimePopularity()}).fit(split)
     row, column, values = evidence.candidates(np.array([1, 0]))
     table = pd.DataFrame(values, columns=evidence.names)
     table.index = pd.MultiIndex.from_arrays([np.array(["bob", "ann"])[row], split.products[column]])

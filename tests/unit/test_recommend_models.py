@@ -12,6 +12,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from threadpoolctl import threadpool_limits
 
 from customerlab.analysis import recommend
+from customerlab.analysis.recommend import models
 from customerlab.analysis.recommend.models import WEIGHTINGS, top, weighted
 
 R = recommend
@@ -43,27 +44,27 @@ def names_of(products):
 
 PRODUCTS = [f"p{n:02d}" for n in range(14)]
 MODELS = {
-    "random": lambda: R.Random(3),
-    "popularity": R.Popularity,
-    "popularity of all time": R.AllTimePopularity,
-    "popularity, decayed": lambda: R.DecayedPopularity(20),
-    "popularity in the segment": lambda: R.SegmentPopularity(60, 5),
-    "personal frequency": R.PersonalFrequency,
+    "random": lambda: models.Random(3),
+    "popularity": models.Popularity,
+    "popularity of all time": models.AllTimePopularity,
+    "popularity, decayed": lambda: models.DecayedPopularity(20),
+    "popularity in the segment": lambda: models.SegmentPopularity(60, 5),
+    "personal frequency": models.PersonalFrequency,
     "personal frequency, decayed": lambda: R.DecayedFrequency(50),
-    "repurchase interval": R.RepurchaseInterval,
-    "UP-CF": lambda: R.UPCF(3, 0.3, 2),
-    "TIFU-KNN": lambda: R.TIFUKNN(4, group_size=2),
-    "item neighbours": lambda: R.ItemNeighbours(100),
-    "item neighbours (TF-IDF)": lambda: R.ItemNeighbours(100, "TF-IDF"),
-    "item neighbours (BM25)": lambda: R.ItemNeighbours(100, "BM25", with_self=True),
-    "user neighbours": lambda: R.UserNeighbours(8),
-    "user neighbours (TF-IDF)": lambda: R.UserNeighbours(8, "TF-IDF"),
-    "RP3beta": lambda: R.RP3beta(0.8, 0.5, 100),
+    "repurchase interval": models.RepurchaseInterval,
+    "UP-CF": lambda: models.UPCF(3, 0.3, 2),
+    "TIFU-KNN": lambda: models.TIFUKNN(4, group_size=2),
+    "item neighbours": lambda: models.ItemNeighbours(100),
+    "item neighbours (TF-IDF)": lambda: models.ItemNeighbours(100, "TF-IDF"),
+    "item neighbours (BM25)": lambda: models.ItemNeighbours(100, "BM25", with_self=True),
+    "user neighbours": lambda: models.UserNeighbours(8),
+    "user neighbours (TF-IDF)": lambda: models.UserNeighbours(8, "TF-IDF"),
+    "RP3beta": lambda: models.RP3beta(0.8, 0.5, 100),
     "EASE": lambda: R.EASE(3.0),
     "PureSVD": lambda: R.PureSVD(4),
-    "ALS": lambda: R.ALS(4, 0.5, 1.5, 3),
-    "BPR": lambda: R.BPR(4),
-    "content": lambda: R.Content(names_of(PRODUCTS)),
+    "ALS": lambda: models.ALS(4, 0.5, 1.5, 3),
+    "BPR": lambda: models.BPR(4),
+    "content": lambda: models.Content(names_of(PRODUCTS)),
     "hybrid": R.Hybrid,
 }
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -97,13 +98,13 @@ def baskets(split):
 
 
 def test_random_is_uniform_and_its_own_for_every_seed(split):
-    scores = scored(split, R.Random(1))
+    scores = scored(split, models.Random(1))
     assert 0.45 < scores.mean() < 0.55 and len(np.unique(scores)) == scores.size
-    assert (scores == scored(split, R.Random(1))).all() and (scores != scored(split, R.Random(2))).all()
+    assert (scores == scored(split, models.Random(1))).all() and (scores != scored(split, models.Random(2))).all()
     many = R.split_of([(f"c{n}", 3, [f"p{n % 40}"]) for n in range(400)])
-    counts, _ = np.histogram(scored(many, R.Random(7)), 20, (0, 1))
+    counts, _ = np.histogram(scored(many, models.Random(7)), 20, (0, 1))
     assert ((counts - 800) ** 2 / 800).sum() < 43.8, "chi squared, 19 degrees of freedom, one in a thousand"
-    correlation = np.corrcoef(scored(many, R.Random(7))[:40])
+    correlation = np.corrcoef(scored(many, models.Random(7))[:40])
     assert np.abs(correlation[np.triu_indices(40, 1)]).max() < 0.75
 
 
@@ -124,7 +125,7 @@ def test_popularity_in_the_segment(split):
     segments = [tuple(bool(m[i] > np.median(m)) for m in measures) for i in range(len(lists))]
     assert 2 < len(set(segments)) <= 8
     recent = np.array([sum((row for days, row in orders if days <= 60), np.zeros(14)) > 0 for orders in lists])
-    found = scored(split, R.SegmentPopularity(60, 5))
+    found = scored(split, models.SegmentPopularity(60, 5))
     for i, segment in enumerate(segments):
         mates = [j for j, other in enumerate(segments) if other == segment]
         assert found[i] == pytest.approx((recent[mates].sum(axis=0) + 5 * recent.mean(axis=0)) / (len(mates) + 5))
@@ -134,7 +135,7 @@ def test_decayed_frequency(split):
     expected = [sum(0.5 ** (days / 50) * row for days, row in orders) for orders in baskets(split)]
     assert scored(split, R.DecayedFrequency(50)) == pytest.approx(np.array(expected))
     endless = scored(split, R.DecayedFrequency(1e15))
-    assert (endless == scored(split, R.PersonalFrequency())).all()
+    assert (endless == scored(split, models.PersonalFrequency())).all()
 
 
 def test_repurchase_interval(split):
@@ -155,7 +156,7 @@ def test_repurchase_interval(split):
             bottom += 2 * abs(mean - last) if last < 2 * mean else 0
         share = (sum(repeated[p]) + 10 * overall) / (len(repeated[p]) + 10)
         expected[i, p] = share * (1 - math.exp(-(len(days) + 2) / bottom * 14))
-    assert scored(split, R.RepurchaseInterval(2, 10, 14)) == pytest.approx(expected)
+    assert scored(split, models.RepurchaseInterval(2, 10, 14)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("recency", "asymmetry", "locality"), [(1, 0.5, 1), (3, 0.2, 2), (0, 0.9, 5)])
@@ -167,7 +168,7 @@ def test_up_cf(split, recency, asymmetry, locality):
         for v in range(len(have)):
             size = have[u].sum() ** asymmetry * have[v].sum() ** (1 - asymmetry)
             expected[u] += ((have[u] & have[v]).sum() / size) ** locality * popular[v]
-    assert scored(split, R.UPCF(recency, asymmetry, locality)) == pytest.approx(expected)
+    assert scored(split, models.UPCF(recency, asymmetry, locality)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("neighbours", "size"), [(3, 2), (1, 100), (1000, 1)])
@@ -185,7 +186,7 @@ def test_tifu_knn(split, neighbours, size):
         distance = ((vectors - vector) ** 2).sum(axis=1).round(9)
         others = sorted((j for j in range(len(vectors)) if j != i), key=lambda j: (distance[j], j))[:neighbours]
         expected.append(0.3 * vector + 0.7 * vectors[others].mean(axis=0))
-    model = R.TIFUKNN(neighbours, within_decay=0.8, group_decay=0.6, own_share=0.3, group_size=size)
+    model = models.TIFUKNN(neighbours, within_decay=0.8, group_decay=0.6, own_share=0.3, group_size=size)
     assert scored(split, model) == pytest.approx(np.array(expected))
 
 
@@ -211,7 +212,7 @@ def test_item_neighbours(split, weighting, with_self):
     for row in similar:
         row[np.argsort(-row.round(10), kind="stable")[3:]] = 0
     expected = owned(split) @ (similar + with_self * np.eye(14))
-    assert scored(split, R.ItemNeighbours(3, weighting, with_self=with_self)) == pytest.approx(expected)
+    assert scored(split, models.ItemNeighbours(3, weighting, with_self=with_self)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
@@ -221,7 +222,7 @@ def test_user_neighbours(split, weighting):
     for i, row in enumerate(similar):
         others = sorted((j for j in range(len(row)) if j != i), key=lambda j: (-row[j].round(10), j))[:4]
         expected.append(sum(row[j] * owned(split)[j] for j in others))
-    assert scored(split, R.UserNeighbours(4, weighting)) == pytest.approx(np.array(expected))
+    assert scored(split, models.UserNeighbours(4, weighting)) == pytest.approx(np.array(expected))
 
 
 def test_what_everybody_buys_says_little_of_a_customer():
@@ -232,7 +233,7 @@ def test_what_everybody_buys_says_little_of_a_customer():
     ann = np.flatnonzero(split.customers == "ann")
 
     def found(weighting):
-        scores = R.UserNeighbours(30, weighting).fit(split).scores(ann)[0]
+        scores = models.UserNeighbours(30, weighting).fit(split).scores(ann)[0]
         return dict(zip(split.products, scores, strict=True))
 
     assert found("cosine")["b"] > found("cosine")["c"] and found("TF-IDF")["b"] < found("TF-IDF")["c"]
@@ -247,8 +248,8 @@ def test_rp3beta(split):
             for v in np.flatnonzero(have[:, i] & have[:, j]):
                 steps[i, j] += (1 / have[:, i].sum()) ** 0.8 * (1 / have[v].sum()) ** 0.8 / have[:, j].sum() ** 0.5
     expected = (have / have.sum(axis=1, keepdims=True) ** 0.8) @ (steps / steps.max())
-    assert scored(split, R.RP3beta(0.8, 0.5, 100)) == pytest.approx(expected)
-    plain = scored(split, R.RP3beta(1, 0, 100))
+    assert scored(split, models.RP3beta(0.8, 0.5, 100)) == pytest.approx(expected)
+    plain = scored(split, models.RP3beta(1, 0, 100))
     assert plain.sum(axis=1) == pytest.approx(plain.sum(axis=1)[0]), "of a walk the chances add up"
 
 
@@ -298,7 +299,7 @@ def test_als_solves_for_customers_and_products_in_turn(split):
     for _ in range(3):
         customers = np.array(solved(have, weight, products))
         products = np.array(solved(have.T, weight.T, customers))
-    assert scored(split, R.ALS(4, 0.5, 1.5, 3)) == pytest.approx(customers @ products.T, rel=1e-6, abs=1e-8)
+    assert scored(split, models.ALS(4, 0.5, 1.5, 3)) == pytest.approx(customers @ products.T, rel=1e-6, abs=1e-8)
 
 
 def test_bpr_finds_two_crowds():
@@ -311,14 +312,14 @@ def test_bpr_finds_two_crowds():
     ]
     split = R.split_of(orders)
     own = split.customers.str[0].to_numpy()[:, None] == split.products.str[0].to_numpy()
-    scores, new = scored(split, R.BPR(8, iterations=100)), ~owned(split)
+    scores, new = scored(split, models.BPR(8, iterations=100)), ~owned(split)
     fits, not_fits = (np.where(kind & new, scores, np.nan) for kind in (own, ~own))
     ahead = [
         (f[:, None] > n).sum() / (np.isfinite(f).sum() * np.isfinite(n).sum())
         for f, n in zip(fits, not_fits, strict=True)
     ]
     assert np.mean(ahead) > 0.9
-    assert (scores != scored(split, R.BPR(8, iterations=100, seed=8))).any()
+    assert (scores != scored(split, models.BPR(8, iterations=100, seed=8))).any()
 
 
 def test_content_is_the_cosine_of_what_was_bought(split):
@@ -331,7 +332,7 @@ def test_content_is_the_cosine_of_what_was_bought(split):
         vectors[product] = vector / np.linalg.norm(vector)
     stacked = np.array([vectors[product] for product in split.products])
     expected = cosine_similarity(np.log1p(split.history.toarray()) @ stacked, stacked)
-    assert scored(split, R.Content(names)) == pytest.approx(expected)
+    assert scored(split, models.Content(names)) == pytest.approx(expected)
 
 
 def test_content_serves_what_was_never_sold_and_knows_nothing_of_what_has_no_words():
@@ -339,13 +340,13 @@ def test_content_serves_what_was_never_sold_and_knows_nothing_of_what_has_no_wor
     table = pd.DataFrame(
         {"product_id": ["p1", "p2", "p4", "p5"], "description": ["red mug", None, "blue mug", "red tin"]}
     )
-    model = R.Content(table).fit(split)
+    model = models.Content(table).fit(split)
     found = model.scores_of(np.array([0, 1]), pd.Index(["p4", "p5", "p9"]))
     assert 0 < found[0, 0] < 1 and 0 < found[0, 1] < 1 and found[0, 2] == 0
     assert (found[1] == 0).all() and (model.scores(np.array([1])) == 0).all()
-    empty = R.Content(table.assign(description=None)).fit(split)
+    empty = models.Content(table.assign(description=None)).fit(split)
     assert (empty.scores(np.array([0, 1])) == 0).all()
-    by_category = R.Content(table.assign(description=None, category=["A b", "C", "A b", None])).fit(split)
+    by_category = models.Content(table.assign(description=None, category=["A b", "C", "A b", None])).fit(split)
     assert by_category.scores_of(np.array([0]), pd.Index(["p4", "p2", "p5"])).tolist() == [[1, 0, 0]]
 
 
@@ -403,7 +404,7 @@ def test_equal_products_have_equal_scores(name):
     model = MODELS[name]()
     if name == "content":
         table = names_of(PRODUCTS)
-        model = R.Content(pd.concat([table, table[:1].assign(product_id="p14")], ignore_index=True))
+        model = models.Content(pd.concat([table, table[:1].assign(product_id="p14")], ignore_index=True))
     scores = pd.DataFrame(scored(doubled, model), columns=doubled.products)
     assert (scores["p00"] == scores["p14"]).all() and scores["p00"].nunique() >= 1
 
@@ -459,7 +460,7 @@ def test_odd_shops(name, orders):
 @pytest.mark.parametrize("name", MODELS)
 def test_the_number_of_threads_changes_nothing(name):
     split = R.split_of(orders_of(5, customers=230, products=210, orders=1500))
-    model = MODELS[name]() if name != "content" else R.Content(names_of(list(split.products)))
+    model = MODELS[name]() if name != "content" else models.Content(names_of(list(split.products)))
     found = []
     for threads in (1, 2):
         with threadpool_limits(threads):

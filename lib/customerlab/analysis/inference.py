@@ -258,6 +258,8 @@ def percentile_interval(drawn: np.ndarray, confidence: float = 0.95) -> np.ndarr
     >>> percentile_interval(np.column_stack([np.arange(101.0), np.full(101, np.nan)]), 0.9).round(9).tolist()
     [[5.0, nan], [95.0, nan]]
     """
+    if not drawn.size:  # which numpy makes a lost axis of
+        return np.full((2, *drawn.shape[1:]), np.nan)
     empty = np.isnan(drawn).all(axis=0)
     ends = np.nanquantile(np.where(empty, 0, drawn), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return np.where(empty, np.nan, ends)
