@@ -27,7 +27,8 @@ $(READY): requirements.lock pyproject.toml
 	  || { echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1); expected Python 3.11, 3.12 or 3.13; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "[setup] creating .venv from requirements.lock (once; one to three minutes)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# without looking at dependencies, all of which are in the lock: older pips take the newest release of a[extra] for the one that is pinned as a
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
@@ -35,7 +36,7 @@ spark: $(SPARK) ## add Spark, the second engine, to .venv (470 MB; it needs Java
 
 $(SPARK): $(READY) requirements-spark.lock
 	@echo "[spark] adding Spark from requirements-spark.lock (once; one to three minutes)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-spark.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements-spark.lock
 	@touch $(SPARK)
 
 run: $(READY) ## execute what has changed in a run, in parallel, and render its pages
@@ -101,7 +102,7 @@ audit: $(AUDIT) ## look for known vulnerabilities of the locked packages (asks t
 
 $(AUDIT): requirements-audit.lock | $(READY)
 	@$(PYTHON) -m venv --clear $(AUDIT)
-	@$(AUDIT)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@$(AUDIT)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-audit.lock
 	@touch $(AUDIT)
 
 refresh: $(READY) ## execute the committed notebooks again and store their outputs
