@@ -16,6 +16,7 @@ def test_every_tier_has_a_command(root):
         r"(?m)^([a-z-]+):.*\n\t@\$\(PYTEST\).* -m (?:\"(.*)\"|(\w+))$", (root / "Makefile").read_text()
     )
     runs = {target: Expression.compile(long or short) for target, long, short in recipes}
+    assert runs.pop("coverage").evaluate(lambda name: name == "slow")
     assert set(runs) == {"check", "test", "test-all"}
     for marks in (set(), {"slow"}, {"thorough"}, {"slow", "thorough"}):
         check, test, rest = (runs[target].evaluate(lambda name, own=marks: name in own) for target in runs)
