@@ -281,6 +281,12 @@ class Run:
         RunError
             If a key occurs twice or is empty, or if another notebook of the run makes this artefact.
         """
+        maker = self._step["makers"].get(artifact, self.notebook) if self._step else self.notebook
+        if maker != self.notebook:
+            raise RunError(
+                f"{artifact} is what {maker} makes", where=f"{self.notebook}, lab.save({artifact!r}, …)",
+                expected="one notebook that makes an artefact", do="save it under another name",
+            )  # fmt: skip
         text = None if isinstance(table, pd.DataFrame) else to_json(table)
         table = table if text is None else pd.DataFrame({OBJECT: [text]})
         keys = [key] if isinstance(key, str) else key
