@@ -61,7 +61,7 @@ def test_an_earlier_split_is_the_one_of_then(lines, holdout, before, popularity,
     end = days[data.draw(st.integers(0, len(days) - 1))] + pd.Timedelta(days=1)
     back = (now.cut - end).days + before
     earlier = now.earlier(back, before)
-    then = before(table, end)
+    then = orders.before(table, end)
     try:
         wanted = recommend.split_by_time(then, before, popularity_days=popularity)
     except ValueError:

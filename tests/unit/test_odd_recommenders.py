@@ -82,6 +82,8 @@ def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, sa
 
 def test_a_few_models_are_compared_with_the_baselines_and_nothing_is_said_of_others(project, said, monkeypatch):
     add_shop(project, as_written(lines()))
+    run_cells(project, "02_rfm", monkeypatch, run="my_shop")
+    said.clear()
     space = run_cells(project, "04_recommenders", monkeypatch, run="my_shop", folds=2, trials=1, models=["UP-CF"])
     compared = ["popularity", "personal frequency", "UP-CF"]
     assert list(space["rankings"].ranked) == compared and set(space["overall"].index) == set(compared)
