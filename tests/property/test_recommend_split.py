@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.sparse import issparse
 
-from customerlab.analysis import recommend, sales
-from customerlab.analysis.orders import before, fetched
+from customerlab.analysis import orders, recommend, sales
+from customerlab.analysis.orders import fetched
 from customerlab.analysis.recommend.log import Log
 from helpers import log
 
@@ -122,7 +122,7 @@ def test_what_came_back_by_the_cut_was_not_bought_and_what_came_back_later_was(s
     bought, _ = bought_and_left(sold, returned, earlier.cut)
     row, column = earlier.history.nonzero()
     assert set(zip(earlier.customers[row], earlier.products[column], strict=True)) == bought
-    then = [before(table, end) for table in (log(sold), back) if table is not None]
+    then = [orders.before(table, end) for table in (log(sold), back) if table is not None]
     try:
         wanted = recommend.split_by_time(then[0], holdout, returns=then[1] if back is not None else None)
     except ValueError:
