@@ -328,3 +328,11 @@ def test_names_that_are_no_utf8_are_remembered(tmp_path, monkeypatch):
     path.write_text("1")
     assert DigestCache(cache).digest(path) == DigestCache(cache).digest(path)
     assert list(read_json(cache)) == [str(path)]
+
+
+def test_a_memory_of_digests_with_a_name_that_no_system_takes_heals_itself(tmp_path):
+    path, cache = tmp_path / "a.csv", tmp_path / "digests.json"
+    path.write_text("1\n")
+    write_json(cache, {"/" + "(" * 5000: [1, 2, 3, 4, 5, "x"], "a\0b": [1, 2, 3, 4, 5, "x"]})
+    assert DigestCache(cache).digest(path) == file_digest(path)
+    assert "(((" not in cache.read_text() and "\\u0000" not in cache.read_text()

@@ -208,7 +208,8 @@ class DigestCache:
 
     def _remember(self, path: Path, known: list[Any] | None) -> None:
         self._known[str(path)] = known
-        self._known = {name: what for name, what in self._known.items() if what and Path(name).exists()}
+        # os.path.exists, because pathlib raises for a name that no system takes, which a damaged memory can hold
+        self._known = {name: what for name, what in self._known.items() if what and os.path.exists(name)}  # noqa: PTH110
         with suppress(OSError):  # no room, or no right to write: it is computed again
             write_json(private_folder(self._path.parent) / self._path.name, self._known)
 
