@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from customerlab.analysis import clustering, experiment, sales
+from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA
 from customerlab.analysis.orders import Snapshot, day_after
 from customerlab.data.catalog import find_data_set
 from customerlab.data.prepare import prepare
@@ -218,7 +219,7 @@ def test_the_broken_split_is_caught_and_sound_ones_are_not(say):
     say(
         f"{np.mean(caught):.0%} of {len(caught)} broken splits are caught; {sum(alarms)} of {len(alarms)} sound ones are refused"
     )
-    assert np.mean(caught) >= 0.95 and np.mean(alarms) <= by_chance(experiment.SAMPLE_RATIO_ALPHA, len(alarms))[1]
+    assert np.mean(caught) >= 0.95 and np.mean(alarms) <= by_chance(SAMPLE_RATIO_ALPHA, len(alarms))[1]
 
 
 def test_outcomes_are_those_expected_by_state_and_recency(say):
