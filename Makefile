@@ -42,7 +42,7 @@ $(SPARK): $(READY) requirements-spark.lock
 run: $(READY) ## execute what has changed in a run, in parallel, and render its pages
 	@$(BIN)/customerlab run --run "$$RUN" --jobs "$(JOBS)"
 
-check: lint ## make lint and the quick tests, in a minute
+check: lint ## make lint and the quick tests
 	@$(PYTEST) --hypothesis-profile=few -m "not slow and not thorough"
 
 test: $(READY) ## run the tests on DuckDB and the simulated shop
