@@ -57,8 +57,8 @@ coverage: $(READY) ## which lines of the library make test executes; that takes 
 mutation: $(READY) ## change 60 tokens of the methods one at a time, and list the changes that no test finds
 	@$(BIN)/python tests/mutation.py
 
-fuzz: $(READY) ## play 20,000 odd inputs through: YAML, notebooks, values, tables, downloads, state files
-	@FUZZ=20000 $(BIN)/python -m pytest tests/property/test_fuzz.py
+fuzz: $(READY) ## play other examples than those of make test through all properties, and 20,000 odd inputs
+	@FUZZ=20000 $(PYTEST) --hypothesis-profile=odd tests/property
 
 bench: $(READY) ## what customer features cost beside pandas and a bare scan (LINES=1e6,1e7,1e8)
 	@$(BIN)/python tests/benchmarks/features.py --lines $(LINES)
