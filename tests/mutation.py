@@ -36,10 +36,8 @@ SWAPS = {
     ">": ">=", ">=": ">", "==": "!=", "!=": "==", "+=": "-=", "-=": "+=", "and": "or", "or": "and", "True": "False",
     "False": "True",
 }  # fmt: skip
-SECONDS, LIMIT = (
-    60,
-    400,
-)  # one test that takes longer does not end: the change is found; all of a change's tests together
+SECONDS = 60  # a test that takes longer does not end, so the change is found
+LIMIT = 400  # seconds for all tests of a change
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,10 @@ def views(project, in_spark):
     return in_spark
 
 
-@pytest.fixture(params=["database", "views"])
+@pytest.fixture(params=["duckdb", "spark"])
 def address(request):
     """The address of each engine in turn, with the demo shop in it."""
-    value = request.getfixturevalue(request.param)
-    return value[1] if isinstance(value, tuple) else value
+    return request.getfixturevalue("views") if request.param == "spark" else request.getfixturevalue("database")[1]
 
 
 @pytest.mark.parametrize("table", TABLES)
