@@ -11,7 +11,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 SPARK := .venv/.spark
 AUDIT := .venv/audit
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
+# in the order of the folders, because whole runs come early there and are long
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup spark run check test test-all coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv

@@ -1,7 +1,9 @@
 """Every test is run by a command of the Makefile, and by `make test` and the rest of `make test-all` not twice."""
 
+import os
 import re
 
+import pytest
 from _pytest.mark.expression import Expression
 
 from conftest import FOLDERS
@@ -22,3 +24,10 @@ def test_every_tier_has_a_command(root):
         check, test, rest = (runs[target].evaluate(lambda name, own=marks: name in own) for target in runs)
         assert test != rest and (test or not check) and check == (not marks)
     assert re.search(r"(?m)^test-all: test ", (root / "Makefile").read_text())
+
+
+def test_tests_of_one_module_stay_with_one_worker(request):
+    """xdist has read the groups: with some releases of pytest it does not, and says nothing."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("only where several workers share the tests")
+    assert request.node.nodeid.endswith("@test_tiers")
