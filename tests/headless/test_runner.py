@@ -130,7 +130,7 @@ def by_override(project):
     assert json.loads((out / "manifest.json").read_text())["02_first"]["parameters"]["n"] == 2
 
 
-@pytest.mark.parametrize("way", [by_papermill, by_run_all, by_override])
+@pytest.mark.parametrize("way", [by_papermill, pytest.param(by_run_all, marks=pytest.mark.thorough), by_override])
 def test_results_of_another_execution_do_not_stay(toys, way):
     before = results(toys)
     way(toys)

@@ -96,6 +96,7 @@ def test_a_broken_split_is_not_concluded_from(project):
     assert len(pd.read_parquet(project / "outputs" / "demo" / "artifacts" / "experiment_effects.parquet")) == 0
 
 
+@pytest.mark.thorough
 def test_a_planned_split_and_a_test_without_days_or_covariates(project):
     """Sections that need what this test lacks say that they are left out; the rest stands."""
     path = project / "data" / "demo" / "experiment.csv"

@@ -24,6 +24,7 @@ def lines(factors):
     return pd.DataFrame([{**rest, "quantity": str(q), "unit_price": str(p)} for q, p in factors], dtype="string")
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(quantities, prices), min_size=1, max_size=50))
 @example([(Decimal(481), Decimal("10.27625")), (Decimal("-0.5"), Decimal("0.0001")), (Decimal("0.00001"), Decimal(5))])

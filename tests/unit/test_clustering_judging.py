@@ -498,8 +498,12 @@ def a_past(points, tells, seed=1, number=2, costs=None):
     ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", CLOUDS)
+QUICK = ["one Gaussian blob", "a skewed blob", "uniform noise"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in QUICK else pytest.mark.thorough) for n in CLOUDS]
+)
 def test_a_cloud_has_no_segmentation(name):
     points = CLOUDS[name](np.random.default_rng(11))
     judged = clustering.judge(points, range(2, 6), 7, resamples=6)
