@@ -1,8 +1,8 @@
 """Who gets what: by a hash of the unit, the same on every day and in every engine, with tests that exclude each other.
 
 A hash of the test's name and the unit's id is as good as a draw, needs no memory, and makes tests independent of each
-other. It is read as a number between 0 and 1 by comparing its hexadecimal digits, which sort like the number: no engine
-has to convert them. DuckDB and Spark give the same arms; Ibis has no words for the hash in BigQuery.
+other. Its hexadecimal digits sort like the number between 0 and 1 that they are, so that no engine has to convert them.
+DuckDB and Spark give the same arms; Ibis has no words for the hash in BigQuery.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,6 @@ class Layer:
 
     Attributes
     ----------
-    name : str
     slots : mapping of str to (float, float)
         By test, from which share of the units to which; a slot that is free today can be taken tomorrow.
 

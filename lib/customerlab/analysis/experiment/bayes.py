@@ -17,54 +17,34 @@ POINTS = 4001  # of the grid of each arm
 TAIL = 1e-12
 
 
-def beliefs(
-    found: Moments, metric: Metric, control: str, *, prior: tuple[float, float] | None = None
-) -> dict[str, stats.distributions.rv_frozen]:
-    """What is believed of each arm's value after the test.
+def beliefs(found: Moments, metric: Metric, control: str) -> dict[str, stats.distributions.rv_frozen]:
+    """What is believed of each arm's value after the test, the same prior for every arm.
+
+    Of a proportion it is the beta distribution after (1, 1), every proportion as likely as any other; of a mean or
+    ratio, of which nothing is assumed, the normal one of the estimate with its error, which is near for many units.
 
     Parameters
     ----------
     found : Moments
         By `variant`, of the metric's columns; covariates are not used.
-    metric : Metric
-    control : str
-    prior : (float, float), optional
-        Of a proportion the two numbers of a beta distribution, (1, 1) by default: every proportion as likely as any
-        other. Of a mean or a ratio the mean and the deviation of a normal distribution; by default none, so that the
-        posterior is the estimate with its error. The same for every arm.
 
     Returns
     -------
     dict of str to frozen distribution
-        The control first. Of a proportion the beta distribution with the successes and failures added; else the normal
-        one, which is near for many units.
-
-    Raises
-    ------
-    ValueError
-        If the prior is none, or the arms cannot be compared.
+        The control first; empty where a mean or a ratio does not vary in some arm.
     """
     arms = arms_of(found, control)
     value, _ = values_of(found, metric)
-    order = [control, *sorted(set(arms) - {control})]
-    if prior is not None and (prior[1] <= 0 or (metric.proportion and prior[0] <= 0)):
-        raise ValueError(f"prior = {prior}; expected numbers above zero, or a mean and a deviation above zero")
     believed = {}
-    for name in order:
+    for name in [control, *sorted(set(arms) - {control})]:
         mean, slope = value.of(arms[name])
         if metric.proportion:
             units = int(found.count[np.flatnonzero(found.groups["variant"] == name)[0]])
-            first, second = prior or (1.0, 1.0)
             did = round(float(mean) * units)
-            believed[name] = stats.beta(first + did, second + units - did)
-        else:
-            error = float(slope @ arms[name].error @ slope)
-            if not error > 0:
-                raise ValueError(f"{metric.name} does not vary in {name!r}; expected some units to differ")
-            weight = 1.0 if prior is None else prior[1] ** 2 / (prior[1] ** 2 + error)
-            centre = 0.0 if prior is None else prior[0]
-            believed[name] = stats.norm(weight * float(mean) + (1 - weight) * centre, np.sqrt(weight * error))
-    return believed
+            believed[name] = stats.beta(1.0 + did, 1.0 + units - did)
+        elif (error := float(slope @ arms[name].error @ slope)) > 0:
+            believed[name] = stats.norm(float(mean), np.sqrt(error))
+    return believed if len(believed) == len(arms) else {}
 
 
 def choices(
@@ -78,8 +58,6 @@ def choices(
         As `beliefs` gives them, independent of each other; the first is the control.
     confidence : float
         Of the credible interval.
-    less_is_better : bool
-        Whether the lowest value is the best.
 
     Returns
     -------
@@ -117,39 +95,14 @@ def choices(
 
 
 def choices_of(found: Moments, metrics: Sequence[Metric], control: str, *, confidence: float = 0.95) -> pd.DataFrame:
-    """What each choice is worth by each metric, with the default priors.
-
-    Parameters
-    ----------
-    found : Moments
-        By `variant`, of the metrics' columns.
-    metrics : sequence of Metric
-        One that is a mean or a ratio and does not vary in some arm is left out.
-    control : str
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        `metric`, and what `choices` returns.
-    """
-    parts = []
-    for metric in metrics:
-        if metric.proportion or min(_errors(found, metric, control)) > 0:
-            table = choices(
-                beliefs(found, metric, control), confidence=confidence, less_is_better=metric.less_is_better
-            )
-            table.insert(0, "metric", metric.name)
-            parts.append(table)
+    """`choices` by each metric, after the column `metric`, without those of which there are no `beliefs`."""
     names = ["metric", "variant", "mean", "low", "high", "best", "loss", "better"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
-
-
-def _errors(found: Moments, metric: Metric, control: str) -> list[float]:
-    """The variance of each arm's error; below zero where a ratio has nothing below the line."""
-    value, _ = values_of(found, metric)
-    slopes = [(arm, value.of(arm)[1]) for arm in arms_of(found, control).values()]
-    return [float(np.nan_to_num(slope @ arm.error @ slope, nan=-1.0)) for arm, slope in slopes]
+    parts = [pd.DataFrame(columns=names)]
+    for metric in metrics:
+        if believed := beliefs(found, metric, control):
+            table = choices(believed, confidence=confidence, less_is_better=metric.less_is_better)
+            parts.append(table.assign(metric=metric.name)[names])
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def _above(own: np.ndarray, others: np.ndarray) -> float:

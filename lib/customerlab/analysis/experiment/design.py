@@ -30,7 +30,6 @@ class Baseline:
     deviation : float
         The standard deviation of a unit: of a ratio, that of its linear part (delta method); after a covariate, what it
         leaves. A proportion has none of its own.
-    proportion : bool
     """
 
     mean: float
@@ -39,14 +38,7 @@ class Baseline:
 
 
 def baseline(found: Moments, metric: Metric) -> Baseline:
-    """The baseline of a metric from the units of the past.
-
-    Parameters
-    ----------
-    found : Moments
-        Of the metric's columns; all groups are taken together.
-    metric : Metric
-        With a covariate, what it leaves of the variance is taken.
+    """The baseline of a metric from the units of the past, all groups together; with a covariate, what that leaves.
 
     Examples
     --------
@@ -80,14 +72,12 @@ def power_of(
 
     Parameters
     ----------
-    base : Baseline
     effect : float
         Treatment minus control, in units of the metric.
     units : (float, float)
         Of the control and of the treatment.
     alpha : float
         The level of this comparison.
-    alternative : {"two-sided", "greater", "less"}
 
     Examples
     --------
@@ -129,7 +119,6 @@ def sample_size(
 
     Parameters
     ----------
-    base : Baseline
     effect : float
         In units of the metric; a relative one is `share * base.mean`.
     arms : int
@@ -137,8 +126,9 @@ def sample_size(
     control_share : float, optional
         Of all units; the other arms share the rest equally. All arms equal by default; with k treatments the control is
         used best with 1 / (1 + √k) (Dunnett 1955).
-    power, alpha, alternative
-        As in `power_of`; `alpha` over all arms.
+    alpha : float
+        Over all arms.
+    alternative : {"two-sided", "greater", "less"}
 
     Returns
     -------
@@ -194,7 +184,6 @@ def detectable(
 
     Parameters
     ----------
-    base : Baseline
     units : float
         Of all arms together.
     arms, control_share, power, alpha, alternative
@@ -221,22 +210,19 @@ def detectable(
     return float(optimize.brentq(lacking, least, most, rtol=1e-10))
 
 
-def run_length(units: float, per_day: float | Sequence[float], *, whole_weeks: bool = True) -> int:
-    """Days until so many units have come.
+def run_length(units: float, per_day: float | Sequence[float]) -> int:
+    """Days until so many units have come, in whole weeks: every weekday counts the same.
 
     Parameters
     ----------
-    units : float
     per_day : float or sequence of float
         New units a day; a sequence for the first days, whose last week is repeated, since visitors come again and new
         ones become fewer.
-    whole_weeks : bool
-        Every weekday counts the same: the end is that of a week.
 
     Examples
     --------
-    >>> run_length(10_000, 1_000), run_length(10_000, 1_000, whole_weeks=False)
-    (14, 10)
+    >>> run_length(7_000, 1_000), run_length(10_000, 1_000)
+    (7, 14)
     """
     days = np.atleast_1d(np.asarray(per_day, dtype=float))
     if (days < 0).any() or not days[-7:].sum() > 0:
@@ -246,4 +232,4 @@ def run_length(units: float, per_day: float | Sequence[float], *, whole_weeks: b
         weeks = int((units - total[-1]) // week.sum()) + 1
         total = np.concatenate([days, np.tile(week, weeks)]).cumsum()
     needed = int(np.searchsorted(total, units - 1e-9)) + 1
-    return int(np.ceil(needed / 7) * 7) if whole_weeks else needed
+    return int(np.ceil(needed / 7) * 7)

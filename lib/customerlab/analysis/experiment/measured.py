@@ -1,7 +1,6 @@
-"""What is asked of the units of a test, each thing once: sizes, outcomes, covariates, cells, moments, values.
+"""What is asked of the units of a test: sizes, outcomes, covariates, cells, moments, values.
 
-A test is looked at in many ways, and most of them begin with the same numbers. Here the engine is asked for them when
-they are first wanted, many at a time, and never again.
+The many views of a test begin with the same numbers: the engine is asked when they are first wanted, many at a time.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,13 +23,7 @@ SOME = "some "  # before the name of an outcome: whether a unit has any of it
 
 
 class Measured:
-    """A table of units and what is known of it so far; functions take it in place of the table.
-
-    Parameters
-    ----------
-    table : ibis Table
-        Canonical, one row a unit.
-    """
+    """A canonical table, one row a unit, and what is known of it so far; functions take it in place of the table."""
 
     def __init__(self, table: ir.Table, known: dict[Any, Any] | None = None) -> None:
         self.table, self._known = table, {} if known is None else known
@@ -99,7 +92,7 @@ class Measured:
 
     @property
     def by_value(self) -> pd.DataFrame:
-        """By id, time and covariate: how many values, and how many of these in all arms, several, with several rows.
+        """By id, time and covariate: how many values, and how many of them in all arms, in several, in several rows.
 
         `together` counts values with several rows that are all in one arm.
         """

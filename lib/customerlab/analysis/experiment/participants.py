@@ -82,13 +82,11 @@ class Participants:
             few = too_few(self.rows["units"].min(), "assigned units in an arm")
             said.append(f"Whether the treatment changes the number of rows per assigned unit: {few}.")
         if self.moved:
-            said.append(
-                Led(
-                    "The treatment changes how many rows there are",
-                    f": {found}. Effects per row would compare different sets of rows and are no conclusion; what decides are the "
-                    "sums per assigned unit.",
-                )
+            rest = (
+                f": {found}. Effects per row would compare different sets of rows and are no conclusion; what decides are the "
+                "sums per assigned unit."
             )
+            said.append(Led("The treatment changes how many rows there are", rest))
         elif row["pvalue_holm"] < UNUSUAL:
             said.append(
                 f"The number of rows is unusual: {found}. Compare the effects per assigned unit with those per row before you act."
@@ -105,12 +103,6 @@ def took_part(experiment: ir.Table | Measured, control: str) -> Participants:
 
     Means are those of rows where `assigned_id` says that rows are finer, unless the treatment changes their number:
     then a mean over rows compares different sets of rows in each arm, and sums for each that was assigned decide.
-
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-        Canonical, or as `by_assigned` returns it.
-    control : str
 
     Examples
     --------
@@ -135,16 +127,10 @@ def took_part(experiment: ir.Table | Measured, control: str) -> Participants:
 
 
 def rows_by_arm(units: ir.Table, control: str) -> pd.DataFrame:
-    """Does the treatment change how many rows there are of what was assigned?
+    """Does the treatment change how many rows there are of what was assigned (`by_assigned`, with `size`)?
 
     Where it does, such as by bringing customers back for more sessions, rows of the arms are not alike before anything
     is measured of them, and a mean over rows says nothing of the treatment.
-
-    Parameters
-    ----------
-    units : ibis Table
-        As `by_assigned` returns it, with `size`.
-    control : str
 
     Returns
     -------
@@ -166,20 +152,14 @@ def rows_by_arm(units: ir.Table, control: str) -> pd.DataFrame:
     order = [control, *sorted(set(wide.columns) - {control})]
     number = wide[order].sum()
     rows = wide[order].mul(wide.index.to_numpy(), axis=0).sum()
-    table = pd.DataFrame(
-        {
-            "variant": order,
-            "units": number.to_numpy(),
-            "rows": rows.round().astype(int).to_numpy(),
-            "rows_each": (rows / number).to_numpy(),
-        }
-    )
+    counted = {"units": number, "rows": rows.round().astype(int), "rows_each": rows / number}
+    table = pd.DataFrame(counted, index=order).rename_axis("variant").reset_index()
     tested = [
         _rank_sum(wide[control].to_numpy(), wide[arm].to_numpy()) if enough(number[control], number[arm]) else np.nan
         for arm in order[1:]
     ]
     table["pvalue"] = [np.nan, *tested]
-    return table.assign(pvalue_holm=holm(table["pvalue"].dropna()).reindex(table.index))
+    return table.assign(pvalue_holm=holm(table["pvalue"]))
 
 
 def _rank_sum(one: np.ndarray, other: np.ndarray) -> float:
@@ -208,13 +188,6 @@ def _no_rows() -> pd.DataFrame:
 
 def per_assigned_and_row(finer: ir.Table, control: str, *, confidence: float = 0.95) -> pd.DataFrame:
     """The effects on every outcome twice: on its sum for each that was assigned, and on its mean over rows.
-
-    Parameters
-    ----------
-    finer : ibis Table
-        As `by_assigned` returns it, with `size`.
-    control : str
-    confidence : float
 
     Returns
     -------

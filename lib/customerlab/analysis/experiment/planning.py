@@ -22,11 +22,7 @@ MOST_LIFT, LEAST_LIFT = 1.0, 0.01  # that are planted
 def arrivals(experiment: ir.Table | Measured) -> pd.Series:
     """New units a day, from the first day to the last, by when they joined (`Measured.joined`).
 
-    Returns
-    -------
-    Series
-        Whole numbers by day, zero where nobody came. Empty where the table has no times, or an arm has none: mails that
-        the control did not get have no time there.
+    Zero where nobody came; empty where the table has no times, or an arm has none, as a control that got no mail.
     """
     units = Measured.of(experiment)
     if not units.joined:
@@ -51,8 +47,6 @@ def reach(
 
     Parameters
     ----------
-    experiment : ibis Table or Measured
-    metrics : sequence of Metric
     control : str
         The arm whose units say what the metrics are like without the treatment.
     primary : Metric
@@ -63,22 +57,18 @@ def reach(
         New units a day, for the run length; none by default.
     alpha : float
         Of the whole test, two-sided; each comparison has its part of it (`gatekeeping.levels`).
-    power : float
 
     Returns
     -------
     DataFrame
         `metric`, `level` (of one comparison), `control_mean`, `detectable` (the smallest effect that is found with this
-        power), `detectable_share`
-        (of the control's value), `units_needed` (of all arms, for the wanted effect) and `days_needed`. NaN where a
-        metric is zero or does not vary in the control, or no number of units is enough.
+        power), `detectable_share` (of the control's value), `units_needed` (of all arms, for the wanted effect) and
+        `days_needed`. NaN where a metric is zero or does not vary in the control, or no number of units is enough.
     """
     units = Measured.of(experiment)
     sizes, found = units.sizes, measured(units, metrics)
     found = found.only((found.groups["variant"] == control).to_numpy())
-    options: dict[str, Any] = {
-        "arms": len(sizes), "control_share": sizes[control] / sizes.sum(), "power": power,
-    }  # fmt: skip
+    options: dict[str, Any] = {"arms": len(sizes), "control_share": sizes[control] / sizes.sum(), "power": power}
     level_of = levels(metrics, primary, len(sizes), alpha)
     rows = []
     for metric in metrics:
@@ -123,16 +113,11 @@ def rehearsals(
 
     Parameters
     ----------
-    experiment : ibis Table or Measured
-    metrics : sequence of Metric
-    control : str
-    seed : int
     level : mapping of str to float
         Of the metrics' tests: the one at which they are decided (`gatekeeping.levels`).
     lift : mapping of str to float
         The effect that is planted in each metric, as a share of the control's value, brought between 1 % and 100 %;
         10 % where it is missing.
-    runs : int
 
     Returns
     -------
@@ -160,10 +145,7 @@ def rehearsals(
             rows.append(row | {"verdict": few})
             continue
         one = rehearse(units, metric, seed, sizes=arms, lift=planted, runs=runs, alpha=level[metric.name])
-        row |= {"positives": one.rate, "low": one.low, "high": one.high, "coverage": one.coverage}
-        rows.append(
-            row | {"coverage_low": one.coverage_low, "coverage_high": one.coverage_high, "verdict": one.verdict}
-        )
+        rows.append(row | vars(one) | {"positives": one.rate, "verdict": one.verdict})
     names = ["positives", "low", "high", "lift", "coverage", "coverage_low", "coverage_high", "verdict"]
     return pd.DataFrame(rows).reindex(columns=["metric", "units", "level", *names])
 
@@ -173,14 +155,7 @@ def powered(
 ) -> list[str]:
     """A sentence on what the test could find by the primary metric, where it is more than wanted and an arm is open.
 
-    Parameters
-    ----------
-    found : DataFrame
-        As `reach` returns it.
-    primary : str
-    power, wanted_lift : float
-    significant, arms : int
-        Arms with a significant effect, and all but the control.
+    `found` is as `reach` returns it; `arms` are all but the control, of which some have a significant effect.
     """
     row = found.set_index("metric").loc[primary]
     if significant >= arms or not row["detectable_share"] > wanted_lift:
@@ -193,13 +168,7 @@ def powered(
 
 
 def doubtful(rehearsed: pd.DataFrame) -> list[str]:
-    """Sentences for the metrics whose tests are wrong more often than they promise in the rehearsal.
-
-    Parameters
-    ----------
-    rehearsed : DataFrame
-        As `rehearsals` returns it.
-    """
+    """Sentences for the metrics whose tests are wrong more often in the rehearsal (`rehearsals`) than they promise."""
     said = []
     for row in rehearsed.to_dict("records"):
         if row["verdict"] == "too many false positives":

@@ -29,10 +29,8 @@ def proportions(
 
     Parameters
     ----------
-    treatment, control : array of int
-        Units that did.
-    treatment_units, control_units : array of int
-        All units.
+    treatment, treatment_units, control, control_units : arrays of int
+        Units that did, and all units.
     confidence, alternative, relative_margin
         As in `contrast`.
 
@@ -52,7 +50,7 @@ def proportions(
     >>> float(found.low.round(4)), float(found.high.round(4))
     (0.0533, 0.3377)
     """
-    check_options(confidence, alternative, 0, relative_margin)
+    check_options(confidence, alternative)
     x, n, y, m = (np.asarray(one, dtype=float) for one in (treatment, treatment_units, control, control_units))
     if ((x > n) | (y > m) | (x < 0) | (y < 0) | (n < 1) | (m < 1)).any():
         raise ValueError("a proportion is not between none and all of the units; expected counts")

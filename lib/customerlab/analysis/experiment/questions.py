@@ -23,14 +23,7 @@ MOST_NUMBERS, MOST_LABELS = 6, 12  # different values of a covariate that are se
 
 
 def named_numbers(texts: Sequence[str], what: str) -> dict[str, float]:
-    """Names with numbers, such as the weights of arms.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        Such as "control: 9".
-    what : str
-        How an error names them.
+    """Names with numbers, such as the weights of arms; `what` is how an error names them.
 
     Raises
     ------
@@ -99,27 +92,10 @@ def metrics_of(
 
 
 def ratios_left_out(experiment: ir.Table | Measured, ratios: Sequence[str]) -> dict[str, str]:
-    """Why some ratios of outcomes cannot be looked at.
+    """Why some ratios, such as "spend / conversion", cannot be looked at: the reason, a clause, by the ratio.
 
-    The delta method takes what is below the line to be nearly normal. Of few units that have any of it the error is
-    hardly known, and far too small as a rule: with two converters an arm, a third of tests without an effect would have
-    a p-value below .05.
-
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    ratios : sequence of str
-        Such as "spend / conversion".
-
-    Returns
-    -------
-    dict of str to str
-        The reason, as a clause, by the ratio.
-
-    Raises
-    ------
-    ParameterError
-        If a ratio has another form.
+    The delta method takes what is below the line to be nearly normal. Of few units that have any of it the error is far
+    too small as a rule: with two converters an arm, a third of tests without an effect would have a p-value below .05.
     """
     units, why = Measured.of(experiment), {}
     for text in ratios:
@@ -141,42 +117,24 @@ def _parts(ratio: str) -> tuple[str, str]:
 
 
 def chosen(metrics: Sequence[Metric], name: str, what: str) -> Metric:
-    """The metric of a name.
-
-    Raises
-    ------
-    ParameterError
-        If there is none.
-    """
+    """The metric of a name; ParameterError if there is none."""
     for metric in metrics:
         if metric.name == name:
             return metric
     raise ParameterError(f"{what}: {name!r}", expected=f"one of {', '.join(metric.name for metric in metrics)}")
 
 
-def leading(effects: pd.DataFrame, metric: str, most: int = MOST_ARMS) -> list[str]:
-    """The arms to look at more closely: all, or of many those with the smallest p-values in a metric, by name.
+def leading(effects: pd.DataFrame, metric: str) -> list[str]:
+    """The arms to look at more closely: all, or of many the six with the smallest p-values in a metric, by name.
 
-    Parameters
-    ----------
-    effects : DataFrame
-        As `compare_arms` returns it, all compared with the control. Arms in which the metric does not vary are left
-        out.
-    metric : str
-    most : int
+    Arms in which the metric does not vary are left out.
     """
     rows = effects[(effects["metric"] == metric) & (effects["error"] > 0)]
-    return sorted(rows.sort_values(["pvalue", "variant"]).head(most)["variant"])
+    return sorted(rows.sort_values(["pvalue", "variant"]).head(MOST_ARMS)["variant"])
 
 
 def guarded(metrics: Sequence[Metric], allowed: Mapping[str, float]) -> list[Metric]:
-    """The metrics that may get worse by a share at most, as guardrails.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such metric, or the share is not below one.
-    """
+    """The metrics that may get worse by a share at most, as guardrails; ParameterError for a share of one or more."""
     if allowed and max(allowed.values()) >= 1:
         raise ParameterError(
             f"a guardrail of {max(allowed.values()):g}", expected="a share below 1, such as 'visit: 0.02'"
@@ -194,8 +152,6 @@ def segments_of(experiment: ir.Table | Measured, wanted: Sequence[str] = ()) -> 
 
     Parameters
     ----------
-    experiment : ibis Table or Measured
-        Canonical.
     wanted : sequence of str
         Covariates by their names. By default all but those of more than twelve labels. One that is the same for every
         unit divides nothing and is left out.

@@ -1,9 +1,9 @@
 """The randomisation test (Fisher 1935): what the assignment alone would do to the outcomes as they are.
 
 Where the treatment changes nothing, every unit would have had its outcome in the other arm too. Dealing the arms out
-again shows how far apart they come by the assignment alone, whatever the skew of the outcomes and the sizes of the
-arms. Student's t does not know that: of arms of unequal sizes, one in ten is what a test of 5 % finds in skewed spend
-where there is nothing. So an effect on a mean or a ratio has to pass both.
+again shows how far apart they come by the assignment alone, at any skew and sizes of the arms. Student's t does not
+know that: of arms of unequal sizes, a test of 5 % finds one in ten in skewed spend where there is nothing. So an effect
+on a mean or a ratio has to pass both.
 """
 
 import ibis.expr.types as ir
@@ -34,7 +34,6 @@ def randomisation_test(
         How many units of each arm have it.
     value : Value
         What is compared, by the places of the columns.
-    seed : int
     level : float
         At which it will be read: there are draws enough for a p-value below it.
 
@@ -66,17 +65,7 @@ def randomisation_test(
 
 
 def randomised(experiment: ir.Table, metric: Metric, variant: str, control: str, seed: int, *, level: float) -> float:
-    """The p-value of `randomisation_test` for two arms of a test.
-
-    Parameters
-    ----------
-    experiment : ibis Table
-    metric : Metric
-        A mean or a ratio; its covariate is not used.
-    variant, control : str
-    seed : int
-    level : float
-    """
+    """The p-value of `randomisation_test` for two arms of a test, by a mean or a ratio; its covariate is not used."""
     columns = [name for name in (metric.above, metric.below) if name]
     numbers = {f"x{place}": number_of(experiment, name) for place, name in enumerate(columns)}
     pair = experiment.filter(experiment.variant.isin([variant, control])).select("variant", **numbers)

@@ -68,20 +68,17 @@ def rehearse(
 
     Skewed outcomes and few units can make a test find an effect more often, or less, than it promises, and its interval
     too short. Arms of one size hide the second where nothing happens, for their skews cancel; so an effect is planted,
-    and the arms have their own sizes.
+    and the arms have their own sizes. Of greater values than these units have it says nothing.
 
     Parameters
     ----------
     units : DataFrame
-        One row a unit, with `unit_id` and the metric's columns: what the metric is like.
-    metric : Metric
-    seed : int
+        One row a unit, with the metric's columns: what the metric is like.
     sizes : (int, int), optional
         Units of the treatment and of the control, drawn with replacement; half of the units each by default.
     lift : float
         The planted effect: the treatment is as the units, and the control's value that of the units by 1 + lift. Values
         are scaled; of a proportion some are taken out.
-    runs : int
     alpha : float
         Of the test.
 
@@ -89,11 +86,6 @@ def rehearse(
     ------
     ValueError
         If alpha is not between 0 and 1, the lift not above zero, or an arm has fewer than two units.
-
-    Notes
-    -----
-    All runs draw from the same units, so the rates are those of this skew: of greater values, which these units have
-    not, it says nothing.
     """
     treated, control = sizes or (len(units) // 2, len(units) - len(units) // 2)
     if not 0 < alpha < 1 or not lift > 0:

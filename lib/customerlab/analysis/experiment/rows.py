@@ -56,12 +56,7 @@ class Kind:
 
 
 def kind_of_rows(experiment: ir.Table | Measured) -> Kind:
-    """Say what the rows look like, from ids, times, covariates and outcomes, before they are taken for units.
-
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-        Canonical, as it was mapped, before anything is summed.
+    """Say what the rows of a canonical table look like, before anything is summed and they are taken for units.
 
     Notes
     -----

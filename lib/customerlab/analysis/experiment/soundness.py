@@ -15,32 +15,26 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency
 
-from customerlab.analysis.experiment.balance import balance, covariates_of
+from customerlab.analysis.experiment.balance import balance
 from customerlab.analysis.experiment.measured import TIMES, Measured
 from customerlab.analysis.experiment.participants import UNUSUAL, Participants, took_part
 from customerlab.analysis.experiment.split import SampleRatio, plain, ratio_of, sample_ratio, sample_ratio_by
 from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SIZE
-from customerlab.data.tables import OUTCOME
+from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.wording import Led
 
-
-def outcomes_of(experiment: ir.Table) -> list[str]:
-    """The names of the outcomes, in the order of the table."""
-    return [name.removeprefix(OUTCOME) for name in experiment.columns if name.startswith(OUTCOME)]
-
-
 LEAST_UNITS = 2  # of an arm, without which nothing varies
+UNITS, COUNTS = "one row a unit", "sizes of the arms, counted by "
+FINER = "rows per assigned unit"
+Row = tuple[str, str, float, bool]
 
 
 def missing_by_arm(experiment: ir.Table | Measured) -> pd.DataFrame:
     """Units without a value, or with one that is not finite, by outcome and arm.
 
-    Returns
-    -------
-    DataFrame
-        `outcome`, `variant`, `units`, `missing`, `infinite`, `share` (missing), and `pvalue`: whether arms differ in
-        what they lack (chi-squared, one for each outcome; NaN where none lacks).
+    `outcome`, `variant`, `units`, `missing`, `infinite`, `share` (missing), and `pvalue`: whether arms differ in what
+    they lack (chi-squared, one for each outcome; NaN where none lacks).
     """
     units = Measured.of(experiment)
     parts = []
@@ -54,20 +48,17 @@ def missing_by_arm(experiment: ir.Table | Measured) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _such_as(experiment: ir.Table, most: int = 3) -> str:
+def _such_as(experiment: ir.Table) -> str:
     """The first units that are in several arms."""
     rows = experiment.group_by("unit_id").aggregate(arms=experiment.variant.nunique())
-    ids = rows.filter(rows.arms > 1).order_by("unit_id").limit(most).to_pandas()["unit_id"]
+    ids = rows.filter(rows.arms > 1).order_by("unit_id").limit(3).to_pandas()["unit_id"]
     return f", such as {', '.join(ids)}"
 
 
 def exposed_early(experiment: ir.Table, start: pd.Timestamp | None = None) -> int:
     """How many units saw the treatment before they were assigned, or were assigned or saw it before the test began.
 
-    Raises
-    ------
-    ValueError
-        If there are not two times of a unit to compare, nor a time and the start.
+    ValueError if there are neither two times of a unit to compare, nor a time and the start.
     """
     times = [experiment[name] for name in TIMES if name in experiment.columns]
     early = [later < earlier for earlier, later in pairwise(times)]
@@ -107,10 +98,8 @@ class Soundness:
 
     def shown(self) -> pd.DataFrame:
         """The table for readers: `check`, `found`, `p`, `sound` (the answer)."""
-        words = self.table["found"].str.replace("`", "")
-        return pd.DataFrame(
-            {"check": self.table["check"], "found": words, "p": self.table["pvalue"], "sound": self.table["answer"]}
-        )
+        shown = self.table[["check", "found", "pvalue", "answer"]].set_axis(["check", "found", "p", "sound"], axis=1)
+        return shown.assign(found=shown["found"].str.replace("`", ""))
 
     def summary(self) -> str:
         """Whether the checks passed, or what stands in place of conclusions."""
@@ -144,9 +133,6 @@ class Soundness:
         return Led(no, f" {'; '.join(self.reasons)}. Find the cause in the assignment or the logging first.")
 
 
-UNITS, COUNTS = "one row a unit", "sizes of the arms, counted by "
-
-
 def soundness(
     experiment: ir.Table | Measured,
     control: str,
@@ -162,7 +148,6 @@ def soundness(
     ----------
     experiment : ibis Table or Measured
         Canonical.
-    control : str
     planned : mapping of str to float, optional
         The planned split as weights, such as `{"control": 9, "new": 1}`; equal by default.
     segments : sequence of str
@@ -196,21 +181,15 @@ def soundness(
         early = exposed_early(experiment, start)
         since = "" if start is None else f", or before the test began on {start:%Y-%m-%d}"
         rows.append(("exposure after assignment", f"{counted(early)} exposed before{since}", np.nan, early == 0))
-    if covariates_of(experiment):
+    if units.columns(COVARIATE):
         rows.append(_balanced(balance(units, control)))
-    rows += _missing(missing_by_arm(units)) if outcomes_of(experiment) else []
+    rows += _missing(missing_by_arm(units)) if units.columns(OUTCOME) else []
     table = pd.DataFrame(rows, columns=["check", "found", "pvalue", "sound"]).astype({"sound": bool})
     low = table["pvalue"] < np.where(table["sound"], UNUSUAL, 0)
     table["answer"] = np.select(
         [~table["sound"], table["check"].eq(FINER) & who.moved, low], ["NO", "sums decide", "unusual"], "yes"
     )
     return Soundness(table, who)
-
-
-FINER = "rows per assigned unit"
-
-
-Row = tuple[str, str, float, bool]
 
 
 def counted(units: int) -> str:
@@ -234,11 +213,8 @@ def _counts(experiment: ir.Table, column: str, control: str, split: dict[str, fl
 
 def _units(units: Measured, who: Participants) -> list[Row]:
     """Is a row a unit, in one arm, and of as many as in the other arms?"""
-    alike = (
-        "rows have no ids, so that a unit in several rows would not be seen"
-        if who.kind.made_up
-        else "each unit has one row"
-    )
+    unseen = "rows have no ids, so that a unit in several rows would not be seen"
+    alike = unseen if who.kind.made_up else "each unit has one row"
     several, twice = (int(units.by_value[what]["unit_id"]) for what in ("mixed", "together"))
     aside = f", {who.aside:,} set aside" if who.aside and not several else ""
     such = _such_as(units.table) if several else ""
@@ -268,10 +244,8 @@ def _parts(name: str, table: pd.DataFrame) -> Row:
         return label, "too few units in every part to tell", np.nan, True
     row = tested.iloc[int(tested["pvalue_holm"].argmin())]
     bad = int((~tested["sound"]).sum())
-    words = (
-        f"{bad} of {len(tested)} parts off; the furthest is {row['part']} with {row['share']:.2%} in {row['worst']}, "
-        f"planned {row['planned']:.2%}"
-    )
+    furthest = f"{row['part']} with {row['share']:.2%} in {row['worst']}, planned {row['planned']:.2%}"
+    words = f"{bad} of {len(tested)} parts off; the furthest is {furthest}"
     return label, words, float(row["pvalue_holm"]), bad == 0
 
 
@@ -289,9 +263,8 @@ def _missing(table: pd.DataFrame) -> list[Row]:
     rows = []
     for word, column in (("outcomes missing", "missing"), ("outcomes infinite", "infinite")):
         lacking = table[table[column] > 0]
-        said = ", ".join(
-            f"{row['outcome']} in {row['variant']} for {counted(row[column])}" for row in lacking.to_dict("records")
-        )
+        of = lacking.to_dict("records")
+        said = ", ".join(f"{row['outcome']} in {row['variant']} for {counted(row[column])}" for row in of)
         pvalue = float(lacking["pvalue"].min()) if column == "missing" and len(lacking) else np.nan
         rows.append((word, f"{said}; where nothing happened, write 0" if said else "none", pvalue, lacking.empty))
     return rows

@@ -41,10 +41,6 @@ def sample_ratio(experiment: ir.Table | Measured, control: str, planned: dict[st
 
     Parameters
     ----------
-    experiment : ibis Table or Measured
-        Canonical.
-    control : str
-        The arm that the others are compared with.
     planned : dict of str to float, optional
         The planned shares, which need not sum to one; equal by default.
 
@@ -83,17 +79,9 @@ def ratio_of(counted: pd.Series, control: str, planned: dict[str, float] | None 
 def sample_ratio_by(
     experiment: ir.Table | Measured, by: str, control: str, planned: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """The sizes of the arms in every part of the test, such as every day or every segment.
+    """The sizes of the arms in every part of the test, such as every day (of a time) or every segment.
 
     A fault that hits some days or some browsers only can be lost in the whole.
-
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    by : str
-        A column; of a time its days.
-    control, planned
-        As in `sample_ratio`.
 
     Returns
     -------
@@ -117,7 +105,7 @@ def sample_ratio_by(
             "share": shares[np.arange(len(wide)), worst], "planned": whole.to_numpy()[worst], "pvalue": pvalue,
         }
     )  # fmt: skip
-    table["pvalue_holm"] = holm(table["pvalue"].dropna()).reindex(table.index)
+    table["pvalue_holm"] = holm(table["pvalue"])
     return table.assign(sound=~(table["pvalue_holm"] < SAMPLE_RATIO_ALPHA))
 
 

@@ -1,13 +1,10 @@
 """What an experiment is computed from: counts, means and covariances by arm, from one GROUP BY in the engine.
 
-However many units there are, one row an arm (and stratum) leaves the engine; every estimate works from these rows.
-
-Sums and sums of products are the cheapest aggregates of any engine, and Σx² - (Σx)²/n has all the digits that are
-needed while the mean is not many times the deviation, as of spend and of conversions. Where it is, two numbers of the
-size of the squared mean are subtracted: at a mean of a million and a deviation of one four digits of sixteen are left.
-Then, and where nothing varies, the engine is asked again for its own `VAR_SAMP` and `COVAR_SAMP`, which update sums of
-squares around the running mean (Welford 1962; merged between threads by Chan, Golub and LeVeque 1983) and take twice
-as long.
+One row an arm (and stratum) leaves the engine; every estimate works from these rows. Sums of products are the cheapest
+aggregates, and Σx² - (Σx)²/n is exact enough while the mean is not many times the deviation: at a mean of a million and
+a deviation of one, four digits of sixteen are left. Then, and where nothing varies, the engine's own `VAR_SAMP` and
+`COVAR_SAMP` are asked for, which update squares around the running mean (Welford 1962; Chan, Golub and LeVeque 1983)
+and take twice as long.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,10 +35,8 @@ class Moments:
         One row a group: the columns that were grouped by, sorted by them.
     names : tuple of str
         The columns that were measured.
-    count : int array of shape (groups,)
-    mean : array of shape (groups, names)
-    covariance : array of shape (groups, names, names)
-        With n - 1; NaN in a group of one. Of two columns that were not asked for together it says nothing.
+    count, mean, covariance : arrays of shape (groups,), (groups, names), (groups, names, names)
+        The covariance with n - 1: NaN in a group of one, and meaningless for columns not asked for together.
     """
 
     groups: pd.DataFrame
@@ -80,16 +75,12 @@ def moments(
     *,
     together: Sequence[Sequence[str]] | None = None,
 ) -> Moments:
-    """Counts, means and covariances of some columns by group, in one query.
+    """Counts, means and covariances of some columns by `variant`, and strata beside it, in one query.
 
     Parameters
     ----------
-    table : ibis Table
-        One row a unit.
     columns : mapping of str to expression or name, or names
         What is measured. A covariate of the canonical table is read as a number.
-    by : sequence of str
-        `variant`, and strata beside it.
     together : sequence of sequences of str, optional
         Names whose covariances are wanted; all by default, which for many columns is most of the work.
 
@@ -117,15 +108,7 @@ def moments_by(
     *,
     together: Sequence[Sequence[str]] | None = None,
 ) -> list[Moments]:
-    """The same by `variant` and each of several labels, in one query.
-
-    Parameters
-    ----------
-    table, columns, together
-        As in `moments`.
-    labels : mapping of str to column
-        The labels by the name of their group.
-    """
+    """The same by `variant` and each of several labels, given by the names of their groups, in one query."""
     names, values = _numbers(table, columns)
     parts = [table.select(by0=table.variant, by1=label, **values) for label in labels.values()]
     return _moments(parts, names, together, [["variant", name] for name in labels])
@@ -239,29 +222,20 @@ def pairs_of(names: Iterable[str], together: Sequence[Sequence[str]] | None) -> 
 
 
 def winsorised(table: ir.Table, column: str, share: float) -> tuple[ir.Table, float, float, int]:
-    """The table with the extreme values of a column cut to the quantiles of all arms together, on both sides of zero.
+    """The table with the extreme values of a column cut to quantiles of all arms together, on both sides of zero.
 
-    A few outliers can carry a mean, a great refund as well as a great order; how the effect changes without them says
-    how much. The upper quantile is that of the units above zero, the lower one that of those below, of whom there may
-    be few.
+    The upper quantile is that of the units above zero, the lower one that of those below, of whom there may be few.
 
     Parameters
     ----------
-    table : ibis Table
-    column : str
     share : float
         Of the units on either side of zero that keep their value, such as 0.99.
 
     Returns
     -------
     (ibis Table, float, float, int)
-        The table, the values that are cut to from below and from above (NaN where no unit is on that side of zero), and
-        how many units were beyond them.
-
-    Raises
-    ------
-    ValueError
-        If the share is not between 0 and 1.
+        The table, the values that are cut to from below and above (NaN where no unit is on that side), and how many
+        units were beyond them.
     """
     if not 0 < share < 1:
         raise ValueError(f"share = {share}; expected a number between 0 and 1")

@@ -28,16 +28,11 @@ def in_one_arm(experiment: ir.Table | Measured) -> tuple[ir.Table, int, int]:
     Of a unit in two arms nobody can say what either did to it. A few, such as customers with two accounts, cannot
     change a result; many are a fault of the assignment, which leaving them out would hide.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-        Canonical. What was assigned is `assigned_id`, or else `unit_id`.
-
     Returns
     -------
     (ibis Table, int, int)
-        The table, without those in several arms if they are at most `SET_ASIDE` of all; how many it is without; and how
-        many there were.
+        The table, without those in several arms if they are at most `SET_ASIDE` of all that were assigned
+        (`assigned_id`, or else `unit_id`); how many it is without; and how many there were.
 
     Examples
     --------
@@ -58,16 +53,11 @@ def in_one_arm(experiment: ir.Table | Measured) -> tuple[ir.Table, int, int]:
 
 
 def by_assigned(experiment: ir.Table) -> ir.Table:
-    """One row for each thing that was assigned, where units are finer, such as visits of customers.
+    """One row for each thing that was assigned (`assigned_id`), where units are finer, such as visits of customers.
 
     Errors have to count what was assigned: two visits of one customer are no two draws. A mean over units is then the
     ratio of two sums over what was assigned, the outcome's and `size`'s, whose error by the delta method is the
     cluster-robust one.
-
-    Parameters
-    ----------
-    experiment : ibis Table
-        Canonical. Without `assigned_id`, units are what was assigned, and the table is returned as it is.
 
     Returns
     -------
