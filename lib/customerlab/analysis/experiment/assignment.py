@@ -22,12 +22,8 @@ class Layer:
     Attributes
     ----------
     slots : mapping of str to (float, float)
-        By test, from which share of the units to which; a slot that is free today can be taken tomorrow.
-
-    Raises
-    ------
-    ValueError
-        If slots overlap, or are not within 0 and 1.
+        By test, from which share of the units to which; a slot that is free today can be taken tomorrow. ValueError if
+        slots overlap, or are not within 0 and 1.
 
     Examples
     --------
@@ -60,14 +56,9 @@ def assign(unit: ir.StringColumn, test: str, split: Mapping[str, float], layer: 
     test : str
         Its name is a part of what is hashed: another test divides the same units anew.
     split : mapping of str to float
-        Weights of the arms. Who changes the weights during a test moves units between arms.
+        Weights of the arms, above zero. Who changes the weights during a test moves units between arms.
     layer : Layer, optional
-        With a slot for the test.
-
-    Raises
-    ------
-    ValueError
-        If the layer has no slot for the test, or a weight is not above zero.
+        With a slot for the test; without one, a ValueError.
 
     Examples
     --------

@@ -1,11 +1,10 @@
 """Were the arms alike before the treatment?"""
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.contrasts import Arm, Value, contrast
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.stats import NONE, spoken
 from customerlab.analysis.inference import holm
 from customerlab.data.tables import COVARIATE
@@ -14,19 +13,16 @@ SAMPLE_RATIO_ALPHA = 0.001  # a sound test fails this check once in a thousand t
 MOST = 20  # values of a label that are compared, the most frequent ones
 
 
-def balance(experiment: ir.Table | Measured, control: str) -> pd.DataFrame:
+def balance(experiment: Units, control: str) -> pd.DataFrame:
     """Were the arms alike before the treatment?
 
     Covariates whose values are all numbers are compared by their means, others by the share of each value. One that is
     missing for some units is compared too: by its absence, and over the units that have it.
 
-    Returns
-    -------
-    DataFrame
-        One row a covariate (or value of it) and arm: `covariate`, `value`, `variant`, `control_mean`, `variant_mean`,
-        `smd` (the standardised mean difference: by the root of the mean of the two variances; Austin 2009), `pvalue`
-        (Welch), `pvalue_holm` (over all rows), `sound`. The usual limit for the difference, 0.1, is for observational
-        data; in a randomised test its size by chance depends on the number of units, and the p-value tells.
+    One row a covariate (or value of it) and arm: `covariate`, `value`, `variant`, `control_mean`, `variant_mean`, `smd`
+    (the standardised mean difference: by the root of the mean of the two variances; Austin 2009), `pvalue` (Welch),
+    `pvalue_holm` (over all rows), `sound`. The usual limit for the difference, 0.1, is for observational data; in a
+    randomised test its size by chance depends on the number of units, and the p-value tells.
     """
     units, rows = Measured.of(experiment), []
     facts = units.facts(COVARIATE)

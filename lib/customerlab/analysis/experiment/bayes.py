@@ -15,26 +15,18 @@ from customerlab.analysis.experiment.stats import Moments
 
 POINTS = 4001  # of the grid of each arm
 TAIL = 1e-12
+COLUMNS = ["variant", "mean", "low", "high", "best", "loss", "better"]
 
 
 def beliefs(found: Moments, metric: Metric, control: str) -> dict[str, stats.distributions.rv_frozen]:
-    """What is believed of each arm's value after the test, the same prior for every arm.
+    """What is believed of each arm's value after the test (of `found`, by `variant`), the control first.
 
-    Of a proportion it is the beta distribution after (1, 1), every proportion as likely as any other; of a mean or
-    ratio, of which nothing is assumed, the normal one of the estimate with its error, which is near for many units.
-
-    Parameters
-    ----------
-    found : Moments
-        By `variant`, of the metric's columns; covariates are not used.
-
-    Returns
-    -------
-    dict of str to frozen distribution
-        The control first; empty where a mean or a ratio does not vary in some arm.
+    The prior is the same for every arm. Of a proportion it is the beta distribution (1, 1), every proportion as likely
+    as any other; of a mean or ratio nothing is assumed: its belief is the normal one of the estimate with its error,
+    which is near for many units. Covariates are not used. Empty where a mean or a ratio does not vary in some arm.
     """
     arms = arms_of(found, control)
-    value, _ = values_of(found, metric)
+    value, _ = values_of(found.names, metric)
     believed = {}
     for name in [control, *sorted(set(arms) - {control})]:
         mean, slope = value.of(arms[name])
@@ -50,21 +42,11 @@ def beliefs(found: Moments, metric: Metric, control: str) -> dict[str, stats.dis
 def choices(
     believed: Mapping[str, stats.distributions.rv_frozen], *, confidence: float = 0.95, less_is_better: bool = False
 ) -> pd.DataFrame:
-    """What each choice of an arm is worth.
+    """What each choice of an arm is worth, by independent `beliefs`, of which the first is the control's.
 
-    Parameters
-    ----------
-    believed : mapping of str to frozen distribution
-        As `beliefs` gives them, independent of each other; the first is the control.
-    confidence : float
-        Of the credible interval.
-
-    Returns
-    -------
-    DataFrame
-        `variant`, `mean`, `low`, `high` (equal tails), `best` (the probability that the arm has the best value),
-        `loss` (by how much the best arm is expected to be better than this one: what a wrong choice costs a unit),
-        `better` (the probability to be better than the control; NaN for itself).
+    Columns: `variant`, `mean`, `low`, `high` (the credible interval, equal tails), `best` (the probability that the arm
+    has the best value), `loss` (by how much the best arm is expected to be better than this one: what a wrong choice
+    costs a unit), `better` (the probability to be better than the control; NaN for itself).
 
     Examples
     --------
@@ -83,26 +65,21 @@ def choices(
     rows = []
     for place, name in enumerate(names):
         own = believed[name]
-        rows.append(
-            {
-                "variant": name, "mean": own.mean(), "low": own.ppf(tail), "high": own.ppf(1 - tail),
-                "best": _above(below[place], np.delete(below, place, axis=0).prod(axis=0)),
-                "loss": max(float(highest - towards * own.mean()), 0.0),
-                "better": np.nan if place == 0 else _above(below[place], below[0]),
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+        best = _above(below[place], np.delete(below, place, axis=0).prod(axis=0))
+        loss = max(float(highest - towards * own.mean()), 0.0)
+        better = np.nan if place == 0 else _above(below[place], below[0])
+        rows.append([name, own.mean(), own.ppf(tail), own.ppf(1 - tail), best, loss, better])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def choices_of(found: Moments, metrics: Sequence[Metric], control: str, *, confidence: float = 0.95) -> pd.DataFrame:
     """`choices` by each metric, after the column `metric`, without those of which there are no `beliefs`."""
-    names = ["metric", "variant", "mean", "low", "high", "best", "loss", "better"]
-    parts = [pd.DataFrame(columns=names)]
+    parts = []
     for metric in metrics:
         if believed := beliefs(found, metric, control):
             table = choices(believed, confidence=confidence, less_is_better=metric.less_is_better)
-            parts.append(table.assign(metric=metric.name)[names])
-    return pd.concat(parts[1:] or parts, ignore_index=True)
+            parts.append(table.assign(metric=metric.name)[["metric", *COLUMNS]])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["metric", *COLUMNS])
 
 
 def _above(own: np.ndarray, others: np.ndarray) -> float:

@@ -2,24 +2,20 @@
 
 from collections.abc import Sequence
 
-import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.inference import enough, influence, too_few
 from customerlab.data.tables import OUTCOME
 
 
-def carried(experiment: ir.Table | Measured, metrics: Sequence[Metric]) -> pd.DataFrame:
+def carried(experiment: Units, metrics: Sequence[Metric]) -> pd.DataFrame:
     """Units with an outcome, and the largest one's share, by metric and arm.
 
-    Returns
-    -------
-    DataFrame
-        `metric`, `variant`, `units`, `outcomes` (units whose value is not zero; of a ratio of outcomes, those with
-        anything below the line) and `largest`, the share of the arm's sum of absolute values that one unit makes; NaN
-        where all are zero.
+    Columns: `metric`, `variant`, `units`, `outcomes` (units whose value is not zero; of a ratio of outcomes, those with
+    anything below the line) and `largest`, the share of the arm's sum of absolute values that one unit makes; NaN where
+    all are zero.
 
     Examples
     --------

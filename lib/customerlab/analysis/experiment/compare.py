@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.contrasts import Arm, Contrast, Value, contrast
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.proportions import proportions
 from customerlab.analysis.experiment.stats import Moments
 from customerlab.analysis.experiment.units import SIZE
@@ -48,9 +47,8 @@ class Metric:
 
     def __post_init__(self) -> None:
         if self.proportion and (self.below or self.covariate):
-            raise ValueError(
-                f"{self.name} is a proportion, which has no ratio and no covariate here; leave proportion out"
-            )
+            no = "is a proportion, which has no ratio and no covariate here; leave proportion out"
+            raise ValueError(f"{self.name} {no}")
         if not 0 <= self.allowed_loss < 1:
             raise ValueError(f"{self.name} may lose {self.allowed_loss}; expected a share between 0 and 1")
 
@@ -71,7 +69,7 @@ class Metric:
 
 
 def compare_arms(
-    experiment: ir.Table | Measured,
+    experiment: Units,
     metrics: Sequence[Metric],
     control: str,
     *,
@@ -102,10 +100,8 @@ def compare_arms(
 
     Raises
     ------
-    ValueError
-        If the control or another arm is missing, or an arm has one unit.
-    DataError
-        If a value is missing or infinite.
+    ValueError, DataError
+        If an arm is missing or has one unit; if a value is missing or infinite.
     """
     found = measured(experiment, metrics, stratum)
     arms = arms_of(found, control)
@@ -120,14 +116,14 @@ def compare_arms(
         for against, variant in pairs:
             both = (
                 _proportions(found, metric, variant, against, options) if metric.proportion and not stratum
-                else contrast(arms[variant], arms[against], *values_of(found, metric), **options)
+                else contrast(arms[variant], arms[against], *values_of(found.names, metric), **options)
             )  # fmt: skip
             row = {"metric": metric.name, "variant": variant, "against": against} | _row(both)
             rows.append(row | {"allowed_loss": metric.allowed_loss, "less_is_better": metric.less_is_better})
     return with_adjusted(pd.DataFrame(rows))
 
 
-def measured(experiment: ir.Table | Measured, metrics: Sequence[Metric], by: str = "") -> Moments:
+def measured(experiment: Units, metrics: Sequence[Metric], by: str = "") -> Moments:
     """What effects on some metrics come from, by arm and the labels of another column, if one is given."""
     every = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
     return Measured.of(experiment).moments(every, by, together=[metric.columns for metric in metrics])
@@ -164,13 +160,11 @@ def arms_of(found: Moments, control: str) -> dict[str, Arm]:
     return arms
 
 
-def values_of(found: Moments, metric: Metric) -> tuple[Value, Value | None]:
-    """The metric and its covariate, by the places of their columns."""
-    place = {name: number for number, name in enumerate(found.names)}
+def values_of(columns: Sequence[str], metric: Metric) -> tuple[Value, Value | None]:
+    """The metric and its covariate, by the places of their columns among those that were measured."""
+    place = {name: number for number, name in enumerate(columns)}
     value = Value(place[metric.above], place[metric.below] if metric.below else None)
-    if metric.covariate is None:
-        return value, None
-    return value, Value(place[metric.covariate])
+    return value, Value(place[metric.covariate]) if metric.covariate else None
 
 
 def _proportions(found: Moments, metric: Metric, variant: str, against: str, options: Mapping[str, Any]) -> Contrast:

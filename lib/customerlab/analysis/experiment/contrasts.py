@@ -8,7 +8,7 @@ on a logarithmic scale, or by the plain delta method, can leave out zero where t
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
@@ -103,21 +103,14 @@ def contrast(
 
     Parameters
     ----------
-    value : Value
-        What is compared.
     covariate : Value, optional
         Known before the assignment. The effect is adjusted for its difference between the arms, with the slope of least
         variance (CUPED; Deng, Xu, Kohavi and Walker 2013): the share ρ² of the variance goes, ρ being the correlation.
     alternative : {"two-sided", "greater", "less"}
-        Of the effect.
+        Of the effect; another one, or a confidence beyond 0 and 1, is a ValueError.
     relative_margin : float
         The effect that is tested against, as a share of the control's value. For a guardrail that may fall by 2 %:
         `alternative="greater"`, `relative_margin=-0.02`.
-
-    Raises
-    ------
-    ValueError
-        If the alternative or the confidence is unknown.
 
     Examples
     --------
@@ -143,7 +136,7 @@ def contrast(
         high = effect + critical * error if alternative != "greater" else np.where(np.isnan(error), np.nan, np.inf)
         share = 1 + relative_margin
         spread = np.sqrt(np.where(np.isnan(error), np.nan, var_t + share**2 * var_c + relative_margin**2 * common))
-        pvalue = _pvalue((t - share * c) / spread, df, alternative)
+        pvalue = pvalue_of((t - share * c) / spread, stats.t(df), alternative)
         pvalue = np.where((relative_margin != 0) & ~(c > 0), np.nan, pvalue)
         relative = np.where(c > 0, effect / c, np.nan)
     ends = _fieller((t, var_t), (c, var_c), common, critical, alternative)
@@ -200,10 +193,11 @@ def _fieller(
     return low, high
 
 
-def _pvalue(statistic: np.ndarray, df: np.ndarray, alternative: Alternative) -> np.ndarray:
+def pvalue_of(statistic: np.ndarray, law: Any, alternative: Alternative) -> np.ndarray:
+    """The p-value of a statistic that has a symmetric law (frozen) where nothing happens."""
     if alternative == "two-sided":
-        return 2 * stats.t.sf(np.abs(statistic), df)
-    return stats.t.sf(statistic if alternative == "greater" else -statistic, df)
+        return 2 * law.sf(np.abs(statistic))
+    return law.sf(statistic if alternative == "greater" else -statistic)
 
 
 def _form(one: np.ndarray, matrix: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -35,8 +35,6 @@ def with_customer_groups(
         Canonical. Its `unit_id`, or else its `assigned_id`, may be a `customer_id`.
     began : Timestamp or None
         Orders before that day count.
-    orders, products, returns : ibis Table or None
-        The shop's canonical tables.
     scheme, segmentation : Scheme or None, Segmentation or None
         How the shop segments: the artefacts `rfm_scheme` and `segmentation`.
 
@@ -56,8 +54,7 @@ def with_customer_groups(
         return experiment, f"{LEFT_OUT} nobody had ordered before the test began, {day:%Y-%m-%d}."
     groups = {}
     if scheme is not None:
-        found = scheme.on(shop)
-        groups[RFM] = found.set_index("customer_id")["segment"]
+        groups[RFM] = scheme.on(shop).set_index("customer_id")["segment"]
     if segmentation is not None:
         found = clusters_on(segmentation, shop)
         if found["name"].nunique() > 1:  # one group of all customers divides nothing

@@ -37,12 +37,10 @@ def saved(effects: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Money:
-    """What an effect is worth.
+    """What an effect is worth, if `metric` (empty where there is none) is money a unit.
 
     Attributes
     ----------
-    metric : str
-        The metric that is money a unit; empty where there is none.
     margin : float
         The share of it that is kept.
     cost, by_arm : float, mapping of str to float
@@ -78,23 +76,15 @@ class Money:
 def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: float, money: Money) -> pd.DataFrame:
     """What a manager reads: each effect, whether it is statistically significant, and what it is worth.
 
-    Parameters
-    ----------
-    effects : DataFrame
-        As `gatekept` returns it.
-    guardrails : DataFrame
-        As `compare_arms` returns it, of metrics with an allowed loss, or without a row. All that are asked have to hold
-        for an arm, so that none is adjusted for the others (Berger 1982).
+    `effects` are as `gatekept` returns them, and `guardrails` as `compare_arms` does, of metrics with an allowed loss;
+    there may be none. All that are asked have to hold for an arm, so that none is adjusted for the others (Berger
+    1982).
 
-    Returns
-    -------
-    DataFrame
-        `metric`, `variant`, `guardrail`, `primary` (bool), `family` (comparisons that the interval holds together
-        with), `effect`, `effect_low`, `effect_high` (the simultaneous ones; of a guardrail its own), `relative`,
-        `relative_low`, `relative_high` (missing where the control's value is not significantly above zero), `pvalue`,
-        `sign` (1 or -1 where the arm is significantly better or worse, else 0; of a guardrail 1 where it holds),
-        `verdict`, and `profit`, `profit_low`, `profit_high` a unit: margin times effect minus cost, of the metric that
-        is money.
+    Columns: `metric`, `variant`, `guardrail`, `primary` (bool), `family` (comparisons that the interval holds together
+    with), `effect`, `effect_low`, `effect_high` (the simultaneous ones; of a guardrail its own), `relative`,
+    `relative_low`, `relative_high` (missing where the control's value is not significantly above zero), `pvalue`,
+    `sign` (1 or -1 where the arm is significantly better or worse, else 0; of a guardrail 1 where it holds), `verdict`,
+    and `profit`, `profit_low`, `profit_high` a unit: margin times effect minus cost, of the metric that is money.
     """
     alpha, worse = 1 - confidence, set()
     found = effects.assign(found=effects["pvalue_adjusted"] < alpha)

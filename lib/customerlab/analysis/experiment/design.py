@@ -49,7 +49,7 @@ def baseline(found: Moments, metric: Metric) -> Baseline:
     Baseline(mean=2.0, deviation=2.0, proportion=False)
     """
     whole = replace(found, groups=found.groups.assign(all="all")).merged(["all"])
-    own, covariate = values_of(whole, metric)
+    own, covariate = values_of(whole.names, metric)
     arm = Arm(whole.mean[0], whole.covariance[0], np.asarray(float(whole.count[0] - 1)))  # errors of one unit
     value, slope = own.of(arm)
     variance = slope @ arm.error @ slope
@@ -68,16 +68,9 @@ def power_of(
     alpha: float = 0.05,
     alternative: Alternative = "two-sided",
 ) -> float:
-    """The chance to find an effect.
+    """The chance to find an effect (treatment minus control, in units of the metric) at the level of this comparison.
 
-    Parameters
-    ----------
-    effect : float
-        Treatment minus control, in units of the metric.
-    units : (float, float)
-        Of the control and of the treatment.
-    alpha : float
-        The level of this comparison.
+    `units` are those of the control and of the treatment.
 
     Examples
     --------
@@ -115,12 +108,13 @@ def sample_size(
     alpha: float = 0.05,
     alternative: Alternative = "two-sided",
 ) -> pd.Series:
-    """The fewest units that find an effect with the wanted power.
+    """The fewest units that find an effect with the wanted power: `control`, `each_treatment`, `total`, whole numbers.
 
     Parameters
     ----------
     effect : float
-        In units of the metric; a relative one is `share * base.mean`.
+        In units of the metric; a relative one is `share * base.mean`. ValueError if it is zero, goes the wrong way, or
+        no number of units would find it.
     arms : int
         With the control. The level is divided by the comparisons with it.
     control_share : float, optional
@@ -130,16 +124,6 @@ def sample_size(
         Over all arms.
     alternative : {"two-sided", "greater", "less"}
 
-    Returns
-    -------
-    Series
-        `control`, `each_treatment`, `total` units, whole numbers.
-
-    Raises
-    ------
-    ValueError
-        If the effect is zero, goes the wrong way, or no number of units would find it.
-
     Examples
     --------
     >>> sample_size(Baseline(0.10, 0, proportion=True), 0.05).to_dict()
@@ -147,9 +131,8 @@ def sample_size(
     """
     wrong = effect == 0 or (alternative == "greater" and effect < 0) or (alternative == "less" and effect > 0)
     if wrong or arms < 2 or not 0 < power < 1 or not 0 < alpha < 1:
-        raise ValueError(
-            f"effect {effect}, {arms} arms, power {power}, alpha {alpha}, {alternative}: no test finds that"
-        )
+        asked = f"effect {effect}, {arms} arms, power {power}, alpha {alpha}, {alternative}"
+        raise ValueError(f"{asked}: no test finds that")
     share = 1 / arms if control_share is None else control_share
     each = (1 - share) / (arms - 1)
 
@@ -182,17 +165,8 @@ def detectable(
 ) -> float:
     """The smallest effect that so many units find with the wanted power (minimum detectable effect), without its sign.
 
-    Parameters
-    ----------
-    units : float
-        Of all arms together.
-    arms, control_share, power, alpha, alternative
-        As in `sample_size`.
-
-    Returns
-    -------
-    float
-        In units of the metric; NaN where a proportion cannot change by so much.
+    In units of the metric; NaN where a proportion cannot change by so much. The units are those of all arms together,
+    and the options those of `sample_size`.
     """
     share = 1 / arms if control_share is None else control_share
     sizes = (units * share, units * (1 - share) / (arms - 1))
@@ -213,11 +187,8 @@ def detectable(
 def run_length(units: float, per_day: float | Sequence[float]) -> int:
     """Days until so many units have come, in whole weeks: every weekday counts the same.
 
-    Parameters
-    ----------
-    per_day : float or sequence of float
-        New units a day; a sequence for the first days, whose last week is repeated, since visitors come again and new
-        ones become fewer.
+    `per_day` are new units a day, one number, or those of the first days, whose last week is repeated, since visitors
+    come again and new ones become fewer.
 
     Examples
     --------

@@ -19,7 +19,7 @@ import pandas as pd
 
 from customerlab.analysis.experiment.carriers import carried, fewness
 from customerlab.analysis.experiment.compare import Metric, compare_arms
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.randomisation import randomised
 
 
@@ -57,7 +57,7 @@ def levels(metrics: Sequence[Metric], primary: Metric, arms: int, alpha: float) 
 
 
 def gatekept(
-    experiment: ir.Table | Measured,
+    experiment: Units,
     effects: pd.DataFrame,
     metrics: Sequence[Metric],
     primary: Metric,
@@ -75,8 +75,6 @@ def gatekept(
         What it returned, two-sided.
     primary : Metric
         The one that decides, named before the test.
-    seed : int
-        Of the randomisation tests.
 
     Returns
     -------

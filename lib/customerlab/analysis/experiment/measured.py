@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.analysis.experiment.stats import Moments, labelled, moments, moments_by, number_of, pairs_of, united
+from customerlab.analysis.experiment.stats import Groups, Moments, labelled, moments_by, number_of, pairs_of, united
 from customerlab.data.tables import COVARIATE, OUTCOME
 
 TIMES = ("assigned_at", "exposed_at")
@@ -70,15 +70,9 @@ class Measured:
         return bool((self._once("facts", self._facts)["made_up"] == self.sizes).all())
 
     @property
-    def by_arm(self) -> pd.DataFrame:
-        """By `variant`: `units`, and how many of them have each of the times."""
-        facts = self._once("facts", self._facts)
-        return facts[[name for name in ("units", *TIMES) if name in facts]]
-
-    @property
     def sizes(self) -> pd.Series:
         """Units by arm."""
-        return self.by_arm["units"]
+        return self._once("facts", self._facts)["units"]
 
     def facts(self, kind: str) -> dict[str, pd.DataFrame]:
         """By outcome or covariate: what `_of_outcome` or `_of_covariate` counts, one row an arm."""
@@ -119,8 +113,8 @@ class Measured:
 
         Who is sent nothing may have no time of exposure, and then days of the arms cannot be compared.
         """
-        timed = (name for name in TIMES if name in self.by_arm and (self.by_arm[name] > 0).all())
-        return next(timed, "")
+        facts = self._once("facts", self._facts)
+        return next((name for name in TIMES if name in facts and (facts[name] > 0).all()), "")
 
     def label(self, name: str) -> ir.StringColumn:
         """A column as labels, a time as its day, in which what is missing has one too."""
@@ -143,27 +137,21 @@ class Measured:
             )
         return [self._known["cells", *pair] for pair in wanted]
 
-    def moments(
-        self, columns: Sequence[str], by: str = "", *, together: Sequence[Sequence[str]] | None = None
-    ) -> Moments:
+    def moments(self, columns: Sequence[str], by: str = "", *, together: Groups = None) -> Moments:
         """Moments by arm, or by arm and the labels of another column: those known, if they hold what is wanted.
 
         A name after `SOME` is one for the units with any of that column, and else zero.
         """
         return self.moments_by([by], columns, together=together)[0]
 
-    def moments_by(
-        self, by: Sequence[str], columns: Sequence[str], *, together: Sequence[Sequence[str]] | None = None
-    ) -> list[Moments]:
+    def moments_by(self, by: Sequence[str], columns: Sequence[str], *, together: Groups = None) -> list[Moments]:
         """The same by each of several columns, in one query for those that are not known."""
         pairs = pairs_of(columns, together)
         missing = [one for one in by if not self._has(one, columns, pairs)]
         if missing:
             values = {one: self._counted(one) if one.startswith(SOME) else one for one in columns}
-            found = (
-                [moments(self.table, values, together=together)] if missing == [""]
-                else moments_by(self.table, values, {one: self.label(one) for one in missing}, together=together)
-            )  # fmt: skip
+            groups = [{"variant": self.table.variant} | ({one: self.label(one)} if one else {}) for one in missing]
+            found = moments_by(self.table, values, groups, together=together)
             self._known |= {("moments", one): (each, pairs) for one, each in zip(missing, found, strict=True)}
         return [self._known["moments", one][0] for one in by]
 
@@ -182,6 +170,9 @@ class Measured:
             known = self.table.select(*names).to_pandas().sort_values("unit_id", ignore_index=True)
             self._known["values"] = known
         return known
+
+
+Units = ir.Table | Measured
 
 
 def _of_outcome(table: ir.Table, name: str) -> dict[str, ir.Scalar]:

@@ -6,13 +6,12 @@ below it passes the quantile's: its effect is then that of a share, in other uni
 
 from collections.abc import Sequence
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric, with_adjusted
 from customerlab.analysis.experiment.contrasts import Contrast, check_options
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.inference import enough, too_few
 
 
@@ -25,23 +24,12 @@ def quantiles(
     confidence: float = 0.95,
     draws: int = 10_000,
 ) -> Contrast:
-    """Compare a quantile of two arms.
+    """Compare a quantile of two arms, given by their values: the value with rank ⌈share · n⌉.
 
     In a resample of n units the quantile is one of the values, and its rank is binomial, so ranks are drawn, not units
     (Schultzberg and Ankargren 2022). Interval and p-value are of the same draws: p is twice the smaller share of them
-    on either side of zero, counting those at zero, and the interval leaves out as many as p < α asks for.
-
-    Parameters
-    ----------
-    treatment, control : array of shape (units,)
-        Values, in any order.
-    share : float
-        Which quantile, between 0 and 1: the value with rank ⌈share · n⌉.
-
-    Raises
-    ------
-    ValueError
-        If the share is not between 0 and 1, or an arm has no value.
+    on either side of zero, counting those at zero, and the interval leaves out as many as p < α asks for. ValueError if
+    the share is not between 0 and 1, or an arm has no value.
 
     Examples
     --------
@@ -51,9 +39,8 @@ def quantiles(
     """
     check_options(confidence, "two-sided")
     if not 0 < share < 1 or not len(treatment) or not len(control):
-        raise ValueError(
-            f"a quantile of {share} of {len(treatment)} and {len(control)} units; expected a share between 0 and 1"
-        )
+        asked = f"a quantile of {share} of {len(treatment)} and {len(control)} units"
+        raise ValueError(f"{asked}; expected a share between 0 and 1")
     rng = np.random.default_rng(seed)
     arms = [np.sort(np.asarray(part, dtype=float)) for part in (control, treatment)]
     drawn, own = [np.empty(0)] * 2, [0.0] * 2
@@ -78,22 +65,13 @@ def quantiles(
 
 
 def quantile_effects(
-    experiment: ir.Table | Measured,
-    metric: Metric,
-    control: str,
-    shares: Sequence[float],
-    seed: int,
-    *,
-    confidence: float = 0.95,
+    experiment: Units, metric: Metric, control: str, shares: Sequence[float], seed: int, *, confidence: float = 0.95
 ) -> pd.DataFrame:
     """How all arms move the quantiles (`shares`) of a metric, a mean; its values leave the engine.
 
-    Returns
-    -------
-    DataFrame
-        One row a quantile and arm: `quantile`, `variant`, `against`, `against_value`, `variant_value`, `effect`,
-        `effect_low`, `effect_high`, `pvalue`, `pvalue_holm` and `pvalue_bh` over all rows that are compared, and
-        `why_not`: empty, or the reason (`why_not`) for which an effect is missing.
+    One row a quantile and arm: `quantile`, `variant`, `against`, `against_value`, `variant_value`, `effect`,
+    `effect_low`, `effect_high`, `pvalue`, `pvalue_holm` and `pvalue_bh` over all rows that are compared, and `why_not`:
+    empty, or the reason (`why_not`) for which an effect is missing.
     """
     if metric.proportion or metric.below:
         raise ValueError(f"{metric.name} is a proportion or a ratio; expected a mean, whose units have quantiles")

@@ -27,16 +27,8 @@ def recommendation(
     test has it, does not speak against it: as the primary metric it has to pay at the low end of its interval, beside
     another one it must not lose at the high end. Of several arms the one that pays most is named, or that with the
     largest effect, with what is known of its lead. Where neither a margin nor a cost is known, nothing is rolled out:
-    the cost up to which it would pay is said instead.
-
-    Parameters
-    ----------
-    decided : DataFrame
-        As `decision` returns it.
-    pairs : DataFrame
-        As `compare_arms` returns it for arms other than the control; may be empty.
-    elsewhere : bool
-        The test is not this shop's: it is described, and nothing is recommended.
+    the cost up to which it would pay is said instead. A test of `elsewhere` is described, and nothing is recommended.
+    `decided` is as `decision` returns it, and `pairs` as `compare_arms` does for arms other than the control.
     """
     own = decided[(decided["metric"] == primary.name) & ~decided["guardrail"]]
     against = {arm: _obstacles(decided, arm, primary, money) for arm in own["variant"]}

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -17,7 +16,7 @@ from customerlab.analysis.experiment.carriers import fewness
 from customerlab.analysis.experiment.compare import Metric, arms_of, benjamini_hochberg, values_of
 from customerlab.analysis.experiment.contrasts import contrast
 from customerlab.analysis.experiment.decision import spelled
-from customerlab.analysis.experiment.measured import SOME, Measured
+from customerlab.analysis.experiment.measured import SOME, Measured, Units
 from customerlab.analysis.experiment.recommend import p_of
 from customerlab.analysis.experiment.stats import Moments, spoken
 
@@ -38,8 +37,8 @@ class BySegment:
         with `error`, `effect_low` and `effect_high`, `apart` (from the effect in all other values), `pvalue` of that
         difference, and `pvalue_bh` over all rows. NaN where there are too few outcomes (`fewness`) or nothing varies.
     interactions : DataFrame
-        `segment`, `variant`, `values` (that have an effect), `q` (Cochran 1954: Σ (effect - mean)² / error²), `pvalue`
-        (χ², one less than values), and `pvalue_bh` over all rows: does the effect differ at all?
+        Does the effect differ at all? `segment`, `variant`, `values` (that have an effect), `q` (Cochran 1954:
+        Σ (effect - mean)² / error²), `pvalue` (χ², one less than values), and `pvalue_bh` over all rows.
     """
 
     table: pd.DataFrame
@@ -52,7 +51,7 @@ class BySegment:
 
 
 def by_segment(
-    experiment: ir.Table | Measured, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
+    experiment: Units, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
 ) -> BySegment:
     """The effect in every value of some columns known before the assignment.
 
@@ -72,12 +71,7 @@ def by_segment(
 
 
 def differences(
-    experiment: ir.Table | Measured,
-    metrics: Sequence[Metric],
-    control: str,
-    segments: Sequence[str],
-    *,
-    confidence: float = 0.95,
+    experiment: Units, metrics: Sequence[Metric], control: str, segments: Sequence[str], *, confidence: float = 0.95
 ) -> BySegment:
     """`by_segment` for several metrics: both tables begin with `metric`, and are adjusted over all of them."""
     units = Measured.of(experiment)
@@ -105,7 +99,7 @@ def _effects(
         if kept.sum() == 2 and not fewness(outcomes.tolist(), units, "", proportion=metric.proportion):
             own = found.only(kept, ["variant"])
             arms = arms_of(own, control)
-            one = contrast(arms[variant], arms[control], *values_of(own, metric), confidence=confidence)
+            one = contrast(arms[variant], arms[control], *values_of(own.names, metric), confidence=confidence)
             numbers = (one.control, one.treatment, one.effect, one.error, one.low, one.high)
             row |= dict(zip(COLUMNS[4:], map(float, numbers), strict=True))
         rows.append(row)
@@ -129,7 +123,7 @@ def _interaction(part: pd.DataFrame, column: str, variant: str) -> dict[str, obj
     return {"segment": spoken(column), "variant": variant, "values": len(known), "q": q, "pvalue": pvalue}
 
 
-def distinct(experiment: ir.Table | Measured, segments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def distinct(experiment: Units, segments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """The segments without those that say the same as an earlier one; and of each of these the one that is kept.
 
     Two columns say one fact where knowing one nearly tells the other: Cramér's V (1946) of their values of 0.7 or more,

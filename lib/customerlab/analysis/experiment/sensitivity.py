@@ -3,39 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric, compare_arms, with_adjusted
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.stats import spoken, winsorised
 
 MEASURED = "as measured"
 
 
 def adjusted(
-    experiment: ir.Table | Measured,
-    metrics: Sequence[Metric],
-    control: str,
-    covariates: Sequence[str],
-    *,
-    confidence: float = 0.95,
+    experiment: Units, metrics: Sequence[Metric], control: str, covariates: Sequence[str], *, confidence: float = 0.95
 ) -> pd.DataFrame:
     """The effects adjusted for what was known before (CUPED), by the covariate that narrows a metric's intervals most.
 
-    Proportions are compared by their means. The covariate is chosen on the same units, which among a few covariates and
-    many units makes the intervals hardly narrower than they should be.
-
-    Parameters
-    ----------
-    covariates : sequence of str
-        Columns, one at least, that are a number for every unit.
-
-    Returns
-    -------
-    DataFrame
-        As `compare_arms` returns it, with `covariate`, and `narrower`: by what share the interval is, 1 - √kept.
+    Proportions are compared by their means. The covariate, of one at least that are a number for every unit, is chosen
+    on the same units, which among a few covariates and many units makes the intervals hardly narrower than they should
+    be. Returns what `compare_arms` does, with `covariate`, and `narrower`: by what share the interval is, 1 - √kept.
     """
     tried = [
         replace(metric, name=f"{place} {number}", covariate=column, proportion=False, allowed_loss=0.0)
@@ -53,7 +38,7 @@ def adjusted(
 
 
 def stratified(
-    experiment: ir.Table | Measured, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
+    experiment: Units, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
 ) -> pd.DataFrame:
     """The effects post-stratified by the segment that narrows the intervals most, as `compare_arms` returns them.
 
@@ -70,7 +55,7 @@ def stratified(
 
 
 def sensitivity(
-    experiment: ir.Table | Measured,
+    experiment: Units,
     metric: Metric,
     control: str,
     *,
@@ -81,19 +66,11 @@ def sensitivity(
 ) -> pd.DataFrame:
     """The effects on one metric, in every way that there is to compute them.
 
-    Parameters
-    ----------
-    covariates, segments : sequence of str
-        For `adjusted` and `stratified`; may be empty.
-    winsorised_at : float
-        The quantile to which more extreme values are cut, on both sides of zero (`winsorised`), for a metric that is no
-        proportion and where there are any.
+    `adjusted` by covariates and `stratified` by segments, if there are any, and `winsorised` at a quantile, on both
+    sides of zero, for a metric that is no proportion and where anything is beyond.
 
-    Returns
-    -------
-    DataFrame
-        `way`, `variant`, `effect`, `effect_low`, `effect_high`, `narrower` (by what share the interval is, beside that
-        of the effect as measured) and `pvalue`. With cut values it is the effect on what is left of the metric.
+    Columns: `way`, `variant`, `effect`, `effect_low`, `effect_high`, `narrower` (by what share the interval is, beside
+    that of the effect as measured) and `pvalue`. With cut values it is the effect on what is left of the metric.
     """
     units = Measured.of(experiment)
     parts = {MEASURED: compare_arms(units, [metric], control, confidence=confidence)}

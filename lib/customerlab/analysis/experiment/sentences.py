@@ -25,17 +25,11 @@ def compared(test: Test) -> list[str]:
 
 def soundness(test: Test) -> list[str]:
     """Whether the checks passed, and what the test lacks."""
-    lacking = {
-        "covariates": ("balance, adjustment and segments are", not test.segments),
-        "times on several days in every arm": (
-            "the split by day, the run length and section 4 are", len(test.arrivals) < 2,
-        ),
-    }  # fmt: skip
-    return [
-        test.soundness.summary(),
-        *test.soundness.notes(),
-        *(f"It has no {what}: {consequence} left out." for what, (consequence, lacks) in lacking.items() if lacks),
-    ]
+    lacking = [] if test.segments else ["It has no covariates: balance, adjustment and segments are left out."]
+    if len(test.arrivals) < 2:
+        what = "the split by day, the run length and section 4"
+        lacking.append(f"It has no times on several days in every arm: {what} are left out.")
+    return [test.soundness.summary(), *test.soundness.notes(), *lacking]
 
 
 def ratios(test: Test) -> list[str]:

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
 from customerlab.analysis.experiment.compare import Metric, arms_of, values_of
 from customerlab.analysis.experiment.contrasts import contrast
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.stats import NONE, Moments
 from customerlab.wording import Led
 
@@ -38,10 +37,8 @@ def confidence_sequence(
 
     Parameters
     ----------
-    effect, error : array
-        Estimates and standard errors, look by look, of all units so far.
-    share : array
-        Units so far by units planned, above zero.
+    effect, error, share : array
+        Estimates and standard errors, look by look, of all units so far; and these by the units planned, above zero.
 
     Returns
     -------
@@ -88,6 +85,9 @@ def bounds(
 ) -> pd.DataFrame:
     """By how many standard errors an effect has to be off zero at each look, two-sided.
 
+    Columns: `look`, `share`, `bound`, `spent` (so far), `level` (of the look: what a fixed test would have at this
+    bound).
+
     Parameters
     ----------
     looks : sequence of float
@@ -96,11 +96,6 @@ def bounds(
     alpha : float
         Over all looks.
     spending : {"obrien-fleming", "pocock"}
-
-    Returns
-    -------
-    DataFrame
-        `look`, `share`, `bound`, `spent` (so far), `level` (of the look: what a fixed test would have at this bound).
 
     Examples
     --------
@@ -134,7 +129,7 @@ def _left(bound: float, at: np.ndarray, density: np.ndarray, step: float, scale:
     return float(density @ (stats.norm.sf((edge - at) / step) + stats.norm.cdf((-edge - at) / step)) - wanted)
 
 
-def by_day(experiment: ir.Table | Measured, columns: Sequence[str]) -> Moments:
+def by_day(experiment: Units, columns: Sequence[str]) -> Moments:
     """What `over_time` is computed from: moments by arm and `day` on which units joined, in one query.
 
     Units without a time are left out; ValueError if an arm has none at all.
@@ -160,24 +155,16 @@ def over_time(
 ) -> pd.DataFrame:
     """The effect of all units so far, day by day, with three intervals.
 
-    Parameters
-    ----------
-    found : Moments
-        By `variant` and `day`, of all arms: one query, however many days.
-    planned_units : float
-        Of the two arms at the planned end.
+    `found` is by `variant` and `day`, of all arms (`by_day`); `planned_units` are those of the two arms at the planned
+    end.
 
-    Returns
-    -------
-    DataFrame
-        `day`, `units`, `effect`, `error`, and `low`, `high` of three kinds: `fixed_` (true for one look alone),
-        `always_` (the confidence sequence), `group_` (the group-sequential one; NaN after the planned end). Days on
-        which an arm has fewer than twenty units, or nothing has varied yet, are left out, and there may be none.
+    Columns: `day`, `units`, `effect`, `error`, and `low`, `high` of three kinds: `fixed_` (true for one look alone),
+    `always_` (the confidence sequence), `group_` (the group-sequential one; NaN after the planned end). Days on which
+    an arm has fewer than twenty units, or nothing has varied yet, are left out, and there may be none.
     """
     if missing := [arm for arm in (variant, control) if arm not in set(found.groups["variant"])]:
-        raise ValueError(
-            f"there is no arm {missing[0]!r}; expected some of {', '.join(found.groups['variant'].unique())}"
-        )
+        there = ", ".join(found.groups["variant"].unique())
+        raise ValueError(f"there is no arm {missing[0]!r}; expected some of {there}")
     pair = found.groups["variant"].isin([variant, control]).to_numpy()
     rows = []
     for day in sorted(found.groups.loc[pair, "day"].unique()):
@@ -186,7 +173,7 @@ def over_time(
         if len(whole.count) < 2 or whole.count.min() < FEWEST:
             continue
         arms = arms_of(whole, control)
-        one = contrast(arms[variant], arms[control], *values_of(whole, metric), confidence=confidence)
+        one = contrast(arms[variant], arms[control], *values_of(whole.names, metric), confidence=confidence)
         if one.error > 0:
             ends = {"effect": one.effect, "error": one.error, "fixed_low": one.low, "fixed_high": one.high}
             rows.append(

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.stats import chi2_contingency
 
 from customerlab.analysis.experiment.balance import balance
-from customerlab.analysis.experiment.measured import TIMES, Measured
+from customerlab.analysis.experiment.measured import TIMES, Measured, Units
 from customerlab.analysis.experiment.participants import UNUSUAL, Participants, took_part
 from customerlab.analysis.experiment.split import SampleRatio, plain, ratio_of, sample_ratio, sample_ratio_by
 from customerlab.analysis.experiment.stats import spoken
@@ -30,7 +30,7 @@ FINER = "rows per assigned unit"
 Row = tuple[str, str, float, bool]
 
 
-def missing_by_arm(experiment: ir.Table | Measured) -> pd.DataFrame:
+def missing_by_arm(experiment: Units) -> pd.DataFrame:
     """Units without a value, or with one that is not finite, by outcome and arm.
 
     `outcome`, `variant`, `units`, `missing`, `infinite`, `share` (missing), and `pvalue`: whether arms differ in what
@@ -134,7 +134,7 @@ class Soundness:
 
 
 def soundness(
-    experiment: ir.Table | Measured,
+    experiment: Units,
     control: str,
     *,
     planned: Mapping[str, float] | None = None,
@@ -144,10 +144,12 @@ def soundness(
 ) -> Soundness:
     """All checks of a test, before any outcome is compared.
 
+    Each check by p-value has the level 0.001 over all that it looks at (Holm): a sound test fails one of k such checks
+    at most k times in a thousand. Rows of which the treatment changes the number stop conclusions about means of rows;
+    where `who` has left these for sums per assigned unit, the check says so and does not fail.
+
     Parameters
     ----------
-    experiment : ibis Table or Measured
-        Canonical.
     planned : mapping of str to float, optional
         The planned split as weights, such as `{"control": 9, "new": 1}`; equal by default.
     segments : sequence of str
@@ -156,12 +158,6 @@ def soundness(
         When the test began: nobody may have been assigned or exposed before.
     who : Participants, optional
         As `took_part` returned it, if `experiment` are its units; of the table itself by default.
-
-    Notes
-    -----
-    Each check by p-value has the level 0.001 over all that it looks at (Holm): a sound test fails one of k such checks
-    at most k times in a thousand. Rows of which the treatment changes the number stop conclusions about means of rows;
-    where `who` has left these for sums per assigned unit, the check says so and does not fail.
     """
     split = dict(planned) if planned else None
     units = Measured.of(experiment)
@@ -186,10 +182,8 @@ def soundness(
     rows += _missing(missing_by_arm(units)) if units.columns(OUTCOME) else []
     table = pd.DataFrame(rows, columns=["check", "found", "pvalue", "sound"]).astype({"sound": bool})
     low = table["pvalue"] < np.where(table["sound"], UNUSUAL, 0)
-    table["answer"] = np.select(
-        [~table["sound"], table["check"].eq(FINER) & who.moved, low], ["NO", "sums decide", "unusual"], "yes"
-    )
-    return Soundness(table, who)
+    conditions = [~table["sound"], table["check"].eq(FINER) & who.moved, low]
+    return Soundness(table.assign(answer=np.select(conditions, ["NO", "sums decide", "unusual"], "yes")), who)
 
 
 def counted(units: int) -> str:
@@ -238,25 +232,23 @@ def _names(arms: list[str], planned: bool) -> Row:
 
 
 def _parts(name: str, table: pd.DataFrame) -> Row:
-    tested = table.dropna(subset="pvalue_holm")
-    label = f"sizes of the arms by {name}"
+    tested, label = table.dropna(subset="pvalue_holm"), f"sizes of the arms by {name}"
     if tested.empty:
         return label, "too few units in every part to tell", np.nan, True
-    row = tested.iloc[int(tested["pvalue_holm"].argmin())]
-    bad = int((~tested["sound"]).sum())
+    row, bad = tested.iloc[int(tested["pvalue_holm"].argmin())], int((~tested["sound"]).sum())
     furthest = f"{row['part']} with {row['share']:.2%} in {row['worst']}, planned {row['planned']:.2%}"
     words = f"{bad} of {len(tested)} parts off; the furthest is {furthest}"
     return label, words, float(row["pvalue_holm"]), bad == 0
 
 
 def _balanced(table: pd.DataFrame) -> Row:
-    tested = table.dropna(subset="pvalue_holm")
+    tested, label = table.dropna(subset="pvalue_holm"), "balance of covariates"
     if tested.empty:
-        return "balance of covariates", "no covariate varies", np.nan, True
+        return label, "no covariate varies", np.nan, True
     row = tested.iloc[int(tested["pvalue_holm"].argmin())]
     what = f"{row['covariate']} {row['value']}".strip()
     words = f"the furthest is {what} in {row['variant']}, {row['smd']:+.3f} standard deviations from the control"
-    return "balance of covariates", words, float(row["pvalue_holm"]), bool(tested["sound"].all())
+    return label, words, float(row["pvalue_holm"]), bool(tested["sound"].all())
 
 
 def _missing(table: pd.DataFrame) -> list[Row]:

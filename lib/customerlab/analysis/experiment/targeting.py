@@ -75,24 +75,15 @@ def profits(
 ) -> pd.DataFrame:
     """What treating nobody, everybody, or those whose predicted effect pays brings per customer.
 
+    A unit of the outcome brings the margin (0.3 for spend with one of 30 %), and treating a customer costs the cost.
     The arms of the customers that a rule would treat tell its profit: share · (margin · effect - cost). The rule is
     taken as it is; that it was learned from other customers makes its profit an honest one. With both halves judged,
     treating everybody has the effect of the whole test.
 
-    Parameters
-    ----------
-    margin : float
-        The money that a unit of the outcome brings: 0.3 for spend with a margin of 30 %.
-    cost : float
-        The money that treating one customer costs.
-
-    Returns
-    -------
-    DataFrame
-        `policy` (nobody, everybody, and one for each learner: treat where margin · effect > cost), `treated` (share of
-        the customers), `profit` per customer above treating nobody with `low` and `high` (bootstrap over
-        customers), and `better` with `better_low` and `better_high`: the difference from the better of nobody and
-        everybody.
+    Columns: `policy` (nobody, everybody, and one for each learner: treat where margin · effect > cost), `treated`
+    (share of the customers), `profit` per customer above treating nobody with `low` and `high` (bootstrap over
+    customers), and `better` with `better_low` and `better_high`: the difference from the better of nobody and
+    everybody.
     """
     if not (np.isfinite(margin) and np.isfinite(cost) and cost >= 0):
         raise ValueError(f"margin {margin} and cost {cost} have to be finite, the cost not below zero")

@@ -136,29 +136,13 @@ class Predicted:
 
 
 def predict_effects(
-    units: pd.DataFrame,
-    outcome: str,
-    variant: str,
-    control: str,
-    covariates: list[str],
-    seed: int,
+    units: pd.DataFrame, outcome: str, variant: str, control: str, covariates: list[str], seed: int
 ) -> Predicted:
     """Learn effects from each half of the customers of two arms, and predict them for the other.
 
-    Parameters
-    ----------
-    units : DataFrame
-        One row a unit: `unit_id`, `variant`, the outcome and covariates known before the assignment.
-    variant, control : str
-        The two arms; units of others are left out.
-    seed : int
-        Of the division of the customers and of the learners.
-
-    Raises
-    ------
-    ValueError
-        If no covariate varies, or there are fewer than 100 units of an arm in a half, or too few of an arm with any
-        outcome.
+    `units` have `unit_id`, `variant`, the outcome and covariates known before the assignment; those of other arms are
+    left out. The seed divides the customers, and is that of the learners. ValueError if no covariate varies, or there
+    are fewer than 100 units of an arm in a half, or too few of an arm with any outcome.
     """
     pair = units[units["variant"].isin([variant, control])].sort_values("unit_id").reset_index(drop=True)
     x = features(pair, covariates).to_numpy()
