@@ -29,7 +29,7 @@ from customerlab import analysis
 from customerlab.analysis import clustering, experiment, explore, orders, recommend, rfm, sales
 from customerlab.analysis.experiment import stats as stats_of
 from customerlab.analysis.experiment.compare import measured
-from customerlab.analysis.experiment.soundness import exposed_early, missing_by_arm, outcomes_of
+from customerlab.analysis.experiment.soundness import exposed_early, missing_by_arm
 from customerlab.analysis.explore import returning
 from customerlab.analysis.explore.distributions import with_returned
 from customerlab.data.catalog import find_data_set
@@ -91,6 +91,11 @@ def crossed(shop: SimpleNamespace) -> ir.Table:
 
 
 # Each: tables of one engine in, what the method makes of them out.
+def known_before(s):
+    """The covariates of the test."""
+    return experiment.Measured(s.experiment).columns("covariate_")
+
+
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "sales.annulled": lambda s: by_id(orders.fetched(sales.annulled(s.transactions, s.returns))),
     "sales.marked": lambda s: by_id(orders.fetched(sales.marked(s.transactions, s.returns))),
@@ -177,13 +182,10 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "recommend.returned_in_full": lambda s: recommend.returned_in_full(
         s.transactions.select("customer_id", "product_id").distinct().to_pandas(), s.transactions, s.returns
     ),
-    "experiment.outcomes_of": lambda s: outcomes_of(s.experiment),
     "experiment.sample_ratio": lambda s: experiment.sample_ratio(s.experiment, s.control),
     "experiment.sample_ratio_by": lambda s: [
-        experiment.split.sample_ratio_by(s.experiment, covariate, s.control)
-        for covariate in experiment.balance.covariates_of(s.experiment)[:1]
+        experiment.split.sample_ratio_by(s.experiment, covariate, s.control) for covariate in known_before(s)[:1]
     ],
-    "experiment.covariates_of": lambda s: experiment.balance.covariates_of(s.experiment),
     "experiment.balance": lambda s: experiment.balance.balance(s.experiment, s.control),
     "experiment.missing_by_arm": lambda s: missing_by_arm(s.experiment),
     "experiment.exposed_early": lambda s: exposed_early(
@@ -193,15 +195,13 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         else s.experiment.mutate(exposed_at=ibis.timestamp("2024-01-01")),
         pd.Timestamp("2024-10-08"),
     ),
-    "experiment.soundness": lambda s: experiment.soundness(
-        s.experiment, s.control, segments=experiment.balance.covariates_of(s.experiment)[:1]
-    ),
+    "experiment.soundness": lambda s: experiment.soundness(s.experiment, s.control, segments=known_before(s)[:1]),
     "experiment.number_of": lambda s: s.experiment.aggregate(
         total=stats_of.number_of(s.experiment, "outcome_visit").sum()
     ),
     "experiment.moments": lambda s: experiment.moments(s.experiment, ["outcome_visit", "outcome_spend"]),
     "experiment.moments_by": lambda s: experiment.Measured(s.experiment).moments_by(
-        experiment.balance.covariates_of(s.experiment)[:2], ["outcome_visit", "outcome_spend"]
+        known_before(s)[:2], ["outcome_visit", "outcome_spend"]
     ),
     "experiment.measured": lambda s: measured(s.experiment, experiment.metrics_of(s.experiment)),
     "experiment.united": lambda s: stats_of.united([s.experiment.select("unit_id"), s.experiment.select("unit_id")]),
@@ -238,9 +238,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         7,
     ),
     "experiment.carried": lambda s: experiment.carriers.carried(s.experiment, experiment.metrics_of(s.experiment)),
-    "experiment.distinct": lambda s: experiment.segments.distinct(
-        s.experiment, experiment.balance.covariates_of(s.experiment)
-    ),
+    "experiment.distinct": lambda s: experiment.segments.distinct(s.experiment, known_before(s)),
     "experiment.randomised": lambda s: experiment.randomised(
         s.experiment, experiment.metrics_of(s.experiment)[-1], arm_of(s), s.control, 7, level=0.05
     ),
@@ -248,7 +246,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         s.experiment,
         experiment.metrics_of(s.experiment)[-1],
         s.control,
-        experiment.balance.covariates_of(s.experiment)[:2],
+        known_before(s)[:2],
     ),
     "experiment.sensitivity": lambda s: experiment.sensitivity.sensitivity(
         s.experiment,
@@ -279,7 +277,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         s.experiment,
         experiment.Metric("spend", "outcome_spend"),
         s.control,
-        experiment.balance.covariates_of(s.experiment)[:1],
+        known_before(s)[:1],
     ),
     "experiment.metrics_of": lambda s: experiment.metrics_of(s.experiment, ["spend / conversion"]),
     "experiment.numeric_covariates": lambda s: experiment.questions.numeric_covariates(s.experiment),
@@ -308,7 +306,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         experiment.questions.numeric_covariates(s.experiment),
     ),
     "experiment.differences": lambda s: experiment.segments.differences(
-        s.experiment, experiment.metrics_of(s.experiment), s.control, experiment.balance.covariates_of(s.experiment)[:1]
+        s.experiment, experiment.metrics_of(s.experiment), s.control, known_before(s)[:1]
     ),
 }
 # Variances, which have no exact decimals: equal to nine digits. Everything else is equal to the last bit.
@@ -491,7 +489,7 @@ def asked(monkeypatch):
 def test_every_expression_can_be_said_to_bigquery(method, shop, duckdb, asked):
     result = METHODS[method](shop.tables(duckdb))
     expressions = [*asked, *([result] if isinstance(result, ir.Table) else [])]
-    assert expressions or method in ("experiment.outcomes_of", "experiment.covariates_of")
+    assert expressions
     try:
         for expression in expressions:
             assert ibis.to_sql(expression, dialect="bigquery").startswith(("SELECT", "WITH"))

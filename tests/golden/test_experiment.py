@@ -55,7 +55,9 @@ def test_p_values_are_those_of_plain_tests(table, hillstrom):
 
 
 def test_the_test_is_sound(hillstrom):
-    segments = [name for name in experiment.balance.covariates_of(hillstrom) if name.endswith(("channel", "zip_code"))]
+    segments = [
+        name for name in experiment.Measured(hillstrom).columns("covariate_") if name.endswith(("channel", "zip_code"))
+    ]
     found = experiment.soundness(hillstrom, "No E-Mail", segments=segments)
     assert found.sound and len(segments) == 2 and len(found.table) == 10, found.reasons
     wrong = experiment.soundness(hillstrom, "No E-Mail", planned={"No E-Mail": 2, "Mens E-Mail": 1, "Womens E-Mail": 1})
@@ -122,13 +124,10 @@ def test_the_mail_for_men_is_better_and_its_break_even_cost_is_said(judged, hill
     assert "but it may lose money (profit -" in said[1]
 
 
-def test_a_rule_for_everybody_earns_the_effect_of_the_test(hillstrom):
-    units = hillstrom.select(
-        "unit_id", "variant", "outcome_spend", *experiment.balance.covariates_of(hillstrom)
-    ).to_pandas()
-    known = experiment.balance.covariates_of(hillstrom)
-    found = experiment.uplift.predict_effects(
-        units, "outcome_spend", "Mens E-Mail", "No E-Mail", known, 7, learners=["T"]
-    )
+def test_a_rule_for_everybody_earns_the_effect_of_the_test(hillstrom, monkeypatch):
+    monkeypatch.setattr(experiment.uplift, "LEARNERS", {"T": experiment.uplift.t_learner})
+    known = experiment.Measured(hillstrom).columns("covariate_")
+    units = hillstrom.select("unit_id", "variant", "outcome_spend", *known).to_pandas()
+    found = experiment.uplift.predict_effects(units, "outcome_spend", "Mens E-Mail", "No E-Mail", known, 7)
     earned = experiment.targeting.profits(found, 7, margin=1, cost=0, resamples=10).set_index("policy")
     assert earned.loc["everybody", "profit"] == pytest.approx(LIFTS["Mens E-Mail"][2], abs=1e-7)

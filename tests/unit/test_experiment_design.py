@@ -112,16 +112,11 @@ def test_the_baseline_is_what_a_test_will_see():
 
 
 def test_days_until_enough_have_come():
-    assert (
-        experiment.run_length(700, 100, whole_weeks=False) == 7
-        and experiment.run_length(701, 100, whole_weeks=False) == 8
-    )
-    assert experiment.run_length(701, 100) == 14
+    assert experiment.run_length(700, 100) == 7 and experiment.run_length(701, 100) == 14
     # 90, 70, 50 new ones on the first days, then the last week again
     first = [90, 70, 50, 40, 30, 20, 10, 10]
-    assert experiment.run_length(310, first, whole_weeks=False) == 7
-    assert experiment.run_length(321, first, whole_weeks=False) == 9
-    assert experiment.run_length(320 + 230 * 3 + 1, first, whole_weeks=False) == 8 + 21 + 1
+    assert experiment.run_length(310, first) == 7 and experiment.run_length(311, first) == 14
+    assert experiment.run_length(320 + 230 * 3 - 40, first) == 28 and experiment.run_length(1001, first) == 35
     with pytest.raises(ValueError, match="expected some on one of the last days"):
         experiment.run_length(10, [5] + [0] * 7)
 

@@ -151,7 +151,7 @@ def test_a_sentence_says_where_the_effect_is_smallest_and_largest():
         ends.append(f"{effect} percentage points ({low} to {high}; 4,000 units) where it is {value}")
     assert " to ".join(ends) in said[0]
     assert experiment.segments.no_segments().table.columns.tolist() == found.table.columns.tolist()
-    first = experiment.segments.most_different(found, most=2)
+    first = experiment.segments.most_different(found).head(2)
     assert first["segment"].tolist() == ["bought"] * 2 and first["value"].tolist() == ["no", "yes"]
     assert first["of_segment"].nunique() == 1 and first["of_segment"].iloc[0] < 0.001
     assert experiment.segments.differing(found, metrics, 0.01, most=0) == ["1 more effects differ by segment."]

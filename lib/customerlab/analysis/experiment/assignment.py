@@ -1,8 +1,8 @@
 """Who gets what: by a hash of the unit, the same on every day and in every engine, with tests that exclude each other.
 
 A hash of the test's name and the unit's id is as good as a draw, needs no memory, and makes tests independent of each
-other. It is read as a number between 0 and 1 by comparing its hexadecimal digits, which sort like the number: no engine
-has to convert them. DuckDB and Spark give the same arms; Ibis has no words for the hash in BigQuery.
+other. Its hexadecimal digits sort like the number between 0 and 1 that they are, so that no engine has to convert them.
+DuckDB and Spark give the same arms; Ibis has no words for the hash in BigQuery.
 """
 
 from collections.abc import Mapping
@@ -21,14 +21,9 @@ class Layer:
 
     Attributes
     ----------
-    name : str
     slots : mapping of str to (float, float)
-        By test, from which share of the units to which; a slot that is free today can be taken tomorrow.
-
-    Raises
-    ------
-    ValueError
-        If slots overlap, or are not within 0 and 1.
+        By test, from which share of the units to which; a slot that is free today can be taken tomorrow. ValueError if
+        slots overlap, or are not within 0 and 1.
 
     Examples
     --------
@@ -61,14 +56,9 @@ def assign(unit: ir.StringColumn, test: str, split: Mapping[str, float], layer: 
     test : str
         Its name is a part of what is hashed: another test divides the same units anew.
     split : mapping of str to float
-        Weights of the arms. Who changes the weights during a test moves units between arms.
+        Weights of the arms, above zero. Who changes the weights during a test moves units between arms.
     layer : Layer, optional
-        With a slot for the test.
-
-    Raises
-    ------
-    ValueError
-        If the layer has no slot for the test, or a weight is not above zero.
+        With a slot for the test; without one, a ValueError.
 
     Examples
     --------

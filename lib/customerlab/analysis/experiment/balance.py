@@ -1,11 +1,10 @@
 """Were the arms alike before the treatment?"""
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.contrasts import Arm, Value, contrast
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.stats import NONE, spoken
 from customerlab.analysis.inference import holm
 from customerlab.data.tables import COVARIATE
@@ -14,29 +13,16 @@ SAMPLE_RATIO_ALPHA = 0.001  # a sound test fails this check once in a thousand t
 MOST = 20  # values of a label that are compared, the most frequent ones
 
 
-def covariates_of(experiment: ir.Table) -> list[str]:
-    """The columns of covariates, in the order of the table."""
-    return [name for name in experiment.columns if name.startswith(COVARIATE)]
-
-
-def balance(experiment: ir.Table | Measured, control: str) -> pd.DataFrame:
+def balance(experiment: Units, control: str) -> pd.DataFrame:
     """Were the arms alike before the treatment?
 
     Covariates whose values are all numbers are compared by their means, others by the share of each value. One that is
     missing for some units is compared too: by its absence, and over the units that have it.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    control : str
-
-    Returns
-    -------
-    DataFrame
-        One row a covariate (or value of it) and arm: `covariate`, `value`, `variant`, `control_mean`, `variant_mean`,
-        `smd` (the standardised mean difference: by the root of the mean of the two variances; Austin 2009), `pvalue`
-        (Welch), `pvalue_holm` (over all rows), `sound`. The usual limit for the difference, 0.1, is for observational
-        data; in a randomised test its size by chance depends on the number of units, and the p-value tells.
+    One row a covariate (or value of it) and arm: `covariate`, `value`, `variant`, `control_mean`, `variant_mean`, `smd`
+    (the standardised mean difference: by the root of the mean of the two variances; Austin 2009), `pvalue` (Welch),
+    `pvalue_holm` (over all rows), `sound`. The usual limit for the difference, 0.1, is for observational data; in a
+    randomised test its size by chance depends on the number of units, and the p-value tells.
     """
     units, rows = Measured.of(experiment), []
     facts = units.facts(COVARIATE)
@@ -53,14 +39,13 @@ def balance(experiment: ir.Table | Measured, control: str) -> pd.DataFrame:
                 rows += _shares(name, str(value), known.loc[value], known.sum(), control)
         else:
             rows += _apart(name, "", own["numbers"], own["mean"], own["variance"], control)
-    table = pd.DataFrame(
-        rows, columns=["covariate", "value", "variant", "control_mean", "variant_mean", "smd", "pvalue"]
-    )
-    table["pvalue_holm"] = holm(table["pvalue"].dropna()).reindex(table.index)
+    columns = ["covariate", "value", "variant", "control_mean", "variant_mean", "smd", "pvalue"]
+    table = pd.DataFrame(rows, columns=columns)
+    table["pvalue_holm"] = holm(table["pvalue"])
     return table.assign(sound=~(table["pvalue_holm"] < SAMPLE_RATIO_ALPHA))
 
 
-def _shares(name: str, value: str, some: pd.Series, units: pd.Series, control: str) -> list[dict[str, object]]:
+def _shares(name: str, value: str, some: pd.Series, units: pd.Series, control: str) -> list[list[object]]:
     """The arms by the share of a value, whose variance needs no other number."""
     share = some / units
     variance = share * (1 - share) * units / (units - 1).where(units > 1)
@@ -69,7 +54,7 @@ def _shares(name: str, value: str, some: pd.Series, units: pd.Series, control: s
 
 def _apart(
     name: str, value: str, units: pd.Series, mean: pd.Series, variance: pd.Series, control: str
-) -> list[dict[str, object]]:
+) -> list[list[object]]:
     known = pd.DataFrame({"units": units, "mean": mean, "variance": variance})[units > 0].to_dict("index")
     if len(known) < 2 or control not in known or min(one["units"] for one in known.values()) < 2:
         return []
@@ -77,15 +62,10 @@ def _apart(
         arm: Arm(np.array([one["mean"]]), np.array([[one["variance"] / one["units"]]]), np.asarray(one["units"] - 1.0))
         for arm, one in known.items()
     }
-    rows: list[dict[str, object]] = []
+    rows: list[list[object]] = []
     for arm in sorted(map(str, set(known) - {control})):
         both = contrast(arms[arm], arms[control], Value(0))
         spread = float(np.sqrt((known[arm]["variance"] + known[control]["variance"]) / 2))
-        rows.append(
-            {
-                "covariate": spoken(name), "value": value, "variant": arm, "control_mean": float(both.control),
-                "variant_mean": float(both.treatment), "smd": float(both.effect) / spread if spread > 0 else 0.0,
-                "pvalue": float(both.pvalue),
-            }
-        )  # fmt: skip
+        smd = float(both.effect) / spread if spread > 0 else 0.0
+        rows.append([spoken(name), value, arm, float(both.control), float(both.treatment), smd, float(both.pvalue)])
     return rows

@@ -15,78 +15,38 @@ from customerlab.analysis.experiment.stats import Moments
 
 POINTS = 4001  # of the grid of each arm
 TAIL = 1e-12
+COLUMNS = ["variant", "mean", "low", "high", "best", "loss", "better"]
 
 
-def beliefs(
-    found: Moments, metric: Metric, control: str, *, prior: tuple[float, float] | None = None
-) -> dict[str, stats.distributions.rv_frozen]:
-    """What is believed of each arm's value after the test.
+def beliefs(found: Moments, metric: Metric, control: str) -> dict[str, stats.distributions.rv_frozen]:
+    """What is believed of each arm's value after the test (of `found`, by `variant`), the control first.
 
-    Parameters
-    ----------
-    found : Moments
-        By `variant`, of the metric's columns; covariates are not used.
-    metric : Metric
-    control : str
-    prior : (float, float), optional
-        Of a proportion the two numbers of a beta distribution, (1, 1) by default: every proportion as likely as any
-        other. Of a mean or a ratio the mean and the deviation of a normal distribution; by default none, so that the
-        posterior is the estimate with its error. The same for every arm.
-
-    Returns
-    -------
-    dict of str to frozen distribution
-        The control first. Of a proportion the beta distribution with the successes and failures added; else the normal
-        one, which is near for many units.
-
-    Raises
-    ------
-    ValueError
-        If the prior is none, or the arms cannot be compared.
+    The prior is the same for every arm. Of a proportion it is the beta distribution (1, 1), every proportion as likely
+    as any other; of a mean or ratio nothing is assumed: its belief is the normal one of the estimate with its error,
+    which is near for many units. Covariates are not used. Empty where a mean or a ratio does not vary in some arm.
     """
     arms = arms_of(found, control)
-    value, _ = values_of(found, metric)
-    order = [control, *sorted(set(arms) - {control})]
-    if prior is not None and (prior[1] <= 0 or (metric.proportion and prior[0] <= 0)):
-        raise ValueError(f"prior = {prior}; expected numbers above zero, or a mean and a deviation above zero")
+    value, _ = values_of(found.names, metric)
     believed = {}
-    for name in order:
+    for name in [control, *sorted(set(arms) - {control})]:
         mean, slope = value.of(arms[name])
         if metric.proportion:
             units = int(found.count[np.flatnonzero(found.groups["variant"] == name)[0]])
-            first, second = prior or (1.0, 1.0)
             did = round(float(mean) * units)
-            believed[name] = stats.beta(first + did, second + units - did)
-        else:
-            error = float(slope @ arms[name].error @ slope)
-            if not error > 0:
-                raise ValueError(f"{metric.name} does not vary in {name!r}; expected some units to differ")
-            weight = 1.0 if prior is None else prior[1] ** 2 / (prior[1] ** 2 + error)
-            centre = 0.0 if prior is None else prior[0]
-            believed[name] = stats.norm(weight * float(mean) + (1 - weight) * centre, np.sqrt(weight * error))
-    return believed
+            believed[name] = stats.beta(1.0 + did, 1.0 + units - did)
+        elif (error := float(slope @ arms[name].error @ slope)) > 0:
+            believed[name] = stats.norm(float(mean), np.sqrt(error))
+    return believed if len(believed) == len(arms) else {}
 
 
 def choices(
     believed: Mapping[str, stats.distributions.rv_frozen], *, confidence: float = 0.95, less_is_better: bool = False
 ) -> pd.DataFrame:
-    """What each choice of an arm is worth.
+    """What each choice of an arm is worth, by independent `beliefs`, of which the first is the control's.
 
-    Parameters
-    ----------
-    believed : mapping of str to frozen distribution
-        As `beliefs` gives them, independent of each other; the first is the control.
-    confidence : float
-        Of the credible interval.
-    less_is_better : bool
-        Whether the lowest value is the best.
-
-    Returns
-    -------
-    DataFrame
-        `variant`, `mean`, `low`, `high` (equal tails), `best` (the probability that the arm has the best value),
-        `loss` (by how much the best arm is expected to be better than this one: what a wrong choice costs a unit),
-        `better` (the probability to be better than the control; NaN for itself).
+    Columns: `variant`, `mean`, `low`, `high` (the credible interval, equal tails), `best` (the probability that the arm
+    has the best value), `loss` (by how much the best arm is expected to be better than this one: what a wrong choice
+    costs a unit), `better` (the probability to be better than the control; NaN for itself).
 
     Examples
     --------
@@ -105,51 +65,21 @@ def choices(
     rows = []
     for place, name in enumerate(names):
         own = believed[name]
-        rows.append(
-            {
-                "variant": name, "mean": own.mean(), "low": own.ppf(tail), "high": own.ppf(1 - tail),
-                "best": _above(below[place], np.delete(below, place, axis=0).prod(axis=0)),
-                "loss": max(float(highest - towards * own.mean()), 0.0),
-                "better": np.nan if place == 0 else _above(below[place], below[0]),
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+        best = _above(below[place], np.delete(below, place, axis=0).prod(axis=0))
+        loss = max(float(highest - towards * own.mean()), 0.0)
+        better = np.nan if place == 0 else _above(below[place], below[0])
+        rows.append([name, own.mean(), own.ppf(tail), own.ppf(1 - tail), best, loss, better])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def choices_of(found: Moments, metrics: Sequence[Metric], control: str, *, confidence: float = 0.95) -> pd.DataFrame:
-    """What each choice is worth by each metric, with the default priors.
-
-    Parameters
-    ----------
-    found : Moments
-        By `variant`, of the metrics' columns.
-    metrics : sequence of Metric
-        One that is a mean or a ratio and does not vary in some arm is left out.
-    control : str
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        `metric`, and what `choices` returns.
-    """
+    """`choices` by each metric, after the column `metric`, without those of which there are no `beliefs`."""
     parts = []
     for metric in metrics:
-        if metric.proportion or min(_errors(found, metric, control)) > 0:
-            table = choices(
-                beliefs(found, metric, control), confidence=confidence, less_is_better=metric.less_is_better
-            )
-            table.insert(0, "metric", metric.name)
-            parts.append(table)
-    names = ["metric", "variant", "mean", "low", "high", "best", "loss", "better"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
-
-
-def _errors(found: Moments, metric: Metric, control: str) -> list[float]:
-    """The variance of each arm's error; below zero where a ratio has nothing below the line."""
-    value, _ = values_of(found, metric)
-    slopes = [(arm, value.of(arm)[1]) for arm in arms_of(found, control).values()]
-    return [float(np.nan_to_num(slope @ arm.error @ slope, nan=-1.0)) for arm, slope in slopes]
+        if believed := beliefs(found, metric, control):
+            table = choices(believed, confidence=confidence, less_is_better=metric.less_is_better)
+            parts.append(table.assign(metric=metric.name)[["metric", *COLUMNS]])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["metric", *COLUMNS])
 
 
 def _above(own: np.ndarray, others: np.ndarray) -> float:

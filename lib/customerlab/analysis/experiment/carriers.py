@@ -2,29 +2,20 @@
 
 from collections.abc import Sequence
 
-import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.inference import enough, influence, too_few
 from customerlab.data.tables import OUTCOME
 
 
-def carried(experiment: ir.Table | Measured, metrics: Sequence[Metric]) -> pd.DataFrame:
+def carried(experiment: Units, metrics: Sequence[Metric]) -> pd.DataFrame:
     """Units with an outcome, and the largest one's share, by metric and arm.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    metrics : sequence of Metric
-
-    Returns
-    -------
-    DataFrame
-        `metric`, `variant`, `units`, `outcomes` (units whose value is not zero; of a ratio of outcomes, those with
-        anything below the line) and `largest`, the share of the arm's sum of absolute values that one unit makes; NaN
-        where all are zero.
+    Columns: `metric`, `variant`, `units`, `outcomes` (units whose value is not zero; of a ratio of outcomes, those with
+    anything below the line) and `largest`, the share of the arm's sum of absolute values that one unit makes; NaN where
+    all are zero.
 
     Examples
     --------
@@ -47,16 +38,8 @@ def fewness(outcomes: Sequence[float], units: Sequence[float], what: str, *, pro
     """What is said in place of a comparison of arms that has not `enough` outcomes; empty where it has.
 
     There have to be as many in the smallest arm as it would have if the treatment changed nothing. A treatment that
-    ends all outcomes of many is so not called too little to tell.
-
-    Parameters
-    ----------
-    outcomes, units : sequence of number
-        Of each arm.
-    what : str
-        The metric.
-    proportion : bool
-        Whether units without the outcome count as well as those with it: the fewer of both have to be enough.
+    ends all outcomes of many is so not called too little to tell. Of a proportion the fewer have to be enough, units
+    with the outcome or those without. `outcomes` and `units` are those of each arm.
 
     Examples
     --------
@@ -70,21 +53,11 @@ def fewness(outcomes: Sequence[float], units: Sequence[float], what: str, *, pro
     return too_few(number, f"unit{'s' * (number != 1)} {word} {what} in these arms")
 
 
-def influential(found: pd.DataFrame, metrics: Sequence[Metric], unit: str = "unit") -> list[str]:
-    """Sentences for the means that hang on one unit for a tenth or more.
-
-    Parameters
-    ----------
-    found : DataFrame
-        As `carried` returns it.
-    metrics : sequence of Metric
-        Proportions have no large values and are left out.
-    unit : str
-        What a row is.
-    """
+def influential(found: pd.DataFrame, metrics: Sequence[Metric]) -> list[str]:
+    """Sentences for the means (of `carried`) that hang on one unit for a tenth or more; proportions never do."""
     said = []
     for name in [metric.name for metric in metrics if not (metric.proportion or metric.ratio)]:
         rows = found[(found["metric"] == name) & (found["outcomes"] > 0)].to_dict("records")
-        flagged = [f"in {row['variant']} {words}" for row in rows if (words := influence(row["largest"], unit))]
-        said += [f"{name} hangs on single {unit}s: {'; '.join(flagged)}."] if flagged else []
+        flagged = [f"in {row['variant']} {words}" for row in rows if (words := influence(row["largest"], "unit"))]
+        said += [f"{name} hangs on single units: {'; '.join(flagged)}."] if flagged else []
     return said

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.experiment.contrasts import Alternative, Arm, Contrast, Value, contrast
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.contrasts import Arm, Contrast, Value, contrast
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.proportions import proportions
 from customerlab.analysis.experiment.stats import Moments
 from customerlab.analysis.experiment.units import SIZE
@@ -24,7 +23,6 @@ class Metric:
 
     Attributes
     ----------
-    name : str
     above : str
         The column whose mean is compared.
     below : str, optional
@@ -49,9 +47,8 @@ class Metric:
 
     def __post_init__(self) -> None:
         if self.proportion and (self.below or self.covariate):
-            raise ValueError(
-                f"{self.name} is a proportion, which has no ratio and no covariate here; leave proportion out"
-            )
+            no = "is a proportion, which has no ratio and no covariate here; leave proportion out"
+            raise ValueError(f"{self.name} {no}")
         if not 0 <= self.allowed_loss < 1:
             raise ValueError(f"{self.name} may lose {self.allowed_loss}; expected a share between 0 and 1")
 
@@ -72,28 +69,20 @@ class Metric:
 
 
 def compare_arms(
-    experiment: ir.Table | Measured,
+    experiment: Units,
     metrics: Sequence[Metric],
     control: str,
     *,
     confidence: float = 0.95,
-    alternative: Alternative = "two-sided",
     each_other: bool = False,
     stratum: str = "",
 ) -> pd.DataFrame:
-    """The effects of all arms on all metrics.
+    """The effects of all arms on all metrics, from one query.
 
     Parameters
     ----------
     experiment : ibis Table or Measured
         One row a unit, with `variant`; checked by `soundness` before.
-    metrics : sequence of Metric
-    control : str
-        The arm that the others are compared with.
-    confidence : float
-        Of each interval.
-    alternative : {"two-sided", "greater", "less"}
-        Of all metrics but guardrails.
     each_other : bool
         Compare also the other arms with each other, the later in the alphabet with the earlier.
     stratum : str, optional
@@ -111,10 +100,8 @@ def compare_arms(
 
     Raises
     ------
-    ValueError
-        If the control or another arm is missing, an arm has one unit, or an option does not fit a metric.
-    DataError
-        If a value is missing or infinite.
+    ValueError, DataError
+        If an arm is missing or has one unit; if a value is missing or infinite.
     """
     found = measured(experiment, metrics, stratum)
     arms = arms_of(found, control)
@@ -122,37 +109,24 @@ def compare_arms(
     pairs = list(combinations(order, 2)) if each_other else [(control, other) for other in order[1:]]
     rows = []
     for metric in metrics:
-        options: dict[str, Any] = {"confidence": confidence, "alternative": alternative}
+        options: dict[str, Any] = {"confidence": confidence}
         if metric.allowed_loss:
             options["alternative"] = "less" if metric.less_is_better else "greater"
             options["relative_margin"] = metric.allowed_loss if metric.less_is_better else -metric.allowed_loss
         for against, variant in pairs:
-            row = _compared(found, arms, metric, variant, against, options, plain=not stratum)
-            row |= {"allowed_loss": metric.allowed_loss, "less_is_better": metric.less_is_better}
-            rows.append({"metric": metric.name, "variant": variant, "against": against} | row)
+            both = (
+                _proportions(found, metric, variant, against, options) if metric.proportion and not stratum
+                else contrast(arms[variant], arms[against], *values_of(found.names, metric), **options)
+            )  # fmt: skip
+            row = {"metric": metric.name, "variant": variant, "against": against} | _row(both)
+            rows.append(row | {"allowed_loss": metric.allowed_loss, "less_is_better": metric.less_is_better})
     return with_adjusted(pd.DataFrame(rows))
 
 
-def measured(experiment: ir.Table | Measured, metrics: Sequence[Metric], by: str = "") -> Moments:
+def measured(experiment: Units, metrics: Sequence[Metric], by: str = "") -> Moments:
     """What effects on some metrics come from, by arm and the labels of another column, if one is given."""
     every = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
     return Measured.of(experiment).moments(every, by, together=[metric.columns for metric in metrics])
-
-
-def _compared(
-    found: Moments,
-    arms: Mapping[str, Arm],
-    metric: Metric,
-    variant: str,
-    against: str,
-    options: dict[str, Any],
-    *,
-    plain: bool,
-) -> dict[str, Any]:
-    """One metric of two arms; without strata a proportion by its score test."""
-    if metric.proportion and plain:
-        return _row(_proportions(found, metric, variant, against, options))
-    return _row(contrast(arms[variant], arms[against], *values_of(found, metric), **options))
 
 
 def with_adjusted(table: pd.DataFrame) -> pd.DataFrame:
@@ -163,10 +137,7 @@ def with_adjusted(table: pd.DataFrame) -> pd.DataFrame:
 def arms_of(found: Moments, control: str) -> dict[str, Arm]:
     """The arms by name: means and their errors, over strata where there are any.
 
-    Raises
-    ------
-    ValueError
-        If the control is missing, there is no other arm, an arm has one unit, or none or one in a stratum.
+    ValueError if the control is missing, there is no other arm, an arm has one unit, or none or one in a stratum.
     """
     names = found.groups["variant"].unique().tolist()
     if control not in names or len(names) < 2:
@@ -174,11 +145,7 @@ def arms_of(found: Moments, control: str) -> dict[str, Arm]:
             f"control = {control!r}; the arms are {', '.join(map(repr, names))}; expected two arms or more, one the control"
         )
     strata = [name for name in found.groups.columns if name != "variant"]
-    stratum = (
-        pd.factorize(pd.MultiIndex.from_frame(found.groups[strata]), sort=True)[0]
-        if strata
-        else np.zeros(len(found.groups), int)
-    )
+    stratum = found.groups.groupby(strata).ngroup().to_numpy() if strata else np.zeros(len(found.groups), int)
     weights = np.bincount(stratum, weights=found.count) / found.count.sum()
     arms = {}
     for name in names:
@@ -188,21 +155,16 @@ def arms_of(found: Moments, control: str) -> dict[str, Arm]:
             raise ValueError(f"the arm {name!r} has one unit or none; expected at least two{where}")
         weight = weights[stratum[rows]]
         parts = (weight**2 / found.count[rows])[:, None, None] * found.covariance[rows]
-        arms[name] = Arm(
-            np.einsum("s,sc->c", weight, found.mean[rows]),
-            parts.sum(axis=0),
-            np.asarray(found.count[rows].sum() - len(rows), dtype=float),
-        )
+        df = np.asarray(found.count[rows].sum() - len(rows), dtype=float)
+        arms[name] = Arm(np.einsum("s,sc->c", weight, found.mean[rows]), parts.sum(axis=0), df)
     return arms
 
 
-def values_of(found: Moments, metric: Metric) -> tuple[Value, Value | None]:
-    """The metric and its covariate, by the places of their columns."""
-    place = {name: number for number, name in enumerate(found.names)}
+def values_of(columns: Sequence[str], metric: Metric) -> tuple[Value, Value | None]:
+    """The metric and its covariate, by the places of their columns among those that were measured."""
+    place = {name: number for number, name in enumerate(columns)}
     value = Value(place[metric.above], place[metric.below] if metric.below else None)
-    if metric.covariate is None:
-        return value, None
-    return value, Value(place[metric.covariate])
+    return value, Value(place[metric.covariate]) if metric.covariate else None
 
 
 def _proportions(found: Moments, metric: Metric, variant: str, against: str, options: Mapping[str, Any]) -> Contrast:
@@ -211,10 +173,8 @@ def _proportions(found: Moments, metric: Metric, variant: str, against: str, opt
     for name in (variant, against):
         row = int(np.flatnonzero(found.groups["variant"] == name)[0])
         units, mean = int(found.count[row]), float(found.mean[row, column])
-        # of zeros and ones alone the variance is p (1 - p) n / (n - 1)
-        if not np.isclose(
-            found.covariance[row, column, column], mean * (1 - mean) * units / (units - 1), rtol=1e-6, atol=1e-12
-        ):
+        binary = mean * (1 - mean) * units / (units - 1)  # the variance of zeros and ones alone
+        if not np.isclose(found.covariance[row, column, column], binary, rtol=1e-6, atol=1e-12):
             raise DataError(
                 f"{metric.name} is no proportion", expected="0 or 1 for every unit", do="leave proportion out"
             )
@@ -223,9 +183,5 @@ def _proportions(found: Moments, metric: Metric, variant: str, against: str, opt
 
 
 def _row(one: Contrast) -> dict[str, float]:
-    columns = {
-        "against_mean": one.control, "variant_mean": one.treatment, "effect": one.effect, "error": one.error, "effect_low": one.low,
-        "effect_high": one.high, "relative": one.relative, "relative_low": one.relative_low,
-        "relative_high": one.relative_high, "pvalue": one.pvalue, "kept": one.kept,
-    }  # fmt: skip
-    return {name: float(value) for name, value in columns.items()}
+    other = {"control": "against_mean", "treatment": "variant_mean", "low": "effect_low", "high": "effect_high"}
+    return {other.get(name, name): float(value) for name, value in vars(one).items()}

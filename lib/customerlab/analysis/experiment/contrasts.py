@@ -1,15 +1,14 @@
 """Two arms compared: difference, relative effect, intervals and p-value that never contradict each other.
 
-Every method brings an arm down to three numbers: a value, the variance of its error and its degrees of freedom. Then
-one rule holds for all of them. The p-value of "no effect" and the interval of the difference come from the same
-Student's t (Welch 1947), so p < α exactly when zero is outside. The interval of the relative effect is the set of
-shares r for which "treatment = (1 + r) · control" is not refused by the same t, with the degrees of freedom of the
-difference (Fieller 1954); at r = 0 that is the test of the difference, so zero is outside both or inside both. An
-interval on a logarithmic scale, or by the plain delta method, can leave out zero where the difference's holds it.
+Every method brings an arm down to a value, the variance of its error and its degrees of freedom; one rule then holds.
+The p-value of "no effect" and the interval of the difference come from the same Student's t (Welch 1947), so p < α
+exactly when zero is outside. The interval of the relative effect is the set of shares r for which "treatment =
+(1 + r) · control" is not refused by the same t (Fieller 1954); at r = 0 that is the test of the difference. An interval
+on a logarithmic scale, or by the plain delta method, can leave out zero where the difference's holds it.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
@@ -19,7 +18,7 @@ Alternative = Literal["two-sided", "greater", "less"]
 
 @dataclass(frozen=True)
 class Arm:
-    """What is known of an arm: means of columns and the covariance of their errors. Any leading axes run side by side.
+    """Means of an arm's columns, and the covariance of their errors. Any leading axes run side by side.
 
     Attributes
     ----------
@@ -37,23 +36,22 @@ class Arm:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A treatment against a control.
+    """A treatment against a control; all attributes are arrays.
 
     Attributes
     ----------
-    control, treatment : array
+    control, treatment
         The arms' values; with a covariate, at the covariate's mean over both arms.
-    effect, error, low, high : array
+    effect, error, low, high
         Treatment minus control, its standard error, and its interval, infinite on the side that a one-sided alternative
         leaves open.
-    relative, relative_low, relative_high : array
-        The same as a share of the control's value; NaN where the control's value is not above zero, or not surely so at
-        this confidence, for a share of what may be nothing can be anything. The interval is NaN, too, where an arm does
-        not vary: an arm in which nobody spent anything would have a share of exactly -1.
-    pvalue : array
+    relative, relative_low, relative_high
+        The same as a share of the control's value; NaN where that is not (or not surely at this confidence) above zero.
+        The interval is NaN, too, where an arm does not vary.
+    pvalue
         Of no effect, or of an effect at the margin. NaN, like the interval, where nothing varies, and where a share of
         the control's value is the margin and that is not above zero.
-    kept : array
+    kept
         The share of the effect's variance that a covariate leaves; 1 without one.
     """
 
@@ -99,31 +97,20 @@ def contrast(
     *,
     confidence: float = 0.95,
     alternative: Alternative = "two-sided",
-    margin: float = 0.0,
     relative_margin: float = 0.0,
 ) -> Contrast:
     """Compare two arms by a mean or a ratio of means.
 
     Parameters
     ----------
-    treatment, control : Arm
-    value : Value
-        What is compared.
     covariate : Value, optional
-        Known before the assignment, a mean or a ratio. The effect is adjusted for its difference between the arms, with
-        the slope that leaves the least variance (CUPED; Deng, Xu, Kohavi and Walker 2013): the share ρ² of the variance
-        goes, where ρ is the correlation with the outcome.
-    confidence : float
+        Known before the assignment. The effect is adjusted for its difference between the arms, with the slope of least
+        variance (CUPED; Deng, Xu, Kohavi and Walker 2013): the share ρ² of the variance goes, ρ being the correlation.
     alternative : {"two-sided", "greater", "less"}
-        Of the effect.
-    margin, relative_margin : float
-        The effect that is tested against, in units of the value or as a share of the control's; zero by default. For a
-        guardrail that may fall by 2 %: `alternative="greater"`, `relative_margin=-0.02`. One of the two at most.
-
-    Raises
-    ------
-    ValueError
-        If both margins are given, or the alternative or the confidence is unknown.
+        Of the effect; another one, or a confidence beyond 0 and 1, is a ValueError.
+    relative_margin : float
+        The effect that is tested against, as a share of the control's value. For a guardrail that may fall by 2 %:
+        `alternative="greater"`, `relative_margin=-0.02`.
 
     Examples
     --------
@@ -132,7 +119,7 @@ def contrast(
     >>> [float(x.round(3)) for x in (found.effect, found.low, found.high, found.pvalue, found.relative_low)]
     [0.5, 0.084, 0.916, 0.019, 0.008]
     """
-    check_options(confidence, alternative, margin, relative_margin)
+    check_options(confidence, alternative)
     (t, slope_t), (c, slope_c) = value.of(treatment), value.of(control)
     var_t, var_c = _form(slope_t, treatment.error, slope_t), _form(slope_c, control.error, slope_c)
     before, common = var_t + var_c, np.zeros(np.shape(var_t))
@@ -141,58 +128,24 @@ def contrast(
     with np.errstate(invalid="ignore", divide="ignore"):
         kept = np.where(before > 0, (var_t + var_c) / before, np.nan)
         df = (var_t + var_c) ** 2 / (var_t**2 / treatment.df + var_c**2 / control.df)
-    return from_values(
-        t, var_t, c, var_c, df, common=common, kept=kept, confidence=confidence, alternative=alternative, margin=margin,
-        relative_margin=relative_margin,
-    )  # fmt: skip
-
-
-def from_values(
-    t: np.ndarray,
-    var_t: np.ndarray,
-    c: np.ndarray,
-    var_c: np.ndarray,
-    df: np.ndarray,
-    *,
-    common: np.ndarray | float = 0.0,
-    kept: np.ndarray | float = 1.0,
-    confidence: float = 0.95,
-    alternative: Alternative = "two-sided",
-    margin: float = 0.0,
-    relative_margin: float = 0.0,
-) -> Contrast:
-    """The one rule: values of two arms, variances of their independent errors, degrees of freedom.
-
-    Parameters
-    ----------
-    t, var_t, c, var_c, df : array
-    common : array
-        The variance of an error that both values share; it cancels in the difference.
-    kept, confidence, alternative, margin, relative_margin
-        As in `contrast` and `Contrast`.
-    """
     effect = t - c
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.sqrt(np.where(var_t + var_c > 0, var_t + var_c, np.nan))
-        critical = _critical(df, confidence, alternative)
+        critical = stats.t.ppf((1 + confidence) / 2 if alternative == "two-sided" else confidence, df)
         low = effect - critical * error if alternative != "less" else np.where(np.isnan(error), np.nan, -np.inf)
         high = effect + critical * error if alternative != "greater" else np.where(np.isnan(error), np.nan, np.inf)
         share = 1 + relative_margin
         spread = np.sqrt(np.where(np.isnan(error), np.nan, var_t + share**2 * var_c + relative_margin**2 * common))
-        pvalue = _pvalue((t - share * c - margin) / spread, df, alternative)
+        pvalue = pvalue_of((t - share * c) / spread, stats.t(df), alternative)
         pvalue = np.where((relative_margin != 0) & ~(c > 0), np.nan, pvalue)
         relative = np.where(c > 0, effect / c, np.nan)
-    ends = _fieller(t, var_t, c, var_c, common, critical, alternative)
+    ends = _fieller((t, var_t), (c, var_c), common, critical, alternative)
     return Contrast(c, t, effect, error, low, high, relative, *ends, pvalue, np.broadcast_to(kept, np.shape(effect)))
 
 
 def _adjusted(
-    treatment: Arm,
-    control: Arm,
-    covariate: Value,
-    of_t: tuple[np.ndarray, np.ndarray, np.ndarray],
-    of_c: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    treatment: Arm, control: Arm, covariate: Value, of_t: tuple[np.ndarray, ...], of_c: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, ...]:
     """Values at the covariate's mean over both arms, their variances, and the variance of that mean's part."""
     (t, slope_t, var_t), (c, slope_c, var_c) = of_t, of_c
     (x_t, by_t), (x_c, by_c) = covariate.of(treatment), covariate.of(control)
@@ -214,18 +167,17 @@ def _adjusted(
 
 
 def _fieller(
-    t: np.ndarray,
-    var_t: np.ndarray,
-    c: np.ndarray,
-    var_c: np.ndarray,
-    common: np.ndarray | float,
+    of_t: tuple[np.ndarray, ...],
+    of_c: tuple[np.ndarray, ...],
+    common: np.ndarray,
     critical: np.ndarray,
-    alternative: Alternative,
+    alternative: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The shares r for which t - (1 + r) c is within the critical number of its errors.
 
     With r itself as unknown: (d - r c)² = k² (v + 2 r var_c + r² (var_c + common)), d and v of the difference.
     """
+    (t, var_t), (c, var_c) = of_t, of_c
     with np.errstate(invalid="ignore", divide="ignore"):
         k = critical**2
         a = c**2 - k * (var_c + common)
@@ -241,14 +193,11 @@ def _fieller(
     return low, high
 
 
-def _critical(df: np.ndarray, confidence: float, alternative: Alternative) -> np.ndarray:
-    return stats.t.ppf((1 + confidence) / 2 if alternative == "two-sided" else confidence, df)
-
-
-def _pvalue(statistic: np.ndarray, df: np.ndarray, alternative: Alternative) -> np.ndarray:
+def pvalue_of(statistic: np.ndarray, law: Any, alternative: Alternative) -> np.ndarray:
+    """The p-value of a statistic that has a symmetric law (frozen) where nothing happens."""
     if alternative == "two-sided":
-        return 2 * stats.t.sf(np.abs(statistic), df)
-    return stats.t.sf(statistic if alternative == "greater" else -statistic, df)
+        return 2 * law.sf(np.abs(statistic))
+    return law.sf(statistic if alternative == "greater" else -statistic)
 
 
 def _form(one: np.ndarray, matrix: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -256,11 +205,9 @@ def _form(one: np.ndarray, matrix: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.einsum("...i,...ij,...j->...", one, matrix, other)
 
 
-def check_options(confidence: float, alternative: str, margin: float, relative_margin: float) -> None:
+def check_options(confidence: float, alternative: str) -> None:
     """Refuse what no test can be made of."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence = {confidence}; expected a number between 0 and 1")
     if alternative not in ("two-sided", "greater", "less"):
         raise ValueError(f"alternative = {alternative!r}; expected 'two-sided', 'greater' or 'less'")
-    if margin and relative_margin:
-        raise ValueError("both margins are given; expected one of margin and relative_margin")

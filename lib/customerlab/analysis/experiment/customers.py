@@ -35,18 +35,14 @@ def with_customer_groups(
         Canonical. Its `unit_id`, or else its `assigned_id`, may be a `customer_id`.
     began : Timestamp or None
         Orders before that day count.
-    orders, products, returns : ibis Table or None
-        The shop's canonical tables.
-    scheme : Scheme or None
-    segmentation : Segmentation or None
+    scheme, segmentation : Scheme or None, Segmentation or None
         How the shop segments: the artefacts `rfm_scheme` and `segmentation`.
 
     Returns
     -------
     (ibis Table, str)
         The table with the covariates `RFM segment` and `cluster`, in which units that had not ordered have a value of
-        their own, or as it was; and a sentence that says of which day they are and of how many units, or why there are
-        none.
+        their own, or as it was; and a sentence: of which day they are and of how many units, or why there are none.
     """
     if orders is None or (scheme is None and segmentation is None):
         return experiment, f"{LEFT_OUT} this run has no orders to form them from."
@@ -58,8 +54,7 @@ def with_customer_groups(
         return experiment, f"{LEFT_OUT} nobody had ordered before the test began, {day:%Y-%m-%d}."
     groups = {}
     if scheme is not None:
-        found = scheme.on(shop)
-        groups[RFM] = found.set_index("customer_id")["segment"]
+        groups[RFM] = scheme.on(shop).set_index("customer_id")["segment"]
     if segmentation is not None:
         found = clusters_on(segmentation, shop)
         if found["name"].nunique() > 1:  # one group of all customers divides nothing
@@ -70,10 +65,8 @@ def with_customer_groups(
     for name in [one for one in ("unit_id", "assigned_id") if one in experiment.columns]:
         table, share = _joined(experiment, name, pd.DataFrame(groups))
         if share >= LEAST_KNOWN:
-            return (
-                table,
-                f"Groups of customers are those of {day:%Y-%m-%d}; {share:.0%} of the units had ordered by then.",
-            )
+            said = f"Groups of customers are those of {day:%Y-%m-%d}; {share:.0%} of the units had ordered by then."
+            return table, said
         known = max(known, share)
     return experiment, (
         f"{LEFT_OUT} {known:.0%} of the units are customers who had ordered before the test began; expected at least "

@@ -10,16 +10,12 @@ import pandas as pd
 from customerlab.analysis.experiment.compare import Metric
 from customerlab.errors import ParameterError
 
-SAVED = {
-    "metric": "outcome", "variant": "variant", "against_mean": "control_mean", "variant_mean": "variant_mean",
-    "effect": "effect", "effect_low": "effect_low", "effect_high": "effect_high", "relative": "relative",
-    "relative_low": "relative_low", "relative_high": "relative_high", "pvalue": "pvalue", "pvalue_holm": "pvalue_holm",
-    "pvalue_bh": "pvalue_bh", "pvalue_adjusted": "pvalue_adjusted", "simultaneous_low": "simultaneous_low",
-    "simultaneous_high": "simultaneous_high",
-}  # fmt: skip
+SHOWN = ("metric", "variant", "effect", "effect_low", "effect_high", "relative", "relative_low", "relative_high")
+SAVED = {"metric": "outcome", "variant": "variant", "against_mean": "control_mean", "variant_mean": "variant_mean"}
+SAVED |= {name: name for name in (*SHOWN[2:], "pvalue", "pvalue_holm", "pvalue_bh", "pvalue_adjusted")}
+SAVED |= {name: name for name in ("simultaneous_low", "simultaneous_high")}
 """Columns of the artefact `experiment_effects`, by those of `gatekept`."""
 
-SHOWN = ("metric", "variant", "effect", "effect_low", "effect_high", "relative", "relative_low", "relative_high")
 BETTER = {1: "better", -1: "worse"}
 INCONCLUSIVE = "inconclusive"
 NOT_TESTED = "not tested: no arm is significant on the primary metric"
@@ -41,18 +37,14 @@ def saved(effects: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Money:
-    """What an effect is worth.
+    """What an effect is worth, if `metric` (empty where there is none) is money a unit.
 
     Attributes
     ----------
-    metric : str
-        The metric that is money a unit; empty where there is none.
     margin : float
         The share of it that is kept.
-    cost : float
-        What treating one unit costs.
-    by_arm : mapping of str to float
-        The cost of arms that cost something else.
+    cost, by_arm : float, mapping of str to float
+        What treating one unit costs, and in arms that cost something else.
     """
 
     metric: str = ""
@@ -61,13 +53,7 @@ class Money:
     by_arm: Mapping[str, float] = field(default_factory=dict)
 
     def check(self, arms: Sequence[str]) -> "Money":
-        """Itself, if the arms with a cost of their own are among those of the test.
-
-        Raises
-        ------
-        ParameterError
-            If one is not.
-        """
+        """Itself, if the arms with a cost of their own are in the test; else ParameterError."""
         if unknown := [arm for arm in self.by_arm if arm not in arms]:
             raise ParameterError(f"arm_costs: {unknown[0]!r}", expected=f"arms of the test: {', '.join(arms)}")
         return self
@@ -90,25 +76,15 @@ class Money:
 def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: float, money: Money) -> pd.DataFrame:
     """What a manager reads: each effect, whether it is statistically significant, and what it is worth.
 
-    Parameters
-    ----------
-    effects : DataFrame
-        As `gatekept` returns it.
-    guardrails : DataFrame
-        As `compare_arms` returns it, of metrics with an allowed loss, or without a row. All that are asked have to hold
-        for an arm, so that none is adjusted for the others (Berger 1982).
-    confidence : float
-    money : Money
+    `effects` are as `gatekept` returns them, and `guardrails` as `compare_arms` does, of metrics with an allowed loss;
+    there may be none. All that are asked have to hold for an arm, so that none is adjusted for the others (Berger
+    1982).
 
-    Returns
-    -------
-    DataFrame
-        `metric`, `variant`, `guardrail`, `primary` (bool), `family` (comparisons that the interval holds together
-        with), `effect`, `effect_low`, `effect_high` (the simultaneous ones; of a guardrail its own), `relative`,
-        `relative_low`, `relative_high` (all three missing
-        where the control's value is not significantly above zero), `pvalue`, `sign` (1 or -1 where the arm is
-        significantly better or worse, else 0; of a guardrail 1 where it holds), `verdict`, and `profit`, `profit_low`,
-        `profit_high` a unit: margin times effect minus cost, of the metric that is money.
+    Columns: `metric`, `variant`, `guardrail`, `primary` (bool), `family` (comparisons that the interval holds together
+    with), `effect`, `effect_low`, `effect_high` (the simultaneous ones; of a guardrail its own), `relative`,
+    `relative_low`, `relative_high` (missing where the control's value is not significantly above zero), `pvalue`,
+    `sign` (1 or -1 where the arm is significantly better or worse, else 0; of a guardrail 1 where it holds), `verdict`,
+    and `profit`, `profit_low`, `profit_high` a unit: margin times effect minus cost, of the metric that is money.
     """
     alpha, worse = 1 - confidence, set()
     found = effects.assign(found=effects["pvalue_adjusted"] < alpha)
@@ -185,21 +161,14 @@ def for_managers(decided: pd.DataFrame, metrics: Sequence[Metric], money: Money)
         }  # fmt: skip
         if money.metric:
             worth = [1000 * row[name] for name in PROFIT]
-            one[f"{money.word} of 1,000 units"] = (
-                "–" if np.isnan(worth[0]) else "{:+,.0f} ({:+,.0f} to {:+,.0f})".format(*worth)
-            )
+            said = "–" if np.isnan(worth[0]) else "{:+,.0f} ({:+,.0f} to {:+,.0f})".format(*worth)
+            one[f"{money.word} of 1,000 units"] = said
         rows.append(one)
     return pd.DataFrame(rows)
 
 
 def spelled(value: float, low: float, high: float, *, points: bool = False) -> tuple[str, str, str]:
-    """An estimate and the ends of its interval, all to the digits that the interval's width allows.
-
-    Parameters
-    ----------
-    value, low, high : float
-    points : bool
-        Whether they are proportions, to be read in percentage points.
+    """An estimate and the ends of its interval, to the digits that its width allows; proportions in percentage points.
 
     Examples
     --------

@@ -30,7 +30,6 @@ class Baseline:
     deviation : float
         The standard deviation of a unit: of a ratio, that of its linear part (delta method); after a covariate, what it
         leaves. A proportion has none of its own.
-    proportion : bool
     """
 
     mean: float
@@ -39,14 +38,7 @@ class Baseline:
 
 
 def baseline(found: Moments, metric: Metric) -> Baseline:
-    """The baseline of a metric from the units of the past.
-
-    Parameters
-    ----------
-    found : Moments
-        Of the metric's columns; all groups are taken together.
-    metric : Metric
-        With a covariate, what it leaves of the variance is taken.
+    """The baseline of a metric from the units of the past, all groups together; with a covariate, what that leaves.
 
     Examples
     --------
@@ -57,7 +49,7 @@ def baseline(found: Moments, metric: Metric) -> Baseline:
     Baseline(mean=2.0, deviation=2.0, proportion=False)
     """
     whole = replace(found, groups=found.groups.assign(all="all")).merged(["all"])
-    own, covariate = values_of(whole, metric)
+    own, covariate = values_of(whole.names, metric)
     arm = Arm(whole.mean[0], whole.covariance[0], np.asarray(float(whole.count[0] - 1)))  # errors of one unit
     value, slope = own.of(arm)
     variance = slope @ arm.error @ slope
@@ -76,18 +68,9 @@ def power_of(
     alpha: float = 0.05,
     alternative: Alternative = "two-sided",
 ) -> float:
-    """The chance to find an effect.
+    """The chance to find an effect (treatment minus control, in units of the metric) at the level of this comparison.
 
-    Parameters
-    ----------
-    base : Baseline
-    effect : float
-        Treatment minus control, in units of the metric.
-    units : (float, float)
-        Of the control and of the treatment.
-    alpha : float
-        The level of this comparison.
-    alternative : {"two-sided", "greater", "less"}
+    `units` are those of the control and of the treatment.
 
     Examples
     --------
@@ -125,30 +108,21 @@ def sample_size(
     alpha: float = 0.05,
     alternative: Alternative = "two-sided",
 ) -> pd.Series:
-    """The fewest units that find an effect with the wanted power.
+    """The fewest units that find an effect with the wanted power: `control`, `each_treatment`, `total`, whole numbers.
 
     Parameters
     ----------
-    base : Baseline
     effect : float
-        In units of the metric; a relative one is `share * base.mean`.
+        In units of the metric; a relative one is `share * base.mean`. ValueError if it is zero, goes the wrong way, or
+        no number of units would find it.
     arms : int
         With the control. The level is divided by the comparisons with it.
     control_share : float, optional
         Of all units; the other arms share the rest equally. All arms equal by default; with k treatments the control is
         used best with 1 / (1 + √k) (Dunnett 1955).
-    power, alpha, alternative
-        As in `power_of`; `alpha` over all arms.
-
-    Returns
-    -------
-    Series
-        `control`, `each_treatment`, `total` units, whole numbers.
-
-    Raises
-    ------
-    ValueError
-        If the effect is zero, goes the wrong way, or no number of units would find it.
+    alpha : float
+        Over all arms.
+    alternative : {"two-sided", "greater", "less"}
 
     Examples
     --------
@@ -157,9 +131,8 @@ def sample_size(
     """
     wrong = effect == 0 or (alternative == "greater" and effect < 0) or (alternative == "less" and effect > 0)
     if wrong or arms < 2 or not 0 < power < 1 or not 0 < alpha < 1:
-        raise ValueError(
-            f"effect {effect}, {arms} arms, power {power}, alpha {alpha}, {alternative}: no test finds that"
-        )
+        asked = f"effect {effect}, {arms} arms, power {power}, alpha {alpha}, {alternative}"
+        raise ValueError(f"{asked}: no test finds that")
     share = 1 / arms if control_share is None else control_share
     each = (1 - share) / (arms - 1)
 
@@ -192,18 +165,8 @@ def detectable(
 ) -> float:
     """The smallest effect that so many units find with the wanted power (minimum detectable effect), without its sign.
 
-    Parameters
-    ----------
-    base : Baseline
-    units : float
-        Of all arms together.
-    arms, control_share, power, alpha, alternative
-        As in `sample_size`.
-
-    Returns
-    -------
-    float
-        In units of the metric; NaN where a proportion cannot change by so much.
+    In units of the metric; NaN where a proportion cannot change by so much. The units are those of all arms together,
+    and the options those of `sample_size`.
     """
     share = 1 / arms if control_share is None else control_share
     sizes = (units * share, units * (1 - share) / (arms - 1))
@@ -221,22 +184,16 @@ def detectable(
     return float(optimize.brentq(lacking, least, most, rtol=1e-10))
 
 
-def run_length(units: float, per_day: float | Sequence[float], *, whole_weeks: bool = True) -> int:
-    """Days until so many units have come.
+def run_length(units: float, per_day: float | Sequence[float]) -> int:
+    """Days until so many units have come, in whole weeks: every weekday counts the same.
 
-    Parameters
-    ----------
-    units : float
-    per_day : float or sequence of float
-        New units a day; a sequence for the first days, whose last week is repeated, since visitors come again and new
-        ones become fewer.
-    whole_weeks : bool
-        Every weekday counts the same: the end is that of a week.
+    `per_day` are new units a day, one number, or those of the first days, whose last week is repeated, since visitors
+    come again and new ones become fewer.
 
     Examples
     --------
-    >>> run_length(10_000, 1_000), run_length(10_000, 1_000, whole_weeks=False)
-    (14, 10)
+    >>> run_length(7_000, 1_000), run_length(10_000, 1_000)
+    (7, 14)
     """
     days = np.atleast_1d(np.asarray(per_day, dtype=float))
     if (days < 0).any() or not days[-7:].sum() > 0:
@@ -246,4 +203,4 @@ def run_length(units: float, per_day: float | Sequence[float], *, whole_weeks: b
         weeks = int((units - total[-1]) // week.sum()) + 1
         total = np.concatenate([days, np.tile(week, weeks)]).cumsum()
     needed = int(np.searchsorted(total, units - 1e-9)) + 1
-    return int(np.ceil(needed / 7) * 7) if whole_weeks else needed
+    return int(np.ceil(needed / 7) * 7)

@@ -2,13 +2,13 @@
 
 The m₁ comparisons of the primary metric are tested at alpha / m₁ each. Every one that is statistically significant
 passes its alpha / m₁ on, and the m₂ comparisons of the other metrics share what was passed (Dmitrienko, Offen and
-Westfall 2003, with Bonferroni in both families). The chance of any false finding in both families together stays below
-alpha, however metrics and arms hang together: if t primary effects are nil, one of them is found with at most
-t · alpha / m₁, and without them at most (m₁ - t) · alpha / m₁ can be passed on.
+Westfall 2003, with Bonferroni in both families). The chance of any false finding in both families stays below alpha,
+however metrics and arms hang together: if t primary effects are nil, one of them is found with at most t · alpha / m₁,
+and without them at most (m₁ - t) · alpha / m₁ can be passed on.
 
-Bonferroni's levels are fixed before a p-value is seen, so an interval of each level goes with each test: it leaves out
-zero exactly where the test finds an effect, and those of a family hold together. Holm's steps find a little more, but
-have no such intervals. A mean or a ratio has to pass the randomisation test at its level too, which holds at any skew.
+Bonferroni's levels are fixed before a p-value is seen, so each test has an interval of its level, which leaves out zero
+exactly where the test finds an effect, and those of a family hold together; Holm's steps find a little more, but have
+no such intervals. A mean or a ratio has to pass the randomisation test at its level too, which holds at any skew.
 """
 
 from collections.abc import Sequence
@@ -19,19 +19,14 @@ import pandas as pd
 
 from customerlab.analysis.experiment.carriers import carried, fewness
 from customerlab.analysis.experiment.compare import Metric, compare_arms
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.randomisation import randomised
 
 
 def gatekeep(pvalues: pd.Series, primary: pd.Series) -> pd.Series:
     """P-values adjusted by the procedure: a comparison is found where its own is below alpha.
 
-    Parameters
-    ----------
-    pvalues : Series
-        Missing where nothing can be tested; the comparison counts all the same.
-    primary : Series of bool
-        Which are of the primary metric.
+    A missing p-value, where nothing can be tested, counts all the same.
 
     Examples
     --------
@@ -49,15 +44,7 @@ def gatekeep(pvalues: pd.Series, primary: pd.Series) -> pd.Series:
 
 
 def levels(metrics: Sequence[Metric], primary: Metric, arms: int, alpha: float) -> dict[str, float]:
-    """The level of each comparison with the control, by metric, when the gate is open.
-
-    Parameters
-    ----------
-    metrics : sequence of Metric
-    primary : Metric
-    arms : int
-        With the control.
-    alpha : float
+    """The level of each comparison with the control, by metric, when the gate is open; the control is one of the arms.
 
     Examples
     --------
@@ -70,7 +57,7 @@ def levels(metrics: Sequence[Metric], primary: Metric, arms: int, alpha: float) 
 
 
 def gatekept(
-    experiment: ir.Table | Measured,
+    experiment: Units,
     effects: pd.DataFrame,
     metrics: Sequence[Metric],
     primary: Metric,
@@ -88,8 +75,6 @@ def gatekept(
         What it returned, two-sided.
     primary : Metric
         The one that decides, named before the test.
-    seed : int
-        Of the randomisation tests.
 
     Returns
     -------

@@ -1,7 +1,6 @@
-"""What is asked of the units of a test, each thing once: sizes, outcomes, covariates, cells, moments, values.
+"""What is asked of the units of a test: sizes, outcomes, covariates, cells, moments, values.
 
-A test is looked at in many ways, and most of them begin with the same numbers. Here the engine is asked for them when
-they are first wanted, many at a time, and never again.
+The many views of a test begin with the same numbers: the engine is asked when they are first wanted, many at a time.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.analysis.experiment.stats import Moments, labelled, moments, moments_by, number_of, pairs_of, united
+from customerlab.analysis.experiment.stats import Groups, Moments, labelled, moments_by, number_of, pairs_of, united
 from customerlab.data.tables import COVARIATE, OUTCOME
 
 TIMES = ("assigned_at", "exposed_at")
@@ -24,13 +23,7 @@ SOME = "some "  # before the name of an outcome: whether a unit has any of it
 
 
 class Measured:
-    """A table of units and what is known of it so far; functions take it in place of the table.
-
-    Parameters
-    ----------
-    table : ibis Table
-        Canonical, one row a unit.
-    """
+    """A canonical table, one row a unit, and what is known of it so far; functions take it in place of the table."""
 
     def __init__(self, table: ir.Table, known: dict[Any, Any] | None = None) -> None:
         self.table, self._known = table, {} if known is None else known
@@ -77,15 +70,9 @@ class Measured:
         return bool((self._once("facts", self._facts)["made_up"] == self.sizes).all())
 
     @property
-    def by_arm(self) -> pd.DataFrame:
-        """By `variant`: `units`, and how many of them have each of the times."""
-        facts = self._once("facts", self._facts)
-        return facts[[name for name in ("units", *TIMES) if name in facts]]
-
-    @property
     def sizes(self) -> pd.Series:
         """Units by arm."""
-        return self.by_arm["units"]
+        return self._once("facts", self._facts)["units"]
 
     def facts(self, kind: str) -> dict[str, pd.DataFrame]:
         """By outcome or covariate: what `_of_outcome` or `_of_covariate` counts, one row an arm."""
@@ -99,7 +86,7 @@ class Measured:
 
     @property
     def by_value(self) -> pd.DataFrame:
-        """By id, time and covariate: how many values, and how many of these in all arms, several, with several rows.
+        """By id, time and covariate: how many values, and how many of them in all arms, in several, in several rows.
 
         `together` counts values with several rows that are all in one arm.
         """
@@ -126,8 +113,8 @@ class Measured:
 
         Who is sent nothing may have no time of exposure, and then days of the arms cannot be compared.
         """
-        timed = (name for name in TIMES if name in self.by_arm and (self.by_arm[name] > 0).all())
-        return next(timed, "")
+        facts = self._once("facts", self._facts)
+        return next((name for name in TIMES if name in facts and (facts[name] > 0).all()), "")
 
     def label(self, name: str) -> ir.StringColumn:
         """A column as labels, a time as its day, in which what is missing has one too."""
@@ -150,27 +137,21 @@ class Measured:
             )
         return [self._known["cells", *pair] for pair in wanted]
 
-    def moments(
-        self, columns: Sequence[str], by: str = "", *, together: Sequence[Sequence[str]] | None = None
-    ) -> Moments:
+    def moments(self, columns: Sequence[str], by: str = "", *, together: Groups = None) -> Moments:
         """Moments by arm, or by arm and the labels of another column: those known, if they hold what is wanted.
 
         A name after `SOME` is one for the units with any of that column, and else zero.
         """
         return self.moments_by([by], columns, together=together)[0]
 
-    def moments_by(
-        self, by: Sequence[str], columns: Sequence[str], *, together: Sequence[Sequence[str]] | None = None
-    ) -> list[Moments]:
+    def moments_by(self, by: Sequence[str], columns: Sequence[str], *, together: Groups = None) -> list[Moments]:
         """The same by each of several columns, in one query for those that are not known."""
         pairs = pairs_of(columns, together)
         missing = [one for one in by if not self._has(one, columns, pairs)]
         if missing:
             values = {one: self._counted(one) if one.startswith(SOME) else one for one in columns}
-            found = (
-                [moments(self.table, values, together=together)] if missing == [""]
-                else moments_by(self.table, values, {one: self.label(one) for one in missing}, together=together)
-            )  # fmt: skip
+            groups = [{"variant": self.table.variant} | ({one: self.label(one)} if one else {}) for one in missing]
+            found = moments_by(self.table, values, groups, together=together)
             self._known |= {("moments", one): (each, pairs) for one, each in zip(missing, found, strict=True)}
         return [self._known["moments", one][0] for one in by]
 
@@ -189,6 +170,9 @@ class Measured:
             known = self.table.select(*names).to_pandas().sort_values("unit_id", ignore_index=True)
             self._known["values"] = known
         return known
+
+
+Units = ir.Table | Measured
 
 
 def _of_outcome(table: ir.Table, name: str) -> dict[str, ir.Scalar]:

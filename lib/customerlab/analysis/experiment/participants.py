@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA
 from customerlab.analysis.experiment.compare import Metric, compare_arms
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.rows import Kind, kind_of_rows
 from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SET_ASIDE, SIZE, by_assigned, in_one_arm
@@ -28,9 +28,8 @@ class Participants:
     Attributes
     ----------
     units : ibis Table
-        Canonical, one row for each that was assigned. Where rows are finer and arms do not differ in their number it
-        has `size`, and means are those of rows; where the treatment moves the number it has not, and means are of sums
-        for each that was assigned.
+        Canonical, one row for each that was assigned. Where rows are finer it has `size`, and means are those of rows,
+        unless the treatment moves their number: then means are of sums for each that was assigned.
     finer : ibis Table or None
         With `size` in any case; None where rows are what was assigned.
     rows : DataFrame
@@ -82,13 +81,11 @@ class Participants:
             few = too_few(self.rows["units"].min(), "assigned units in an arm")
             said.append(f"Whether the treatment changes the number of rows per assigned unit: {few}.")
         if self.moved:
-            said.append(
-                Led(
-                    "The treatment changes how many rows there are",
-                    f": {found}. Effects per row would compare different sets of rows and are no conclusion; what decides are the "
-                    "sums per assigned unit.",
-                )
+            rest = (
+                f": {found}. Effects per row would compare different sets of rows and are no conclusion; what decides are the "
+                "sums per assigned unit."
             )
+            said.append(Led("The treatment changes how many rows there are", rest))
         elif row["pvalue_holm"] < UNUSUAL:
             said.append(
                 f"The number of rows is unusual: {found}. Compare the effects per assigned unit with those per row before you act."
@@ -100,17 +97,11 @@ def _small(pvalue: float) -> str:
     return "< 0.0001" if pvalue < 1e-4 else f"{pvalue:.4f}"
 
 
-def took_part(experiment: ir.Table | Measured, control: str) -> Participants:
+def took_part(experiment: Units, control: str) -> Participants:
     """Who is to be compared: units in several arms set aside, rows of what was assigned added up.
 
     Means are those of rows where `assigned_id` says that rows are finer, unless the treatment changes their number:
     then a mean over rows compares different sets of rows in each arm, and sums for each that was assigned decide.
-
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-        Canonical, or as `by_assigned` returns it.
-    control : str
 
     Examples
     --------
@@ -135,26 +126,15 @@ def took_part(experiment: ir.Table | Measured, control: str) -> Participants:
 
 
 def rows_by_arm(units: ir.Table, control: str) -> pd.DataFrame:
-    """Does the treatment change how many rows there are of what was assigned?
+    """Does the treatment change how many rows there are of what was assigned (`by_assigned`, with `size`)?
 
     Where it does, such as by bringing customers back for more sessions, rows of the arms are not alike before anything
     is measured of them, and a mean over rows says nothing of the treatment.
 
-    Parameters
-    ----------
-    units : ibis Table
-        As `by_assigned` returns it, with `size`.
-    control : str
+    Columns: `variant`, the control first, `units` (that were assigned), `rows`, `rows_each` (for each of these),
+    `pvalue` (of the rank sum of an arm and the control) and `pvalue_holm` (over the arms): NaN for the control, with
+    fewer than twenty units in an arm, and where nothing varies. No row at all without a control or another arm.
 
-    Returns
-    -------
-    DataFrame
-        `variant`, the control first, `units` (that were assigned), `rows`, `rows_each` (for each of these), `pvalue`
-        (of the rank sum of an arm and the control) and `pvalue_holm` (over the arms): NaN for the control, with fewer
-        than twenty units in an arm, and where nothing varies. No row at all without a control or another arm.
-
-    Notes
-    -----
     Numbers of rows are skewed, and arms may be of nine to one: there Welch's t fails at 0.001 in up to 15 % of tests
     without a difference. The rank sum (Wilcoxon 1945) is compared with what it is when arms are dealt out anew, 10,000
     times, which needs no distribution; beyond the furthest of these it is taken to be normal.
@@ -166,20 +146,14 @@ def rows_by_arm(units: ir.Table, control: str) -> pd.DataFrame:
     order = [control, *sorted(set(wide.columns) - {control})]
     number = wide[order].sum()
     rows = wide[order].mul(wide.index.to_numpy(), axis=0).sum()
-    table = pd.DataFrame(
-        {
-            "variant": order,
-            "units": number.to_numpy(),
-            "rows": rows.round().astype(int).to_numpy(),
-            "rows_each": (rows / number).to_numpy(),
-        }
-    )
+    counted = {"units": number, "rows": rows.round().astype(int), "rows_each": rows / number}
+    table = pd.DataFrame(counted, index=order).rename_axis("variant").reset_index()
     tested = [
         _rank_sum(wide[control].to_numpy(), wide[arm].to_numpy()) if enough(number[control], number[arm]) else np.nan
         for arm in order[1:]
     ]
     table["pvalue"] = [np.nan, *tested]
-    return table.assign(pvalue_holm=holm(table["pvalue"].dropna()).reindex(table.index))
+    return table.assign(pvalue_holm=holm(table["pvalue"]))
 
 
 def _rank_sum(one: np.ndarray, other: np.ndarray) -> float:
@@ -190,9 +164,8 @@ def _rank_sum(one: np.ndarray, other: np.ndarray) -> float:
     rank = both.cumsum() - both / 2
     found, size, whole = other @ rank, other.sum(), both.sum()
     rng = np.random.default_rng(SEED)
-    drawn = np.concatenate(
-        [rng.multivariate_hypergeometric(both, size, DRAWS // 10, method="marginals") @ rank for _ in range(10)]
-    )
+    block = (both, size, DRAWS // 10)
+    drawn = np.concatenate([rng.multivariate_hypergeometric(*block, method="marginals") @ rank for _ in range(10)])
     beyond = min((drawn <= found).sum(), (drawn >= found).sum())
     if beyond:
         return min(1.0, 2 * (1 + beyond) / (1 + DRAWS))
@@ -209,36 +182,16 @@ def _no_rows() -> pd.DataFrame:
 def per_assigned_and_row(finer: ir.Table, control: str, *, confidence: float = 0.95) -> pd.DataFrame:
     """The effects on every outcome twice: on its sum for each that was assigned, and on its mean over rows.
 
-    Parameters
-    ----------
-    finer : ibis Table
-        As `by_assigned` returns it, with `size`.
-    control : str
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        One row an outcome, arm and way: `outcome`, `variant`, `per` (``assigned unit``, ``row``), `against_mean`,
-        `variant_mean`, `effect`, `effect_low`, `effect_high` and `pvalue`, which is not adjusted. Errors count what was
-        assigned in both ways.
+    One row an outcome, arm and way: `outcome`, `variant`, `per` (``assigned unit``, ``row``), `against_mean`,
+    `variant_mean`, `effect`, `effect_low`, `effect_high` and `pvalue`, which is not adjusted. Errors count what was
+    assigned in both ways.
     """
     names = [name for name in finer.columns if name.startswith(OUTCOME)]
     ways = {"assigned unit": None, "row": SIZE}
     metrics = [Metric(f"{per}: {name}", name, below) for name in names for per, below in ways.items()]
     table = compare_arms(finer, metrics, control, confidence=confidence)
     what = table["metric"].str.partition(": ")
-    table = table.assign(per=what[0], outcome=what[2].map(spoken))
-    columns = [
-        "outcome",
-        "variant",
-        "per",
-        "against_mean",
-        "variant_mean",
-        "effect",
-        "effect_low",
-        "effect_high",
-        "pvalue",
-    ]
-    order = table.assign(place=what[2].map(names.index)).sort_values(["place", "variant", "per"], kind="stable").index
-    return table.loc[order, columns].reset_index(drop=True)
+    table = table.assign(per=what[0], outcome=what[2].map(spoken), place=what[2].map(names.index))
+    numbers = ["against_mean", "variant_mean", "effect", "effect_low", "effect_high", "pvalue"]
+    ordered = table.sort_values(["place", "variant", "per"], kind="stable", ignore_index=True)
+    return ordered[["outcome", "variant", "per", *numbers]]

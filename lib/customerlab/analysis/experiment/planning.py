@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -11,7 +10,7 @@ from customerlab.analysis.experiment.carriers import carried, fewness
 from customerlab.analysis.experiment.compare import Metric, measured
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, run_length, sample_size
 from customerlab.analysis.experiment.gatekeeping import levels
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.rehearsal import rehearse
 from customerlab.analysis.experiment.stats import NONE
 
@@ -19,14 +18,10 @@ MOST_UNITS = 20_000  # of the control that are rehearsed with
 MOST_LIFT, LEAST_LIFT = 1.0, 0.01  # that are planted
 
 
-def arrivals(experiment: ir.Table | Measured) -> pd.Series:
+def arrivals(experiment: Units) -> pd.Series:
     """New units a day, from the first day to the last, by when they joined (`Measured.joined`).
 
-    Returns
-    -------
-    Series
-        Whole numbers by day, zero where nobody came. Empty where the table has no times, or an arm has none: mails that
-        the control did not get have no time there.
+    Zero where nobody came; empty where the table has no times, or an arm has none, as a control that got no mail.
     """
     units = Measured.of(experiment)
     if not units.joined:
@@ -37,7 +32,7 @@ def arrivals(experiment: ir.Table | Measured) -> pd.Series:
 
 
 def reach(
-    experiment: ir.Table | Measured,
+    experiment: Units,
     metrics: Sequence[Metric],
     control: str,
     primary: Metric,
@@ -47,38 +42,18 @@ def reach(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> pd.DataFrame:
-    """What a test of this size can find in each metric, and what a wanted effect would take.
+    """What a test of this size can find in each metric, and what a wanted effect (a share of the mean) would take.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    metrics : sequence of Metric
-    control : str
-        The arm whose units say what the metrics are like without the treatment.
-    primary : Metric
-        The one that decides, whose level the others do not share (`gatekeeping`).
-    wanted_lift : float
-        As a share of the control's value.
-    per_day : sequence of float
-        New units a day, for the run length; none by default.
-    alpha : float
-        Of the whole test, two-sided; each comparison has its part of it (`gatekeeping.levels`).
-    power : float
-
-    Returns
-    -------
-    DataFrame
-        `metric`, `level` (of one comparison), `control_mean`, `detectable` (the smallest effect that is found with this
-        power), `detectable_share`
-        (of the control's value), `units_needed` (of all arms, for the wanted effect) and `days_needed`. NaN where a
-        metric is zero or does not vary in the control, or no number of units is enough.
+    Columns: `metric`, `level` (of one comparison: its part of `alpha`, two-sided, of the whole test;
+    `gatekeeping.levels`), `control_mean`, `detectable` (the smallest effect that is found with this power),
+    `detectable_share` (of the control's value), `units_needed` (of all arms, for the wanted effect) and `days_needed`
+    (where `per_day`, new units a day, is given). NaN where a metric is zero or does not vary in the control, or no
+    number of units is enough.
     """
     units = Measured.of(experiment)
     sizes, found = units.sizes, measured(units, metrics)
     found = found.only((found.groups["variant"] == control).to_numpy())
-    options: dict[str, Any] = {
-        "arms": len(sizes), "control_share": sizes[control] / sizes.sum(), "power": power,
-    }  # fmt: skip
+    options: dict[str, Any] = {"arms": len(sizes), "control_share": sizes[control] / sizes.sum(), "power": power}
     level_of = levels(metrics, primary, len(sizes), alpha)
     rows = []
     for metric in metrics:
@@ -87,14 +62,11 @@ def reach(
         varies = 0 < base.deviation < np.inf
         least = detectable(base, float(sizes.sum()), **options) if varies else np.nan
         needed = _needed(base, wanted_lift, options) if varies else np.nan
-        rows.append(
-            {
-                "metric": metric.name, "level": level, "control_mean": base.mean, "detectable": least,
-                "detectable_share": least / base.mean if base.mean > 0 else np.nan, "units_needed": needed,
-                "days_needed": run_length(needed, per_day) if len(per_day) and np.isfinite(needed) else np.nan,
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+        share = least / base.mean if base.mean > 0 else np.nan
+        days = run_length(needed, per_day) if len(per_day) and np.isfinite(needed) else np.nan
+        rows.append([metric.name, level, base.mean, least, share, needed, days])
+    columns = ["metric", "level", "control_mean", "detectable", "detectable_share", "units_needed", "days_needed"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _needed(base: Baseline, lift: float, options: dict[str, Any]) -> float:
@@ -107,7 +79,7 @@ def _needed(base: Baseline, lift: float, options: dict[str, Any]) -> float:
 
 
 def rehearsals(
-    experiment: ir.Table | Measured,
+    experiment: Units,
     metrics: Sequence[Metric],
     control: str,
     seed: int,
@@ -118,29 +90,15 @@ def rehearsals(
 ) -> pd.DataFrame:
     """How often each metric's test is wrong at this split: false positives, and intervals that miss a planted effect.
 
-    Both arms are drawn from the control's units, as many as the control and the smallest other arm have (`rehearse`).
-    Of a large control 20,000 units are drawn from.
+    Both arms are drawn from the control's units, as many as the control and the smallest other arm have (`rehearse`);
+    of a large control 20,000 units are drawn from. `level` and `lift` are by metric: the level at which it is decided,
+    and the effect that is planted, as a share of the control's value, brought between 1 % and 100 %; 10 % where it is
+    missing.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    metrics : sequence of Metric
-    control : str
-    seed : int
-    level : mapping of str to float
-        Of the metrics' tests: the one at which they are decided (`gatekeeping.levels`).
-    lift : mapping of str to float
-        The effect that is planted in each metric, as a share of the control's value, brought between 1 % and 100 %;
-        10 % where it is missing.
-    runs : int
-
-    Returns
-    -------
-    DataFrame
-        `metric`, `units` (of the smallest arm), `level`, `positives` (the share of runs without an effect with p below
-        the level) with its 99 % interval, `low` and `high`, `lift`, `coverage` (the share of runs with that effect
-        whose interval of 1 - level holds it), `coverage_low`, `coverage_high`, and `verdict` (`Rehearsal.verdict`). NaN
-        where the arms would have too few outcomes, which the verdict says.
+    Columns: `metric`, `units` (of the smallest arm), `level`, `positives` (the share of runs without an effect with p
+    below the level) with its 99 % interval, `low` and `high`, `lift`, `coverage` (the share of runs with that effect
+    whose interval of 1 - level holds it), `coverage_low`, `coverage_high`, and `verdict` (`Rehearsal.verdict`). NaN
+    where the arms would have too few outcomes, which the verdict says.
     """
     test = Measured.of(experiment)
     arms = (int(test.sizes.drop(control).min()), int(test.sizes[control]))
@@ -160,10 +118,7 @@ def rehearsals(
             rows.append(row | {"verdict": few})
             continue
         one = rehearse(units, metric, seed, sizes=arms, lift=planted, runs=runs, alpha=level[metric.name])
-        row |= {"positives": one.rate, "low": one.low, "high": one.high, "coverage": one.coverage}
-        rows.append(
-            row | {"coverage_low": one.coverage_low, "coverage_high": one.coverage_high, "verdict": one.verdict}
-        )
+        rows.append(row | vars(one) | {"positives": one.rate, "verdict": one.verdict})
     names = ["positives", "low", "high", "lift", "coverage", "coverage_low", "coverage_high", "verdict"]
     return pd.DataFrame(rows).reindex(columns=["metric", "units", "level", *names])
 
@@ -173,14 +128,7 @@ def powered(
 ) -> list[str]:
     """A sentence on what the test could find by the primary metric, where it is more than wanted and an arm is open.
 
-    Parameters
-    ----------
-    found : DataFrame
-        As `reach` returns it.
-    primary : str
-    power, wanted_lift : float
-    significant, arms : int
-        Arms with a significant effect, and all but the control.
+    `found` is as `reach` returns it; `arms` are all but the control, of which some have a significant effect.
     """
     row = found.set_index("metric").loc[primary]
     if significant >= arms or not row["detectable_share"] > wanted_lift:
@@ -193,13 +141,7 @@ def powered(
 
 
 def doubtful(rehearsed: pd.DataFrame) -> list[str]:
-    """Sentences for the metrics whose tests are wrong more often than they promise in the rehearsal.
-
-    Parameters
-    ----------
-    rehearsed : DataFrame
-        As `rehearsals` returns it.
-    """
+    """Sentences for the metrics whose tests are wrong more often in the rehearsal (`rehearsals`) than they promise."""
     said = []
     for row in rehearsed.to_dict("records"):
         if row["verdict"] == "too many false positives":

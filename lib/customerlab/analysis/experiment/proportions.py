@@ -9,7 +9,7 @@ the pooled z test, which is Pearson's χ²; so p < α exactly when zero is outsi
 import numpy as np
 from scipy import stats
 
-from customerlab.analysis.experiment.contrasts import Alternative, Contrast, check_options
+from customerlab.analysis.experiment.contrasts import Alternative, Contrast, check_options, pvalue_of
 
 RARE = 1e-5
 STEPS = 60  # halvings: the ends are exact to the last digits
@@ -25,26 +25,10 @@ def proportions(
     alternative: Alternative = "two-sided",
     relative_margin: float = 0.0,
 ) -> Contrast:
-    """Compare how many units of two arms did something.
+    """Compare how many units of two arms did something: integers, or arrays of them.
 
-    Parameters
-    ----------
-    treatment, control : array of int
-        Units that did.
-    treatment_units, control_units : array of int
-        All units.
-    confidence, alternative, relative_margin
-        As in `contrast`.
-
-    Returns
-    -------
-    Contrast
-        The relative effect is NaN where no unit of the control did it. With none in both arms p is 1.
-
-    Raises
-    ------
-    ValueError
-        If more units did it than there are.
+    The options are those of `contrast`. The relative effect is NaN where no unit of the control did it. With none in
+    both arms p is 1. ValueError if more units did it than there are.
 
     Examples
     --------
@@ -52,7 +36,7 @@ def proportions(
     >>> float(found.low.round(4)), float(found.high.round(4))
     (0.0533, 0.3377)
     """
-    check_options(confidence, alternative, 0, relative_margin)
+    check_options(confidence, alternative)
     x, n, y, m = (np.asarray(one, dtype=float) for one in (treatment, treatment_units, control, control_units))
     if ((x > n) | (y > m) | (x < 0) | (y < 0) | (n < 1) | (m < 1)).any():
         raise ValueError("a proportion is not between none and all of the units; expected counts")
@@ -69,10 +53,7 @@ def proportions(
     if alternative == "less":
         low, relative_low = np.full_like(low, -np.inf), np.where(y > 0, -np.inf, np.nan)
     statistic = _ratio(np.full_like(t, 1 + relative_margin), x, n, y, m)
-    if alternative == "two-sided":
-        pvalue = 2 * stats.norm.sf(np.abs(statistic))
-    else:
-        pvalue = stats.norm.sf(statistic if alternative == "greater" else -statistic)
+    pvalue = pvalue_of(statistic, stats.norm, alternative)
     error = np.sqrt(t * (1 - t) / n + c * (1 - c) / m)
     return Contrast(c, t, t - c, error, low, high, ratio - 1, relative_low, relative_high, pvalue, np.ones_like(t))
 

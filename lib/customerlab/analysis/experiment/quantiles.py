@@ -6,13 +6,12 @@ below it passes the quantile's: its effect is then that of a share, in other uni
 
 from collections.abc import Sequence
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric, with_adjusted
-from customerlab.analysis.experiment.contrasts import Alternative, Contrast, check_options
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.contrasts import Contrast, check_options
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.inference import enough, too_few
 
 
@@ -23,30 +22,14 @@ def quantiles(
     seed: int,
     *,
     confidence: float = 0.95,
-    alternative: Alternative = "two-sided",
     draws: int = 10_000,
 ) -> Contrast:
-    """Compare a quantile of two arms.
+    """Compare a quantile of two arms, given by their values: the value with rank ⌈share · n⌉.
 
     In a resample of n units the quantile is one of the values, and its rank is binomial, so ranks are drawn, not units
     (Schultzberg and Ankargren 2022). Interval and p-value are of the same draws: p is twice the smaller share of them
-    on either side of zero, counting those at zero, and the interval leaves out as many as p < α asks for.
-
-    Parameters
-    ----------
-    treatment, control : array of shape (units,)
-        Values, in any order.
-    share : float
-        Which quantile, between 0 and 1: the value with rank ⌈share · n⌉.
-    seed : int
-    confidence, alternative
-        As in `contrast`.
-    draws : int
-
-    Raises
-    ------
-    ValueError
-        If the share is not between 0 and 1, or an arm has no value.
+    on either side of zero, counting those at zero, and the interval leaves out as many as p < α asks for. ValueError if
+    the share is not between 0 and 1, or an arm has no value.
 
     Examples
     --------
@@ -54,11 +37,10 @@ def quantiles(
     >>> float(found.effect), bool(found.low < 30 < found.high), bool(found.pvalue < 0.01)
     (30.0, True, True)
     """
-    check_options(confidence, alternative, 0, 0)
+    check_options(confidence, "two-sided")
     if not 0 < share < 1 or not len(treatment) or not len(control):
-        raise ValueError(
-            f"a quantile of {share} of {len(treatment)} and {len(control)} units; expected a share between 0 and 1"
-        )
+        asked = f"a quantile of {share} of {len(treatment)} and {len(control)} units"
+        raise ValueError(f"{asked}; expected a share between 0 and 1")
     rng = np.random.default_rng(seed)
     arms = [np.sort(np.asarray(part, dtype=float)) for part in (control, treatment)]
     drawn, own = [np.empty(0)] * 2, [0.0] * 2
@@ -73,50 +55,23 @@ def quantiles(
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.sort(np.where(c_drawn > 0, t_drawn / c_drawn - 1, np.nan))
     below, above = np.mean(apart <= 0), np.mean(apart >= 0)
-    tail = (1 - confidence) / (2 if alternative == "two-sided" else 1)
-    pvalue = {"two-sided": min(1.0, 2 * min(below, above)), "greater": below, "less": above}[alternative]
-    low, high = _ends(apart, tail, alternative)
+    pvalue = min(1.0, 2 * min(below, above))
+    # the first value that is not among the share of draws in the tail, and its mirror image
+    place = max(int(np.ceil(round((1 - confidence) / 2 * draws, 9))), 1) - 1
     known = c > 0 and not np.isnan(ratio).any()
-    ends = _ends(ratio, tail, alternative) if known else (np.nan, np.nan)
-    relative = t / c - 1 if known else np.nan
-    numbers = (c, t, t - c, apart.std(), low, high, relative, *ends, pvalue, 1.0)
+    share_of = (t / c - 1, ratio[place], ratio[-1 - place]) if known else (np.nan,) * 3
+    numbers = (c, t, t - c, apart.std(), apart[place], apart[-1 - place], *share_of, pvalue, 1.0)
     return Contrast(*(np.asarray(number, dtype=float) for number in numbers))
 
 
 def quantile_effects(
-    experiment: ir.Table | Measured,
-    metric: Metric,
-    control: str,
-    shares: Sequence[float],
-    seed: int,
-    *,
-    confidence: float = 0.95,
+    experiment: Units, metric: Metric, control: str, shares: Sequence[float], seed: int, *, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """How all arms move the quantiles of a metric.
+    """How all arms move the quantiles (`shares`) of a metric, a mean; its values leave the engine.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-        Its values leave the engine: a quantile needs all of them.
-    metric : Metric
-        A mean: proportions have no quantiles, ratios none of units.
-    control : str
-    shares : sequence of float
-        Which quantiles, between 0 and 1.
-    seed : int
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        One row a quantile and arm: `quantile`, `variant`, `against`, `against_value`, `variant_value`, `effect`,
-        `effect_low`, `effect_high`, `pvalue`, `pvalue_holm` and `pvalue_bh` over all rows that are compared, and
-        `why_not`: empty, or the reason (`why_not`) for which an effect is missing.
-
-    Raises
-    ------
-    ValueError
-        If the metric is a proportion or a ratio, or a share is not between 0 and 1.
+    One row a quantile and arm: `quantile`, `variant`, `against`, `against_value`, `variant_value`, `effect`,
+    `effect_low`, `effect_high`, `pvalue`, `pvalue_holm` and `pvalue_bh` over all rows that are compared, and `why_not`:
+    empty, or the reason (`why_not`) for which an effect is missing.
     """
     if metric.proportion or metric.below:
         raise ValueError(f"{metric.name} is a proportion or a ratio; expected a mean, whose units have quantiles")
@@ -139,11 +94,6 @@ def why_not(treatment: np.ndarray, control: np.ndarray, share: float) -> str:
 
     A mass point is a value that more units of an arm have than the rank of the quantile is uncertain by: its standard
     error √(n q (1 - q)).
-
-    Parameters
-    ----------
-    treatment, control : array of shape (units,)
-    share : float
 
     Examples
     --------
@@ -168,12 +118,7 @@ def why_not(treatment: np.ndarray, control: np.ndarray, share: float) -> str:
 def of_quantiles(moved: pd.DataFrame, metric: str, control: str, confidence: float) -> list[str]:
     """Sentences for the quantiles that an arm moves significantly, and one for those that are not compared, and why.
 
-    Parameters
-    ----------
-    moved : DataFrame
-        As `quantile_effects` returns it; may be empty.
-    metric, control : str
-    confidence : float
+    `moved` is as `quantile_effects` returns it, and may be empty.
     """
     said: list[str] = []
     reasons: dict[str, list[str]] = {}
@@ -190,11 +135,3 @@ def of_quantiles(moved: pd.DataFrame, metric: str, control: str, confidence: flo
             )
     listed = "; ".join(f"{why}: {', '.join(where)}" for why, where in reasons.items())
     return said + ([f"Quantiles of {metric} that are not compared, because {listed}."] if reasons else [])
-
-
-def _ends(ordered: np.ndarray, tail: float, alternative: Alternative) -> tuple[float, float]:
-    """The first value that is not among the share of draws below the tail, and its mirror image."""
-    place = max(int(np.ceil(round(tail * len(ordered), 9))), 1) - 1
-    low = -np.inf if alternative == "less" else ordered[place]
-    high = np.inf if alternative == "greater" else ordered[len(ordered) - 1 - place]
-    return low, high

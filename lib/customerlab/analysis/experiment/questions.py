@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.stats import number_of, spoken
 from customerlab.analysis.experiment.units import SIZE
 from customerlab.analysis.inference import LEAST, enough
@@ -23,19 +23,9 @@ MOST_NUMBERS, MOST_LABELS = 6, 12  # different values of a covariate that are se
 
 
 def named_numbers(texts: Sequence[str], what: str) -> dict[str, float]:
-    """Names with numbers, such as the weights of arms.
+    """Names with numbers, such as the weights of arms; `what` is how an error names them.
 
-    Parameters
-    ----------
-    texts : sequence of str
-        Such as "control: 9".
-    what : str
-        How an error names them.
-
-    Raises
-    ------
-    ParameterError
-        If a text has another form, a number is not above zero, or a name is there twice.
+    ParameterError if a text has another form, a number is not above zero, or a name is there twice.
 
     Examples
     --------
@@ -50,33 +40,18 @@ def named_numbers(texts: Sequence[str], what: str) -> dict[str, float]:
         except ValueError:
             value = 0.0
         if not name or not 0 < value < float("inf") or name in found:
-            raise ParameterError(
-                f"{text!r} in {what}",
-                expected="NAME: NUMBER, the number above zero, each name once, such as 'control: 9'",
-            )
+            form = "NAME: NUMBER, the number above zero, each name once, such as 'control: 9'"
+            raise ParameterError(f"{text!r} in {what}", expected=form)
         found[name] = value
     return found
 
 
-def metrics_of(
-    experiment: ir.Table | Measured, ratios: Sequence[str] = (), less_is_better: Sequence[str] = ()
-) -> list[Metric]:
+def metrics_of(experiment: Units, ratios: Sequence[str] = (), less_is_better: Sequence[str] = ()) -> list[Metric]:
     """Every outcome, in the order of the table, then the ratios of two of them.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-        Canonical. An outcome that is zero or one for every unit is a proportion. In a table by what was assigned
-        (`by_assigned`) each is a ratio, of its sum to the units.
-    ratios : sequence of str
-        Such as "spend / conversion", the ratio of the means. Those of `ratios_left_out` are left out.
-    less_is_better : sequence of str
-        Names of metrics, such as "complaint".
-
-    Raises
-    ------
-    ParameterError
-        If a ratio has another form, or there is no metric of a name.
+    An outcome that is zero or one for every unit is a proportion. In a table by what was assigned (`by_assigned`) each
+    is a ratio, of its sum to the units. Ratios are those of the means; those of `ratios_left_out` are left out.
+    ParameterError if a ratio has another form, or a name of `less_is_better` is no metric's.
 
     Examples
     --------
@@ -98,28 +73,11 @@ def metrics_of(
     return [replace(metric, less_is_better=metric in falling) for metric in metrics]
 
 
-def ratios_left_out(experiment: ir.Table | Measured, ratios: Sequence[str]) -> dict[str, str]:
-    """Why some ratios of outcomes cannot be looked at.
+def ratios_left_out(experiment: Units, ratios: Sequence[str]) -> dict[str, str]:
+    """Why some ratios, such as "spend / conversion", cannot be looked at: the reason, a clause, by the ratio.
 
-    The delta method takes what is below the line to be nearly normal. Of few units that have any of it the error is
-    hardly known, and far too small as a rule: with two converters an arm, a third of tests without an effect would have
-    a p-value below .05.
-
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    ratios : sequence of str
-        Such as "spend / conversion".
-
-    Returns
-    -------
-    dict of str to str
-        The reason, as a clause, by the ratio.
-
-    Raises
-    ------
-    ParameterError
-        If a ratio has another form.
+    The delta method takes what is below the line to be nearly normal. Of few units that have any of it the error is far
+    too small as a rule: with two converters an arm, a third of tests without an effect would have a p-value below .05.
     """
     units, why = Measured.of(experiment), {}
     for text in ratios:
@@ -141,82 +99,49 @@ def _parts(ratio: str) -> tuple[str, str]:
 
 
 def chosen(metrics: Sequence[Metric], name: str, what: str) -> Metric:
-    """The metric of a name.
-
-    Raises
-    ------
-    ParameterError
-        If there is none.
-    """
-    for metric in metrics:
-        if metric.name == name:
-            return metric
-    raise ParameterError(f"{what}: {name!r}", expected=f"one of {', '.join(metric.name for metric in metrics)}")
+    """The metric of a name; ParameterError if there is none."""
+    by_name = {metric.name: metric for metric in metrics}
+    if name not in by_name:
+        raise ParameterError(f"{what}: {name!r}", expected=f"one of {', '.join(by_name)}")
+    return by_name[name]
 
 
-def leading(effects: pd.DataFrame, metric: str, most: int = MOST_ARMS) -> list[str]:
-    """The arms to look at more closely: all, or of many those with the smallest p-values in a metric, by name.
-
-    Parameters
-    ----------
-    effects : DataFrame
-        As `compare_arms` returns it, all compared with the control. Arms in which the metric does not vary are left
-        out.
-    metric : str
-    most : int
-    """
+def leading(effects: pd.DataFrame, metric: str) -> list[str]:
+    """The arms to look at more closely: all in which the metric varies, or the six with the smallest p-values."""
     rows = effects[(effects["metric"] == metric) & (effects["error"] > 0)]
-    return sorted(rows.sort_values(["pvalue", "variant"]).head(most)["variant"])
+    return sorted(rows.sort_values(["pvalue", "variant"]).head(MOST_ARMS)["variant"])
 
 
 def guarded(metrics: Sequence[Metric], allowed: Mapping[str, float]) -> list[Metric]:
-    """The metrics that may get worse by a share at most, as guardrails.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such metric, or the share is not below one.
-    """
+    """The metrics that may get worse by a share at most, as guardrails; ParameterError for a share of one or more."""
     if allowed and max(allowed.values()) >= 1:
-        raise ParameterError(
-            f"a guardrail of {max(allowed.values()):g}", expected="a share below 1, such as 'visit: 0.02'"
-        )
+        most = max(allowed.values())
+        raise ParameterError(f"a guardrail of {most:g}", expected="a share below 1, such as 'visit: 0.02'")
     return [replace(chosen(metrics, name, "guardrails"), allowed_loss=share) for name, share in allowed.items()]
 
 
-def numeric_covariates(experiment: ir.Table | Measured) -> list[str]:
+def numeric_covariates(experiment: Units) -> list[str]:
     """The covariates that are a finite number for every unit."""
     return [name for name, facts in Measured.of(experiment).facts(COVARIATE).items() if not facts["wrong"].sum()]
 
 
-def segments_of(experiment: ir.Table | Measured, wanted: Sequence[str] = ()) -> tuple[Measured, list[str]]:
-    """The units with their segments, from what was known of them before.
+def segments_of(experiment: Units, wanted: Sequence[str] = ()) -> tuple[Measured, list[str]]:
+    """The units with their segments, from what was known of them before; and the names of these.
+
+    Each has a column named like its covariate: its values, or, of more than six numbers, four bands of about equally
+    many units, each with its upper end. ParameterError if there is no such covariate.
 
     Parameters
     ----------
-    experiment : ibis Table or Measured
-        Canonical.
     wanted : sequence of str
         Covariates by their names. By default all but those of more than twelve labels. One that is the same for every
         unit divides nothing and is left out.
-
-    Returns
-    -------
-    (Measured, list of str)
-        The units with a column for each, named like the covariate: its values, or, of more than six numbers, four
-        bands of about equally many units, each with its upper end.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such covariate.
     """
     units = Measured.of(experiment)
     names = [spoken(name) for name in units.columns(COVARIATE)]
     if unknown := [name for name in wanted if name not in names]:
-        raise ParameterError(
-            f"segment_by: {unknown[0]!r}", expected=f"covariates of the test: {', '.join(names) or 'it has none'}"
-        )
+        there = f"covariates of the test: {', '.join(names) or 'it has none'}"
+        raise ParameterError(f"segment_by: {unknown[0]!r}", expected=there)
     found: dict[str, ir.Value] = {}
     banded: dict[str, str] = {}
     order: list[str] = []
@@ -245,12 +170,14 @@ def _bands(table: ir.Table, columns: Mapping[str, str]) -> dict[str, ir.StringVa
         return {}
     shares = [place / BANDS for place in range(1, BANDS)]
     numbers = {label: number_of(table, column) for label, column in columns.items()}
-    quantiles = {
-        f"q{place}_{step}": number.quantile(share)
-        for place, number in enumerate(numbers.values())
-        for step, share in enumerate(shares)
-    }
-    row = table.aggregate(**quantiles).to_pandas().iloc[0].to_numpy(dtype=float).reshape(len(columns), -1)
+    every = [number.quantile(share) for number in numbers.values() for share in shares]
+    row = (
+        table.aggregate(**{f"q{place}": quantile for place, quantile in enumerate(every)})
+        .to_pandas()
+        .iloc[0]
+        .to_numpy(dtype=float)
+        .reshape(len(columns), -1)
+    )
     return {label: _band(number, ends) for (label, number), ends in zip(numbers.items(), row, strict=True)}
 
 

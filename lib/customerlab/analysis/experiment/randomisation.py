@@ -1,9 +1,9 @@
 """The randomisation test (Fisher 1935): what the assignment alone would do to the outcomes as they are.
 
 Where the treatment changes nothing, every unit would have had its outcome in the other arm too. Dealing the arms out
-again shows how far apart they come by the assignment alone, whatever the skew of the outcomes and the sizes of the
-arms. Student's t does not know that: of arms of unequal sizes, one in ten is what a test of 5 % finds in skewed spend
-where there is nothing. So an effect on a mean or a ratio has to pass both.
+again shows how far apart they come by the assignment alone, at any skew and sizes of the arms. Student's t does not
+know that: of arms of unequal sizes, a test of 5 % finds one in ten in skewed spend where there is nothing. So an effect
+on a mean or a ratio has to pass both.
 """
 
 import ibis.expr.types as ir
@@ -29,12 +29,9 @@ def randomisation_test(
     Parameters
     ----------
     rows : array of shape (different rows, columns)
-        What units have.
+        What units have; `value` is what is compared, by the places of the columns.
     treated, control : int array of shape (different rows,)
         How many units of each arm have it.
-    value : Value
-        What is compared, by the places of the columns.
-    seed : int
     level : float
         At which it will be read: there are draws enough for a p-value below it.
 
@@ -47,9 +44,7 @@ def randomisation_test(
     both = treated + control
     share = treated.sum() / both.sum()
     shift = np.average(rows, axis=0, weights=both) if value.below is None else np.zeros(rows.shape[1])
-    apart = rows - shift
-    pairs = np.triu_indices(rows.shape[1])
-    sums = np.column_stack([np.ones(len(rows)), apart, apart[:, pairs[0]] * apart[:, pairs[1]]])
+    sums = products(rows - shift)
     draws = int(np.clip(MOST // len(rows), np.ceil(4 / level), max(DRAWS, np.ceil(20 / level))))
     rng, block = np.random.default_rng(seed), max(AT_ONCE // len(rows), 1)
     parts = [treated[None] @ sums]
@@ -57,8 +52,7 @@ def randomisation_test(
         dealt = rng.binomial(both, share, (min(block, draws - begin), len(rows)))
         parts.append(dealt.astype(float) @ sums)
     one = np.vstack(parts)
-    arms = [_arm(part, rows.shape[1], pairs) for part in (one, both @ sums - one)]
-    found = contrast(arms[0], arms[1], value)
+    found = contrast(arm_of(one, rows.shape[1]), arm_of(both @ sums - one, rows.shape[1]), value)
     away = np.nan_to_num(found.effect / found.error)
     own, others = away[0], away[1:]
     tail = min((others >= own).sum(), (others <= own).sum())
@@ -66,17 +60,7 @@ def randomisation_test(
 
 
 def randomised(experiment: ir.Table, metric: Metric, variant: str, control: str, seed: int, *, level: float) -> float:
-    """The p-value of `randomisation_test` for two arms of a test.
-
-    Parameters
-    ----------
-    experiment : ibis Table
-    metric : Metric
-        A mean or a ratio; its covariate is not used.
-    variant, control : str
-    seed : int
-    level : float
-    """
+    """The p-value of `randomisation_test` for two arms of a test, by a mean or a ratio; its covariate is not used."""
     columns = [name for name in (metric.above, metric.below) if name]
     numbers = {f"x{place}": number_of(experiment, name) for place, name in enumerate(columns)}
     pair = experiment.filter(experiment.variant.isin([variant, control])).select("variant", **numbers)
@@ -88,10 +72,18 @@ def randomised(experiment: ir.Table, metric: Metric, variant: str, control: str,
     return randomisation_test(rows, treated, others, value, seed, level=level)
 
 
-def _arm(sums: np.ndarray, columns: int, pairs: tuple[np.ndarray, np.ndarray]) -> Arm:
+def products(rows: np.ndarray) -> np.ndarray:
+    """What is summed over the units of an arm: one, the columns of the rows, and their products."""
+    one, other = np.triu_indices(rows.shape[1])
+    return np.column_stack([np.ones(len(rows)), rows, rows[:, one] * rows[:, other]])
+
+
+def arm_of(sums: np.ndarray, columns: int) -> Arm:
+    """Many arms side by side, from the sums of `products` of each."""
+    one, other = np.triu_indices(columns)
     count = np.maximum(sums[:, 0], 2)
     mean = sums[:, 1 : 1 + columns] / count[:, None]
     squares = np.zeros((len(sums), columns, columns))
-    squares[:, pairs[0], pairs[1]] = squares[:, pairs[1], pairs[0]] = sums[:, 1 + columns :]
+    squares[:, one, other] = squares[:, other, one] = sums[:, 1 + columns :]
     inner = squares / count[:, None, None] - mean[:, :, None] * mean[:, None, :]
     return Arm(mean, inner / (count - 1)[:, None, None], count - 1)

@@ -1,6 +1,6 @@
 """The sentences that a decision supports: which arm, what it may cost, what else moved, and how sure that is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,34 +27,15 @@ def recommendation(
     test has it, does not speak against it: as the primary metric it has to pay at the low end of its interval, beside
     another one it must not lose at the high end. Of several arms the one that pays most is named, or that with the
     largest effect, with what is known of its lead. Where neither a margin nor a cost is known, nothing is rolled out:
-    the cost up to which it would pay is said instead.
-
-    Parameters
-    ----------
-    decided : DataFrame
-        As `decision` returns it.
-    pairs : DataFrame
-        As `compare_arms` returns it for arms other than the control; may be empty.
-    primary : Metric
-    control : str
-    confidence : float
-    money : Money
-        As in `decision`.
-    elsewhere : bool
-        The test is not this shop's: it is described, and nothing is recommended.
+    the cost up to which it would pay is said instead. A test of `elsewhere` is described, and nothing is recommended.
+    `decided` is as `decision` returns it, and `pairs` as `compare_arms` does for arms other than the control.
     """
     own = decided[(decided["metric"] == primary.name) & ~decided["guardrail"]]
     against = {arm: _obstacles(decided, arm, primary, money) for arm in own["variant"]}
     good = own[(own["sign"] == 1) & ~own["variant"].map(against).astype(bool)]
     if good.empty:
-        said: list[str] = [
-            Led(
-                f"In that test no arm was shown to be better than {control}"
-                if elsewhere
-                else f"No arm is recommended over {control}",
-                f" by {primary.name}.",
-            )
-        ]
+        none = "In that test no arm was shown to be better than" if elsewhere else "No arm is recommended over"
+        said: list[str] = [Led(f"{none} {control}", f" by {primary.name}.")]
     else:
         by = "profit" if primary.name == money.metric else "effect"
         best = good.sort_values(by, key=abs, ascending=False, kind="stable").iloc[0]
@@ -67,11 +48,7 @@ def recommendation(
         verb = "was" if elsewhere else "is"
         change = f"{primary.name} {verb} {'higher' if best['effect'] > 0 else 'lower'} by {estimate(best, primary, confidence)}"
         said = [Led(head, f": {change}, statistically significant."), *_worth(decided, arm, money)]
-        said += [
-            _lead(pairs, primary, arm, other, control, confidence)
-            for other in good["variant"]
-            if other != best["variant"]
-        ]
+        said += [_lead(pairs, primary, arm, other, control, confidence) for other in good["variant"] if other != arm]
         if len(own) > 1:
             said.append(
                 f"{arm} was chosen as the best of {len(own)} arms in the same data: expect somewhat less of it."
@@ -92,21 +69,10 @@ def recommendation(
 def other_effects(
     decided: pd.DataFrame, metrics: Sequence[Metric], primary: str, *, confidence: float, most: int = 10
 ) -> list[str]:
-    """Sentences for the effects on other metrics, those with the smallest p-values first.
+    """Sentences for the effects on metrics but the primary one, those with the smallest p-values first.
 
     Where no arm is significant on the primary metric the others are not tested; those that would be significant are
-    named as what they are then, a reason for another test.
-
-    Parameters
-    ----------
-    decided : DataFrame
-        As `decision` returns it.
-    metrics : sequence of Metric
-    primary : str
-        The metric that is left out.
-    confidence : float
-    most : int
-        Sentences; the rest are counted.
+    named as what they are then, a reason for another test. More than `most` sentences are counted.
     """
     by_name = {metric.name: metric for metric in metrics}
     rows = decided[~decided["guardrail"] & (decided["metric"] != primary)]
@@ -117,11 +83,8 @@ def other_effects(
         metric = by_name[row["metric"]]
         share = f", {row['relative']:+.1%} of its mean" if np.isfinite(row["relative"]) else ""
         better = "worse" if (row["effect"] > 0) == metric.less_is_better else "better"
-        why = (
-            ""
-            if row["sign"]
-            else f"; exploratory ({p_of(row['pvalue'])} by itself), because no arm is significant on {primary}"
-        )
+        open_gate = f"; exploratory ({p_of(row['pvalue'])} by itself), because no arm is significant on {primary}"
+        why = "" if row["sign"] else open_gate
         said.append(f"{row['variant']}: {metric.name} is {better} by {estimate(row, metric, confidence)}{share}{why}.")
     more = len(clear) - most
     return said + ([f"{more} more effects are significant: see the table in section 7."] if more > 0 else [])
@@ -130,47 +93,35 @@ def other_effects(
 def reconciled(
     believed: pd.DataFrame, decided: pd.DataFrame, pairs: pd.DataFrame, primary: str, *, control: str, confidence: float
 ) -> list[str]:
-    """One sentence that holds the probabilities of the Bayesian analysis against the verdicts.
-
-    Parameters
-    ----------
-    believed : DataFrame
-        As `choices_of` returns it; may be empty.
-    decided, pairs : DataFrame
-        As in `recommendation`.
-    primary, control : str
-    confidence : float
-    """
+    """One sentence that holds the probabilities of the Bayesian analysis (`choices_of`) against the verdicts."""
     if believed.empty or primary not in set(believed["metric"]):
         return []
     rows = believed[believed["metric"] == primary].sort_values(["best", "variant"], ascending=[False, True])
     best, second = rows.iloc[0], rows.iloc[1]
-    name, chance = best["variant"], best["best"]
-    said = f"The Bayesian analysis gives {name} a probability of {chance:.1%} to be the best arm by {primary}, not adjusted"
     both = {best["variant"], second["variant"]}
     if control in both:
-        arm = next(iter(both - {control}))
-        row = decided[(decided["metric"] == primary) & (decided["variant"] == arm) & ~decided["guardrail"]].iloc[0]
-        alone, verdict = row["pvalue"], row["verdict"]
+        own = (decided["metric"] == primary) & decided["variant"].isin(both) & ~decided["guardrail"]
+        row = decided[own].iloc[0]
+        verdict = row["verdict"]
     else:
-        row = pairs[(pairs["metric"] == primary) & pairs["variant"].isin(both) & pairs["against"].isin(both)].iloc[0]
-        alone, verdict = row["pvalue"], _of_pair(row, confidence)
-    if not alone >= 0:
+        row = _of_both(pairs, primary, both).iloc[0]
+        verdict = _of_pair(row, confidence)
+    if not row["pvalue"] >= 0:
         return []
     return [
-        f"{said}; the same comparison with the next best, {second['variant']}, has {p_of(alone)} by itself, and with the "
+        f"The Bayesian analysis gives {best['variant']} a probability of {best['best']:.1%} to be the best arm by {primary}, not "
+        f"adjusted; the same comparison with the next best, {second['variant']}, has {p_of(row['pvalue'])} by itself, and with the "
         f"adjustment the verdict is: {verdict}."
     ]
 
 
-def p_of(value: float) -> str:
-    """A p-value as it is said.
+def _of_both(pairs: pd.DataFrame, metric: str, both: Collection[str]) -> pd.DataFrame:
+    """The row of two arms and a metric, if there is one."""
+    return pairs[(pairs["metric"] == metric) & pairs["variant"].isin(both) & pairs["against"].isin(both)]
 
-    Examples
-    --------
-    >>> p_of(0.0305), p_of(0.00002)
-    ('p = 0.0305', 'p < 0.001')
-    """
+
+def p_of(value: float) -> str:
+    """A p-value as it is said."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.3g}"
 
 
@@ -186,10 +137,8 @@ def estimate(row: Any, metric: Metric, confidence: float) -> str:
 def _obstacles(decided: pd.DataFrame, arm: str, primary: Metric, money: Money) -> list[str]:
     """Why an arm is not to be rolled out although its primary metric is better."""
     rows = decided[decided["variant"] == arm]
-    why = [
-        f"the guardrail on {name} is not shown to hold"
-        for name in rows.loc[rows["guardrail"] & (rows["sign"] == 0), "metric"]
-    ]
+    held = ~rows["guardrail"] | (rows["sign"] != 0)
+    why = [f"the guardrail on {name} is not shown to hold" for name in rows.loc[~held, "metric"]]
     for row in rows[~rows["guardrail"] & (rows["metric"] == money.metric)].to_dict("records"):
         ends = f"{money.word} {row['profit_low']:+,.4g} to {row['profit_high']:+,.4g} a unit"
         if row["profit_high"] < 0:
@@ -222,18 +171,13 @@ def _worth(decided: pd.DataFrame, arm: str, money: Money) -> list[str]:
 
 
 def _lead(pairs: pd.DataFrame, primary: Metric, best: str, other: str, control: str, confidence: float) -> str:
-    rows = pairs[
-        (pairs["metric"] == primary.name) & pairs["variant"].isin([best, other]) & pairs["against"].isin([best, other])
-    ]
+    rows = _of_both(pairs, primary.name, [best, other])
     if rows.empty:
         return f"{other} is better than {control} too."
     both = rows.iloc[0]
-    flip = both["variant"] != best
-    ends = (
-        [-both[name] for name in ("effect", "effect_high", "effect_low")]
-        if flip
-        else both[["effect", "effect_low", "effect_high"]]
-    )
+    ends = both[["effect", "effect_low", "effect_high"]].tolist()
+    if both["variant"] != best:
+        ends = [-ends[0], -ends[2], -ends[1]]
     effect, low, high = spelled(*ends, points=primary.proportion)
     unit = " percentage points" if primary.proportion else ""
     return (

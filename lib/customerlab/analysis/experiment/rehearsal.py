@@ -1,17 +1,16 @@
 """A rehearsal on the user's own data: tests whose effect is known, none (A/A simulation) and a planted one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from customerlab.analysis.experiment.compare import Metric
-from customerlab.analysis.experiment.contrasts import Arm, Contrast, Value, contrast
+from customerlab.analysis.experiment.compare import Metric, values_of
+from customerlab.analysis.experiment.contrasts import Arm, Contrast, contrast
 from customerlab.analysis.experiment.proportions import proportions
-
-AT_ONCE = 8_000_000  # counts of rows that are kept at once, which bounds memory
+from customerlab.analysis.experiment.randomisation import AT_ONCE, arm_of, products
 
 
 @dataclass(frozen=True)
@@ -68,32 +67,19 @@ def rehearse(
 
     Skewed outcomes and few units can make a test find an effect more often, or less, than it promises, and its interval
     too short. Arms of one size hide the second where nothing happens, for their skews cancel; so an effect is planted,
-    and the arms have their own sizes.
+    and the arms have their own sizes. Of greater values than these units have it says nothing.
 
     Parameters
     ----------
     units : DataFrame
-        One row a unit, with `unit_id` and the metric's columns: what the metric is like.
-    metric : Metric
-    seed : int
+        One row a unit, with the metric's columns: what the metric is like.
     sizes : (int, int), optional
         Units of the treatment and of the control, drawn with replacement; half of the units each by default.
     lift : float
         The planted effect: the treatment is as the units, and the control's value that of the units by 1 + lift. Values
         are scaled; of a proportion some are taken out.
-    runs : int
     alpha : float
         Of the test.
-
-    Raises
-    ------
-    ValueError
-        If alpha is not between 0 and 1, the lift not above zero, or an arm has fewer than two units.
-
-    Notes
-    -----
-    All runs draw from the same units, so the rates are those of this skew: of greater values, which these units have
-    not, it says nothing.
     """
     treated, control = sizes or (len(units) // 2, len(units) - len(units) // 2)
     if not 0 < alpha < 1 or not lift > 0:
@@ -105,9 +91,8 @@ def rehearse(
     keep = 1 / (1 + lift)
     if metric.proportion:
         share = float(units[metric.above].mean())
-        did = [
-            rng.binomial(size, one, runs) for size, one in ((treated, share), (control, share), (control, share * keep))
-        ]
+        draws = ((treated, share), (control, share), (control, share * keep))
+        did = [rng.binomial(size, one, runs) for size, one in draws]
 
         def compared(done: np.ndarray) -> Contrast:
             return proportions(did[0], np.full(runs, treated), done, np.full(runs, control), **options)
@@ -115,9 +100,7 @@ def rehearse(
         nothing, planted, value = compared(did[1]), compared(did[2]), share
     else:
         names = list(dict.fromkeys(metric.columns))
-        place = {name: number for number, name in enumerate(names)}
-        own = Value(place[metric.above], place[metric.below] if metric.below else None)
-        by = Value(place[metric.covariate]) if metric.covariate else None
+        own, by = values_of(names, metric)
         rows, often = np.unique(units[names].to_numpy(dtype=float), axis=0, return_counts=True)
         arms = [_drawn(rng, rows, often, size, runs) for size in (treated, control)]
         less = np.where(np.arange(len(names)) == own.above, keep, 1.0)
@@ -136,16 +119,9 @@ def rehearse(
 def _drawn(rng: np.random.Generator, rows: np.ndarray, often: np.ndarray, size: int, runs: int) -> Arm:
     """An arm of so many units, drawn again and again: from the different rows, of which zeros are one."""
     shift = np.average(rows, axis=0, weights=often)  # sums of squares lose nothing around the mean
-    apart = rows - shift
-    pairs = np.triu_indices(rows.shape[1])
-    sums = np.column_stack([apart, apart[:, pairs[0]] * apart[:, pairs[1]]])
-    block = max(AT_ONCE // len(rows), 1)
-    chance = often / often.sum()
+    sums, block, chance = products(rows - shift), max(AT_ONCE // len(rows), 1), often / often.sum()
     parts = [
         rng.multinomial(size, chance, min(block, runs - begin)).astype(float) @ sums for begin in range(0, runs, block)
     ]
-    means = np.vstack(parts) / size
-    mean, squares = means[:, : rows.shape[1]], np.zeros((runs, rows.shape[1], rows.shape[1]))
-    squares[:, pairs[0], pairs[1]] = squares[:, pairs[1], pairs[0]] = means[:, rows.shape[1] :]
-    inner = squares - mean[:, :, None] * mean[:, None, :]
-    return Arm(mean + shift, inner / (size - 1), np.full(runs, size - 1.0))
+    arm = arm_of(np.vstack(parts), rows.shape[1])
+    return replace(arm, mean=arm.mean + shift)

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 import pandas as pd
 from scipy.stats import binom
 
-from customerlab.analysis.experiment.measured import LARGE, Measured
+from customerlab.analysis.experiment.measured import LARGE, Measured, Units
 from customerlab.analysis.experiment.stats import labelled, spoken
 from customerlab.analysis.experiment.units import SET_ASIDE, SIZE
 from customerlab.data.tables import OUTCOME
@@ -55,16 +55,9 @@ class Kind:
     made_up: bool = False
 
 
-def kind_of_rows(experiment: ir.Table | Measured) -> Kind:
-    """Say what the rows look like, from ids, times, covariates and outcomes, before they are taken for units.
+def kind_of_rows(experiment: Units) -> Kind:
+    """Say what the rows of a canonical table look like, before anything is summed and they are taken for units.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-        Canonical, as it was mapped, before anything is summed.
-
-    Notes
-    -----
     Rows are *totals* where each arm has one row; where four ids in five are in every arm; where rows fill a grid (the
     same times, or labels, in every arm, and as many rows of each) and outcomes are counts; or where rows have no ids of
     their own and an outcome whose name counts people (`COUNTED`) has whole numbers of 30 and more in half of the rows
@@ -87,7 +80,7 @@ def kind_of_rows(experiment: ir.Table | Measured) -> Kind:
     outcomes, by_value, made_up = _outcomes(units), units.by_value, units.made_up
     counts = outcomes[outcomes["whole"] & (outcomes["low"] >= 0) & (outcomes["large"] >= 0.5)]
     named = counts.loc[[name for name in counts.index if _words(name) & COUNTED]]
-    shape = "" if outcomes.empty else _shape(experiment, arms, by_value, outcomes, counts, named, made_up)
+    shape = "" if outcomes.empty else _shape(units, outcomes, counts, named)
     if shape:
         of = named if len(named) else counts
         most = str(of["mean"].idxmax()) if len(of) else ""
@@ -125,24 +118,15 @@ def _outcomes(units: Measured) -> pd.DataFrame:
     for name, facts in units.facts(OUTCOME).items():
         summed = facts.sum()
         within = summed["within"] or float("nan")
-        rows[spoken(name)] = {
-            "low": facts["low"].min(), "mean": summed["sum"] / within, "whole": summed["broken"] == 0,
-            "large": summed["large"] / within, "plenty": summed["plenty"] / within, "binary": summed["neither"] == 0,
-        }  # fmt: skip
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["low", "mean", "whole", "large", "plenty", "binary"])
-    return table.astype({"whole": bool, "binary": bool})
+        means = [summed[one] / within for one in ("sum", "large", "plenty")]
+        rows[spoken(name)] = [facts["low"].min(), *means, summed["broken"] == 0, summed["neither"] == 0]
+    columns = ["low", "mean", "large", "plenty", "whole", "binary"]
+    return pd.DataFrame.from_dict(rows, "index", columns=columns).astype({"whole": bool, "binary": bool})
 
 
-def _shape(
-    experiment: ir.Table,
-    arms: pd.Series,
-    by_value: pd.DataFrame,
-    outcomes: pd.DataFrame,
-    counts: pd.DataFrame,
-    named: pd.DataFrame,
-    made_up: bool,
-) -> str:
+def _shape(units: Measured, outcomes: pd.DataFrame, counts: pd.DataFrame, named: pd.DataFrame) -> str:
     """By what it is seen that rows are totals; empty where they may be units."""
+    arms, by_value, made_up = units.sizes, units.by_value, units.made_up
     if arms.max() == 1 and len(counts):
         return "each arm has one row"
     in_all = by_value[(by_value["shared"] >= SHARED * by_value["values"]) & (by_value["values"] > 1)].index
@@ -151,15 +135,13 @@ def _shape(
             of = by_value.loc[name].to_dict()
             return f"{of['shared']:,} of {of['values']:,} `{name}` are in every arm"
     keys = [name for name in in_all if not name.endswith("_id")]
-    each, cells = _grid(experiment, keys, len(arms))
+    each, cells = _grid(units.table, keys, len(arms))
     timed = any(name.endswith("_at") for name in keys)
     named_by = ", ".join("time" if name.endswith("_at") else spoken(name) for name in keys)
     grid = f"each arm has {each:,} row{'s' if each > 1 else ''} for each of {cells:,} values of {named_by}"
-    if each == 1 and timed and cells > 2 and len(named):
-        return grid
-    if made_up and each == 1 and (len(counts) or (timed and cells >= MANY_TIMES and not outcomes["binary"].any())):
-        return grid
-    if made_up and each > 1 and len(named):
+    events = timed and cells >= MANY_TIMES and not outcomes["binary"].any()
+    lone = (timed and cells > 2 and len(named)) or (made_up and (len(counts) or events))
+    if (each == 1 and lone) or (each > 1 and made_up and len(named)):
         return grid
     if made_up and ((named["low"] > 1) & (named["plenty"] >= 0.5)).any() and not outcomes["binary"].any():
         return "no row has an id of its own"

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -17,10 +16,13 @@ from customerlab.analysis.experiment.carriers import fewness
 from customerlab.analysis.experiment.compare import Metric, arms_of, benjamini_hochberg, values_of
 from customerlab.analysis.experiment.contrasts import contrast
 from customerlab.analysis.experiment.decision import spelled
-from customerlab.analysis.experiment.measured import SOME, Measured
+from customerlab.analysis.experiment.measured import SOME, Measured, Units
 from customerlab.analysis.experiment.recommend import p_of
 from customerlab.analysis.experiment.stats import Moments, spoken
 
+SHOWN = 12  # effects of the segments that differ most
+COLUMNS = ["segment", "value", "variant", "units"]
+COLUMNS += ["control_mean", "variant_mean", "effect", "error", "effect_low", "effect_high"]
 ONE_FACT = 0.7  # Cramér's V from which two segments say the same: one to one it is 1, of unrelated ones near 0
 
 
@@ -35,8 +37,8 @@ class BySegment:
         with `error`, `effect_low` and `effect_high`, `apart` (from the effect in all other values), `pvalue` of that
         difference, and `pvalue_bh` over all rows. NaN where there are too few outcomes (`fewness`) or nothing varies.
     interactions : DataFrame
-        `segment`, `variant`, `values` (that have an effect), `q` (Cochran 1954: Σ (effect - mean)² / error²), `pvalue`
-        (χ², one less than values), and `pvalue_bh` over all rows: does the effect differ at all?
+        Does the effect differ at all? `segment`, `variant`, `values` (that have an effect), `q` (Cochran 1954:
+        Σ (effect - mean)² / error²), `pvalue` (χ², one less than values), and `pvalue_bh` over all rows.
     """
 
     table: pd.DataFrame
@@ -49,25 +51,11 @@ class BySegment:
 
 
 def by_segment(
-    experiment: ir.Table | Measured, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
+    experiment: Units, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
 ) -> BySegment:
-    """The effect in every value of some columns.
+    """The effect in every value of some columns known before the assignment.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    metric : Metric
-        A proportion is compared by its means.
-    control : str
-    segments : sequence of str
-        Columns known before the assignment. A missing value is a value too.
-    confidence : float
-        Of each interval.
-
-    Raises
-    ------
-    ValueError
-        If there is no segment.
+    A missing value is a value too. A proportion is compared by its means, and `confidence` is that of each interval.
     """
     if not segments:
         raise ValueError("no segments are named; expected columns known before the assignment")
@@ -75,25 +63,15 @@ def by_segment(
     columns = [*metric.columns, SOME + metric.counted]
     measured = Measured.of(experiment).moments_by(segments, columns, together=[metric.columns])
     for column, found in zip(segments, measured, strict=True):
-        arms = [arm for arm in sorted(found.groups["variant"].unique()) if arm != control]
-        for variant in arms:
-            part = _effects(found, metric, variant, control, column, confidence)
-            rows.append(part)
-            interactions.append(_interaction(part, column, variant))
-    table = pd.concat(rows, ignore_index=True)
-    table["pvalue_bh"] = benjamini_hochberg(table["pvalue"].dropna()).reindex(table.index)
-    apart = pd.DataFrame(interactions)
-    apart["pvalue_bh"] = benjamini_hochberg(apart["pvalue"].dropna()).reindex(apart.index)
-    return BySegment(table, apart)
+        for variant in sorted(set(found.groups["variant"]) - {control}):
+            rows.append(_effects(found, metric, variant, control, column, confidence))
+            interactions.append(_interaction(rows[-1], column, variant))
+    both = pd.concat(rows, ignore_index=True), pd.DataFrame(interactions)
+    return BySegment(*(one.assign(pvalue_bh=benjamini_hochberg(one["pvalue"])) for one in both))
 
 
 def differences(
-    experiment: ir.Table | Measured,
-    metrics: Sequence[Metric],
-    control: str,
-    segments: Sequence[str],
-    *,
-    confidence: float = 0.95,
+    experiment: Units, metrics: Sequence[Metric], control: str, segments: Sequence[str], *, confidence: float = 0.95
 ) -> BySegment:
     """`by_segment` for several metrics: both tables begin with `metric`, and are adjusted over all of them."""
     units = Measured.of(experiment)
@@ -104,8 +82,7 @@ def differences(
     for kind in ("table", "interactions"):
         whole = pd.concat([getattr(part, kind).assign(metric=name) for name, part in parts.items()], ignore_index=True)
         whole.insert(0, "metric", whole.pop("metric"))
-        whole["pvalue_bh"] = benjamini_hochberg(whole["pvalue"].dropna()).reindex(whole.index)
-        tables.append(whole)
+        tables.append(whole.assign(pvalue_bh=benjamini_hochberg(whole["pvalue"])))
     return BySegment(*tables)
 
 
@@ -122,25 +99,11 @@ def _effects(
         if kept.sum() == 2 and not fewness(outcomes.tolist(), units, "", proportion=metric.proportion):
             own = found.only(kept, ["variant"])
             arms = arms_of(own, control)
-            one = contrast(arms[variant], arms[control], *values_of(own, metric), confidence=confidence)
-            row |= {
-                "control_mean": float(one.control), "variant_mean": float(one.treatment), "effect": float(one.effect),
-                "error": float(one.error), "effect_low": float(one.low), "effect_high": float(one.high),
-            }  # fmt: skip
+            one = contrast(arms[variant], arms[control], *values_of(own.names, metric), confidence=confidence)
+            numbers = (one.control, one.treatment, one.effect, one.error, one.low, one.high)
+            row |= dict(zip(COLUMNS[4:], map(float, numbers), strict=True))
         rows.append(row)
-    names = [
-        "segment",
-        "value",
-        "variant",
-        "units",
-        "control_mean",
-        "variant_mean",
-        "effect",
-        "error",
-        "effect_low",
-        "effect_high",
-    ]
-    table = pd.DataFrame(rows).reindex(columns=names)
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     effect, weight = table["effect"].to_numpy(), (1 / table["error"] ** 2).to_numpy()
     known = np.isfinite(weight)
     total, summed = np.sum(weight[known]), np.sum(weight[known] * effect[known])
@@ -160,23 +123,12 @@ def _interaction(part: pd.DataFrame, column: str, variant: str) -> dict[str, obj
     return {"segment": spoken(column), "variant": variant, "values": len(known), "q": q, "pvalue": pvalue}
 
 
-def distinct(experiment: ir.Table | Measured, segments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The segments without those that say the same as an earlier one.
+def distinct(experiment: Units, segments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The segments without those that say the same as an earlier one; and of each of these the one that is kept.
 
     Two columns say one fact where knowing one nearly tells the other: Cramér's V (1946) of their values of 0.7 or more,
     as of money and bands of money, or of who bought for men and who for women where hardly anybody bought for both.
     Tested twice, one finding would look like two, and every other one would pay for the adjustment.
-
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    segments : sequence of str
-        Columns.
-
-    Returns
-    -------
-    (list of str, dict of str to str)
-        Those that are kept, in their order; and of each other one the kept one that says the same.
 
     Examples
     --------
@@ -187,15 +139,11 @@ def distinct(experiment: ir.Table | Measured, segments: Sequence[str]) -> tuple[
     """
     pairs = list(combinations(segments, 2))
     cells = dict(zip(pairs, Measured.of(experiment).cells(pairs), strict=True))
-    kept: list[str] = []
     same: dict[str, str] = {}
-    for name in segments:
-        twins = [other for other in kept if _cramer(cells[other, name]) >= ONE_FACT]
-        if twins:
-            same[name] = twins[0]
-        else:
-            kept.append(name)
-    return kept, same
+    for one, other in pairs:
+        if one not in same and other not in same and _cramer(cells[one, other]) >= ONE_FACT:
+            same[other] = one
+    return [name for name in segments if name not in same], same
 
 
 def _cramer(cells: pd.DataFrame) -> float:
@@ -205,36 +153,23 @@ def _cramer(cells: pd.DataFrame) -> float:
     return float(np.sqrt(((table - expected) ** 2 / expected).sum() / table.sum() / least)) if least else 0.0
 
 
-def most_different(found: BySegment, most: int = 12) -> pd.DataFrame:
-    """The effects in the segments in which they differ most, by the p-value of the segment.
+def most_different(found: BySegment) -> pd.DataFrame:
+    """The twelve effects in the segments in which they differ most, by the p-value of the segment.
 
-    Parameters
-    ----------
-    found : BySegment
-        As `differences` returns it.
-    most : int
-        Rows.
-
-    Returns
-    -------
-    DataFrame
-        `metric`, `segment`, `value`, `variant`, `units`, `effect`, `effect_low`, `effect_high` and `of_segment`, the
-        adjusted p-value of the segment.
+    `metric`, `segment`, `value`, `variant`, `units`, `effect`, `effect_low`, `effect_high` and `of_segment`, the
+    adjusted p-value of the segment.
     """
     keys = ["metric", "segment", "variant"]
     of = found.interactions.rename(columns={"pvalue": "order", "pvalue_bh": "of_segment"})
     table = found.table[found.table["error"] > 0].merge(of[[*keys, "order", "of_segment"]], on=keys)
     columns = ["metric", "segment", "value", "variant", "units", "effect", "effect_low", "effect_high", "of_segment"]
-    return table.sort_values(["order", *keys, "value"]).head(most)[columns].reset_index(drop=True)
+    return table.sort_values(["order", *keys, "value"]).head(SHOWN)[columns].reset_index(drop=True)
 
 
 def no_segments() -> BySegment:
     """The effects by segment of a test that has no segments, or is not sound."""
-    texts = ("metric", "segment", "value", "variant")
-    numbers = [
-        "units", "control_mean", "variant_mean", "effect", "error", "effect_low", "effect_high", "apart", "pvalue", "pvalue_bh",
-    ]  # fmt: skip
-    table = pd.DataFrame({name: pd.Series(dtype="str" if name in texts else "float64") for name in [*texts, *numbers]})
+    names = ["metric", *COLUMNS, "apart", "pvalue", "pvalue_bh"]
+    table = pd.DataFrame(columns=names).astype(dict.fromkeys(names[:4], "str") | dict.fromkeys(names[4:], "float64"))
     interactions = ["metric", "segment", "variant", "values", "q", "pvalue", "pvalue_bh"]
     return BySegment(table, table.reindex(columns=interactions))
 
@@ -247,30 +182,13 @@ def _told(row: pd.Series, *, points: bool) -> str:
 
 
 def differing(
-    found: BySegment,
-    metrics: Sequence[Metric],
-    alpha: float,
-    most: int = 5,
-    *,
-    same: Mapping[str, str] | None = None,
+    found: BySegment, metrics: Sequence[Metric], alpha: float, most: int = 5, *, same: Mapping[str, str] | None = None
 ) -> list[str]:
     """Sentences for the effects that differ by segment, by their p-values, with where they are smallest and largest.
 
-    Parameters
-    ----------
-    found : BySegment
-        As `differences` returns it.
-    metrics : sequence of Metric
-    alpha : float
-        Of the adjusted p-values.
-    most : int
-        Sentences; the rest are counted.
-    same : mapping of str to str, optional
-        Columns that say the same as a segment, as `distinct` returns them.
+    More than `most` sentences are counted; `same` are columns that say the same as a segment, as `distinct` returns
+    them.
     """
-    twins = {
-        segment: [one for one, other in (same or {}).items() if other == segment] for segment in (same or {}).values()
-    }
     proportions = {metric.name: metric.proportion for metric in metrics}
     clear = found.interactions[found.interactions["pvalue_bh"] < alpha]
     clear = clear.sort_values(["pvalue", "metric", "segment", "variant"])
@@ -280,7 +198,7 @@ def differing(
         own = found.table[here.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
         points = proportions[row["metric"]]
         ends = [_told(one, points=points) for one in (own.iloc[0], own.iloc[-1])]
-        also = "".join(f" (one fact with {one})" for one in twins.get(row["segment"], []))
+        also = "".join(f" (one fact with {one})" for one, other in (same or {}).items() if other == row["segment"])
         said.append(
             f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']}{also} ({p_of(row['pvalue_bh'])}, adjusted by "
             f"Benjamini and Hochberg), from {ends[0]} to {ends[1]}."

@@ -3,43 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric, compare_arms, with_adjusted
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.stats import spoken, winsorised
 
 MEASURED = "as measured"
 
 
 def adjusted(
-    experiment: ir.Table | Measured,
-    metrics: Sequence[Metric],
-    control: str,
-    covariates: Sequence[str],
-    *,
-    confidence: float = 0.95,
+    experiment: Units, metrics: Sequence[Metric], control: str, covariates: Sequence[str], *, confidence: float = 0.95
 ) -> pd.DataFrame:
     """The effects adjusted for what was known before (CUPED), by the covariate that narrows a metric's intervals most.
 
-    Proportions are compared by their means. The covariate is chosen on the same units, which among a few covariates and
-    many units makes the intervals hardly narrower than they should be.
-
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    metrics : sequence of Metric
-    control : str
-    covariates : sequence of str
-        Columns, one at least, that are a number for every unit.
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        As `compare_arms` returns it, with `covariate`, and `narrower`: by what share the interval is, 1 - √kept.
+    Proportions are compared by their means. The covariate, of one at least that are a number for every unit, is chosen
+    on the same units, which among a few covariates and many units makes the intervals hardly narrower than they should
+    be. Returns what `compare_arms` does, with `covariate`, and `narrower`: by what share the interval is, 1 - √kept.
     """
     tried = [
         replace(metric, name=f"{place} {number}", covariate=column, proportion=False, allowed_loss=0.0)
@@ -57,23 +38,11 @@ def adjusted(
 
 
 def stratified(
-    experiment: ir.Table | Measured, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
+    experiment: Units, metric: Metric, control: str, segments: Sequence[str], *, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """The effects post-stratified by the segments that narrow the intervals most.
+    """The effects post-stratified by the segment that narrows the intervals most, as `compare_arms` returns them.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    metric : Metric
-    control : str
-    segments : sequence of str
-        Columns known before the assignment. One of them whose every value has two units of every arm is taken.
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        As `compare_arms` returns it, with `segment`, the column's name; without a row where no column will do.
+    With `segment`, the column's name: one whose every value has two units of every arm; without a row if none has.
     """
     units, best = Measured.of(experiment), pd.DataFrame()
     for name, cells in zip(segments, units.cells([(name, "variant") for name in segments]), strict=True):
@@ -86,7 +55,7 @@ def stratified(
 
 
 def sensitivity(
-    experiment: ir.Table | Measured,
+    experiment: Units,
     metric: Metric,
     control: str,
     *,
@@ -97,25 +66,11 @@ def sensitivity(
 ) -> pd.DataFrame:
     """The effects on one metric, in every way that there is to compute them.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    metric : Metric
-    control : str
-    covariates : sequence of str
-        For `adjusted`; may be empty.
-    segments : sequence of str
-        For `stratified`; may be empty.
-    winsorised_at : float
-        The quantile to which more extreme values are cut, on both sides of zero (`winsorised`), for a metric that is no
-        proportion and where there are any.
-    confidence : float
+    `adjusted` by covariates and `stratified` by segments, if there are any, and `winsorised` at a quantile, on both
+    sides of zero, for a metric that is no proportion and where anything is beyond.
 
-    Returns
-    -------
-    DataFrame
-        `way`, `variant`, `effect`, `effect_low`, `effect_high`, `narrower` (by what share the interval is, beside that
-        of the effect as measured) and `pvalue`. With cut values it is the effect on what is left of the metric.
+    Columns: `way`, `variant`, `effect`, `effect_low`, `effect_high`, `narrower` (by what share the interval is, beside
+    that of the effect as measured) and `pvalue`. With cut values it is the effect on what is left of the metric.
     """
     units = Measured.of(experiment)
     parts = {MEASURED: compare_arms(units, [metric], control, confidence=confidence)}
@@ -131,29 +86,14 @@ def sensitivity(
         way = f"with {spoken(metric.above)} winsorised to {ends} ({beyond:,} units)"
         if beyond:
             parts[way] = compare_arms(cut, [metric], control, confidence=confidence)
-    own = parts[MEASURED]["effect_high"] - parts[MEASURED]["effect_low"]
+    width = {way: table["effect_high"] - table["effect_low"] for way, table in parts.items()}
+    tables = [table.assign(way=way, narrower=1 - width[way] / width[MEASURED]) for way, table in parts.items()]
     columns = ["way", "variant", "effect", "effect_low", "effect_high", "narrower", "pvalue"]
-    return pd.concat(
-        [
-            table.assign(way=way, narrower=1 - (table["effect_high"] - table["effect_low"]) / own)[columns]
-            for way, table in parts.items()
-        ],
-        ignore_index=True,
-    )
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def fragile(table: pd.DataFrame, metric: str, clear: Sequence[str], alpha: float) -> list[str]:
-    """Sentences for the arms whose effect is significant as measured, but not in another way, even by itself.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `sensitivity` returns it.
-    metric : str
-    clear : sequence of str
-        The arms whose effect is statistically significant.
-    alpha : float
-    """
+    """Sentences for the arms (`clear`) whose effect is significant as measured, but not in another way, even alone."""
     open_ways = table[table["variant"].isin(clear) & ~(table["pvalue"] < alpha)]
     return [
         f"{variant}: the effect on {metric} is significant {MEASURED}, but not {' or '.join(rows['way'])}, even unadjusted."

@@ -25,17 +25,11 @@ def compared(test: Test) -> list[str]:
 
 def soundness(test: Test) -> list[str]:
     """Whether the checks passed, and what the test lacks."""
-    lacking = {
-        "covariates": ("balance, adjustment and segments are", not test.segments),
-        "times on several days in every arm": (
-            "the split by day, the run length and section 4 are", len(test.arrivals) < 2,
-        ),
-    }  # fmt: skip
-    return [
-        test.soundness.summary(),
-        *test.soundness.notes(),
-        *(f"It has no {what}: {consequence} left out." for what, (consequence, lacks) in lacking.items() if lacks),
-    ]
+    lacking = [] if test.segments else ["It has no covariates: balance, adjustment and segments are left out."]
+    if len(test.arrivals) < 2:
+        what = "the split by day, the run length and section 4"
+        lacking.append(f"It has no times on several days in every arm: {what} are left out.")
+    return [test.soundness.summary(), *test.soundness.notes(), *lacking]
 
 
 def ratios(test: Test) -> list[str]:
@@ -82,50 +76,33 @@ def models(test: Test) -> list[str]:
 
 
 def findings(test: Test, whose: str = "") -> list[str]:
-    """What is concluded, the decision first.
-
-    Parameters
-    ----------
-    test : Test
-    whose : str
-        Says that the data are not this shop's, if they are not: then nothing is recommended.
-    """
+    """What is concluded, the decision first; of data that are not this shop's (says `whose`) nothing is recommended."""
     about = [f"{whose} What follows describes that test; it recommends nothing to this shop."] if whose else []
     if not test.sound:
         return [*about, test.soundness.refusal()]
-    first = _decided(test, bool(whose)) if test.finished else interim(
-        test.daily, test.decisive.name, test.came, test.planned_units
-    )  # fmt: skip
+    first = interim(test.daily, test.decisive.name, test.came, test.planned_units)
+    if test.finished:
+        first = recommendation(
+            test.decision, test.pairs, test.decisive,
+            control=test.control, confidence=test.confidence, money=test.worth, elsewhere=bool(whose),
+        )  # fmt: skip
     said = [first[0], *test.soundness.notes(), *first[1:], *open_guardrails(test.decision)]
     said += influential(carried(test.units, test.metrics), test.metrics)
     return [*about, *said, *(_supported(test) if test.finished else [])]
-
-
-def _decided(test: Test, elsewhere: bool) -> list[str]:
-    return recommendation(
-        test.decision, test.pairs, test.decisive,
-        control=test.control, confidence=test.confidence, money=test.worth, elsewhere=elsewhere,
-    )  # fmt: skip
 
 
 def _supported(test: Test) -> list[str]:
     """What else the sections of a finished test say, in their order."""
     name = test.decisive.name
     found = list(test.clear.loc[test.clear["metric"] == name, "variant"])
+    counts = {"significant": len(found), "arms": len(test.arms)}
     against = differing(test.by_segment_against_best, test.metrics, test.alpha, same=test.distinct[1])
     said = [
         *reconciled(test.beliefs, test.decision, test.pairs, name, control=test.control, confidence=test.confidence),
         *(advice(table, arm) for arm, table in test.profits.items()),
         *other_effects(test.decision, test.metrics, name, confidence=test.confidence),
         *first_outside(test.daily, name),
-        *powered(
-            test.reach,
-            name,
-            power=test.power,
-            wanted_lift=test.wanted_lift,
-            significant=len(found),
-            arms=len(test.arms),
-        ),
+        *powered(test.reach, name, power=test.power, wanted_lift=test.wanted_lift, **counts),
         *doubtful(test.rehearsed),
         *fragile(test.ways, name, found, test.alpha),
         *of_quantiles(test.moved, name, test.control, test.confidence),

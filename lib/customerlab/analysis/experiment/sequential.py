@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
 from customerlab.analysis.experiment.compare import Metric, arms_of, values_of
 from customerlab.analysis.experiment.contrasts import contrast
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.stats import NONE, Moments
 from customerlab.wording import Led
 
@@ -38,11 +37,8 @@ def confidence_sequence(
 
     Parameters
     ----------
-    effect, error : array
-        Estimates and standard errors, look by look, of all units so far.
-    share : array
-        Units so far by units planned, above zero.
-    confidence : float
+    effect, error, share : array
+        Estimates and standard errors, look by look, of all units so far; and these by the units planned, above zero.
 
     Returns
     -------
@@ -67,15 +63,10 @@ def confidence_sequence(
 
 
 def spent(share: np.ndarray, alpha: float, spending: Spending) -> np.ndarray:
-    """How much of the level may be used up to a share of the information (Lan and DeMets 1983).
+    """How much of the level may be used up to a share (0 to 1) of the information (Lan and DeMets 1983).
 
-    Parameters
-    ----------
-    share : array
-        Between 0 and 1.
-    alpha : float
-    spending : {"obrien-fleming", "pocock"}
-        On each side 2 - 2 Φ(z(1 - α/4) / √t), hardly anything at first; α ln(1 + (e - 1) t), as much at each look.
+    O'Brien and Fleming's way spends 2 - 2 Φ(z(1 - α/4) / √t) on each side, hardly anything at first; Pocock's
+    α ln(1 + (e - 1) t), as much at each look.
 
     Examples
     --------
@@ -94,6 +85,9 @@ def bounds(
 ) -> pd.DataFrame:
     """By how many standard errors an effect has to be off zero at each look, two-sided.
 
+    Columns: `look`, `share`, `bound`, `spent` (so far), `level` (of the look: what a fixed test would have at this
+    bound).
+
     Parameters
     ----------
     looks : sequence of float
@@ -102,11 +96,6 @@ def bounds(
     alpha : float
         Over all looks.
     spending : {"obrien-fleming", "pocock"}
-
-    Returns
-    -------
-    DataFrame
-        `look`, `share`, `bound`, `spent` (so far), `level` (of the look: what a fixed test would have at this bound).
 
     Examples
     --------
@@ -130,15 +119,8 @@ def bounds(
         new = nodes * found[-1] * scale
         moved = stats.norm.pdf((new[:, None] - at[None, :]) / step) / step
         at, density = new, (moved @ density) * weights * found[-1] * scale
-    return pd.DataFrame(
-        {
-            "look": np.arange(1, len(share) + 1),
-            "share": share,
-            "bound": found,
-            "spent": total,
-            "level": 2 * stats.norm.sf(found),
-        }
-    )
+    table = pd.DataFrame({"look": np.arange(1, len(share) + 1), "share": share, "bound": found, "spent": total})
+    return table.assign(level=2 * stats.norm.sf(found))
 
 
 def _left(bound: float, at: np.ndarray, density: np.ndarray, step: float, scale: float, wanted: float) -> float:
@@ -147,15 +129,10 @@ def _left(bound: float, at: np.ndarray, density: np.ndarray, step: float, scale:
     return float(density @ (stats.norm.sf((edge - at) / step) + stats.norm.cdf((-edge - at) / step)) - wanted)
 
 
-def by_day(experiment: ir.Table | Measured, columns: Sequence[str]) -> Moments:
+def by_day(experiment: Units, columns: Sequence[str]) -> Moments:
     """What `over_time` is computed from: moments by arm and `day` on which units joined, in one query.
 
-    Units without a time are left out.
-
-    Raises
-    ------
-    ValueError
-        If an arm has no times.
+    Units without a time are left out; ValueError if an arm has none at all.
     """
     units = Measured.of(experiment)
     if not units.joined:
@@ -173,60 +150,38 @@ def over_time(
     control: str,
     *,
     planned_units: float,
-    by: str = "day",
     confidence: float = 0.95,
     spending: Spending = "obrien-fleming",
 ) -> pd.DataFrame:
     """The effect of all units so far, day by day, with three intervals.
 
-    Parameters
-    ----------
-    found : Moments
-        By `variant` and `by`, of all arms: one query, however many days.
-    metric : Metric
-        Not a guardrail.
-    variant, control : str
-    planned_units : float
-        Of the two arms at the planned end.
-    by : str
-        The column of days, or of other looks, that sorts in time.
-    confidence : float
-    spending : {"obrien-fleming", "pocock"}
+    `found` is by `variant` and `day`, of all arms (`by_day`); `planned_units` are those of the two arms at the planned
+    end.
 
-    Returns
-    -------
-    DataFrame
-        `by`, `units`, `effect`, and `low`, `high` of three kinds: `fixed_` (true for one look alone), `always_` (the
-        confidence sequence), `group_` (the group-sequential one; NaN after the planned end). Days on which an arm has
-        fewer than twenty units, or nothing has varied yet, are left out, and there may be none.
-
-    Raises
-    ------
-    ValueError
-        If there is no such arm.
+    Columns: `day`, `units`, `effect`, `error`, and `low`, `high` of three kinds: `fixed_` (true for one look alone),
+    `always_` (the confidence sequence), `group_` (the group-sequential one; NaN after the planned end). Days on which
+    an arm has fewer than twenty units, or nothing has varied yet, are left out, and there may be none.
     """
     if missing := [arm for arm in (variant, control) if arm not in set(found.groups["variant"])]:
-        raise ValueError(
-            f"there is no arm {missing[0]!r}; expected some of {', '.join(found.groups['variant'].unique())}"
-        )
+        there = ", ".join(found.groups["variant"].unique())
+        raise ValueError(f"there is no arm {missing[0]!r}; expected some of {there}")
     pair = found.groups["variant"].isin([variant, control]).to_numpy()
     rows = []
-    for day in sorted(found.groups.loc[pair, by].unique()):
-        kept = pair & (found.groups[by] <= day).to_numpy()
+    for day in sorted(found.groups.loc[pair, "day"].unique()):
+        kept = pair & (found.groups["day"] <= day).to_numpy()
         whole = found.only(kept).merged(["variant"])
         if len(whole.count) < 2 or whole.count.min() < FEWEST:
             continue
         arms = arms_of(whole, control)
-        one = contrast(arms[variant], arms[control], *values_of(whole, metric), confidence=confidence)
+        one = contrast(arms[variant], arms[control], *values_of(whole.names, metric), confidence=confidence)
         if one.error > 0:
             ends = {"effect": one.effect, "error": one.error, "fixed_low": one.low, "fixed_high": one.high}
-            rows.append({by: day, "units": int(whole.count.sum())} | {name: float(end) for name, end in ends.items()})
-    table = pd.DataFrame(rows, columns=[by, "units", "effect", "error", "fixed_low", "fixed_high"])
-    effect, error, share = (
-        table["effect"].to_numpy(),
-        table["error"].to_numpy(),
-        (table["units"] / planned_units).to_numpy(),
-    )
+            rows.append(
+                {"day": day, "units": int(whole.count.sum())} | {name: float(end) for name, end in ends.items()}
+            )
+    table = pd.DataFrame(rows, columns=["day", "units", "effect", "error", "fixed_low", "fixed_high"])
+    effect, error = table["effect"].to_numpy(), table["error"].to_numpy()
+    share = (table["units"] / planned_units).to_numpy()
     table["always_low"], table["always_high"], _ = confidence_sequence(effect, error, share, confidence=confidence)
     planned = share <= 1
     bound = np.full(len(table), np.nan)
@@ -236,22 +191,12 @@ def over_time(
 
 
 def first_outside(daily: Mapping[str, pd.DataFrame], metric: str) -> list[str]:
-    """Sentences that say when the effect of each arm was first significant by the interval that holds at all times.
-
-    Parameters
-    ----------
-    daily : mapping of str to DataFrame
-        By arm, as `over_time` returns it.
-    metric : str
-    """
+    """Sentences that say when the effect of each arm was first significant by the interval that holds at all times."""
     said = []
     for arm, table in daily.items():
         outside = table.loc[(table["always_low"] > 0) | (table["always_high"] < 0), "day"]
-        when = (
-            f"first significant with the units up to {outside.iloc[0]:%Y-%m-%d}"
-            if len(outside)
-            else "never significant"
-        )
+        first = [f"first significant with the units up to {day:%Y-%m-%d}" for day in outside.head(1)]
+        when = "".join(first) or "never significant"
         said.append(
             f"By the confidence sequence, which holds at all times, the effect of {arm} on {metric} was {when}."
         )
@@ -259,22 +204,9 @@ def first_outside(daily: Mapping[str, pd.DataFrame], metric: str) -> list[str]:
 
 
 def interim(daily: Mapping[str, pd.DataFrame], metric: str, came: int, planned_units: int) -> list[str]:
-    """What may be said of a test that has not reached its planned end: no more than the bounds for planned looks allow.
-
-    Parameters
-    ----------
-    daily : mapping of str to DataFrame
-        By arm, as `over_time` returns it.
-    metric : str
-    came, planned_units : int
-        Units of all arms.
-    """
-    said: list[str] = [
-        Led(
-            "The test is not finished",
-            f": {came:,} of {planned_units:,} planned units have come. No arm is recommended before its end.",
-        )
-    ]
+    """What may be said of a test before its planned end: no more than the bounds for planned looks allow."""
+    rest = f": {came:,} of {planned_units:,} planned units have come. No arm is recommended before its end."
+    said: list[str] = [Led("The test is not finished", rest)]
     for arm, table in daily.items():
         effect, low, high = table.iloc[-1][["effect", "group_low", "group_high"]]
         clear = low > 0 or high < 0

@@ -15,32 +15,26 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency
 
-from customerlab.analysis.experiment.balance import balance, covariates_of
-from customerlab.analysis.experiment.measured import TIMES, Measured
+from customerlab.analysis.experiment.balance import balance
+from customerlab.analysis.experiment.measured import TIMES, Measured, Units
 from customerlab.analysis.experiment.participants import UNUSUAL, Participants, took_part
 from customerlab.analysis.experiment.split import SampleRatio, plain, ratio_of, sample_ratio, sample_ratio_by
 from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SIZE
-from customerlab.data.tables import OUTCOME
+from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.wording import Led
 
-
-def outcomes_of(experiment: ir.Table) -> list[str]:
-    """The names of the outcomes, in the order of the table."""
-    return [name.removeprefix(OUTCOME) for name in experiment.columns if name.startswith(OUTCOME)]
-
-
 LEAST_UNITS = 2  # of an arm, without which nothing varies
+UNITS, COUNTS = "one row a unit", "sizes of the arms, counted by "
+FINER = "rows per assigned unit"
+Row = tuple[str, str, float, bool]
 
 
-def missing_by_arm(experiment: ir.Table | Measured) -> pd.DataFrame:
+def missing_by_arm(experiment: Units) -> pd.DataFrame:
     """Units without a value, or with one that is not finite, by outcome and arm.
 
-    Returns
-    -------
-    DataFrame
-        `outcome`, `variant`, `units`, `missing`, `infinite`, `share` (missing), and `pvalue`: whether arms differ in
-        what they lack (chi-squared, one for each outcome; NaN where none lacks).
+    `outcome`, `variant`, `units`, `missing`, `infinite`, `share` (missing), and `pvalue`: whether arms differ in what
+    they lack (chi-squared, one for each outcome; NaN where none lacks).
     """
     units = Measured.of(experiment)
     parts = []
@@ -54,20 +48,17 @@ def missing_by_arm(experiment: ir.Table | Measured) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _such_as(experiment: ir.Table, most: int = 3) -> str:
+def _such_as(experiment: ir.Table) -> str:
     """The first units that are in several arms."""
     rows = experiment.group_by("unit_id").aggregate(arms=experiment.variant.nunique())
-    ids = rows.filter(rows.arms > 1).order_by("unit_id").limit(most).to_pandas()["unit_id"]
+    ids = rows.filter(rows.arms > 1).order_by("unit_id").limit(3).to_pandas()["unit_id"]
     return f", such as {', '.join(ids)}"
 
 
 def exposed_early(experiment: ir.Table, start: pd.Timestamp | None = None) -> int:
     """How many units saw the treatment before they were assigned, or were assigned or saw it before the test began.
 
-    Raises
-    ------
-    ValueError
-        If there are not two times of a unit to compare, nor a time and the start.
+    ValueError if there are neither two times of a unit to compare, nor a time and the start.
     """
     times = [experiment[name] for name in TIMES if name in experiment.columns]
     early = [later < earlier for earlier, later in pairwise(times)]
@@ -107,10 +98,8 @@ class Soundness:
 
     def shown(self) -> pd.DataFrame:
         """The table for readers: `check`, `found`, `p`, `sound` (the answer)."""
-        words = self.table["found"].str.replace("`", "")
-        return pd.DataFrame(
-            {"check": self.table["check"], "found": words, "p": self.table["pvalue"], "sound": self.table["answer"]}
-        )
+        shown = self.table[["check", "found", "pvalue", "answer"]].set_axis(["check", "found", "p", "sound"], axis=1)
+        return shown.assign(found=shown["found"].str.replace("`", ""))
 
     def summary(self) -> str:
         """Whether the checks passed, or what stands in place of conclusions."""
@@ -144,11 +133,8 @@ class Soundness:
         return Led(no, f" {'; '.join(self.reasons)}. Find the cause in the assignment or the logging first.")
 
 
-UNITS, COUNTS = "one row a unit", "sizes of the arms, counted by "
-
-
 def soundness(
-    experiment: ir.Table | Measured,
+    experiment: Units,
     control: str,
     *,
     planned: Mapping[str, float] | None = None,
@@ -158,11 +144,12 @@ def soundness(
 ) -> Soundness:
     """All checks of a test, before any outcome is compared.
 
+    Each check by p-value has the level 0.001 over all that it looks at (Holm): a sound test fails one of k such checks
+    at most k times in a thousand. Rows of which the treatment changes the number stop conclusions about means of rows;
+    where `who` has left these for sums per assigned unit, the check says so and does not fail.
+
     Parameters
     ----------
-    experiment : ibis Table or Measured
-        Canonical.
-    control : str
     planned : mapping of str to float, optional
         The planned split as weights, such as `{"control": 9, "new": 1}`; equal by default.
     segments : sequence of str
@@ -171,12 +158,6 @@ def soundness(
         When the test began: nobody may have been assigned or exposed before.
     who : Participants, optional
         As `took_part` returned it, if `experiment` are its units; of the table itself by default.
-
-    Notes
-    -----
-    Each check by p-value has the level 0.001 over all that it looks at (Holm): a sound test fails one of k such checks
-    at most k times in a thousand. Rows of which the treatment changes the number stop conclusions about means of rows;
-    where `who` has left these for sums per assigned unit, the check says so and does not fail.
     """
     split = dict(planned) if planned else None
     units = Measured.of(experiment)
@@ -196,21 +177,13 @@ def soundness(
         early = exposed_early(experiment, start)
         since = "" if start is None else f", or before the test began on {start:%Y-%m-%d}"
         rows.append(("exposure after assignment", f"{counted(early)} exposed before{since}", np.nan, early == 0))
-    if covariates_of(experiment):
+    if units.columns(COVARIATE):
         rows.append(_balanced(balance(units, control)))
-    rows += _missing(missing_by_arm(units)) if outcomes_of(experiment) else []
+    rows += _missing(missing_by_arm(units)) if units.columns(OUTCOME) else []
     table = pd.DataFrame(rows, columns=["check", "found", "pvalue", "sound"]).astype({"sound": bool})
     low = table["pvalue"] < np.where(table["sound"], UNUSUAL, 0)
-    table["answer"] = np.select(
-        [~table["sound"], table["check"].eq(FINER) & who.moved, low], ["NO", "sums decide", "unusual"], "yes"
-    )
-    return Soundness(table, who)
-
-
-FINER = "rows per assigned unit"
-
-
-Row = tuple[str, str, float, bool]
+    conditions = [~table["sound"], table["check"].eq(FINER) & who.moved, low]
+    return Soundness(table.assign(answer=np.select(conditions, ["NO", "sums decide", "unusual"], "yes")), who)
 
 
 def counted(units: int) -> str:
@@ -234,11 +207,8 @@ def _counts(experiment: ir.Table, column: str, control: str, split: dict[str, fl
 
 def _units(units: Measured, who: Participants) -> list[Row]:
     """Is a row a unit, in one arm, and of as many as in the other arms?"""
-    alike = (
-        "rows have no ids, so that a unit in several rows would not be seen"
-        if who.kind.made_up
-        else "each unit has one row"
-    )
+    unseen = "rows have no ids, so that a unit in several rows would not be seen"
+    alike = unseen if who.kind.made_up else "each unit has one row"
     several, twice = (int(units.by_value[what]["unit_id"]) for what in ("mixed", "together"))
     aside = f", {who.aside:,} set aside" if who.aside and not several else ""
     such = _such_as(units.table) if several else ""
@@ -262,36 +232,31 @@ def _names(arms: list[str], planned: bool) -> Row:
 
 
 def _parts(name: str, table: pd.DataFrame) -> Row:
-    tested = table.dropna(subset="pvalue_holm")
-    label = f"sizes of the arms by {name}"
+    tested, label = table.dropna(subset="pvalue_holm"), f"sizes of the arms by {name}"
     if tested.empty:
         return label, "too few units in every part to tell", np.nan, True
-    row = tested.iloc[int(tested["pvalue_holm"].argmin())]
-    bad = int((~tested["sound"]).sum())
-    words = (
-        f"{bad} of {len(tested)} parts off; the furthest is {row['part']} with {row['share']:.2%} in {row['worst']}, "
-        f"planned {row['planned']:.2%}"
-    )
+    row, bad = tested.iloc[int(tested["pvalue_holm"].argmin())], int((~tested["sound"]).sum())
+    furthest = f"{row['part']} with {row['share']:.2%} in {row['worst']}, planned {row['planned']:.2%}"
+    words = f"{bad} of {len(tested)} parts off; the furthest is {furthest}"
     return label, words, float(row["pvalue_holm"]), bad == 0
 
 
 def _balanced(table: pd.DataFrame) -> Row:
-    tested = table.dropna(subset="pvalue_holm")
+    tested, label = table.dropna(subset="pvalue_holm"), "balance of covariates"
     if tested.empty:
-        return "balance of covariates", "no covariate varies", np.nan, True
+        return label, "no covariate varies", np.nan, True
     row = tested.iloc[int(tested["pvalue_holm"].argmin())]
     what = f"{row['covariate']} {row['value']}".strip()
     words = f"the furthest is {what} in {row['variant']}, {row['smd']:+.3f} standard deviations from the control"
-    return "balance of covariates", words, float(row["pvalue_holm"]), bool(tested["sound"].all())
+    return label, words, float(row["pvalue_holm"]), bool(tested["sound"].all())
 
 
 def _missing(table: pd.DataFrame) -> list[Row]:
     rows = []
     for word, column in (("outcomes missing", "missing"), ("outcomes infinite", "infinite")):
         lacking = table[table[column] > 0]
-        said = ", ".join(
-            f"{row['outcome']} in {row['variant']} for {counted(row[column])}" for row in lacking.to_dict("records")
-        )
+        of = lacking.to_dict("records")
+        said = ", ".join(f"{row['outcome']} in {row['variant']} for {counted(row[column])}" for row in of)
         pvalue = float(lacking["pvalue"].min()) if column == "missing" and len(lacking) else np.nan
         rows.append((word, f"{said}; where nothing happened, write 0" if said else "none", pvalue, lacking.empty))
     return rows

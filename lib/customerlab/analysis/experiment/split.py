@@ -5,13 +5,12 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from scipy.stats import chisquare
 
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA
-from customerlab.analysis.experiment.measured import Measured
+from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.inference import holm
 
 FEWEST = 5  # expected units of every arm that a chi-squared test needs
@@ -25,10 +24,8 @@ class SampleRatio:
     ----------
     table : DataFrame
         `variant`, `units`, `share`, `planned` (share), the control first.
-    pvalue : float
-        Of Pearson's chi-squared test over all arms.
-    sound : bool
-        Whether it is at least `SAMPLE_RATIO_ALPHA`.
+    pvalue, sound : float, bool
+        Of Pearson's chi-squared test over all arms; whether it is at least `SAMPLE_RATIO_ALPHA`.
     """
 
     table: pd.DataFrame
@@ -36,22 +33,11 @@ class SampleRatio:
     sound: bool
 
 
-def sample_ratio(experiment: ir.Table | Measured, control: str, planned: dict[str, float] | None = None) -> SampleRatio:
+def sample_ratio(experiment: Units, control: str, planned: dict[str, float] | None = None) -> SampleRatio:
     """Check the sizes of the arms against the planned split, before anything else is looked at.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-        Canonical.
-    control : str
-        The arm that the others are compared with.
-    planned : dict of str to float, optional
-        The planned shares, which need not sum to one; equal by default.
-
-    Raises
-    ------
-    ValueError
-        If there is no such arm, fewer than two arms, or `planned` names other arms.
+    The planned shares need not sum to one, and are equal by default. ValueError if there is no such arm, fewer than two
+    arms, or `planned` names other arms.
 
     References
     ----------
@@ -81,25 +67,14 @@ def ratio_of(counted: pd.Series, control: str, planned: dict[str, float] | None 
 
 
 def sample_ratio_by(
-    experiment: ir.Table | Measured, by: str, control: str, planned: Mapping[str, float] | None = None
+    experiment: Units, by: str, control: str, planned: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """The sizes of the arms in every part of the test, such as every day or every segment.
+    """The sizes of the arms in every part of the test, such as every day (of a time) or every segment.
 
     A fault that hits some days or some browsers only can be lost in the whole.
 
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-    by : str
-        A column; of a time its days.
-    control, planned
-        As in `sample_ratio`.
-
-    Returns
-    -------
-    DataFrame
-        `part`, `units`, `worst` (the arm that is furthest from its plan), `share`, `planned` (of that arm), `pvalue`,
-        `pvalue_holm` (over the parts; NaN where an arm should have fewer than five units), `sound`.
+    Columns: `part`, `units`, `worst` (the arm that is furthest from its plan), `share`, `planned` (of that arm),
+    `pvalue`, `pvalue_holm` (over the parts; NaN where an arm should have fewer than five units), `sound`.
     """
     units = Measured.of(experiment)
     whole = sample_ratio(units, control, dict(planned) if planned else None).table.set_index("variant")["planned"]
@@ -117,7 +92,7 @@ def sample_ratio_by(
             "share": shares[np.arange(len(wide)), worst], "planned": whole.to_numpy()[worst], "pvalue": pvalue,
         }
     )  # fmt: skip
-    table["pvalue_holm"] = holm(table["pvalue"].dropna()).reindex(table.index)
+    table["pvalue_holm"] = holm(table["pvalue"])
     return table.assign(sound=~(table["pvalue_holm"] < SAMPLE_RATIO_ALPHA))
 
 

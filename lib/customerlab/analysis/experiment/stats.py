@@ -1,16 +1,13 @@
 """What an experiment is computed from: counts, means and covariances by arm, from one GROUP BY in the engine.
 
-However many units there are, one row an arm (and stratum) leaves the engine; every estimate works from these rows.
-
-Sums and sums of products are the cheapest aggregates of any engine, and Σx² - (Σx)²/n has all the digits that are
-needed while the mean is not many times the deviation, as of spend and of conversions. Where it is, two numbers of the
-size of the squared mean are subtracted: at a mean of a million and a deviation of one four digits of sixteen are left.
-Then, and where nothing varies, the engine is asked again for its own `VAR_SAMP` and `COVAR_SAMP`, which update sums of
-squares around the running mean (Welford 1962; merged between threads by Chan, Golub and LeVeque 1983) and take twice
-as long.
+One row an arm (and stratum) leaves the engine; every estimate works from these rows. Sums of products are the cheapest
+aggregates, and Σx² - (Σx)²/n is exact enough while the mean is not many times the deviation: at a mean of a million and
+a deviation of one, four digits of sixteen are left. Then, and where nothing varies, the engine's own `VAR_SAMP` and
+`COVAR_SAMP` are asked for, which update squares around the running mean (Welford 1962; Chan, Golub and LeVeque 1983)
+and take twice as long.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
@@ -24,7 +21,8 @@ from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.errors import DataError
 
 NONE = "(none)"  # the label of what is missing
-Product = Callable[[ir.NumericValue, ir.NumericValue], ir.Scalar]
+Columns = Mapping[str, ir.NumericValue | str] | Iterable[str]
+Groups = Sequence[Sequence[str]] | None  # names whose covariances are wanted
 FAR = 100  # squared mean by variance from which sums of products are not exact enough: two digits of sixteen are lost
 
 
@@ -38,10 +36,8 @@ class Moments:
         One row a group: the columns that were grouped by, sorted by them.
     names : tuple of str
         The columns that were measured.
-    count : int array of shape (groups,)
-    mean : array of shape (groups, names)
-    covariance : array of shape (groups, names, names)
-        With n - 1; NaN in a group of one. Of two columns that were not asked for together it says nothing.
+    count, mean, covariance : arrays of shape (groups,), (groups, names), (groups, names, names)
+        The covariance with n - 1: NaN in a group of one, and meaningless for columns not asked for together.
     """
 
     groups: pd.DataFrame
@@ -73,30 +69,16 @@ class Moments:
         )
 
 
-def moments(
-    table: ir.Table,
-    columns: Mapping[str, ir.NumericValue | str] | Iterable[str],
-    by: Sequence[str] = ("variant",),
-    *,
-    together: Sequence[Sequence[str]] | None = None,
-) -> Moments:
-    """Counts, means and covariances of some columns by group, in one query.
+def moments(table: ir.Table, columns: Columns, by: Sequence[str] = ("variant",), *, together: Groups = None) -> Moments:
+    """Counts, means and covariances of some columns by `variant`, and strata beside it, in one query.
 
     Parameters
     ----------
-    table : ibis Table
-        One row a unit.
     columns : mapping of str to expression or name, or names
-        What is measured. A covariate of the canonical table is read as a number.
-    by : sequence of str
-        `variant`, and strata beside it.
+        What is measured. A covariate of the canonical table is read as a number. DataError if a value is missing, not a
+        number or not finite, or there is no row.
     together : sequence of sequences of str, optional
         Names whose covariances are wanted; all by default, which for many columns is most of the work.
-
-    Raises
-    ------
-    DataError
-        If a value is missing, not a number or not finite, or there is no row.
 
     Examples
     --------
@@ -105,72 +87,50 @@ def moments(
     >>> found.count.tolist(), found.mean.tolist(), found.covariance.ravel().tolist()
     ([2, 2], [[2.0], [2.0]], [2.0, 0.0])
     """
-    names, values = _numbers(table, columns)
-    keys = {f"by{place}": table[key] for place, key in enumerate(by)}
-    return _moments([table.select(**keys, **values)], names, together, [list(by)])[0]
+    return moments_by(table, columns, [{key: table[key] for key in by}], together=together)[0]
 
 
 def moments_by(
-    table: ir.Table,
-    columns: Mapping[str, ir.NumericValue | str],
-    labels: Mapping[str, ir.StringColumn],
-    *,
-    together: Sequence[Sequence[str]] | None = None,
+    table: ir.Table, columns: Columns, groups: Sequence[Mapping[str, ir.Column]], *, together: Groups = None
 ) -> list[Moments]:
-    """The same by `variant` and each of several labels, in one query.
-
-    Parameters
-    ----------
-    table, columns, together
-        As in `moments`.
-    labels : mapping of str to column
-        The labels by the name of their group.
-    """
-    names, values = _numbers(table, columns)
-    parts = [table.select(by0=table.variant, by1=label, **values) for label in labels.values()]
-    return _moments(parts, names, together, [["variant", name] for name in labels])
-
-
-def _numbers(
-    table: ir.Table, columns: Mapping[str, ir.NumericValue | str] | Iterable[str]
-) -> tuple[tuple[str, ...], dict[str, ir.NumericValue]]:
-    """The names, and the columns as numbers, by their place: names of a user may have any sign."""
-    wanted = dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns}
-    return tuple(wanted), {f"x{place}": number_of(table, value) for place, value in enumerate(wanted.values())}
-
-
-def _moments(
-    parts: list[ir.Table], names: tuple[str, ...], together: Sequence[Sequence[str]] | None, by: list[list[str]]
-) -> list[Moments]:
-    """The moments of some tables of groups `by0`… and numbers `x0`…, in one query, or in two."""
+    """The same by each of several groups of equally many columns, given by their names, in one query, or in two."""
+    numbers = dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns}
+    names = tuple(numbers)
+    # by their places, for names of a user may have any sign
+    values = {f"x{place}": number_of(table, value) for place, value in enumerate(numbers.values())}
+    keys = [{f"by{place}": column for place, column in enumerate(group.values())} for group in groups]
+    parts = [table.select(**key, **values) for key in keys]
     place = {name: number for number, name in enumerate(names)}
     wanted = [(place[one], place[other]) for one, other in pairs_of(names, together)]
     pairs = sorted((min(pair), max(pair)) for pair in wanted)
-    found = _aggregated(parts, len(names), pairs, _of_products)
+    found = _aggregated(parts, len(names), pairs)
     covariance = _from_products(found, len(names), pairs)
     if covariance is None:
         _refuse(parts[0], names)
-        found = _aggregated(parts, len(names), pairs, _of_deviations)
+        found = _aggregated(parts, len(names), pairs, exact=True)
         covariance = _filled(len(found), len(names), {(i, j): found[f"x{i}_x{j}"] for i, j in pairs})
     units = found["units"].to_numpy(dtype=int)
     mean = found[[f"sum{number}" for number in range(len(names))]].to_numpy(dtype=float) / units[:, None]
     moments_of = []
-    for number, keys in enumerate(by):
+    for number, group in enumerate(groups):
         own = (found["part"] == number).to_numpy()
-        groups = found.loc[own, [f"by{key}" for key in range(len(keys))]].set_axis(keys, axis=1).reset_index(drop=True)
-        moments_of.append(Moments(groups, names, units[own], mean[own], covariance[own]))
+        rows = found.loc[own, list(keys[number])].set_axis(list(group), axis=1).reset_index(drop=True)
+        moments_of.append(Moments(rows, names, units[own], mean[own], covariance[own]))
     return moments_of
 
 
-def _aggregated(parts: list[ir.Table], columns: int, pairs: list[tuple[int, int]], of: Product) -> pd.DataFrame:
-    """Numbers of units and of values, sums, and something of each pair of columns, by `part` and group."""
+def _aggregated(parts: list[ir.Table], columns: int, pairs: list[tuple[int, int]], exact: bool = False) -> pd.DataFrame:
+    """Numbers of units and of values, sums, and sums of products or covariances, by `part` and group."""
     keys = [name for name in parts[0].columns if name.startswith("by")]
     counted = []
     for number, units in enumerate(parts):
         sums: dict[str, ir.Scalar] = {"units": units.count()}
         for place in range(columns):
             sums |= {f"known{place}": units[f"x{place}"].count(), f"sum{place}": units[f"x{place}"].sum()}
-        sums |= {f"x{i}_x{j}": of(units[f"x{i}"], units[f"x{j}"]) for i, j in pairs}
+        for i, j in pairs:
+            one, other = units[f"x{i}"], units[f"x{j}"]
+            apart = one.var(how="sample") if i == j else one.cov(other, how="sample")
+            sums[f"x{i}_x{j}"] = apart if exact else (one * other).sum()
         counted.append(units.group_by(keys).aggregate(**sums).mutate(part=ibis.literal(number)))
     found = united(counted).order_by("part", *keys).to_pandas()
     if found.empty:
@@ -181,14 +141,6 @@ def _aggregated(parts: list[ir.Table], columns: int, pairs: list[tuple[int, int]
 def united(parts: Sequence[ir.Table]) -> ir.Table:
     """Tables of the same columns as one."""
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
-
-
-def _of_products(one: ir.NumericValue, other: ir.NumericValue) -> ir.Scalar:
-    return (one * other).sum()
-
-
-def _of_deviations(one: ir.NumericValue, other: ir.NumericValue) -> ir.Scalar:
-    return one.var(how="sample") if one.equals(other) else one.cov(other, how="sample")
 
 
 def _from_products(found: pd.DataFrame, columns: int, pairs: list[tuple[int, int]]) -> np.ndarray | None:
@@ -232,48 +184,27 @@ def _refuse(units: ir.Table, names: Sequence[str]) -> None:
             )
 
 
-def pairs_of(names: Iterable[str], together: Sequence[Sequence[str]] | None) -> set[tuple[str, str]]:
+def pairs_of(names: Iterable[str], together: Groups) -> set[tuple[str, str]]:
     """Which two columns are wanted together, each with itself among them."""
     groups = [list(names)] if together is None else [*together, *([name] for name in names)]
     return {pair for group in groups for pair in combinations_with_replacement(sorted(set(group)), 2)}
 
 
 def winsorised(table: ir.Table, column: str, share: float) -> tuple[ir.Table, float, float, int]:
-    """The table with the extreme values of a column cut to the quantiles of all arms together, on both sides of zero.
+    """The table with the extreme values of a column cut to quantiles of all arms together, on both sides of zero.
 
-    A few outliers can carry a mean, a great refund as well as a great order; how the effect changes without them says
-    how much. The upper quantile is that of the units above zero, the lower one that of those below, of whom there may
-    be few.
-
-    Parameters
-    ----------
-    table : ibis Table
-    column : str
-    share : float
-        Of the units on either side of zero that keep their value, such as 0.99.
-
-    Returns
-    -------
-    (ibis Table, float, float, int)
-        The table, the values that are cut to from below and from above (NaN where no unit is on that side of zero), and
-        how many units were beyond them.
-
-    Raises
-    ------
-    ValueError
-        If the share is not between 0 and 1.
+    The upper quantile is that of the units above zero, the lower one that of those below, of whom there may be few; the
+    share, such as 0.99, is of those on either side that keep their value. Returns the table, the values that are cut to
+    from below and above (NaN where no unit is on that side), and how many units were beyond them.
     """
     if not 0 < share < 1:
         raise ValueError(f"share = {share}; expected a number between 0 and 1")
     value = number_of(table, column)
-    ends = {
-        "low": (-value).quantile(share, where=value < 0), "high": value.quantile(share, where=value > 0),
-    }  # fmt: skip
+    ends = {"low": (-value).quantile(share, where=value < 0), "high": value.quantile(share, where=value > 0)}
     low, high = (float(end) for end in -table.aggregate(**ends).to_pandas().iloc[0].astype(float) * [1, -1])
     least, most = (end if pd.notna(end) else far for end, far in ((low, -np.inf), (high, np.inf)))
-    beyond = int(
-        table.aggregate(beyond=((value < least) | (value > most)).sum()).to_pandas()["beyond"].fillna(0).iloc[0]
-    )
+    counted = table.aggregate(beyond=((value < least) | (value > most)).sum()).to_pandas()
+    beyond = int(counted["beyond"].fillna(0).iloc[0])
     cut = ibis.greatest(ibis.least(value, most), least) if beyond else value
     return table.mutate(**{column: cut}), low, high, beyond
 

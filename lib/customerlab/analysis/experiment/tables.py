@@ -3,7 +3,7 @@
 Each function takes a test and gives a list, of one table or none, so that a notebook shows what there is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -17,31 +17,24 @@ from customerlab.analysis.experiment.test import Test
 Shown = list[tuple[pd.DataFrame, str, dict[str, str]]]
 """Tables, with the caption and the formats of the columns of each."""
 
-NOTHING = pd.DataFrame()
+Texts = dict[str, str]
+NOTHING, NONE = pd.DataFrame(), Texts()
 LABELS = {
     "variant": "arm", "against_mean": "control mean", "variant_mean": "arm mean", "pvalue_adjusted": "p (adjusted)",
     "pvalue": "p", "pvalue_holm": "p (Holm)", "pvalue_bh": "p (BH)", "effect_low": "low", "effect_high": "high",
 }  # fmt: skip
-FORMATS = (
-    dict.fromkeys(["p", "p (adjusted)", "p (Holm)", "p (BH)"], "{:.3f}")
-    | dict.fromkeys(["effect", "low", "high"], "{:+,.4g}")
-    | dict.fromkeys(["control mean", "arm mean"], "{:,.4g}")
-    | {"narrower": "{:.1%}"}
-)
+FORMATS = dict.fromkeys(["p", "p (adjusted)", "p (Holm)", "p (BH)"], "{:.3f}") | {"narrower": "{:.1%}"}
+FORMATS |= dict.fromkeys(["effect", "low", "high"], "{:+,.4g}") | dict.fromkeys(["control mean", "arm mean"], "{:,.4g}")
 """What columns are called, and how their numbers are written, in every table that does not say otherwise."""
 
 
 def _shown(
-    table: pd.DataFrame,
-    columns: Sequence[str] | None,
-    caption: str,
-    labels: Mapping[str, str] | None = None,
-    formats: Mapping[str, str] | None = None,
+    table: pd.DataFrame, columns: Sequence[str] | None, caption: str, labels: Texts = NONE, formats: Texts = NONE
 ) -> Shown:
     if table.empty:
         return []
-    shown = (table if columns is None else table[list(columns)]).rename(columns=LABELS | dict(labels or {}))
-    every = FORMATS | dict(formats or {})
+    shown = (table if columns is None else table[list(columns)]).rename(columns=LABELS | labels)
+    every = FORMATS | formats
     return [(shown, caption, {name: every[name] for name in map(str, shown) if name in every})]
 
 
@@ -67,26 +60,22 @@ def reach(test: Test) -> Shown:
         "level": "{:.4f}", "control_mean": "{:,.4g}", "detectable": "{:,.4g}", "detectable_share": "{:.0%}",
         "units_needed": "{:,.0f}", "days_needed": "{:,.0f}",
     }  # fmt: skip
-    table = test.reach.dropna(axis="columns", how="all")
-    spaced = {name: name.replace("_", " ") for name in map(str, table)}
     return _shown(
-        table, None,
+        test.reach.dropna(axis="columns", how="all"), None,
         f"What is found at {test.power:.0%} power, and what an effect of {test.wanted_lift:+.0%} needs, all arms together; "
         f"{test.decisive.name} decides",
-        spaced, {spaced.get(name, name): form for name, form in forms.items()},
+        {name: name.replace("_", " ") for name in forms}, {name.replace("_", " "): form for name, form in forms.items()},
     )  # fmt: skip
 
 
 def rehearsal(test: Test) -> Shown:
     """How often the tests of the metrics are wrong."""
-    labels = {
-        "units": "smallest arm", "positives": "false positives", "lift": "planted", "coverage_low": "from", "coverage_high": "to",
-    }  # fmt: skip
+    labels = {"units": "smallest arm", "positives": "false positives", "lift": "planted"}
     return _shown(
         test.rehearsed, None,
         f"{test.runs:,} tests without an effect, and as many with the planted one: the share with p below the level, and the share whose "
         "interval holds the planted effect, each with its 99% interval",
-        labels,
+        labels | {"coverage_low": "from", "coverage_high": "to"},
         {"smallest arm": "{:,}", "level": "{:.4f}", "planted": "{:+.0%}"}
         | dict.fromkeys(["false positives", "low", "high", "coverage", "from", "to"], "{:.1%}"),
     )  # fmt: skip
@@ -209,9 +198,7 @@ def arm_for_whom(test: Test) -> Shown:
         "of single comparisons; p that the difference is not the same in all values, adjusted over all segments and metrics"
     )
     forms = {"units": "{:,}", "p of the segment (BH)": "{:.3f}"}
-    forms |= {name: FORMATS[name] for name in ("effect", "low", "high")}
-    table = most_different(found).rename(columns=LABELS | {"of_segment": "p of the segment (BH)"})
-    return [(table, caption, forms)]
+    return _shown(most_different(found), None, caption, {"of_segment": "p of the segment (BH)"}, forms)
 
 
 def policies(test: Test) -> Shown:
@@ -240,11 +227,7 @@ def decision(test: Test) -> Shown:
         return []
     decided = test.decision if test.finished else test.decision.assign(verdict="the test is not finished")
     others = len(test.effects) - len(test.arms)
-    behind = (
-        f"comparisons, those of the other metrics over {others}, which are tested behind it"
-        if others
-        else "comparisons"
-    )
+    behind = "comparisons" + f", those of the other metrics over {others}, which are tested behind it" * bool(others)
     worth = f" {test.worth.word.capitalize()} is at a margin of {test.worth.margin:g} and the costs of the arms."
     caption = (
         f"What each arm changed, compared with {test.control}. {test.decisive.name} decides: its {test.interval} CIs are simultaneous "

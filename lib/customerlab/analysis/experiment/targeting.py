@@ -6,7 +6,7 @@ arm and sums y of the outcome:
 - **uplift curve** (Gutierrez and Gérardy 2017): s · (y₁/n₁ - y₀/n₀), what treating them adds per customer of all;
 - **Qini curve** (Radcliffe 2007): (y₁ - y₀ · n₁/n₀) / N₁, the same counted by treated units, N₁ in all.
 
-Both begin at zero and end at the mean effect. Choosing at random goes straight there; the **area above that line** is
+Both begin at zero and end at the mean effect, where choosing at random goes straight. The **area above that line** is
 the coefficient of the curve (AUUC, Qini). Curves of other authors are scaled otherwise: their numbers do not compare.
 """
 
@@ -51,16 +51,6 @@ def curves(
 ) -> Curves:
     """The curve of every learner with bootstrap intervals over customers.
 
-    Parameters
-    ----------
-    predicted : Predicted
-    seed : int
-    curve : {"uplift", "qini"}
-    confidence : float
-    resamples : int
-
-    Notes
-    -----
     Customers of one predicted effect are taken in random order, on the mean: the curve is straight between them.
     """
     if curve not in ("uplift", "qini"):
@@ -85,31 +75,15 @@ def profits(
 ) -> pd.DataFrame:
     """What treating nobody, everybody, or those whose predicted effect pays brings per customer.
 
-    Parameters
-    ----------
-    predicted : Predicted
-    seed : int
-        Of the bootstrap.
-    margin : float
-        The money that a unit of the outcome brings: 0.3 for spend with a margin of 30 %.
-    cost : float
-        The money that treating one customer costs.
-    confidence : float
-    resamples : int
-
-    Returns
-    -------
-    DataFrame
-        `policy` (nobody, everybody, and one for each learner: treat where margin · effect > cost), `treated` (share of
-        the customers), `profit` per customer above treating nobody with `low` and `high` (bootstrap over
-        customers), and `better` with `better_low` and `better_high`: the difference from the better of nobody and
-        everybody.
-
-    Notes
-    -----
+    A unit of the outcome brings the margin (0.3 for spend with one of 30 %), and treating a customer costs the cost.
     The arms of the customers that a rule would treat tell its profit: share · (margin · effect - cost). The rule is
     taken as it is; that it was learned from other customers makes its profit an honest one. With both halves judged,
     treating everybody has the effect of the whole test.
+
+    Columns: `policy` (nobody, everybody, and one for each learner: treat where margin · effect > cost), `treated`
+    (share of the customers), `profit` per customer above treating nobody with `low` and `high` (bootstrap over
+    customers), and `better` with `better_low` and `better_high`: the difference from the better of nobody and
+    everybody.
     """
     if not (np.isfinite(margin) and np.isfinite(cost) and cost >= 0):
         raise ValueError(f"margin {margin} and cost {cost} have to be finite, the cost not below zero")
@@ -128,46 +102,29 @@ def profits(
     for name, rule in rules.items():
         low, high = percentile_interval(drawn[name], confidence)
         better = percentile_interval(drawn[name] - drawn[plain], confidence)
-        rows.append(
-            {
-                "policy": name, "treated": rule.mean(), "profit": own[name], "low": low, "high": high,
-                "better": own[name] - own[plain], "better_low": better[0], "better_high": better[1],
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+        rows.append([name, rule.mean(), own[name], low, high, own[name] - own[plain], *better])
+    columns = ["policy", "treated", "profit", "low", "high", "better", "better_low", "better_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def advice(earned: pd.DataFrame, arm: str, learner: str = CHOSEN) -> str:
-    """What the rule of the learner that was chosen beforehand earns, as a sentence.
-
-    Parameters
-    ----------
-    earned : DataFrame
-        As `profits` returns it.
-    arm, learner : str
-    """
+def advice(earned: pd.DataFrame, arm: str) -> str:
+    """What the rule of the learner that was chosen beforehand earns, by the table of `profits`, as a sentence."""
     rows = earned.set_index("policy").to_dict("index")
-    rule, plain = rows[learner], "everybody" if rows["everybody"]["profit"] > 0 else "nobody"
+    rule, plain = rows[CHOSEN], "everybody" if rows["everybody"]["profit"] > 0 else "nobody"
     if rule["treated"] in (0, 1):
-        return f"The {learner} model finds nobody for whom {arm} {'does not pay' if rule['treated'] else 'pays'}."
-    more = rule["better_low"] > 0
+        return f"The {CHOSEN} model finds nobody for whom {arm} {'does not pay' if rule['treated'] else 'pays'}."
+    verdict = "significantly more" if rule["better_low"] > 0 else "inconclusive"
     better, low, high = spelled(rule["better"], rule["better_low"], rule["better_high"])
-    said = f"Treating with {arm} only where the {learner} model says that it pays"
     return (
-        f"{said}, {rule['treated']:.0%} of the customers, earns {better} a customer ({low} to {high}) beside treating {plain}: "
-        f"{'significantly more' if more else 'inconclusive'}."
+        f"Treating with {arm} only where the {CHOSEN} model says that it pays, {rule['treated']:.0%} of the customers, "
+        f"earns {better} a customer ({low} to {high}) beside treating {plain}: {verdict}."
     )
 
 
 def ordered(areas: Mapping[str, pd.DataFrame], alpha: float) -> list[str]:
     """Sentences on whether any model orders customers by their effect better than chance.
 
-    Parameters
-    ----------
-    areas : mapping of str to DataFrame
-        By arm, the areas of its Qini curves.
-    alpha : float
-        Shared by all learners of all arms.
+    `areas` are those of the Qini curves, by arm; all learners of all arms share `alpha`.
     """
     said = []
     for arm, table in areas.items():
@@ -211,7 +168,5 @@ def _profit(weights: np.ndarray, rule: np.ndarray, predicted: Predicted, margin:
     chosen = weights[:, rule]
     treated, outcome = predicted.treated[rule], predicted.outcome[rule]
     with np.errstate(invalid="ignore", divide="ignore"):
-        effect = (chosen @ (treated * outcome)) / (chosen @ treated) - (chosen @ (~treated * outcome)) / (
-            chosen @ ~treated
-        )
-    return chosen.sum(axis=1) / weights.sum(axis=1) * (margin * effect - cost)
+        one, other = ((chosen @ (arm * outcome)) / (chosen @ arm) for arm in (treated, ~treated))
+    return chosen.sum(axis=1) / weights.sum(axis=1) * (margin * (one - other) - cost)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -46,24 +47,16 @@ class Test:
         Of the intervals; the level of the whole test is what it leaves.
     money : Money
         Where the test has no metric of its name, nothing is money.
-    planned_split : sequence of str
-        Weights of the arms, as "control: 9"; equal by default.
-    began : str
-        The first day of the test; units exposed before are a fault.
-    planned_units : int
-        For all arms; what came by default.
-    ratios, less_is_better, guardrails : sequence of str
-        As "spend / conversion", names of metrics, and as "visit: 0.02".
+    planned_split, ratios, less_is_better, guardrails : sequences of str
+        As "control: 9" (equal by default), "spend / conversion", names of metrics, and as "visit: 0.02".
+    began, planned_units : str, int
+        The first day, before which nobody may be exposed; and the units of all arms, what came by default.
     primary : str
         The metric that decides: by default the money, or else the first.
     wanted_lift, power : float
         The effect that would be worth finding, as a share of the mean, and the chance with which it should be found.
-    runs : int
-        Tests that are played through in the rehearsal.
-    quantiles : sequence of float
-    spending : {"obrien-fleming", "pocock"}
-    winsorised_at : float
-        The quantile that outliers are cut to.
+    runs, quantiles, spending, winsorised_at : int, sequence of float, str, float
+        Of the rehearsal, `quantile_effects`, `bounds` and `sensitivity`.
     segment_by : sequence of str
         Covariates; all that have few values by default.
     seed : int
@@ -191,10 +184,8 @@ class Test:
         pairs += [(one, "variant") for one in facts if facts[one]["known"].sum() > facts[one]["numbers"].sum()]
         pairs += [(one, other) for place, other in enumerate(self.segments) for one in self.segments[:place]]
         self.units.cells(pairs)
-        start = pd.Timestamp(self.began) if self.began else None
-        return soundness(
-            self.units, self.control, planned=self.split, segments=self.segments, start=start, who=self.who
-        )
+        start, asked = pd.Timestamp(self.began) if self.began else None, (self.units, self.control)
+        return soundness(*asked, planned=self.split, segments=self.segments, start=start, who=self.who)
 
     @property
     def sound(self) -> bool:
@@ -219,11 +210,9 @@ class Test:
     def rehearsed(self) -> pd.DataFrame:
         """How often the test of each metric is wrong where the effect is known."""
         planned = self.reach.to_dict("records")
-        return rehearsals(
-            self._measured, self.metrics, self.control, self.seed,
-            level={row["metric"]: row["level"] for row in planned},
-            lift={row["metric"]: row["detectable_share"] for row in planned}, runs=self.runs,
-        )  # fmt: skip
+        level, lift = ({row["metric"]: row[one] for row in planned} for one in ("level", "detectable_share"))
+        asked = (self._measured, self.metrics, self.control, self.seed)
+        return rehearsals(*asked, level=level, lift=lift, runs=self.runs)
 
     @cached_property
     def _measured(self) -> Measured:
@@ -248,7 +237,7 @@ class Test:
         """The effects of all arms on all metrics, adjusted, what decides first."""
         if not self.sound:
             return no_effects()
-        effects = compare_arms(self._measured, self.metrics, self.control, confidence=self.confidence)
+        effects = self._compared(self.metrics)
         return gatekept(self.units, effects, self.metrics, self.decisive, self.seed, confidence=self.confidence)
 
     @cached_property
@@ -274,15 +263,13 @@ class Test:
         """What each arm does to quantiles of what decides."""
         if not self.quantiles or self.decisive.proportion or self.decisive.below:
             return pd.DataFrame()
-        options = (self.decisive, self.control, self.quantiles, self.seed)
-        return quantile_effects(self._measured, *options, confidence=self.confidence)
+        asked = (self.decisive, self.control, self.quantiles, self.seed)
+        return quantile_effects(self._measured, *asked, confidence=self.confidence)
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """The other arms compared with each other."""
-        if not self.sound:
-            return no_effects()
-        every = compare_arms(self._measured, self.metrics, self.control, confidence=self.confidence, each_other=True)
+        every = self._compared(self.metrics, each_other=True)
         return every[every["against"] != self.control]
 
     @cached_property
@@ -292,13 +279,12 @@ class Test:
             return {}
         sums, sizes = by_day(self._measured, self.decisive.columns), self.units.sizes
         share = self.planned_units / self.came if self.planned_units else 1.0
+        options: dict[str, Any] = {"confidence": 1 - self.alpha / len(self.arms), "spending": self.spending}
+        planned = {arm: sizes[[self.control, arm]].sum() * share for arm in self.closer}
         tables = {
-            arm: over_time(
-                sums, self.decisive, arm, self.control, planned_units=sizes[[self.control, arm]].sum() * share,
-                confidence=1 - self.alpha / len(self.arms), spending=self.spending,
-            )
-            for arm in self.closer
-        }  # fmt: skip
+            arm: over_time(sums, self.decisive, arm, self.control, planned_units=units, **options)
+            for arm, units in planned.items()
+        }
         return {arm: table for arm, table in tables.items() if len(table)}
 
     @when_sound
@@ -315,9 +301,7 @@ class Test:
     @cached_property
     def by_segment(self) -> BySegment:
         """The effects in every segment."""
-        if not self.distinct[0]:
-            return no_segments()
-        return self._differences(self._measured, self.control)
+        return self._differences(self._measured, self.control) if self.distinct[0] else no_segments()
 
     def _differences(self, units: Measured, against: str) -> BySegment:
         means = [metric for metric in self.metrics if not metric.ratio]
@@ -339,9 +323,8 @@ class Test:
     @cached_property
     def by_segment_against_best(self) -> BySegment:
         """The other arms against the one that looks best, in every segment: which arm for whom?"""
-        if not (self.distinct[0] and self.fits):
-            return no_segments()
-        return self._differences(self.units.only(self.closer), self.fits)
+        known = self.distinct[0] and self.fits
+        return self._differences(self.units.only(self.closer), self.fits) if known else no_segments()
 
     @cached_property
     def models(self) -> tuple[dict[str, Predicted], list[str]]:
@@ -369,21 +352,22 @@ class Test:
         """By arm: what each rule of whom to treat earns, where money decides."""
         if self.decisive.name != self.worth.metric:
             return {}
+        confidence = 1 - self.alpha / max(len(self.models[0]), 1)
+        options: dict[str, Any] = {"margin": self.worth.margin, "confidence": confidence}
         return {
-            arm: profits(
-                found, self.seed, margin=self.worth.margin, cost=self.worth.cost_of(arm),
-                confidence=1 - self.alpha / len(self.models[0]),
-            )
+            arm: profits(found, self.seed, cost=self.worth.cost_of(arm), **options)
             for arm, found in self.models[0].items()
-        }  # fmt: skip
+        }
 
     @cached_property
     def decision(self) -> pd.DataFrame:
         """Every effect and guardrail with its verdict, and what it is worth."""
-        guards = no_effects()
-        if self.sound and self.guarded:
-            guards = compare_arms(self._measured, self.guarded, self.control, confidence=self.confidence)
-        return decision(self.effects, guards, confidence=self.confidence, money=self.worth)
+        return decision(self.effects, self._compared(self.guarded), confidence=self.confidence, money=self.worth)
+
+    def _compared(self, metrics: Sequence[Metric], each_other: bool = False) -> pd.DataFrame:
+        if not (self.sound and metrics):
+            return no_effects()
+        return compare_arms(self._measured, metrics, self.control, confidence=self.confidence, each_other=each_other)
 
 
 def _kept(table: ir.Table) -> ir.Table:

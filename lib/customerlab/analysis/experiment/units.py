@@ -4,7 +4,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.analysis.experiment.measured import TIMES, Measured
+from customerlab.analysis.experiment.measured import TIMES, Measured, Units
 from customerlab.analysis.experiment.stats import number_of
 from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.errors import DataError
@@ -22,22 +22,13 @@ def first_day(experiment: ir.Table) -> pd.Timestamp | None:
     return min(pd.Timestamp(value).normalize() for value in row) if len(row) else None
 
 
-def in_one_arm(experiment: ir.Table | Measured) -> tuple[ir.Table, int, int]:
+def in_one_arm(experiment: Units) -> tuple[ir.Table, int, int]:
     """The table without what was assigned to several arms, where that is a small share.
 
     Of a unit in two arms nobody can say what either did to it. A few, such as customers with two accounts, cannot
-    change a result; many are a fault of the assignment, which leaving them out would hide.
-
-    Parameters
-    ----------
-    experiment : ibis Table or Measured
-        Canonical. What was assigned is `assigned_id`, or else `unit_id`.
-
-    Returns
-    -------
-    (ibis Table, int, int)
-        The table, without those in several arms if they are at most `SET_ASIDE` of all; how many it is without; and how
-        many there were.
+    change a result; many are a fault of the assignment, which leaving them out would hide. Those in several arms are
+    left out if they are at most `SET_ASIDE` of all that were assigned (`assigned_id`, or else `unit_id`). The numbers
+    say how many the table is without, and how many there were.
 
     Examples
     --------
@@ -58,16 +49,11 @@ def in_one_arm(experiment: ir.Table | Measured) -> tuple[ir.Table, int, int]:
 
 
 def by_assigned(experiment: ir.Table) -> ir.Table:
-    """One row for each thing that was assigned, where units are finer, such as visits of customers.
+    """One row for each thing that was assigned (`assigned_id`), where units are finer, such as visits of customers.
 
     Errors have to count what was assigned: two visits of one customer are no two draws. A mean over units is then the
     ratio of two sums over what was assigned, the outcome's and `size`'s, whose error by the delta method is the
     cluster-robust one.
-
-    Parameters
-    ----------
-    experiment : ibis Table
-        Canonical. Without `assigned_id`, units are what was assigned, and the table is returned as it is.
 
     Returns
     -------
@@ -79,8 +65,7 @@ def by_assigned(experiment: ir.Table) -> ir.Table:
     Raises
     ------
     DataError
-        If a unit of one `assigned_id` has two rows, which would count it twice. Session numbers may begin anew with
-        every customer.
+        If a unit of one `assigned_id` has two rows, as where session numbers begin anew with every customer.
 
     Examples
     --------
@@ -93,9 +78,8 @@ def by_assigned(experiment: ir.Table) -> ir.Table:
     """
     if "assigned_id" not in experiment.columns:
         return experiment
-    by_unit = experiment.group_by("assigned_id", "unit_id").aggregate(
-        rows=experiment.count(), arms=experiment.variant.nunique()
-    )
+    counts = {"rows": experiment.count(), "arms": experiment.variant.nunique()}
+    by_unit = experiment.group_by("assigned_id", "unit_id").aggregate(**counts)
     twice = by_unit.filter(by_unit.rows > 1).order_by("unit_id", "assigned_id").limit(1).to_pandas()
     if len(twice):
         name, rows, arms = twice.iloc[0][["unit_id", "rows", "arms"]]
@@ -105,12 +89,7 @@ def by_assigned(experiment: ir.Table) -> ir.Table:
             do="list `exact_repeat` under `clean:` where the rows are alike, or write `unit_id: {row_number: true}` where each "
             "is a unit; a unit in two arms is a fault of the assignment, which no choice of a row mends",
         )  # fmt: skip
-    covariates = [name for name in experiment.columns if name.startswith(COVARIATE)]
-    words = {
-        f"words{place}": (~experiment[name].isnull() & number_of(experiment, name).isnull()).sum()
-        for place, name in enumerate(covariates)
-    }
-    worded = experiment.aggregate(**words).to_pandas().fillna(0).iloc[0].to_numpy() > 0 if words else []
+    facts = Measured(experiment).facts(COVARIATE)
     columns: dict[str, ir.Scalar] = {SIZE: experiment.count().cast("float64")}
     for name in experiment.columns:
         column = experiment[name]
@@ -119,9 +98,8 @@ def by_assigned(experiment: ir.Table) -> ir.Table:
             columns[name] = ibis.cases((whole, column.cast("float64").sum()))
         elif name in TIMES:
             columns[name] = column.min()
-    for name, word in zip(covariates, worded, strict=True):
-        column, number = experiment[name], number_of(experiment, name)
-        whole = column.count() == experiment.count()
-        value = column.min() if word else number.mean().cast("string")
-        columns[name] = ibis.cases((whole & (column.min() == column.max()) if word else whole, value))
+        elif name in facts and facts[name]["known"].sum() > facts[name]["numbers"].sum():
+            columns[name] = ibis.cases((whole & (column.min() == column.max()), column.min()))
+        elif name in facts:
+            columns[name] = ibis.cases((whole, number_of(experiment, name).mean().cast("string")))
     return experiment.group_by(unit_id=experiment.assigned_id, variant=experiment.variant).aggregate(**columns)

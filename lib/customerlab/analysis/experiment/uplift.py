@@ -1,9 +1,8 @@
 """Whom to treat: models of the effect on a customer, learned from a randomised test.
 
-No customer is seen both treated and not, so the effect on one is never known. What can be learned is how the mean
-effect depends on what was known before. `targeting` judges it on customers that a model has not seen: each half of the
-customers is predicted by models that learned from the other half (cross-fitting), so that all are judged, and the
-effect of treating everybody is that of the whole test.
+No customer is seen both treated and not; what can be learned is how the mean effect depends on what was known before.
+Each half of the customers is predicted by models that learned from the other half (cross-fitting), so that `targeting`
+judges all of them, and the effect of treating everybody is that of the whole test.
 
 Four ways to make a model of effects out of models of outcomes, here gradient-boosted trees of scikit-learn:
 
@@ -61,9 +60,8 @@ def features(units: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         if number.notna().all():
             parts[spoken(column)] = number.astype(float).reindex(units.index)
         else:
-            parts |= {
-                f"{spoken(column)} {value}": (units[column] == value).astype(float) for value in sorted(known.unique())
-            }
+            for value in sorted(known.unique()):
+                parts[f"{spoken(column)} {value}"] = (units[column] == value).astype(float)
     return pd.DataFrame(parts, index=units.index)
 
 
@@ -115,12 +113,7 @@ def pseudo_effects(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int)
     return value
 
 
-LEARNERS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, int], Effect]] = {
-    "S": s_learner,
-    "T": t_learner,
-    "X": x_learner,
-    "DR": dr_learner,
-}
+LEARNERS = {"S": s_learner, "T": t_learner, "X": x_learner, "DR": dr_learner}
 
 
 @dataclass(frozen=True)
@@ -131,10 +124,9 @@ class Predicted:
     ----------
     effects : DataFrame
         By `unit_id`: one column a learner.
-    treated : boolean array
-    outcome : array of float
-    half : array of int
-        Which models predicted it. Orders of customers are made within it, since models of two halves differ in level.
+    treated, outcome, half : arrays of bool, float, int
+        `half` says which models predicted it. Orders of customers are made within it, since models of two halves differ
+        in level.
     """
 
     effects: pd.DataFrame
@@ -144,41 +136,14 @@ class Predicted:
 
 
 def predict_effects(
-    units: pd.DataFrame,
-    outcome: str,
-    variant: str,
-    control: str,
-    covariates: list[str],
-    seed: int,
-    *,
-    learners: list[str] | None = None,
+    units: pd.DataFrame, outcome: str, variant: str, control: str, covariates: list[str], seed: int
 ) -> Predicted:
     """Learn effects from each half of the customers of two arms, and predict them for the other.
 
-    Parameters
-    ----------
-    units : DataFrame
-        One row a unit: `unit_id`, `variant`, the outcome and covariates known before the assignment.
-    outcome : str
-        A column.
-    variant, control : str
-        The two arms; units of others are left out.
-    covariates : list of str
-        Columns.
-    seed : int
-        Of the division of the customers and of the learners.
-    learners : list of str, optional
-        Of `LEARNERS`; all by default.
-
-    Raises
-    ------
-    ValueError
-        If a learner is unknown, or there are fewer than 100 units of an arm in a half, or too few of an arm with any
-        outcome.
+    `units` have `unit_id`, `variant`, the outcome and covariates known before the assignment; those of other arms are
+    left out. The seed divides the customers, and is that of the learners. ValueError if no covariate varies, or there
+    are fewer than 100 units of an arm in a half, or too few of an arm with any outcome.
     """
-    names = list(LEARNERS) if learners is None else learners
-    if wrong := [name for name in names if name not in LEARNERS]:
-        raise ValueError(f"there are no learners {', '.join(wrong)}; expected some of {', '.join(LEARNERS)}")
     pair = units[units["variant"].isin([variant, control])].sort_values("unit_id").reset_index(drop=True)
     x = features(pair, covariates).to_numpy()
     if not x.shape[1]:
@@ -190,12 +155,12 @@ def predict_effects(
     if least < 100 or not enough(*some):
         found = f"half of an arm has {least} units, and {min(some)} units of an arm any {spoken(outcome)}"
         raise ValueError(f"{found}; expected at least 100 and {LEAST} of {variant!r} and of {control!r}")
-    effects = pd.DataFrame(index=pd.Index(pair["unit_id"], name="unit_id"), columns=names, dtype=float)
+    effects = pd.DataFrame(index=pd.Index(pair["unit_id"], name="unit_id"), columns=list(LEARNERS), dtype=float)
     with threadpool_limits(1):  # sums over several threads differ in their last digits
         for part in range(HALVES):
             own = half == part
-            for name in names:
-                effects.loc[own, name] = LEARNERS[name](x[~own], treated[~own], y[~own], seed)(x[own])
+            for name, learner in LEARNERS.items():
+                effects.loc[own, name] = learner(x[~own], treated[~own], y[~own], seed)(x[own])
     return Predicted(effects.round(9), treated, y, half)
 
 
