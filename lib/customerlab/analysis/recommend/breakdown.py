@@ -5,6 +5,7 @@ import pandas as pd
 
 from customerlab.analysis.inference import LEAST
 from customerlab.analysis.recommend.metrics import intervals, pooled
+from customerlab.analysis.recommend.metrics.compare import RESAMPLES
 from customerlab.analysis.recommend.rankings import Rankings
 from customerlab.analysis.recommend.split import Split
 
@@ -29,10 +30,8 @@ def history_length(split: Split) -> pd.Series:
     return pd.Series(pd.Categorical(np.array(names)[place], names, ordered=True), split.customers, name="orders")
 
 
-def by_group(
-    values: pd.DataFrame, groups: pd.Series, seed: int, *, metric: str = "ndcg", resamples: int = 1000
-) -> pd.DataFrame:
-    """A metric by groups of customers.
+def by_group(values: pd.DataFrame, groups: pd.Series, seed: int) -> pd.DataFrame:
+    """nDCG by groups of customers.
 
     Parameters
     ----------
@@ -43,8 +42,6 @@ def by_group(
         categorical, else sorted.
     seed : int
         Of the bootstrap of the customers of each group.
-    metric : str
-    resamples : int
 
     Returns
     -------
@@ -67,9 +64,8 @@ def by_group(
         for group in groups.cat.categories:
             part = values[(values["task"] == task) & (of == group).to_numpy()]
             if len(part):
-                table = intervals(
-                    part.pivot(index="customer_id", columns="model", values=metric), seed, resamples=resamples
-                )
+                wide = part.pivot(index="customer_id", columns="model", values="ndcg")
+                table = intervals(wide, seed, resamples=RESAMPLES)
                 table.loc[table["customers"] < LEAST, ["low", "high"]] = np.nan
                 table = table.reindex(models).rename_axis("model").reset_index()
                 table.insert(0, "group", group)
@@ -103,7 +99,7 @@ def bands(split: Split) -> pd.Series:
     return pd.Series(pd.Categorical(np.array(names)[place], names, ordered=True), split.products, name="band")
 
 
-def by_popularity(rankings: Rankings, seed: int, *, task: str = "all", resamples: int = 1000) -> pd.DataFrame:
+def by_popularity(rankings: Rankings, seed: int, task: str = "all") -> pd.DataFrame:
     """How much of what was bought is found, by the popularity of the product.
 
     Returns
@@ -123,7 +119,7 @@ def by_popularity(rankings: Rankings, seed: int, *, task: str = "all", resamples
             pd.DataFrame(np.asarray(part @ inside), rankings.customers, band.cat.categories)
             for part in (hits, lists.relevant.sign())
         )
-        table = pooled(found, bought, seed, resamples=resamples).reset_index(names="band")
+        table = pooled(found, bought, seed).reset_index(names="band")
         places = lists.incidence.sum(axis=0) @ inside
         table.insert(0, "model", model)
         table.insert(2, "products", inside.sum(axis=0).astype(int))

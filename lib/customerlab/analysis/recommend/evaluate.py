@@ -10,7 +10,7 @@ from scipy import stats
 from customerlab.analysis.inference import holm
 from customerlab.analysis.recommend.log import LITTLE
 from customerlab.analysis.recommend.metrics import compare, intervals, paired, per_customer, popularity_gap
-from customerlab.analysis.recommend.metrics.compare import LEVEL
+from customerlab.analysis.recommend.metrics.compare import LEVEL, RESAMPLES
 from customerlab.analysis.recommend.metrics.table import RANKING, over_all
 from customerlab.analysis.recommend.models import Model, top
 from customerlab.analysis.recommend.rankings import TASKS, Rankings, batches
@@ -46,7 +46,7 @@ def found(rankings: Rankings) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def summary(values: pd.DataFrame, seed: int, resamples: int = 1000) -> pd.DataFrame:
+def summary(values: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Means over customers, every one with a bootstrap interval.
 
     Parameters
@@ -55,7 +55,6 @@ def summary(values: pd.DataFrame, seed: int, resamples: int = 1000) -> pd.DataFr
         As `found` returns it.
     seed : int
         Of the bootstrap.
-    resamples : int
 
     Returns
     -------
@@ -70,7 +69,7 @@ def summary(values: pd.DataFrame, seed: int, resamples: int = 1000) -> pd.DataFr
     for task in [task for task in TASKS if (values["task"] == task).any()]:
         part = values[values["task"] == task]
         table = part.pivot(index="customer_id", columns="model", values=metrics)
-        wide = _wide(intervals(table, seed, resamples=resamples), metrics).reindex(models)
+        wide = _wide(intervals(table, seed, resamples=RESAMPLES), metrics).reindex(models)
         wide.insert(0, "customers", part.groupby("model")["customer_id"].size().reindex(models))
         wide.insert(0, "model", models)
         wide.insert(0, "task", task)
@@ -100,9 +99,7 @@ def beyond(
     rankings: Rankings,
     seed: int,
     products: pd.DataFrame | None = None,
-    *,
     task: str = "all",
-    resamples: int = 1000,
 ) -> pd.DataFrame:
     """What lists are like beyond what they find.
 
@@ -114,7 +111,6 @@ def beyond(
         For diversity and calibration, see `Rankings.lists`.
     task : str
         Which lists.
-    resamples : int
 
     Returns
     -------
@@ -140,13 +136,13 @@ def beyond(
         sold = type(lists)(lists.ranked, lists.relevant[:, :known])
         whole.append(over_all(sold).to_dict() | {"popularity_gap": popularity_gap(lists)})
     table = pd.concat(parts).pivot(index="customer_id", columns="model", values=names)
-    wide = _wide(intervals(table, seed, resamples=resamples), names).reindex(list(rankings.ranked))
+    wide = _wide(intervals(table, seed, resamples=RESAMPLES), names).reindex(list(rankings.ranked))
     return wide.join(pd.DataFrame(whole, index=wide.index)).rename_axis("model").reset_index()
 
 
-def comparison(values: pd.DataFrame, seed: int, *, task: str = "all", metric: str = "ndcg") -> pd.DataFrame:
-    """Every pair of models on the same customers: see `metrics.compare`, which this calls for one task and metric."""
-    return compare(paired(values[values["task"] == task], metric), seed)
+def comparison(values: pd.DataFrame, task: str = "all") -> pd.DataFrame:
+    """Every pair of models on the same customers by their nDCG: `metrics.compare` for one task of `found`."""
+    return compare(paired(values[values["task"] == task], "ndcg"))
 
 
 def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
@@ -173,7 +169,7 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
     Examples
     --------
     >>> values = pd.DataFrame({"new": [0.4, 0.6, 0.5, 0.9], "old": [0.3, 0.5, 0.5, 0.6]})
-    >>> against(compare(values, seed=1), "new")[["model", "difference", "better", "worse"]].round(3).values.tolist()
+    >>> against(compare(values), "new")[["model", "difference", "better", "worse"]].round(3).values.tolist()
     [['old', -0.125, 0, 3]]
     """
     ahead, behind = table["other"] == baseline, table["model"] == baseline

@@ -104,7 +104,7 @@ def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: 
     said = f"nDCG@{k} is highest for {names[best]}, {row['mean']:.3f}"
     if len(table) == 1:
         return f"{said} ({people})"
-    pairs = against(compare(paired(values, "ndcg"), seed), best)
+    pairs = against(compare(paired(values, "ndcg")), best)
     other = pairs.iloc[0]
     hits = int(values[values["model"].isin([best, other["model"]])].groupby("model")["hit_rate"].sum().min())
     if not enough(hits):
