@@ -55,7 +55,7 @@ def area(scores, bought, ranked):
 @pytest.mark.parametrize("seed", range(5))
 def test_one_ranking_is_that_of_each_task_and_each_batch(seed, monkeypatch):
     split, scores = shop(seed)
-    monkeypatch.setattr("customerlab.analysis.recommend.rankings.BATCH", 7)
+    monkeypatch.setattr("customerlab.analysis.recommend.models.base.BATCH", 7)
     ranked = recommend.rank(split, [Fixed(scores)], 6)
     owned = split.history[split.warm].toarray() > 0
     future = split.future[split.warm].toarray() > 0

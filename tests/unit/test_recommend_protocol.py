@@ -315,7 +315,7 @@ def test_models_are_chosen_by_name_beside_the_baselines():
 def test_customers_are_scored_a_few_at_once_where_there_are_many_products(split, monkeypatch):
     whole = recommend.found(recommend.rank(split, [PersonalFrequency()], 5))
     lists = recommend.recommend(split, recommend.EASE().fit(split), 5)
-    monkeypatch.setattr("customerlab.analysis.recommend.rankings.CELLS", 1)
+    monkeypatch.setattr("customerlab.analysis.recommend.models.base.SCORES", 1)
     pd.testing.assert_frame_equal(recommend.found(recommend.rank(split, [PersonalFrequency()], 5)), whole)
     pd.testing.assert_frame_equal(recommend.recommend(split, recommend.EASE().fit(split), 5), lists)
 

@@ -38,16 +38,15 @@ def by_group(values: pd.DataFrame, groups: pd.Series, seed: int) -> pd.DataFrame
     values : DataFrame
         As `found` returns it.
     groups : Series
-        By customer; a customer who is in none is left out. Groups are in the order of the categories where it is
-        categorical, else sorted.
+        By customer; who is in none is left out. In the order of the categories where it is categorical, else sorted.
     seed : int
         Of the bootstrap of the customers of each group.
 
     Returns
     -------
     DataFrame
-        One row a task, group and model: `task`, `group`, `model`, `customers`, `mean`, `low`, `high`. Groups without a
-        customer are left out; `low` and `high` are missing where there are fewer than `inference.LEAST` customers.
+        One row a task, group and model: `task`, `group`, `model`, `customers`, `mean`, `low`, `high`, these missing
+        where there are fewer than `inference.LEAST` customers.
 
     Examples
     --------
@@ -67,10 +66,7 @@ def by_group(values: pd.DataFrame, groups: pd.Series, seed: int) -> pd.DataFrame
                 wide = part.pivot(index="customer_id", columns="model", values="ndcg")
                 table = intervals(wide, seed, resamples=RESAMPLES)
                 table.loc[table["customers"] < LEAST, ["low", "high"]] = np.nan
-                table = table.reindex(models).rename_axis("model").reset_index()
-                table.insert(0, "group", group)
-                table.insert(0, "task", task)
-                parts.append(table)
+                parts.append(table.reindex(models).rename_axis("model").reset_index().assign(task=task, group=group))
     columns = ["task", "group", "model", "customers", "mean", "low", "high"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
@@ -78,9 +74,9 @@ def by_group(values: pd.DataFrame, groups: pd.Series, seed: int) -> pd.DataFrame
 def bands(split: Split) -> pd.Series:
     """The popularity of each product, as a band of `BANDS`.
 
-    Products by falling number of customers who bought them before the cut: the head are those that make up the first
-    half of all pairs of a customer and a product, the middle those up to 80 %, the tail the rest. Equal products are in
-    one band, the one that the first of them begins in.
+    By falling number of customers who bought them before the cut, the head are the products that make up the first half
+    of all pairs of a customer and a product, the middle those up to 80 %, the tail the rest. Equal products are in one
+    band, that of the first of them.
 
     Examples
     --------
@@ -121,9 +117,8 @@ def by_popularity(rankings: Rankings, seed: int, task: str = "all") -> pd.DataFr
         )
         table = pooled(found, bought, seed).reset_index(names="band")
         places = lists.incidence.sum(axis=0) @ inside
-        table.insert(0, "model", model)
-        table.insert(2, "products", inside.sum(axis=0).astype(int))
-        rows.append(table.assign(listed=np.asarray(places).ravel() / max(places.sum(), 1)))
+        listed = np.asarray(places).ravel() / max(places.sum(), 1)
+        rows.append(table.assign(model=model, products=inside.sum(axis=0).astype(int), listed=listed))
     table = pd.concat(rows, ignore_index=True).rename(columns={"part": "found", "whole": "bought", "ratio": "recall"})
     columns = ["model", "band", "products", "bought", "found", "recall", "low", "high", "listed"]
     table = table.astype({"bought": int, "found": int})

@@ -13,7 +13,8 @@ from customerlab.analysis.recommend.metrics import compare, intervals, paired, p
 from customerlab.analysis.recommend.metrics.compare import LEVEL, RESAMPLES
 from customerlab.analysis.recommend.metrics.table import RANKING, over_all
 from customerlab.analysis.recommend.models import Model, top
-from customerlab.analysis.recommend.rankings import TASKS, Rankings, batches
+from customerlab.analysis.recommend.models.base import batches
+from customerlab.analysis.recommend.rankings import TASKS, Rankings
 from customerlab.analysis.recommend.split import Split
 
 METRICS = (*RANKING, "auc")
@@ -21,6 +22,7 @@ BEYOND = (
     "novelty", "diversity", "serendipity", "popularity", "miscalibration", "repeat_share", "recall_of_repeats",
     "recall_of_discoveries", "revenue",
 )  # fmt: skip
+MATERIAL = {"diversity": "vectors", "miscalibration": "categories"}  # which a shop may not have
 
 
 def found(rankings: Rankings) -> pd.DataFrame:
@@ -38,23 +40,13 @@ def found(rankings: Rankings) -> pd.DataFrame:
             lists = rankings.lists(model, task)
             some = lists.bought > 0
             values = per_customer(type(lists)(by_task[task][some], lists.relevant[some]), RANKING)
-            values["auc"] = rankings.auc[model][task][some]
-            values.insert(0, "customer_id", rankings.customers[some].to_numpy())
-            values.insert(0, "task", task)
-            values.insert(0, "model", model)
-            parts.append(values)
+            whose = pd.DataFrame({"model": model, "task": task, "customer_id": rankings.customers[some]})
+            parts.append(whose.join(values.assign(auc=rankings.auc[model][task][some])))
     return pd.concat(parts, ignore_index=True)
 
 
 def summary(values: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Means over customers, every one with a bootstrap interval.
-
-    Parameters
-    ----------
-    values : DataFrame
-        As `found` returns it.
-    seed : int
-        Of the bootstrap.
+    """Means over customers of what `found` returns, every one with a bootstrap interval.
 
     Returns
     -------
@@ -68,24 +60,16 @@ def summary(values: pd.DataFrame, seed: int) -> pd.DataFrame:
     parts = []
     for task in [task for task in TASKS if (values["task"] == task).any()]:
         part = values[values["task"] == task]
-        table = part.pivot(index="customer_id", columns="model", values=metrics)
-        wide = _wide(intervals(table, seed, resamples=RESAMPLES), metrics).reindex(models)
-        wide.insert(0, "customers", part.groupby("model")["customer_id"].size().reindex(models))
-        wide.insert(0, "model", models)
-        wide.insert(0, "task", task)
-        parts.append(wide)
+        customers = part.groupby("model")["customer_id"].size().reindex(models)
+        first = pd.DataFrame({"task": task, "model": models, "customers": customers.to_numpy()}, models)
+        parts.append(first.join(_wide(part, metrics, seed)))
     return pd.concat(parts, ignore_index=True)
 
 
 def returned_in_full(lists: pd.DataFrame, transactions: ir.Table, returns: ir.Table | None) -> int:
     """How many places on lists are of products of which the customer has sent back as much as they bought.
 
-    Parameters
-    ----------
-    lists : DataFrame
-        `customer_id`, `product_id`.
-    transactions, returns : ibis Table
-        Canonical; 0 without returns.
+    Lists have `customer_id` and `product_id`, the tables are canonical; 0 without returns.
     """
     if returns is None:
         return 0
@@ -107,10 +91,10 @@ def beyond(
     ----------
     rankings : Rankings
     seed : int
+        Of the bootstrap.
     products : DataFrame, optional
         For diversity and calibration, see `Rankings.lists`.
     task : str
-        Which lists.
 
     Returns
     -------
@@ -122,21 +106,12 @@ def beyond(
     parts, whole = [], []
     for model in rankings.ranked:
         lists = rankings.lists(model, task, products)
-        names = [
-            name
-            for name in BEYOND
-            if (name != "diversity" or lists.vectors is not None)
-            and (name != "miscalibration" or lists.categories is not None)
-        ]
-        values = per_customer(lists, names)
-        values.insert(0, "customer_id", rankings.customers)
-        values.insert(0, "model", model)
-        parts.append(values)
+        names = [name for name in BEYOND if getattr(lists, MATERIAL.get(name, "relevant")) is not None]
+        parts.append(per_customer(lists, names).assign(customer_id=rankings.customers, model=model))
         known = int((lists.need("buyers") > 0).sum())
         sold = type(lists)(lists.ranked, lists.relevant[:, :known])
         whole.append(over_all(sold).to_dict() | {"popularity_gap": popularity_gap(lists)})
-    table = pd.concat(parts).pivot(index="customer_id", columns="model", values=names)
-    wide = _wide(intervals(table, seed, resamples=RESAMPLES), names).reindex(list(rankings.ranked))
+    wide = _wide(pd.concat(parts), names, seed).reindex(list(rankings.ranked))
     return wide.join(pd.DataFrame(whole, index=wide.index)).rename_axis("model").reset_index()
 
 
@@ -146,25 +121,11 @@ def comparison(values: pd.DataFrame, task: str = "all") -> pd.DataFrame:
 
 
 def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """The rows of a comparison that a baseline is in, turned so that it is always the other one.
+    """The rows of a `comparison` that a baseline is in, turned so that it is always the other one.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As `comparison` returns it.
-    baseline : str
-
-    Returns
-    -------
-    DataFrame
-        The same columns, by falling difference. `p_holm`, `low` and `high` are adjusted over these rows, as no other
-        is asked: p by Holm's steps, and the intervals at 1 − 0.05 / rows (Bonferroni, with Student's t), so that
-        all of them hold together with 95 %. Missing for a single customer.
-
-    Raises
-    ------
-    ValueError
-        If no model has that name.
+    By falling difference, with `p_holm`, `low` and `high` adjusted over these rows, as no other is asked: p by Holm's
+    steps, and the intervals at 1 − 0.05 / rows (Bonferroni, with Student's t), so that all of them hold together with
+    95 %; missing for a single customer. A ValueError says that no model has that name.
 
     Examples
     --------
@@ -188,23 +149,10 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
 
 
 def recommend(split: Split, model: Model, k: int = 10, *, only_new: bool = False) -> pd.DataFrame:
-    """The model's list for every customer of the history, for a campaign tool.
+    """The fitted model's list for every customer of the history, for a campaign tool.
 
-    No list has a product that its customer sent back in full.
-
-    Parameters
-    ----------
-    split : Split
-    model : Model
-        Fitted.
-    k : int
-    only_new : bool
-        Only products that the customer does not own.
-
-    Returns
-    -------
-    DataFrame
-        `customer_id`, `rank` (from 1), `product_id`, `score`.
+    No list has a product that its customer sent back in full, or with `only_new` one that the customer owns. Columns
+    are `customer_id`, `rank` (from 1), `product_id`, `score`.
 
     Examples
     --------
@@ -217,26 +165,19 @@ def recommend(split: Split, model: Model, k: int = 10, *, only_new: bool = False
     """
     parts = []
     barred = split.barred(only_new=only_new)
-    for rows in batches(split, np.arange(len(split.customers))):
+    for rows in batches(np.arange(len(split.customers)), max(split.history.shape)):
         scores = model.scores(rows)
         ranked = top(scores, barred[rows].toarray() == 0, k)
         row, place = np.nonzero(ranked >= 0)
         column = ranked[row, place]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "customer_id": split.customers[rows[row]],
-                    "rank": place + 1,
-                    "product_id": split.products[column],
-                    "score": scores[row, column],
-                }
-            )
-        )
+        places = {"customer_id": split.customers[rows[row]], "rank": place + 1, "product_id": split.products[column]}
+        parts.append(pd.DataFrame(places | {"score": scores[row, column]}))
     return pd.concat(parts, ignore_index=True)
 
 
-def _wide(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """Intervals by metric and model as one row a model: each metric's mean, low and high beside each other."""
+def _wide(values: pd.DataFrame, metrics: Sequence[str], seed: int) -> pd.DataFrame:
+    """Means and intervals of metrics of models, one row a model: each metric's mean, low and high beside each other."""
+    table = intervals(values.pivot(index="customer_id", columns="model", values=metrics), seed, resamples=RESAMPLES)
     columns: dict[str, pd.Series] = {}
     for metric in metrics:
         part = table.loc[metric]

@@ -35,9 +35,8 @@ class Log:
     amount : array of int of shape (lines,)
         Money in ten-thousandths.
     moved : DataFrame
-        `customer`, `product`, `before` and `quantity` of sales and, below zero, of returns, by customer, product and
-        time (returns first): what says that a product was sent back in full. Empty for customers and products without
-        a return.
+        `customer`, `product`, `before` and `quantity` of sales and, below zero, of returns, of pairs with a return, by
+        customer, product and time (returns first): what says that a product was sent back in full.
     """
 
     customers: pd.Index
@@ -85,16 +84,9 @@ class Log:
 
 
 def log_of(transactions: ir.Table, returns: ir.Table | None, cut: pd.Timestamp, *, whole: bool = False) -> Log:
-    """The log as whole numbers.
+    """The log of canonical tables as whole numbers, time counted back from the cut; without returns every line counts.
 
-    Parameters
-    ----------
-    transactions, returns : ibis Table
-        Canonical; without returns every line counts.
-    cut : Timestamp
-        From which time is counted back.
-    whole : bool
-        Nothing lies behind the cut, and what came back later is known.
+    With `whole` nothing lies behind the cut, and what came back later is known.
     """
     t = marked(transactions, returns)
     table = (

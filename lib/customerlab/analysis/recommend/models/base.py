@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix, vstack
 from customerlab.analysis.recommend.split import Orders, Split
 
 CELLS = 2_000_000  # numbers of a dense part of a matrix, which memory that has been used before has room for
+BATCH, SCORES = 512, 8_000_000  # customers, and customers times products, ranked at once, which bounds memory
 DIGITS = 10
 """Decimals of a score: sums in another order differ in the sixteenth, and equal scores must stay equal."""
 
@@ -26,18 +27,9 @@ class Model(Protocol):
 
 
 def top(scores: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
-    """The k best allowed columns of each row, best first, ties by the order of columns.
+    """The k best allowed columns of each row, best first, ties by the order of columns; -1 where fewer are allowed.
 
-    Parameters
-    ----------
-    scores : array of shape (rows, products)
-    allowed : boolean array of the same shape
-    k : int
-
-    Returns
-    -------
-    array of int of shape (rows, k)
-        Columns; -1 where fewer than k are allowed.
+    `scores` and `allowed` have the shape (rows, products), the lists (rows, k).
 
     Examples
     --------
@@ -72,6 +64,12 @@ def largest(values: np.ndarray, most: int) -> np.ndarray:
         room = most - above.sum(axis=1, keepdims=True)
         chosen[tied] = above | (level & (level.cumsum(axis=1, dtype="int32") <= room))
     return chosen
+
+
+def batches(rows: np.ndarray, width: int) -> list[np.ndarray]:
+    """Customers in parts, each of which can be scored at once over so many products; at least one part."""
+    size = max(1, min(BATCH, SCORES // max(width, 1)))
+    return [rows[begin : begin + size] for begin in range(0, max(len(rows), 1), size)]
 
 
 def dense(matrix: csr_matrix) -> np.ndarray:
