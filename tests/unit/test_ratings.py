@@ -151,7 +151,7 @@ def test_interval_covers_the_error_that_more_customers_would_show():
         customer = np.repeat([f"{n:02d}" for n in range(50)], 6)
         sums = pd.DataFrame({"customer_id": customer, "count": 1, "squared": level**2, "absolute": abs(level)})
         sums = sums.groupby("customer_id", as_index=False).sum().assign(model="m", fold=0)
-        row = _summary(sums, seed, 300)[0].iloc[0]
+        row = _summary(sums, seed)[0].iloc[0]
         truth = np.sqrt(1.25)
         covered += row["rmse_low"] <= truth <= row["rmse_high"]
         naive = 1.96 * np.std(level**2) / np.sqrt(300) / 2 / row["rmse"]
