@@ -143,9 +143,10 @@ def cross_validate(
 
 def error_table(folds: RatingResult, time: RatingResult) -> pd.DataFrame:
     """RMSE and MAE by random folds and by one cut in time beside each other, the lowest RMSE in time first."""
-    parts = [result.table[["model", "rmse", "mae"]] for result in (folds, time)]
+    names = {"rmse": "RMSE", "mae": "MAE"}
+    parts = [result.table[["model", *names]].rename(columns=names) for result in (folds, time)]
     both = parts[0].merge(parts[1], on="model", how="outer", suffixes=(", random folds", ", cut in time"))
-    return both.sort_values(["rmse, cut in time", "model"], ignore_index=True)
+    return both.sort_values(["RMSE, cut in time", "model"], ignore_index=True)
 
 
 def errors_by_split(results: Mapping[str, RatingResult]) -> pd.DataFrame:
