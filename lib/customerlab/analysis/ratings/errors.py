@@ -98,21 +98,10 @@ def cross_validate(
     flatters; beside the cut in time it shows how much. Every rating is predicted: where the customer or the product
     has none in the other folds, by what Surprise falls back to, the known bias or the mean.
 
-    Parameters
-    ----------
-    ratings, scale
-        As in `one_per_pair`.
-    seed : int
-        Of the folds, of models that start at random and of the bootstrap.
-    folds : int
-        Those of Surprise's `KFold(folds, random_state=seed)` on the ratings sorted by customer and product.
-    models : sequence of str, optional
-        Names in `RATING_MODELS`; all by default.
-    budget : float
-        Seconds for all folds of a model. One that needs more is in no mean, but in `by_fold` with what the budget pays.
+    Folds are those of Surprise's `KFold(folds, random_state=seed)` on the ratings sorted by customer and product;
+    models, all by default, are named as in `RATING_MODELS`, and the scale is that of `one_per_pair`. A model that needs
+    more than the budget, in seconds for all folds, is in no mean, but in `by_fold` with what the budget pays.
 
-    Notes
-    -----
     Intervals are over customers, who are resampled with all their ratings. The spread over folds is no measure of
     error: folds learn from the same ratings (Bengio and Grandvalet 2004).
     """

@@ -43,28 +43,14 @@ def one_per_pair(ratings: pd.DataFrame, scale: tuple[float, float] | None = None
 
 @dataclass(frozen=True)
 class RatingSplit:
-    """Ratings cut at one midnight for everybody.
-
-    Attributes
-    ----------
-    cut : Timestamp
-        Ratings before it are learned from.
-    train, later : DataFrame
-        The ratings before the cut and from it on, sorted by customer and product.
-    test : DataFrame
-        Those of the later ones whose customer and product have an earlier rating.
-    scale : (float, float)
-        The lowest and the highest rating that can be given; predictions are cut to it.
-    accounting : DataFrame
-        `what`, `ratings`, `customers`, `products`.
-    """
+    """Ratings cut at one midnight for everybody."""
 
     cut: pd.Timestamp
-    train: pd.DataFrame
-    later: pd.DataFrame
-    test: pd.DataFrame
-    scale: tuple[float, float]
-    accounting: pd.DataFrame
+    train: pd.DataFrame  # the ratings before the cut, sorted by customer and product
+    later: pd.DataFrame  # and from it on
+    test: pd.DataFrame  # those of the later ones whose customer and product have an earlier rating
+    scale: tuple[float, float]  # the lowest and the highest rating there are; predictions are cut to it
+    accounting: pd.DataFrame  # `what`, `ratings`, `customers`, `products`
 
 
 def split_ratings(ratings: pd.DataFrame, holdout_share: float) -> RatingSplit:

@@ -26,13 +26,9 @@ MATERIAL = {"diversity": "vectors", "miscalibration": "categories"}  # which a s
 
 
 def found(rankings: Rankings) -> pd.DataFrame:
-    """What the lists find, for every customer.
+    """What the lists find, one row a model, task and customer: `model`, `task`, `customer_id` and `METRICS`.
 
-    Returns
-    -------
-    DataFrame
-        One row a model, task and customer: `model`, `task`, `customer_id` and `METRICS`, by their default definitions.
-        Customers who bought none of a task's kind in the future are left out of it.
+    Customers who bought none of a task's kind in the future are left out of it.
     """
     parts = []
     for model, by_task in rankings.ranked.items():
@@ -48,12 +44,9 @@ def found(rankings: Rankings) -> pd.DataFrame:
 def summary(values: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Means over customers of what `found` returns, every one with a bootstrap interval.
 
-    Returns
-    -------
-    DataFrame
-        One row a task and model, in the order of `TASKS` and of the models: `task`, `model`, `customers`, and of every
-        metric the mean, and with `_low` and `_high` behind its name the 2.5 and 97.5 percentiles of the mean over
-        customers drawn with replacement. All models of a task are drawn the same customers.
+    One row a task and model, in the order of `TASKS` and of the models: `task`, `model`, `customers`, and of every
+    metric the mean, and with `_low` and `_high` behind its name the 2.5 and 97.5 percentiles of the mean over customers
+    drawn with replacement, the same for all models of a task.
     """
     metrics = [name for name in values.columns if name not in ("model", "task", "customer_id")]
     models = list(dict.fromkeys(values["model"]))
@@ -79,29 +72,13 @@ def returned_in_full(lists: pd.DataFrame, transactions: ir.Table, returns: ir.Ta
     return len(lists.merge(left[left["left"] < LITTLE], on=pair))
 
 
-def beyond(
-    rankings: Rankings,
-    seed: int,
-    products: pd.DataFrame | None = None,
-    task: str = "all",
-) -> pd.DataFrame:
+def beyond(rankings: Rankings, seed: int, products: pd.DataFrame | None = None, task: str = "all") -> pd.DataFrame:
     """What lists are like beyond what they find.
 
-    Parameters
-    ----------
-    rankings : Rankings
-    seed : int
-        Of the bootstrap.
-    products : DataFrame, optional
-        For diversity and calibration, see `Rankings.lists`.
-    task : str
-
-    Returns
-    -------
-    DataFrame
-        One row a model: `model`; the mean of each of `BEYOND` for which there is material, with `_low` and `_high` as
-        in `summary` (a customer without a value is left out of a mean); and of all lists together
-        `catalogue_coverage` and `gini` of the products that have a history, `user_coverage`, and `popularity_gap`.
+    One row a model: `model`; the mean of each of `BEYOND` for which there is material, with `_low` and `_high` as in
+    `summary` (a customer without a value is left out of a mean); and of all lists together `catalogue_coverage` and
+    `gini` of the products that have a history, `user_coverage`, and `popularity_gap`. Diversity and calibration need
+    products, see `Rankings.lists`.
     """
     parts, whole = [], []
     for model in rankings.ranked:

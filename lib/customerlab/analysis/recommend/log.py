@@ -20,33 +20,18 @@ LITTLE = 1e-6  # of a quantity, which may be in kilograms
 
 @dataclass(frozen=True)
 class Log:
-    """A log as whole numbers, which cuts are made from; sorted by order.
-
-    Attributes
-    ----------
-    customers, products : Index
-        All of them, by id.
-    customer : array of int of shape (orders,)
-        The customer of each order, from a customer's oldest to their latest.
-    order, product : array of int of shape (lines,)
-        Which they are of.
-    before, returned : array of int of shape (lines,)
-        Microseconds from the line, and from the return that annulled it, to the cut; `NEVER` where none did.
-    amount : array of int of shape (lines,)
-        Money in ten-thousandths.
-    moved : DataFrame
-        `customer`, `product`, `before` and `quantity` of sales and, below zero, of returns, of pairs with a return, by
-        customer, product and time (returns first): what says that a product was sent back in full.
-    """
+    """A log as whole numbers, which cuts are made from; sorted by order."""
 
     customers: pd.Index
     products: pd.Index
-    customer: np.ndarray
-    order: np.ndarray
+    customer: np.ndarray  # of each order, from a customer's oldest to their latest
+    order: np.ndarray  # of each line, as are all below
     product: np.ndarray
-    before: np.ndarray
-    returned: np.ndarray
-    amount: np.ndarray
+    before: np.ndarray  # microseconds from the line to the cut
+    returned: np.ndarray  # and from the return that annulled it; `NEVER` where none did
+    amount: np.ndarray  # money in ten-thousandths
+    # `customer`, `product`, `before` and `quantity` of sales and, below zero, of returns, of pairs with a return, by
+    # customer, product and time (returns first): what says that a product was sent back in full
     moved: pd.DataFrame
 
     def some(self, chosen: np.ndarray) -> "Log":

@@ -104,14 +104,7 @@ def rank(split: Split, models: Sequence[Model], k: int = 10) -> Rankings:
 
 
 def categories(products: pd.DataFrame, ids: pd.Index) -> csr_matrix:
-    """One where a product is of a category, of shape (ids, categories); categories by name.
-
-    Examples
-    --------
-    >>> named = pd.DataFrame({"product_id": ["a", "b", "c"], "category": ["x", "y", None]})
-    >>> categories(named, pd.Index(["b", "c", "a"])).toarray().tolist()
-    [[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
-    """
+    """One where a product is of a category, of shape (ids, categories); categories by name."""
     of = products.drop_duplicates("product_id").set_index("product_id")["category"].reindex(ids)
     code, names = pd.factorize(of, sort=True)
     some = np.flatnonzero(code >= 0)

@@ -19,23 +19,12 @@ class Orders:
     An order is a customer's: where two customers share an order's id, each has one of their own. Its time is that of
     its first line. Orders of which a line is left are sorted by customer, from the oldest to the latest, ties by the
     id.
-
-    Attributes
-    ----------
-    customer : array of int of shape (orders,)
-        The row of the customer.
-    days : array of float of shape (orders,)
-        Days from the order to the cut, above zero.
-    amount : array of float of shape (orders,)
-        The money of the order's lines.
-    products : sparse matrix of shape (orders, products)
-        One where the order has the product. Summed over a customer's orders it is the customer's history.
     """
 
-    customer: np.ndarray
-    days: np.ndarray
-    amount: np.ndarray
-    products: csr_matrix
+    customer: np.ndarray  # the row of the customer
+    days: np.ndarray  # from the order to the cut, above zero
+    amount: np.ndarray  # the money of the order's lines
+    products: csr_matrix  # orders by products, one where the order has it; its sums by customer are the history
 
 
 @dataclass(frozen=True)
@@ -188,8 +177,7 @@ def whole_log(
 def split_of(
     orders: list[tuple[str, float, list[str]]], returned: list[tuple[str, float, list[str]]] | None = None
 ) -> Split:
-    """A split of a few orders written by hand, for examples and tests: who, how many days before the cut, which
-    products.
+    """A split of a few orders written by hand, for examples and tests: who, when in days before the cut, and what.
 
     Days are below zero for an order of the 28 days after the cut, and every product costs 1. Of what was returned, one
     piece of each product came back.

@@ -31,13 +31,7 @@ def _all_money(lists: Lists) -> np.ndarray:
 
 
 def exposure(lists: Lists) -> np.ndarray:
-    """On how many lists each product is.
-
-    Examples
-    --------
-    >>> exposure(Lists.of([[0, 1], [0]], [[0], [0]], products=3)).tolist()
-    [2, 1, 0]
-    """
+    """On how many lists each product is."""
     return np.bincount(lists.ranked[lists.shown], minlength=lists.products)
 
 

@@ -180,13 +180,7 @@ class Definition(NamedTuple):
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Part by whole, NaN where the whole is not above zero.
-
-    Examples
-    --------
-    >>> ratio(np.array([1, 0]), np.array([2, 0])).tolist()
-    [0.5, nan]
-    """
+    """Part by whole, NaN where the whole is not above zero."""
     part, whole = np.broadcast_arrays(np.asarray(part, dtype=float), np.asarray(whole, dtype=float))
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 

@@ -26,21 +26,8 @@ def values_of(lists: Lists, row: Definition) -> np.ndarray | float:
 def per_customer(lists: Lists, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """The default definition of every metric, or of some, for every customer.
 
-    Parameters
-    ----------
-    lists : Lists
-    metrics : sequence of str, optional
-        All for which the lists have the material by default.
-
-    Returns
-    -------
-    DataFrame
-        One row a customer in the order of the lists, one column a metric; NaN where a customer has no value.
-
-    Raises
-    ------
-    ValueError
-        If a metric is unknown, or its material is missing.
+    One row a customer in the order of the lists, one column a metric, by default all for which the lists have the
+    material; NaN where a customer has no value. A ValueError says that a metric is unknown, or its material missing.
 
     Examples
     --------

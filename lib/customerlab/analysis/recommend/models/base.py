@@ -78,13 +78,7 @@ def dense(matrix: csr_matrix) -> np.ndarray:
 
 
 def keep_largest(similar: csr_matrix, most: int) -> csr_matrix:
-    """Keep the largest values of each row, none of which is below zero, ties by the order of columns.
-
-    Examples
-    --------
-    >>> keep_largest(csr_matrix([[0.5, 0.7, 0.5], [0.0, 0.0, 0.1]]), 2).toarray().tolist()
-    [[0.5, 0.7, 0.0], [0.0, 0.0, 0.1]]
-    """
+    """Keep the largest values of each row, none of which is below zero, ties by the order of columns."""
     size = max(1, CELLS // max(similar.shape[1], 1))
     parts = []
     for begin in range(0, max(similar.shape[0], 1), size):
@@ -120,26 +114,15 @@ def weighted_orders(split: Split, weights: np.ndarray) -> csr_matrix:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Every customer and product of the history that belong together, sorted by both.
-
-    Attributes
-    ----------
-    row, column : array of int
-    count : array of float
-        Orders of the customer that have the product.
-    first, last : array of float
-        Days from the first and the last of them to the cut.
-    after_first, after_last : array of int
-        Orders of the customer after the first and after the last of them.
-    """
+    """Every customer and product of the history that belong together, as arrays sorted by both."""
 
     row: np.ndarray
     column: np.ndarray
-    count: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-    after_first: np.ndarray
-    after_last: np.ndarray
+    count: np.ndarray  # orders of the customer that have the product
+    first: np.ndarray  # days from the first of them to the cut
+    last: np.ndarray  # and from the last
+    after_first: np.ndarray  # orders of the customer after the first of them
+    after_last: np.ndarray  # and after the last
 
 
 def pairs_of(split: Split) -> Pairs:

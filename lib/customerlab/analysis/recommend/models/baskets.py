@@ -19,15 +19,6 @@ class UPCF:
     Σ_v s(u, v)^q · uwp(v, i) over all customers, u included, where s is the asymmetric cosine of the sets of products
     that they ever bought: s(u, v) = |u ∩ v| / (|u|^a · |v|^(1 − a)).
 
-    Parameters
-    ----------
-    recency : int
-        r, how many orders count; 0 for all.
-    asymmetry : float
-        a, between 0 and 1; the plain cosine at 0.5.
-    locality : float
-        q; the higher, the more the nearest decide.
-
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of
@@ -37,9 +28,9 @@ class UPCF:
     """
 
     name = "UP-CF"
-    recency: int = 25
-    asymmetry: float = 0.5
-    locality: float = 5.0
+    recency: int = 25  # r, how many orders count; 0 for all
+    asymmetry: float = 0.5  # a, between 0 and 1; the plain cosine at 0.5
+    locality: float = 5.0  # q; the higher, the more the nearest decide
 
     def fit(self, split: Split) -> Self:
         """Compute the user-wise popularity."""
@@ -68,18 +59,9 @@ class TIFUKNN:
     averaged over the groups. With f(u) the sums and N(u) the nearest customers by Euclidean distance, the score is
     own_share · f(u) + (1 − own_share) · mean of f(v) over v in N(u).
 
-    Parameters
-    ----------
-    neighbours : int
-        How many nearest customers, at most all others. Equal distances by the customer's id.
-    within_decay, group_decay : float
-        Above 0, at most 1.
-    own_share : float
-        Between 0 and 1.
-    group_size : int
-        Orders a group, however many groups that makes, as in the paper. The authors' program (TIFUKNN.py in
-        github.com/HaojiHu/TIFUKNN) and Cornac's `n_groups` make so many groups of nearly equal size instead, and let
-        within_decay run on over all orders: a value that was tuned there means something else here.
+    `group_size` is of orders, however many groups that makes, as in the paper. The authors' program (TIFUKNN.py in
+    github.com/HaojiHu/TIFUKNN) and Cornac's `n_groups` make so many groups of nearly equal size instead, and let
+    within_decay run on over all orders: a value that was tuned there means something else here.
 
     Examples
     --------
@@ -91,11 +73,11 @@ class TIFUKNN:
     """
 
     name = "TIFU-KNN"
-    neighbours: int = 300
+    neighbours: int = 300  # nearest customers, at most all others; equal distances by the id
     _: KW_ONLY
-    within_decay: float = 0.9
+    within_decay: float = 0.9  # above 0, at most 1, as is the next
     group_decay: float = 0.7
-    own_share: float = 0.7
+    own_share: float = 0.7  # between 0 and 1
     group_size: int = 7
 
     def fit(self, split: Split) -> Self:

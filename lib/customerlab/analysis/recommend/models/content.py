@@ -23,10 +23,7 @@ class Content:
     cosine of the two (Pazzani and Billsus 2007). Purchases of others play no part, so that a product without a sale is
     scored like any other.
 
-    Parameters
-    ----------
-    products : DataFrame
-        `product_id`, `description`, and `category` where there is one; either may be missing of a product.
+    Products have `product_id`, `description`, and `category` where there is one; either may be missing of a product.
 
     Examples
     --------

@@ -38,19 +38,6 @@ class ALS(_Factors):
     minimise Σ c(u, i) (p(u, i) − x(u)·y(i))² + λ (Σ |x(u)|² + Σ |y(i)|²) over all customers u and products i, where p
     is 1 and c is alpha · orders for what the customer bought, and p is 0 and c is 1 for all else.
 
-    Parameters
-    ----------
-    factors : int
-        At most so many; fewer where `PureSVD` finds fewer directions.
-    penalty : float
-        λ.
-    alpha : float
-        What an order weighs. The paper has 1 + alpha · orders, which ranks worse on Online Retail.
-    iterations : int
-        How often customers and products are solved in turn.
-
-    Notes
-    -----
     This begins at the directions of `PureSVD` instead of random numbers: two rounds do what ten do from random ones,
     and no seed changes the lists. Least squares are solved exactly, in double precision and on one thread, so that
     equal products have equal scores. The defaults are the best of a small grid on Online Retail in the two windows of
@@ -66,10 +53,10 @@ class ALS(_Factors):
     """
 
     name = "ALS"
-    factors: int = 64
-    penalty: float = 10.0
-    alpha: float = 0.5
-    iterations: int = 2
+    factors: int = 64  # at most; fewer where PureSVD finds fewer directions
+    penalty: float = 10.0  # λ
+    alpha: float = 0.5  # what an order weighs; the paper has 1 + alpha · orders, which ranks worse on Online Retail
+    iterations: int = 2  # how often customers and products are solved in turn
 
     def fit(self, split: Split) -> Self:
         """Begin at the directions of PureSVD, and solve for customers and products in turn."""
@@ -94,16 +81,6 @@ class BPR(_Factors):
     feedback", as `implicit` descends: for a purchase and a product drawn from all purchases, a step up the slope of
     log σ(x·y(bought) − x·y(other)), less a penalty. A product has a bias besides, how likely it is at all.
 
-    Parameters
-    ----------
-    factors : int
-    learning_rate, penalty : float
-    iterations : int
-        How many draws there are, in numbers of purchases.
-    seed : int
-
-    Notes
-    -----
     Draws follow the seed on one thread. Unlike elsewhere here, products that the same customers bought have scores that
     differ a little, and another build of `implicit` may draw otherwise. The defaults were chosen like those of `ALS`.
 
@@ -119,7 +96,7 @@ class BPR(_Factors):
     factors: int = 64
     learning_rate: float = 0.05
     penalty: float = 0.005
-    iterations: int = 20
+    iterations: int = 20  # how many draws there are, in numbers of purchases
     seed: int = 7
 
     def fit(self, split: Split) -> Self:

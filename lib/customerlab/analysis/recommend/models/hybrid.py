@@ -56,18 +56,8 @@ class Hybrid:
     2, … 4.5 times the length of the future, as long as one length of history is left before it, and in every window the
     models are fitted anew on what was known then. Nothing from the split's cut on is seen.
 
-    Parameters
-    ----------
-    days : int
-        The length of the training windows where the split has no future (`whole_log`); else it is that of the future.
-    seed : int
-        Of the rows and features that a tree is grown from.
-    warm_start : bool
-        Keep the trees of an earlier fit, as scikit-learn has it, so that the trees that were judged make the lists of
-        today: only the evidence is learned again.
-    lessons : dict, optional
-        What windows have taught so far, by their content; fits add to it. Shared by hybrids, or kept from fit to fit,
-        it spares them the windows that they share. Results are the same.
+    Windows that hybrids share, or that one fit shares with the next, are learned from once where they are given the
+    same `lessons`; results are the same.
 
     Attributes
     ----------
@@ -97,11 +87,11 @@ class Hybrid:
     """
 
     name = "hybrid"
-    days: int = 28
-    seed: int = 7
+    days: int = 28  # length of the training windows where the split has no future; else it is that of the future
+    seed: int = 7  # of the rows and features that a tree is grown from
     _: KW_ONLY
-    warm_start: bool = False
-    lessons: dict[bytes, Lesson] = field(default_factory=dict)
+    warm_start: bool = False  # keep the trees of an earlier fit, so that those that were judged make the lists of today
+    lessons: dict[bytes, Lesson] = field(default_factory=dict)  # what windows have taught so far, by their content
 
     def fit(self, split: Split) -> Self:
         """Learn from earlier windows, and fit the models on the whole history."""

@@ -23,11 +23,6 @@ class EASE:
     and P = (XᵀX + λ I)⁻¹, the weights are B = −P / diag(P) by column, zero on the diagonal, and the scores X B. What
     the customer bought is scored from the other products; a product that nobody bought is predicted zero.
 
-    Parameters
-    ----------
-    penalty : float
-        λ; a ValueError says that it is not above zero.
-
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of
@@ -37,7 +32,7 @@ class EASE:
     """
 
     name = "EASE"
-    penalty: float = 200.0
+    penalty: float = 200.0  # λ, above zero
 
     def __post_init__(self) -> None:
         if not self.penalty > 0:

@@ -23,12 +23,7 @@ def weighted(history: csr_matrix, weighting: str) -> csr_matrix:
     - `TF-IDF`: √n · log(1 + D / d(u)) (Salton and Buckley 1988): who buys everything says little;
     - `BM25`: log(1 + D / d(u)) · n (k1 + 1) / (n + k1 (1 − b + b · L(i) / mean L)) (Robertson and Zaragoza 2009).
 
-    Parameters
-    ----------
-    history : sparse matrix of shape (customers, products)
-        Orders.
-    weighting : str
-        A ValueError says that there is no such one.
+    A ValueError says that there is no such weighting.
 
     Examples
     --------
@@ -83,13 +78,6 @@ class ItemNeighbours:
     keeps the `neighbours` nearest (Sarwar, Karypis, Konstan and Riedl 2001). A similarity is the cosine of the weighted
     purchases of two products, see `weighted`; of the customer, a purchase counts as yes or no.
 
-    Parameters
-    ----------
-    neighbours : int
-        How many similar products each product keeps.
-    weighting : str
-        `cosine`, `TF-IDF` or `BM25`.
-
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of
@@ -98,8 +86,8 @@ class ItemNeighbours:
     {'tea': 0.0, 'jam': 0.0, 'milk': 0.707}
     """
 
-    neighbours: int = 50
-    weighting: str = "cosine"
+    neighbours: int = 50  # how many similar products each product keeps
+    weighting: str = "cosine"  # or TF-IDF, BM25
 
     def __post_init__(self) -> None:
         self.name = _named("item neighbours", self.weighting)
@@ -125,12 +113,6 @@ class UserNeighbours:
     as in `weighted` with customers as documents: what everybody buys says little. A customer is not their own
     neighbour; equal similarities go by the customer's id. Who shares no product with anybody scores all products zero.
 
-    Parameters
-    ----------
-    neighbours : int
-    weighting : str
-        `cosine`, `TF-IDF` or `BM25`.
-
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of
@@ -140,7 +122,7 @@ class UserNeighbours:
     """
 
     neighbours: int = 100
-    weighting: str = "cosine"
+    weighting: str = "cosine"  # or TF-IDF, BM25
 
     def __post_init__(self) -> None:
         self.name = _named("user neighbours", self.weighting)

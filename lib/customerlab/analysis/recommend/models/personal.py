@@ -77,15 +77,6 @@ class RepurchaseInterval:
     that of all buyers as if `prior` more were there; 0 for what the customer never bought. The prior is the shop's:
     β = α / (purchases per day of all pairs since their first), where the paper fits α and β for every product.
 
-    Parameters
-    ----------
-    alpha : float
-        How many purchases the prior is worth.
-    prior : float
-        How many buyers the share of all is worth.
-    horizon : float
-        Days.
-
     Examples
     --------
     Ann buys tea every thirty days and milk every ten; both were bought ten days ago.
@@ -99,9 +90,9 @@ class RepurchaseInterval:
     """
 
     name = "repurchase interval"
-    alpha: float = 1.0
-    prior: float = 20.0
-    horizon: float = 28.0
+    alpha: float = 1.0  # α, how many purchases the prior is worth
+    prior: float = 20.0  # how many buyers the share of all is worth
+    horizon: float = 28.0  # days
 
     def fit(self, split: Split) -> Self:
         """Estimate the rate of every pair of a customer and a product."""

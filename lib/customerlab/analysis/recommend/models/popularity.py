@@ -132,12 +132,6 @@ class SegmentPopularity:
 
         score = (buyers in the segment + prior · buyers / customers) / (customers in the segment + prior).
 
-    Parameters
-    ----------
-    days : float
-        The length of the weeks.
-    prior : float
-
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of
@@ -147,7 +141,7 @@ class SegmentPopularity:
     """
 
     name = "popularity in the segment"
-    days: float = 28.0
+    days: float = 28.0  # the length of the weeks
     prior: float = 50.0
 
     def fit(self, split: Split) -> Self:

@@ -19,14 +19,6 @@ class RP3beta:
     `alpha`, the score of a product j is Σ_i p(i|u) · Σ_v p(v|i) · p(j|v) / |buyers of j|^beta, scaled so that the
     likeliest step between two products is 1. A walk may come back: products that the customer bought have a score, too.
 
-    Parameters
-    ----------
-    alpha : float
-    beta : float
-        0 for the plain walk; the higher, the less popular the products.
-    neighbours : int
-        How many products each product leads to, the likeliest.
-
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of
@@ -37,8 +29,8 @@ class RP3beta:
 
     name = "RP3beta"
     alpha: float = 1.0
-    beta: float = 0.6
-    neighbours: int = 200
+    beta: float = 0.6  # 0 for the plain walk; the higher, the less popular the products
+    neighbours: int = 200  # how many products each product leads to, the likeliest
 
     def fit(self, split: Split) -> Self:
         """Compute the steps from product to product."""
