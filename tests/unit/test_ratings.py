@@ -11,7 +11,7 @@ from customerlab.analysis.ratings.errors import RatingResult, _summary
 from customerlab.analysis.ratings.models import RATING_MODELS, Size, Stars, affordable
 from customerlab.analysis.ratings.ranking import liked_from
 from customerlab.analysis.ratings.split import fold_rows, one_per_pair
-from customerlab.analysis.recommend.metrics import Lists, recall
+from customerlab.analysis.recommend.metrics import Lists, per_customer
 from customerlab.errors import DataError
 from customerlab.figures import ratings as figures
 
@@ -151,7 +151,7 @@ def test_interval_covers_the_error_that_more_customers_would_show():
         customer = np.repeat([f"{n:02d}" for n in range(50)], 6)
         sums = pd.DataFrame({"customer_id": customer, "count": 1, "squared": level**2, "absolute": abs(level)})
         sums = sums.groupby("customer_id", as_index=False).sum().assign(model="m", fold=0)
-        row = _summary(sums, seed, 300)[0].iloc[0]
+        row = _summary(sums, seed)[0].iloc[0]
         truth = np.sqrt(1.25)
         covered += row["rmse_low"] <= truth <= row["rmse_high"]
         naive = 1.96 * np.std(level**2) / np.sqrt(300) / 2 / row["rmse"]
@@ -203,7 +203,7 @@ def test_lists_are_of_unrated_products_and_find_what_was_liked_later():
     assert result.values["customer_id"].tolist() == ["ann"] * 3, "the mean of all ratings ranks nothing"
     assert result.values["model"].tolist() == ["BaselineOnly", "popularity of all time", "EASE"]
     expected = Lists.of([[0]], [[0, 1]], products=2)
-    assert result.values["recall"].tolist() == [recall(expected)[0]] * 3 == [0.5] * 3
+    assert result.values["recall"].tolist() == [per_customer(expected)["recall"][0]] * 3 == [0.5] * 3
     ideal = 1 + 1 / np.log2(3)
     assert result.values["ndcg"].tolist() == pytest.approx([1 / ideal] * 3)
     assert result.values["precision"].tolist() == [0.5] * 3

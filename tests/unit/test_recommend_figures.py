@@ -48,9 +48,9 @@ def parts():
     some = [model.name for model in FEW]
     groups = recommend.by_group(values[values["model"].isin(some)], recommend.history_length(split), 1)
     return {
-        "summary": recommend.summary(values, 1, 100),
-        "beyond": recommend.beyond(ranked, 1, resamples=100),
-        "against": recommend.against(recommend.comparison(values, 1), FEW[0].name),
+        "summary": recommend.summary(values, 1),
+        "beyond": recommend.beyond(ranked, 1),
+        "against": recommend.against(recommend.comparison(values), FEW[0].name),
         "folds": recommend.over_folds(split.folds(3), MODELS[:10], 1, 5),
         "flattery": recommend.flattery(whole, FEW, 28, 1, 5),
         "groups": groups,

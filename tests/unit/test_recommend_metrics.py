@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from customerlab.analysis.recommend import metrics
 from customerlab.analysis.recommend.metrics import Lists
+from customerlab.analysis.recommend.metrics.table import values_of
 from customerlab.analysis.recommend.models import top
 
 
@@ -27,6 +28,11 @@ def drawn(seed, customers=60, products=12, k=5, *, levels=4, allowed=False):
         vectors=csr_matrix(rng.integers(0, 3, (products, 4)).astype(float)),
         categories=csr_matrix(np.eye(3)[rng.integers(0, 3, products)]),
     )
+
+
+def value(lists, metric, definition):
+    """A metric under one of its definitions."""
+    return values_of(lists, next(row for row in metrics.DEFINITIONS if row[:2] == (metric, definition)))
 
 
 def customers(lists):
@@ -56,9 +62,9 @@ def test_by_hand():
             "r_precision": 2 / 3,
         }
     )
-    assert metrics.r_precision(lists, "bought") == pytest.approx(2 / 4)
-    assert metrics.ndcg(lists, "bought") == pytest.approx(gain / sum(1 / np.log2(r + 1) for r in (1, 2, 3, 4)))
-    assert metrics.ndcg(lists, "2002") == pytest.approx((1 + 1 / np.log2(3)) / (1 + 1 + 1 / np.log2(3)))
+    assert value(lists, "r_precision", "bought") == pytest.approx(2 / 4)
+    assert value(lists, "ndcg", "bought") == pytest.approx(gain / sum(1 / np.log2(r + 1) for r in (1, 2, 3, 4)))
+    assert value(lists, "ndcg", "2002") == pytest.approx((1 + 1 / np.log2(3)) / (1 + 1 + 1 / np.log2(3)))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -98,7 +104,7 @@ def test_ndcg_is_that_of_scikit_learn(k):
     rng = np.random.default_rng(5)
     scores, truth = rng.permuted(np.tile(np.arange(12.0), (200, 1)), axis=1), rng.random((200, 12)) < 0.25
     some = truth.any(axis=1)
-    ours = metrics.ndcg(Lists(top(scores, np.ones_like(truth), k), csr_matrix(truth)))
+    ours = value(Lists(top(scores, np.ones_like(truth), k), csr_matrix(truth)), "ndcg", "reachable")
     assert ours[some].mean() == pytest.approx(ndcg_score(truth[some], scores[some], k=k))
 
 
@@ -108,8 +114,8 @@ def test_average_precision_of_the_whole_catalogue_is_that_of_scikit_learn():
     lists = Lists(top(scores, np.ones_like(truth), 12), csr_matrix(truth))
     for row in np.flatnonzero(lists.bought):
         wanted = average_precision_score(truth[row], scores[row])
-        assert metrics.average_precision(lists, "bought")[row] == pytest.approx(wanted)
-        assert metrics.average_precision(lists)[row] == pytest.approx(wanted)
+        assert value(lists, "map", "bought")[row] == pytest.approx(wanted)
+        assert value(lists, "map", "reachable")[row] == pytest.approx(wanted)
 
 
 def test_definitions_differ_by_their_formulas():
@@ -178,9 +184,9 @@ def test_beyond_against_loops_over_customers(seed):
         if bought:
             assert own["serendipity"] == pytest.approx(sum(p in bought and not popular[p] for p in listed) / 6)
             far = [1 - alike[p, sorted(past)].mean() if past else 1 for p in listed if p in bought]
-            assert metrics.serendipity(lists, "distance")[row] == pytest.approx(sum(far) / 6)
+            assert value(lists, "serendipity", "distance")[row] == pytest.approx(sum(far) / 6)
             above = [max((12 - r) / 12 - (13 - ranks[p]) / 12, 0) for r, p in enumerate(listed) if p in bought]
-            assert metrics.serendipity(lists, "rank")[row] == pytest.approx(sum(above) / 6)
+            assert value(lists, "serendipity", "rank")[row] == pytest.approx(sum(above) / 6)
         lift = (buyers[listed].mean() / buyers[sorted(past)].mean() - 1) if past else np.nan
         assert own["popularity"] == pytest.approx(lift, nan_ok=True)
         if past:
@@ -190,7 +196,7 @@ def test_beyond_against_loops_over_customers(seed):
             assert own["miscalibration"] == pytest.approx(
                 sum(a * np.log(a / b) for a, b in zip(p, mixed, strict=True) if a)
             )
-            assert metrics.miscalibration(lists, "Hellinger")[row] == pytest.approx(
+            assert value(lists, "miscalibration", "Hellinger")[row] == pytest.approx(
                 np.linalg.norm(np.sqrt(p) - np.sqrt(q)) / np.sqrt(2)
             )
 
@@ -198,27 +204,27 @@ def test_beyond_against_loops_over_customers(seed):
 def test_a_list_like_the_taste_is_calibrated_also_in_products_of_several_categories():
     categories = csr_matrix([[1, 1, 0], [0, 0, 1]])
     lists = Lists.of([[0], [1]], [[0], [0]], products=2, history=[[0], [0]], categories=categories)
-    values = metrics.miscalibration(lists)
+    values = value(lists, "miscalibration", "KL")
     assert values[0] == 0 and values[1] == pytest.approx(np.log(100))
 
 
 def test_exposure_by_hand():
     # products 0, 1, 2, 3 are on 3, 1, 0, 0 lists
     lists = Lists.of([[0, 1], [0], [0], []], [[0]] * 4, products=4)
-    assert metrics.gini(lists) == pytest.approx((3 * 3 + 1 * 1) / 4 / 3)
-    assert metrics.gini(lists, "by n") == pytest.approx((3 * 3 + 1 * 1) / 4 / 4)
-    assert metrics.gini(lists, "complement") == pytest.approx(1 - metrics.gini(lists))
-    assert metrics.gini(lists, "listed") == pytest.approx((3 - 1) / 4)
-    assert metrics.catalogue_coverage(lists) == 1 / 2
+    assert value(lists, "gini", "all") == pytest.approx((3 * 3 + 1 * 1) / 4 / 3)
+    assert value(lists, "gini", "by n") == pytest.approx((3 * 3 + 1 * 1) / 4 / 4)
+    assert value(lists, "gini", "complement") == pytest.approx(1 - value(lists, "gini", "all"))
+    assert value(lists, "gini", "listed") == pytest.approx((3 - 1) / 4)
+    assert value(lists, "catalogue_coverage", "listed") == 1 / 2
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
-    assert metrics.catalogue_coverage(lists, "effective") == pytest.approx(np.exp(entropy) / 4)
-    assert metrics.user_coverage(lists) == 3 / 4 and metrics.user_coverage(lists, "full") == 1 / 4
+    assert value(lists, "catalogue_coverage", "effective") == pytest.approx(np.exp(entropy) / 4)
+    assert value(lists, "user_coverage", "some") == 3 / 4 and value(lists, "user_coverage", "full") == 1 / 4
 
 
 def test_the_tail_takes_equal_products_together():
     # 10, 5, 5, 1 buyers: 80 % of 21 are reached within the two of 5, so both are head
     lists = Lists.of([[1, 2, 3]], [[0]], products=4, buyers=np.array([10, 5, 5, 1]), population=20)
-    assert metrics.popularity(lists, "tail") == pytest.approx(1 / 3)
+    assert value(lists, "popularity", "tail") == pytest.approx(1 / 3)
 
 
 def test_popularity_of_all_customers_can_be_given_for_lists_of_some():
@@ -228,8 +234,8 @@ def test_popularity_of_all_customers_can_be_given_for_lists_of_some():
         whole.ranked[rows], whole.relevant[rows], history=whole.history[rows], buyers=whole.buyers,
         population=whole.population,
     )  # fmt: skip
-    for name in ("novelty", "serendipity", "popularity"):
-        assert np.array_equal(getattr(metrics, name)(part), getattr(metrics, name)(whole)[rows], equal_nan=True)
+    names = ["novelty", "serendipity", "popularity"]
+    pd.testing.assert_frame_equal(metrics.per_customer(part, names), metrics.per_customer(whole, names).loc[rows])
 
 
 # -- odd lists ---------------------------------------------------------------------------------------------------
@@ -250,7 +256,7 @@ def test_lists_shorter_than_k_and_empty_ones():
                   categories=categories, money=csr_matrix(np.eye(3)[:2]))  # fmt: skip
     values = metrics.per_customer(lists)
     short, empty = values.loc[0], values.loc[1]
-    assert short["precision"] == pytest.approx(1 / 3) and metrics.precision(lists, "shown").tolist() == [1, 0]
+    assert short["precision"] == pytest.approx(1 / 3) and value(lists, "precision", "shown").tolist() == [1, 0]
     assert short[["recall", "mrr", "map", "ndcg", "r_precision"]].tolist() == [1] * 5 and np.isnan(short["diversity"])
     assert (empty[["precision", "recall", "f1", "mrr", "map", "ndcg", "serendipity", "revenue"]] == 0).all()
     assert empty[["novelty", "diversity", "popularity", "miscalibration", "repeat_share"]].isna().all()
@@ -267,7 +273,7 @@ def test_one_product_and_everything_bought():
 def test_lists_longer_than_the_catalogue():
     lists = Lists(top(np.array([[2.0, 1.0]]), np.ones((1, 2), dtype=bool), 5), csr_matrix([[0, 1]]))
     for way in ("reachable", "k", "bought"):
-        assert 0 < metrics.ndcg(lists, way)[0] < 1
+        assert 0 < value(lists, "ndcg", way)[0] < 1
 
 
 def test_nobody_and_nothing_bought():
@@ -289,8 +295,7 @@ def test_nobody_and_nothing_bought():
         (lambda: Lists(np.empty((1, 0), dtype=int), csr_matrix((1, 3))), "k of at least 1"),
         (lambda: Lists.of([[0]], [[0]], products=2, vectors=csr_matrix((3, 1))), "vectors has the shape"),
         (lambda: Lists.of([[0]], [[0]], products=2, buyers=np.ones(2)), "go together"),
-        (lambda: metrics.novelty(Lists.of([[0]], [[0]], products=2)), "there is no buyers"),
-        (lambda: metrics.ndcg(Lists.of([[0]], [[0]], products=2), "best"), "expected one of 'reachable', 'k'"),
+        (lambda: metrics.per_customer(Lists.of([[0]], [[0]], products=2), ["novelty"]), "there is no population"),
         (lambda: metrics.per_customer(Lists.of([[0]], [[0]], products=2), ["nfcg"]), "no metrics nfcg"),
         (lambda: metrics.per_customer(Lists.of([[0]], [[0]], products=2), ["gini"]), "see over_all"),
     ],

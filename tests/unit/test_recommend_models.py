@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from customerlab.analysis import recommend
 from customerlab.analysis.recommend import models
-from customerlab.analysis.recommend.models import WEIGHTINGS, top, weighted
+from customerlab.analysis.recommend.models import top
+from customerlab.analysis.recommend.models.neighbours import WEIGHTINGS, weighted
 
 R = recommend
 WORDS = ["red", "blue", "mug", "bag", "large", "lamp", "tin"]
@@ -56,7 +57,7 @@ MODELS = {
     "TIFU-KNN": lambda: models.TIFUKNN(4, group_size=2),
     "item neighbours": lambda: models.ItemNeighbours(100),
     "item neighbours (TF-IDF)": lambda: models.ItemNeighbours(100, "TF-IDF"),
-    "item neighbours (BM25)": lambda: models.ItemNeighbours(100, "BM25", with_self=True),
+    "item neighbours (BM25)": lambda: models.ItemNeighbours(100, "BM25"),
     "user neighbours": lambda: models.UserNeighbours(8),
     "user neighbours (TF-IDF)": lambda: models.UserNeighbours(8, "TF-IDF"),
     "RP3beta": lambda: models.RP3beta(0.8, 0.5, 100),
@@ -197,22 +198,21 @@ def test_weightings(split):
     idf = np.log1p(14 / (dense > 0).sum(axis=1, keepdims=True))
     assert weighted(history, "TF-IDF").toarray() == pytest.approx(np.sqrt(dense) * idf)
     length = dense.sum(axis=0)
-    bottom = dense + 2 * (1 - 0.5 + 0.5 * length / length[length > 0].mean())
-    assert weighted(history, "BM25", k1=2, b=0.5).toarray() == pytest.approx(idf * dense * 3 / bottom)
+    bottom = dense + 1.2 * (1 - 0.75 + 0.75 * length / length[length > 0].mean())
+    assert weighted(history, "BM25").toarray() == pytest.approx(idf * dense * 2.2 / bottom)
     with pytest.raises(ValueError, match="no weighting 'tfidf'; expected one of cosine, TF-IDF, BM25"):
         weighted(history, "tfidf")
     assert (history.toarray() == dense).all(), "the history is left as it was"
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
-@pytest.mark.parametrize("with_self", [False, True])
-def test_item_neighbours(split, weighting, with_self):
+def test_item_neighbours(split, weighting):
     similar = cosine_similarity(weighted(split.history, weighting).T.toarray())
     np.fill_diagonal(similar, 0)
     for row in similar:
         row[np.argsort(-row.round(10), kind="stable")[3:]] = 0
-    expected = owned(split) @ (similar + with_self * np.eye(14))
-    assert scored(split, models.ItemNeighbours(3, weighting, with_self=with_self)) == pytest.approx(expected)
+    expected = owned(split) @ similar
+    assert scored(split, models.ItemNeighbours(3, weighting)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)

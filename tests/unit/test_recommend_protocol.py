@@ -149,7 +149,7 @@ def test_tuning_finds_a_planted_value_and_never_sees_the_test():
     split = recommend.split_of(orders)
     grid = {"half_life": [3650.0, 90.0, 7.0]}
     tuned = recommend.tune(split, recommend.DecayedFrequency, grid, 1, k=2)
-    assert tuned.parameters == {"half_life": 7.0} and tuned.model.half_life == 7.0
+    assert tuned.model.half_life == 7.0
     assert tuned.table["chosen"].tolist() == [False, False, True] and tuned.table["difference"].iloc[-1] == 0
     other = [(c, d, ["p99"] if d < 0 else p) for c, d, p in orders]
     again = recommend.tune(recommend.split_of(other), recommend.DecayedFrequency, grid, 1, k=2)
@@ -228,7 +228,7 @@ def test_a_log_too_short_for_a_window_before_the_test_is_neither_tuned_nor_refus
     short = recommend.split_of([("ann", 9, ["tea"]), ("bob", 3, ["jam"]), ("ann", -1, ["tea"])])
     assert short.folds(3) == [short]
     tuned = recommend.tune(short, recommend.DecayedFrequency, {"half_life": [360.0, 7.0]}, 1)
-    assert tuned.parameters == {"half_life": 360.0} and tuned.model.half_life == 360.0
+    assert tuned.model.half_life == 360.0
     assert tuned.table[["customers", "chosen"]].values.tolist() == [[0, True]] and tuned.table["ndcg"].isna().all()
 
 
@@ -307,7 +307,7 @@ def test_models_are_chosen_by_name_beside_the_baselines():
         ParameterError, match=r"no model is called 'Hybrid'(.|\n)*BPR; personal frequency, decayed; EASE"
     ):
         recommend.check_models(["EASE", "Hybrid"])
-    tuned = Tuned(pd.DataFrame(), {}, recommend.DecayedFrequency(9.0))
+    tuned = Tuned(pd.DataFrame(), recommend.DecayedFrequency(9.0))
     assert [getattr(model, "half_life", 0) for model in recommend.with_tuned(few, [tuned])] == [0, 0, 9.0, 0]
     assert recommend.searches([]).empty and "ndcg" in recommend.searches([])
 
@@ -315,7 +315,7 @@ def test_models_are_chosen_by_name_beside_the_baselines():
 def test_customers_are_scored_a_few_at_once_where_there_are_many_products(split, monkeypatch):
     whole = recommend.found(recommend.rank(split, [PersonalFrequency()], 5))
     lists = recommend.recommend(split, recommend.EASE().fit(split), 5)
-    monkeypatch.setattr("customerlab.analysis.recommend.rankings.CELLS", 1)
+    monkeypatch.setattr("customerlab.analysis.recommend.models.base.SCORES", 1)
     pd.testing.assert_frame_equal(recommend.found(recommend.rank(split, [PersonalFrequency()], 5)), whole)
     pd.testing.assert_frame_equal(recommend.recommend(split, recommend.EASE().fit(split), 5), lists)
 

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, norm
 
+LEVEL = 0.95
+
 LEAST = 20
 """The least number of outcomes in each group behind a comparison, an interval or a verdict."""
 
@@ -19,11 +21,6 @@ def enough(*outcomes: float) -> bool:
     An outcome is what is counted or summed: a customer who came back, a unit that converted, a predicted rating. Below
     `LEAST` of them an interval by a normal approximation is too short, and a verdict hangs on a handful.
 
-    Parameters
-    ----------
-    *outcomes : number
-        How many there are, one number a group.
-
     Examples
     --------
     >>> enough(20, 400), enough(19, 400)
@@ -35,12 +32,7 @@ def enough(*outcomes: float) -> bool:
 def too_few(n: float, what: str = "") -> str:
     """What is said in place of a comparison, an interval or a verdict where there are not `enough` outcomes.
 
-    Parameters
-    ----------
-    n : number
-        How many there are: of several groups, the fewest.
-    what : str
-        What is counted.
+    `n` is how many there are, of several groups the fewest, and `what` what is counted.
 
     Examples
     --------
@@ -53,19 +45,9 @@ def too_few(n: float, what: str = "") -> str:
 def largest_share(values: pd.Series, groups: "pd.Series | None" = None) -> "float | pd.Series":
     """The share of a sum that its single largest value makes, by amount, whatever the sign.
 
-    A mean or a share hangs on one customer, order or product where this reaches `INFLUENTIAL`.
-
-    Parameters
-    ----------
-    values : Series
-        One value a customer, order or product; missing ones do not count.
-    groups : Series, optional
-        The group of each value, in the same order.
-
-    Returns
-    -------
-    float, or Series by group
-        Of the sum of the absolute values; missing where that is zero.
+    A mean or a share hangs on one customer, order or product where this reaches `INFLUENTIAL`. Missing values do not
+    count; with the group of each value, in the same order, there is a share a group. Missing where the sum of the
+    absolute values is zero.
 
     Examples
     --------
@@ -84,14 +66,7 @@ def largest_share(values: pd.Series, groups: "pd.Series | None" = None) -> "floa
 
 
 def influence(share: float, unit: str) -> str:
-    """The words that flag a number that hangs on one customer, order or product; empty where it does not.
-
-    Parameters
-    ----------
-    share : float
-        As `largest_share` returns it.
-    unit : str
-        What the largest value belongs to, such as ``customer``.
+    """The words that flag a number whose `largest_share` is one customer's, or another unit's; empty where it is not.
 
     Examples
     --------
@@ -101,7 +76,7 @@ def influence(share: float, unit: str) -> str:
     return f"{share:.0%} of it is one {unit}" if share >= INFLUENTIAL else ""
 
 
-def kaplan_meier(days: pd.Series, ended: pd.Series, *, confidence: float = 0.95) -> pd.DataFrame:
+def kaplan_meier(days: pd.Series, ended: pd.Series) -> pd.DataFrame:
     """The share for whom something has happened by so many days, when for some the log ends first (Kaplan, Meier 1958).
 
     Parameters
@@ -110,16 +85,14 @@ def kaplan_meier(days: pd.Series, ended: pd.Series, *, confidence: float = 0.95)
         For each, the days until it happened, or until the log ended.
     ended : Series of bool
         Whether it happened. Who is last seen on a day still counts as waiting on that day.
-    confidence : float
-        Of the intervals: Greenwood's variance (1926) on the scale of log(-log), which keeps them between 0 and 1
-        (Kalbfleisch and Prentice 1980). They take the rows as independent.
 
     Returns
     -------
     DataFrame
         One row for each day on which it happened to somebody: `days`, `waiting` (for whom it had not happened before
-        that day), `ended`, and `share` (for whom it has happened by then) with `low` and `high`, missing where all have
-        gone through it.
+        that day), `ended`, and `share` (for whom it has happened by then) with `low` and `high`, at 95 %, missing where
+        all have gone through it: Greenwood's variance (1926) on the scale of log(-log), which keeps them between 0 and
+        1 (Kalbfleisch and Prentice 1980), with rows as independent.
 
     Examples
     --------
@@ -135,24 +108,13 @@ def kaplan_meier(days: pd.Series, ended: pd.Series, *, confidence: float = 0.95)
     error = np.sqrt((table["ended"] / (table["waiting"] * (table["waiting"] - table["ended"]))).cumsum())
     inside = left.where(left > 0)
     log = np.log(inside)
-    reach = norm.ppf((1 + confidence) / 2) * error / -log
+    reach = norm.ppf((1 + LEVEL) / 2) * error / -log
     table["share"], table["low"], table["high"] = 1 - left, 1 - inside ** np.exp(-reach), 1 - inside ** np.exp(reach)
     return table.reset_index()
 
 
 def happened_by(table: pd.DataFrame, days: "tuple[int, ...]") -> pd.Series:
-    """The share for whom it has happened by some days, read from the steps of `kaplan_meier`.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `kaplan_meier` returns it.
-    days : tuple of int
-
-    Returns
-    -------
-    Series
-        By day; zero before it first happened.
+    """The share for whom it has happened by some days, read from the steps of `kaplan_meier`; zero before the first.
 
     Examples
     --------
@@ -192,19 +154,7 @@ def benjamini_hochberg(p: pd.Series) -> pd.Series:
 
 
 def wilson(share: pd.Series, n: pd.Series, confidence: float = 0.95) -> tuple[pd.Series, pd.Series]:
-    """The interval of a proportion by Wilson (1927), without correction.
-
-    Parameters
-    ----------
-    share, n : Series
-        The proportion, and of how many; these need not be whole numbers.
-    confidence : float
-
-    Returns
-    -------
-    (Series, Series)
-        Its ends.
-    """
+    """The ends of the interval of a proportion by Wilson (1927), without correction; n need not be whole numbers."""
     z = norm.ppf((1 + confidence) / 2)
     middle, reach = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     return (middle - reach) / (1 + z**2 / n), (middle + reach) / (1 + z**2 / n)
@@ -213,19 +163,8 @@ def wilson(share: pd.Series, n: pd.Series, confidence: float = 0.95) -> tuple[pd
 def resampled(number: int, seed: int, resamples: int, *, at_once: int = 2_000_000) -> Iterator[np.ndarray]:
     """How often each customer, or other unit, is drawn in bootstrap samples (Efron 1979), in blocks of samples.
 
-    Parameters
-    ----------
-    number : int
-        Units; a sample holds as many.
-    seed : int
-    resamples : int
-        Samples in all.
-    at_once : int
-        Counts in a block, at most, or those of one sample; this bounds the memory and changes nothing.
-
-    Yields
-    ------
-    array of shape (samples, number)
+    Blocks have the shape (samples, number); a sample holds as many as there are units. `at_once`, how many counts a
+    block has at most, or those of one sample, bounds the memory and changes nothing.
 
     Examples
     --------
@@ -240,18 +179,9 @@ def resampled(number: int, seed: int, resamples: int, *, at_once: int = 2_000_00
 
 
 def percentile_interval(drawn: np.ndarray, confidence: float = 0.95) -> np.ndarray:
-    """The percentile interval (Efron 1979) of each column of what bootstrap samples gave.
+    """The ends of the percentile interval (Efron 1979) of each column of what bootstrap samples gave.
 
-    Parameters
-    ----------
-    drawn : array of shape (samples, ...)
-        Missing values do not count.
-    confidence : float
-
-    Returns
-    -------
-    array of shape (2, ...)
-        Its ends; missing where all values are.
+    Of an array of shape (samples, ...) one of shape (2, ...). Missing values do not count.
 
     Examples
     --------

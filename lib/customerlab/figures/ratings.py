@@ -14,12 +14,9 @@ APART = 0.22  # rows between the marks of one model
 
 @styled
 def errors(tables: Mapping[str, pd.DataFrame]) -> Picture:
-    """RMSE of every model with its interval, one mark a way of splitting.
+    """RMSE of every model with its interval, one mark a way of splitting; the first orders the models.
 
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        What a split is called, and the `table` of its `RatingResult`; three at most. The first orders the models.
+    Tables are the `table` of a `RatingResult`, three at most, by what the split is called.
     """
     first = next(iter(tables.values())).sort_values(["rmse", "model"])
     names = list(first["model"])
@@ -47,14 +44,7 @@ def errors(tables: Mapping[str, pd.DataFrame]) -> Picture:
 def stars_and_lists(predicted: pd.DataFrame, ranked: pd.DataFrame, k: int) -> Picture:
     """RMSE against nDCG, one point a model; dashed lines for the models that predict no ratings.
 
-    Parameters
-    ----------
-    predicted : DataFrame
-        The `table` of a `RatingResult`.
-    ranked : DataFrame
-        The `table` of a `RatingRanking`.
-    k : int
-        The length of its lists.
+    The tables are of a `RatingResult` and of a `RatingRanking` of lists of length k.
     """
     both = ranked.merge(predicted[["model", "rmse"]], on="model").sort_values("rmse", ignore_index=True)
     lists = ranked[~ranked["model"].isin(predicted["model"])]

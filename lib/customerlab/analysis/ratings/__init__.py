@@ -16,12 +16,6 @@ from customerlab.analysis.ratings.ranking import rank_ratings
 from customerlab.analysis.ratings.split import split_ratings
 
 __all__ = [
-    "cross_validate",
-    "error_table",
-    "errors_by_split",
-    "fit_ratings",
-    "lowest_error",
-    "rank_ratings",
-    "split_ratings",
+    "cross_validate", "error_table", "errors_by_split", "fit_ratings", "lowest_error", "rank_ratings", "split_ratings",
     "time_errors",
-]
+]  # fmt: skip

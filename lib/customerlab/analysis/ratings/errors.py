@@ -10,16 +10,11 @@ from scipy.stats import norm
 
 from customerlab.analysis.inference import enough, percentile_interval, resampled, too_few
 from customerlab.analysis.ratings.models import BUDGET, Size, Stars, affordable, models_named
-from customerlab.analysis.ratings.split import (
-    RatingSplit,
-    fold_rows,
-    kept_of,
-    one_per_pair,
-    scale_of,
-)
+from customerlab.analysis.ratings.split import RatingSplit, fold_rows, kept_of, one_per_pair, scale_of
 
 LOG = logging.getLogger(__name__)  # a run shows it on the terminal, and no notebook stores it
 LEVEL = 0.95
+RESAMPLES = 1000
 DIVERGED = "its fit diverged: what it learned is no finite number"
 COLUMNS = [
     "split", "model", "folds", "ratings", "customers", "rmse", "rmse_low", "rmse_high", "mae", "mae_low", "mae_high",
@@ -41,14 +36,14 @@ class RatingResult:
         `model`, `fold`, `ratings`, `rmse`, `mae`; also of models that the budget pays some folds only. Folds differ by
         more than models do, so these are in no mean.
     left_out : DataFrame
-        `model`, `folds` (that it has none the less), `why`: models that the budget does not allow, or not in full, and
-        models whose fit diverged.
-    by_customer : DataFrame
-        `model`, `fold`, `customer_id`, and of the errors of their ratings `count`, `squared` and `absolute` (sums).
+        `model`, `folds` (that it has none the less), `why`: the budget does not allow it, or not in full, or its fit
+        diverged.
     accounting : DataFrame
         `what`, `ratings`, `customers`, `products`.
     cut : Timestamp or None
         Ratings before it were learned from; None where folds are random.
+    by_customer : DataFrame
+        `model`, `fold`, `customer_id`, and of the errors of their ratings `count`, `squared` and `absolute` (sums).
     """
 
     table: pd.DataFrame
@@ -62,50 +57,26 @@ class RatingResult:
 def fit_ratings(
     split: RatingSplit, seed: int, *, models: Sequence[str] | None = None, budget: float = BUDGET
 ) -> tuple[list[Stars], pd.DataFrame]:
-    """Fit the models on the ratings before the cut.
+    """Fit models by name, all by default, on the ratings before the cut; also returns `left_out` of `RatingResult`.
 
-    Parameters
-    ----------
-    split : RatingSplit
-    seed : int
-        Of the models that start at random.
-    models : sequence of str, optional
-        Names in `RATING_MODELS`; all by default.
-    budget : float
-        Seconds that a model may take; decided by the size of the data, never by a clock, so that results do not depend
-        on the machine.
-
-    Returns
-    -------
-    (list of Stars, DataFrame)
-        The fitted models, and `left_out` of `RatingResult`.
+    `seed` is of models that start at random, `budget` in seconds that a model may take, judged by the size of the data,
+    never by a clock, so that results do not depend on the machine.
     """
     size = Size.of(split.train)
     allowed = [(model, *affordable(model, size, 1, budget)) for model in models_named(models)]
-    LOG.info(
-        "about %.0f s to fit on the ratings before the cut", sum(model.seconds(size) for model, n, _ in allowed if n)
-    )
+    paid = [model for model, fits, _ in allowed if fits]
+    LOG.info("about %.0f s to fit on the ratings before the cut", sum(model.seconds(size) for model in paid))
     fitted = []
-    for model, fits, _ in allowed:
-        if fits:
-            LOG.info("%s, about %.0f s", model.name, model.seconds(size))
-            fitted.append(Stars(model, split.train, split.scale, seed))
+    for model in paid:
+        LOG.info("%s, about %.0f s", model.name, model.seconds(size))
+        fitted.append(Stars(model, split.train, split.scale, seed))
     left_out = [(model.name, fits, why) for model, fits, why in allowed if why]
     left_out += [(stars.name, 0, DIVERGED) for stars in fitted if stars.diverged]
     return [stars for stars in fitted if not stars.diverged], _left_out(left_out)
 
 
 def time_errors(split: RatingSplit, fitted: Sequence[Stars], left_out: pd.DataFrame, seed: int) -> RatingResult:
-    """Predict the later ratings of customers and products with an earlier one.
-
-    Parameters
-    ----------
-    split : RatingSplit
-    fitted, left_out
-        As `fit_ratings` returns them.
-    seed : int
-        Of the bootstrap.
-    """
+    """Predict the later ratings of customers and products with an earlier one; `seed` is of the bootstrap."""
     test = split.test
     parts = [_part(stars.name, 0, test, stars.predict(test["customer_id"], test["product_id"])) for stars in fitted]
     by_customer = pd.concat(parts, ignore_index=True)
@@ -127,30 +98,12 @@ def cross_validate(
     flatters; beside the cut in time it shows how much. Every rating is predicted: where the customer or the product
     has none in the other folds, by what Surprise falls back to, the known bias or the mean.
 
-    Parameters
-    ----------
-    ratings, scale
-        As in `one_per_pair`.
-    seed : int
-        Of the folds, of models that start at random and of the bootstrap.
-    folds : int
-        Those of Surprise's `KFold(folds, random_state=seed)` on the ratings sorted by customer and product.
-    models : sequence of str, optional
-        Names in `RATING_MODELS`; all by default.
-    budget : float
-        Seconds for all folds of a model. One that needs more is in no mean, but in `by_fold` with what the budget pays.
+    Folds are those of Surprise's `KFold(folds, random_state=seed)` on the ratings sorted by customer and product;
+    models, all by default, are named as in `RATING_MODELS`, and the scale is that of `one_per_pair`. A model that needs
+    more than the budget, in seconds for all folds, is in no mean, but in `by_fold` with what the budget pays.
 
-    Notes
-    -----
     Intervals are over customers, who are resampled with all their ratings. The spread over folds is no measure of
     error: folds learn from the same ratings (Bengio and Grandvalet 2004).
-
-    Raises
-    ------
-    ValueError
-        If there are fewer ratings than folds, or no model of a name.
-    DataError
-        If a rating is outside the scale.
     """
     table = one_per_pair(ratings, scale)
     rows = fold_rows(len(table), folds, seed)
@@ -179,9 +132,10 @@ def cross_validate(
 
 def error_table(folds: RatingResult, time: RatingResult) -> pd.DataFrame:
     """RMSE and MAE by random folds and by one cut in time beside each other, the lowest RMSE in time first."""
-    parts = [result.table[["model", "rmse", "mae"]] for result in (folds, time)]
+    names = {"rmse": "RMSE", "mae": "MAE"}
+    parts = [result.table[["model", *names]].rename(columns=names) for result in (folds, time)]
     both = parts[0].merge(parts[1], on="model", how="outer", suffixes=(", random folds", ", cut in time"))
-    return both.sort_values(["rmse, cut in time", "model"], ignore_index=True)
+    return both.sort_values(["RMSE, cut in time", "model"], ignore_index=True)
 
 
 def errors_by_split(results: Mapping[str, RatingResult]) -> pd.DataFrame:
@@ -190,19 +144,12 @@ def errors_by_split(results: Mapping[str, RatingResult]) -> pd.DataFrame:
     return pd.concat(parts or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)[COLUMNS]
 
 
-def lowest_error(result: RatingResult, seed: int, *, resamples: int = 1000) -> str:
+def lowest_error(result: RatingResult, seed: int) -> str:
     """Which model has the lowest RMSE, and whether the next is worse: a clause for a sentence.
 
     A few customers may hold most of the ratings. What counts is the number of equally active customers that would say
     as much, (Σ n)² / Σ n² of their ratings n (Kish 1965): below `inference.LEAST` it is too few to tell. Else the
     difference has an interval by a bootstrap over customers, adjusted for all models that could have been next.
-
-    Parameters
-    ----------
-    result : RatingResult
-        Of a cut in time.
-    seed : int
-    resamples : int
     """
     table = result.table.sort_values(["rmse", "model"], ignore_index=True)
     ratings = result.by_customer.drop_duplicates("customer_id").set_index("customer_id")["count"]
@@ -216,7 +163,7 @@ def lowest_error(result: RatingResult, seed: int, *, resamples: int = 1000) -> s
         return f"{said}: {too_few(len(ratings), 'customers')}"
     two = result.by_customer[result.by_customer["model"].isin(table["model"][:2])]
     cube = two.pivot(index="customer_id", columns="model", values=["count", "squared"]).sort_index()
-    drawn = _drawn(cube.to_numpy().reshape(len(cube), 2, 2), seed, resamples)
+    drawn = _drawn(cube.to_numpy().reshape(len(cube), 2, 2), seed)
     spread = np.diff(np.sqrt(drawn[:, 1] / drawn[:, 0]), axis=1).std()
     difference = table["rmse"][1] - table["rmse"][0]
     reach = norm.isf((1 - LEVEL) / (2 * (len(table) - 1))) * spread
@@ -238,13 +185,11 @@ def _part(model: str, fold: int, test: pd.DataFrame, predicted: np.ndarray) -> p
             f"{model} predicts {(~np.isfinite(predicted)).sum():,} of {len(predicted):,} ratings as no number"
         )
     error = predicted - test["rating"].to_numpy()
-    sums = pd.DataFrame(
-        {"customer_id": test["customer_id"].to_numpy(), "count": 1, "squared": error**2, "absolute": abs(error)}
-    )
+    sums = pd.DataFrame({"customer_id": test["customer_id"], "count": 1, "squared": error**2, "absolute": abs(error)})
     return sums.groupby("customer_id", as_index=False).sum().assign(model=model, fold=fold)
 
 
-def _summary(sums: pd.DataFrame, seed: int, resamples: int = 1000) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _summary(sums: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Means over folds with intervals, and the folds one by one. All models share the resamples of customers."""
     total = sums.groupby(["model", "fold"], sort=False)[SUMS].sum().reset_index()
     by_fold = total[["model", "fold"]].assign(
@@ -257,7 +202,7 @@ def _summary(sums: pd.DataFrame, seed: int, resamples: int = 1000) -> tuple[pd.D
     cube = np.zeros((len(customers), len(SUMS), len(names), having.max()))
     cube[customer, :, model, whole["fold"].to_numpy()] = whole[SUMS].to_numpy()
     rmse, mae = _scores(cube.sum(axis=0))
-    drawn = np.array([_scores(one) for one in _drawn(cube, seed, resamples)])
+    drawn = np.array([_scores(one) for one in _drawn(cube, seed)])
     ends = percentile_interval(drawn, LEVEL)
     if len(customers) < 2:
         ends = np.full_like(ends, np.nan)  # one customer says nothing of others
@@ -279,7 +224,7 @@ def _scores(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.sqrt(squared / whole).sum(axis=1) / folds, (absolute / whole).sum(axis=1) / folds
 
 
-def _drawn(cube: np.ndarray, seed: int, resamples: int) -> np.ndarray:
+def _drawn(cube: np.ndarray, seed: int) -> np.ndarray:
     """Sums over customers drawn with replacement."""
-    sums = [drawn @ cube.reshape(len(cube), -1) for drawn in resampled(len(cube), seed, resamples)]
-    return np.vstack(sums).reshape(resamples, *cube.shape[1:])
+    sums = [drawn @ cube.reshape(len(cube), -1) for drawn in resampled(len(cube), seed, RESAMPLES)]
+    return np.vstack(sums).reshape(RESAMPLES, *cube.shape[1:])

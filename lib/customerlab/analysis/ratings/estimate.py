@@ -23,18 +23,9 @@ from surprise import (
 
 
 def estimate(model: AlgoBase, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Predictions that are not cut to the scale; for an unknown customer or product what Surprise falls back to.
+    """Predictions of a fitted model for pairs, not cut to the scale.
 
-    Parameters
-    ----------
-    model : surprise AlgoBase
-        Fitted.
-    user, item : int array of shape (pairs,)
-        Inner ids of the training set, -1 for unknown ones.
-
-    Returns
-    -------
-    array of float of shape (pairs,)
+    `user` and `item` are inner ids of the training set; for unknown ones, -1, what Surprise falls back to is predicted.
     """
     value = np.full(len(user), float(model.trainset.global_mean))
     known = (user >= 0) & (item >= 0)
@@ -57,10 +48,6 @@ def _implicit_factors(model: AlgoBase, u: np.ndarray, i: np.ndarray, base: np.nd
         rated = [item for item, _ in model.trainset.ur[one]]
         whole[one] += np.asarray(model.yj)[rated].sum(axis=0) / np.sqrt(len(rated))
     return base + np.einsum("nf,nf->n", whole[u], np.asarray(model.qi)[i])
-
-
-def _product(model: AlgoBase, u: np.ndarray, i: np.ndarray, base: np.ndarray) -> np.ndarray:
-    return _factors(model, u, i, np.zeros(len(u)))
 
 
 def _clusters(model: AlgoBase, u: np.ndarray, i: np.ndarray, base: np.ndarray) -> np.ndarray:
@@ -97,10 +84,8 @@ def _standardised(model: AlgoBase, u: np.ndarray, i: np.ndarray, base: np.ndarra
 
 def _above_baseline(model: AlgoBase, u: np.ndarray, i: np.ndarray, base: np.ndarray) -> np.ndarray:
     mean = float(model.trainset.global_mean)
-    return (
-        base
-        + _nearest(model, u, i, lambda raters, ratings, item: ratings - mean - model.bu[raters] - model.bi[item])[0]
-    )
+    above, _ = _nearest(model, u, i, lambda raters, ratings, item: ratings - mean - model.bu[raters] - model.bi[item])
+    return base + above
 
 
 def _nearest(
@@ -130,7 +115,7 @@ def _groups(ids: np.ndarray) -> list[np.ndarray]:
 RULES: dict[type, Callable[[AlgoBase, np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
     SVD: _factors,
     SVDpp: _implicit_factors,
-    NMF: _product,
+    NMF: lambda model, u, i, base: _factors(model, u, i, np.zeros(len(u))),
     CoClustering: _clusters,
     SlopeOne: _slopes,
     KNNBasic: _basic,

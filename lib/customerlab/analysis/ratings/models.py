@@ -60,23 +60,13 @@ class Size:
 
 @dataclass(frozen=True)
 class RatingModel:
-    """A model by the name of its class in Surprise.
-
-    Attributes
-    ----------
-    make : callable
-        From a seed to the model that is to be fitted.
-    seconds, memory : callable
-        What a fit and its predictions take: seconds of one core as measured on MovieLens, bytes of matrices.
-    whole : bool
-        Whether Surprise reads ratings as whole numbers.
-    """
+    """A model by the name of its class in Surprise, and what a fit and its predictions take."""
 
     name: str
-    make: Callable[[int], AlgoBase]
-    seconds: Callable[[Size], float]
-    memory: Callable[[Size], float] = lambda size: 0
-    whole: bool = False
+    make: Callable[[int], AlgoBase]  # from a seed
+    seconds: Callable[[Size], float]  # of one core, as measured on MovieLens
+    memory: Callable[[Size], float] = lambda size: 0  # bytes of matrices
+    whole: bool = False  # whether Surprise reads ratings as whole numbers
 
 
 def _neighbours(name: str, kind: type[AlgoBase]) -> RatingModel:
@@ -164,17 +154,11 @@ class Stars:
 
     def predict(self, customers: pd.Series, products: pd.Series) -> np.ndarray:
         """Ratings for pairs, cut to the scale."""
-        return np.clip(
-            self._estimate(self.customers.get_indexer(customers), self.products.get_indexer(products)), *self.scale
-        )
+        user, item = self.customers.get_indexer(customers), self.products.get_indexer(products)
+        return np.clip(self._estimate(user, item), *self.scale)
 
     def scores(self, customers: pd.Index, products: pd.Index) -> np.ndarray:
-        """Ratings for all pairs of some customers and some products, not cut: the scale's end would tie the best.
-
-        Returns
-        -------
-        array of shape (customers, products)
-        """
+        """Ratings, customers by products, for all their pairs, not cut: the scale's end would tie the best."""
         user, item = self.customers.get_indexer(customers), self.products.get_indexer(products)
         pairs = np.repeat(user, len(item)), np.tile(item, len(user))
         return self._estimate(*pairs).reshape(len(user), len(item)).round(DIGITS)

@@ -12,10 +12,10 @@ from customerlab.analysis.ratings.models import Mean, Stars
 from customerlab.analysis.ratings.split import RatingSplit, counts
 from customerlab.analysis.recommend.metrics import Lists, intervals, paired, per_customer
 from customerlab.analysis.recommend.models import EASE, AllTimePopularity, Model, top
+from customerlab.analysis.recommend.models.base import batches
 from customerlab.analysis.recommend.split import Split, split_by_time
 
 METRICS = ("ndcg", "recall", "precision", "hit_rate")
-BATCH = 512  # customers ranked at once, which bounds memory
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,7 @@ class RatingRanking:
 
 
 def rank_ratings(
-    split: RatingSplit,
-    fitted: Sequence[Stars],
-    seed: int,
-    *,
-    liked: float | None = None,
-    k: int = 10,
+    split: RatingSplit, fitted: Sequence[Stars], seed: int, *, liked: float | None = None, k: int = 10
 ) -> RatingRanking:
     """Rank the catalogue for every warm customer and look for what they liked later.
 
@@ -65,21 +60,15 @@ def rank_ratings(
 
     Parameters
     ----------
-    split : RatingSplit
-    fitted : sequence of Stars
-        As `fit_ratings` returns them.
+    split, fitted
+        As `split_ratings` and `fit_ratings` return them.
     seed : int
         Of the bootstrap.
     liked : float, optional
         The lowest rating that is relevant: `liked_from` of the ratings before the cut by default. Below the scale,
-        every rating is (rated at all).
+        every rating is (rated at all). A ValueError says that there is no warm customer.
     k : int
         The length of a list.
-
-    Raises
-    ------
-    ValueError
-        If there is no warm customer.
     """
     train, later = split.train, split.later
     least = liked_from(train, split.scale) if liked is None else liked
@@ -102,11 +91,10 @@ def rank_ratings(
     for model in models:
         if not isinstance(model, Stars):
             model.fit(history)
-        ranked = []
-        for begin in range(0, len(customers), BATCH):
-            end = begin + BATCH
-            scores = _scores(model, customers[begin:end], products, history)
-            ranked.append(top(scores, known & (owned[begin:end].toarray() == 0), k))
+        ranked = [
+            top(_scores(model, customers[rows], products, history), known & (owned[rows].toarray() == 0), k)
+            for rows in batches(np.arange(len(customers)), 1)
+        ]
         lists[model.name] = np.vstack(ranked)
         values = per_customer(Lists(lists[model.name], relevant), METRICS)
         parts.append(values.assign(model=model.name, customer_id=customers))
@@ -121,13 +109,6 @@ def liked_from(ratings: pd.DataFrame, scale: tuple[float, float]) -> float:
 
     On stars from 1 to 5 it is 4. Where less than a tenth of the ratings are in the upper quarter of the scale, as with
     counts of plays, whose highest is far from all others, it is what the best quarter of the ratings reaches.
-
-    Parameters
-    ----------
-    ratings : DataFrame
-        `rating`.
-    scale : (float, float)
-        The lowest and the highest rating.
 
     Examples
     --------
@@ -178,33 +159,29 @@ def _scores(model: Model | Stars, customers: pd.Index, products: pd.Index, histo
 
 
 def _marked(part: pd.DataFrame, customers: pd.Index, products: pd.Index) -> csr_matrix:
-    row, column = (
-        customers.get_indexer(pd.Index(part["customer_id"])),
-        products.get_indexer(pd.Index(part["product_id"])),
-    )
-    row, column = row[row >= 0], column[row >= 0]
+    row = customers.get_indexer(pd.Index(part["customer_id"]))
+    column = products.get_indexer(pd.Index(part["product_id"]))[row >= 0]
+    row = row[row >= 0]
     return csr_matrix((np.ones(len(row)), (row, column)), shape=(len(customers), len(products)))
 
 
 def _accounting(train: pd.DataFrame, good: pd.DataFrame, found: pd.DataFrame, warm: pd.DataFrame) -> pd.DataFrame:
     cold = ~found["customer_id"].isin(good["customer_id"])
     new = ~warm["product_id"].isin(train["product_id"])
-    return pd.concat(
-        [
-            counts("liked, before the cut", good),
-            counts("liked, from the cut on", found),
-            counts("dropped: customers who had liked nothing before", found[cold]),
-            counts("to be found", warm),
-            counts("of these not to be found: products nobody had rated", warm[new]),
-        ],
-        ignore_index=True,
+    return counts(
+        {
+            "liked, before the cut": good,
+            "liked, from the cut on": found,
+            "dropped: customers who had liked nothing before": found[cold],
+            "to be found": warm,
+            "of these not to be found: products nobody had rated": warm[new],
+        }
     )
 
 
 def _table(values: pd.DataFrame, seed: int) -> pd.DataFrame:
-    ndcg, recall = (intervals(paired(values, metric), seed) for metric in ("ndcg", "recall"))
-    table = pd.DataFrame({"model": ndcg.index, "customers": ndcg["customers"].to_numpy()})
-    for name, own in (("ndcg", ndcg), ("recall", recall)):
-        for column, value in ((name, "mean"), (f"{name}_low", "low"), (f"{name}_high", "high")):
-            table[column] = own[value].to_numpy()
-    return table
+    names = ["ndcg", "recall"]
+    ends = [intervals(paired(values, name), seed).add_prefix(f"{name}_") for name in names]
+    table = pd.concat(ends, axis=1).rename(columns={f"{name}_mean": name for name in names})
+    table = table.rename(columns={"ndcg_customers": "customers"}).drop(columns="recall_customers")
+    return table.rename_axis("model").reset_index()

@@ -1,5 +1,6 @@
 """Ratings before they are learned from: checked, one a pair, in a fixed order, cut in time or into folds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,19 +14,9 @@ PAIR = ["customer_id", "product_id"]
 def one_per_pair(ratings: pd.DataFrame, scale: tuple[float, float] | None = None) -> pd.DataFrame:
     """The latest rating of every pair of a customer and a product, sorted by both.
 
-    Who rates a product again has changed their mind. Of two ratings of one instant the higher is kept.
-
-    Parameters
-    ----------
-    ratings : DataFrame
-        Canonical: `customer_id`, `product_id`, `rating`, `rated_at`.
-    scale : (float, float), optional
-        The lowest and the highest rating that can be given; by default the lowest and the highest there are.
-
-    Raises
-    ------
-    DataError
-        If there is no rating, or one is not a finite number within the scale.
+    Who rates a product again has changed their mind. Of two ratings of one instant the higher is kept. A DataError says
+    that there is no rating, or that one is not a finite number within the scale, the lowest and the highest rating that
+    can be given.
 
     Examples
     --------
@@ -52,51 +43,26 @@ def one_per_pair(ratings: pd.DataFrame, scale: tuple[float, float] | None = None
 
 @dataclass(frozen=True)
 class RatingSplit:
-    """Ratings cut at one midnight for everybody.
-
-    Attributes
-    ----------
-    cut : Timestamp
-        Ratings before it are learned from.
-    train, later : DataFrame
-        The ratings before the cut and from it on, sorted by customer and product.
-    test : DataFrame
-        Those of the later ones whose customer and product have an earlier rating.
-    scale : (float, float)
-        The lowest and the highest rating that can be given; predictions are cut to it.
-    accounting : DataFrame
-        `what`, `ratings`, `customers`, `products`.
-    """
+    """Ratings cut at one midnight for everybody."""
 
     cut: pd.Timestamp
-    train: pd.DataFrame
-    later: pd.DataFrame
-    test: pd.DataFrame
-    scale: tuple[float, float]
-    accounting: pd.DataFrame
+    train: pd.DataFrame  # the ratings before the cut, sorted by customer and product
+    later: pd.DataFrame  # and from it on
+    test: pd.DataFrame  # those of the later ones whose customer and product have an earlier rating
+    scale: tuple[float, float]  # the lowest and the highest rating there are; predictions are cut to it
+    accounting: pd.DataFrame  # `what`, `ratings`, `customers`, `products`
 
 
-def split_ratings(ratings: pd.DataFrame, holdout_share: float, scale: tuple[float, float] | None = None) -> RatingSplit:
+def split_ratings(ratings: pd.DataFrame, holdout_share: float) -> RatingSplit:
     """Cut at the last midnight that leaves at least a share of the ratings for later.
 
-    Parameters
-    ----------
-    ratings, scale
-        As in `one_per_pair`.
-    holdout_share : float
-        Between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If no later rating is of a customer and a product that have an earlier one.
+    A ValueError says that no later rating is of a customer and a product that have an earlier one.
     """
-    table = one_per_pair(ratings, scale)
+    table = one_per_pair(ratings)
     times = table["rated_at"].sort_values(ignore_index=True)
     cut = pd.Timestamp(times.iloc[int((1 - holdout_share) * (len(times) - 1))]).normalize()
-    train, later = (
-        part.reset_index(drop=True) for part in (table[table["rated_at"] < cut], table[table["rated_at"] >= cut])
-    )
+    before = table["rated_at"] < cut
+    train, later = table[before].reset_index(drop=True), table[~before].reset_index(drop=True)
     known = later["customer_id"].isin(train["customer_id"])
     both = known & later["product_id"].isin(train["product_id"])
     if not both.any():
@@ -104,18 +70,15 @@ def split_ratings(ratings: pd.DataFrame, holdout_share: float, scale: tuple[floa
             f"no rating from {cut:%Y-%m-%d} on is of a customer and a product with earlier ones; "
             "choose another rating_holdout"
         )
-    accounting = pd.concat(
-        [
-            kept_of(ratings, table, "kept"),
-            counts("learned from, before the cut", train),
-            counts("later ratings", later),
-            counts("dropped: customers without a history", later[~known]),
-            counts("dropped: products without a history", later[known & ~both]),
-            counts("evaluated", later[both]),
-        ],
-        ignore_index=True,
-    )
-    return RatingSplit(cut, train, later, later[both].reset_index(drop=True), scale or scale_of(table), accounting)
+    rows = {
+        "learned from, before the cut": train,
+        "later ratings": later,
+        "dropped: customers without a history": later[~known],
+        "dropped: products without a history": later[known & ~both],
+        "evaluated": later[both],
+    }
+    accounting = pd.concat([kept_of(ratings, table, "kept"), counts(rows)], ignore_index=True)
+    return RatingSplit(cut, train, later, later[both].reset_index(drop=True), scale_of(table), accounting)
 
 
 def scale_of(table: pd.DataFrame) -> tuple[float, float]:
@@ -125,11 +88,6 @@ def scale_of(table: pd.DataFrame) -> tuple[float, float]:
 
 def fold_rows(count: int, folds: int, seed: int) -> list[np.ndarray]:
     """The rows of each fold: those of `surprise.model_selection.KFold(folds, random_state=seed)`, in its order.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer rows than folds, or fewer than two folds.
 
     Examples
     --------
@@ -147,17 +105,10 @@ def kept_of(ratings: pd.DataFrame, table: pd.DataFrame, what: str) -> pd.DataFra
     """The first rows of an accounting: what was read, what of it a later rating replaced, what is left."""
     replaced = ratings.sort_values([*PAIR, "rated_at", "rating"])
     replaced = replaced[replaced.duplicated(PAIR, keep="last")]
-    parts = [counts("read", ratings), counts("dropped: rated again later", replaced), counts(what, table)]
-    return pd.concat(parts, ignore_index=True)
+    return counts({"read": ratings, "dropped: rated again later": replaced, what: table})
 
 
-def counts(what: str, part: pd.DataFrame) -> pd.DataFrame:
-    """A row of an accounting."""
-    return pd.DataFrame(
-        {
-            "what": [what],
-            "ratings": len(part),
-            "customers": part["customer_id"].nunique(),
-            "products": part["product_id"].nunique(),
-        }
-    )
+def counts(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of an accounting: ratings, customers and products of each part."""
+    rows = [(what, len(part), *(part[name].nunique() for name in PAIR)) for what, part in parts.items()]
+    return pd.DataFrame(rows, columns=["what", "ratings", "customers", "products"])

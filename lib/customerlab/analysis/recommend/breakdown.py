@@ -5,6 +5,7 @@ import pandas as pd
 
 from customerlab.analysis.inference import LEAST
 from customerlab.analysis.recommend.metrics import intervals, pooled
+from customerlab.analysis.recommend.metrics.compare import RESAMPLES
 from customerlab.analysis.recommend.rankings import Rankings
 from customerlab.analysis.recommend.split import Split
 
@@ -29,28 +30,23 @@ def history_length(split: Split) -> pd.Series:
     return pd.Series(pd.Categorical(np.array(names)[place], names, ordered=True), split.customers, name="orders")
 
 
-def by_group(
-    values: pd.DataFrame, groups: pd.Series, seed: int, *, metric: str = "ndcg", resamples: int = 1000
-) -> pd.DataFrame:
-    """A metric by groups of customers.
+def by_group(values: pd.DataFrame, groups: pd.Series, seed: int) -> pd.DataFrame:
+    """nDCG by groups of customers.
 
     Parameters
     ----------
     values : DataFrame
         As `found` returns it.
     groups : Series
-        By customer; a customer who is in none is left out. Groups are in the order of the categories where it is
-        categorical, else sorted.
+        By customer; who is in none is left out. In the order of the categories where it is categorical, else sorted.
     seed : int
         Of the bootstrap of the customers of each group.
-    metric : str
-    resamples : int
 
     Returns
     -------
     DataFrame
-        One row a task, group and model: `task`, `group`, `model`, `customers`, `mean`, `low`, `high`. Groups without a
-        customer are left out; `low` and `high` are missing where there are fewer than `inference.LEAST` customers.
+        One row a task, group and model: `task`, `group`, `model`, `customers`, `mean`, `low`, `high`, these missing
+        where there are fewer than `inference.LEAST` customers.
 
     Examples
     --------
@@ -67,14 +63,10 @@ def by_group(
         for group in groups.cat.categories:
             part = values[(values["task"] == task) & (of == group).to_numpy()]
             if len(part):
-                table = intervals(
-                    part.pivot(index="customer_id", columns="model", values=metric), seed, resamples=resamples
-                )
+                wide = part.pivot(index="customer_id", columns="model", values="ndcg")
+                table = intervals(wide, seed, resamples=RESAMPLES)
                 table.loc[table["customers"] < LEAST, ["low", "high"]] = np.nan
-                table = table.reindex(models).rename_axis("model").reset_index()
-                table.insert(0, "group", group)
-                table.insert(0, "task", task)
-                parts.append(table)
+                parts.append(table.reindex(models).rename_axis("model").reset_index().assign(task=task, group=group))
     columns = ["task", "group", "model", "customers", "mean", "low", "high"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
@@ -82,9 +74,9 @@ def by_group(
 def bands(split: Split) -> pd.Series:
     """The popularity of each product, as a band of `BANDS`.
 
-    Products by falling number of customers who bought them before the cut: the head are those that make up the first
-    half of all pairs of a customer and a product, the middle those up to 80 %, the tail the rest. Equal products are in
-    one band, the one that the first of them begins in.
+    By falling number of customers who bought them before the cut, the head are the products that make up the first half
+    of all pairs of a customer and a product, the middle those up to 80 %, the tail the rest. Equal products are in one
+    band, that of the first of them.
 
     Examples
     --------
@@ -103,7 +95,7 @@ def bands(split: Split) -> pd.Series:
     return pd.Series(pd.Categorical(np.array(names)[place], names, ordered=True), split.products, name="band")
 
 
-def by_popularity(rankings: Rankings, seed: int, *, task: str = "all", resamples: int = 1000) -> pd.DataFrame:
+def by_popularity(rankings: Rankings, seed: int, task: str = "all") -> pd.DataFrame:
     """How much of what was bought is found, by the popularity of the product.
 
     Returns
@@ -123,11 +115,10 @@ def by_popularity(rankings: Rankings, seed: int, *, task: str = "all", resamples
             pd.DataFrame(np.asarray(part @ inside), rankings.customers, band.cat.categories)
             for part in (hits, lists.relevant.sign())
         )
-        table = pooled(found, bought, seed, resamples=resamples).reset_index(names="band")
+        table = pooled(found, bought, seed).reset_index(names="band")
         places = lists.incidence.sum(axis=0) @ inside
-        table.insert(0, "model", model)
-        table.insert(2, "products", inside.sum(axis=0).astype(int))
-        rows.append(table.assign(listed=np.asarray(places).ravel() / max(places.sum(), 1)))
+        listed = np.asarray(places).ravel() / max(places.sum(), 1)
+        rows.append(table.assign(model=model, products=inside.sum(axis=0).astype(int), listed=listed))
     table = pd.concat(rows, ignore_index=True).rename(columns={"part": "found", "whole": "bought", "ratio": "recall"})
     columns = ["model", "band", "products", "bought", "found", "recall", "low", "high", "listed"]
     table = table.astype({"bought": int, "found": int})

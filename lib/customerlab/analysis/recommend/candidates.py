@@ -43,20 +43,8 @@ def candidates(
 ) -> list[Model]:
     """The models of these names and the baselines, not yet fitted; all by default.
 
-    Parameters
-    ----------
-    names : sequence of str
-    seed : int
-        Of the models that draw by chance.
-    holdout_days, popularity_days : int
-        As in `split_by_time`.
-    products : DataFrame, optional
-        For `Content`, which without it is left out.
-
-    Raises
-    ------
-    ParameterError
-        If there is no model of a name.
+    Days are as in `split_by_time`, and `seed` is of the models that draw by chance; `Content` needs `products`, and is
+    left out without. A ParameterError says that there is no model of a name.
 
     Examples
     --------

@@ -10,10 +10,11 @@ from scipy import stats
 from customerlab.analysis.inference import holm
 from customerlab.analysis.recommend.log import LITTLE
 from customerlab.analysis.recommend.metrics import compare, intervals, paired, per_customer, popularity_gap
-from customerlab.analysis.recommend.metrics.compare import LEVEL
+from customerlab.analysis.recommend.metrics.compare import LEVEL, RESAMPLES
 from customerlab.analysis.recommend.metrics.table import RANKING, over_all
 from customerlab.analysis.recommend.models import Model, top
-from customerlab.analysis.recommend.rankings import TASKS, Rankings, batches
+from customerlab.analysis.recommend.models.base import batches
+from customerlab.analysis.recommend.rankings import TASKS, Rankings
 from customerlab.analysis.recommend.split import Split
 
 METRICS = (*RANKING, "auc")
@@ -21,16 +22,13 @@ BEYOND = (
     "novelty", "diversity", "serendipity", "popularity", "miscalibration", "repeat_share", "recall_of_repeats",
     "recall_of_discoveries", "revenue",
 )  # fmt: skip
+MATERIAL = {"diversity": "vectors", "miscalibration": "categories"}  # which a shop may not have
 
 
 def found(rankings: Rankings) -> pd.DataFrame:
-    """What the lists find, for every customer.
+    """What the lists find, one row a model, task and customer: `model`, `task`, `customer_id` and `METRICS`.
 
-    Returns
-    -------
-    DataFrame
-        One row a model, task and customer: `model`, `task`, `customer_id` and `METRICS`, by their default definitions.
-        Customers who bought none of a task's kind in the future are left out of it.
+    Customers who bought none of a task's kind in the future are left out of it.
     """
     parts = []
     for model, by_task in rankings.ranked.items():
@@ -38,55 +36,33 @@ def found(rankings: Rankings) -> pd.DataFrame:
             lists = rankings.lists(model, task)
             some = lists.bought > 0
             values = per_customer(type(lists)(by_task[task][some], lists.relevant[some]), RANKING)
-            values["auc"] = rankings.auc[model][task][some]
-            values.insert(0, "customer_id", rankings.customers[some].to_numpy())
-            values.insert(0, "task", task)
-            values.insert(0, "model", model)
-            parts.append(values)
+            whose = pd.DataFrame({"model": model, "task": task, "customer_id": rankings.customers[some]})
+            parts.append(whose.join(values.assign(auc=rankings.auc[model][task][some])))
     return pd.concat(parts, ignore_index=True)
 
 
-def summary(values: pd.DataFrame, seed: int, resamples: int = 1000) -> pd.DataFrame:
-    """Means over customers, every one with a bootstrap interval.
+def summary(values: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Means over customers of what `found` returns, every one with a bootstrap interval.
 
-    Parameters
-    ----------
-    values : DataFrame
-        As `found` returns it.
-    seed : int
-        Of the bootstrap.
-    resamples : int
-
-    Returns
-    -------
-    DataFrame
-        One row a task and model, in the order of `TASKS` and of the models: `task`, `model`, `customers`, and of every
-        metric the mean, and with `_low` and `_high` behind its name the 2.5 and 97.5 percentiles of the mean over
-        customers drawn with replacement. All models of a task are drawn the same customers.
+    One row a task and model, in the order of `TASKS` and of the models: `task`, `model`, `customers`, and of every
+    metric the mean, and with `_low` and `_high` behind its name the 2.5 and 97.5 percentiles of the mean over customers
+    drawn with replacement, the same for all models of a task.
     """
     metrics = [name for name in values.columns if name not in ("model", "task", "customer_id")]
     models = list(dict.fromkeys(values["model"]))
     parts = []
     for task in [task for task in TASKS if (values["task"] == task).any()]:
         part = values[values["task"] == task]
-        table = part.pivot(index="customer_id", columns="model", values=metrics)
-        wide = _wide(intervals(table, seed, resamples=resamples), metrics).reindex(models)
-        wide.insert(0, "customers", part.groupby("model")["customer_id"].size().reindex(models))
-        wide.insert(0, "model", models)
-        wide.insert(0, "task", task)
-        parts.append(wide)
+        customers = part.groupby("model")["customer_id"].size().reindex(models)
+        first = pd.DataFrame({"task": task, "model": models, "customers": customers.to_numpy()}, models)
+        parts.append(first.join(_wide(part, metrics, seed)))
     return pd.concat(parts, ignore_index=True)
 
 
 def returned_in_full(lists: pd.DataFrame, transactions: ir.Table, returns: ir.Table | None) -> int:
     """How many places on lists are of products of which the customer has sent back as much as they bought.
 
-    Parameters
-    ----------
-    lists : DataFrame
-        `customer_id`, `product_id`.
-    transactions, returns : ibis Table
-        Canonical; 0 without returns.
+    Lists have `customer_id` and `product_id`, the tables are canonical; 0 without returns.
     """
     if returns is None:
         return 0
@@ -96,84 +72,42 @@ def returned_in_full(lists: pd.DataFrame, transactions: ir.Table, returns: ir.Ta
     return len(lists.merge(left[left["left"] < LITTLE], on=pair))
 
 
-def beyond(
-    rankings: Rankings,
-    seed: int,
-    products: pd.DataFrame | None = None,
-    *,
-    task: str = "all",
-    resamples: int = 1000,
-) -> pd.DataFrame:
+def beyond(rankings: Rankings, seed: int, products: pd.DataFrame | None = None, task: str = "all") -> pd.DataFrame:
     """What lists are like beyond what they find.
 
-    Parameters
-    ----------
-    rankings : Rankings
-    seed : int
-    products : DataFrame, optional
-        For diversity and calibration, see `Rankings.lists`.
-    task : str
-        Which lists.
-    resamples : int
-
-    Returns
-    -------
-    DataFrame
-        One row a model: `model`; the mean of each of `BEYOND` for which there is material, with `_low` and `_high` as
-        in `summary` (a customer without a value is left out of a mean); and of all lists together
-        `catalogue_coverage` and `gini` of the products that have a history, `user_coverage`, and `popularity_gap`.
+    One row a model: `model`; the mean of each of `BEYOND` for which there is material, with `_low` and `_high` as in
+    `summary` (a customer without a value is left out of a mean); and of all lists together `catalogue_coverage` and
+    `gini` of the products that have a history, `user_coverage`, and `popularity_gap`. Diversity and calibration need
+    products, see `Rankings.lists`.
     """
     parts, whole = [], []
     for model in rankings.ranked:
         lists = rankings.lists(model, task, products)
-        names = [
-            name
-            for name in BEYOND
-            if (name != "diversity" or lists.vectors is not None)
-            and (name != "miscalibration" or lists.categories is not None)
-        ]
-        values = per_customer(lists, names)
-        values.insert(0, "customer_id", rankings.customers)
-        values.insert(0, "model", model)
-        parts.append(values)
+        names = [name for name in BEYOND if getattr(lists, MATERIAL.get(name, "relevant")) is not None]
+        parts.append(per_customer(lists, names).assign(customer_id=rankings.customers, model=model))
         known = int((lists.need("buyers") > 0).sum())
         sold = type(lists)(lists.ranked, lists.relevant[:, :known])
         whole.append(over_all(sold).to_dict() | {"popularity_gap": popularity_gap(lists)})
-    table = pd.concat(parts).pivot(index="customer_id", columns="model", values=names)
-    wide = _wide(intervals(table, seed, resamples=resamples), names).reindex(list(rankings.ranked))
+    wide = _wide(pd.concat(parts), names, seed).reindex(list(rankings.ranked))
     return wide.join(pd.DataFrame(whole, index=wide.index)).rename_axis("model").reset_index()
 
 
-def comparison(values: pd.DataFrame, seed: int, *, task: str = "all", metric: str = "ndcg") -> pd.DataFrame:
-    """Every pair of models on the same customers: see `metrics.compare`, which this calls for one task and metric."""
-    return compare(paired(values[values["task"] == task], metric), seed)
+def comparison(values: pd.DataFrame, task: str = "all") -> pd.DataFrame:
+    """Every pair of models on the same customers by their nDCG: `metrics.compare` for one task of `found`."""
+    return compare(paired(values[values["task"] == task], "ndcg"))
 
 
 def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """The rows of a comparison that a baseline is in, turned so that it is always the other one.
+    """The rows of a `comparison` that a baseline is in, turned so that it is always the other one.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As `comparison` returns it.
-    baseline : str
-
-    Returns
-    -------
-    DataFrame
-        The same columns, by falling difference. `p_holm`, `low` and `high` are adjusted over these rows, as no other
-        is asked: p by Holm's steps, and the intervals at 1 − 0.05 / rows (Bonferroni, with Student's t), so that
-        all of them hold together with 95 %. Missing for a single customer.
-
-    Raises
-    ------
-    ValueError
-        If no model has that name.
+    By falling difference, with `p_holm`, `low` and `high` adjusted over these rows, as no other is asked: p by Holm's
+    steps, and the intervals at 1 − 0.05 / rows (Bonferroni, with Student's t), so that all of them hold together with
+    95 %; missing for a single customer. A ValueError says that no model has that name.
 
     Examples
     --------
     >>> values = pd.DataFrame({"new": [0.4, 0.6, 0.5, 0.9], "old": [0.3, 0.5, 0.5, 0.6]})
-    >>> against(compare(values, seed=1), "new")[["model", "difference", "better", "worse"]].round(3).values.tolist()
+    >>> against(compare(values), "new")[["model", "difference", "better", "worse"]].round(3).values.tolist()
     [['old', -0.125, 0, 3]]
     """
     ahead, behind = table["other"] == baseline, table["model"] == baseline
@@ -192,23 +126,10 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
 
 
 def recommend(split: Split, model: Model, k: int = 10, *, only_new: bool = False) -> pd.DataFrame:
-    """The model's list for every customer of the history, for a campaign tool.
+    """The fitted model's list for every customer of the history, for a campaign tool.
 
-    No list has a product that its customer sent back in full.
-
-    Parameters
-    ----------
-    split : Split
-    model : Model
-        Fitted.
-    k : int
-    only_new : bool
-        Only products that the customer does not own.
-
-    Returns
-    -------
-    DataFrame
-        `customer_id`, `rank` (from 1), `product_id`, `score`.
+    No list has a product that its customer sent back in full, or with `only_new` one that the customer owns. Columns
+    are `customer_id`, `rank` (from 1), `product_id`, `score`.
 
     Examples
     --------
@@ -221,26 +142,19 @@ def recommend(split: Split, model: Model, k: int = 10, *, only_new: bool = False
     """
     parts = []
     barred = split.barred(only_new=only_new)
-    for rows in batches(split, np.arange(len(split.customers))):
+    for rows in batches(np.arange(len(split.customers)), max(split.history.shape)):
         scores = model.scores(rows)
         ranked = top(scores, barred[rows].toarray() == 0, k)
         row, place = np.nonzero(ranked >= 0)
         column = ranked[row, place]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "customer_id": split.customers[rows[row]],
-                    "rank": place + 1,
-                    "product_id": split.products[column],
-                    "score": scores[row, column],
-                }
-            )
-        )
+        places = {"customer_id": split.customers[rows[row]], "rank": place + 1, "product_id": split.products[column]}
+        parts.append(pd.DataFrame(places | {"score": scores[row, column]}))
     return pd.concat(parts, ignore_index=True)
 
 
-def _wide(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """Intervals by metric and model as one row a model: each metric's mean, low and high beside each other."""
+def _wide(values: pd.DataFrame, metrics: Sequence[str], seed: int) -> pd.DataFrame:
+    """Means and intervals of metrics of models, one row a model: each metric's mean, low and high beside each other."""
+    table = intervals(values.pivot(index="customer_id", columns="model", values=metrics), seed, resamples=RESAMPLES)
     columns: dict[str, pd.Series] = {}
     for metric in metrics:
         part = table.loc[metric]

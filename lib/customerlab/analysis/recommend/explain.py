@@ -1,6 +1,7 @@
 """Why a product is on a list: a habit of the customer, products that they own, its name, or that many buy it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,12 +45,10 @@ def explained(split: Split, model: Model, lists: pd.DataFrame, products: pd.Data
 
     Parameters
     ----------
-    split : Split
+    split, model
         That the model was fitted on.
-    model : Model
-        Fitted.
     lists : DataFrame
-        `customer_id`, `product_id` and whatever else, as `recommend` returns them.
+        As `recommend` returns them; a ValueError names a customer or a product that the split does not have.
     products : DataFrame, optional
         `product_id` and `description` for the names, else ids are named.
 
@@ -57,11 +56,6 @@ def explained(split: Split, model: Model, lists: pd.DataFrame, products: pd.Data
     -------
     DataFrame
         The lists with a column `reason`.
-
-    Raises
-    ------
-    ValueError
-        If a list names a customer or a product that the split does not have.
 
     Examples
     --------
@@ -95,28 +89,22 @@ def explained(split: Split, model: Model, lists: pd.DataFrame, products: pd.Data
 def _personal(split: Split, model: Model, names: np.ndarray, products: pd.DataFrame | None) -> list[Texts]:
     """Functions of rows and columns to reasons, the first that has one to be taken."""
 
-    def habit(row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        return _habits(split, row, column)
-
     def together(row: np.ndarray, column: np.ndarray) -> np.ndarray:
         weights = _cosines(split) if own is None else own
         return _causes(split, row, column, weights, names, ("bought by buyers of ", ""))
 
-    own = _weights(split, model)
+    own, habit = _weights(split, model), partial(_habits, split)
     first: list[Texts] = [habit, together] if own is None else [together, habit]
     if isinstance(model, Content):
-        return [_alike(split, model, names), habit]
-    return first if products is None else [*first, _alike(split, Content(products), names)]
+        return [partial(_alike, split, model, names), habit]
+    return first if products is None else [*first, partial(_alike, split, Content(products), names)]
 
 
-def _alike(split: Split, content: Content, names: np.ndarray) -> Texts:
-    def alike(row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        vectors = content.fit(split).vectors(split.products)
-        wanted, of = np.unique(column, return_inverse=True)  # products by products would not fit for a large catalogue
-        to_owned = (vectors @ vectors[wanted].T).tocsr()
-        return _causes(split, row, of, to_owned, names, ("like ", " by name"), wanted)
-
-    return alike
+def _alike(split: Split, content: Content, names: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    vectors = content.fit(split).vectors(split.products)
+    wanted, of = np.unique(column, return_inverse=True)  # products by products would not fit for a large catalogue
+    to_owned = (vectors @ vectors[wanted].T).tocsr()
+    return _causes(split, row, of, to_owned, names, ("like ", " by name"), wanted)
 
 
 def _popular(split: Split, column: np.ndarray) -> np.ndarray:

@@ -20,34 +20,18 @@ LITTLE = 1e-6  # of a quantity, which may be in kilograms
 
 @dataclass(frozen=True)
 class Log:
-    """A log as whole numbers, which cuts are made from; sorted by order.
-
-    Attributes
-    ----------
-    customers, products : Index
-        All of them, by id.
-    customer : array of int of shape (orders,)
-        The customer of each order, from a customer's oldest to their latest.
-    order, product : array of int of shape (lines,)
-        Which they are of.
-    before, returned : array of int of shape (lines,)
-        Microseconds from the line, and from the return that annulled it, to the cut; `NEVER` where none did.
-    amount : array of int of shape (lines,)
-        Money in ten-thousandths.
-    moved : DataFrame
-        `customer`, `product`, `before` and `quantity` of sales and, below zero, of returns, by customer, product and
-        time (returns first): what says that a product was sent back in full. Empty for customers and products without
-        a return.
-    """
+    """A log as whole numbers, which cuts are made from; sorted by order."""
 
     customers: pd.Index
     products: pd.Index
-    customer: np.ndarray
-    order: np.ndarray
+    customer: np.ndarray  # of each order, from a customer's oldest to their latest
+    order: np.ndarray  # of each line, as are all below
     product: np.ndarray
-    before: np.ndarray
-    returned: np.ndarray
-    amount: np.ndarray
+    before: np.ndarray  # microseconds from the line to the cut
+    returned: np.ndarray  # and from the return that annulled it; `NEVER` where none did
+    amount: np.ndarray  # money in ten-thousandths
+    # `customer`, `product`, `before` and `quantity` of sales and, below zero, of returns, of pairs with a return, by
+    # customer, product and time (returns first): what says that a product was sent back in full
     moved: pd.DataFrame
 
     def some(self, chosen: np.ndarray) -> "Log":
@@ -85,16 +69,9 @@ class Log:
 
 
 def log_of(transactions: ir.Table, returns: ir.Table | None, cut: pd.Timestamp, *, whole: bool = False) -> Log:
-    """The log as whole numbers.
+    """The log of canonical tables as whole numbers, time counted back from the cut; without returns every line counts.
 
-    Parameters
-    ----------
-    transactions, returns : ibis Table
-        Canonical; without returns every line counts.
-    cut : Timestamp
-        From which time is counted back.
-    whole : bool
-        Nothing lies behind the cut, and what came back later is known.
+    With `whole` nothing lies behind the cut, and what came back later is known.
     """
     t = marked(transactions, returns)
     table = (

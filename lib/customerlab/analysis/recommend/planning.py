@@ -8,21 +8,20 @@ from customerlab.analysis.inference import largest_share
 from customerlab.analysis.recommend.split import Split
 
 
-def online_test(split: Split, *, lift: float = 0.05, power: float = 0.8, alpha: float = 0.05) -> pd.DataFrame:
+def online_test(split: Split, *, lift: float = 0.05) -> pd.DataFrame:
     """How many customers a randomised test of two recommenders would need, in orders and in money.
 
     A metric of lists that nobody was shown, such as nDCG, cannot be measured by an experiment: that compares what
     customers do. Every customer with a history is a unit, one half gets the new lists, and what they do in a window of
-    the length of the split's future is compared. What it is like without the new lists is taken from that future.
+    the length of the split's future is compared, two-sided at the level 0.05. What it is like without the new lists is
+    taken from that future.
 
     Parameters
     ----------
     split : Split
         With a future.
     lift : float
-        The relative effect that is to be found, above zero.
-    power, alpha : float
-        Of a two-sided test, as in `experiment.sample_size`.
+        The relative effect that is to be found with a power of 80 %, above zero.
 
     Returns
     -------
@@ -49,16 +48,16 @@ def online_test(split: Split, *, lift: float = 0.05, power: float = 0.8, alpha: 
         rows.append(
             {
                 "outcome": outcome, "customers": len(values), "mean": base.mean, "deviation": deviation,
-                "needed": _needed(base, lift, power, alpha) if told else np.nan,
-                "detectable": detectable(base, len(values), power=power, alpha=alpha) / base.mean if told else np.nan,
+                "needed": _needed(base, lift) if told else np.nan,
+                "detectable": detectable(base, len(values)) / base.mean if told else np.nan,
                 "largest": largest_share(pd.Series(values)),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _needed(base: Baseline, lift: float, power: float, alpha: float) -> float:
+def _needed(base: Baseline, lift: float) -> float:
     try:
-        return float(sample_size(base, lift * base.mean, power=power, alpha=alpha)["total"])
+        return float(sample_size(base, lift * base.mean)["total"])
     except ValueError:  # no number of customers is enough
         return np.nan

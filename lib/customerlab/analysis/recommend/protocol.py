@@ -10,24 +10,16 @@ from customerlab.analysis.recommend.evaluate import found, summary
 from customerlab.analysis.recommend.log import DAY, NEVER, Log
 from customerlab.analysis.recommend.models import Model
 from customerlab.analysis.recommend.rankings import LOG, rank
-from customerlab.analysis.recommend.split import Split
+from customerlab.analysis.recommend.split import Split, counted
 
 
 def accounting(folds: Sequence[Split]) -> pd.DataFrame:
     """Customers, products and pairs that are kept and dropped at every step of every fold.
 
-    Parameters
-    ----------
-    folds : sequence of Split
-        As `Split.folds` returns them.
-
-    Returns
-    -------
-    DataFrame
-        One row a fold and step: `fold` (from 1; the last is the test), `cut`, `what`, `customers`, `products`, `pairs`.
-        The future is what is dropped for want of a customer's history and what is evaluated; this is again what can
-        not be found for want of the product's history, what is to be found again, and what is to be discovered. Last
-        come customers of the history who bought nothing then, with what they had bought: their lists are not judged.
+    One row a fold and step: `fold` (from 1; the last is the test), `cut`, `what`, `customers`, `products`, `pairs`. The
+    future is what is dropped for want of a customer's history and what is evaluated; this is what cannot be found for
+    want of the product's history, what is to be found again, and what is to be discovered. Last come customers of the
+    history who bought nothing then, with what they had bought: their lists are not judged.
 
     Examples
     --------
@@ -43,47 +35,25 @@ def accounting(folds: Sequence[Split]) -> pd.DataFrame:
     for number, fold in enumerate(folds, 1):
         again = fold.future.multiply(fold.history.sign()).tocsr()
         new = (fold.future - again).tocsr()[:, fold.history.getnnz(axis=0) > 0]
+        idle = fold.history[np.setdiff1d(np.arange(len(fold.customers)), fold.warm)]
         rows = [
-            {"what": f"of these {what}", "customers": kind.getnnz(axis=1).astype(bool).sum(),
-             "products": kind.getnnz(axis=0).astype(bool).sum(), "pairs": kind.nnz}
-            for what, kind in (("repeats", again), ("discoveries", new))
-        ]  # fmt: skip
-        away = np.setdiff1d(np.arange(len(fold.customers)), fold.warm)
-        own = fold.history[away]
-        idle = {"what": "not judged: customers of the history who bought nothing then", "customers": len(away),
-                "products": own.getnnz(axis=0).astype(bool).sum(), "pairs": own.nnz}  # fmt: skip
-        part = pd.concat([fold.accounting, pd.DataFrame([*rows, idle])], ignore_index=True)
-        part.insert(0, "cut", fold.cut)
-        part.insert(0, "fold", number)
-        parts.append(part)
+            counted("of these repeats", again),
+            counted("of these discoveries", new),
+            counted("not judged: customers of the history who bought nothing then", idle),
+        ]
+        part = pd.concat([fold.accounting, pd.DataFrame(rows)], ignore_index=True)
+        parts.append(_of_fold(part, number, fold))
     return pd.concat(parts, ignore_index=True)
 
 
 def over_folds(
-    folds: Sequence[Split],
-    models: Sequence[Model],
-    seed: int,
-    k: int = 10,
-    *,
-    last: pd.DataFrame | None = None,
+    folds: Sequence[Split], models: Sequence[Model], seed: int, k: int = 10, *, last: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """How models do, and in which order, from fold to fold; each learns again from the history of each fold.
 
-    Parameters
-    ----------
-    folds : sequence of Split
-    models : sequence of Model
-    seed : int
-        Of the bootstrap.
-    k : int
-    last : DataFrame, optional
-        What the models' lists found in the last fold, as `found` returns it, where they were ranked there already.
-
-    Returns
-    -------
-    DataFrame
-        One row a fold, task and model: `fold`, `cut`, the columns of `summary`, and `place`, that of the model by nDCG
-        among all (equal ones share the better place).
+    One row a fold, task and model: `fold`, `cut`, the columns of `summary`, and `place`, that of the model by nDCG
+    among all (equal ones share the better place). `last` is what the models' lists found in the last fold, as `found`
+    returns it, where they were ranked there already.
     """
     parts = []
     for number, fold in enumerate(folds, 1):
@@ -91,13 +61,14 @@ def over_folds(
             values = last[last["model"].isin([model.name for model in models])]
         else:
             values = found(rank(fold, models, k))
-        part = summary(values, seed)
-        part.insert(0, "cut", fold.cut)
-        part.insert(0, "fold", number)
-        parts.append(part)
+        parts.append(_of_fold(summary(values, seed), number, fold))
     table = pd.concat(parts, ignore_index=True)
     places = table.assign(ndcg=table["ndcg"].round(12)).groupby(["fold", "task"])["ndcg"]
     return table.assign(place=places.rank(ascending=False, method="min").astype(int))
+
+
+def _of_fold(table: pd.DataFrame, number: int, fold: Split) -> pd.DataFrame:
+    return pd.concat([pd.DataFrame({"fold": number, "cut": fold.cut}, table.index), table], axis=1)
 
 
 def flattery(whole: Split, models: Sequence[Model], holdout_days: int, seed: int, k: int = 10) -> pd.DataFrame:
@@ -111,22 +82,10 @@ def flattery(whole: Split, models: Sequence[Model], holdout_days: int, seed: int
     - random pairs: of each customer as many products as were bought behind the cut, with all purchases of them.
       Nothing is left to be found again, so that only the task explore can be compared.
 
-    Parameters
-    ----------
-    whole : Split
-        As `whole_log` returns it.
-    models : sequence of Model
-    holdout_days : int
-        The length of the future of the split in time.
-    seed : int
-        Of chance, and of the bootstrap.
-    k : int
-
-    Returns
-    -------
-    DataFrame
-        One row a split, task and model: `split` (time first), the columns of `summary`, and `times`, nDCG divided by
-        that of the split in time (NaN where that is zero or missing). A split that leaves nobody to judge is left out.
+    `whole` is what `whole_log` returns, `holdout_days` the length of the future of the split in time, `seed` of chance
+    and of the bootstrap. One row a split, task and model: `split` (time first), the columns of `summary`, and `times`,
+    nDCG divided by that of the split in time (NaN where that is zero or missing). A split that leaves nobody to judge
+    is left out.
     """
     length = holdout_days * DAY
     every = whole.log.some((whole.log.returned == NEVER) & ~whole.log.refused())

@@ -10,12 +10,12 @@ from scipy.sparse import csr_matrix
 
 from customerlab.analysis.recommend.metrics.lists import Lists, ratio
 from customerlab.analysis.recommend.models import Content, Model, top
+from customerlab.analysis.recommend.models.base import batches
 from customerlab.analysis.recommend.models.cost import Size, needs
 from customerlab.analysis.recommend.split import Split
 
 # all: any product; repeat: products the customer had bought; explore: products the customer had not
 TASKS = ("all", "repeat", "explore")
-BATCH, CELLS = 512, 8_000_000  # customers, and customers times products, ranked at once, which bounds memory
 LOG = logging.getLogger(__name__)  # a run shows it on the terminal, and no notebook stores it
 
 
@@ -57,11 +57,7 @@ class Rankings:
     def lists(self, model: str, task: str = "all", products: pd.DataFrame | None = None) -> Lists:
         """The lists of a model, with what the metrics need.
 
-        Parameters
-        ----------
-        model, task : str
-        products : DataFrame, optional
-            `product_id`, `description` and, where there is one, `category`: for diversity, and for calibration.
+        `products` has `product_id`, `description` and, where there is one, `category`: for diversity and calibration.
         """
         split, rows = self.split, self.split.warm
         named: dict[str, csr_matrix] = {}
@@ -84,20 +80,9 @@ def rank(split: Split, models: Sequence[Model], k: int = 10) -> Rankings:
     """Fit every model on the history and rank the whole catalogue for every warm customer.
 
     A product without a history is never recommended: that it will be sold is known from the future alone; nor is one
-    that the customer has sent back in full: where it is bought again, it counts as not found. In the tasks
-    repeat and explore, only products of the kind are ranked. One sort of a customer's scores serves all tasks and
-    metrics.
-
-    Parameters
-    ----------
-    split : Split
-    models : sequence of Model
-    k : int
-
-    Raises
-    ------
-    ValueError
-        If nobody is evaluated, two models have one name, or a score is not a number.
+    that the customer has sent back in full: where it is bought again, it counts as not found. In the tasks repeat and
+    explore, only products of the kind are ranked. A ValueError says that nobody is evaluated, two models have one name,
+    or a score is not a number.
     """
     if len(split.warm) == 0:
         raise ValueError(f"nobody who bought before {split.cut:%Y-%m-%d} bought after it; there is nobody to evaluate")
@@ -111,28 +96,15 @@ def rank(split: Split, models: Sequence[Model], k: int = 10) -> Rankings:
         said = f", about {seconds:.0f} s" if seconds >= 1 else ""
         LOG.info("%s, model %s of %s, cut at %s%s", model.name, number, len(models), cut, said)
         model.fit(split)
-        parts = [_ranked(split, model, rows, k) for rows in batches(split, split.warm)]
+        parts = [_ranked(split, model, rows, k) for rows in batches(split.warm, max(split.history.shape))]
         lists, areas = ([part[which] for part in parts] for which in (0, 1))
         ranked[model.name] = {task: np.concatenate([part[task] for part in lists]) for task in TASKS}
         auc[model.name] = {task: np.concatenate([part[task] for part in areas]) for task in TASKS}
     return Rankings(split, k, ranked, auc)
 
 
-def batches(split: Split, rows: np.ndarray) -> list[np.ndarray]:
-    """Customers in parts, each of which can be scored at once; at least one part."""
-    size = max(1, min(BATCH, CELLS // max(*split.history.shape, 1)))
-    return [rows[begin : begin + size] for begin in range(0, max(len(rows), 1), size)]
-
-
 def categories(products: pd.DataFrame, ids: pd.Index) -> csr_matrix:
-    """One where a product is of a category, of shape (ids, categories); categories by name.
-
-    Examples
-    --------
-    >>> named = pd.DataFrame({"product_id": ["a", "b", "c"], "category": ["x", "y", None]})
-    >>> categories(named, pd.Index(["b", "c", "a"])).toarray().tolist()
-    [[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
-    """
+    """One where a product is of a category, of shape (ids, categories); categories by name."""
     of = products.drop_duplicates("product_id").set_index("product_id")["category"].reindex(ids)
     code, names = pd.factorize(of, sort=True)
     some = np.flatnonzero(code >= 0)

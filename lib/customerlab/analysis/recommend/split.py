@@ -17,25 +17,14 @@ class Orders:
     """The orders of the history, one by one, for models that ask when and with what a product was bought.
 
     An order is a customer's: where two customers share an order's id, each has one of their own. Its time is that of
-    its first line. Orders are sorted by customer, within a customer from the oldest to the latest, ties by the order's
-    id, so that the last rows of a customer are the last orders. Orders of which no line is left are not in it.
-
-    Attributes
-    ----------
-    customer : array of int of shape (orders,)
-        The row of the customer.
-    days : array of float of shape (orders,)
-        Days from the order to the cut, above zero.
-    amount : array of float of shape (orders,)
-        The money of the order's lines.
-    products : sparse matrix of shape (orders, products)
-        One where the order has the product. Summed over a customer's orders it is the customer's history.
+    its first line. Orders of which a line is left are sorted by customer, from the oldest to the latest, ties by the
+    id.
     """
 
-    customer: np.ndarray
-    days: np.ndarray
-    amount: np.ndarray
-    products: csr_matrix
+    customer: np.ndarray  # the row of the customer
+    days: np.ndarray  # from the order to the cut, above zero
+    amount: np.ndarray  # the money of the order's lines
+    products: csr_matrix  # orders by products, one where the order has it; its sums by customer are the history
 
 
 @dataclass(frozen=True)
@@ -95,19 +84,9 @@ class Split:
     def earlier(self, days: int, holdout_days: int | None = None) -> "Split":
         """The split of some days ago, made from the history alone: what a model may be trained or tuned on.
 
-        It is `split_by_time` of the log as it was when the earlier future ended, and cannot see what came after.
-
-        Parameters
-        ----------
-        days : int
-            How far the cut moves back.
-        holdout_days : int, optional
-            The length of the earlier future. That of this split by default, or `days` where it has no future.
-
-        Raises
-        ------
-        ValueError
-            If the earlier future would not end by this split's cut.
+        It is `split_by_time` of the log as it was when the earlier future ended, and cannot see what came after. The
+        earlier future is as long as this split's by default, or `days` where it has none; a ValueError says that it
+        would not end by this split's cut.
 
         Examples
         --------
@@ -134,11 +113,11 @@ class Split:
         return _divide(log, cut, holdout_days, self.popularity_days, past)
 
     def folds(self, n: int) -> list["Split"]:
-        """Rolling origins: windows of the length of this split's future, the oldest first and this split last.
+        """Rolling origins: windows of the length of this split's future, the oldest first and this split, the test,
+        last.
 
-        The windows do not overlap. All but the last are made by `earlier`, for tuning, and to see how results change
-        with the month; the last is the test. There are n, or as many as the log has: it ends at the first window that
-        nobody bought both before and in.
+        The others are made by `earlier` and do not overlap. There are n, or as many as the log has: it ends at the
+        first window that nobody bought both before and in.
 
         Examples
         --------
@@ -164,21 +143,14 @@ def split_by_time(
 
     Parameters
     ----------
-    transactions : ibis Table
-        Canonical.
+    transactions, returns : ibis Table
+        Canonical. Without returns every line counts.
     holdout_days : int
-        The length of the future.
+        The length of the future. A ValueError says that nobody bought on both sides of the cut.
     popularity_days : int
         The length of the weeks before the cut in which popularity is counted.
     pattern : str
         A regular expression; products whose id does not match it (postage, fees) are left out. Empty for all.
-    returns : ibis Table, optional
-        Canonical. Without them every line counts.
-
-    Raises
-    ------
-    ValueError
-        If nobody bought on both sides of the cut.
     """
     cut = day_after(transactions) - pd.Timedelta(days=holdout_days)
     split = _divide(log_of(matching(transactions, pattern), returns, cut), cut, holdout_days, popularity_days)
@@ -196,10 +168,7 @@ def whole_log(
 ) -> Split:
     """The whole log as history, with nothing after it: what the recommendations of today are made from.
 
-    Parameters
-    ----------
-    transactions, popularity_days, pattern, returns
-        As in `split_by_time`; a return after the last order is known, too.
+    Parameters are as in `split_by_time`; a return after the last order is known, too.
     """
     cut = day_after(transactions)
     return _divide(log_of(matching(transactions, pattern), returns, cut, whole=True), cut, 0, popularity_days)
@@ -208,14 +177,10 @@ def whole_log(
 def split_of(
     orders: list[tuple[str, float, list[str]]], returned: list[tuple[str, float, list[str]]] | None = None
 ) -> Split:
-    """A split of a few orders written by hand, for examples and tests: whom, how long before the cut, what.
+    """A split of a few orders written by hand, for examples and tests: who, when in days before the cut, and what.
 
-    Parameters
-    ----------
-    orders : list of (customer, days, products)
-        Days before the cut, below zero for an order of the 28 days after it. Every product costs 1.
-    returned : list of (customer, days, products), optional
-        What came back, one piece of each product, and when.
+    Days are below zero for an order of the 28 days after the cut, and every product costs 1. Of what was returned, one
+    piece of each product came back.
 
     Examples
     --------
@@ -262,27 +227,24 @@ def _divide(
     at = (log.customer[log.order[later]], log.product[later])
     spent = csr_matrix((log.amount[later].astype(float), at), after.shape) / CENTS
     known = before.getnnz(axis=1) > 0
-    buyers = pd.DataFrame(
-        {"recent": recent.getnnz(axis=0), "before": before.getnnz(axis=0), "product_id": log.products}
-    )[before.getnnz(axis=0) + after.getnnz(axis=0) > 0]  # fmt: skip
+    counts = {"recent": recent.getnnz(axis=0), "before": before.getnnz(axis=0), "product_id": log.products}
+    buyers = pd.DataFrame(counts)[before.getnnz(axis=0) + after.getnnz(axis=0) > 0]
     buyers = buyers.sort_values(["recent", "before", "product_id"], ascending=[False, False, True])
     columns = buyers.index.to_numpy()
     history, future, money, sent_back = (
         _sorted(matrix[known][:, columns]) for matrix in (before, after, spent, log.sent_back())
     )
-    undone = [
-        ((of_customer @ marks(part)).sign() - kept.sign()).tocsr() for part, kept in ((past, before), (~past, after))
-    ]
+    bought = [(of_customer @ marks(part)).sign() for part in (past, ~past)]
     rows = [
         ("history, before the cut", before),
-        ("left out: bought before the cut and returned by then", undone[0]),
+        ("left out: bought before the cut and returned by then", (bought[0] - before.sign()).tocsr()),
         ("future, from the cut on", after),
-        ("left out: bought from the cut on and returned", undone[1]),
+        ("left out: bought from the cut on and returned", (bought[1] - after).tocsr()),
         ("dropped: customers without a history", after[~known]),
         ("evaluated", future),
         ("of these not to be found: products without a history", future[:, (buyers["before"] == 0).to_numpy()]),
     ]
-    accounting = [_counts(*row) for row in rows if row[1].nnz or not row[0].startswith("left out")]
+    accounting = [counted(*row) for row in rows if row[1].nnz or not row[0].startswith("left out")]
     first = np.full(shape[0], NEVER)
     np.maximum.at(first, log.order[past], log.before[past])
     ordered = by_order.getnnz(axis=1) > 0
@@ -306,6 +268,7 @@ def _sorted(matrix: csr_matrix) -> csr_matrix:
     return matrix
 
 
-def _counts(what: str, bought: csr_matrix) -> dict[str, object]:
+def counted(what: str, bought: csr_matrix) -> dict[str, object]:
+    """A row of an accounting of pairs of a customer and a product."""
     customers, products = (int((bought.getnnz(axis=axis) > 0).sum()) for axis in (1, 0))
     return {"what": what, "customers": customers, "products": products, "pairs": bought.nnz}

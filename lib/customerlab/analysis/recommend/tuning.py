@@ -1,9 +1,8 @@
 """Parameters chosen on the window before the test, within a stated number of trials."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,36 +15,22 @@ from customerlab.analysis.recommend.split import Split
 
 COLUMNS = ["model", "parameters", "customers", "ndcg", "low", "high", "difference", "error", "chosen"]
 
+Grid = Mapping[str, Sequence[Any]]
 
-@dataclass(frozen=True)
-class Tuned:
+
+class Tuned(NamedTuple):
     """A search and what it chose.
 
-    Attributes
-    ----------
-    table : DataFrame
-        One row a trial, in the order of the grid: `model`, `parameters` (as text), `customers`, the mean `ndcg` with
-        `low` and `high`, `difference` to the best trial and its standard `error`, `chosen`.
-    parameters : dict
-        The chosen ones.
-    model : Model
-        With these parameters, not yet fitted.
+    `table` has one row a trial, in the order of the grid: `model`, `parameters` (as text), `customers`, the mean `ndcg`
+    with `low` and `high`, `difference` to the best trial and its standard `error`, `chosen`. `model` has the chosen
+    parameters, and is not yet fitted.
     """
 
     table: pd.DataFrame
-    parameters: dict[str, Any]
     model: Model
 
 
-def tune(
-    split: Split,
-    make: Callable[..., Model],
-    grid: Mapping[str, Sequence[Any]],
-    seed: int,
-    *,
-    trials: int = 12,
-    k: int = 10,
-) -> Tuned:
+def tune(split: Split, make: Callable[..., Model], grid: Grid, seed: int, *, trials: int = 12, k: int = 10) -> Tuned:
     """Try parameters of a model on the window before the test window, which is never looked at.
 
     Chosen is the first trial in the order of the grid whose nDCG is no further from the best than one standard error of
@@ -59,18 +44,13 @@ def tune(
     make : function
         Of the parameters; it returns a model.
     grid : mapping of str to sequence
-        The values of each parameter, the simplest first.
+        The values of each parameter, the simplest first; a ValueError says that it has no point.
     seed : int
         Of the bootstrap, and of the draw of trials.
     trials : int
-        The budget. Of a larger grid so many points are drawn by chance (Bergstra and Bengio 2012); the first is always
-        tried.
+        The budget, at least one. Of a larger grid so many points are drawn by chance (Bergstra and Bengio 2012); the
+        first is always tried.
     k : int
-
-    Raises
-    ------
-    ValueError
-        If a grid has no point, or there is no trial.
 
     Examples
     --------
@@ -78,8 +58,8 @@ def tune(
     >>> from customerlab.analysis.recommend.split import split_of
     >>> orders = [("ann", days, ["tea"]) for days in (90, 80)] + [("ann", 60, ["milk"]), ("ann", 9, ["milk"])]
     >>> tuned = tune(split_of([*orders, ("ann", -3, ["tea"])]), DecayedFrequency, {"half_life": [360, 7]}, 1, k=1)
-    >>> tuned.table[["parameters", "ndcg", "chosen"]].values.tolist(), tuned.parameters
-    ([['half_life=360', 0.0, False], ['half_life=7', 1.0, True]], {'half_life': 7})
+    >>> tuned.table[["parameters", "ndcg", "chosen"]].values.tolist(), tuned.model.half_life
+    ([['half_life=360', 0.0, False], ['half_life=7', 1.0, True]], 7)
     """
     points = _points(grid, trials, seed)
     texts = [", ".join(f"{name}={value}" for name, value in point.items()) for point in points]
@@ -88,7 +68,7 @@ def tune(
     *before, _ = split.folds(2)
     if not before:
         untried = table.head(1).assign(customers=0, chosen=True).reindex(columns=COLUMNS)
-        return Tuned(untried, points[0], models[0])
+        return Tuned(untried, models[0])
     columns = []
     for number, (model, text) in enumerate(zip(models, texts, strict=True), 1):
         LOG.info("trial %s of %s: %s", number, len(points), text)
@@ -103,7 +83,7 @@ def tune(
         customers=shown["customers"], ndcg=shown["mean"], low=shown["low"], high=shown["high"],
         difference=difference.mean(), error=error, chosen=table.index == chosen,
     )  # fmt: skip
-    return Tuned(table, points[chosen], make(**points[chosen]))
+    return Tuned(table, make(**points[chosen]))
 
 
 def searches(tuned: Sequence[Tuned]) -> pd.DataFrame:
@@ -112,7 +92,7 @@ def searches(tuned: Sequence[Tuned]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
-def _points(grid: Mapping[str, Sequence[Any]], trials: int, seed: int) -> list[dict[str, Any]]:
+def _points(grid: Grid, trials: int, seed: int) -> list[dict[str, Any]]:
     """The points of a grid in its order, or as many of them as there are trials."""
     if trials < 1:
         raise ValueError(f"{trials} trials; expected at least one")

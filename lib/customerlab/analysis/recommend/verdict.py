@@ -1,13 +1,14 @@
 """What may be said of models: which leads, how sure that is, which baseline means something, what lists found."""
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
 from customerlab.analysis.inference import enough, influence, largest_share, too_few
 from customerlab.analysis.recommend.evaluate import against
-from customerlab.analysis.recommend.metrics import compare, intervals, paired
+from customerlab.analysis.recommend.metrics import compare, intervals, paired, per_customer
 from customerlab.analysis.recommend.rankings import Rankings
 from customerlab.analysis.recommend.split import Split
 
@@ -43,12 +44,7 @@ def baseline(split: Split, task: str = "all") -> tuple[str, str]:
 
 
 def same_lists(lists: Mapping[str, np.ndarray]) -> list[list[str]]:
-    """Models in groups, those in one that make the same list for every customer.
-
-    Parameters
-    ----------
-    lists : mapping of str to int array of shape (customers, k)
-        By model, such as `Rankings.of` gives it.
+    """Models, as `Rankings.of` gives them, in groups that make the same list for every customer.
 
     Examples
     --------
@@ -61,32 +57,11 @@ def same_lists(lists: Mapping[str, np.ndarray]) -> list[list[str]]:
     return list(groups.values())
 
 
-def joined(names: Sequence[str]) -> str:
-    """Names as a list in a sentence; models with the same lists are one.
-
-    Examples
-    --------
-    >>> joined(["a", "b", "c"])
-    'a, b and c (the same lists)'
-    """
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} (the same lists)"
-
-
 def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: int) -> str:
     """Which model ranks best, of how many customers, and whether the next is worse: a clause for a sentence.
 
     Models with the same lists are one. Fewer than `inference.LEAST` customers with a hit on the lists of the best, or
-    of the next, are too few to tell.
-
-    Parameters
-    ----------
-    values : DataFrame
-        One row a model and customer of one task: `model`, `customer_id`, `ndcg`, `hit_rate`.
-    lists : mapping of str to int array of shape (customers, k)
-        Of the same models.
-    seed : int
-        Of the bootstrap.
-    k : int
+    of the next, are too few to tell. `values` is what `found` returns, of one task, and `lists` are of the same models.
 
     Examples
     --------
@@ -95,7 +70,10 @@ def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: 
     'nDCG@1 is highest for a, 1.000, but of 1 customer 0 had a hit on the lists compared: too few to tell (1 customer)'
     """
     groups = same_lists(lists)
-    names = {group[0]: joined(group) for group in groups}
+    names = {
+        group[0]: f"{', '.join(group[:-1])} and {group[-1]} (the same lists)" if len(group) > 1 else group[0]
+        for group in groups
+    }
     values = values[values["model"].isin(names)]
     table = intervals(paired(values, "ndcg"), seed)
     best = str(table["mean"].round(12).idxmax())
@@ -104,7 +82,7 @@ def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: 
     said = f"nDCG@{k} is highest for {names[best]}, {row['mean']:.3f}"
     if len(table) == 1:
         return f"{said} ({people})"
-    pairs = against(compare(paired(values, "ndcg"), seed), best)
+    pairs = against(compare(paired(values, "ndcg")), best)
     other = pairs.iloc[0]
     hits = int(values[values["model"].isin([best, other["model"]])].groupby("model")["hit_rate"].sum().min())
     if not enough(hits):
@@ -126,34 +104,20 @@ def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: 
 def hits(rankings: Rankings, models: Sequence[str], task: str = "all") -> pd.DataFrame:
     """What lists hit, in customers and in money, beside all that was spent.
 
-    Parameters
-    ----------
-    rankings : Rankings
-    models : sequence of str
-        Put the same products for everybody (popularity) and habit (personal frequency) beside a model: without them a
-        share of customers with a hit says nothing.
-    task : str
-
-    Returns
-    -------
-    DataFrame
-        One row a model: `model`, `customers` (who bought), `hits` (with a hit on their list), `hit_rate`,
-        `spent_on_hits` and `spent` (a customer who bought, kept lines), `share` of the two, and `largest`: the share of
-        the money on hits that is one customer's.
+    The same products for everybody (popularity) and habit (personal frequency) belong beside a model: without them a
+    share of customers with a hit says nothing. One row a model: `model`, `customers` (who bought), `hits` (with a hit
+    on their list), `hit_rate`, `spent_on_hits` and `spent` (a customer who bought, kept lines), `share` of the two, and
+    `largest`: the share of the money on hits that is one customer's.
     """
     spent = np.asarray(rankings.split.spent[rankings.split.warm].sum(axis=1)).ravel()
     rows = []
     for model in models:
-        lists = rankings.lists(model, task)
-        hit = lists.found > 0
-        money = lists.at(lists.need("money")).sum(axis=1)
-        rows.append(
-            (model, len(hit), int(hit.sum()), hit.mean(), money.mean(), spent.mean(), largest_share(pd.Series(money)))
-        )
-    columns = ["model", "customers", "hits", "hit_rate", "spent_on_hits", "spent", "largest"]
-    table = pd.DataFrame(rows, columns=columns)
-    table.insert(6, "share", table["spent_on_hits"] / table["spent"].where(table["spent"] > 0))
-    return table
+        found = per_customer(rankings.lists(model, task), ["hit_rate", "revenue"])
+        hit, money = found["hit_rate"] > 0, found["revenue"]
+        share = money.mean() / spent.mean() if spent.mean() > 0 else np.nan
+        rows.append((model, len(hit), hit.sum(), hit.mean(), money.mean(), spent.mean(), share, largest_share(money)))
+    columns = ["model", "customers", "hits", "hit_rate", "spent_on_hits", "spent", "share", "largest"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def hits_sentence(table: pd.DataFrame) -> str:
@@ -181,13 +145,7 @@ def hits_sentence(table: pd.DataFrame) -> str:
 
 
 def places(over_folds: pd.DataFrame, model: str, task: str = "all") -> str:
-    """In how many windows a model has the highest nDCG, as a sentence.
-
-    Parameters
-    ----------
-    over_folds : DataFrame
-        As `over_folds` returns it.
-    model, task : str
+    """In how many windows a model has the highest nDCG, by the table of `over_folds`, as a sentence.
 
     Examples
     --------
@@ -209,8 +167,7 @@ def places(over_folds: pd.DataFrame, model: str, task: str = "all") -> str:
 def metric_key(name: str) -> str:
     """A name as part of a key of `metrics.json`, another one for every other name.
 
-    Letters, digits and hyphens stay, a blank becomes ``_``, and every other sign is written as in addresses on
-    the web, so that no two names fall together.
+    Letters, digits and hyphens stay, a blank becomes ``_``, and other signs are written as in addresses on the web.
 
     Examples
     --------
@@ -218,22 +175,12 @@ def metric_key(name: str) -> str:
     ('personal_frequency', 'SVD', 'SVD%2B%2B')
     """
 
-    def written(sign: str) -> str:
-        if (sign.isascii() and sign.isalnum()) or sign == "-":
-            return sign
-        return "_" if sign == " " else "".join(f"%{byte:02X}" for byte in sign.encode("utf-8", "surrogatepass"))
-
-    return "".join(map(written, name))
+    written = quote(name, safe="", errors="surrogatepass").replace("%20", " ")
+    return written.translate({ord(sign): f"%{ord(sign):02X}" for sign in "._~"} | {ord(" "): "_"})
 
 
 def gain_sentence(beside: pd.DataFrame, best: str, baseline: str) -> str:
-    """Whether the model of the lists beats the baseline, by how much and how sure, and how many models do worse.
-
-    Parameters
-    ----------
-    beside : DataFrame
-        As `against` returns it.
-    best, baseline : str
+    """Whether the model of the lists beats the baseline of `against`, by how much and how sure, and how many do worse.
 
     Examples
     --------
@@ -255,13 +202,7 @@ def gain_sentence(beside: pd.DataFrame, best: str, baseline: str) -> str:
 
 
 def test_sentence(needs: pd.DataFrame, lift: float) -> str:
-    """What an online test would need, as a sentence.
-
-    Parameters
-    ----------
-    needs : DataFrame
-        As `online_test` returns it for the lift.
-    lift : float
+    """What an online test would need, by the table of `online_test` for the lift, as a sentence.
 
     Examples
     --------
@@ -302,21 +243,13 @@ def season(windows: Sequence[Split]) -> str:
     'From 2024-01-01 on 50% of the customers with a history bought, in the window before 50%.'
     """
     shares = [f"{len(window.warm) / len(window.customers):.0%}" for window in windows]
-    before = (
-        f", in the window{'s' if len(shares) > 2 else ''} before {', '.join(shares[:-1])}" if len(shares) > 1 else ""
-    )
+    windows_before = "windows" if len(shares) > 2 else "window"
+    before = f", in the {windows_before} before {', '.join(shares[:-1])}" if len(shares) > 1 else ""
     return f"From {windows[-1].cut:%Y-%m-%d} on {shares[-1]} of the customers with a history bought{before}."
 
 
 def today_sentence(today: Split, lists: pd.DataFrame) -> str:
-    """What today's lists show, and who has none, as a sentence.
-
-    Parameters
-    ----------
-    today : Split
-        As `whole_log` returns it.
-    lists : DataFrame
-        As `recommend` returns them.
+    """What the lists that `recommend` makes of the `whole_log` show, and who has none, as a sentence.
 
     Examples
     --------
@@ -332,8 +265,10 @@ def today_sentence(today: Split, lists: pd.DataFrame) -> str:
     column = today.products.get_indexer(pd.Index(lists["product_id"]))
     owned = np.asarray(today.history[row, column]).ravel() > 0
     none = len(np.unique(today.log.customer[today.log.order])) - len(today.customers)
-    without = f" {none:,} customers who sent everything back have no list." if none > 1 else ""
-    without = " 1 customer who sent everything back has no list." if none == 1 else without
+    who = (
+        "1 customer who sent everything back has" if none == 1 else f"{none:,} customers who sent everything back have"
+    )
+    without = f" {who} no list." if none else ""
     return (
         f"Of the {len(lists):,} recommendations of today {owned.mean():.0%} are products that the customer had bought before; "
         f"together they show {lists['product_id'].nunique():,} of {len(today.products):,} "

@@ -4,12 +4,5 @@ from customerlab.figures.recommend.judging import differences, ndcg, popularity_
 from customerlab.figures.recommend.parts import by_group, cold_start, flattery, folds, popularity_bands
 
 __all__ = [
-    "by_group",
-    "cold_start",
-    "differences",
-    "flattery",
-    "folds",
-    "ndcg",
-    "popularity_and_accuracy",
-    "popularity_bands",
-]
+    "by_group", "cold_start", "differences", "flattery", "folds", "ndcg", "popularity_and_accuracy", "popularity_bands",
+]  # fmt: skip

@@ -17,16 +17,18 @@ def interval(axis: Any, value: float, place: float, low: float, high: float, col
     axis.plot(value, place, color=color, linestyle="none", **({"marker": "o", "markersize": 5, "zorder": 3} | look))
 
 
+def pointed(
+    axis: Any, text: str, at: tuple[float, float], place: tuple[float, float], line: dict[str, Any], **look: Any
+) -> None:
+    """A name beside the axes, with a line to its mark."""
+    arrow = {"arrowstyle": "-", "shrinkA": 0, "relpos": (0, 0.5)} | line
+    shared = {"textcoords": "axes fraction", "fontsize": 8, "va": "center", "annotation_clip": False}
+    axis.annotate(text, at, xytext=place, arrowprops=arrow, **shared, **look)
+
+
 @styled
 def ndcg(summary: pd.DataFrame, k: int) -> Picture:
-    """nDCG with its interval, one panel a task; models by falling nDCG in the first, in the same order in all.
-
-    Parameters
-    ----------
-    summary : DataFrame
-        As `analysis.recommend.summary` returns it.
-    k : int
-    """
+    """nDCG of `analysis.recommend.summary`, one panel a task; models in all by falling nDCG in the first."""
     tasks = list(dict.fromkeys(summary["task"]))
     first = summary[summary["task"] == tasks[0]].sort_values("ndcg", ascending=False, kind="stable")
     models = first["model"].tolist()
@@ -53,16 +55,8 @@ def ndcg(summary: pd.DataFrame, k: int) -> Picture:
 
 
 @styled
-def differences(table: pd.DataFrame, k: int, *, metric: str = "nDCG") -> Picture:
-    """Differences to a baseline on the same customers; full marks are those that remain after Holm's adjustment.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.recommend.against` returns it.
-    k : int
-    metric : str
-    """
+def differences(table: pd.DataFrame, k: int) -> Picture:
+    """Differences of `analysis.recommend.against`; full marks are those that remain after Holm's adjustment."""
     baseline = table["other"].iloc[0]
     figure, axis = canvas(height=1.1 + ROW * len(table))
     axis.axvline(0, color=GREY, linewidth=1)
@@ -81,27 +75,19 @@ def differences(table: pd.DataFrame, k: int, *, metric: str = "nDCG") -> Picture
     axis.set_yticks(np.arange(len(table)), table["model"], fontsize=8.5)
     axis.set_ylim(len(table) - 0.4, -0.6)
     axis.set_xlabel(
-        f"{metric}@{k} minus that of {baseline}, {table['customers'].iloc[0]:,} customers\n"
+        f"nDCG@{k} minus that of {baseline}, {table['customers'].iloc[0]:,} customers\n"
         f"full marks: statistically significant (Holm-adjusted over these {len(table)} comparisons)"
     )
     return Picture(
         figure,
-        f"Differences of {metric} at {k} to {baseline} with simultaneous 95 % intervals (Bonferroni over {len(table)} "
+        f"Differences of nDCG at {k} to {baseline} with simultaneous 95 % intervals (Bonferroni over {len(table)} "
         f"comparisons): {'; '.join(said)}.",
     )
 
 
 @styled
 def popularity_and_accuracy(summary: pd.DataFrame, beyond: pd.DataFrame, k: int, *, task: str = "all") -> Picture:
-    """nDCG over how much more popular the lists are than what the customers had bought.
-
-    Parameters
-    ----------
-    summary, beyond : DataFrame
-        As the functions of these names of `analysis.recommend` return them, of the same models.
-    k : int
-    task : str
-    """
+    """nDCG over how much more popular the lists are than what the customers had bought, by `summary` and `beyond`."""
     found = summary[summary["task"] == task].set_index("model")
     table = beyond.set_index("model").join(found[["ndcg"]]).sort_values("ndcg", kind="stable")
     figure, axis = canvas(height=max(3.4, 0.8 + 0.17 * len(table)))
@@ -111,11 +97,8 @@ def popularity_and_accuracy(summary: pd.DataFrame, beyond: pd.DataFrame, k: int,
     axis.set_ylim(0, top)
     places = spread(table["ndcg"].to_numpy() / top, gap=min(0.95 / max(len(table), 1), 0.05))
     for (name, row), place in zip(table.iterrows(), places, strict=True):
-        axis.annotate(
-            name, (row["popularity"], row["ndcg"]), xytext=(1.04, place), textcoords="axes fraction", fontsize=8,
-            va="center", annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3, "relpos": (0, 0.5)},
-        )  # fmt: skip
+        at = (row["popularity"], row["ndcg"])
+        pointed(axis, str(name), at, (1.04, place), {"color": "#BBBBBB", "linewidth": 0.6, "shrinkB": 3})
     axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
     axis.set_xlabel("mean popularity of the list, against that of the customer's history")

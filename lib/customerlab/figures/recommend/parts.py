@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from customerlab.figures.recommend.judging import interval, spread
+from customerlab.figures.recommend.judging import interval, pointed, spread
 from customerlab.figures.style import GREY, PALETTE, PERCENT, Picture, canvas, styled
 from customerlab.wording import shortened
 
@@ -21,60 +21,54 @@ def _chosen(names: pd.Series, models: list[str] | None) -> list[str]:
     return chosen
 
 
-def _legend(figure: Any, axis: Any, columns: int = 4) -> None:
+def _legend(figure: Any, axis: Any) -> None:
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=columns, fontsize=8.5, handletextpad=0.4)
+    figure.legend(handles, labels, loc="outside upper left", ncols=4, fontsize=8.5, handletextpad=0.4)
+
+
+def _columns(axis: Any, table: pd.DataFrame, by: str, value: str, models: list[str], apart: float, **look: Any) -> str:
+    """A group a place from left to right, a mark with its interval a model; returns what they show, in words."""
+    groups, said = list(dict.fromkeys(table[by])), []
+    for number, model in enumerate(models):
+        part = table[table["model"] == model].set_index(by).reindex(groups)
+        axis.errorbar(
+            np.arange(len(groups)) + apart * (number - (len(models) - 1) / 2), part[value],
+            yerr=[part[value] - part["low"], part["high"] - part[value]], color=PALETTE[number],
+            marker=MARKERS[number], markersize=5, label=model, **look,
+        )  # fmt: skip
+        said.append(f"{model} " + ", ".join(f"{group} {mean:.3f}" for group, mean in part[value].items()))
+    return "; ".join(said)
+
+
+def _rows(axis: Any, labels: list[str]) -> None:
+    """A labelled row for each group of marks, with lines between them."""
+    for place in range(1, len(labels)):
+        axis.axhline(place - 0.5, color="#E4E4E4", linewidth=0.7)
+    axis.set_yticks(np.arange(len(labels)), labels, fontsize=8.5)
+    axis.set_ylim(len(labels) - 0.5, -0.5)
+    axis.grid(axis="y", visible=False)
+    axis.set_xlim(left=0)
 
 
 @styled
 def cold_start(table: pd.DataFrame, k: int, *, models: list[str] | None = None, task: str = "all") -> Picture:
-    """nDCG by the number of orders before the cut.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.recommend.by_group` returns it for `history_length`.
-    k : int
-    models : list of str, optional
-        Up to eight; all by default.
-    task : str
-    """
+    """nDCG by the number of orders before the cut: `analysis.recommend.by_group` for `history_length`."""
     table = table[table["task"] == task]
     chosen, groups = _chosen(table["model"], models), list(dict.fromkeys(table["group"]))
     counts = table.groupby("group", observed=True)["customers"].max()
     figure, axis = canvas(height=3.4)
-    said = []
-    for number, model in enumerate(chosen):
-        part = table[table["model"] == model].set_index("group").reindex(groups)
-        x = np.arange(len(groups)) + 0.07 * (number - (len(chosen) - 1) / 2)
-        axis.errorbar(
-            x, part["mean"], yerr=[part["mean"] - part["low"], part["high"] - part["mean"]], color=PALETTE[number],
-            marker=MARKERS[number], markersize=5, linewidth=1.4, elinewidth=1, label=model,
-        )  # fmt: skip
-        said.append(f"{model} " + ", ".join(f"{group} {mean:.3f}" for group, mean in part["mean"].items()))
+    said = _columns(axis, table, "group", "mean", chosen, 0.07, linewidth=1.4, elinewidth=1)
     axis.set_xticks(np.arange(len(groups)), [f"{group}\n{counts[group]:,} customers" for group in groups])
     axis.set_xlabel("orders before the cut")
     axis.set_ylabel(f"nDCG@{k}, {task}")
     axis.set_ylim(bottom=0)
     _legend(figure, axis)
-    return Picture(
-        figure, f"nDCG at {k} with 95 % intervals by the number of orders before the cut: {'; '.join(said)}."
-    )
+    return Picture(figure, f"nDCG at {k} with 95 % intervals by the number of orders before the cut: {said}.")
 
 
 @styled
 def by_group(table: pd.DataFrame, k: int, *, models: list[str] | None = None, task: str = "all") -> Picture:
-    """nDCG by groups of customers, such as RFM segments: a row a group, a mark a model.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.recommend.by_group` returns it.
-    k : int
-    models : list of str, optional
-        Up to eight; all by default.
-    task : str
-    """
+    """nDCG of `analysis.recommend.by_group`, such as by RFM segments: a row a group, a mark a model."""
     table = table[table["task"] == task]
     chosen, groups = _chosen(table["model"], models), list(dict.fromkeys(table["group"]))
     counts = table.groupby("group", observed=True)["customers"].max()
@@ -87,36 +81,18 @@ def by_group(table: pd.DataFrame, k: int, *, models: list[str] | None = None, ta
             look = {"marker": MARKERS[number], "label": model if place == 0 else None}
             interval(axis, row["mean"], place + offset, row["low"], row["high"], PALETTE[number], **look)
         said.append(f"{model} " + ", ".join(f"{group} {mean:.3f}" for group, mean in part["mean"].items()))
-    for place in range(1, len(groups)):
-        axis.axhline(place - 0.5, color="#E4E4E4", linewidth=0.7)
-    axis.set_yticks(
-        np.arange(len(groups)), [f"{shortened(group, 28)}, {counts[group]:,}" for group in groups], fontsize=8.5
-    )
-    axis.set_ylim(len(groups) - 0.5, -0.5)
-    axis.grid(axis="y", visible=False)
-    axis.set_xlim(left=0)
+    _rows(axis, [f"{shortened(group, 28)}, {counts[group]:,}" for group in groups])
     axis.set_xlabel(f"nDCG@{k}, {task}; behind the groups their customers")
     _legend(figure, axis)
     return Picture(figure, f"nDCG at {k} with 95 % intervals by group of customers: {'; '.join(said)}.")
 
 
 @styled
-def folds(table: pd.DataFrame, k: int, *, models: list[str] | None = None, task: str = "all") -> Picture:
-    """nDCG from fold to fold; the last is the test.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.recommend.over_folds` returns it.
-    k : int
-    models : list of str, optional
-        Up to eight in colours, the others in grey; the eight best of the last fold by default.
-    task : str
-    """
+def folds(table: pd.DataFrame, k: int, *, task: str = "all") -> Picture:
+    """nDCG of `analysis.recommend.over_folds`, the eight best of the last, the test, in colours."""
     table = table[table["task"] == task]
     last = table[table["fold"] == table["fold"].max()].sort_values("ndcg", ascending=False, kind="stable")
-    chosen = _chosen(last["model"], last["model"].tolist()[: len(PALETTE)] if models is None else models)
-    others = [model for model in last["model"] if model not in chosen]
+    chosen, others = last["model"].tolist()[: len(PALETTE)], last["model"].tolist()[len(PALETTE) :]
     cuts = table.groupby("fold")["cut"].first()
     figure, axis = canvas(height=3.6)
     for model in others:
@@ -131,11 +107,10 @@ def folds(table: pd.DataFrame, k: int, *, models: list[str] | None = None, task:
         part, color = table[table["model"] == model], PALETTE[number]
         axis.fill_between(part["fold"], part["ndcg_low"], part["ndcg_high"], color=color, alpha=0.1, linewidth=0)
         axis.plot(part["fold"], part["ndcg"], color=color, marker=MARKERS[number], markersize=5, linewidth=1.5)
-        axis.annotate(
-            f"{model} {ends[model]:.3f}", (part["fold"].iloc[-1], ends[model]), xytext=(1.02, label_at[model]),
-            textcoords="axes fraction", fontsize=8, va="center", color=color, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 4, "relpos": (0, 0.5)},
-        )  # fmt: skip
+        end = (part["fold"].iloc[-1], ends[model])
+        named = f"{model} {ends[model]:.3f}"
+        line = {"color": color, "linewidth": 0.5, "shrinkB": 4}
+        pointed(axis, named, end, (1.02, label_at[model]), line, color=color)
         said.append(f"{model} " + ", ".join(f"{value:.3f}" for value in part["ndcg"]))
     axis.set_ylim(0, top)
     axis.set_xlim(cuts.index.min() - 0.1, cuts.index.max() + 0.1)
@@ -150,14 +125,7 @@ def folds(table: pd.DataFrame, k: int, *, models: list[str] | None = None, task:
 
 @styled
 def flattery(table: pd.DataFrame, k: int) -> Picture:
-    """nDCG under a split in time and under others, for all products and for discoveries.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.recommend.flattery` returns it.
-    k : int
-    """
+    """nDCG of `analysis.recommend.flattery`: under a split in time and others, for all products and for discoveries."""
     tasks = [task for task in ("all", "explore") if (table["task"] == task).any()]
     ways, models = list(dict.fromkeys(table["split"])), list(dict.fromkeys(table["model"]))
     figure, axes = canvas(height=1.3 + 0.5 * len(models), columns=len(tasks), sharey=True, squeeze=False)
@@ -175,12 +143,7 @@ def flattery(table: pd.DataFrame, k: int) -> Picture:
             if shown:
                 listed = ", ".join(f"{row.Index} {row.ndcg:.3f}" for row in part.dropna(subset="ndcg").itertuples())
                 said.append(f"{task}, {way}: {listed}")
-        for place in range(1, len(models)):
-            axis.axhline(place - 0.5, color="#E4E4E4", linewidth=0.7)
-        axis.set_yticks(np.arange(len(models)), models, fontsize=8.5)
-        axis.set_ylim(len(models) - 0.5, -0.5)
-        axis.grid(axis="y", visible=False)
-        axis.set_xlim(left=0)
+        _rows(axis, models)
         axis.set_title(task)
         axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.set_xlabel(f"nDCG@{k}")
@@ -190,28 +153,11 @@ def flattery(table: pd.DataFrame, k: int) -> Picture:
 
 @styled
 def popularity_bands(table: pd.DataFrame, k: int, *, models: list[str] | None = None) -> Picture:
-    """Recall of what was bought, by the popularity of the product.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.recommend.by_popularity` returns it.
-    k : int
-    models : list of str, optional
-        Up to eight; all by default.
-    """
+    """Recall of what was bought, by the popularity of the product: `analysis.recommend.by_popularity`."""
     chosen, bands = _chosen(table["model"], models), list(dict.fromkeys(table["band"]))
     sizes = table.drop_duplicates("band").set_index("band")
     figure, axis = canvas(height=3.4)
-    said = []
-    for number, model in enumerate(chosen):
-        part = table[table["model"] == model].set_index("band").reindex(bands)
-        x = np.arange(len(bands)) + 0.08 * (number - (len(chosen) - 1) / 2)
-        axis.errorbar(
-            x, part["recall"], yerr=[part["recall"] - part["low"], part["high"] - part["recall"]],
-            color=PALETTE[number], marker=MARKERS[number], markersize=5, linestyle="none", elinewidth=1.2, label=model,
-        )  # fmt: skip
-        said.append(f"{model} " + ", ".join(f"{band} {value:.3f}" for band, value in part["recall"].items()))
+    said = _columns(axis, table, "band", "recall", chosen, 0.08, linestyle="none", elinewidth=1.2)
     names = [f"{band}\n{sizes['products'][band]:,} products\n{sizes['bought'][band]:,.0f} bought" for band in bands]
     axis.set_xticks(np.arange(len(bands)), names)
     axis.grid(axis="x", visible=False)
@@ -220,4 +166,4 @@ def popularity_bands(table: pd.DataFrame, k: int, *, models: list[str] | None = 
     axis.yaxis.set_major_formatter(PERCENT)
     axis.set_ylabel(f"found on lists of {k}")
     _legend(figure, axis)
-    return Picture(figure, f"Recall at {k} with 95 % intervals by the popularity of the product: {'; '.join(said)}.")
+    return Picture(figure, f"Recall at {k} with 95 % intervals by the popularity of the product: {said}.")

@@ -1,197 +1,82 @@
-"""Repeats and discoveries, money, and what the lists of all customers show of the catalogue."""
+"""Repeats and discoveries, money, and what the lists of all customers show of the catalogue.
+
+- Repeats and discoveries (Li, Jullien, Ariannezhad and de Rijke 2023): one list for all, judged on what the customer
+  bought again and on what they bought for the first time; NaN for a customer who bought none of the kind.
+- Revenue is what lists would have been right about, not what they would have earned: that, only an experiment shows.
+  A share is NaN for a customer who spent nothing, or got back more than was spent.
+- Coverage is the share of products on at least one list (Herlocker, Konstan, Terveen and Riedl 2004; Ge et al. 2010),
+  or exp of Shannon's entropy of the exposure by the products: the share that, shown evenly, would be as varied (Jost
+  2006); of customers, the share with a list.
+- Gini says how unevenly products are shown, 0 evenly, 1 all places to one: over the n products by rising exposure p
+  (Shani and Gunawardana 2011). By n it does not reach 1. NaN where nothing is listed.
+"""
 
 import numpy as np
 
-from customerlab.analysis.recommend.metrics.lists import Lists, pick, ratio
+from customerlab.analysis.recommend.metrics.lists import Definition, Lists, ratio
 
 
-def repeat_share(lists: Lists) -> np.ndarray:
-    """The share of a list that the customer had bought before (Li, Jullien, Ariannezhad and de Rijke 2023).
-
-    Returns
-    -------
-    array of shape (customers,)
-        Between 0 and 1; 0 without a history, NaN for an empty list.
-
-    Examples
-    --------
-    >>> repeat_share(Lists.of([[0, 1]], [[0]], products=3, history=[[0, 2]])).tolist()
-    [0.5]
-    """
-    return lists.mean(lists.owned)
+def _found_of_kind(lists: Lists, *, owned: bool) -> np.ndarray:
+    """Recall among the repeats, or the discoveries."""
+    again = np.asarray(lists.relevant.sign().multiply(lists.need("history").sign()).sum(axis=1)).ravel()
+    return ratio((lists.hits & (lists.owned == owned)).sum(axis=1), again if owned else lists.bought - again)
 
 
-def recall_of_repeats(lists: Lists) -> np.ndarray:
-    """Recall among what the customer bought again: one list for all, judged on repeats (Li et al. 2023).
-
-    Returns
-    -------
-    array of shape (customers,)
-        Between 0 and 1; NaN for a customer who bought nothing again.
-
-    Examples
-    --------
-    >>> recall_of_repeats(Lists.of([[0, 1]], [[0, 1, 2]], products=4, history=[[0, 2]])).tolist()
-    [0.5]
-    """
-    again = lists.relevant.sign().multiply(lists.need("history").sign()).sum(axis=1)
-    return ratio((lists.hits & lists.owned).sum(axis=1), np.asarray(again).ravel())
-
-
-def recall_of_discoveries(lists: Lists) -> np.ndarray:
-    """Recall among what the customer bought for the first time (Li et al. 2023).
-
-    Returns
-    -------
-    array of shape (customers,)
-        Between 0 and 1; NaN for a customer who bought nothing new.
-
-    Examples
-    --------
-    >>> recall_of_discoveries(Lists.of([[0, 1]], [[0, 1, 3]], products=4, history=[[0, 2]])).tolist()
-    [0.5]
-    """
-    again = lists.relevant.sign().multiply(lists.need("history").sign()).sum(axis=1)
-    return ratio((lists.hits & ~lists.owned).sum(axis=1), lists.bought - np.asarray(again).ravel())
-
-
-def revenue(lists: Lists, definition: str = "spent") -> np.ndarray:
-    """What customers spent in the future on the products of their lists.
-
-    It is what lists would have been right about, not what they would have earned: that, only an experiment shows.
-
-    Parameters
-    ----------
-    lists : Lists
-        With money.
-    definition : {"spent", "share"}
-        In the currency of the log; as a share of all that the customer spent.
-
-    Returns
-    -------
-    array of shape (customers,)
-        Of "share" NaN for a customer who spent nothing, or got back more than was spent.
-
-    Examples
-    --------
-    >>> from scipy.sparse import csr_matrix
-    >>> revenue(Lists.of([[0, 1]], [[0, 2]], products=3, money=csr_matrix([[2.5, 0.0, 7.5]]))).tolist()
-    [2.5]
-    """
-    spent = lists.at(lists.need("money")).sum(axis=1)
-    return pick(definition, {"spent": lambda: spent, "share": lambda: ratio(spent, _all_money(lists))})
-
-
-def revenue_share(lists: Lists) -> float:
-    """What all customers spent on the products of their lists, as a share of all that they spent.
-
-    Examples
-    --------
-    >>> from scipy.sparse import csr_matrix
-    >>> revenue_share(Lists.of([[0, 1]], [[0, 2]], products=3, money=csr_matrix([[2.5, 0.0, 7.5]])))
-    0.25
-    """
-    return float(ratio(revenue(lists).sum(), _all_money(lists).sum()))
-
-
-def catalogue_coverage(lists: Lists, definition: str = "listed") -> float:
-    """How much of the catalogue the lists of all customers show.
-
-    Parameters
-    ----------
-    lists : Lists
-    definition : {"listed", "effective"}
-        The share of products on at least one list (Herlocker, Konstan, Terveen and Riedl 2004; Ge et al. 2010); exp of
-        Shannon's entropy of the exposure, divided by the products: the share that, shown evenly, would be as varied
-        (Jost 2006).
-
-    Returns
-    -------
-    float
-        Between 0 and 1; 0 where nothing is listed.
-
-    Examples
-    --------
-    >>> catalogue_coverage(Lists.of([[0, 1], [0, 2]], [[0], [0]], products=4))
-    0.75
-    """
-    shown = exposure(lists)
-    p = shown[shown > 0] / max(shown.sum(), 1)
-    options = {
-        "listed": lambda: (shown > 0).mean(),
-        "effective": lambda: np.exp(-(p * np.log(p)).sum()) / lists.products if len(p) else 0.0,
-    }
-    return float(pick(definition, options))
-
-
-def user_coverage(lists: Lists, definition: str = "some") -> float:
-    """The share of customers for whom there is a list (Herlocker et al. 2004).
-
-    Parameters
-    ----------
-    lists : Lists
-    definition : {"some", "full"}
-        With at least one product; with k products.
-
-    Examples
-    --------
-    >>> lists = Lists.of([[0, 1], [0], []], [[0], [0], [0]], products=4)
-    >>> round(user_coverage(lists), 4), round(user_coverage(lists, "full"), 4)
-    (0.6667, 0.3333)
-    """
-    least = pick(definition, {"some": lambda: 1, "full": lambda: lists.k})
-    return float((lists.length >= least).mean()) if len(lists.length) else np.nan
-
-
-def gini(lists: Lists, definition: str = "all") -> float:
-    """How unevenly products are shown; 0 is evenly, 1 all places to one product.
-
-    Σ (2 j - n - 1) p(j) / (n - 1) over the n products by rising exposure p (Shani and Gunawardana 2011).
-
-    Parameters
-    ----------
-    lists : Lists
-    definition : {"all", "by n", "complement", "listed"}
-        That; divided by n, which does not reach 1; 1 minus it, by which more is better; over the products that are
-        listed alone, which does not see those that never are.
-
-    Returns
-    -------
-    float
-        Between 0 and 1; 0 for one product, NaN where nothing is listed.
-
-    Examples
-    --------
-    >>> gini(Lists.of([[0], [0]], [[0], [0]], products=4)), gini(Lists.of([[0], [1]], [[0], [0]], products=2))
-    (1.0, 0.0)
-    """
-    shown = np.sort(exposure(lists))
-    if not shown.sum():
-        return np.nan
-    options = {
-        "all": lambda: _uneven(shown, len(shown) - 1),
-        "by n": lambda: _uneven(shown, len(shown)),
-        "complement": lambda: 1 - _uneven(shown, len(shown) - 1),
-        "listed": lambda: _uneven(shown[shown > 0], (shown > 0).sum() - 1),
-    }
-    return float(pick(definition, options))
-
-
-def exposure(lists: Lists) -> np.ndarray:
-    """On how many lists each product is.
-
-    Examples
-    --------
-    >>> exposure(Lists.of([[0, 1], [0]], [[0], [0]], products=3)).tolist()
-    [2, 1, 0]
-    """
-    return np.bincount(lists.ranked[lists.shown], minlength=lists.products)
-
-
-def _uneven(rising: np.ndarray, scale: int) -> float:
-    n = len(rising)
-    return float(((2 * np.arange(1, n + 1) - n - 1) * rising).sum() / rising.sum() / max(scale, 1))
+def _spent(lists: Lists) -> np.ndarray:
+    return lists.at(lists.need("money")).sum(axis=1)
 
 
 def _all_money(lists: Lists) -> np.ndarray:
     return np.asarray(lists.need("money").sum(axis=1)).ravel()
+
+
+def exposure(lists: Lists) -> np.ndarray:
+    """On how many lists each product is."""
+    return np.bincount(lists.ranked[lists.shown], minlength=lists.products)
+
+
+def _effective(lists: Lists) -> float:
+    shown = exposure(lists)
+    p = shown[shown > 0] / max(shown.sum(), 1)
+    return float(np.exp(-(p * np.log(p)).sum()) / lists.products) if len(p) else 0.0
+
+
+def _served(lists: Lists, least: int) -> float:
+    return float((lists.length >= least).mean()) if len(lists.length) else np.nan
+
+
+def _gini(lists: Lists, *, listed: bool = False, by_n: bool = False) -> float:
+    rising = np.sort(exposure(lists))
+    if not rising.sum():
+        return np.nan
+    rising = rising[rising > 0] if listed else rising
+    n = len(rising)
+    uneven = ((2 * np.arange(1, n + 1) - n - 1) * rising).sum() / rising.sum()
+    return float(uneven / max(n if by_n else n - 1, 1))
+
+
+H, M = ("history",), ("money",)
+DEFINITIONS = (
+    Definition("repeat_share", "shown", "owned / products on the list", "Li et al. 2023",
+               lambda own: own.mean(own.owned), H),
+    Definition("recall_of_repeats", "bought", "hits / R of owned", "Li et al. 2023",
+               lambda own: _found_of_kind(own, owned=True), H),
+    Definition("recall_of_discoveries", "bought", "hits / R of others", "Li et al. 2023",
+               lambda own: _found_of_kind(own, owned=False), H),
+    Definition("revenue", "spent", "Σ spent on the list", "currency of the log", _spent, M),
+    Definition("revenue", "share", "Σ spent on the list / spent", "mean of shares",
+               lambda own: ratio(_spent(own), _all_money(own)), M),
+    Definition("revenue", "pooled share", "the same of all money", "share of the sum",
+               lambda own: float(ratio(_spent(own).sum(), _all_money(own).sum())), M),
+    Definition("catalogue_coverage", "listed", "products on a list / n", "Herlocker et al. 2004",
+               lambda own: float((exposure(own) > 0).mean())),
+    Definition("catalogue_coverage", "effective", "exp(entropy of exposure) / n", "Jost 2006", _effective),
+    Definition("user_coverage", "some", "customers with a list", "Herlocker et al. 2004", lambda own: _served(own, 1)),
+    Definition("user_coverage", "full", "customers with a list of k", "Herlocker et al. 2004",
+               lambda own: _served(own, own.k)),
+    Definition("gini", "all", "Σ (2j - n - 1) p(j) / (n - 1)", "Shani and Gunawardana 2011", _gini),
+    Definition("gini", "by n", "the same / n", "RecBole", lambda own: _gini(own, by_n=True)),
+    Definition("gini", "complement", "1 - Gini: more is better", "Elliot", lambda own: 1 - _gini(own)),
+    Definition("gini", "listed", "over listed products alone", "blind to what is never shown",
+               lambda own: _gini(own, listed=True)),
+)  # fmt: skip

@@ -11,24 +11,18 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from customerlab.analysis.inference import holm, percentile_interval, resampled
+from customerlab.analysis.inference import percentile_interval, resampled
+from customerlab.analysis.recommend.metrics.lists import ratio
 
 LEVEL = 0.95
+RESAMPLES = 1000
 
 
 def paired(values: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One metric as a table of customers by models, with the customers that have a value under every model.
 
-    Parameters
-    ----------
-    values : DataFrame
-        One row a model and customer: `model`, `customer_id` and metrics, as `evaluate` returns it for one task.
-    metric : str
-
-    Raises
-    ------
-    ValueError
-        If a model has a customer twice, as when tasks are mixed.
+    `values` has one row a model and customer: `model`, `customer_id` and metrics, as `found` returns it for one task. A
+    ValueError says that a model has a customer twice, as when tasks are mixed.
 
     Examples
     --------
@@ -53,8 +47,8 @@ def intervals(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.D
     values : DataFrame of shape (customers, columns)
         Of one metric under several models, or of several metrics. The index, customers, decides which row is drawn
         when, so that the order of rows does not matter.
-    seed : int
-    resamples : int
+    seed, resamples : int
+        Of the bootstrap.
 
     Returns
     -------
@@ -74,20 +68,11 @@ def intervals(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.D
     return table.assign(**dict(zip(("low", "high"), percentile_interval(means), strict=True)))
 
 
-def pooled(part: pd.DataFrame, whole: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.DataFrame:
+def pooled(part: pd.DataFrame, whole: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Ratios of sums over customers, Σ part / Σ whole, with 95 % bootstrap intervals as in `intervals`.
 
-    Parameters
-    ----------
-    part, whole : DataFrame of shape (customers, columns)
-        None below zero; the same index and columns.
-    seed : int
-    resamples : int
-
-    Returns
-    -------
-    DataFrame
-        By column: `part` and `whole` (the sums), `ratio`, `low`, `high`. NaN where the whole is zero.
+    Both have the same index, customers, and columns, none below zero. By column: `part` and `whole` (the sums),
+    `ratio`, `low`, `high`; NaN where the whole is zero.
 
     Examples
     --------
@@ -95,59 +80,45 @@ def pooled(part: pd.DataFrame, whole: pd.DataFrame, seed: int, *, resamples: int
     >>> pooled(found, bought, seed=1).to_dict("index")
     {'head': {'part': 3, 'whole': 6, 'ratio': 0.5, 'low': 0.5, 'high': 0.5}}
     """
-    part, whole = part.sort_index(), whole.sort_index()
     # both as means over the same resamples, whose ratio is that of the sums
-    values = np.hstack([part.to_numpy(dtype=float), whole.to_numpy(dtype=float)])
-    drawn = _resampled(values, np.ones_like(values, dtype=bool), seed, resamples)
-    over = drawn[:, part.shape[1] :]
-    ratios = np.divide(drawn[:, : part.shape[1]], over, out=np.full(over.shape, np.nan), where=over > 0)
+    values = np.hstack([table.sort_index().to_numpy(dtype=float) for table in (part, whole)])
+    drawn = _resampled(values, np.ones_like(values, dtype=bool), seed, RESAMPLES)
+    ratios = ratio(*np.hsplit(drawn, 2))
     sums = pd.DataFrame({"part": part.sum(), "whole": whole.sum()})
     sums["ratio"] = sums["part"] / sums["whole"].where(sums["whole"] > 0)
     return sums.assign(**dict(zip(("low", "high"), percentile_interval(ratios), strict=True)))
 
 
-def compare(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.DataFrame:
-    """Every pair of models on the same customers.
+def compare(values: pd.DataFrame) -> pd.DataFrame:
+    """Every pair of models on the same customers; `against` adjusts those that are asked for.
 
     Parameters
     ----------
     values : DataFrame of shape (customers, models)
-        As `paired` returns it.
-    seed : int
-        Of the bootstrap.
-    resamples : int
+        As `paired` returns it. A ValueError says that a value is missing.
 
     Returns
     -------
     DataFrame
         One row a pair, the better `model` first, by falling difference: `model`, `other`, `customers`, `difference`
-        of the means, `low` and `high` (95 %, percentile bootstrap of customers), `better`, `worse` (customers for
-        whom the model is strictly so), `error` (standard, of the difference), `t`, `p` (two-sided) and `p_holm` (over
-        all pairs). Where all customers differ by one amount, t is infinite and p is 2 / 2ⁿ, the permutation test's;
-        where none does, 1.
-
-    Raises
-    ------
-    ValueError
-        If a value is missing.
+        of the means, `better`, `worse` (customers for whom the model is strictly so), `error` (standard, of the
+        difference), `t`, `p` (two-sided). Where all customers differ by one amount, t is infinite and p is 2 / 2ⁿ, the
+        permutation test's; where none does, 1.
 
     Examples
     --------
     >>> values = pd.DataFrame({"new": [0.4, 0.6, 0.5, 0.9], "old": [0.3, 0.5, 0.5, 0.6]})
-    >>> compare(values, seed=1)[["model", "difference", "low", "high", "p_holm"]].round(3).to_dict("records")
-    [{'model': 'new', 'difference': 0.125, 'low': 0.025, 'high': 0.25, 'p_holm': 0.141}]
+    >>> compare(values)[["model", "difference", "better", "worse", "p"]].round(3).values.tolist()
+    [['new', 0.125, 3, 0, 0.141]]
     """
     if values.isna().any(axis=None):
         raise ValueError("some customers have no value under some model; see paired")
-    values = values.sort_index()
-    array = values.to_numpy(dtype=float)
+    array = values.sort_index().to_numpy(dtype=float)
     pairs = np.array(list(combinations(range(array.shape[1]), 2)), dtype=int).reshape(-1, 2)
     swap = array[:, pairs[:, 0]].mean(axis=0) < array[:, pairs[:, 1]].mean(axis=0)
     pairs[swap] = pairs[swap][:, ::-1]
     # models of equal values differ by the rounding of sums, which is no difference
     differences = (array[:, pairs[:, 0]] - array[:, pairs[:, 1]]).round(12)
-    means = _resampled(array, np.ones_like(array, dtype=bool), seed, resamples)
-    low, high = percentile_interval((means[:, pairs[:, 0]] - means[:, pairs[:, 1]]).round(12))
     t, p = _paired_t(differences)
     table = pd.DataFrame(
         {
@@ -155,14 +126,11 @@ def compare(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.Dat
             "other": values.columns[pairs[:, 1]],
             "customers": len(array),
             "difference": differences.mean(axis=0) if len(array) else np.nan,
-            "low": low,
-            "high": high,
             "better": (differences > 0).sum(axis=0),
             "worse": (differences < 0).sum(axis=0),
             "error": differences.std(axis=0, ddof=1) / np.sqrt(len(array)) if len(array) > 1 else np.nan,
             "t": t,
             "p": p,
-            "p_holm": holm(pd.Series(p)).to_numpy(),
         }
     )
     return table.sort_values(["difference", "model", "other"], ascending=[False, True, True], ignore_index=True)
@@ -171,16 +139,14 @@ def compare(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.Dat
 def _paired_t(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size = len(differences)
     if size == 0:
-        return np.full(differences.shape[1], np.nan), np.full(differences.shape[1], np.nan)
+        return (np.full(differences.shape[1], np.nan),) * 2
     mean = differences.mean(axis=0)
     constant = (differences == differences[:1]).all(axis=0)
     spread = np.where(constant, 1, differences.std(axis=0, ddof=1)) if size > 1 else np.ones(differences.shape[1])
-    t = mean / spread * np.sqrt(size)
-    t = np.where(constant, np.where(differences[0] == 0, 0, np.copysign(np.inf, mean)), t)
-    p = np.where(
-        constant, np.where(differences[0] == 0, 1, 2.0 ** (1 - size)), 2 * stats.t.sf(abs(t), max(size - 1, 1))
-    )
-    return t, p
+    none = differences[0] == 0
+    t = np.where(constant, np.where(none, 0, np.copysign(np.inf, mean)), mean / spread * np.sqrt(size))
+    p = 2 * stats.t.sf(abs(t), max(size - 1, 1))
+    return t, np.where(constant, np.where(none, 1, 2.0 ** (1 - size)), p)
 
 
 def _resampled(values: np.ndarray, known: np.ndarray, seed: int, resamples: int) -> np.ndarray:
@@ -190,5 +156,5 @@ def _resampled(values: np.ndarray, known: np.ndarray, seed: int, resamples: int)
     blocks = []
     for drawn in resampled(len(values), seed, resamples):
         weight = np.full((len(drawn), values.shape[1]), float(len(values))) if known.all() else drawn @ known
-        blocks.append(np.divide(drawn @ values, weight, out=np.full(weight.shape, np.nan), where=weight > 0))
+        blocks.append(ratio(drawn @ values, weight))
     return np.concatenate(blocks)

@@ -1,9 +1,9 @@
 """Lists of recommendations with all that they are judged by: what was bought later, earlier, at what price."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
@@ -17,24 +17,16 @@ class Lists:
     ----------
     ranked : int array of shape (customers, k)
         Columns of the products, best first; -1 fills a list that is shorter.
-    relevant : sparse matrix of shape (customers, products)
-        Above zero where a customer bought a product in the future.
-    history : sparse matrix of the same shape, optional
-        Above zero where a customer bought a product in the past; the values are weights of taste. Needed for repeats,
-        calibration and popularity beside the customer's own.
-    buyers : int array of shape (products,), optional
-        How many customers bought each product in the past. Where the lists are of some customers only, that of all
-        has to be given, with `population`; else it is counted in `history`. Needed for novelty, popularity and
-        serendipity.
-    population : int, optional
-        The customers among whom buyers were counted.
-    money : sparse matrix of the same shape, optional
-        What a customer spent on a product in the future. Needed for revenue.
+    relevant, history, money : sparse matrix of shape (customers, products)
+        What a customer bought in the future and, optional, in the past, above zero, there with weights of taste; what
+        they spent on it in the future.
+    buyers, population : int array of shape (products,), int, optional
+        How many customers bought each product in the past, and among how many; counted in `history` by default. To be
+        given where the lists are of some customers only.
     vectors : sparse matrix of shape (products, features), optional
-        What products are like, such as words of descriptions. Needed for diversity; only angles count.
+        What products are like, such as words of descriptions; only angles count.
     categories : sparse matrix of shape (products, categories), optional
-        Above zero where a product is of a category; a product of several belongs to each in proportion. Needed for
-        calibration.
+        Above zero where a product is of a category; a product of several belongs to each in proportion.
 
     Raises
     ------
@@ -69,20 +61,15 @@ class Lists:
         customers, products = self.relevant.shape
         if products < 1:
             raise ValueError("there are no products; expected at least one")
-        wanted = {
-            "history": (customers, products),
-            "buyers": (products,),
-            "money": (customers, products),
-            "vectors": (products, None),
-            "categories": (products, None),
-        }
+        own, free = (customers, products), (products, None)
+        wanted = {"history": own, "buyers": (products,), "money": own, "vectors": free, "categories": free}
         if len(self.ranked) != customers:
             raise ValueError(f"there are {len(self.ranked)} lists and {customers} customers who bought")
         for name, shape in wanted.items():
             value = getattr(self, name)
             if value is None:
                 continue
-            if any(size not in (None, own) for size, own in zip(shape, value.shape, strict=True)):
+            if any(size not in (None, found) for size, found in zip(shape, value.shape, strict=True)):
                 raise ValueError(f"{name} has the shape {value.shape}; expected {shape}")
             if name != "buyers":
                 object.__setattr__(self, name, _canonical(value, positive=name in ("history", "categories")))
@@ -181,14 +168,19 @@ class Lists:
         return ratio(np.where(self.shown, values, 0).sum(axis=1), self.length)
 
 
-def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Part by whole, NaN where the whole is not above zero.
+class Definition(NamedTuple):
+    """One meaning of a metric's name: its formula, who uses it, how to compute it, what that needs beside purchases."""
 
-    Examples
-    --------
-    >>> ratio(np.array([1, 0]), np.array([2, 0])).tolist()
-    [0.5, nan]
-    """
+    metric: str
+    definition: str
+    formula: str
+    source: str
+    function: Callable[[Lists], np.ndarray | float]
+    needs: tuple[str, ...] = ()
+
+
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Part by whole, NaN where the whole is not above zero."""
     part, whole = np.broadcast_arrays(np.asarray(part, dtype=float), np.asarray(whole, dtype=float))
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
@@ -205,17 +197,11 @@ def unit(vectors: csr_matrix) -> csr_matrix:
     return csr_matrix(diags(1 / np.where(norms > 0, norms, 1)) @ vectors)
 
 
-def pick(definition: str, options: Mapping[str, Callable[[], Any]]) -> Any:
-    """The value under one of several definitions; a ValueError names them all.
-
-    Examples
-    --------
-    >>> pick("one", {"one": lambda: 1, "two": lambda: 2})
-    1
-    """
-    if definition not in options:
-        raise ValueError(f"there is no definition {definition!r}; expected one of {', '.join(map(repr, options))}")
-    return options[definition]()
+def mean(values: np.ndarray | float) -> float:
+    """The mean of the values that are there; NaN without any."""
+    known = np.atleast_1d(values)
+    known = known[~np.isnan(known)]
+    return float(known.mean()) if len(known) else np.nan
 
 
 def _marked(columns: Sequence[Sequence[int]], products: int) -> csr_matrix:

@@ -15,7 +15,7 @@ from customerlab.analysis.recommend.models.content import Content
 from customerlab.analysis.recommend.models.factors import ALS, BPR
 from customerlab.analysis.recommend.models.hybrid import Hybrid
 from customerlab.analysis.recommend.models.linear import EASE, PureSVD
-from customerlab.analysis.recommend.models.neighbours import WEIGHTINGS, ItemNeighbours, UserNeighbours, weighted
+from customerlab.analysis.recommend.models.neighbours import ItemNeighbours, UserNeighbours
 from customerlab.analysis.recommend.models.personal import DecayedFrequency, PersonalFrequency, RepurchaseInterval
 from customerlab.analysis.recommend.models.popularity import (
     AllTimePopularity,
@@ -27,27 +27,7 @@ from customerlab.analysis.recommend.models.popularity import (
 from customerlab.analysis.recommend.models.walk import RP3beta
 
 __all__ = [
-    "ALS",
-    "BPR",
-    "EASE",
-    "TIFUKNN",
-    "UPCF",
-    "WEIGHTINGS",
-    "AllTimePopularity",
-    "Content",
-    "DecayedFrequency",
-    "DecayedPopularity",
-    "Hybrid",
-    "ItemNeighbours",
-    "Model",
-    "PersonalFrequency",
-    "Popularity",
-    "PureSVD",
-    "RP3beta",
-    "Random",
-    "RepurchaseInterval",
-    "SegmentPopularity",
-    "UserNeighbours",
-    "top",
-    "weighted",
-]
+    "ALS", "BPR", "EASE", "TIFUKNN", "UPCF", "AllTimePopularity", "Content", "DecayedFrequency", "DecayedPopularity",
+    "Hybrid", "ItemNeighbours", "Model", "PersonalFrequency", "Popularity", "PureSVD", "RP3beta", "Random",
+    "RepurchaseInterval", "SegmentPopularity", "UserNeighbours", "top",
+]  # fmt: skip

@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix, vstack
 from customerlab.analysis.recommend.split import Orders, Split
 
 CELLS = 2_000_000  # numbers of a dense part of a matrix, which memory that has been used before has room for
+BATCH, SCORES = 512, 8_000_000  # customers, and customers times products, ranked at once, which bounds memory
 DIGITS = 10
 """Decimals of a score: sums in another order differ in the sixteenth, and equal scores must stay equal."""
 
@@ -26,18 +27,9 @@ class Model(Protocol):
 
 
 def top(scores: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
-    """The k best allowed columns of each row, best first, ties by the order of columns.
+    """The k best allowed columns of each row, best first, ties by the order of columns; -1 where fewer are allowed.
 
-    Parameters
-    ----------
-    scores : array of shape (rows, products)
-    allowed : boolean array of the same shape
-    k : int
-
-    Returns
-    -------
-    array of int of shape (rows, k)
-        Columns; -1 where fewer than k are allowed.
+    `scores` and `allowed` have the shape (rows, products), the lists (rows, k).
 
     Examples
     --------
@@ -74,19 +66,19 @@ def largest(values: np.ndarray, most: int) -> np.ndarray:
     return chosen
 
 
+def batches(rows: np.ndarray, width: int) -> list[np.ndarray]:
+    """Customers in parts, each of which can be scored at once over so many products; at least one part."""
+    size = max(1, min(BATCH, SCORES // max(width, 1)))
+    return [rows[begin : begin + size] for begin in range(0, max(len(rows), 1), size)]
+
+
 def dense(matrix: csr_matrix) -> np.ndarray:
     """A sparse matrix as rounded scores."""
     return matrix.toarray().round(DIGITS)
 
 
 def keep_largest(similar: csr_matrix, most: int) -> csr_matrix:
-    """Keep the largest values of each row, none of which is below zero, ties by the order of columns.
-
-    Examples
-    --------
-    >>> keep_largest(csr_matrix([[0.5, 0.7, 0.5], [0.0, 0.0, 0.1]]), 2).toarray().tolist()
-    [[0.5, 0.7, 0.0], [0.0, 0.0, 0.1]]
-    """
+    """Keep the largest values of each row, none of which is below zero, ties by the order of columns."""
     size = max(1, CELLS // max(similar.shape[1], 1))
     parts = []
     for begin in range(0, max(similar.shape[0], 1), size):
@@ -122,26 +114,15 @@ def weighted_orders(split: Split, weights: np.ndarray) -> csr_matrix:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Every customer and product of the history that belong together, sorted by both.
-
-    Attributes
-    ----------
-    row, column : array of int
-    count : array of float
-        Orders of the customer that have the product.
-    first, last : array of float
-        Days from the first and the last of them to the cut.
-    after_first, after_last : array of int
-        Orders of the customer after the first and after the last of them.
-    """
+    """Every customer and product of the history that belong together, as arrays sorted by both."""
 
     row: np.ndarray
     column: np.ndarray
-    count: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-    after_first: np.ndarray
-    after_last: np.ndarray
+    count: np.ndarray  # orders of the customer that have the product
+    first: np.ndarray  # days from the first of them to the cut
+    last: np.ndarray  # and from the last
+    after_first: np.ndarray  # orders of the customer after the first of them
+    after_last: np.ndarray  # and after the last
 
 
 def pairs_of(split: Split) -> Pairs:

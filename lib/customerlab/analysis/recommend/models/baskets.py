@@ -1,5 +1,6 @@
 """Next-basket models: a customer's orders weighed by their age, and those of customers alike."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Self
 
 import numpy as np
@@ -9,29 +10,14 @@ from customerlab.analysis.recommend.models.base import DIGITS, from_last, larges
 from customerlab.analysis.recommend.split import Split
 
 
+@dataclass(eq=False)
 class UPCF:
     """UP-CF: popularity within a customer's last orders, averaged over customers alike.
 
-    Of Faggioli, Polato and Aiolli (2020), "Recency aware collaborative filtering for next basket recommendation". The
-    user-wise popularity of a product is the share of the customer's last orders that have it,
-
-        uwp(u, i) = orders with i among the last r of u / min(r, orders of u),
-
-    and the score is Σ_v s(u, v)^q · uwp(v, i) over all customers, the customer included, where s is the asymmetric
-    cosine of the sets of products that they ever bought: s(u, v) = |u ∩ v| / (|u|^a · |v|^(1 − a)).
-
-    Parameters
-    ----------
-    recency : int
-        r, how many orders count; 0 for all.
-    asymmetry : float
-        a, between 0 and 1; the plain cosine at 0.5.
-    locality : float
-        q; the higher, the more the nearest decide.
-
-    Notes
-    -----
-    A customer whose products nobody else bought gets the user-wise popularity alone.
+    Faggioli, Polato and Aiolli (2020), "Recency aware collaborative filtering for next basket recommendation". With the
+    user-wise popularity uwp(u, i), the share of the last min(r, orders of u) orders of u that have i, the score is
+    Σ_v s(u, v)^q · uwp(v, i) over all customers, u included, where s is the asymmetric cosine of the sets of products
+    that they ever bought: s(u, v) = |u ∩ v| / (|u|^a · |v|^(1 − a)).
 
     Examples
     --------
@@ -42,11 +28,9 @@ class UPCF:
     """
 
     name = "UP-CF"
-
-    def __init__(self, recency: int = 25, asymmetry: float = 0.5, locality: float = 5.0) -> None:
-        self.recency = recency
-        self.asymmetry = asymmetry
-        self.locality = locality
+    recency: int = 25  # r, how many orders count; 0 for all
+    asymmetry: float = 0.5  # a, between 0 and 1; the plain cosine at 0.5
+    locality: float = 5.0  # q; the higher, the more the nearest decide
 
     def fit(self, split: Split) -> Self:
         """Compute the user-wise popularity."""
@@ -65,36 +49,19 @@ class UPCF:
         return (self.popular_ @ (similar**self.locality).T).T.round(DIGITS)
 
 
+@dataclass(eq=False)
 class TIFUKNN:
     """TIFU-KNN: temporal item frequency of the customer, and of the nearest customers.
 
-    Of Hu, He, Gao and Zhang (2020), "Modeling personalized item frequency information for next-basket recommendation".
-    A customer's orders are put into groups of `group_size`, counted from the latest, so that the oldest group may be
-    smaller. An order counts within_decay^(later orders in its group), averaged over the orders of the group; a group
-    counts group_decay^(later groups), averaged over the groups. With f(u) the vector of these sums and N(u) the nearest
-    customers by Euclidean distance,
+    Hu, He, Gao and Zhang (2020), "Modeling personalized item frequency information for next-basket recommendation".
+    Orders are put into groups counted from the latest, so that the oldest may be smaller. An order counts
+    within_decay^(later orders in its group), averaged over its group; a group counts group_decay^(later groups),
+    averaged over the groups. With f(u) the sums and N(u) the nearest customers by Euclidean distance, the score is
+    own_share · f(u) + (1 − own_share) · mean of f(v) over v in N(u).
 
-        score(u) = own_share · f(u) + (1 − own_share) · mean of f(v) over v in N(u).
-
-    Parameters
-    ----------
-    neighbours : int
-        How many nearest customers; all others where there are fewer. Equal distances by the customer's id.
-    within_decay, group_decay : float
-        Above 0, at most 1.
-    own_share : float
-        Between 0 and 1.
-    group_size : int
-
-    Notes
-    -----
-    With one customer there is nobody near, and the score is own_share · f(u).
-
-    `group_size` is published in two readings. The paper, and this class, put so many orders into a group, however many
-    groups that makes, and let within_decay begin anew in each. The authors' program (TIFUKNN.py in
-    github.com/HaojiHu/TIFUKNN) and Cornac's `n_groups` make so many groups of nearly equal size of the orders, one an
-    order where there are fewer, and let within_decay run on over all orders of the customer. A value that was tuned
-    under one reading means something else under the other: 7 orders to a group here, a seventh of the history there.
+    `group_size` is of orders, however many groups that makes, as in the paper. The authors' program (TIFUKNN.py in
+    github.com/HaojiHu/TIFUKNN) and Cornac's `n_groups` make so many groups of nearly equal size instead, and let
+    within_decay run on over all orders: a value that was tuned there means something else here.
 
     Examples
     --------
@@ -106,21 +73,12 @@ class TIFUKNN:
     """
 
     name = "TIFU-KNN"
-
-    def __init__(
-        self,
-        neighbours: int = 300,
-        *,
-        within_decay: float = 0.9,
-        group_decay: float = 0.7,
-        own_share: float = 0.7,
-        group_size: int = 7,
-    ) -> None:
-        self.neighbours = neighbours
-        self.within_decay = within_decay
-        self.group_decay = group_decay
-        self.own_share = own_share
-        self.group_size = group_size
+    neighbours: int = 300  # nearest customers, at most all others; equal distances by the id
+    _: KW_ONLY
+    within_decay: float = 0.9  # above 0, at most 1, as is the next
+    group_decay: float = 0.7
+    own_share: float = 0.7  # between 0 and 1
+    group_size: int = 7
 
     def fit(self, split: Split) -> Self:
         """Compute every customer's vector."""

@@ -1,5 +1,6 @@
 """Products called like those that the customer bought: the one model that can offer what was never sold."""
 
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -12,22 +13,17 @@ from customerlab.analysis.recommend.models.base import dense
 from customerlab.analysis.recommend.split import Split
 
 
+@dataclass(eq=False)
 class Content:
     """Products whose description and category are most like those of what the customer bought.
 
     A product is the TF-IDF vector of its words (Salton and Buckley 1988; `TfidfVectorizer` of scikit-learn: of length
-    one, with the smoothed idf log((1 + D) / (1 + d)) + 1 over D products), its category being one word more. A customer
-    is the sum of log(1 + orders) · vector over the products bought, and a score the cosine of the two (Pazzani and
-    Billsus 2007). Purchases of others play no part, so that a product without a sale is scored like any other.
+    one, with the smoothed idf log((1 + D) / (1 + d)) + 1 over D products), its category being one word more; without
+    words it scores zero. A customer is the sum of log(1 + orders) · vector over the products bought, and a score the
+    cosine of the two (Pazzani and Billsus 2007). Purchases of others play no part, so that a product without a sale is
+    scored like any other.
 
-    Parameters
-    ----------
-    products : DataFrame
-        `product_id`, `description`, and `category` where there is one; either may be missing of a product.
-
-    Notes
-    -----
-    A product without words is like no other and scores zero.
+    Products have `product_id`, `description`, and `category` where there is one; either may be missing of a product.
 
     Examples
     --------
@@ -42,9 +38,7 @@ class Content:
     """
 
     name = "content"
-
-    def __init__(self, products: pd.DataFrame) -> None:
-        self.products = products
+    products: pd.DataFrame
 
     def fit(self, split: Split) -> Self:
         """Make vectors of words, and of customers what they bought."""

@@ -28,24 +28,16 @@ MEMORY = 2 * 2**30
 class Size:
     """How much there is to learn from and to rank.
 
-    Attributes
-    ----------
-    customers, products, pairs : int
-        Of the history; pairs are of a customer and a product that they bought.
-    judged : int
-        Customers who are ranked for.
-    met : int
-        Σ n² over the n products of each customer: how often two products meet in a customer.
-    shared : int
-        Σ n² over the n customers of each product: how often two customers meet in a product.
+    Pairs are of a customer and a product that they bought in the history; two products meet in a customer, and two
+    customers share a product, so often as the sums of squares say.
     """
 
     customers: int
     products: int
     pairs: int
-    judged: int
-    met: int
-    shared: int
+    judged: int  # customers who are ranked for
+    met: int  # Σ n² over the n products of each customer
+    shared: int  # Σ n² over the n customers of each product
 
     @classmethod
     def of(cls, split: Split) -> "Size":
@@ -106,20 +98,9 @@ def _own(model: Any, size: Size) -> tuple[float, float]:
 def affordable(models: Sequence[Model], split: Split, *, budget: float = BUDGET) -> tuple[list[Model], pd.DataFrame]:
     """The models that the size of the data allows; the others by name, with the reason.
 
-    Decided by sizes, never by a clock, so that results do not depend on the machine. What all allowed ones are going
-    to take is told to the log.
-
-    Parameters
-    ----------
-    models : sequence of Model
-    split : Split
-    budget : float
-        Seconds that a model may take to be fitted and ranked once.
-
-    Returns
-    -------
-    (list of Model, DataFrame)
-        And of those that are left out `model` and `why`.
+    Decided by sizes, never by a clock, so that results do not depend on the machine; `budget` is in seconds that a
+    model may take to be fitted and ranked once. What all allowed ones are going to take is told to the log. The table
+    of those that are left out has `model` and `why`.
 
     Examples
     --------

@@ -5,23 +5,18 @@ from typing import NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.recommend.models.base import Model, Pairs, from_last, pairs_of
+from customerlab.analysis.recommend.models.base import Model, Pairs, batches, from_last, pairs_of
 from customerlab.analysis.recommend.split import Split
 
 DEPTH = 50  # places of a model's list that are told apart
 NOMINATED = 20  # products of a model's list that become candidates
-BATCH, CELLS = 512, 8_000_000  # customers, and customers times products, at once, which bounds memory
 
 
 class Candidates(NamedTuple):
-    """Products that are ranked for customers, sorted by both.
+    """Products that are ranked for customers, sorted by both, with features of the pairs.
 
-    Attributes
-    ----------
-    row, column : array of int
-        The place of the customer among those asked for, and the product.
-    values : array of float of shape (candidates, features)
-        Missing where a product was never bought by the customer.
+    `row` is the place of the customer among those asked for, `column` the product; `values`, of shape (candidates,
+    features), are missing where a product was never bought by the customer.
     """
 
     row: np.ndarray
@@ -34,12 +29,8 @@ class Evidence:
 
     A candidate is among the first 20 of one of the models, and scored above zero. Of every candidate is told, by each
     model, its score, its place (50 and later alike) and its score as a share of the customer's highest; of the pair,
-    the orders with it and their times; of the customer and of the product what their orders have in common.
-
-    Parameters
-    ----------
-    models : dict of str to Model
-        By the names that the features shall have.
+    the orders with it and their times; of the customer and of the product what their orders have in common. Models are
+    given by the names that the features shall have.
     """
 
     def __init__(self, models: dict[str, Model]) -> None:
@@ -69,9 +60,9 @@ class Evidence:
 
     def candidates(self, rows: np.ndarray) -> Candidates:
         """The candidates of some customers, with what is known of them."""
-        size = max(1, min(BATCH, CELLS // max(len(self.known_), 1)))
-        parts = [self._of_batch(rows[begin : begin + size]) for begin in range(0, max(len(rows), 1), size)]
-        row = np.concatenate([part.row + size * number for number, part in enumerate(parts)])
+        batch = batches(rows, len(self.known_))
+        parts = [self._of_batch(some) for some in batch]
+        row = np.concatenate([part.row + number * len(batch[0]) for number, part in enumerate(parts)])
         return Candidates(row, np.concatenate([p.column for p in parts]), np.concatenate([p.values for p in parts]))
 
     def _of_batch(self, rows: np.ndarray) -> Candidates:
@@ -92,14 +83,8 @@ class Evidence:
 def places(scores: np.ndarray, alike: np.ndarray, most: int) -> np.ndarray:
     """The places of the best products of each row from 0, `most` for all later ones and for scores of zero.
 
-    Equal scores go by popularity, and share a place where that is equal, too.
-
-    Parameters
-    ----------
-    scores : array of shape (rows, products)
-    alike : array of int of shape (products,)
-        Rising; equal where products are equally popular.
-    most : int
+    Equal scores go by popularity, and share a place where that is equal, too: `alike` rises from product to product,
+    and is equal where they are equally popular.
 
     Examples
     --------
@@ -144,7 +129,7 @@ def _of_customers(split: Split) -> pd.DataFrame:
     count = np.bincount(orders.customer, minlength=everybody)
     size = orders.products.getnnz(axis=1).astype(float)
     behind, _ = from_last(orders, everybody)
-    first, last, last_size = np.full(everybody, np.nan), np.full(everybody, np.nan), np.full(everybody, np.nan)
+    first, last, last_size = np.full((3, everybody), np.nan)
     latest, oldest = behind == 0, np.r_[True, np.diff(orders.customer) != 0][: len(behind)]
     last[orders.customer[latest]], last_size[orders.customer[latest]] = orders.days[latest], size[latest]
     first[orders.customer[oldest]] = orders.days[oldest]

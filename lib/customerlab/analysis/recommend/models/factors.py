@@ -1,6 +1,7 @@
 """Factor models of `implicit`: customers and products as points, whose products are the scores."""
 
 import warnings
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -29,34 +30,18 @@ class _Factors:
             return (self.customers_[rows] @ self.products_.T).round(DIGITS)
 
 
+@dataclass(eq=False)
 class ALS(_Factors):
     """ALS: weighted matrix factorisation by alternating least squares.
 
-    Of Hu, Koren and Volinsky (2008), "Collaborative filtering for implicit feedback datasets", as `implicit` solves it.
-    Customers x and products y minimise
+    Hu, Koren and Volinsky (2008), "Collaborative filtering for implicit feedback datasets", as `implicit` solves it:
+    minimise Σ c(u, i) (p(u, i) − x(u)·y(i))² + λ (Σ |x(u)|² + Σ |y(i)|²) over all customers u and products i, where p
+    is 1 and c is alpha · orders for what the customer bought, and p is 0 and c is 1 for all else.
 
-        Σ c(u, i) (p(u, i) − x(u)·y(i))² + λ (Σ |x(u)|² + Σ |y(i)|²)
-
-    over all customers u and products i, where p is 1 and c is alpha · orders for what the customer bought, and p is 0
-    and c is 1 for all else.
-
-    Parameters
-    ----------
-    factors : int
-        At most so many; fewer where `PureSVD` finds fewer directions.
-    penalty : float
-        λ.
-    alpha : float
-        What an order weighs. The paper has 1 + alpha · orders, which ranks worse on Online Retail.
-    iterations : int
-        How often customers and products are solved in turn.
-
-    Notes
-    -----
-    Where a paper begins at random numbers, this begins at the directions of `PureSVD`: two rounds do what ten do from
-    random ones, and there is no seed on which the lists would depend. Least squares are solved exactly, in double
-    precision and on one thread, so that equal products have equal scores. The defaults are the best of a small grid on
-    Online Retail in the two windows of 28 days before the last.
+    This begins at the directions of `PureSVD` instead of random numbers: two rounds do what ten do from random ones,
+    and no seed changes the lists. Least squares are solved exactly, in double precision and on one thread, so that
+    equal products have equal scores. The defaults are the best of a small grid on Online Retail in the two windows of
+    28 days before the last.
 
     Examples
     --------
@@ -68,12 +53,10 @@ class ALS(_Factors):
     """
 
     name = "ALS"
-
-    def __init__(self, factors: int = 64, penalty: float = 10.0, alpha: float = 0.5, iterations: int = 2) -> None:
-        self.factors = factors
-        self.penalty = penalty
-        self.alpha = alpha
-        self.iterations = iterations
+    factors: int = 64  # at most; fewer where PureSVD finds fewer directions
+    penalty: float = 10.0  # λ
+    alpha: float = 0.5  # what an order weighs; the paper has 1 + alpha · orders, which ranks worse on Online Retail
+    iterations: int = 2  # how often customers and products are solved in turn
 
     def fit(self, split: Split) -> Self:
         """Begin at the directions of PureSVD, and solve for customers and products in turn."""
@@ -90,26 +73,16 @@ class ALS(_Factors):
         return self
 
 
+@dataclass(eq=False)
 class BPR(_Factors):
     """BPR: factors by which what a customer bought comes before what others bought, pair by pair.
 
-    Of Rendle, Freudenthaler, Gantner and Schmidt-Thieme (2009), "BPR: Bayesian personalized ranking from implicit
+    Rendle, Freudenthaler, Gantner and Schmidt-Thieme (2009), "BPR: Bayesian personalized ranking from implicit
     feedback", as `implicit` descends: for a purchase and a product drawn from all purchases, a step up the slope of
-    log σ(x·y(bought) − x·y(other)), less a penalty. A product has a number of its own besides, how likely it is at all.
+    log σ(x·y(bought) − x·y(other)), less a penalty. A product has a bias besides, how likely it is at all.
 
-    Parameters
-    ----------
-    factors : int
-    learning_rate, penalty : float
-    iterations : int
-        How many draws there are, in numbers of purchases.
-    seed : int
-
-    Notes
-    -----
-    Draws follow the seed on one thread: more would write over one another, in another way every time. Unlike elsewhere
-    in this package, products that the same customers bought have scores that differ a little, and another build of
-    `implicit` may draw otherwise. The defaults were chosen like those of `ALS`.
+    Draws follow the seed on one thread. Unlike elsewhere here, products that the same customers bought have scores that
+    differ a little, and another build of `implicit` may draw otherwise. The defaults were chosen like those of `ALS`.
 
     Examples
     --------
@@ -120,20 +93,11 @@ class BPR(_Factors):
     """
 
     name = "BPR"
-
-    def __init__(
-        self,
-        factors: int = 64,
-        learning_rate: float = 0.05,
-        penalty: float = 0.005,
-        iterations: int = 20,
-        seed: int = 7,
-    ) -> None:
-        self.factors = factors
-        self.learning_rate = learning_rate
-        self.penalty = penalty
-        self.iterations = iterations
-        self.seed = seed
+    factors: int = 64
+    learning_rate: float = 0.05
+    penalty: float = 0.005
+    iterations: int = 20  # how many draws there are, in numbers of purchases
+    seed: int = 7
 
     def fit(self, split: Split) -> Self:
         """Descend."""

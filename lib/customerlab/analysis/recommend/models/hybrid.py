@@ -1,5 +1,6 @@
 """A ranker over the other models: what they say of a product, weighed by what earlier weeks brought."""
 
+from dataclasses import KW_ONLY, dataclass, field
 from hashlib import blake2b
 from typing import Self
 
@@ -45,27 +46,18 @@ Lesson = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Values of candidates, whether they were bought, and how many there are of each customer."""
 
 
+@dataclass(eq=False)
 class Hybrid:
     """Gradient-boosted trees that learn from earlier weeks which model to believe of whom.
 
     Seven models nominate products, see `Evidence`, and LambdaMART (Burges 2010, "From RankNet to LambdaRank to
     LambdaMART"; LightGBM) ranks the nominated by what the models say of them and by the histories of customer and
     product. It is trained on windows of the split's history, made by `Split.earlier`: the cut moves back by 1, 1.5,
-    2, … 4.5 times the length of the future, as long as at least one length of history is left before it, and in every
-    window the models are fitted anew on what was known then. Nothing from the split's cut on is seen.
+    2, … 4.5 times the length of the future, as long as one length of history is left before it, and in every window the
+    models are fitted anew on what was known then. Nothing from the split's cut on is seen.
 
-    Parameters
-    ----------
-    days : int
-        The length of the training windows where the split has no future (`whole_log`); else it is that of the future.
-    seed : int
-        Of the rows and features that a tree is grown from.
-    warm_start : bool
-        Keep the trees of an earlier fit, as scikit-learn has it: only the evidence is learned again. So the trees that
-        were judged make the lists of today.
-    lessons : dict, optional
-        What windows have taught so far, by their content; fits add to it. Given to several hybrids, or kept from fit to
-        fit, it spares them the windows that they share, as one cut and the cut before do. Results are the same.
+    Windows that hybrids share, or that one fit shares with the next, are learned from once where they are given the
+    same `lessons`; results are the same.
 
     Attributes
     ----------
@@ -81,10 +73,9 @@ class Hybrid:
     nothing: the lists are then those of personal frequency, and `importance_` is empty.
 
     What is here was chosen on Online Retail in windows cut 28, 56 and 84 days before the last, each trained on windows
-    before it; the last had no say. Without EASE or the user neighbours nDCG@10 was lower by 0.001 to 0.002, while
-    PureSVD, ALS, item neighbours, the products' descriptions, decayed frequencies, a second UP-CF and a second TIFU-KNN
-    changed it by less than 0.001 and were left out. Six times as many trees, of three seeds at 0.08 and with half of
-    the features each, changed it by less than 0.002 and cost six times as much.
+    before it; the last had no say. Without EASE or the user neighbours nDCG@10 was lower by 0.001 to 0.002; PureSVD,
+    ALS, item neighbours, descriptions, decayed frequencies, a second UP-CF and a second TIFU-KNN changed it by less
+    than 0.001 and were left out. Six times as many trees changed it by less than 0.002 and cost six times as much.
 
     Examples
     --------
@@ -96,14 +87,11 @@ class Hybrid:
     """
 
     name = "hybrid"
-
-    def __init__(
-        self, days: int = 28, seed: int = 7, *, warm_start: bool = False, lessons: dict[bytes, Lesson] | None = None
-    ) -> None:
-        self.days = days
-        self.seed = seed
-        self.warm_start = warm_start
-        self.lessons = {} if lessons is None else lessons
+    days: int = 28  # length of the training windows where the split has no future; else it is that of the future
+    seed: int = 7  # of the rows and features that a tree is grown from
+    _: KW_ONLY
+    warm_start: bool = False  # keep the trees of an earlier fit, so that those that were judged make the lists of today
+    lessons: dict[bytes, Lesson] = field(default_factory=dict)  # what windows have taught so far, by their content
 
     def fit(self, split: Split) -> Self:
         """Learn from earlier windows, and fit the models on the whole history."""

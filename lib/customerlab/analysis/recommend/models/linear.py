@@ -1,5 +1,6 @@
 """Linear models over all products: EASE^R predicts each from all others, PureSVD compresses."""
 
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -14,26 +15,13 @@ from customerlab.analysis.recommend.split import Split
 BLOCK = 512  # columns that are mirrored at once, which fit a processor's memory
 
 
+@dataclass(eq=False)
 class EASE:
     """EASE^R: each product predicted from all others by ridge regression, in closed form.
 
-    Of Steck (2019), "Embarrassingly shallow autoencoders for sparse data". With X the customers by products (yes or no)
-    and P = (XᵀX + λ I)⁻¹, the weights are B = −P / diag(P) by column, zero on the diagonal, and the scores X B.
-
-    Parameters
-    ----------
-    penalty : float
-        λ, above zero.
-
-    Notes
-    -----
-    A product that nobody bought predicts nothing and is predicted zero. A product that the customer bought is scored as
-    if they had not: from the others.
-
-    Raises
-    ------
-    ValueError
-        If the penalty is not above zero.
+    Steck (2019), "Embarrassingly shallow autoencoders for sparse data". With X the customers by products (yes or no)
+    and P = (XᵀX + λ I)⁻¹, the weights are B = −P / diag(P) by column, zero on the diagonal, and the scores X B. What
+    the customer bought is scored from the other products; a product that nobody bought is predicted zero.
 
     Examples
     --------
@@ -44,11 +32,11 @@ class EASE:
     """
 
     name = "EASE"
+    penalty: float = 200.0  # λ, above zero
 
-    def __init__(self, penalty: float = 200.0) -> None:
-        if not penalty > 0:
-            raise ValueError(f"the penalty of EASE is {penalty}; expected a number above zero")
-        self.penalty = penalty
+    def __post_init__(self) -> None:
+        if not self.penalty > 0:
+            raise ValueError(f"the penalty of EASE is {self.penalty}; expected a number above zero")
 
     def fit(self, split: Split) -> Self:
         """Invert the products' matrix."""
@@ -78,21 +66,14 @@ class EASE:
         return (self.owned_[rows] @ self.weights_).round(DIGITS)
 
 
+@dataclass(eq=False)
 class PureSVD:
     """PureSVD: the customers by products compressed to a few directions, and read from there.
 
-    Of Cremonesi, Koren and Turrin (2010), "Performance of recommender algorithms on top-N recommendation tasks". With V
-    the first `factors` right singular vectors of X (yes or no), the scores are X V Vᵀ.
-
-    Parameters
-    ----------
-    factors : int
-
-    Notes
-    -----
-    Where the last direction that is wanted and the next are equally strong, either could be taken: none of the equal
-    ones is, so that equal products get equal scores. With as many factors as the matrix has directions, all are taken
-    and the scores are X itself.
+    Cremonesi, Koren and Turrin (2010), "Performance of recommender algorithms on top-N recommendation tasks". With V
+    the first `factors` right singular vectors of X (yes or no), the scores are X V Vᵀ; X itself where there are no
+    more. Where the last direction that is wanted and the next are equally strong, none of the equal ones is taken, so
+    that equal products get equal scores.
 
     Examples
     --------
@@ -103,9 +84,7 @@ class PureSVD:
     """
 
     name = "PureSVD"
-
-    def __init__(self, factors: int = 50) -> None:
-        self.factors = factors
+    factors: int = 50
 
     def fit(self, split: Split) -> Self:
         """Find the directions."""

@@ -1,5 +1,6 @@
 """Neighbourhood models: products bought by the same customers, customers who buy the same products."""
 
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -9,30 +10,20 @@ from customerlab.analysis.recommend.models.base import DIGITS, dense, keep_large
 from customerlab.analysis.recommend.split import Split
 
 WEIGHTINGS = ("cosine", "TF-IDF", "BM25")
+K1, B = 1.2, 0.75  # of BM25
 
 
-def weighted(history: csr_matrix, weighting: str, *, k1: float = 1.2, b: float = 0.75) -> csr_matrix:
+def weighted(history: csr_matrix, weighting: str) -> csr_matrix:
     """What a purchase says of the product, by one of three weightings; products are documents, customers their words.
 
-    Given the transpose, customers are documents and products their words.
+    Given the transpose, customers are documents and products their words. With n orders of a product by a customer, D
+    products that anybody bought, d(u) of them by a customer u, and L(i) the orders of a product i:
 
-    Parameters
-    ----------
-    history : sparse matrix of shape (customers, products)
-        Orders n of a product by a customer.
-    weighting : str
-        With D products that anybody bought, d(u) of them by a customer u, and L(i) the orders of a product i:
+    - `cosine`: 1, a purchase is yes or no;
+    - `TF-IDF`: √n · log(1 + D / d(u)) (Salton and Buckley 1988): who buys everything says little;
+    - `BM25`: log(1 + D / d(u)) · n (k1 + 1) / (n + k1 (1 − b + b · L(i) / mean L)) (Robertson and Zaragoza 2009).
 
-        - `cosine`: 1, a purchase is yes or no;
-        - `TF-IDF`: √n · log(1 + D / d(u)) (Salton and Buckley 1988): who buys everything says little;
-        - `BM25`: log(1 + D / d(u)) · n (k1 + 1) / (n + k1 (1 − b + b · L(i) / mean L)) (Robertson and Zaragoza 2009).
-    k1, b : float
-        Of BM25.
-
-    Raises
-    ------
-    ValueError
-        If there is no such weighting.
+    A ValueError says that there is no such weighting.
 
     Examples
     --------
@@ -53,7 +44,7 @@ def weighted(history: csr_matrix, weighting: str, *, k1: float = 1.2, b: float =
         return counts
     length = np.asarray(counts.sum(axis=0)).ravel()
     long = (length / max(length.sum() / max(np.count_nonzero(length), 1), 1e-12))[counts.indices]
-    counts.data = idf * counts.data * (k1 + 1) / (counts.data + k1 * (1 - b + b * long))
+    counts.data = idf * counts.data * (K1 + 1) / (counts.data + K1 * (1 - B + B * long))
     return counts
 
 
@@ -75,22 +66,17 @@ def _to_others(similar: csr_matrix, own: np.ndarray | None = None) -> csr_matrix
     return similar
 
 
+def _named(kind: str, weighting: str) -> str:
+    return kind if weighting == "cosine" else f"{kind} ({weighting})"
+
+
+@dataclass(eq=False)
 class ItemNeighbours:
     """Products whose buyers are most like the buyers of what the customer has bought.
 
     The score of a product is the sum of its similarities to the customer's products, of which each product
     keeps the `neighbours` nearest (Sarwar, Karypis, Konstan and Riedl 2001). A similarity is the cosine of the weighted
     purchases of two products, see `weighted`; of the customer, a purchase counts as yes or no.
-
-    Parameters
-    ----------
-    neighbours : int
-        How many similar products each product keeps.
-    weighting : str
-        `cosine`, `TF-IDF` or `BM25`.
-    with_self : bool
-        Whether a product counts as similar to itself (by 1, besides its neighbours), so that what the customer bought
-        is offered again.
 
     Examples
     --------
@@ -100,19 +86,17 @@ class ItemNeighbours:
     {'tea': 0.0, 'jam': 0.0, 'milk': 0.707}
     """
 
-    def __init__(self, neighbours: int = 50, weighting: str = "cosine", *, with_self: bool = False) -> None:
-        self.neighbours = neighbours
-        self.weighting = weighting
-        self.with_self = with_self
-        self.name = "item neighbours" + ("" if weighting == "cosine" else f" ({weighting})")
+    neighbours: int = 50  # how many similar products each product keeps
+    weighting: str = "cosine"  # or TF-IDF, BM25
+
+    def __post_init__(self) -> None:
+        self.name = _named("item neighbours", self.weighting)
 
     def fit(self, split: Split) -> Self:
         """Compute the similarities."""
         self.history_ = (split.history > 0).astype(float)
         unit = _unit(weighted(split.history, self.weighting), axis=0)
         self.similar_ = keep_largest(_to_others(unit.T.tocsr() @ unit), self.neighbours)
-        if self.with_self:
-            self.similar_ = (self.similar_ + diags(np.ones(len(split.products)))).tocsr()
         return self
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
@@ -120,23 +104,14 @@ class ItemNeighbours:
         return dense(self.history_[rows] @ self.similar_)
 
 
+@dataclass(eq=False)
 class UserNeighbours:
     """Products that the customers with the most similar purchases bought.
 
     The score of a product is Σ s(u, v) over the `neighbours` customers v nearest to u who bought it, s being the cosine
-    of two customers' purchases (Herlocker, Konstan, Borchers and Riedl 1999, for purchases instead of stars). They are
-    weighed as in `weighted`, customers being the documents: what everybody buys says little.
-    A customer is not their own neighbour. Equal similarities by the customer's id.
-
-    Parameters
-    ----------
-    neighbours : int
-    weighting : str
-        `cosine`, `TF-IDF` or `BM25`.
-
-    Notes
-    -----
-    A customer who shares no product with anybody scores all products zero.
+    of two customers' purchases (Herlocker, Konstan, Borchers and Riedl 1999, for purchases instead of stars), weighed
+    as in `weighted` with customers as documents: what everybody buys says little. A customer is not their own
+    neighbour; equal similarities go by the customer's id. Who shares no product with anybody scores all products zero.
 
     Examples
     --------
@@ -146,10 +121,11 @@ class UserNeighbours:
     {'tea': 0.707, 'jam': 0.0, 'milk': 0.707}
     """
 
-    def __init__(self, neighbours: int = 100, weighting: str = "cosine") -> None:
-        self.neighbours = neighbours
-        self.weighting = weighting
-        self.name = "user neighbours" + ("" if weighting == "cosine" else f" ({weighting})")
+    neighbours: int = 100
+    weighting: str = "cosine"  # or TF-IDF, BM25
+
+    def __post_init__(self) -> None:
+        self.name = _named("user neighbours", self.weighting)
 
     def fit(self, split: Split) -> Self:
         """Weigh the purchases."""

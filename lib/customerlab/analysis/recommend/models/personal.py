@@ -1,5 +1,6 @@
 """What the customer bought before, and nothing else: ties, and with them all other products, go by popularity."""
 
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -34,16 +35,12 @@ class PersonalFrequency:
         return self.history_[rows].toarray()
 
 
+@dataclass(eq=False)
 class DecayedFrequency:
     """The products that the customer has ordered most often, an order the less the older it is.
 
-    The score of a product is Σ 2^(−days / half_life) over the customer's orders that have it. With an endless half-life
-    it is personal frequency.
-
-    Parameters
-    ----------
-    half_life : float
-        After how many days an order counts half.
+    The score of a product is Σ 2^(−days / half_life) over the customer's orders that have it: after `half_life` days an
+    order counts half.
 
     Examples
     --------
@@ -54,9 +51,7 @@ class DecayedFrequency:
     """
 
     name = "personal frequency, decayed"
-
-    def __init__(self, half_life: float = 180.0) -> None:
-        self.half_life = half_life
+    half_life: float = 180.0
 
     def fit(self, split: Split) -> Self:
         """Sum the weights of each customer's orders."""
@@ -68,34 +63,19 @@ class DecayedFrequency:
         return dense(self.sums_[rows])
 
 
+@dataclass(eq=False)
 class RepurchaseInterval:
     """The products that the customer is most likely to buy again soon, by the intervals between earlier purchases.
 
     After the modified Poisson-Gamma model of Bhagat, Muralidharan, Lobzhanidze and Vishwanath (2018), "Buy It Again".
-    Let a customer have bought a product k times, the last time t days ago, at a mean interval of m days (of those with
-    k > 1). The rate of purchases is then
+    Of a product bought k times, the last time t days ago, at a mean interval of m days (at least one), the rate is
 
         λ = (k + α) / (t + 2 |m − t| + β)   where k > 1 and t < 2 m, else   λ = (k + α) / (t + β),
 
     so that a product rests just after it was bought, is due at its interval, and fades after it. The score is
-    r · (1 − exp(−λ · horizon)), where r is the share of the product's buyers who bought it more than once, drawn
-    towards the share among all buyers as if `prior` more buyers were there.
-
-    The prior is the shop's: α is a parameter, and β = α / (purchases per day of all pairs of customer and product since
-    their first purchase), where the paper fits both for every product.
-
-    Parameters
-    ----------
-    alpha : float
-        How many purchases the prior is worth.
-    prior : float
-        How many buyers the share of all is worth.
-    horizon : float
-        Days.
-
-    Notes
-    -----
-    A product that the customer never bought has no interval and scores zero. Intervals within a day count as one day.
+    r · (1 − exp(−λ · horizon)), r being the share of the product's buyers who bought it more than once, drawn towards
+    that of all buyers as if `prior` more were there; 0 for what the customer never bought. The prior is the shop's:
+    β = α / (purchases per day of all pairs since their first), where the paper fits α and β for every product.
 
     Examples
     --------
@@ -110,11 +90,9 @@ class RepurchaseInterval:
     """
 
     name = "repurchase interval"
-
-    def __init__(self, alpha: float = 1.0, prior: float = 20.0, horizon: float = 28.0) -> None:
-        self.alpha = alpha
-        self.prior = prior
-        self.horizon = horizon
+    alpha: float = 1.0  # α, how many purchases the prior is worth
+    prior: float = 20.0  # how many buyers the share of all is worth
+    horizon: float = 28.0  # days
 
     def fit(self, split: Split) -> Self:
         """Estimate the rate of every pair of a customer and a product."""

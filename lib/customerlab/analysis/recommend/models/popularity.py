@@ -1,24 +1,22 @@
 """The same for everybody, or for everybody of a segment: chance and popularity, the floor of every comparison."""
 
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from customerlab.analysis.recommend.models.base import DIGITS
+from customerlab.analysis.recommend.models.base import DIGITS, weighted_orders
 from customerlab.analysis.recommend.split import Split
 
 
+@dataclass(eq=False)
 class Random:
     """Every product is as likely as any other: what lists are worth that know nothing.
 
     A score is the hash of the seed, the customer's id and the product's id, uniform in [0, 1). A customer's list
     therefore depends neither on who else is there nor on how many customers are ranked at once.
-
-    Parameters
-    ----------
-    seed : int
 
     Examples
     --------
@@ -30,9 +28,7 @@ class Random:
     """
 
     name = "random"
-
-    def __init__(self, seed: int = 7) -> None:
-        self.seed = seed
+    seed: int = 7
 
     def fit(self, split: Split) -> Self:
         """Hash the ids."""
@@ -103,15 +99,11 @@ class AllTimePopularity(_SameForAll):
         return self
 
 
+@dataclass(eq=False)
 class DecayedPopularity(_SameForAll):
     """The products of most orders, an order the less the older it is, the same for everybody.
 
     The score of a product is Σ 2^(−days / half_life) over the orders that have it.
-
-    Parameters
-    ----------
-    half_life : float
-        After how many days an order counts half.
 
     Examples
     --------
@@ -122,9 +114,7 @@ class DecayedPopularity(_SameForAll):
     """
 
     name = "popularity, decayed"
-
-    def __init__(self, half_life: float = 14.0) -> None:
-        self.half_life = half_life
+    half_life: float = 14.0
 
     def fit(self, split: Split) -> Self:
         """Sum the weights of the orders."""
@@ -132,25 +122,15 @@ class DecayedPopularity(_SameForAll):
         return self
 
 
+@dataclass(eq=False)
 class SegmentPopularity:
     """The products that most customers of the same segment bought in the weeks before the cut.
 
-    Segments are those of recency, frequency and monetary value, each cut in two at its median over the customers:
-    eight at most. Small segments know little, so that the share of buyers in a segment is drawn towards the share among
-    all customers, as if `prior` more customers were in it who buy like all:
+    Segments are those of recency, frequency and monetary value, each cut in two at its median over the customers: eight
+    at most, equal values always in the same half. Small segments know little, so that the share of buyers is drawn
+    towards that among all customers, as if `prior` more were in the segment who buy like all:
 
         score = (buyers in the segment + prior · buyers / customers) / (customers in the segment + prior).
-
-    Parameters
-    ----------
-    days : float
-        The length of the weeks.
-    prior : float
-
-    Notes
-    -----
-    Equal values are always in the same half; with all customers equal there is one segment, and the list is that of
-    all.
 
     Examples
     --------
@@ -161,10 +141,8 @@ class SegmentPopularity:
     """
 
     name = "popularity in the segment"
-
-    def __init__(self, days: float = 28.0, prior: float = 50.0) -> None:
-        self.days = days
-        self.prior = prior
+    days: float = 28.0  # the length of the weeks
+    prior: float = 50.0
 
     def fit(self, split: Split) -> Self:
         """Form the segments and count their buyers."""
@@ -177,11 +155,7 @@ class SegmentPopularity:
         for bit, values in enumerate((last, frequency, monetary) if customers else ()):
             self.segment_ += (values > np.median(values)).astype(int) << bit
         recent = orders.days <= self.days
-        bought = csr_matrix(
-            (np.ones(recent.sum()), (orders.customer[recent], np.flatnonzero(recent))),
-            shape=(customers, len(orders.days)),
-        )
-        bought = ((bought @ orders.products) > 0).astype(float)
+        bought = (weighted_orders(split, recent.astype(float)) > 0).astype(float)
         members = csr_matrix((np.ones(customers), (self.segment_, np.arange(customers))), shape=(8, customers))
         of_all = np.asarray(bought.sum(axis=0)).ravel() / max(customers, 1)
         sizes = np.asarray(members.sum(axis=1))

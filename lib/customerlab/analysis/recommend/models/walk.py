@@ -1,5 +1,6 @@
 """A random walk from a customer over products and their buyers to other products."""
 
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -9,27 +10,14 @@ from customerlab.analysis.recommend.models.base import DIGITS, dense, keep_large
 from customerlab.analysis.recommend.split import Split
 
 
+@dataclass(eq=False)
 class RP3beta:
     """RP3β: where a walk of three steps from the customer ends, popular products held back.
 
-    Of Paudel, Christoffel, Newell and Bernstein (2017), "Updatable, accurate, diverse, and scalable recommendations for
+    Paudel, Christoffel, Newell and Bernstein (2017), "Updatable, accurate, diverse, and scalable recommendations for
     interactive applications". With p(i|u) = 1 / |products of u| and p(u|i) = 1 / |buyers of i|, each to the power of
-    `alpha`, the score of a product j is
-
-        Σ_i p(i|u) · Σ_v p(v|i) · p(j|v) / |buyers of j|^beta.
-
-    Parameters
-    ----------
-    alpha : float
-    beta : float
-        0 for the plain walk; the higher, the less popular the products.
-    neighbours : int
-        How many products each product leads to, the likeliest.
-
-    Notes
-    -----
-    A walk may come back to where it was: products that the customer bought have a score as well. Scores are scaled so
-    that the likeliest step between two products is 1.
+    `alpha`, the score of a product j is Σ_i p(i|u) · Σ_v p(v|i) · p(j|v) / |buyers of j|^beta, scaled so that the
+    likeliest step between two products is 1. A walk may come back: products that the customer bought have a score, too.
 
     Examples
     --------
@@ -40,11 +28,9 @@ class RP3beta:
     """
 
     name = "RP3beta"
-
-    def __init__(self, alpha: float = 1.0, beta: float = 0.6, neighbours: int = 200) -> None:
-        self.alpha = alpha
-        self.beta = beta
-        self.neighbours = neighbours
+    alpha: float = 1.0
+    beta: float = 0.6  # 0 for the plain walk; the higher, the less popular the products
+    neighbours: int = 200  # how many products each product leads to, the likeliest
 
     def fit(self, split: Split) -> Self:
         """Compute the steps from product to product."""
