@@ -143,13 +143,11 @@ def read(rule: str, table: pd.DataFrame) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_the_words_of_the_rules_say_all_that_is_counted(seed, depth):
+def test_the_words_of_the_rules_say_all_that_is_counted(seed):
     table, labels = skewed(seed=seed)
-    found = clustering.rules(table, labels, list(table), depth=depth, seed=seed)
+    found = clustering.rules(table, labels, list(table), seed=seed)
     met = np.stack([read(rule, table) for rule in found.table["rule"]])
     assert (met.sum(axis=0) == 1).all(), "every customer meets exactly one rule"
-    assert len(found.table) <= 2**depth
     cluster = found.table["cluster"].to_numpy()
     own = met & (labels == cluster[:, None])
     assert found.table["customers"].tolist() == met.sum(axis=1).tolist()
@@ -285,11 +283,10 @@ def test_a_cluster_that_a_tree_of_three_questions_leaves_out_gets_a_rule():
     table = pd.DataFrame(rng.random((3000, 5)), columns=list("abcde"))
     labels = 2 + (table["a"] > 0.5).to_numpy() + 2 * (table["b"] > 0.5).to_numpy() + 4 * (table["c"] > 0.5).to_numpy()
     labels[(table["d"] > 0.8) & (table["e"] > 0.8)] = 1
-    short = clustering.rules(table, labels, list(table), depth=3, seed=1)
     found = clustering.rules(table, labels, list(table), seed=1)
-    assert 1 in short.without and found.without == ()
+    assert found.without == ()
     assert found.table.loc[0, "cluster"] == 1 and found.table.loc[0, "purity"] > 0.5
-    assert found.fidelity >= short.fidelity - 0.01 and len(found.table) < 30
+    assert 8 < len(found.table) < 30
     met = np.stack([read(rule, table) for rule in found.table["rule"]])
     assert (met.sum(axis=0) == 1).all()
     assert set(found.assign(table)) == set(range(1, 10))
@@ -319,7 +316,7 @@ def test_rules_do_not_depend_on_the_order_of_rows():
     )
 
 
-@pytest.mark.parametrize("wrong", [{"depth": 4}, {"depth": 0}, {"smallest": 0.7}])
+@pytest.mark.parametrize("wrong", [{"smallest": -0.1}, {"smallest": 0.7}])
 def test_rules_that_could_not_be_read_are_refused(wrong):
     with pytest.raises(ValueError, match="expected"):
         clustering.rules(SMALL, LABELS, FEATURES, seed=1, **wrong)

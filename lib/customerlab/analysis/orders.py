@@ -1,4 +1,4 @@
-"""A log of orders as it was known on a day: what every method asks of it first."""
+"""A log of orders as it was known on a day: what every method asks of it first. All tables are canonical."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -69,19 +69,9 @@ def by_customer(transactions: ir.Table) -> ir.Table:
 
 
 def by_customer_and_day(transactions: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:
-    """As `by_customer`, from what was known when each of several days began: one passage over the log for all.
+    """As `by_customer`, from what was known when each of several days, rising, began: one passage over the log for all.
 
-    Parameters
-    ----------
-    transactions : ibis Table
-        Canonical.
-    days : sequence of Timestamp
-        Rising.
-
-    Returns
-    -------
-    ibis Table
-        With `place`, which of the days it is, from 0. Still an expression.
+    With `place`, which of the days it is, from 0. Still an expression.
     """
     t = _dated(transactions, days)
     # an order that goes on over a day is known in part then; it counts once, with its first part
@@ -120,14 +110,10 @@ class Snapshot:
 
     Attributes
     ----------
-    transactions : ibis Table
-        Canonical.
     day : Timestamp
         Orders before this day count, orders on it do not.
     returns : ibis Table or None
-        The canonical table of what was taken back; what was so before the day counts.
-    products : ibis Table or None
-        The canonical table.
+        What was taken back; what was so before the day counts.
 
     Examples
     --------
@@ -244,13 +230,10 @@ def later(
 
     Parameters
     ----------
-    transactions : ibis Table
-        Canonical.
     customers : Series
         The ids of those who were known when `begin` began.
-    begin, end : Timestamp
     returns : ibis Table or None
-        The canonical table of returns; those before `end` are set off against the money.
+        Those before `end` are set off against the money.
 
     Returns
     -------

@@ -18,7 +18,6 @@ def cells(axis: Axes, values: np.ndarray, texts: Any, size: float = 8.5, **optio
 
     Parameters
     ----------
-    axis : Axes
     values : ndarray of float, shape (rows, columns)
         What the colours show. Cells that are not a number have none.
     texts : array-like of str, shape (rows, columns)

@@ -45,16 +45,9 @@ def errors(tables: Mapping[str, pd.DataFrame]) -> Picture:
 
 @styled
 def stars_and_lists(predicted: pd.DataFrame, ranked: pd.DataFrame, k: int) -> Picture:
-    """RMSE against nDCG, one point a model; dashed lines for the models that predict no ratings.
+    """RMSE against nDCG at `k`, one point a model; dashed lines for the models that predict no ratings.
 
-    Parameters
-    ----------
-    predicted : DataFrame
-        The `table` of a `RatingResult`.
-    ranked : DataFrame
-        The `table` of a `RatingRanking`.
-    k : int
-        The length of its lists.
+    `predicted` and `ranked` are the `table` of a `RatingResult` and of a `RatingRanking`.
     """
     both = ranked.merge(predicted[["model", "rmse"]], on="model").sort_values("rmse", ignore_index=True)
     lists = ranked[~ranked["model"].isin(predicted["model"])]

@@ -19,13 +19,8 @@ from customerlab.wording import percent, short, shortened
 def grid(segmented: pd.DataFrame, bins: int, smallest: int = 1) -> Picture:
     """A heat map of customers by recency and frequency score.
 
-    Parameters
-    ----------
-    segmented : DataFrame
-        With `r_score`, `f_score` and `segment`.
-    bins : int
-    smallest : int
-        Cells of fewer customers are not shown, nor are others that would tell of them beside the sizes of segments.
+    Cells of fewer than `smallest` customers, and others that would tell of them beside the sizes of segments, are
+    not shown.
     """
     scores = range(1, bins + 1)
     counts = pd.crosstab(segmented["f_score"], segmented["r_score"])
@@ -52,13 +47,7 @@ def grid(segmented: pd.DataFrame, bins: int, smallest: int = 1) -> Picture:
 
 @styled
 def shares(profile: pd.DataFrame) -> Picture:
-    """Each segment's share of customers beside its share of revenue.
-
-    Parameters
-    ----------
-    profile : DataFrame
-        As `analysis.rfm.profile` returns it.
-    """
+    """Each segment's share of customers beside its share of revenue; `profile` as `rfm.profile` returns it."""
     figure, axis = canvas(height=0.9 + 0.33 * len(profile))
     places = np.arange(len(profile))
     for offset, column, colour, label in (
@@ -83,11 +72,8 @@ def shares(profile: pd.DataFrame) -> Picture:
 def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
     """Lorenz curves against the diagonal of equality.
 
-    Parameters
-    ----------
-    curves : mapping of str to (DataFrame, float)
-        Who holds, such as ``customers``, to the curve (`share_of_holders`, `share_of_revenue`, poorest first) and its
-        Gini coefficient.
+    `curves` has for who holds, such as ``customers``, the curve (`share_of_holders`, `share_of_revenue`, poorest first)
+    and its Gini coefficient.
     """
     figure, axis = canvas(width=5.4, height=4.2)
     axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="all equal")
@@ -111,14 +97,7 @@ def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
 def held(table: pd.DataFrame, by_window: pd.DataFrame, days: int) -> Picture:
     """What each segment did later: repurchase rate and revenue a customer, with intervals, and in each window.
 
-    Parameters
-    ----------
-    table : DataFrame
-        All windows together, as `analysis.rfm.by_segment` returns it.
-    by_window : DataFrame
-        The same of each window.
-    days : int
-        The length of a window.
+    `table` (all windows of so many days together) and `by_window` are those of `rfm.hold_out`.
     """
     figure, (left, right) = canvas(height=1.0 + 0.3 * len(table), columns=2, sharey=True)
     places = np.arange(len(table))
@@ -153,14 +132,9 @@ def held(table: pd.DataFrame, by_window: pd.DataFrame, days: int) -> Picture:
 
 @styled
 def repurchase(curves: Mapping[str, pd.DataFrame], days: int) -> Picture:
-    """How soon customers order again: Kaplan-Meier curves with their intervals.
+    """How soon customers order again: Kaplan-Meier curves with their intervals, as `rfm.curves` returns them.
 
-    Parameters
-    ----------
-    curves : mapping of str to DataFrame
-        After which order to the share that has ordered again, as `analysis.rfm.curves` returns it.
-    days : int
-        The length that the alt text speaks of.
+    The alt text speaks of so many `days`.
     """
     figure, axis = canvas(height=3.6)
     said = []
@@ -186,15 +160,7 @@ def repurchase(curves: Mapping[str, pd.DataFrame], days: int) -> Picture:
 
 @styled
 def gains(curves: Mapping[str, pd.DataFrame], outcome: str) -> Picture:
-    """Cumulative gains: what the customers that a rule puts first bring.
-
-    Parameters
-    ----------
-    curves : mapping of str to DataFrame
-        The rule's name to its curve, as `analysis.rfm.gains` returns it.
-    outcome : str
-        What is gained, such as ``revenue``.
-    """
+    """Cumulative gains of an outcome, such as ``revenue``: what the customers that each rule puts first bring."""
     figure, axis = canvas(width=5.4, height=4.0)
     axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="at random")
     said = []
@@ -213,14 +179,9 @@ def gains(curves: Mapping[str, pd.DataFrame], outcome: str) -> Picture:
 
 @styled
 def migration(matrix: pd.DataFrame, smallest: int = 1) -> Picture:
-    """A heat map of moves between segments, in shares of each row.
+    """A heat map of moves between segments in shares of each row; `matrix` has counts, as `rfm.migration` returns it.
 
-    Parameters
-    ----------
-    matrix : DataFrame
-        Counts, as `analysis.rfm.migration` returns it.
-    smallest : int
-        Moves of fewer customers are left out, and others that would tell of them.
+    Moves of fewer than `smallest` customers are left out, and others that would tell of them.
     """
     totals = matrix.sum(axis=1)
     few, small = hidden_cells(matrix, smallest), hidden(totals, smallest)
@@ -245,7 +206,7 @@ def flows(moves: pd.DataFrame, order: Sequence[str], days: Sequence[pd.Timestamp
     Parameters
     ----------
     moves : DataFrame
-        As `analysis.rfm.flows` returns it.
+        As `rfm.flows` returns it.
     order : sequence of str
         All that customers can be, top to bottom; the last stands for those who are no customers yet.
     days : sequence of Timestamp
@@ -303,10 +264,4 @@ def _label_blocks(
     for place in np.flatnonzero(heights):
         size = "–" if few[place] else f"{heights[place]:,.0f}"
         low = min(tops[place] - heights[place] / 2, low - 0.05 * heights.sum())
-        axis.text(
-            step + 0.09,
-            low,
-            f"{shortened(names[place], 22)} {size}",
-            va="center",
-            fontsize=8.5,
-        )
+        axis.text(step + 0.09, low, f"{shortened(names[place], 22)} {size}", va="center", fontsize=8.5)

@@ -30,17 +30,9 @@ BATCH = 100_000  # customers placed at a time, which bounds the memory for their
 
 
 def neighbour_distances(points: np.ndarray, neighbours: int) -> np.ndarray:
-    """Every customer's distance to the k-th nearest, rising; each is the first of its own neighbours.
+    """Every customer's distance to the k-th nearest, rising; each is the first of its own neighbours, as in DBSCAN.
 
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    neighbours : int
-        Counted as DBSCAN counts; with fewer customers than that, the farthest.
-
-    Returns
-    -------
-    array of shape (customers,)
+    With fewer customers than neighbours it is that to the farthest.
 
     Examples
     --------
@@ -99,14 +91,7 @@ def dbscan(points: np.ndarray, eps: float, neighbours: int) -> Nearest:
     A customer with at least `neighbours` customers within `eps`, itself one of them, is a core; cores within `eps` of
     each other are in one cluster. Whoever is within `eps` of a core goes to the nearest, and not as in the paper to
     whichever cluster was found first, so that the order of rows does not matter. The rest is noise. Memory grows with
-    the customers and not with the pairs of neighbours.
-
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    eps : float
-        In units of the points; 0 makes clusters of equal points.
-    neighbours : int
+    the customers and not with the pairs of neighbours. An `eps` of 0 makes clusters of equal points.
 
     Returns
     -------
@@ -260,22 +245,9 @@ class Density:
 def hdbscan(
     points: np.ndarray, min_cluster_size: int, min_samples: int = 10, seed: int = 0, *, most: int = FITTED
 ) -> Density:
-    """HDBSCAN of customers, above some number of them of a random sample.
+    """HDBSCAN of customers, above `most` of them of a random sample; the others are placed like new ones.
 
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    min_cluster_size : int
-        Of all customers; in a sample as many fewer as it is smaller.
-    min_samples : int
-    seed : int
-        Of the sample.
-    most : int
-        With more customers a sample of so many is fitted, and the others are placed like new ones.
-
-    Returns
-    -------
-    Density
+    In a sample `min_cluster_size`, which is of all customers, is as many fewer as the sample is smaller.
     """
     different, counts, _ = distinct(points)
     ordered = np.repeat(different, counts, axis=0)
@@ -306,8 +278,6 @@ def dbcv(
     ----------
     points : array of shape (customers, features)
     labels : array of int of shape (customers,)
-    seed : int
-        Of the sample.
     most : int
         With more different points a random sample of so many is compared.
     as_given : bool

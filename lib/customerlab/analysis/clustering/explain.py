@@ -34,23 +34,15 @@ WORDS = 3  # phrases in a name, at most
 
 
 def profile(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
-    """The clusters in the features' own units.
+    """The clusters in the features' own units, noise last as -1.
 
     Medians and not means: a few large customers move the mean of a whole cluster.
-
-    Parameters
-    ----------
-    customers : DataFrame
-        With the features; with `monetary`, the share of the money is given too.
-    labels : array of int
-    names : sequence of str
-        Features.
 
     Returns
     -------
     DataFrame
-        One row a cluster, noise last as -1: `cluster`, `customers`, `share` (of customers), `share_of_money` (missing
-        where all money together is not above zero), and the median of each feature.
+        One row a cluster: `cluster`, `customers`, `share` (of customers), `share_of_money` (where `monetary` is known;
+        missing where all money together is not above zero), and the median of each feature.
 
     Raises
     ------
@@ -82,23 +74,13 @@ def contrast(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) 
 
     The probability of superiority: that a customer of the cluster, drawn at random, has a higher value than one that
     is not in it, equal values counting half (the A of Vargha and Delaney 2000; Mann and Whitney's U over all pairs).
-    It rests on ranks, so that units, skew and transforms do not matter.
-
-    Parameters
-    ----------
-    customers, labels, names
-        As for `profile`.
+    It rests on ranks, so that units, skew and transforms do not matter. Raises as `profile` does.
 
     Returns
     -------
     DataFrame
         One row a cluster, noise last as -1: `cluster`, and for each feature a number from 0 (all lower) over 0.5 (no
         difference) to 1 (all higher). With one cluster alone all are 0.5.
-
-    Raises
-    ------
-    ValueError
-        As for `profile`.
 
     Examples
     --------
@@ -117,24 +99,12 @@ def contrast(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) 
 
 
 def proposed_names(contrasts: pd.DataFrame, given: Sequence[str] = ()) -> list[str]:
-    """A short name for each cluster, made of what sets it apart most.
+    """A short name for each cluster, by number, made of what sets it apart most, or the `given` ones.
 
     A name has up to three phrases, of the strongest contrasts and only where they are at least of medium size; they
     stand in the order of the features, so that names can be compared. Where two clusters would have the same name, the
     one that stands out more keeps it and the other is named by what is left of it; a cluster that stands out in nothing
-    is ``Middling``, and where no name is left, one has its number added.
-
-    Parameters
-    ----------
-    contrasts : DataFrame
-        As `contrast` returns it; a row for noise is passed over.
-    given : sequence of str, optional
-        Names to use instead, by cluster number.
-
-    Returns
-    -------
-    list of str
-        All different; the first is the name of cluster 1.
+    is ``Middling``, and where no name is left, one has its number added. All names differ; noise has none.
 
     Raises
     ------
@@ -198,13 +168,8 @@ def agreement(labels: Mapping[str, Sequence | np.ndarray | pd.Series]) -> pd.Dat
 
     Both measures are 1 for the same groups and 0 for what chance alone would give; the adjusted Rand index (Hubert and
     Arabie 1985) counts pairs of customers and follows the large groups, the adjusted mutual information (Vinh, Epps
-    and Bailey 2010, arithmetic mean) counts what one grouping tells of the other and heeds small groups more. Noise is
-    a group like any other.
-
-    Parameters
-    ----------
-    labels : mapping of str to array
-        The grouping's name to the group of every customer: numbers or texts, such as RFM segments.
+    and Bailey 2010, arithmetic mean) counts what one grouping tells of the other and heeds small groups more. Groups
+    are numbers or texts, such as RFM segments; noise is a group like any other.
 
     Returns
     -------
@@ -244,13 +209,7 @@ def contingency(
 ) -> pd.DataFrame:
     """How the customers of each cluster spread over named segments.
 
-    Parameters
-    ----------
-    labels : array of int
-    segments : sequence of str
-        The segment of every customer.
-    order : sequence of str, optional
-        Of the segments; by name where it is not given. Segments without a customer are left out.
+    Segments stand in the `order` that is given, else by name; those without a customer are left out.
 
     Returns
     -------

@@ -31,7 +31,6 @@ class Micro:
     ----------
     centres : array of shape (micro-clusters, features)
     sizes : array of int of shape (micro-clusters,)
-        Customers in each.
     members : array of int of shape (customers,)
         The micro-cluster of each customer: that with the nearest centre.
     """
@@ -70,15 +69,6 @@ def micro_clusters(points: np.ndarray, most: int = MOST) -> Micro:
     Equal points always stay together. Where no more than `most` points are different, each is a micro-cluster and
     nothing is lost. Otherwise the space is halved again and again where the scatter is largest (Su and Dy 2007), and
     some passes of K-Means follow. Nothing of this is random or depends on the order of the points.
-
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    most : int
-
-    Returns
-    -------
-    Micro
 
     Raises
     ------
@@ -142,14 +132,9 @@ def merge_tree(micro: Micro, linkage: Linkage = "ward") -> np.ndarray:
     """The tree of merges over micro-clusters, each counted as its customers.
 
     A nearest-neighbour chain (Murtagh 1983) with the distances of Lance and Williams (1967): the tree and the heights
-    are those that all customers would give, were each at the centre of its micro-cluster.
-
-    Parameters
-    ----------
-    micro : Micro
-    linkage : {"ward", "average"}
-        `ward` merges the pair that adds the least variance (Ward 1963), `average` the pair with the smallest mean
-        distance between customers (Sokal and Michener 1958).
+    are those that all customers would give, were each at the centre of its micro-cluster. `ward` merges the pair that
+    adds the least variance (Ward 1963), `average` the pair with the smallest mean distance between customers (Sokal and
+    Michener 1958).
 
     Returns
     -------
@@ -230,11 +215,6 @@ def _numbered(merges: np.ndarray, number: int) -> np.ndarray:
 def cut(tree: np.ndarray, clusters: int) -> np.ndarray:
     """Cut a tree into exactly so many clusters, also where several merges have the same height.
 
-    Parameters
-    ----------
-    tree : array of shape (micro-clusters - 1, 4)
-    clusters : int
-
     Returns
     -------
     array of int of shape (micro-clusters,)
@@ -251,11 +231,6 @@ def cut(tree: np.ndarray, clusters: int) -> np.ndarray:
 
 def top(tree: np.ndarray, leaves: int) -> tuple[np.ndarray, np.ndarray]:
     """The last merges of a tree as a tree of their own, to be drawn.
-
-    Parameters
-    ----------
-    tree : array of shape (micro-clusters - 1, 4)
-    leaves : int
 
     Returns
     -------
@@ -295,19 +270,7 @@ def _groups(tree: np.ndarray, clusters: int) -> np.ndarray:
 
 
 def grown(points: np.ndarray, linkage: Linkage = "ward", *, most: int = MOST) -> tuple[Micro, np.ndarray]:
-    """Micro-clusters and the tree over them, to be cut into several numbers of clusters.
-
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    linkage : {"ward", "average"}
-    most : int
-        Micro-clusters at most.
-
-    Returns
-    -------
-    (Micro, array)
-    """
+    """Micro-clusters, at most so many, and the tree over them, to be cut into several numbers of clusters."""
     micro = micro_clusters(points, most)
     return micro, merge_tree(micro, linkage)
 

@@ -33,13 +33,7 @@ def by_size(labels: np.ndarray) -> np.ndarray:
 
 
 def numbered(labels: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Number the clusters from 1 by falling mean value of their customers; noise stays -1.
-
-    Parameters
-    ----------
-    labels : array of int
-    value : array of float
-        Of each customer, such as the money spent. Equal means are numbered by falling size.
+    """Number the clusters from 1 by falling mean value of their customers, equal means by falling size; noise stays -1.
 
     Examples
     --------
@@ -55,15 +49,7 @@ def numbered(labels: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 
 def validity(points: np.ndarray, labels: Mapping[str, np.ndarray], seed: int) -> pd.DataFrame:
-    """Sizes of several clusterings, and three internal indices over the points that are not noise.
-
-    Parameters
-    ----------
-    points : array of shape (points, features)
-    labels : mapping of str to array
-        By name, from 0, noise -1.
-    seed : int
-        Of the sample that the silhouette is taken over where there are many points.
+    """Sizes of several clusterings, from 0 with noise -1, and three internal indices over the points in clusters.
 
     Returns
     -------
@@ -98,9 +84,8 @@ def by_number(points: np.ndarray, numbers: Sequence[int], seed: int) -> pd.DataF
     points : array of shape (customers, features)
         At most 2,000 of them are looked at, drawn at random.
     numbers : sequence of int
-        Rising and without gaps; one cluster is put before them where it is missing, since it is an answer too. Numbers
-        above that of different points are left out.
-    seed : int
+        Rising and without gaps; 1 is added, since it is an answer too. Numbers above that of different points are left
+        out.
 
     Returns
     -------
@@ -173,19 +158,14 @@ def prediction_strength(points: np.ndarray, clusters: int, seed: int) -> float:
 
 
 def preferred(table: pd.DataFrame) -> pd.DataFrame:
-    """The number of clusters that each index prefers, by the rule that its authors give.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `by_number` returns it.
+    """The number of clusters that each index of `by_number` prefers, by the rule that its authors give.
 
     Returns
     -------
     DataFrame
         `index`, `rule`, `clusters` (missing where the index is nowhere defined, or its rule nowhere met) and a `note`
-        where the number is the largest that was tried, so that a larger one could be preferred. Only the gap statistic,
-        the mixtures' BIC and the prediction strength can prefer one cluster.
+        where the number is the largest tried, so that a larger one could be preferred. Only the gap statistic, the
+        mixtures' BIC and the prediction strength can prefer one cluster.
     """
     t = table.set_index("clusters")
     best = t["gap"] - t["gap_error"]
@@ -206,12 +186,7 @@ def preferred(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def votes(preferred: pd.DataFrame) -> str:
-    """How many indices prefer which number of clusters, as a sentence.
-
-    Parameters
-    ----------
-    preferred : DataFrame
-        As `preferred` returns it.
+    """How many indices prefer which number of clusters, as a sentence about what `preferred` returns.
 
     Examples
     --------

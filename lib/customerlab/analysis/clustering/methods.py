@@ -134,8 +134,6 @@ def fit_all(
     points : array of shape (customers, features)
     numbers : sequence of int
         Those above the number of different points are left out.
-    seed : int
-    methods : mapping of str to Method
 
     Returns
     -------

@@ -31,7 +31,6 @@ class Nearest:
     ----------
     references : array of shape (references, features)
     labels : array of int of shape (references,)
-        The cluster of each reference point.
     radius : float
         Points farther than this from every reference point are noise.
     """

@@ -50,18 +50,7 @@ class Ceiling:
 
 
 def ceilings(space: Space, customers: pd.DataFrame) -> tuple[Ceiling, ...]:
-    """The ceilings that customers' features have among each other.
-
-    Parameters
-    ----------
-    space : Space
-    customers : DataFrame
-        With the features of the space, in their own units.
-
-    Returns
-    -------
-    tuple of Ceiling
-        One for each pair of `ORDERED` in the space that holds for every customer.
+    """One for each pair of `ORDERED` in the space that holds for every customer, whose features are in their own units.
 
     Examples
     --------
@@ -95,10 +84,9 @@ def clouds(
         Uniform: an even box along the principal axes, with the points' variances.
     number : int
         Of clouds.
-    rng : Generator
     ceilings : sequence of Ceiling
-        Features that are never above others. Those who stand on one, such as all who ordered once, are drawn apart
-        from the others, as many as there are, and stay on it; nobody is drawn above it.
+        Those who stand on one, such as all who ordered once, are drawn apart from the others, as many as there are, and
+        stay on it; nobody is drawn above it.
 
     Yields
     ------

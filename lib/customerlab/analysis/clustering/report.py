@@ -24,10 +24,9 @@ def verdicts(judged: Judged) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The recommended candidate first, then those with nothing against them, then by rising number of reasons;
-        `candidate`, `clusters`, `smallest`, `noise`, `silhouette`, `davies_bouldin`, `calinski_harabasz`, `dbcv`,
-        `adjusted_rand`, `lowest_jaccard`, `seeds`, `p_structure`, one column an outcome with the share predicted, and
-        `verdict` in words. Ten decimals are kept: beyond them sums of distances depend on how memory is laid out.
+        The recommended candidate first, then by rising number of reasons against: `candidate`, `clusters`, columns of
+        `Judged.table`, one column an outcome with the share predicted, and `verdict` in words. Ten decimals are kept:
+        beyond them sums of distances depend on how memory is laid out.
     """
     table = judged.table.reset_index()
     outcomes: list[str] = []
@@ -113,13 +112,7 @@ def _compared(row: pd.Series, level: float) -> str:
 
 
 def decision(judged: Judged) -> str:
-    """The verdict as one decision with its main reason.
-
-    Returns
-    -------
-    str
-        Begins with ``Use …``, ``Keep the RFM segments`` or ``No groups``.
-    """
+    """The verdict as one decision with its main reason: ``Use …``, ``Keep the RFM segments …`` or ``No groups …``."""
     tried, structured, best = len(judged.table), judged.structured, judged.recommended
     if best and judged.useful is not None:
         rows = judged.useful[(judged.useful["grouping"] == best)].sort_values("p_holm", kind="stable")
@@ -159,13 +152,7 @@ def _points(row: Mapping[Hashable, Any]) -> str:
 
 
 def said_of(judged: Judged, name: str, gates: Gates = DEFAULT) -> list[str]:
-    """What a candidate predicts of each outcome beside the baselines, one sentence an outcome.
-
-    Returns
-    -------
-    list of str
-        Empty where nothing could be judged.
-    """
+    """What a candidate predicts of each outcome beside the baselines, a sentence each; none if nothing was judged."""
     if judged.useful is None:
         return []
     found = []

@@ -26,6 +26,7 @@ class Segmentation:
     Attributes
     ----------
     method : str
+        What found the clusters, in words.
     space : Space
         How features become points.
     model : Model
@@ -41,7 +42,7 @@ class Segmentation:
     ranges : array of shape (2, features)
         Lowest and highest value of each feature among fitted customers, in its own unit.
     net : bool
-        Whether money is less what was taken back in the features that it was fitted on.
+        Whether money is less what was taken back in the features, so that later customers get the same.
     """
 
     method: str
@@ -56,11 +57,6 @@ class Segmentation:
 
     def assign(self, customers: pd.DataFrame) -> pd.DataFrame:
         """Give each customer a cluster, and say how far it is from those that the segmentation was fitted on.
-
-        Parameters
-        ----------
-        customers : DataFrame
-            `customer_id` and the features, in their own units.
 
         Returns
         -------
@@ -114,22 +110,12 @@ def segmentation(
 
     Parameters
     ----------
-    method : str
-        What found the clusters, in words.
-    space : Space
-    model : Model
     customers : DataFrame
         Those that it was fitted on: `customer_id` and the features of the space.
     labels : array of int of shape (customers,)
         Their clusters, numbered from 1; noise -1.
     names : sequence of str, optional
         Of the clusters by number; ``cluster 1``, … by default.
-    net : bool
-        Whether money is less what was taken back in the features, so that later customers get the same.
-
-    Returns
-    -------
-    Segmentation
 
     Raises
     ------
@@ -175,22 +161,12 @@ def segmentation(
 def clusters_on(segmentation: Segmentation, shop: Snapshot) -> pd.DataFrame:
     """The clusters of a day, by the segmentation of this or another day, from what was known when it began.
 
-    Parameters
-    ----------
-    segmentation : Segmentation
-        Its features have to be such as `customer_features` computes.
-    shop : Snapshot
-        On that day, with products and returns where the segmentation's features need them.
+    Its features have to be such as `customer_features` computes, which says what is raised.
 
     Returns
     -------
     DataFrame
         Sorted by `customer_id`, one row for each who had ordered by then; as `Segmentation.assign` returns it.
-
-    Raises
-    ------
-    ValueError
-        If no order was placed before the day, or a table is lacking that a feature needs.
 
     Examples
     --------

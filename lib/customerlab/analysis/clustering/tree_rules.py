@@ -29,18 +29,15 @@ class Rules:
         One row a rule, by cluster and falling size: `cluster`, `rule` (in words), `customers` (who meet it),
         `purity` (share of them that are in the cluster) and `covers` (share of the cluster that meets it). Counted
         over the customers that the rules come from, noise left out.
-    fidelity : float
-        Share of customers whom rules put into their own cluster, where the rules come from other customers: five
-        folds, each judged by the rules of the other four, rounded as these are.
-    low, high : float
-        The 95 % interval of the fidelity.
+    fidelity, low, high : float
+        Share of customers whom rules put into their own cluster, with its 95 % interval, where the rules come from
+        other customers: five folds, each judged by the rules of the other four, rounded as these are.
     largest : float
         Share of customers in the largest cluster: the fidelity of saying its name to everyone.
     left_out : float
         Share of customers that are noise, for whom there are no rules.
     without : tuple of int
         The clusters that no rule leads to: too few customers for one, or not told apart by these features.
-    names : tuple of str
     at_least, below : array of shape (rules, features)
         What the words say: the bounds of each rule, infinite where there is none.
     """
@@ -61,28 +58,18 @@ class Rules:
         return f"Rules({len(self.table)}, fidelity {self.fidelity:.0%} ({interval}), largest alone {self.largest:.0%})"
 
     def assign(self, customers: pd.DataFrame) -> np.ndarray:
-        """The cluster that the rules give each customer, these or others.
-
-        Raises
-        ------
-        ValueError
-            For a feature that is not there or not known for every customer.
-        """
+        """The cluster that the rules give each customer, these or others; raises as `feature_values` does."""
         met = meets(feature_values(customers, self.names), self.at_least, self.below)
         return self.table["cluster"].to_numpy()[met.argmax(axis=1)]
 
 
 def rules(
-    customers: pd.DataFrame,
-    labels: np.ndarray,
-    names: Sequence[str],
-    *,
-    depth: int | None = None,
-    smallest: float = 0.01,
-    seed: int,
+    customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str], *, smallest: float = 0.01, seed: int
 ) -> Rules:
     """Describe clusters by a decision tree of depth three, or as many leaves as give each a rule (Breiman et al. 1984).
 
+    Where some cluster has no rule at that depth, or one that few of its customers meet, the tree grows by the leaf that
+    parts clusters best until every cluster has one, and within reason until half of each cluster meets its rules.
     Borders are rounded to two significant digits, or as many more as keep 99 % of the customers at that border on
     their side, and whole numbers stay whole; all that is counted is counted with the rounded borders. Parts of the
     tree that lead to the same cluster are one rule.
@@ -93,11 +80,6 @@ def rules(
         With the features in original units.
     labels : array of int
         Clusters from 1; customers that are noise (-1) are left out.
-    names : sequence of str
-    depth : int, optional
-        Of the tree, from 1 to 3; two to the power of it is the most rules there can be. By default it is 3, and where
-        some cluster then has no rule, or one that few of its customers meet, the tree grows by the leaf that parts
-        clusters best until every cluster has one, and within reason until half of each cluster meets its rules.
     smallest : float
         A rule holds at least for this share of customers, before borders are rounded. Smaller clusters get no rule
         of their own.
@@ -115,7 +97,7 @@ def rules(
     Raises
     ------
     ValueError
-        As for `profile`; for another depth or share, and where all customers are noise.
+        As for `profile`; for another share, and where all customers are noise.
 
     Examples
     --------
@@ -124,8 +106,6 @@ def rules(
     >>> found.table["rule"].tolist(), found.fidelity
     (['recency below 33', 'recency at least 33'], 1.0)
     """
-    if depth not in (None, 1, 2, 3):
-        raise ValueError(f"the depth is {depth}; expected 1, 2 or 3, or the rules cannot be read")
     if not 0 <= smallest <= 0.5:
         raise ValueError(f"the smallest share of a rule is {smallest}; expected 0 to 0.5")
     everyone, every_value = checked(customers, labels, names)
@@ -136,7 +116,7 @@ def rules(
     least = max(1, int(np.ceil(smallest * len(values))))
     boxes, shape, best = list[_Box](), dict[str, int](), (0, 0)
     number = len(np.unique(clusters))
-    for tried in _shapes(depth, number, len(values) // least):
+    for tried in _shapes(number, len(values) // least):
         grown = _grown(values, clusters, tried, smallest, seed, whole)
         led = _led(grown, values, clusters)
         if led > best:
@@ -162,11 +142,7 @@ def rules(
 
 
 def meets(values: np.ndarray, at_least: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Which customer meets which rule.
-
-    Returns
-    -------
-    array of bool of shape (customers, rules)
+    """Which customer meets which rule, as an array of bool of shape (customers, rules).
 
     Examples
     --------
@@ -187,11 +163,11 @@ class _Box:
     cluster: int
 
 
-def _shapes(depth: int | None, clusters: int, most: int) -> Iterator[dict[str, int]]:
-    """The trees that are tried: of one depth, then of more and more leaves."""
-    yield {"max_depth": depth or 3}
+def _shapes(clusters: int, most: int) -> Iterator[dict[str, int]]:
+    """The trees that are tried: of depth three, then of more and more leaves."""
+    yield {"max_depth": 3}
     leaves = max(clusters, 8)
-    while depth is None and leaves < most:
+    while leaves < most:
         leaves = int(np.ceil(leaves * GROWTH))
         yield {"max_leaf_nodes": leaves}
 

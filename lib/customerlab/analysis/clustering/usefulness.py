@@ -10,22 +10,17 @@ from customerlab.analysis.clustering.models import Model
 from customerlab.analysis.clustering.past import Past
 
 NONE = "no groups"
+ALPHA = 0.05
 
 
 def within(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """What each customer adds to the variance of an outcome within groups, without bias for the number of groups.
 
-    Parameters
-    ----------
-    groups : array of int
-        Noise counts as a group.
-    outcome : array of float
-
     Returns
     -------
     array
         The squared distance from the group's mean, times n / (n - 1) for a group of n customers. Who is alone in a
-        group has the distance from the mean of all: of one customer nothing was learned.
+        group has the distance from the mean of all: of one customer nothing was learned. Noise is a group.
 
     Examples
     --------
@@ -45,17 +40,8 @@ def predicted(groups: np.ndarray, outcome: np.ndarray) -> float:
 
     It is that of the groups' true means, estimated without bias: groups made at random predict nothing on average,
     however many there are. R² flatters many small groups; cross-validation charges them for the error of their means,
-    so that few groups without any meaning beat many: in small shops it preferred them to the RFM segments.
-
-    Parameters
-    ----------
-    groups : array of int
-    outcome : array of float
-
-    Returns
-    -------
-    float
-        Zero where the outcome does not vary. With equal variances in all groups it is epsilon squared (Kelley 1935).
+    so that few groups without any meaning beat many: in small shops it preferred them to the RFM segments. Zero where
+    the outcome does not vary. With equal variances in all groups it is epsilon squared (Kelley 1935).
 
     Examples
     --------
@@ -65,9 +51,7 @@ def predicted(groups: np.ndarray, outcome: np.ndarray) -> float:
     return float(_gains(groups, outcome).mean())
 
 
-def usefulness(
-    models: Mapping[str, Model], past: Sequence[Past], *, comparisons: int = 1, confidence: float = 0.95
-) -> pd.DataFrame:
+def usefulness(models: Mapping[str, Model], past: Sequence[Past], *, comparisons: int = 1) -> pd.DataFrame:
     """How much of each outcome candidates and baselines predict, and how candidates compare with the baselines.
 
     Parameters
@@ -78,7 +62,6 @@ def usefulness(
         At least one; all with the same baselines and outcomes.
     comparisons : int
         Differences of which the intervals are to hold together (Bonferroni).
-    confidence : float
 
     Returns
     -------
@@ -88,11 +71,11 @@ def usefulness(
         baseline that is hardest to beat, `more` (the share predicted less that of the rival), `more_low`, `more_high`,
         `p` (two-sided, not adjusted; the largest of those against each baseline and against no groups, 1 unless it
         beats all), and `worse` (whether a baseline predicts significantly more, not adjusted). Errors are those of a
-        mean over customers, who may be there in several windows (Liang and Zeger 1986), and normal.
+        mean over customers, who may be there in several windows (Liang and Zeger 1986); 95 % intervals are normal.
     """
     groups = [dict(one.baselines) | {name: model.predict(one.points) for name, model in models.items()} for one in past]
-    baselines, reach = list(past[0].baselines), stats.norm.ppf((1 + confidence) / 2)
-    wide = stats.norm.ppf(1 - (1 - confidence) / (2 * max(comparisons, 1)))
+    baselines, reach = list(past[0].baselines), stats.norm.ppf(1 - ALPHA / 2)
+    wide = stats.norm.ppf(1 - ALPHA / (2 * max(comparisons, 1)))
     who = pd.factorize(np.concatenate([one.customers["customer_id"].to_numpy() for one in past]))[0]
     rows = []
     for outcome in map(str, past[0].outcomes):

@@ -41,17 +41,9 @@ class Views:
 def views(points: np.ndarray, seed: int, *, most: int = 2000) -> Views:
     """Look at points by principal components and by UMAP (McInnes, Healy and Melville 2018).
 
-    Both show the same points: all, or a random sample; the components are those of all points. UMAP begins with the
-    principal components, so that what its picture keeps of the whole is not left to chance (Kobak and Linderman 2021).
-
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-        Transformed and scaled, ordered by customer.
-    seed : int
-        Of the sample and of UMAP; the same seed gives the same pictures.
-    most : int
-        Points that are shown.
+    Both show the same points: all, or a random sample of `most`; the components are those of all points. UMAP begins
+    with the principal components, so that what its picture keeps of the whole is not left to chance (Kobak and
+    Linderman 2021). The same seed gives the same pictures.
 
     Returns
     -------

@@ -59,19 +59,9 @@ class TopTenth:
 def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTenth | None:
     """Compare the top tenth of customers by net revenue with the rest: a description, not a cause.
 
-    Days are counted to the day after the last order, as `orders.Snapshot` counts its recency and tenure.
-
-    Parameters
-    ----------
-    transactions : ibis Table
-    returns : ibis Table, optional
-        Set off against the money of a customer; adds the share of the gross revenue that was returned. Without it net
-        revenue is gross revenue.
-
-    Returns
-    -------
-    TopTenth or None
-        None where there is no top tenth: a single customer, all alike in money, or none with money above zero.
+    Days are counted to the day after the last order, as `orders.Snapshot` counts its recency and tenure. Returns are
+    set off against the money of a customer, and add the share of the gross revenue that was returned; without them net
+    revenue is gross. None where there is no top tenth: a single customer, all alike in money, or none with any.
     """
     whole = totals(transactions)
     customers, main = _profiles(transactions, returns, whole["last"])

@@ -14,13 +14,10 @@ NONE = "(none)"
 def by_part(
     transactions: ir.Table, column: str, n: int = 10, *, returns: ir.Table | None = None, smallest: int = 1
 ) -> pd.DataFrame:
-    """Trading by the values of a column.
+    """Trading by the values of a column, such as ``country``.
 
     Parameters
     ----------
-    transactions : ibis Table
-    column : str
-        A text column, such as ``country``.
     n : int
         So many values with the most revenue have a row of their own; ties are broken by name. The others share one
         row, ``(3 others)``, and empty values another, ``(none)``, so that revenue adds up to that of the log.

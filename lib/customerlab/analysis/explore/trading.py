@@ -14,13 +14,7 @@ WEEKDAYS = tuple(calendar.day_name)  # Monday first
 
 
 def totals(transactions: ir.Table) -> pd.Series:
-    """The size of a log.
-
-    Returns
-    -------
-    Series
-        `lines`, `orders`, `customers`, `products`, `revenue`, `first`, `last`.
-    """
+    """The size of a log: `lines`, `orders`, `customers`, `products`, `revenue`, `first`, `last`."""
     t = transactions
     row = t.aggregate(
         lines=t.count(),
@@ -37,10 +31,7 @@ def totals(transactions: ir.Table) -> pd.Series:
 def repeats(transactions: ir.Table) -> pd.Series:
     """Lines that are alike in every column with another one: entered twice, or two pieces put down one by one.
 
-    Returns
-    -------
-    Series
-        `lines` (without the first of each) and `money` (theirs).
+    `lines` (without the first of each) and `money` (theirs).
     """
     t = transactions
     each = t.group_by(t.columns).aggregate(lines=t.count() - 1)
@@ -115,10 +106,7 @@ def first_of(months: "pd.Series | pd.Index") -> pd.DatetimeIndex:
 def calendar_months(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """The calendar months from one day to another.
 
-    Returns
-    -------
-    DataFrame
-        By `month` (its first day): `days` (those of the month within the span) and `partial` (true where some are not).
+    By `month` (its first day): `days` (those of the month within the span) and `partial` (true where some are not).
 
     Examples
     --------
@@ -133,13 +121,7 @@ def calendar_months(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
 
 
 def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.DataFrame:
-    """Trading by calendar month, months without an order included.
-
-    Parameters
-    ----------
-    transactions : ibis Table
-    returns : ibis Table, optional
-        Without it net revenue is gross revenue.
+    """Trading by calendar month, months without an order included; without returns net revenue is gross revenue.
 
     Returns
     -------
@@ -175,10 +157,7 @@ def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.Data
 def by_weekday_hour(transactions: ir.Table) -> dict[str, pd.DataFrame]:
     """Orders and revenue by weekday and hour.
 
-    Returns
-    -------
-    dict of str to DataFrame
-        `orders` and `revenue`, each seven rows, Monday first, by 24 columns, hour 0 to 23; zero where nothing was sold.
+    `orders` and `revenue`, each seven rows, Monday first, by 24 columns, hour 0 to 23; zero where nothing was sold.
     """
     t = transactions
     counted = (
@@ -216,14 +195,9 @@ def by_weekday(transactions: ir.Table) -> pd.DataFrame:
 
 
 def seasons(months: pd.DataFrame) -> pd.DataFrame:
-    """Revenue of a day in each whole month, so that a short month is not a low one.
+    """Revenue of a day in each whole month of `by_month`, so that a short month is not a low one.
 
     One year shows season and growth as one: a month of the year means something when it is seen in several years.
-
-    Parameters
-    ----------
-    months : DataFrame
-        As `by_month` returns it.
 
     Returns
     -------
@@ -254,15 +228,8 @@ def seasons(months: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def highest(values: pd.Series, most: int = 3) -> str:
-    """The names of all that share the highest value, because with ties none is the highest alone.
-
-    Parameters
-    ----------
-    values : Series
-        By name; empty values do not count.
-    most : int
-        More than so many are counted instead of named.
+def highest(values: pd.Series) -> str:
+    """The names of all that share the highest value, because with ties none is the highest alone; counted above three.
 
     Examples
     --------
@@ -273,4 +240,4 @@ def highest(values: pd.Series, most: int = 3) -> str:
     if known.empty:
         return "none"
     names = [str(name) for name in known.index[np.isclose(known, known.max(), rtol=1e-9, atol=0)]]
-    return f"{len(names)} alike" if len(names) > most else " and ".join(names)
+    return f"{len(names)} alike" if len(names) > 3 else " and ".join(names)

@@ -31,21 +31,14 @@ class Concentration:
 
 
 def concentration(amounts: pd.Series) -> Concentration:
-    """Lorenz curve, Gini coefficient and top shares of some amounts, one a holder.
+    """Lorenz curve, Gini coefficient and top shares of some amounts, one a holder (Gini 1912; Lorenz 1905).
 
-    Parameters
-    ----------
-    amounts : Series
-        None below zero, not all zero.
+    With the amounts in rising order, ``gini = 2 sum(i x_i) / (n sum(x_i)) - (n + 1) / n``.
 
     Raises
     ------
     ValueError
         For amounts below zero, and where none is above it.
-
-    Notes
-    -----
-    With the amounts in rising order, ``gini = 2 sum(i x_i) / (n sum(x_i)) - (n + 1) / n`` (Gini 1912; Lorenz 1905).
 
     Examples
     --------
@@ -73,13 +66,7 @@ def concentration(amounts: pd.Series) -> Concentration:
 
 
 def revenue_of(transactions: ir.Table, column: str) -> pd.Series:
-    """The money of each value of a column, such as each product, summed in the engine.
-
-    Returns
-    -------
-    Series
-        Sorted by the value.
-    """
+    """The money of each value of a column, such as each product, summed in the engine and sorted by the value."""
     t = transactions
     summed = fetched(t.group_by(column).aggregate(revenue=t.amount.sum().cast("float64")))
     return summed.set_index(column)["revenue"].sort_index()

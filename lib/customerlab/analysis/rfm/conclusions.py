@@ -21,11 +21,7 @@ def _listed(parts: Iterable[str]) -> str:
 def by_choice(held: Holdout, days: int) -> list[str]:
     """For each outcome, which rule to choose customers by, with what the fifth that each rule chooses brings.
 
-    Returns
-    -------
-    list of str
-        One sentence an outcome; the rule is named where its difference is statistically significant (Holm-adjusted for
-        all that are compared).
+    The rule is named where its difference is statistically significant (Holm-adjusted for all that are compared).
     """
     at = held.choices[held.choices["formed_on"].isna() & (held.choices["chosen"] == DEPTH)]
     if at.empty:
@@ -97,15 +93,7 @@ def by_rate(held: Holdout, days: int) -> str:
 
 
 def by_influence(table: pd.DataFrame, what: str) -> list[str]:
-    """The segments of whose money one customer makes a tenth or more; none where there is none.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With `segment` and `largest`, as `profile` and `by_segment` return it.
-    what : str
-        The money in question.
-    """
+    """The segments of whose money one customer makes a tenth or more, as `profile` and `by_segment` return it."""
     flagged = table[table["largest"] >= INFLUENTIAL]
     if flagged.empty:
         return []

@@ -12,7 +12,7 @@ from customerlab.analysis.rfm.segments import RULES, check_rules, segment
 
 @dataclass(frozen=True, eq=False)
 class Scheme:
-    """How customers are segmented, whatever the day: what `features`, `score` and `segment` are told.
+    """How customers are segmented, whatever the day: what `score` and `segment` are told. Nonsense is a ValueError.
 
     Attributes
     ----------
@@ -24,11 +24,6 @@ class Scheme:
         Whether what was taken back is set off against the monetary value.
     rules : DataFrame
         The named segments, as `read_rules` returns them.
-
-    Raises
-    ------
-    ValueError
-        For what no segments can be made by.
 
     Examples
     --------
@@ -61,21 +56,5 @@ class Scheme:
         check_rules(self.rules)
 
     def on(self, shop: Snapshot) -> pd.DataFrame:
-        """The segments of a day, from what was known when it began.
-
-        Parameters
-        ----------
-        shop : Snapshot
-            On that day. Without returns net money is gross.
-
-        Returns
-        -------
-        DataFrame
-            As `segment` returns it.
-
-        Raises
-        ------
-        ValueError
-            If no order was placed before the day.
-        """
+        """The segments of a day, as `segment` returns them, of what was known when it began."""
         return segment(score(shop.customers(net=self.net), self.bins, self.cuts), self.rules)

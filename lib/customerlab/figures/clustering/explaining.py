@@ -52,12 +52,7 @@ def title(cluster: int, names: Sequence[str] = ()) -> str:
 def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str] = ()) -> Picture:
     """Medians of each cluster in original units, coloured by how far its customers stand out from all others.
 
-    Parameters
-    ----------
-    profile, contrast : DataFrame
-        Of the same clusters and features, as `analysis.clustering.explain` returns them.
-    names : sequence of str, optional
-        Of the clusters, by number.
+    `profile` and `contrast` are of the same clusters and features; `names` are those of the clusters, by number.
     """
     features = [str(column) for column in contrast if column != "cluster"]
     values, away = profile[features].to_numpy(), contrast[features].to_numpy()
@@ -94,16 +89,9 @@ def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str]
 
 @styled
 def contingency(table: pd.DataFrame, names: Sequence[str] = (), smallest: int = 1) -> Picture:
-    """How each cluster spreads over named segments, and how all customers do.
+    """How each cluster spreads over named segments, and how all customers do; as `clustering.contingency` returns it.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.clustering.explain.contingency` returns it.
-    names : sequence of str, optional
-        Of the clusters, by number.
-    smallest : int
-        Clusters of fewer customers, and cells of fewer, are left out, and others that would tell of them.
+    Clusters and cells of fewer than `smallest` customers are left out, and others that would tell of them.
     """
     counts = table.mul(table.index.get_level_values("customers"), axis=0).round()
     table = table[~hidden(counts.sum(axis=1), smallest)]
@@ -135,13 +123,7 @@ def contingency(table: pd.DataFrame, names: Sequence[str] = (), smallest: int = 
 
 @styled
 def agreement(table: pd.DataFrame) -> Picture:
-    """A matrix of agreement: adjusted Rand index below the diagonal, adjusted mutual information above it.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.clustering.explain.agreement` returns it.
-    """
+    """A matrix of `clustering.agreement`: adjusted Rand index below the diagonal, mutual information above it."""
     names = list(dict.fromkeys([*table["one"], *table["other"]]))
     one, other = (table[column].map(names.index).to_numpy() for column in ("one", "other"))
     values = np.full((len(names), len(names)), np.nan)
@@ -168,14 +150,7 @@ def agreement(table: pd.DataFrame) -> Picture:
 def views(found: Views, labels: np.ndarray, features: Sequence[str]) -> Picture:
     """Customers by principal components and by UMAP, in the colours of their clusters.
 
-    Parameters
-    ----------
-    found : Views
-        As `analysis.clustering.explain.views` returns it.
-    labels : array of int
-        The clusters of all points that the views were drawn from, not of the shown alone.
-    features : sequence of str
-        In the order of the points' columns.
+    `labels` are those of all points, not of the shown alone; `features` stand in the order of the points' columns.
     """
     shown = np.asarray(labels)[found.rows]
     figure, axes = canvas(height=3.9, columns=1 if found.umap is None else 2, squeeze=False)

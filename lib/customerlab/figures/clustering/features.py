@@ -17,16 +17,9 @@ LEAST = 0.1  # with more features, smaller correlations are told by their colour
 
 @styled
 def before_and_after(customers: pd.DataFrame, points: np.ndarray, skews: pd.DataFrame) -> Picture:
-    """A small histogram of every feature in its own units, and one of its coordinates.
+    """A small histogram of every feature in its own units, and one of its coordinates, as `Space.points` returns them.
 
-    Parameters
-    ----------
-    customers : DataFrame
-        With the features.
-    points : array of shape (customers, features)
-        As `Space.points` returns it.
-    skews : DataFrame
-        As `analysis.clustering.space.shape` returns it; its features are shown, in its order.
+    The features of `skews` are shown, in its order; it is what `clustering.shape` returns.
     """
     rows = -(-len(skews) // 2)
     pairs = min(len(skews), 2)
@@ -52,13 +45,7 @@ def before_and_after(customers: pd.DataFrame, points: np.ndarray, skews: pd.Data
 
 @styled
 def correlations(tables: dict[str, pd.DataFrame]) -> Picture:
-    """Heat maps of the correlation between features, before and after.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        As `analysis.clustering.space.correlation` returns it.
-    """
+    """Heat maps of the correlation between features, before and after, as `clustering.correlation` returns them."""
     names = [shortened(str(name), 26) for name in next(iter(tables.values())).index]
     size, beside = len(names), len(names) <= SIDE_BY_SIDE
     height = 1.9 + max(0.3 * size, 1.2) if beside else 2 * (0.4 + 0.27 * size) + 1.5
@@ -108,15 +95,10 @@ def _histogram(axis: Axes, values: np.ndarray, colour: str) -> None:
 
 
 def _edges(different: np.ndarray) -> np.ndarray:
-    """Edges of bars about equally wide, each half-way between two neighbouring values where these are near.
+    """Edges of bars about equally wide, each half-way between two neighbouring ones of the values that occur, rising.
 
     Whole numbers, and their logarithms, would otherwise have bars with none, one or two of them, and show peaks and
     gaps that are not there.
-
-    Parameters
-    ----------
-    different : array
-        The values that occur, rising.
     """
     if len(different) == 1:
         return different[0] + np.array([-0.5, 0.5])

@@ -26,13 +26,7 @@ MARKERS = "osD^vPX*"
 
 @styled
 def numbers(table: pd.DataFrame, preferred: pd.DataFrame) -> Picture:
-    """Seven small panels, what each index says of every number of clusters, and an eighth that counts their votes.
-
-    Parameters
-    ----------
-    table, preferred : DataFrame
-        As `analysis.clustering.by_number` and `preferred` return them.
-    """
+    """Seven small panels, what each index says of every number of clusters, and an eighth that counts their votes."""
     figure, axes = canvas(height=4.6, rows=2, columns=4, width=9.0)
     votes = preferred.set_index("index")
     said = []
@@ -75,16 +69,9 @@ def _whole(axis: Axes, clusters: pd.Series) -> None:
 
 @styled
 def rewarded(table: pd.DataFrame, recommended: str, jaccard: float) -> Picture:
-    """The silhouette of every candidate against the bootstrap stability of its least stable cluster.
+    """The silhouette of every candidate against the stability of its least stable cluster, `jaccard` being the gate.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of `Judged`.
-    recommended : str
-        A candidate, or an empty text.
-    jaccard : float
-        The gate.
+    `table` and `recommended` are those of `Judged`.
     """
     known = table[table["silhouette"].notna()]
     methods = list(dict.fromkeys(method_of(name) for name in known.index))
@@ -137,15 +124,7 @@ def _pointed_out(axis: Axes, known: pd.DataFrame, words: dict[str, str]) -> None
 
 @styled
 def useful(table: pd.DataFrame, shown: Sequence[str]) -> Picture:
-    """The share of each outcome of the next period that groupings predict, with intervals.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.clustering.usefulness` returns it.
-    shown : sequence of str
-        Groupings, from top to bottom.
-    """
+    """The share of each outcome of the next period that the shown groupings predict, with intervals, top to bottom."""
     outcomes = list(dict.fromkeys(table["outcome"]))
     figure, axes = canvas(height=0.9 + 0.3 * len(shown), width=8.2, columns=len(outcomes), sharey=True, squeeze=False)
     said = []
@@ -171,15 +150,7 @@ def useful(table: pd.DataFrame, shown: Sequence[str]) -> Picture:
 
 @styled
 def neighbour_distances(distances: np.ndarray, eps: float, neighbours: int) -> Picture:
-    """The sorted distances to the k-th neighbour, with the radius that DBSCAN takes from their knee.
-
-    Parameters
-    ----------
-    distances : array
-        Rising.
-    eps : float
-    neighbours : int
-    """
+    """The sorted distances to the k-th neighbour, with the radius that DBSCAN takes from their knee."""
     figure, axis = canvas(height=2.6)
     axis.plot(np.arange(len(distances)) / max(len(distances) - 1, 1), distances, color=BLUE)
     axis.axhline(eps, color=RED, linewidth=1.2)

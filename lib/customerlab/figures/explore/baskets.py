@@ -12,17 +12,10 @@ from customerlab.wording import short
 
 @styled
 def distributions(money: dict[str, Any], number: dict[str, Any], unit: str) -> Picture:
-    """Money beside a whole number: box plot, histogram and empirical distribution of each.
+    """Money beside a whole number, as `explore.distribution` returns them: box plot, histogram, empirical distribution.
 
     Whole numbers have no histogram on a logarithmic scale: its bins would hold one, two or three of them, and peaks
-    would appear that are not in the data.
-
-    Parameters
-    ----------
-    money, number : dict
-        As `analysis.explore.distribution` returns it.
-    unit : str
-        What is counted, such as ``orders``.
+    would appear that are not in the data. `unit` is what is counted, such as ``orders``.
     """
     figure, axes = canvas(height=5.2, rows=3, columns=2, gridspec_kw={"height_ratios": [0.5, 2, 2]})
     for column, one in enumerate((money, number)):

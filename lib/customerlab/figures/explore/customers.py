@@ -14,13 +14,7 @@ from customerlab.wording import percent
 
 @styled
 def new_and_returning(table: pd.DataFrame) -> Picture:
-    """Stacked bars by month: customers, and their money.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.explore.new_and_returning` returns it.
-    """
+    """Stacked bars by month: customers, and their money; `table` as `explore.new_and_returning` returns it."""
     figure, axes = canvas(height=4.4, rows=2, sharex=True)
     places = np.arange(len(table))
     hatches = [HATCH if partial else "" for partial in table["partial"]]
@@ -50,10 +44,8 @@ def cohorts(grid: pd.DataFrame, partial: pd.DataFrame, sizes: pd.Series, what: s
 
     Parameters
     ----------
-    grid : DataFrame
-        Shares; empty where the log has not come so far.
-    partial : DataFrame of bool
-        Cells of months that the log covers in part.
+    grid, partial : DataFrame
+        Of `explore.Cohorts`: shares, and which cells are of months that the log covers in part.
     sizes : Series
         Customers of each cohort, in the order of the rows; missing where they are not shown.
     what : str
@@ -83,13 +75,7 @@ def cohorts(grid: pd.DataFrame, partial: pd.DataFrame, sizes: pd.Series, what: s
 
 @styled
 def top_tenth(table: pd.DataFrame) -> Picture:
-    """Ratios of the top tenth to the rest, on a logarithmic scale.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.explore.TopTenth.table`.
-    """
+    """Ratios of the top tenth to the rest, on a logarithmic scale; `table` of `explore.TopTenth`."""
     known = table[table["ratio"] > 0].reset_index(drop=True)
     figure, axis = canvas(height=0.9 + 0.32 * max(1, len(known)))
     axis.axvline(1, color="#555555", linewidth=1)

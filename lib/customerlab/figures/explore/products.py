@@ -11,13 +11,7 @@ from customerlab.wording import percent, short, shortened
 
 @styled
 def top_products(table: pd.DataFrame) -> Picture:
-    """Horizontal bars of the products that bring the most net revenue, with their gross revenue as a mark.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.explore.top_products` returns it.
-    """
+    """Bars of the products with the most net revenue, gross revenue as a mark; of `explore.top_products`."""
     figure, axis = canvas(height=0.9 + 0.26 * len(table))
     # by place, since two products may share a description
     places = np.arange(len(table))
@@ -42,15 +36,7 @@ def top_products(table: pd.DataFrame) -> Picture:
 
 @styled
 def long_tail(tail: pd.DataFrame, marks: pd.DataFrame) -> Picture:
-    """The share of net revenue that the best products bring, by their number.
-
-    Parameters
-    ----------
-    tail : DataFrame
-        As `analysis.explore.long_tail` returns it.
-    marks : DataFrame
-        As `analysis.explore.products_for` returns it.
-    """
+    """Share of net revenue by number of products, as `explore.long_tail` and `products_for` return them."""
     figure, axis = canvas(height=3.0)
     axis.plot(tail["rank"], tail["share"], color=BLUE, linewidth=2)
     for number, share, part in zip(marks["products"], marks["share"], marks["of_all"], strict=True):
@@ -74,15 +60,7 @@ def long_tail(tail: pd.DataFrame, marks: pd.DataFrame) -> Picture:
 
 @styled
 def together(pairs: pd.DataFrame, names: Mapping[str, str]) -> Picture:
-    """Lift of pairs of products with its interval.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        Rows of `analysis.explore.Together.pairs`.
-    names : mapping of str to str
-        Descriptions of products by id.
-    """
+    """Lift of pairs of products with its interval: rows of `explore.Together.pairs`, and descriptions by id."""
     figure, axis = canvas(height=0.9 + 0.34 * len(pairs))
     places = np.arange(len(pairs))
     reach = [pairs["lift"] - pairs["low"], pairs["high"] - pairs["lift"]]
@@ -105,13 +83,7 @@ def together(pairs: pd.DataFrame, names: Mapping[str, str]) -> Picture:
 
 @styled
 def parts(tables: Mapping[str, pd.DataFrame]) -> Picture:
-    """Bars of revenue by part of the shop, one chart a division.
-
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        The division, such as ``country``, to its table, as `analysis.explore.by_part` returns it.
-    """
+    """Bars of revenue by part of the shop, one chart a division such as ``country``, as `explore.by_part` has it."""
     rows = [max(2, len(table)) for table in tables.values()]
     figure, axes = canvas(
         height=0.7 * len(tables) + 0.27 * sum(rows),

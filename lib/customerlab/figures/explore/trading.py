@@ -23,13 +23,7 @@ def month_ticks(axis: Axes, months: pd.Series) -> None:
 
 @styled
 def revenue_by_month(months: pd.DataFrame) -> Picture:
-    """Bars of gross revenue by month, partial months hatched, with net revenue as a mark where returns are known.
-
-    Parameters
-    ----------
-    months : DataFrame
-        As `analysis.explore.by_month` returns it.
-    """
+    """Bars of gross revenue by month, partial ones hatched, net revenue as a mark; of `explore.by_month`."""
     figure, axis = canvas(height=3.0)
     places = np.arange(len(months))
     for partial, colour, hatch, label in ((False, BLUE, None, "whole month"), (True, SKY, "///", "part of a month")):
@@ -60,13 +54,7 @@ def revenue_by_month(months: pd.DataFrame) -> Picture:
 
 @styled
 def by_weekday_hour(grids: dict[str, pd.DataFrame]) -> Picture:
-    """Heat maps by weekday and hour, one below the other.
-
-    Parameters
-    ----------
-    grids : dict of str to DataFrame
-        What is counted, to seven weekdays by 24 hours.
-    """
+    """Heat maps of what is counted, seven weekdays by 24 hours each, one below the other."""
     figure, axes = canvas(height=0.5 + 2.1 * len(grids), rows=len(grids), sharex=True, squeeze=False)
     said = []
     for axis, (measure, grid) in zip(axes.ravel(), grids.items(), strict=True):
@@ -85,13 +73,7 @@ def by_weekday_hour(grids: dict[str, pd.DataFrame]) -> Picture:
 
 @styled
 def seasons(table: pd.DataFrame) -> Picture:
-    """Revenue of a day by month of the year, a line a year.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.explore.seasons` returns it.
-    """
+    """Revenue of a day by month, a line a year; `table` as `explore.seasons` returns it."""
     figure, axis = canvas(height=3.0)
     axis.axhline(1, color="#555555", linewidth=1, linestyle="--")
     for place, (year, part) in enumerate(table.groupby("year")):
@@ -113,13 +95,7 @@ def seasons(table: pd.DataFrame) -> Picture:
 
 @styled
 def returns_by_month(table: pd.DataFrame) -> Picture:
-    """Bars of money returned, with its share of the month's sales.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.explore.returns_by_month` returns it.
-    """
+    """Bars of money returned, with its share of the month's sales; `table` as `explore.returns_by_month` returns it."""
     figure, (upper, lower) = canvas(height=3.8, rows=2, sharex=True)
     places = np.arange(len(table))
     hatches = [HATCH if partial else "" for partial in table["partial"]]
