@@ -63,8 +63,7 @@ def stars_and_lists(predicted: pd.DataFrame, ranked: pd.DataFrame, k: int) -> Pi
             f"{row['model']} {row['ndcg']:.3f}", (1, row["ndcg"]), xycoords=("axes fraction", "data"), xytext=(-4, 4),
             textcoords="offset points", ha="right", fontsize=8.5, color=colour, fontweight="bold",
         )  # fmt: skip
-    axis.set_xlabel("RMSE in units of the ratings (left is better)")
-    axis.set_ylabel(f"nDCG@{k} (higher is better)")
+    axis.set(xlabel="RMSE in units of the ratings (left is better)", ylabel=f"nDCG@{k} (higher is better)")
     axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
     points = ", ".join(f"{row.model} {row.rmse:.3f} and {row.ndcg:.3f}" for row in both.itertuples())
     lines = ", ".join(f"{row.model} {row.ndcg:.3f}" for row in lists.itertuples())

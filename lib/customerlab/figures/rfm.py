@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from customerlab.analysis.disclosure import hidden, hidden_cells
 from customerlab.analysis.inference import happened_by, influence
 from customerlab.analysis.rfm.repurchase import ANY
-from customerlab.figures.marks import cells, scale, share_of_row, slanted
+from customerlab.figures.marks import cells, intervals, rows, scale, share_of_row, slanted
 from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SEGMENTS, SHORT, Picture, canvas, styled
 from customerlab.wording import percent, short, shortened
 
@@ -33,16 +33,15 @@ def grid(segmented: pd.DataFrame, bins: int, smallest: int = 1) -> Picture:
     image = cells(axis, np.where(few, np.nan, counts), texts, origin="lower")
     axis.set_xticks(range(bins), scores)
     axis.set_yticks(range(bins), scores)
-    axis.set_xlabel("recency score (highest: ordered most recently)")
-    axis.set_ylabel("frequency score")
+    axis.set(xlabel="recency score (highest: ordered most recently)", ylabel="frequency score")
     scale(figure, image, axis, "customers", pad=0.02)
     f, r = np.unravel_index(counts.to_numpy().argmax(), counts.shape)
-    alt = (
+    return Picture(
+        figure,
         f"Heat map of {len(segmented):,} customers on a grid of {bins} recency by {bins} frequency scores. The fullest cell is "
         f"recency {r + 1}, frequency {f + 1} with {counts.to_numpy().max():,} customers; "
-        f"{int((counts == 0).to_numpy().sum())} cells are empty{f', {few.sum()} hold too few to be shown' if few.any() else ''}."
+        f"{int((counts == 0).to_numpy().sum())} cells are empty{f', {few.sum()} hold too few to be shown' if few.any() else ''}.",
     )
-    return Picture(figure, alt)
 
 
 @styled
@@ -57,9 +56,7 @@ def shares(profile: pd.DataFrame) -> Picture:
         axis.barh(places + offset, profile[column].fillna(0), height=0.38, color=colour, label=label)
         for place, value in zip(places, profile[column], strict=True):
             axis.annotate(f" {percent(value)}", (value, place + offset), va="center", fontsize=8)
-    axis.set_yticks(places, [shortened(name, 28) for name in profile["segment"]])
-    axis.invert_yaxis()
-    axis.grid(axis="y", visible=False)
+    rows(axis, (shortened(name, 28) for name in profile["segment"]))
     axis.xaxis.set_major_formatter(PERCENT)
     axis.margins(x=0.08)
     axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
@@ -87,8 +84,7 @@ def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
         )
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_xlabel("share of customers or products, smallest first")
-    axis.set_ylabel("share of revenue")
+    axis.set(xlabel="share of customers or products, smallest first", ylabel="share of revenue")
     axis.legend(loc="upper left")
     return Picture(figure, f"Lorenz curves of revenue: {'; '.join(said)}.")
 
@@ -106,8 +102,7 @@ def held(table: pd.DataFrame, by_window: pd.DataFrame, days: int) -> Picture:
     for axis, name, colour, label in ((left, "return_rate", BLUE, labels[0]), (right, "money", RED, labels[1])):
         middle = table[name].to_numpy()
         axis.scatter(by_window[name], order, s=14, color=GREY, alpha=0.7, zorder=1)
-        reach = np.nan_to_num([middle - table[f"{name}_low"], table[f"{name}_high"] - middle])
-        axis.errorbar(middle, places, xerr=reach, fmt="o", color=colour, capsize=3, markersize=5)
+        intervals(axis, middle, table[f"{name}_low"], table[f"{name}_high"], colour, markersize=5)
         axis.set_xlabel(label)
         axis.grid(axis="y", visible=False)
         axis.set_xlim(left=min(0, axis.get_xlim()[0] if name == "money" and (middle < 0).any() else 0))
@@ -126,8 +121,7 @@ def held(table: pd.DataFrame, by_window: pd.DataFrame, days: int) -> Picture:
         f"{name} {percent(rate)} and {short(money)}{f' ({flag})' if flag else ''}"
         for name, rate, money, flag in columns
     )
-    alt = f"Points with intervals by segment: repurchase rate, and revenue a customer. {listed}."
-    return Picture(figure, alt)
+    return Picture(figure, f"Points with intervals by segment: repurchase rate, and revenue a customer. {listed}.")
 
 
 @styled
@@ -149,10 +143,7 @@ def repurchase(curves: Mapping[str, pd.DataFrame], days: int) -> Picture:
         if x[-1] >= days:
             said.append(f"{after} order {percent(happened_by(table, (days,))[days])}")
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_ylim(0, 1)
-    axis.set_xlim(left=0)
-    axis.set_xlabel("days since the order")
-    axis.set_ylabel("customers who ordered again")
+    axis.set(ylim=(0, 1), xlim=(0, None), xlabel="days since the order", ylabel="customers who ordered again")
     axis.legend(title="after the")
     listed = f"; after {days} days: {', '.join(said)}" if said else ""
     return Picture(figure, f"Curves of the share of customers who have ordered again by days since an order{listed}.")
@@ -171,8 +162,7 @@ def gains(curves: Mapping[str, pd.DataFrame], outcome: str) -> Picture:
         said.append(f"a fifth chosen by {name} brings {percent(float(np.interp(0.2, x, y)))}")
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_xlabel("share of customers, chosen first to last")
-    axis.set_ylabel(f"share of {outcome}")
+    axis.set(xlabel="share of customers, chosen first to last", ylabel=f"share of {outcome}")
     axis.legend(loc="lower right")
     return Picture(figure, f"Cumulative gains curves of {outcome}: {'; '.join(said)}.")
 
@@ -187,13 +177,12 @@ def migration(matrix: pd.DataFrame, smallest: int = 1) -> Picture:
     few, small = hidden_cells(matrix, smallest), hidden(totals, smallest)
     parts = matrix.div(totals.where(totals > 0), axis=0).mask(few | small[:, None])
     sizes = ["–" if away else f"{size:,}" for away, size in zip(small, totals, strict=True)]
-    rows = [f"{shortened(name, 28)} ({size})" for name, size in zip(matrix.index, sizes, strict=True)]
+    heads = [f"{shortened(name, 28)} ({size})" for name, size in zip(matrix.index, sizes, strict=True)]
     figure, axis = canvas(height=1.5 + 0.34 * len(matrix))
     image = cells(axis, parts.fillna(0).to_numpy(), parts.map(share_of_row), vmin=0, vmax=1)
     slanted(axis, (shortened(name, 22) for name in matrix.columns))
-    axis.set_yticks(range(len(matrix)), rows)
-    axis.set_xlabel("segment at the next snapshot")
-    axis.set_ylabel("segment at a snapshot")
+    axis.set_yticks(range(len(matrix)), heads)
+    axis.set(xlabel="segment at the next snapshot", ylabel="segment at a snapshot")
     scale(figure, image, axis, "share of the row", format=PERCENT)
     stays = "; ".join(f"{n} {percent(parts.loc[n, n])}" for n in matrix.index if n in matrix.columns and totals[n])
     return Picture(figure, f"Heat map of moves between {matrix.shape[1]} segments. Share that stays: {stays}.")
@@ -244,8 +233,8 @@ def flows(moves: pd.DataFrame, order: Sequence[str], days: Sequence[pd.Timestamp
     ]
     largest = last.sort_values(["customers", "before", "after"], ascending=[False, True, True]).head(3)
     listed = "; ".join(f"{row.before} to {row.after} {row.customers:,}" for row in largest.itertuples())
-    alt = f"Flow picture of segments at {len(days)} snapshots. Largest moves of the last step: {listed or 'none'}."
-    return Picture(figure, alt)
+    told = f"Flow picture of segments at {len(days)} snapshots. Largest moves of the last step: {listed or 'none'}."
+    return Picture(figure, told)
 
 
 def _ribbon(axis: Axes, step: int, begin: float, end: float, size: float, colour: str) -> None:

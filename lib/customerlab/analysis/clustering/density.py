@@ -33,11 +33,6 @@ def neighbour_distances(points: np.ndarray, neighbours: int) -> np.ndarray:
     """Every customer's distance to the k-th nearest, rising; each is the first of its own neighbours, as in DBSCAN.
 
     With fewer customers than neighbours it is that to the farthest.
-
-    Examples
-    --------
-    >>> neighbour_distances(np.array([[0.0], [1.0], [3.0], [3.0]]), neighbours=2).tolist()
-    [0.0, 0.0, 1.0, 1.0]
     """
     different, counts, places = distinct(points)
     return np.sort(_reach(different, counts, min(neighbours, len(points)))[places])
@@ -59,17 +54,7 @@ def knee(values: np.ndarray) -> float:
     """The value at the knee of a rising curve: where it is farthest below the line from its first to its last value.
 
     That is the largest of the knees of Satopää et al. (2011), without the smoothing and the threshold that serve to
-    find several.
-
-    Parameters
-    ----------
-    values : array
-        Rising.
-
-    Returns
-    -------
-    float
-        The last value where all are equal or there are fewer than three.
+    find several. The last value where all are equal or there are fewer than three.
 
     Examples
     --------
@@ -80,9 +65,12 @@ def knee(values: np.ndarray) -> float:
         raise ValueError("no values; expected at least one")
     if len(values) < 3 or values[-1] == values[0]:
         return float(values[-1])
-    along = np.linspace(0, 1, len(values))
-    risen = (values - values[0]) / (values[-1] - values[0])
-    return float(values[np.argmax(along - risen)])
+    return float(values[np.argmax(below_chord(values))])
+
+
+def below_chord(values: np.ndarray) -> np.ndarray:
+    """How far each of evenly spaced, rising values is below the line from the first to the last, which has height 1."""
+    return np.linspace(0, 1, len(values)) - (values - values[0]) / (values[-1] - values[0])
 
 
 def dbscan(points: np.ndarray, eps: float, neighbours: int) -> Nearest:
@@ -226,15 +214,7 @@ class Density:
         return fit
 
     def predict(self, points: np.ndarray) -> np.ndarray:
-        """Label of each point: that of the fit for a point that it was fitted on, otherwise where it would fall.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> line = np.r_[np.linspace(0, 1, 20), np.linspace(9, 10, 20)][:, None]
-        >>> Density(line, min_cluster_size=5, min_samples=3).predict(np.array([[0.5], [9.4], [50.0]])).tolist()
-        [0, 1, -1]
-        """
+        """Label of each point: that of the fit for a point that it was fitted on, otherwise where it would fall."""
         return self._placed(points)[0]
 
     def strength(self, points: np.ndarray) -> np.ndarray:

@@ -36,19 +36,14 @@ WORDS = 3  # phrases in a name, at most
 def profile(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     """The clusters in the features' own units, noise last as -1.
 
-    Medians and not means: a few large customers move the mean of a whole cluster.
+    Medians and not means: a few large customers move the mean of a whole cluster. Labels have to be numbered from 1,
+    one for each customer, and features known for all of them; else a ValueError says what is wrong.
 
     Returns
     -------
     DataFrame
         One row a cluster: `cluster`, `customers`, `share` (of customers), `share_of_money` (where `monetary` is known;
         missing where all money together is not above zero), and the median of each feature.
-
-    Raises
-    ------
-    ValueError
-        For labels of another number than the customers or not numbered from 1, and for a feature that is not there or
-        not known for every customer.
 
     Examples
     --------
@@ -167,19 +162,15 @@ def agreement(labels: Mapping[str, Sequence | np.ndarray | pd.Series]) -> pd.Dat
     """How far groupings of the same customers say the same, every two of them.
 
     Both measures are 1 for the same groups and 0 for what chance alone would give; the adjusted Rand index (Hubert and
-    Arabie 1985) counts pairs of customers and follows the large groups, the adjusted mutual information (Vinh, Epps
-    and Bailey 2010, arithmetic mean) counts what one grouping tells of the other and heeds small groups more. Groups
-    are numbers or texts, such as RFM segments; noise is a group like any other.
+    Arabie 1985) counts pairs of customers and follows the large groups, the adjusted mutual information (Vinh, Epps and
+    Bailey 2010, arithmetic mean) counts what one grouping tells of the other and heeds small groups more. Groups are
+    numbers or texts, such as RFM segments; noise is a group like any other. Fewer than two groupings, or of different
+    numbers of customers, raise ValueError.
 
     Returns
     -------
     DataFrame
         One row a pair, in the order of the mapping: `one`, `other`, `adjusted_rand`, `adjusted_mutual_information`.
-
-    Raises
-    ------
-    ValueError
-        For fewer than two groupings, and for groupings of different numbers of customers.
 
     Examples
     --------
@@ -209,19 +200,14 @@ def contingency(
 ) -> pd.DataFrame:
     """How the customers of each cluster spread over named segments.
 
-    Segments stand in the `order` that is given, else by name; those without a customer are left out.
+    Segments stand in the `order` that is given, else by name; those without a customer are left out. ValueError where
+    labels are not one for each customer from 1, a customer has no segment, or one is not in the order.
 
     Returns
     -------
     DataFrame
         Shares of each cluster's customers, one row a cluster (noise last as -1) and one column a segment; every row
         sums to one. The index holds `cluster` and `customers`.
-
-    Raises
-    ------
-    ValueError
-        For labels of another number than the segments or not numbered from 1, for a customer without a segment, and
-        for a segment that is not in the order.
 
     Examples
     --------

@@ -44,12 +44,6 @@ def distinct(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The different points in rising order, how often each occurs, and the place among them of every point.
 
     Like `numpy.unique` along the first axis, but several times faster.
-
-    Examples
-    --------
-    >>> different, counts, places = distinct(np.array([[2.0, 1.0], [0.0, 5.0], [2.0, 1.0]]))
-    >>> different.tolist(), counts.tolist(), places.tolist()
-    ([[0.0, 5.0], [2.0, 1.0]], [1, 2], [1, 0, 1])
     """
     if points.ndim != 2 or not points.size:
         raise ValueError(f"points of shape {points.shape}; expected at least one customer and one feature")
@@ -219,12 +213,6 @@ def cut(tree: np.ndarray, clusters: int) -> np.ndarray:
     -------
     array of int of shape (micro-clusters,)
         The cluster of each micro-cluster, from 0 in the order of the micro-clusters.
-
-    Examples
-    --------
-    >>> tree = merge_tree(micro_clusters(np.array([[0.0], [1.0], [5.0], [6.0]])))
-    >>> cut(tree, 2).tolist(), cut(tree, 3).tolist()
-    ([0, 0, 1, 1], [0, 0, 1, 2])
     """
     return _groups(tree, clusters)[: len(tree) + 1]
 
@@ -236,12 +224,6 @@ def top(tree: np.ndarray, leaves: int) -> tuple[np.ndarray, np.ndarray]:
     -------
     (array of shape (leaves - 1, 4), array of int of shape (micro-clusters,))
         The smaller tree, and its leaf for each micro-cluster.
-
-    Examples
-    --------
-    >>> small, leaf = top(merge_tree(micro_clusters(np.array([[0.0], [1.0], [5.0]]))), leaves=2)
-    >>> small.round(2).tolist(), leaf.tolist()
-    ([[0.0, 1.0, 5.2, 2.0]], [0, 0, 1])
     """
     groups, number = _groups(tree, leaves), len(tree) + 1
     small = tree[number - leaves :].copy()
@@ -276,12 +258,5 @@ def grown(points: np.ndarray, linkage: Linkage = "ward", *, most: int = MOST) ->
 
 
 def model(micro: Micro, tree: np.ndarray, clusters: int) -> Nearest:
-    """A tree cut into clusters: new customers go where the nearest micro-cluster belongs.
-
-    Examples
-    --------
-    >>> fitted = model(*grown(np.array([[0.0], [1.0], [5.0]])), clusters=2)
-    >>> fitted.predict(np.array([[0.4], [99.0]])).tolist()
-    [0, 1]
-    """
+    """A tree cut into clusters: new customers go where the nearest micro-cluster belongs."""
     return Nearest(micro.centres, cut(tree, clusters))

@@ -9,6 +9,7 @@ from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from customerlab.analysis.clustering.density import below_chord
 from customerlab.analysis.clustering.methods import SPREAD
 from customerlab.analysis.clustering.models import NOISE, Nearest
 from customerlab.analysis.clustering.silhouette import mean_silhouettes
@@ -20,13 +21,7 @@ HALVINGS = 5  # of the prediction strength
 
 
 def by_size(labels: np.ndarray) -> np.ndarray:
-    """Number the clusters from 0 by falling size, ties by their first point; noise stays -1.
-
-    Examples
-    --------
-    >>> by_size(np.array([7, 3, 3, -1])).tolist()
-    [1, 0, 0, -1]
-    """
+    """Number the clusters from 0 by falling size, ties by their first point; noise stays -1."""
     found = pd.Series(labels[labels != NOISE])
     order = found.groupby(found, sort=False).size().sort_values(ascending=False, kind="stable").index
     return pd.Series(labels).map({**{old: new for new, old in enumerate(order)}, NOISE: NOISE}).to_numpy(dtype="int64")
@@ -218,13 +213,9 @@ def _at(column: pd.Series, which: str) -> float:
 
 
 def knee_number(inertia: pd.Series) -> float:
-    """Where a falling curve bends most: the number farthest below the line from its first to its last value.
+    """The number of clusters at which a falling curve is farthest below the line from its first to its last value.
 
-    Parameters
-    ----------
-    inertia : Series
-        By number of clusters. With fewer than three numbers, no fall, or no value below the line, there is no knee
-        (NaN).
+    With fewer than three numbers, no fall, or no value below the line, there is no knee (NaN).
 
     Examples
     --------
@@ -233,7 +224,5 @@ def knee_number(inertia: pd.Series) -> float:
     """
     if len(inertia) < 3 or inertia.iloc[0] <= inertia.iloc[-1]:
         return np.nan
-    x = (inertia.index.to_numpy() - inertia.index[0]) / (inertia.index[-1] - inertia.index[0])
-    y = ((inertia - inertia.iloc[-1]) / (inertia.iloc[0] - inertia.iloc[-1])).to_numpy()
-    below = (1 - x) - y
-    return int(inertia.index.to_numpy()[below.argmax()]) if below.max() > 1e-12 else np.nan
+    below = below_chord(inertia.to_numpy()[::-1])[::-1]
+    return int(inertia.index[below.argmax()]) if below.max() > 1e-12 else np.nan

@@ -50,16 +50,7 @@ class Ceiling:
 
 
 def ceilings(space: Space, customers: pd.DataFrame) -> tuple[Ceiling, ...]:
-    """One for each pair of `ORDERED` in the space that holds for every customer, whose features are in their own units.
-
-    Examples
-    --------
-    >>> from customerlab.analysis.clustering.space import fit_space
-    >>> customers = pd.DataFrame({"recency": [3, 8, 2], "tenure": [9, 8, 5]})
-    >>> space = fit_space(customers, ["recency", "tenure"], transform="none", scaling="min-max")
-    >>> [ceiling.at(space.points(customers)).round(2).tolist() for ceiling in ceilings(space, customers)]
-    [[1.17, 1.0, 0.5]]
-    """
+    """One for each pair of `ORDERED` in the space that holds for every customer; features are in their own units."""
     found = []
     points = space.points(customers)
     for low, high in ORDERED:

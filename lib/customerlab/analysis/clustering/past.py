@@ -99,13 +99,7 @@ def baselines_of(segmented: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def deciles(values: np.ndarray) -> np.ndarray:
-    """Ten groups of customers by a value, from 0 for the lowest; equal values together, so fewer where they repeat.
-
-    Examples
-    --------
-    >>> deciles(np.array([1.0, 1.0, 1.0, 2.0])).tolist()
-    [7, 7, 7, 9]
-    """
+    """Ten groups of customers by a value, from 0 for the lowest; equal values together, so fewer where they repeat."""
     return np.searchsorted(np.quantile(values, np.arange(1, 10) / 10, method="inverted_cdf"), values, side="right")
 
 

@@ -161,29 +161,8 @@ def segmentation(
 def clusters_on(segmentation: Segmentation, shop: Snapshot) -> pd.DataFrame:
     """The clusters of a day, by the segmentation of this or another day, from what was known when it began.
 
-    Its features have to be such as `customer_features` computes, which says what is raised.
-
-    Returns
-    -------
-    DataFrame
-        Sorted by `customer_id`, one row for each who had ordered by then; as `Segmentation.assign` returns it.
-
-    Examples
-    --------
-    >>> import ibis
-    >>> from customerlab.analysis.clustering.models import Nearest
-    >>> from customerlab.analysis.clustering.space import fit_space
-    >>> log = ibis.memtable({
-    ...     "customer_id": ["ann", "ann", "bob"], "order_id": ["1", "2", "3"],
-    ...     "ordered_at": pd.to_datetime(["2024-01-01", "2024-01-11", "2024-01-31"]), "amount": [5.0, 7.0, 9.0],
-    ... })
-    >>> shop = Snapshot(log, pd.Timestamp("2024-02-01"))
-    >>> customers = customer_features(shop, names=["frequency"])
-    >>> space = fit_space(customers, ["frequency"], transform="none", scaling="min-max")
-    >>> model = Nearest(np.array([[0.0], [1.0]]), np.array([0, 1]))
-    >>> kept = segmentation("K-Means", space, model, customers, np.array([1, 2]), ["twice", "once"])
-    >>> clusters_on(kept, shop.at(pd.Timestamp("2024-01-11")))[["customer_id", "name"]].values.tolist()
-    [['ann', 'once']]
+    Its features have to be such as `customer_features` computes, which says what is raised. Sorted by `customer_id`,
+    one row for each who had ordered by then; as `Segmentation.assign` returns it.
     """
     return segmentation.assign(customer_features(shop, names=segmentation.space.names, net=segmentation.net))
 
@@ -199,14 +178,7 @@ def _lengths(away: np.ndarray) -> np.ndarray:
 
 
 def _share_below(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """The share of a distribution that is smaller than each value; mirrored, since of equal quantiles the first counts.
-
-    Examples
-    --------
-    >>> quantiles = np.minimum(STEPS, 0.5)
-    >>> _share_below(np.array([0.0, 0.2, 0.5, 0.6]), quantiles).round(2).tolist()
-    [0.0, 0.2, 0.5, 1.0]
-    """
+    """The share of a distribution below each value; mirrored, since of equal quantiles the first counts."""
     below = -np.interp(-values, -quantiles[::-1], -STEPS[::-1])
     return np.where(values > quantiles[-1], 1.0, below)
 

@@ -21,11 +21,6 @@ def within(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     array
         The squared distance from the group's mean, times n / (n - 1) for a group of n customers. Who is alone in a
         group has the distance from the mean of all: of one customer nothing was learned. Noise is a group.
-
-    Examples
-    --------
-    >>> within(np.array([0, 0, 1]), np.array([1.0, 3.0, 8.0])).tolist()
-    [2.0, 2.0, 24.0]
     """
     codes = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(codes)[codes]

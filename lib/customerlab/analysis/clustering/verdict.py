@@ -35,10 +35,9 @@ class Gates:
 
     Attributes
     ----------
-    smallest : float
-        At least this share of customers in the smallest cluster: fewer are not worth a plan of their own.
-    noise : float
-        At most this share of customers in no cluster.
+    smallest, noise : float
+        At least this share of customers in the smallest cluster: fewer are not worth a plan of their own; at most this
+        share in no cluster.
     jaccard : float
         At least this mean Jaccard similarity of every cluster over bootstrap samples; 0.75 is what Hennig (2007) asks.
     level : float

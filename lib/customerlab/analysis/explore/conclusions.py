@@ -13,13 +13,7 @@ from customerlab.wording import percent
 
 
 def of_repeats(repeated: Mapping[str, float] | pd.Series) -> str:
-    """How many of the lines that were kept repeat another one; `repeated` as `repeats` returns it.
-
-    Examples
-    --------
-    >>> of_repeats({"lines": 0, "money": 0})
-    'No line that was kept repeats another one.'
-    """
+    """How many of the lines that were kept repeat another one; `repeated` as `repeats` returns it."""
     if not repeated["lines"]:
         return "No line that was kept repeats another one."
     return (

@@ -143,12 +143,6 @@ def cumulative(table: ir.Table, column: str) -> pd.DataFrame:
     -------
     DataFrame
         `value` (rising, those that occur), `count` and `share`, the share of rows with at most this value.
-
-    Examples
-    --------
-    >>> import ibis
-    >>> cumulative(ibis.memtable({"orders": [1, 1, 2, 5]}), "orders")["share"].tolist()
-    [0.5, 0.75, 1.0]
     """
     counted = table.group_by(value=table[column]).aggregate(count=table.count()).order_by("value").to_pandas()
     counted["share"] = counted["count"].cumsum() / counted["count"].sum()

@@ -49,10 +49,8 @@ def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
     ----------
     log : ibis Table
         Of sales, or of sales and returns as `sales.net` makes it.
-    unit : str
-        A column, such as ``customer_id``.
-    by : str, optional
-        A column with the group of each line; without it all lines are one group, ``all``.
+    unit, by : str
+        Columns: what is largest, such as ``customer_id``, and the group of each line; by default all are one, ``all``.
 
     Returns
     -------

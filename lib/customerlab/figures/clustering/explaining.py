@@ -1,6 +1,7 @@
 """What clusters are, in figures: profiles, agreement with other groupings, and two views of the customers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,13 +37,7 @@ def marker(cluster: int) -> str:
 
 
 def title(cluster: int, names: Sequence[str] = ()) -> str:
-    """A cluster's number, and its name where it has one.
-
-    Examples
-    --------
-    >>> title(2, ["Recent", "Long absent"]), title(2), title(-1)
-    ('2  Long absent', '2', 'noise')
-    """
+    """A cluster's number, and its name where it has one."""
     if cluster == NOISE:
         return "noise"
     return f"{cluster}  {shortened(names[cluster - 1], 40)}" if len(names) else f"{cluster}"
@@ -71,10 +66,9 @@ def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str]
             axis.axhline(len(clusters) - 1.5, color="white", linewidth=4)  # a gap before the noise, which is no cluster
         _plain(axis)
     bar = figure.colorbar(image, ax=axes[0, 0], location="top", fraction=0.06, pad=0.03, aspect=60, ticks=[0, 0.5, 1])
-    low, middle, high = bar.ax.set_xticklabels(["lower than all others", "no different", "higher than all others"])
-    low.set_horizontalalignment("left")
-    middle.set_horizontalalignment("center")
-    high.set_horizontalalignment("right")
+    ends = bar.ax.set_xticklabels(["lower than all others", "no different", "higher than all others"])
+    for label, side in zip(ends, ("left", "center", "right"), strict=True):
+        label.set_horizontalalignment(side)
     bar.ax.tick_params(labelsize=8.5)
     bar.outline.set_visible(False)
     strongest = np.argsort(-np.abs(away - 0.5), axis=1, kind="stable")[:, :3]
@@ -115,10 +109,8 @@ def contingency(table: pd.DataFrame, names: Sequence[str] = (), smallest: int = 
         f"{text}: {percent(share)} {table.columns[place]}"
         for text, place, share in zip(said, most, table.to_numpy().max(axis=1).tolist(), strict=True)
     )
-    begin = (
-        f"Heat map of {_some(len(table), 'cluster')} by {_some(table.shape[1], 'segment')}, in shares of each cluster"
-    )
-    return Picture(figure, f"{begin}. The largest part of each: {listed}.")
+    begin = f"Heat map of {_some(len(table), 'cluster')} by {_some(table.shape[1], 'segment')}"
+    return Picture(figure, f"{begin}, in shares of each cluster. The largest part of each: {listed}.")
 
 
 @styled
@@ -157,27 +149,25 @@ def views(found: Views, labels: np.ndarray, features: Sequence[str]) -> Picture:
     first = axes[0, 0]
     _scatter(first, found.pca, shown)
     first.set_title("Principal components: a view, not a proof", fontsize=9.5)
-    axes_names = [first.set_xlabel, first.set_ylabel]
     told = [_component(found, number, features) for number in (0, 1)]
-    for name, (share, made_of) in zip(axes_names, told, strict=True):
+    for name, (share, made_of) in zip((first.set_xlabel, first.set_ylabel), told, strict=True):
         name(f"{share} of the variance\n{made_of}", fontsize=8.5)
     first.tick_params(labelsize=8)
     if found.umap is not None:
         second = axes[0, 1]
         _scatter(second, found.umap, shown)
         second.set_title("UMAP: a view, not a proof", fontsize=9.5)
-        second.set_xticks([])
-        second.set_yticks([])
+        second.set(xticks=[], yticks=[])
         second.set_xlabel("only who is near whom means something:\nno axis, distance or area does", fontsize=8.5)
     clusters = np.unique(shown[shown != NOISE])
     noise = f", {percent(float(np.mean(shown == NOISE)))} noise" if (shown == NOISE).any() else ""
     sizes = ", ".join(f"{cluster}: {(shown == cluster).sum():,}" for cluster in clusters) or "none"
-    alt = (
+    return Picture(
+        figure,
         f"Scatter plots of {len(shown):,} of {len(labels):,} customers, a view and not a proof, by two principal components "
         f"({told[0][0]} and {told[1][0]} of the variance of all; the first is {told[0][1]}; the second is {told[1][1]})"
-        f"{'' if found.umap is None else ' and by UMAP'}. Customers shown by cluster: {sizes}{noise}."
+        f"{'' if found.umap is None else ' and by UMAP'}. Customers shown by cluster: {sizes}{noise}.",
     )
-    return Picture(figure, alt)
 
 
 def _component(found: Views, number: int, features: Sequence[str]) -> tuple[str, str]:
@@ -202,15 +192,8 @@ def _scatter(axis: Axes, places: np.ndarray, labels: np.ndarray) -> None:
     for shape in MARKERS:
         drawn = order[[marker(cluster) == shape for cluster in labels[order]]]
         colours = [colour(cluster) for cluster in labels[drawn]]
-        axis.scatter(
-            places[drawn, 0],
-            places[drawn, 1],
-            c=colours,
-            s=size,
-            alpha=0.65,
-            linewidths=0 if shape == "o" else 0.9,
-            marker=shape,
-        )
+        look: Any = {"s": size, "alpha": 0.65, "linewidths": 0 if shape == "o" else 0.9, "marker": shape}
+        axis.scatter(places[drawn, 0], places[drawn, 1], c=colours, **look)
     for cluster, place in _middles(places, labels).items():
         axis.annotate(
             f"{cluster}", (place[0], place[1]), ha="center", va="center", fontsize=8, fontweight="bold",

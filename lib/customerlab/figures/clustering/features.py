@@ -21,26 +21,22 @@ def before_and_after(customers: pd.DataFrame, points: np.ndarray, skews: pd.Data
 
     The features of `skews` are shown, in its order; it is what `clustering.shape` returns.
     """
-    rows = -(-len(skews) // 2)
-    pairs = min(len(skews), 2)
-    figure, axes = canvas(
-        width=3.8 * pairs, height=0.3 + 1.32 * rows, rows=rows, columns=2 * pairs, squeeze=False, sharey=False
-    )
+    rows, pairs = -(-len(skews) // 2), min(len(skews), 2)
+    figure, axes = canvas(3.8 * pairs, 0.3 + 1.32 * rows, rows, 2 * pairs, squeeze=False)
     figure.set_layout_engine("constrained", wspace=0.02, hspace=0.04)
-    cells = axes.reshape(-1, 2)
-    said = []
+    panels, said = axes.reshape(-1, 2), []
     told = zip(skews["feature"], skews["before"].map(_skew), skews["after"].map(_skew), strict=True)
-    for (left, right), (name, before, after), coordinates in zip(cells, told, points.T, strict=False):
+    for (left, right), (name, before, after), coordinates in zip(panels, told, points.T, strict=False):
         _histogram(left, customers[name].to_numpy(dtype=float), BLUE)
         _histogram(right, coordinates, ORANGE)
         left.set_title(shortened(name, 40), fontsize=9)
         left.set_xlabel(f"before: {before}", fontsize=8, labelpad=1)
         right.set_xlabel(f"after: {after}", fontsize=8, labelpad=1)
         said.append(f"{name} {before} before, {after.removeprefix('skew ')} after")
-    for axis in cells[len(skews) :].ravel():
+    for axis in panels[len(skews) :].ravel():
         axis.remove()
-    alt = f"Histograms of {len(customers):,} customers, each feature in its own units and as a coordinate. {'; '.join(said)}."
-    return Picture(figure, alt)
+    begin = f"Histograms of {len(customers):,} customers, each feature in its own units and as a coordinate."
+    return Picture(figure, f"{begin} {'; '.join(said)}.")
 
 
 @styled

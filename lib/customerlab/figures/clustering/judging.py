@@ -1,6 +1,7 @@
 """Figures of the judging: numbers of clusters, what an index rewards, what the groups predict of the next period."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,8 +64,7 @@ def numbers(table: pd.DataFrame, preferred: pd.DataFrame) -> Picture:
 
 
 def _whole(axis: Axes, clusters: pd.Series) -> None:
-    step = max(1, len(clusters) // 8)
-    axis.set_xticks(clusters.to_numpy()[::step])
+    axis.set_xticks(clusters.to_numpy()[:: max(1, len(clusters) // 8)])
 
 
 @styled
@@ -83,16 +83,14 @@ def rewarded(table: pd.DataFrame, recommended: str, jaccard: float) -> Picture:
         colour, marker = PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
         rows = known[[method_of(name) == method for name in known.index]]
         faces = ["none" if reasons else colour for reasons in rows["reasons"]]
-        axis.scatter(
-            rows["silhouette"], rows["lowest_jaccard"], s=44, marker=marker, c=faces, edgecolors=colour, linewidths=1.4
-        )
+        look: Any = {"s": 44, "marker": marker, "edgecolors": colour, "linewidths": 1.4}
+        axis.scatter(rows["silhouette"], rows["lowest_jaccard"], c=faces, **look)
         handles.append(Line2D([], [], marker=marker, color=colour, fillstyle="none", linestyle="", label=method))
     figure.legend(handles=handles, loc="outside right upper", fontsize=8.5)
     highest = str(known["silhouette"].astype(float).idxmax()) if len(known) else ""
     _pointed_out(axis, known, {highest: "highest silhouette"} | {recommended: "recommended"})
-    axis.set_xlabel("silhouette (higher looks better)")
+    axis.set(xlabel="silhouette (higher looks better)", ylim=(0, 1.02))
     axis.set_ylabel("bootstrap stability of the weakest cluster (Jaccard)")
-    axis.set_ylim(0, 1.02)
     passed = sum(not reasons for reasons in known["reasons"])
     best = ""
     if highest:
@@ -156,8 +154,7 @@ def neighbour_distances(distances: np.ndarray, eps: float, neighbours: int) -> P
     axis.axhline(eps, color=RED, linewidth=1.2)
     axis.annotate(f"eps = {short(eps)}", (0.02, eps), xytext=(0, 4), textcoords="offset points", color=RED)
     axis.xaxis.set_major_formatter(PERCENT)
-    axis.set_xlabel("customers, densest neighbourhood first")
-    axis.set_ylabel(f"distance to neighbour {neighbours}")
+    axis.set(xlabel="customers, densest neighbourhood first", ylabel=f"distance to neighbour {neighbours}")
     beyond = float((distances > eps).mean())
     return Picture(
         figure,

@@ -43,8 +43,7 @@ def dendrogram(micro: Micro, tree: np.ndarray, clusters: int, *, smallest: int =
     few = hidden(customers, smallest)
     sizes = ["–" if few[place] else f"{customers[place]:,}" for place in plan["leaves"]]
     axis.set_xticks(5 + 10 * np.arange(leaves), sizes, rotation=90 if leaves > 8 else 0, fontsize=8)
-    axis.set_xlim(0, 10 * leaves)
-    axis.set_ylim(-0.075 * highest, 1.04 * highest)
+    axis.set(xlim=(0, 10 * leaves), ylim=(-0.075 * highest, 1.04 * highest))
     axis.set_yticks([tick for tick in axis.get_yticks() if 0 <= tick <= 1.04 * highest])
     axis.yaxis.set_major_formatter(SHORT)
     axis.set_ylabel("height of the merge (Ward)")

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from customerlab.figures.explore.trading import HATCH, month_ticks
-from customerlab.figures.marks import cells, scale
+from customerlab.figures.marks import cells, rows, scale
 from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SHORT, Picture, canvas, styled
 from customerlab.wording import percent
 
@@ -30,12 +30,12 @@ def new_and_returning(table: pd.DataFrame) -> Picture:
     later = table[1:] if len(table) > 1 else table
     share = later["returning"].sum() / max(1, (later["returning"] + later["new"]).sum())
     money = later["returning_revenue"].sum(), (later["returning_revenue"] + later["new_revenue"]).sum()
-    alt = (
+    return Picture(
+        figure,
         f"Stacked bars of new and returning customers in {len(table)} months, and of their revenue. After the first month "
         f"{percent(share)} of a month's customers are returning, with {percent(money[0] / money[1] if money[1] > 0 else np.nan)} "
-        "of the revenue."
+        "of the revenue.",
     )
-    return Picture(figure, alt)
 
 
 @styled
@@ -87,10 +87,8 @@ def top_tenth(table: pd.DataFrame) -> Picture:
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(SHORT)
     axis.xaxis.set_minor_formatter(SHORT if known["ratio"].max() < 8 else "")
-    axis.set_yticks(places, known["measure"])
-    axis.invert_yaxis()
+    rows(axis, known["measure"])
     axis.margins(x=0.15)
-    axis.grid(axis="y", visible=False)
     axis.set_xlabel("top tenth as a multiple of the rest (log scale)")
     listed = "; ".join(f"{name} {ratio:.2g}" for name, ratio in zip(known["measure"], known["ratio"], strict=True))
     return Picture(figure, f"Multiples of the top tenth over the rest: {listed}.")

@@ -45,11 +45,11 @@ def revenue_by_month(months: pd.DataFrame) -> Picture:
         f"{month['month']:%B %Y} with {short(month['revenue'])}" + (f" (net {short(month['net'])})" if returned else "")
         for month in (best, worst)
     ]
-    alt = (
+    return Picture(
+        figure,
         f"Bar chart of revenue in {len(months)} months. Highest {kind}: {said[0]}; lowest: {said[1]}; "
-        f"{int(months['partial'].sum())} partial."
+        f"{int(months['partial'].sum())} partial.",
     )
-    return Picture(figure, alt)
 
 
 @styled
@@ -80,17 +80,16 @@ def seasons(table: pd.DataFrame) -> Picture:
         colour, marker = PALETTE[place % len(PALETTE)], "osD^vPX*"[place % 8]
         axis.plot(part["number"], part["index"], color=colour, marker=marker, label=str(year))
     axis.set_xticks(range(1, 13), calendar.month_abbr[1:])
-    axis.set_xlim(0.5, 12.5)
-    axis.set_ylim(bottom=min(0, table["index"].min()))
+    axis.set(xlim=(0.5, 12.5), ylim=(min(0, table["index"].min()), None))
     axis.set_ylabel("revenue of a day\n(1 = mean of whole months)")
     axis.legend(loc="upper left", ncols=4)
     ranked = table.sort_values("index")
     low, high = ranked.iloc[0], ranked.iloc[-1]
-    alt = (
+    return Picture(
+        figure,
         f"Lines of revenue of a day by month, {table['year'].nunique()} years, {len(table)} whole months. Highest: "
-        f"{high['month']:%B %Y} at {high['index']:.2f} of the mean; lowest: {low['month']:%B %Y} at {low['index']:.2f}."
+        f"{high['month']:%B %Y} at {high['index']:.2f} of the mean; lowest: {low['month']:%B %Y} at {low['index']:.2f}.",
     )
-    return Picture(figure, alt)
 
 
 @styled
@@ -103,15 +102,14 @@ def returns_by_month(table: pd.DataFrame) -> Picture:
     upper.set_ylabel("money returned")
     upper.yaxis.set_major_formatter(SHORT)
     lower.plot(places, table["share"], color=RED, marker="o")
-    lower.set_ylabel("share of the\nmonth's sales")
+    lower.set(ylabel="share of the\nmonth's sales", ylim=(0, None))
     lower.yaxis.set_major_formatter(PERCENT)
-    lower.set_ylim(bottom=0)
     month_ticks(lower, table["month"])
     upper.grid(axis="x", visible=False)
     most = table.iloc[int(table["returned"].argmax())]
     whole = table["returned"].sum() / table["revenue"].sum() if table["revenue"].sum() > 0 else np.nan
-    alt = (
+    return Picture(
+        figure,
         f"Bars of money returned in {len(table)} months, and its share of sales, {percent(whole)} over all. Most in "
-        f"{most['month']:%B %Y}: {short(most['returned'])}."
+        f"{most['month']:%B %Y}: {short(most['returned'])}.",
     )
-    return Picture(figure, alt)
