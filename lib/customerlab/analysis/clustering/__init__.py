@@ -14,6 +14,7 @@ from customerlab.analysis.clustering.report import (
     at_the_gates,
     at_the_limit,
     decision,
+    highest_silhouette,
     kinds,
     most_useful,
     rivals,
@@ -25,15 +26,15 @@ from customerlab.analysis.clustering.scoring import Segmentation, clusters_on, s
 from customerlab.analysis.clustering.silhouette import EXACT, SAMPLED
 from customerlab.analysis.clustering.space import correlation, fit_space, sample, shape
 from customerlab.analysis.clustering.stability import MOST as RESAMPLED
-from customerlab.analysis.clustering.tree_rules import PURE, rules
+from customerlab.analysis.clustering.tree_rules import rules
 from customerlab.analysis.clustering.verdict import Gates, judge
 from customerlab.analysis.clustering.views import views
 
 __all__ = [
-    "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "PURE", "RESAMPLED", "SAMPLED", "SHARE",
+    "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "RESAMPLED", "SAMPLED", "SHARE",
     "SPELLED", "Gates", "Segmentation", "agreement", "at_the_gates", "at_the_limit", "by_number", "ceilings",
     "clusters_on", "contingency", "contrast", "correlation", "customer_features", "decision", "fit_all", "fit_space",
-    "grown", "judge", "kinds", "knee", "look_back", "most_useful", "neighbour_distances", "numbered", "parts",
+    "grown", "highest_silhouette", "judge", "kinds", "knee", "look_back", "most_useful", "neighbour_distances", "numbered", "parts",
     "preferred", "profile", "proposed_names", "rivals", "rules", "said_of", "sample", "segmentation", "shape", "stable",
     "verdicts", "views", "votes",
 ]  # fmt: skip

@@ -225,4 +225,4 @@ def knee_number(inertia: pd.Series) -> float:
     if len(inertia) < 3 or inertia.iloc[0] <= inertia.iloc[-1]:
         return np.nan
     below = below_chord(inertia.to_numpy()[::-1])[::-1]
-    return int(inertia.index[below.argmax()]) if below.max() > 1e-12 else np.nan
+    return int(inertia.index[int(below.argmax())]) if below.max() > 1e-12 else np.nan

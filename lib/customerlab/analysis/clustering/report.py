@@ -178,6 +178,17 @@ def said_of(judged: Judged, name: str, gates: Gates = DEFAULT) -> list[str]:
     return found
 
 
+def highest_silhouette(judged: Judged) -> list[str]:
+    """Which candidate has the highest silhouette, and what became of it; nothing where none has any."""
+    known = judged.table["silhouette"].dropna().astype(float).sort_values(kind="stable")
+    said = []
+    for candidate, value in list(known.to_dict().items())[-1:]:
+        fate = "; ".join(judged.table["reasons"].to_dict()[candidate]) or "passes every gate"
+        fate = "is recommended" if candidate == judged.recommended else fate
+        said.append(f"The highest silhouette, {value:.2f}, belongs to {candidate}: {fate}.")
+    return said
+
+
 def kinds(judged: Judged, gates: Gates = DEFAULT) -> str:
     """Whether the groups of candidates with structure are several kinds of customer, or cuts through a continuum."""
     table = judged.table.loc[judged.structured].sort_values("p_kinds", kind="stable")

@@ -11,6 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from customerlab.analysis.clustering.labelled import checked, feature_values
 from customerlab.analysis.clustering.models import NOISE
+from customerlab.wording import percent
 
 MOVED = 0.01  # of the customers whom a border parts, so many may change sides when it is rounded
 FOLDS = 5
@@ -56,6 +57,18 @@ class Rules:
     def __repr__(self) -> str:
         interval = f"{self.low:.0%} to {self.high:.0%}"
         return f"Rules({len(self.table)}, fidelity {self.fidelity:.0%} ({interval}), largest alone {self.largest:.0%})"
+
+    @property
+    def told(self) -> str:
+        """How far the rules can be trusted, in sentences, and which describe their cluster badly."""
+        poor = self.table[self.table["purity"] < PURE]
+        pairs = zip(poor["cluster"], poor["purity"], strict=True)
+        listed = ", ".join(f"cluster {cluster} {percent(purity)}" for cluster, purity in pairs)
+        return (
+            f"The rules put {percent(self.fidelity)} of other customers into their own cluster ({percent(self.low)} to "
+            f"{percent(self.high)}; {percent(self.largest)} by naming the largest for everyone)."
+            + (f" Rules of low purity, which describe their cluster badly: {listed}." if listed else "")
+        )
 
     def assign(self, customers: pd.DataFrame) -> np.ndarray:
         """The cluster that the rules give each customer, these or others; raises as `feature_values` does."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from customerlab.analysis.inference import LEAST
+from customerlab.analysis.inference import LEAST, too_few
 
 MOST = 200  # products that are compared
 
@@ -36,6 +36,11 @@ class Together:
     orders: int
     products: int
     median_lift: float
+
+    @property
+    def absent(self) -> str:
+        """What is said where no pair is in enough orders."""
+        return f"Bought together: {too_few(sum(self.pairs['both'].head(1)), 'orders with a pair')}."
 
     def __repr__(self) -> str:
         return f"Together({len(self.pairs):,} pairs of {self.products} products in {self.orders:,} orders)"

@@ -29,6 +29,10 @@ class Concentration:
     gini: float
     top: pd.DataFrame
 
+    def top_share(self, holders: float) -> float:
+        """The share of the revenue that the richest 1, 5, 10 or 20 % hold."""
+        return float(self.top["share_of_revenue"][self.top["share_of_holders"] == holders].item())
+
 
 def concentration(amounts: pd.Series) -> Concentration:
     """Lorenz curve, Gini coefficient and top shares of some amounts, one a holder (Gini 1912; Lorenz 1905).

@@ -122,6 +122,18 @@ def profile(segmented: pd.DataFrame, rules: pd.DataFrame = RULES, *, net: bool =
     return table.loc[order].rename_axis("segment").reset_index()
 
 
+SPELLED = {
+    "share_of_customers": "of all", "share_of_revenue": "of revenue", "share_of_money": "of revenue", "money": "revenue",
+    "largest": "largest customer", "largest_gross": "largest of gross", "return_rate": "repurchase rate",
+    "median_back": "median",
+}  # fmt: skip
+
+
+def spelled(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of segments with its columns as a page shows them."""
+    return table.rename(columns=lambda name: SPELLED.get(name, name.replace("_", " ")))
+
+
 def high_spenders(segmented: pd.DataFrame, rules: pd.DataFrame = RULES) -> pd.DataFrame:
     """Customers with the highest monetary score, by segment: the rules look at recency and frequency alone.
 

@@ -68,7 +68,7 @@ def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str]
     bar = figure.colorbar(image, ax=axes[0, 0], location="top", fraction=0.06, pad=0.03, aspect=60, ticks=[0, 0.5, 1])
     ends = bar.ax.set_xticklabels(["lower than all others", "no different", "higher than all others"])
     for label, side in zip(ends, ("left", "center", "right"), strict=True):
-        label.set_horizontalalignment(side)
+        label.set(horizontalalignment=side)
     bar.ax.tick_params(labelsize=8.5)
     bar.outline.set_visible(False)
     strongest = np.argsort(-np.abs(away - 0.5), axis=1, kind="stable")[:, :3]
