@@ -38,10 +38,7 @@ def since(table: ir.Table, day: pd.Timestamp) -> ir.Table:
 
 
 def matching(lines: ir.Table | None, pattern: str) -> ir.Table | None:
-    """The lines whose product id matches a regular expression, to leave out postage and fees; all where it is empty.
-
-    Of no table, such as returns that a shop does not have, there are no lines: None.
-    """
+    """The lines whose product id matches a regular expression, to leave out postage and fees; all where it is empty."""
     return lines.filter(lines.product_id.re_search(pattern)) if pattern and lines is not None else lines
 
 
@@ -51,10 +48,10 @@ def fetched(table: ir.Table) -> pd.DataFrame:
 
 
 def by_customer(transactions: ir.Table) -> ir.Table:
-    """One row a customer: `first_order`, `last_order` (times), `frequency` (orders), `monetary` (gross).
+    """One row a customer: `first_order`, `last_order` (times), `frequency` (orders), `monetary` (gross). An expression.
 
-    Still an expression. Grouped by customer and order first: counting distinct orders in one step would hold a set of
-    orders for every customer in memory.
+    Grouped by customer and order first: counting distinct orders in one step would hold a set of orders for every
+    customer in memory.
     """
     t = transactions
     orders = t.group_by("customer_id", "order_id").aggregate(
@@ -160,7 +157,7 @@ class Snapshot:
         return before(self.transactions, self.day)
 
     def customers(self, *, net: bool = False) -> pd.DataFrame:
-        """Recency, frequency and monetary value of every customer.
+        """Recency, frequency and monetary value of every customer; a ValueError if no order was placed before the day.
 
         Parameters
         ----------
@@ -175,11 +172,6 @@ class Snapshot:
             (money taken back, not below zero), `tenure` (whole days from the day of the first order) and
             `days_between_orders` (days from the first order's to the last one's, divided by the orders after the first;
             missing where there is one order only).
-
-        Raises
-        ------
-        ValueError
-            If no order was placed before the day.
         """
         table = self._gross.copy()
         if net:
@@ -226,20 +218,13 @@ def later(
     *,
     returns: ir.Table | None = None,
 ) -> pd.DataFrame:
-    """What customers did from the day `begin` to the day before `end`.
-
-    Parameters
-    ----------
-    customers : Series
-        The ids of those who were known when `begin` began.
-    returns : ibis Table or None
-        Those before `end` are set off against the money.
+    """What customers, known when `begin` began, did from that day to the day before `end`.
 
     Returns
     -------
     DataFrame
         One row for each of `customers`, in their order: `customer_id`, `orders` (placed), `gross` (money), `money` (net
-        of returns, as `customerlab.analysis.sales.net` dates them; below zero where more came back than was bought; all
+        of the returns before `end`, as `sales.net` dates them; below zero where more came back than was bought; all
         zero for those who did not come back) and `came_back`.
     """
     known = before(transactions, end)

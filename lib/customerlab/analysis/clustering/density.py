@@ -79,12 +79,8 @@ def dbscan(points: np.ndarray, eps: float, neighbours: int) -> Nearest:
     A customer with at least `neighbours` customers within `eps`, itself one of them, is a core; cores within `eps` of
     each other are in one cluster. Whoever is within `eps` of a core goes to the nearest, and not as in the paper to
     whichever cluster was found first, so that the order of rows does not matter. The rest is noise. Memory grows with
-    the customers and not with the pairs of neighbours. An `eps` of 0 makes clusters of equal points.
-
-    Returns
-    -------
-    Nearest
-        Its references are the cores, each place once; without any core all customers are noise.
+    the customers and not with the pairs of neighbours. An `eps` of 0 makes clusters of equal points. The references of
+    the model are the cores, each place once; without any core all customers are noise.
 
     Examples
     --------
@@ -243,12 +239,13 @@ def dbcv(
 ) -> float:
     """Density-based validity (Moulavi et al. 2014): are the sparsest places in clusters denser than those between them?
 
-    This is the published form: distances are squared, as in the authors' program, which the paper's formulas do not
-    show. The index takes its sparsest places from a minimum spanning tree of each cluster, of which there are many,
-    because most of its distances are tied by definition: programs differ by the tree that the order of rows brings
-    (for one labelling of 300 points from 0.82 to 0.91). The authors' program grows the tree from the first row and
-    leaves every point with the one that reached it first. Here the densest point is the first, whatever the order of
-    customers; the values that the authors' program gives for its six data sets are met within 0.001.
+    From -1 to 1, higher is better; NaN with fewer than two clusters. This is the published form: distances are squared,
+    as in the authors' program, which the paper's formulas do not show. The index takes its sparsest places from a
+    minimum spanning tree of each cluster, of which there are many, because most of its distances are tied by
+    definition: programs differ by the tree that the order of rows brings (for one labelling of 300 points from 0.82 to
+    0.91). The authors' program grows the tree from the first row and leaves every point with the one that reached it
+    first. Here the densest point is the first, whatever the order of customers; the values that the authors' program
+    gives for its six data sets are met within 0.001.
 
     Equal points would be infinitely dense, so a cluster's validity comes from its different ones; it counts by the
     cluster's share of all customers, noise among them. A cluster of a single different point counts as noise, as in the
@@ -257,17 +254,11 @@ def dbcv(
     Parameters
     ----------
     points : array of shape (customers, features)
-    labels : array of int of shape (customers,)
     most : int
         With more different points a random sample of so many is compared.
     as_given : bool
         Take the trees that scipy finds for the rows in their order, on which the result then depends. Values that were
         published of the Python program by Siqueira are of this kind.
-
-    Returns
-    -------
-    float
-        From -1 to 1, higher is better; NaN with fewer than two clusters.
 
     Examples
     --------

@@ -62,12 +62,8 @@ def micro_clusters(points: np.ndarray, most: int = MOST) -> Micro:
 
     Equal points always stay together. Where no more than `most` points are different, each is a micro-cluster and
     nothing is lost. Otherwise the space is halved again and again where the scatter is largest (Su and Dy 2007), and
-    some passes of K-Means follow. Nothing of this is random or depends on the order of the points.
-
-    Raises
-    ------
-    ValueError
-        Where a point is not finite, there is none, or `most` is below one.
+    some passes of K-Means follow. Nothing of this is random or depends on the order of the points. Points that are not
+    finite, and none at all, raise ValueError.
 
     Examples
     --------
@@ -209,22 +205,13 @@ def _numbered(merges: np.ndarray, number: int) -> np.ndarray:
 def cut(tree: np.ndarray, clusters: int) -> np.ndarray:
     """Cut a tree into exactly so many clusters, also where several merges have the same height.
 
-    Returns
-    -------
-    array of int of shape (micro-clusters,)
-        The cluster of each micro-cluster, from 0 in the order of the micro-clusters.
+    The cluster of each micro-cluster is given, from 0 in the order of the micro-clusters.
     """
     return _groups(tree, clusters)[: len(tree) + 1]
 
 
 def top(tree: np.ndarray, leaves: int) -> tuple[np.ndarray, np.ndarray]:
-    """The last merges of a tree as a tree of their own, to be drawn.
-
-    Returns
-    -------
-    (array of shape (leaves - 1, 4), array of int of shape (micro-clusters,))
-        The smaller tree, and its leaf for each micro-cluster.
-    """
+    """The last merges of a tree as a tree of their own, to be drawn, and its leaf for each micro-cluster."""
     groups, number = _groups(tree, leaves), len(tree) + 1
     small = tree[number - leaves :].copy()
     children = small[:, :2].astype("int64")

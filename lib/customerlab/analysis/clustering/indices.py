@@ -124,12 +124,9 @@ def _gap(
 def prediction_strength(points: np.ndarray, clusters: int, seed: int) -> float:
     """How well groups found in one half of the customers predict who belongs together in the other half.
 
-    Returns
-    -------
-    float
-        Mean over five halvings of the worst cluster's share of pairs that stay together (Tibshirani and Walther 2005);
-        1 for one cluster, NaN where a half has fewer different points than clusters. A cluster of one customer has no
-        pair and counts as kept together.
+    Mean over five halvings of the worst cluster's share of pairs that stay together (Tibshirani and Walther 2005); 1
+    for one cluster, NaN where a half has fewer different points than clusters. A cluster of one customer has no pair
+    and counts as kept together.
     """
     if clusters == 1:
         return 1.0

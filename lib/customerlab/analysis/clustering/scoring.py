@@ -113,15 +113,9 @@ def segmentation(
     customers : DataFrame
         Those that it was fitted on: `customer_id` and the features of the space.
     labels : array of int of shape (customers,)
-        Their clusters, numbered from 1; noise -1.
+        Their clusters, numbered from 1; noise -1. They have to be the groups that the model gives, else ValueError.
     names : sequence of str, optional
-        Of the clusters by number; ``cluster 1``, … by default.
-
-    Raises
-    ------
-    ValueError
-        Where the model gives the customers other groups than the labels say, or there are more or fewer names than
-        clusters.
+        Of the clusters by number, one each; ``cluster 1``, … by default.
 
     Examples
     --------

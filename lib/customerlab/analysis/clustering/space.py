@@ -49,17 +49,10 @@ class Space:
     quantiles: np.ndarray
 
     def points(self, customers: pd.DataFrame) -> np.ndarray:
-        """The coordinates of customers, fitted or new, from their features in their own units.
+        """The coordinates of customers, fitted or new, from their features in their own units: (customers, features).
 
-        Returns
-        -------
-        array of shape (customers, features)
-            New customers can lie outside what was fitted; under quantile scaling they are held at its edge, 0 or 1.
-
-        Raises
-        ------
-        ValueError
-            If a feature is lacking, no number, or missing or infinite for a customer.
+        New customers can lie outside what was fitted; under quantile scaling they are held at its edge, 0 or 1. A
+        feature that is lacking, no number, or missing or infinite for a customer raises ValueError.
 
         Examples
         --------
@@ -139,15 +132,10 @@ def shape(customers: pd.DataFrame, space: Space) -> pd.DataFrame:
 
 
 def correlation(customers: pd.DataFrame, space: Space) -> dict[str, pd.DataFrame]:
-    """How far features say the same, before and after: Pearson's correlation.
+    """How far features say the same, `before` and `after`: Pearson's correlation, as square tables.
 
-    Spearman's would be the same before and after, because the transforms keep the order of customers.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        `before` and `after`, each square with the features as index and columns; missing where a feature is the same
-        for all customers.
+    Spearman's would be the same before and after, because the transforms keep the order of customers. Missing where a
+    feature is the same for all customers.
 
     Examples
     --------

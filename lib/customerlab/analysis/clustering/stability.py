@@ -15,14 +15,10 @@ MOST = 1_000  # points a resample: what cannot be found again with so many is no
 def jaccard(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     """How far each cluster is found again among other ones: the largest Jaccard similarity (Hennig 2007).
 
-    Both clusterings are of the same points, from 0; noise, -1, is a cluster of neither.
-
-    Returns
-    -------
-    array
-        One number for each cluster of `labels`: customers in both, divided by customers in either, for the most similar
-        of the other clusters; 0 where there is none. NaN for a number that no point has, such as that of a mixture's
-        component which is nowhere the most probable: there is no cluster to be found again.
+    Both clusterings are of the same points, from 0; noise, -1, is a cluster of neither. One number for each cluster of
+    `labels`: customers in both, divided by customers in either, for the most similar of the other clusters; 0 where
+    there is none. NaN for a number that no point has, such as that of a mixture's component which is nowhere the most
+    probable: there is no cluster to be found again.
 
     Examples
     --------

@@ -35,10 +35,6 @@ class Rules:
         other customers: five folds, each judged by the rules of the other four, rounded as these are.
     largest : float
         Share of customers in the largest cluster: the fidelity of saying its name to everyone.
-    left_out : float
-        Share of customers that are noise, for whom there are no rules.
-    without : tuple of int
-        The clusters that no rule leads to: too few customers for one, or not told apart by these features.
     at_least, below : array of shape (rules, features)
         What the words say: the bounds of each rule, infinite where there is none.
     """
@@ -48,8 +44,6 @@ class Rules:
     low: float
     high: float
     largest: float
-    left_out: float
-    without: tuple[int, ...]
     names: tuple[str, ...]
     at_least: np.ndarray
     below: np.ndarray
@@ -143,8 +137,6 @@ def rules(
         low=interval.low if interval else np.nan,
         high=interval.high if interval else np.nan,
         largest=float(sizes.max() / sizes.sum()),
-        left_out=float(1 - len(clusters) / len(everyone)),
-        without=tuple(sorted(set(np.flatnonzero(sizes).tolist()) - set(table["cluster"]))),
         names=tuple(names),
         at_least=at_least,
         below=below,

@@ -16,11 +16,8 @@ ALPHA = 0.05
 def within(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """What each customer adds to the variance of an outcome within groups, without bias for the number of groups.
 
-    Returns
-    -------
-    array
-        The squared distance from the group's mean, times n / (n - 1) for a group of n customers. Who is alone in a
-        group has the distance from the mean of all: of one customer nothing was learned. Noise is a group.
+    The squared distance from the group's mean, times n / (n - 1) for a group of n customers. Who is alone in a group
+    has the distance from the mean of all: of one customer nothing was learned. Noise is a group.
     """
     codes = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(codes)[codes]
@@ -30,20 +27,25 @@ def within(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     return (outcome - means) ** 2 * sizes / np.maximum(sizes - 1, 1)
 
 
-def predicted(groups: np.ndarray, outcome: np.ndarray) -> float:
-    """The share of a later outcome's variance that groups predict: 1 less the variance within them over that of all.
+def predicted(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """What each customer adds to the share of a later outcome's variance that groups predict; the share is the mean.
 
-    It is that of the groups' true means, estimated without bias: groups made at random predict nothing on average,
-    however many there are. R² flatters many small groups; cross-validation charges them for the error of their means,
-    so that few groups without any meaning beat many: in small shops it preferred them to the RFM segments. Zero where
-    the outcome does not vary. With equal variances in all groups it is epsilon squared (Kelley 1935).
+    The share is 1 less the variance within groups over that of all, of the groups' true means, estimated without bias:
+    groups made at random predict nothing on average, however many there are. R² flatters many small groups;
+    cross-validation charges them for the error of their means, so that few groups without any meaning beat many: in
+    small shops it preferred them to the RFM segments. Zero where the outcome does not vary. With equal variances in all
+    groups it is epsilon squared (Kelley 1935). The spread is that of a ratio of sums.
 
     Examples
     --------
-    >>> round(predicted(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 5.0, 6.0])), 3)
+    >>> round(predicted(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 5.0, 6.0])).mean(), 3).item()
     0.912
     """
-    return float(_gains(groups, outcome).mean())
+    error, whole = within(groups, outcome), within(np.zeros(len(outcome), dtype=int), outcome)
+    if whole.sum() <= 0:
+        return np.zeros(len(outcome))
+    left = error.mean() / whole.mean()
+    return 1 - left - (error - left * whole) / whole.mean()
 
 
 def usefulness(models: Mapping[str, Model], past: Sequence[Past], *, comparisons: int = 1) -> pd.DataFrame:
@@ -76,7 +78,7 @@ def usefulness(models: Mapping[str, Model], past: Sequence[Past], *, comparisons
     for outcome in map(str, past[0].outcomes):
         values = [one.outcomes[outcome].to_numpy(dtype=float) for one in past]
         gains = {
-            name: np.concatenate([_gains(own[name], y) for own, y in zip(groups, values, strict=True)])
+            name: np.concatenate([predicted(own[name], y) for own, y in zip(groups, values, strict=True)])
             for name in groups[0]
         }
         for name, own in gains.items():
@@ -87,15 +89,6 @@ def usefulness(models: Mapping[str, Model], past: Sequence[Past], *, comparisons
                 row |= _against(own, {rival: gains[rival] for rival in baselines} | {NONE: 0 * own}, who, reach, wide)
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _gains(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
-    """What each customer adds to the share predicted: the mean is `predicted`, the spread that of a ratio of sums."""
-    error, whole = within(groups, outcome), within(np.zeros(len(outcome), dtype=int), outcome)
-    if whole.sum() <= 0:
-        return np.zeros(len(outcome))
-    left = error.mean() / whole.mean()
-    return 1 - left - (error - left * whole) / whole.mean()
 
 
 def _mean(values: np.ndarray, who: np.ndarray) -> tuple[float, float]:

@@ -33,8 +33,6 @@ class TopTenth:
         Customers.
     share : float
         Of the net revenue that the top brings.
-    largest_customer : float
-        The share of the top's net revenue that one customer makes.
     times_orders, times_value : float
         Orders of a customer, and net revenue of an order, in the top as a multiple of those in the rest, by their
         means. The two multiply to the multiple of the net revenue of a customer; empty where the rest brought nothing.
@@ -47,7 +45,6 @@ class TopTenth:
     top: int
     rest: int
     share: float
-    largest_customer: float
     times_orders: float
     times_value: float
     table: pd.DataFrame
@@ -76,7 +73,6 @@ def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTen
         .aggregate(
             n=side.count(),
             money=side.exact.sum().cast("float64"),
-            largest=side.revenue.max(),
             total_orders=side.orders.sum(),
             returned=side.returned.sum().cast("float64"),
             main=side.main.sum(),
@@ -100,7 +96,6 @@ def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTen
         top=int(found.loc[True, "n"]),
         rest=int(found.loc[False, "n"]),
         share=float(found.loc[True, "money"] / found["money"].sum()) if found["money"].sum() > 0 else float("nan"),
-        largest_customer=float(found.loc[True, "largest"] / found.loc[True, "money"]),
         times_orders=float(orders[True] / orders[False]),
         times_value=float(value[True] / value[False]) if value[False] > 0 else float("nan"),
         table=table,

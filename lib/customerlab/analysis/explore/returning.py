@@ -62,15 +62,15 @@ def without_few(table: pd.DataFrame, smallest: int) -> pd.DataFrame:
 class Cohorts:
     """Customers by the month of their first order, and what they did in the months after.
 
+    In all grids, cells that the log has not reached are empty; months that it has reached without an order are zero.
+
     Attributes
     ----------
     sizes : DataFrame
         `cohort` (month), `customers`, `revenue` (of that month).
-    customers : DataFrame
-        One row a cohort, one column for each number of months since: the share of its customers who ordered then.
-    revenue : DataFrame
-        The same for money: what the cohort spent then, as a share of what it spent in its first month; empty where that
-        is not above zero.
+    customers, revenue : DataFrame
+        One row a cohort, one column for each number of months since: the share of its customers who ordered then, and
+        its money, as a share of what it spent in its first month (empty where that is not above zero).
     partial : DataFrame of bool
         True where the calendar month of the cell is one that the log covers only in part.
     average : DataFrame
@@ -79,8 +79,6 @@ class Cohorts:
         cohort whose first month is partial.
     money : float
         What all cells add up to.
-
-    In all grids, cells that the log has not reached are empty; months that it has reached without an order are zero.
     """
 
     sizes: pd.DataFrame
@@ -108,10 +106,7 @@ class Cohorts:
 
 
 def cohorts(transactions: ir.Table) -> Cohorts:
-    """Monthly cohorts and their retention, in customers and in money.
-
-    A month without a new customer has no cohort.
-    """
+    """Monthly cohorts and their retention, in customers and in money; a month without a new customer has none."""
     active = active_months(transactions)
     counted = (
         active.group_by("first", age=active.month - active["first"])

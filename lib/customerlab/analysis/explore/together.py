@@ -24,10 +24,8 @@ class Together:
         (share of the orders with the first that have the second, too), `confidence_back` (the other way round),
         `lift`, `low`, `high`. All pairs that occur, those first whose interval begins highest; without an interval,
         and last, are pairs in fewer than `inference.LEAST` orders.
-    orders : int
-        All orders of the log.
-    products : int
-        How many products were compared with one another.
+    orders, products : int
+        All orders of the log, and how many products were compared with one another.
     median_lift : float
         Of all pairs of these products that occur together, for comparison; empty where none does.
     """

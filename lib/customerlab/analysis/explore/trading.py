@@ -74,13 +74,7 @@ def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
 
 
 def noted(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with a `note` in place of `largest_customer`: what `inference.influence` says, where one customer counts.
-
-    Examples
-    --------
-    >>> noted(pd.DataFrame({"part": ["UK", "EIRE"], "largest_customer": [0.04, 0.53]}))["note"].tolist()
-    ['', '53% of it is one customer']
-    """
+    """A table with a `note` in place of `largest_customer`: what `inference.influence` says of it."""
     notes = [influence(share, "customer") for share in table["largest_customer"]]
     return table.drop(columns="largest_customer").assign(note=notes)
 

@@ -37,12 +37,8 @@ class Concentration:
 def concentration(amounts: pd.Series) -> Concentration:
     """Lorenz curve, Gini coefficient and top shares of some amounts, one a holder (Gini 1912; Lorenz 1905).
 
-    With the amounts in rising order, ``gini = 2 sum(i x_i) / (n sum(x_i)) - (n + 1) / n``.
-
-    Raises
-    ------
-    ValueError
-        For amounts below zero, and where none is above it.
+    With the amounts in rising order, ``gini = 2 sum(i x_i) / (n sum(x_i)) - (n + 1) / n``. Amounts below zero, or none
+    above it, raise ValueError.
 
     Examples
     --------

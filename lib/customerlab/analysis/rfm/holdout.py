@@ -23,13 +23,10 @@ class Holdout:
     windows : DataFrame
         One row a window, the earliest first: `formed_on`, `until` (days), `customers` (known on the first), `came_back`
         (how many of them), `gross`, `money` (what they brought), `largest` (the share of that of one customer).
-    segments : DataFrame
-        All windows together, as `by_segment` returns it.
-    by_window : DataFrame
-        The same of each, with `formed_on`.
+    segments, by_window : DataFrame
+        All windows together, as `by_segment` returns it, and the same of each, with `formed_on`.
     curves : dict of str to dict of str to DataFrame
-        The outcome to the rule to its curve, the mean over the windows that are compared, as `gains` has it; empty
-        where too few customers came back in all of them.
+        The outcome to the rule to its curve, as `mean_gains` has it.
     choices : DataFrame
         As `compare_rules` returns it.
     """
@@ -100,7 +97,7 @@ def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str]) -> pd
 
     Those are Wilson's (1927) for the share that came back, Student's for mean money. A customer's rows are not
     independent, so the customer is the unit of both: Wilson's is that of as many rows as would be worth as much if they
-    were (Dean and Pagano 2015), at most as many as there are.
+    were (Dean and Pagano 2015), at most as many as there are. They are missing where not `enough` customers came back.
 
     Parameters
     ----------
@@ -118,16 +115,6 @@ def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str]) -> pd
         those who stayed away included), `median_back` (of the money of those who came back), `share_of_money`,
         `largest` and `largest_gross` (share of the segment's money, and of its gross money, of one customer), and
         `…_low` and `…_high` of `return_rate` and `money`.
-        Intervals are missing where not `enough` customers came back.
-
-    Examples
-    --------
-    >>> after = pd.DataFrame({
-    ...     "customer_id": ["a", "b"], "orders": [2, 0], "gross": [40.0, 0.0], "money": [30.0, 0.0],
-    ...     "came_back": [True, False],
-    ... })
-    >>> by_segment(pd.Series(["Loyal", "Loyal"]), after, ["Loyal"])[["return_rate", "orders", "money"]].values.tolist()
-    [[0.5, 1.0, 15.0]]
     """
     table = after.assign(segment=segments.to_numpy())
     grouped = table.groupby("segment")

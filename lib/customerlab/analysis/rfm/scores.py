@@ -41,22 +41,13 @@ def check_cuts(cuts: Sequence[float], bins: int, measure: str) -> None:
 def score_one(
     values: pd.Series, bins: int, *, low_is_good: bool = False, cuts: Sequence[float] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score one measure by its own quantiles or by the ``bins - 1`` given cut-offs; equal values get equal scores.
+    """Score one measure, from 1 to `bins`, by its own quantiles or by the ``bins - 1`` given cut-offs.
 
     A value's score is one plus the number of thresholds that it exceeds (or, where low is good, stays below). Where
-    many values are equal, some scores stay unused; nothing splits equal values, which rank-based scores do by the
-    order of rows. Values that are all the same say nothing of who is better, and get the middle score (unless
-    cut-offs are given).
-
-    Returns
-    -------
-    (array of int, array of float)
-        Scores from 1 to `bins`, and the thresholds from the one between the scores 1 and 2 on.
-
-    Raises
-    ------
-    ValueError
-        For missing values, and as `check_cuts` does.
+    many values are equal, some scores stay unused; nothing splits equal values, which rank-based scores do by the order
+    of rows. Values that are all the same say nothing of who is better, and get the middle score (unless cut-offs are
+    given). The thresholds are returned, too, from the one between the scores 1 and 2 on. Missing values, and what
+    `check_cuts` refuses, raise ValueError.
 
     Examples
     --------

@@ -41,14 +41,10 @@ RULE = re.compile(r"(?P<name>[^:]+):\s*(?P<r>[1-5](-[1-5])?)\s*,\s*(?P<f>[1-5](-
 
 
 def read_rules(texts: Sequence[str]) -> pd.DataFrame:
-    """Read a table of rules from texts, one a segment: ``NAME: RECENCY, FREQUENCY``, in levels or spans of levels.
+    """Read a table of rules, such as `RULES`, from texts ``NAME: RECENCY, FREQUENCY``, in levels or spans of levels.
 
-    Without any they are `RULES`, the ten usual ones; all are checked by `check_rules`.
-
-    Raises
-    ------
-    ValueError
-        For a text that is no rule, and where the rules do not partition the grid.
+    Without any they are `RULES`, the ten usual ones. A text that is no rule, and rules that do not partition the grid
+    (`check_rules`), raise ValueError.
 
     Examples
     --------
