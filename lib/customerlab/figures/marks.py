@@ -60,13 +60,7 @@ def slanted(axis: Axes, labels: Iterable[str]) -> None:
 
 
 def share_of_row(share: float) -> str:
-    """A share as a cell has room for it, nothing for none.
-
-    Examples
-    --------
-    >>> share_of_row(0.254), share_of_row(0.004), share_of_row(0.0)
-    ('25%', '<1%', '')
-    """
+    """A share as a cell has room for it, nothing for none."""
     if not share > 0:
         return ""
     return f"{share:.0%}" if share >= 0.005 else "<1%"

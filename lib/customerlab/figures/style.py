@@ -73,13 +73,7 @@ def _fonts() -> dict[str, set[int]]:
 
 
 def drawable(text: str) -> str:
-    r"""A text of signs that can be drawn; what is hidden, or what no font of the machine has, as an escape.
-
-    Examples
-    --------
-    >>> print(drawable("café\x1b"))
-    café\x1b
-    """
+    r"""A text of signs that can be drawn; what is hidden, or what no font of the machine has, as an escape."""
     found = visible(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
     if found.isascii():
         return found

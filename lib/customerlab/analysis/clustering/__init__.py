@@ -21,6 +21,7 @@ from customerlab.analysis.clustering.report import (
     said_of,
     stable,
     verdicts,
+    windows_of,
 )
 from customerlab.analysis.clustering.scoring import Segmentation, clusters_on, segmentation
 from customerlab.analysis.clustering.silhouette import EXACT, SAMPLED
@@ -36,5 +37,5 @@ __all__ = [
     "clusters_on", "contingency", "contrast", "correlation", "customer_features", "decision", "fit_all", "fit_space",
     "grown", "highest_silhouette", "judge", "kinds", "knee", "look_back", "most_useful", "neighbour_distances", "numbered", "parts",
     "preferred", "profile", "proposed_names", "rivals", "rules", "said_of", "sample", "segmentation", "shape", "stable",
-    "verdicts", "views", "votes",
+    "verdicts", "views", "votes", "windows_of",
 ]  # fmt: skip

@@ -191,16 +191,14 @@ class Density:
         new = np.flatnonzero(distance > 0)
         if (known == NOISE).all():
             labels[new], strengths[new] = NOISE, 0
+        if (known == NOISE).all() or not len(new):
             return labels, strengths
-        for begin in range(0, len(new), BATCH):
-            some = new[begin : begin + BATCH]
-            labels[some], strengths[some] = self._predicted(points[some])
-        return labels, strengths
-
-    def _predicted(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from hdbscan import approximate_predict
 
-        return approximate_predict(self._prepared, points)
+        for begin in range(0, len(new), BATCH):
+            some = new[begin : begin + BATCH]
+            labels[some], strengths[some] = approximate_predict(self._prepared, points[some])
+        return labels, strengths
 
     @cached_property
     def _prepared(self) -> Any:

@@ -28,13 +28,7 @@ def by_size(labels: np.ndarray) -> np.ndarray:
 
 
 def numbered(labels: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Number the clusters from 1 by falling mean value of their customers, equal means by falling size; noise stays -1.
-
-    Examples
-    --------
-    >>> numbered(np.array([0, 0, 1, -1]), np.array([1.0, 3.0, 9.0, 5.0])).tolist()
-    [2, 2, 1, -1]
-    """
+    """Number the clusters from 1 by falling mean value of their customers, ties by falling size; noise stays -1."""
     sized = by_size(labels)
     means = pd.Series(value)[sized != NOISE].groupby(sized[sized != NOISE]).mean().round(9)
     order = means.sort_values(ascending=False, kind="stable").index
@@ -213,11 +207,6 @@ def knee_number(inertia: pd.Series) -> float:
     """The number of clusters at which a falling curve is farthest below the line from its first to its last value.
 
     With fewer than three numbers, no fall, or no value below the line, there is no knee (NaN).
-
-    Examples
-    --------
-    >>> knee_number(pd.Series([100.0, 20.0, 15.0, 12.0], index=[1, 2, 3, 4]))
-    2
     """
     if len(inertia) < 3 or inertia.iloc[0] <= inertia.iloc[-1]:
         return np.nan

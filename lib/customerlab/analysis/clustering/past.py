@@ -112,12 +112,6 @@ def outcomes_of(after: pd.DataFrame) -> pd.DataFrame:
         `repurchase rate` (one where a customer ordered again, else zero), `money` (net; the lowest and the highest
         hundredth are set to the value there, so that no single order decides) and `log money` (natural logarithm of one
         plus money above zero).
-
-    Examples
-    --------
-    >>> after = pd.DataFrame({"came_back": [True, False], "money": [np.e - 1, 0.0]})
-    >>> outcomes_of(after).round(2).values.tolist()
-    [[1.0, 1.7, 1.0], [0.0, 0.02, 0.0]]
     """
     low, high = after["money"].quantile([CUT, 1 - CUT])
     return pd.DataFrame(

@@ -10,6 +10,7 @@ from customerlab.analysis.clustering.methods import method_of, parts
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.clustering.past import CELLS, DECILES, SEGMENTS
 from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged
+from customerlab.analysis.inference import LEAST
 
 SPELLED = {
     "davies_bouldin": "Davies–Bouldin", "calinski_harabasz": "Calinski–Harabasz", "dbcv": "DBCV",
@@ -178,6 +179,20 @@ def said_of(judged: Judged, name: str, gates: Gates = DEFAULT) -> list[str]:
     return found
 
 
+def windows_of(judged: Judged, days: int) -> str:
+    """By which periods of so many days candidates were judged, and by which one was chosen among those that pass."""
+    if judged.useful is None:
+        return (
+            f"Too few to tell what the groups predict: in no period of {days} days with as long a log before it did at least "
+            f"{LEAST} customers come back and as many stay away."
+        )
+    periods = ", ".join(f"{begin:%Y-%m-%d} to {begin + pd.Timedelta(days=days):%Y-%m-%d}" for begin in judged.windows)
+    choice = "no period chose among the candidates."
+    if judged.chosen_on is not None:
+        choice = f"chosen by the {days} days from {judged.chosen_on:%Y-%m-%d}, which did not judge."
+    return f"Judged by {periods}; {choice}"
+
+
 def highest_silhouette(judged: Judged) -> list[str]:
     """Which candidate has the highest silhouette, and what became of it; nothing where none has any."""
     known = judged.table["silhouette"].dropna().astype(float).sort_values(kind="stable")
@@ -212,13 +227,7 @@ def kinds(judged: Judged, gates: Gates = DEFAULT) -> str:
 
 
 def at_the_limit(name: str, numbers: Sequence[int]) -> str:
-    """A warning where a candidate has the largest number of clusters that was tried; else empty.
-
-    Examples
-    --------
-    >>> at_the_limit("K-Means 7", range(2, 8)), at_the_limit("K-Means 4", range(2, 8))
-    ('7 is the largest number of clusters that was tried: more may fit better (parameter max_clusters).', '')
-    """
+    """A warning where a candidate has the largest number of clusters that was tried; else empty."""
     number = parts(name)[1]
     if number != max(numbers):
         return ""

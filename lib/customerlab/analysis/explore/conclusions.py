@@ -111,13 +111,7 @@ def of_top_tenth(best: TopTenth | None) -> list[str]:
 
 
 def of_largest(shares: dict[str, float]) -> str:
-    """The largest single share of the net revenue by unit.
-
-    Examples
-    --------
-    >>> of_largest({"customer": 0.031, "order": 0.004})
-    'The largest single share of the net revenue: 3 % one customer, 0.4 % one order.'
-    """
+    """The largest single share of the net revenue by unit."""
     listed = ", ".join(f"{percent(share)} one {unit}" for unit, share in shares.items())
     return f"The largest single share of the net revenue: {listed}."
 
@@ -126,12 +120,6 @@ def of_parts(parts: dict[str, pd.DataFrame]) -> list[str]:
     """A sentence for each division of the shop of which some parts owe a tenth or more of their money to one customer.
 
     Tables are those of `by_part`, whose rows in brackets are no parts.
-
-    Examples
-    --------
-    >>> countries = pd.DataFrame({"part": ["UK", "Malta", "(none)"], "largest_customer": [0.04, 0.98, 0.2]})
-    >>> of_parts({"country": countries})[0]
-    'By country, 1 of 2 parts owe 10% or more of their net revenue to one customer, up to 98%.'
     """
     said = []
     for name, table in parts.items():

@@ -99,11 +99,6 @@ def calendar_months(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """The calendar months from one day to another.
 
     By `month` (its first day): `days` (those of the month within the span) and `partial` (true where some are not).
-
-    Examples
-    --------
-    >>> calendar_months(pd.Timestamp("2024-01-31"), pd.Timestamp("2024-02-29"))["days"].tolist()
-    [1, 29]
     """
     first, last = pd.Timestamp(first).normalize(), pd.Timestamp(last).normalize()
     begin = pd.date_range(first.replace(day=1), last, freq="MS", name="month")

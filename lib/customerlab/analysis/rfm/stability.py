@@ -12,13 +12,7 @@ NOT_YET = "Not yet a customer"
 
 
 def month_starts(first: pd.Timestamp, day: pd.Timestamp, months: int) -> list[pd.Timestamp]:
-    """The first days of the last months up to a day, as many as lie after the first order.
-
-    Examples
-    --------
-    >>> [f"{d:%Y-%m-%d}" for d in month_starts(pd.Timestamp("2024-01-15"), pd.Timestamp("2024-03-20"), 6)]
-    ['2024-02-01', '2024-03-01']
-    """
+    """The first days of the last months up to a day, as many as lie after the first order."""
     return [start for start in pd.date_range(end=day.normalize(), periods=months, freq="MS") if start > first]
 
 

@@ -21,13 +21,7 @@ DIVERGING = "PuOr_r"  # told apart by colour-blind readers, and of no side that 
 
 
 def colour(cluster: int) -> str:
-    """The colour of a cluster, the same in all figures; it begins anew after eight.
-
-    Examples
-    --------
-    >>> colour(1), colour(9) == colour(1), colour(-1)
-    ('#0072B2', True, '#BBBBBB')
-    """
+    """The colour of a cluster, the same in all figures; it begins anew after eight."""
     return NOISE_COLOUR if cluster == NOISE else PALETTE[(cluster - 1) % len(PALETTE)]
 
 
