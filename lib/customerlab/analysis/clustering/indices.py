@@ -24,7 +24,7 @@ def by_size(labels: np.ndarray) -> np.ndarray:
     """Number the clusters from 0 by falling size, ties by their first point; noise stays -1."""
     found = pd.Series(labels[labels != NOISE])
     order = found.groupby(found, sort=False).size().sort_values(ascending=False, kind="stable").index
-    return pd.Series(labels).map({**{old: new for new, old in enumerate(order)}, NOISE: NOISE}).to_numpy(dtype="int64")
+    return _renamed(labels, order, 0)
 
 
 def numbered(labels: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -32,9 +32,12 @@ def numbered(labels: np.ndarray, value: np.ndarray) -> np.ndarray:
     sized = by_size(labels)
     means = pd.Series(value)[sized != NOISE].groupby(sized[sized != NOISE]).mean().round(9)
     order = means.sort_values(ascending=False, kind="stable").index
-    return (
-        pd.Series(sized).map({**{old: new for new, old in enumerate(order, 1)}, NOISE: NOISE}).to_numpy(dtype="int64")
-    )
+    return _renamed(sized, order, 1)
+
+
+def _renamed(labels: np.ndarray, order: pd.Index, first: int) -> np.ndarray:
+    """Labels numbered in some order; noise stays."""
+    return pd.Series(labels).map({**{old: new for new, old in enumerate(order, first)}, NOISE: NOISE}).to_numpy("int64")
 
 
 def validity(points: np.ndarray, labels: Mapping[str, np.ndarray], seed: int) -> pd.DataFrame:
@@ -132,11 +135,8 @@ def prediction_strength(points: np.ndarray, clusters: int, seed: int) -> float:
             return np.nan
         learned, own = (KMeans(clusters, n_init=3, random_state=seed).fit(half) for half in halves)
         predicted = Nearest(learned.cluster_centers_, np.arange(clusters)).predict(halves[1])
-        shared = (
-            np.bincount(own.labels_ * clusters + predicted, minlength=clusters**2)
-            .reshape(clusters, clusters)
-            .astype(float)
-        )
+        shared = np.bincount(own.labels_ * clusters + predicted, minlength=clusters**2).astype(float)
+        shared = shared.reshape(clusters, clusters)
         size = shared.sum(axis=1)
         pairs, kept = size * (size - 1), (shared * (shared - 1)).sum(axis=1)
         found.append(np.divide(kept, pairs, out=np.ones(clusters), where=pairs > 0).min())
@@ -186,9 +186,8 @@ def votes(preferred: pd.DataFrame) -> str:
     said: list[str] = []
     for rows in groups:
         number, note = int(rows["clusters"].iloc[0]), rows["note"].iloc[0]
-        many = (
-            f"{len(rows)} of {len(preferred)} indices prefer" if len(rows) > 1 else f"{rows['index'].iloc[0]} prefers"
-        )
+        alone = f"{rows['index'].iloc[0]} prefers"
+        many = f"{len(rows)} of {len(preferred)} indices prefer" if len(rows) > 1 else alone
         unit = "" if said else " cluster" if number == 1 else " clusters"
         said.append(f"{many} {number}{unit}{f', {note}' if note else ''}")
     none = preferred.loc[preferred["clusters"].isna(), "index"].tolist()

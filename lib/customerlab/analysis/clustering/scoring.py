@@ -5,7 +5,6 @@ It is made of plain arrays, numbers and texts, which `customerlab.codec` keeps, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,7 +132,9 @@ def segmentation(
     table, numbers = customers.iloc[place], np.asarray(labels)[place]
     count = max(int(numbers.max(initial=0)), 0)
     if set(numbers) - {NOISE} != set(range(1, count + 1)):
-        raise ValueError(f"clusters {_listed(np.unique(numbers))}; expected 1, 2, … without a gap, and -1 for noise")
+        raise ValueError(
+            f"clusters {', '.join(map(str, np.unique(numbers)))}; expected 1, 2, … without a gap, and -1 for noise"
+        )
     points = space.points(table)
     found = model.predict(points)
     order = np.full(max(int(found.max(initial=0)), 0) + 1, NOISE)
@@ -175,7 +176,3 @@ def _share_below(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """The share of a distribution below each value; mirrored, since of equal quantiles the first counts."""
     below = -np.interp(-values, -quantiles[::-1], -STEPS[::-1])
     return np.where(values > quantiles[-1], 1.0, below)
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(map(str, names))

@@ -25,7 +25,7 @@ def of_repeats(repeated: Mapping[str, float] | pd.Series) -> str:
 def of_scale(totals: pd.Series, ladder: pd.DataFrame, gross: float, net: float) -> str:
     """How many customers, orders and how much money there are, in which period, and what cleaning removed.
 
-    `totals` and `ladder` are as `explore.totals` and `Run.ladder` return them; `gross` and `net` revenue.
+    `totals` and `ladder` are as `explore.totals` and `Run.ladder` return them; revenue is `gross`, or `net` of returns.
     """
     read, removed = ladder["amount left"].iloc[0], 1 - ladder["rows left"].iloc[-1] / ladder["rows left"].iloc[0]
     most = ladder["step"].iloc[ladder["amount removed"].abs().argmax()]

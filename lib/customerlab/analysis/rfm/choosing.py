@@ -87,18 +87,12 @@ def _ranked(past: _Window, now: _Window, outcome: int, weights: np.ndarray) -> l
 
 def _shares(windows: list[_Window], weights: np.ndarray, depths: np.ndarray) -> np.ndarray:
     """What the first so many customers bring: one axis each for windows, outcomes, rules and depths."""
-    return np.array(
-        [
-            [
-                [
-                    np.interp(depths, *_curve(places, now.outcomes[outcome], weights[now.who]))
-                    for places in _ranked(past, now, outcome, weights)
-                ]
-                for outcome in range(len(OUTCOMES))
-            ]
-            for past, now in pairwise(windows)
-        ]
-    )
+    found = []
+    for past, now in pairwise(windows):
+        for outcome, values in enumerate(now.outcomes):
+            ranked = _ranked(past, now, outcome, weights)
+            found.append([np.interp(depths, *_curve(places, values, weights[now.who])) for places in ranked])
+    return np.reshape(found, (len(windows) - 1, len(OUTCOMES), len(CHOSEN_BY), len(depths)))
 
 
 def _compared(windows: list[_Window]) -> np.ndarray:

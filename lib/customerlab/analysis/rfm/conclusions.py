@@ -29,7 +29,7 @@ def by_choice(held: Holdout, days: int) -> list[str]:
     if at.empty:
         few = too_few(held.windows["came_back"].max(), f"ordered again in any window of {days} days")
         return [f"Whether to choose customers by segment or by a plainer rule: {few}."]
-    used = held.windows[held.windows["formed_on"].isin(_compared(held))]
+    used = held.windows[held.windows["formed_on"].isin(held.choices["formed_on"].dropna())]
     names = {
         "revenue": f"revenue in the following {days} days",
         "repeat customers": f"customers who order again within {days} days",
@@ -39,11 +39,6 @@ def by_choice(held: Holdout, days: int) -> list[str]:
         one = influence(row["largest"], "customer")
         said.append(f"Revenue in the {days} days from {row['formed_on']:%Y-%m-%d}: {one}.")
     return said
-
-
-def _compared(held: Holdout) -> pd.Series:
-    """The days whose windows are compared."""
-    return held.choices["formed_on"].dropna().drop_duplicates()
 
 
 def _choice(outcome: str, rows: pd.DataFrame, windows: int) -> str:

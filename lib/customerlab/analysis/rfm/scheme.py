@@ -12,7 +12,9 @@ from customerlab.analysis.rfm.segments import RULES, check_rules, segment
 
 @dataclass(frozen=True, eq=False)
 class Scheme:
-    """How customers are segmented, whatever the day: what `score` and `segment` are told. Nonsense is a ValueError.
+    """How customers are segmented, whatever the day: what `score` and `segment` are told.
+
+    What no segments can be made by raises ValueError.
 
     Attributes
     ----------
