@@ -183,15 +183,8 @@ def agreement(labels: Mapping[str, Sequence | np.ndarray | pd.Series]) -> pd.Dat
         found = ", ".join(f"{name} of {size:,}" for name, size in sizes.items()) or "none"
         raise ValueError(f"the groupings are {found} customers; expected at least two of the same customers")
     codes = {name: pd.factorize(np.asarray(found), sort=True)[0] for name, found in labels.items()}
-    rows = [
-        (
-            one,
-            other,
-            adjusted_rand_score(codes[one], codes[other]),
-            adjusted_mutual_info_score(codes[one], codes[other]),
-        )
-        for one, other in combinations(codes, 2)
-    ]
+    pairs = [(one, other, codes[one], codes[other]) for one, other in combinations(codes, 2)]
+    rows = [(one, other, adjusted_rand_score(a, b), adjusted_mutual_info_score(a, b)) for one, other, a, b in pairs]
     return pd.DataFrame(rows, columns=["one", "other", "adjusted_rand", "adjusted_mutual_information"])
 
 

@@ -145,9 +145,8 @@ def rules(
 
 def meets(values: np.ndarray, at_least: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Which customer meets which rule, as an array of bool of shape (customers, rules)."""
-    return np.stack(
-        [((values >= low) & (values < high)).all(axis=1) for low, high in zip(at_least, below, strict=True)], axis=1
-    )
+    bounds = zip(at_least, below, strict=True)
+    return np.stack([((values >= low) & (values < high)).all(axis=1) for low, high in bounds], axis=1)
 
 
 @dataclass(frozen=True)

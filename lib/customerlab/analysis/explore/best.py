@@ -68,20 +68,10 @@ def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTen
     if not (threshold > 0 and money["low"] < threshold):
         return None
     side = customers.mutate(top=customers.revenue >= threshold)
-    found = (
-        side.group_by("top")
-        .aggregate(
-            n=side.count(),
-            money=side.exact.sum().cast("float64"),
-            total_orders=side.orders.sum(),
-            returned=side.returned.sum().cast("float64"),
-            main=side.main.sum(),
-            **{name: side[name].cast("float64").quantile(0.5) for name in MEDIANS},
-        )
-        .to_pandas()
-        .set_index("top")
-        .reindex([True, False])
-    )
+    sums = {"n": side.count(), "money": side.exact.sum().cast("float64"), "total_orders": side.orders.sum()}
+    sums |= {"returned": side.returned.sum().cast("float64"), "main": side.main.sum()}
+    sums |= {name: side[name].cast("float64").quantile(0.5) for name in MEDIANS}
+    found = side.group_by("top").aggregate(**sums).to_pandas().set_index("top").reindex([True, False])
     rows = [(label, "median", *found[name]) for name, label in MEDIANS.items()]
     if main is not None:
         rows.append((f"orders from {main}", "share of customers", *(found["main"] / found["n"])))

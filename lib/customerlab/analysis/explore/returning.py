@@ -34,11 +34,8 @@ def new_and_returning(transactions: ir.Table) -> pd.DataFrame:
         `by_month`; months without an order are included.
     """
     active = active_months(transactions)
-    counted = (
-        active.group_by("month", new=active.month == active["first"])
-        .aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64"))
-        .to_pandas()
-    )
+    groups = active.group_by("month", new=active.month == active["first"])
+    counted = groups.aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64")).to_pandas()
     span = totals(transactions)
     months = calendar_months(span["first"], span["last"])
     counted["kind"] = np.where(counted["new"], "new", "returning")
@@ -94,25 +91,17 @@ class Cohorts:
     def shown(self, smallest: int) -> "Cohorts":
         """The same without the numbers of few: of cohorts that are `disclosure.hidden`, and of fewer in a month."""
         sizes = self.sizes["customers"].to_numpy()
-        few = hidden(sizes, smallest)[:, None] | (self.customers.mul(sizes, axis=0).round() < smallest) & (
-            self.customers > 0
-        )
-        return replace(
-            self,
-            sizes=suppressed(self.sizes, smallest),
-            customers=self.customers.mask(few),
-            revenue=self.revenue.mask(few),
-        )
+        counts = self.customers.mul(sizes, axis=0).round()
+        few = hidden(sizes, smallest)[:, None] | (counts < smallest) & (self.customers > 0)
+        grids = {"customers": self.customers.mask(few), "revenue": self.revenue.mask(few)}
+        return replace(self, sizes=suppressed(self.sizes, smallest), **grids)
 
 
 def cohorts(transactions: ir.Table) -> Cohorts:
     """Monthly cohorts and their retention, in customers and in money; a month without a new customer has none."""
     active = active_months(transactions)
-    counted = (
-        active.group_by("first", age=active.month - active["first"])
-        .aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64"))
-        .to_pandas()
-    )
+    groups = active.group_by("first", age=active.month - active["first"])
+    counted = groups.aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64")).to_pandas()
     span = totals(transactions)
     months = calendar_months(span["first"], span["last"])
     grids = {}

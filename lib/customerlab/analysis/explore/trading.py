@@ -66,9 +66,8 @@ def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
     log = log.mutate(group=ibis.literal("all") if by is None else log[by])
     each = log.group_by("group", unit).aggregate(size=log.amount.sum())
     each = each.mutate(size=each["size"].abs())
-    found = each.group_by("group").aggregate(
-        most=each["size"].max().cast("float64"), total=each["size"].sum().cast("float64")
-    )
+    most, total = (sums.cast("float64") for sums in (each["size"].max(), each["size"].sum()))
+    found = each.group_by("group").aggregate(most=most, total=total)
     table = found.to_pandas().set_index("group").sort_index()
     return (table["most"] / table["total"].where(table["total"] > 0)).rename(None).rename_axis(by)
 
@@ -120,22 +119,18 @@ def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.Data
         (the share of the net revenue that one customer makes, as in `largest_share`).
     """
     t = transactions
-    counted = (
-        t.group_by(month=month_number(t.ordered_at))
-        .aggregate(
-            revenue=t.amount.sum().cast("float64"), orders=t.order_id.nunique(), customers=t.customer_id.nunique()
-        )
-        .to_pandas()
-    )
+    money, orders, customers = t.amount.sum().cast("float64"), t.order_id.nunique(), t.customer_id.nunique()
+    groups = t.group_by(month=month_number(t.ordered_at))
+    counted = groups.aggregate(revenue=money, orders=orders, customers=customers).to_pandas()
     span = totals(t)
     months = calendar_months(span["first"], span["last"])
     counted.index = first_of(counted.pop("month"))
     table = counted.reindex(months.index, fill_value=0).join(months)
     log, ends = sales.net(t, returns), [day.year * 12 + day.month - 1 for day in (span["first"], span["last"])]
     log = log.mutate(month=month_number(log.ordered_at).clip(*ends))
-    money = log.group_by("month").aggregate(net=log.amount.sum().cast("float64"))
+    net = log.group_by("month").aggregate(net=log.amount.sum().cast("float64"))
     largest = largest_share(log, "customer_id", "month").rename("largest_customer").reset_index()
-    for found in (money.to_pandas(), largest):
+    for found in (net.to_pandas(), largest):
         found.index = first_of(found.pop("month"))
         table = table.join(found)
     return table.fillna({"net": 0.0}).reset_index()
@@ -147,11 +142,8 @@ def by_weekday_hour(transactions: ir.Table) -> dict[str, pd.DataFrame]:
     `orders` and `revenue`, each seven rows, Monday first, by 24 columns, hour 0 to 23; zero where nothing was sold.
     """
     t = transactions
-    counted = (
-        t.group_by(weekday=t.ordered_at.day_of_week.index(), hour=t.ordered_at.hour())
-        .aggregate(orders=t.order_id.nunique(), revenue=t.amount.sum().cast("float64"))
-        .to_pandas()
-    )
+    groups = t.group_by(weekday=t.ordered_at.day_of_week.index(), hour=t.ordered_at.hour())
+    counted = groups.aggregate(orders=t.order_id.nunique(), revenue=t.amount.sum().cast("float64")).to_pandas()
     grids = {}
     for measure in ("orders", "revenue"):
         grid = counted.pivot(index="weekday", columns="hour", values=measure)

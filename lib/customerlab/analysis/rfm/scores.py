@@ -7,9 +7,6 @@ import numpy as np
 import pandas as pd
 
 MEASURES = {"r_score": "recency", "f_score": "frequency", "m_score": "monetary"}
-SCORES = tuple(MEASURES)
-
-
 BINS = (2, 10)
 
 
