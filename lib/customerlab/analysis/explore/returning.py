@@ -90,11 +90,11 @@ class Cohorts:
 
     def shown(self, smallest: int) -> "Cohorts":
         """The same without the numbers of few: of cohorts that are `disclosure.hidden`, and of fewer in a month."""
-        sizes = self.sizes["customers"].to_numpy()
-        counts = self.customers.mul(sizes, axis=0).round()
-        few = hidden(sizes, smallest)[:, None] | (counts < smallest) & (self.customers > 0)
-        grids = {"customers": self.customers.mask(few), "revenue": self.revenue.mask(few)}
-        return replace(self, sizes=suppressed(self.sizes, smallest), **grids)
+        people = self.sizes["customers"].to_numpy()
+        counts = self.customers.mul(people, axis=0).round()
+        few = hidden(people, smallest)[:, None] | (counts < smallest) & (self.customers > 0)
+        sizes, customers, revenue = suppressed(self.sizes, smallest), self.customers.mask(few), self.revenue.mask(few)
+        return replace(self, sizes=sizes, customers=customers, revenue=revenue)
 
 
 def cohorts(transactions: ir.Table) -> Cohorts:
