@@ -207,8 +207,8 @@ def test_repurchase_rates_of_online_retail(online_retail):
 def test_equal_values_get_equal_scores_where_ranks_would_not(online_retail):
     table = rfm.features(online_retail[0])
     again = table.sample(frac=1, random_state=5)
-    scores = rfm.score(table).table.set_index("customer_id")[list(rfm.scores.SCORES)]
-    shuffled = rfm.score(again).table.set_index("customer_id")[list(rfm.scores.SCORES)].loc[scores.index]
+    scores = rfm.score(table).table.set_index("customer_id")[list(rfm.scores.MEASURES)]
+    shuffled = rfm.score(again).table.set_index("customer_id")[list(rfm.scores.MEASURES)].loc[scores.index]
     assert (scores == shuffled).all(axis=None)
     by_rank = [
         pd.qcut(t.set_index("customer_id")["frequency"].rank(method="first"), 5, labels=False) for t in (table, again)

@@ -399,18 +399,18 @@ def test_what_groups_predict_follows_from_their_variances():
     groups[0] = 9  # alone: the mean of all
     parts = [np.var(y[groups == g], ddof=1) * (groups == g).sum() for g in range(5)]
     wanted = 1 - (sum(parts) + (y[0] - y.mean()) ** 2 * 60 / 59) / (60 * np.var(y, ddof=1))
-    assert clustering.usefulness.predicted(groups, y) == pytest.approx(wanted)
-    assert clustering.usefulness.predicted(groups, np.ones(60)) == 0
+    assert clustering.usefulness.predicted(groups, y).mean() == pytest.approx(wanted)
+    assert not clustering.usefulness.predicted(groups, np.ones(60)).any()
     # groups of one size: epsilon squared, which follows from the F statistic
     equal = np.arange(60) % 4
     f = stats.f_oneway(*[y[equal == g] for g in range(4)]).statistic
-    assert clustering.usefulness.predicted(equal, y) == pytest.approx((f - 1) * 3 / (f * 3 + 56), abs=1e-12)
+    assert clustering.usefulness.predicted(equal, y).mean() == pytest.approx((f - 1) * 3 / (f * 3 + 56), abs=1e-12)
 
 
 def test_groups_without_a_meaning_predict_nothing_however_many_they_are():
     y = np.random.default_rng(9).normal(size=(400, 300))
     for number in (4, 60):
-        shares = [clustering.usefulness.predicted(np.arange(300) % number, row) for row in y]
+        shares = [clustering.usefulness.predicted(np.arange(300) % number, row).mean() for row in y]
         assert abs(np.mean(shares)) < 3 * np.std(shares) / np.sqrt(400)
 
 
@@ -426,7 +426,7 @@ def test_a_difference_is_that_of_the_shares_and_of_customers_who_are_there_twice
     past = windows(draw)
     table = clustering.usefulness.usefulness({"it": Fixed()}, past).set_index("grouping")
     for name, groups in (("it", past[0].points[:, 0]), *past[0].baselines.items()):
-        shares = [clustering.usefulness.predicted(groups, one.outcomes["y"].to_numpy()) for one in past]
+        shares = [clustering.usefulness.predicted(groups, one.outcomes["y"].to_numpy()).mean() for one in past]
         assert table.loc[name, "predicted"] == pytest.approx(np.mean(shares))
     it = table.loc["it"]
     assert it["rival"] in past[0].baselines and it["p"] < 1e-6 and it["more_low"] > 0 and not it["worse"]

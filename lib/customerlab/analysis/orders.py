@@ -1,4 +1,4 @@
-"""A log of orders as it was known on a day: what every method asks of it first."""
+"""A log of orders as it was known on a day: what every method asks of it first. All tables are canonical."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -38,10 +38,7 @@ def since(table: ir.Table, day: pd.Timestamp) -> ir.Table:
 
 
 def matching(lines: ir.Table | None, pattern: str) -> ir.Table | None:
-    """The lines whose product id matches a regular expression, to leave out postage and fees; all where it is empty.
-
-    Of no table, such as returns that a shop does not have, there are no lines: None.
-    """
+    """The lines whose product id matches a regular expression, to leave out postage and fees; all where it is empty."""
     return lines.filter(lines.product_id.re_search(pattern)) if pattern and lines is not None else lines
 
 
@@ -51,10 +48,10 @@ def fetched(table: ir.Table) -> pd.DataFrame:
 
 
 def by_customer(transactions: ir.Table) -> ir.Table:
-    """One row a customer: `first_order`, `last_order` (times), `frequency` (orders), `monetary` (gross).
+    """One row a customer: `first_order`, `last_order` (times), `frequency` (orders), `monetary` (gross). An expression.
 
-    Still an expression. Grouped by customer and order first: counting distinct orders in one step would hold a set of
-    orders for every customer in memory.
+    Grouped by customer and order first: counting distinct orders in one step would hold a set of orders for every
+    customer in memory.
     """
     t = transactions
     orders = t.group_by("customer_id", "order_id").aggregate(
@@ -69,19 +66,9 @@ def by_customer(transactions: ir.Table) -> ir.Table:
 
 
 def by_customer_and_day(transactions: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:
-    """As `by_customer`, from what was known when each of several days began: one passage over the log for all.
+    """As `by_customer`, from what was known when each of several days, rising, began: one passage over the log for all.
 
-    Parameters
-    ----------
-    transactions : ibis Table
-        Canonical.
-    days : sequence of Timestamp
-        Rising.
-
-    Returns
-    -------
-    ibis Table
-        With `place`, which of the days it is, from 0. Still an expression.
+    With `place`, which of the days it is, from 0. Still an expression.
     """
     t = _dated(transactions, days)
     # an order that goes on over a day is known in part then; it counts once, with its first part
@@ -120,14 +107,10 @@ class Snapshot:
 
     Attributes
     ----------
-    transactions : ibis Table
-        Canonical.
     day : Timestamp
         Orders before this day count, orders on it do not.
     returns : ibis Table or None
-        The canonical table of what was taken back; what was so before the day counts.
-    products : ibis Table or None
-        The canonical table.
+        What was taken back; what was so before the day counts.
 
     Examples
     --------
@@ -174,7 +157,7 @@ class Snapshot:
         return before(self.transactions, self.day)
 
     def customers(self, *, net: bool = False) -> pd.DataFrame:
-        """Recency, frequency and monetary value of every customer.
+        """Recency, frequency and monetary value of every customer; a ValueError if no order was placed before the day.
 
         Parameters
         ----------
@@ -189,11 +172,6 @@ class Snapshot:
             (money taken back, not below zero), `tenure` (whole days from the day of the first order) and
             `days_between_orders` (days from the first order's to the last one's, divided by the orders after the first;
             missing where there is one order only).
-
-        Raises
-        ------
-        ValueError
-            If no order was placed before the day.
         """
         table = self._gross.copy()
         if net:
@@ -240,23 +218,13 @@ def later(
     *,
     returns: ir.Table | None = None,
 ) -> pd.DataFrame:
-    """What customers did from the day `begin` to the day before `end`.
-
-    Parameters
-    ----------
-    transactions : ibis Table
-        Canonical.
-    customers : Series
-        The ids of those who were known when `begin` began.
-    begin, end : Timestamp
-    returns : ibis Table or None
-        The canonical table of returns; those before `end` are set off against the money.
+    """What customers, known when `begin` began, did from that day to the day before `end`.
 
     Returns
     -------
     DataFrame
         One row for each of `customers`, in their order: `customer_id`, `orders` (placed), `gross` (money), `money` (net
-        of returns, as `customerlab.analysis.sales.net` dates them; below zero where more came back than was bought; all
+        of the returns before `end`, as `sales.net` dates them; below zero where more came back than was bought; all
         zero for those who did not come back) and `came_back`.
     """
     known = before(transactions, end)

@@ -1,9 +1,12 @@
-"""Sales and what became of them: lines that a return annuls, and net revenue.
+"""Sales and what became of them: lines that a return annuls, and net revenue. All tables are canonical.
 
 A log does not say which sale a return belongs to. A return annuls a line where customer, product and quantity are the
 same and the return came later; lines and returns are matched one to one, each return with the latest line before it
 that no other return has annulled. What is left are returns of a part, returns of several lines together, and returns of
 sales from before the log: they lower the revenue of their product and customer, and annul no line.
+
+Without a table of returns no line is annulled, and net revenue is gross. Results are expressions with the columns of
+the transactions.
 """
 
 import ibis
@@ -40,21 +43,10 @@ def _paired(transactions: ir.Table, returns: ir.Table) -> ir.Table:
 
 
 def marked(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
-    """All order lines, each with the time at which a return annulled it: for who looks back from several days.
+    """All order lines, each with `returned_at`, when a return annulled it: for who looks back from several days.
 
-    Parameters
-    ----------
-    transactions : ibis Table
-        Canonical.
-    returns : ibis Table or None
-        Canonical; without it no line is annulled.
-
-    Returns
-    -------
-    ibis Table
-        The columns of the transactions, and `returned_at`, missing where the line is kept. As a return finds its line
-        among those before it, a line with a later `returned_at` than some day was kept as of that day. Still an
-        expression.
+    It is missing where the line is kept. As a return finds its line among those before it, a line with a later
+    `returned_at` than some day was kept as of that day.
     """
     if returns is None:
         return transactions.mutate(returned_at=ibis.null(transactions.ordered_at.type()))
@@ -66,36 +58,13 @@ def marked(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
 
 
 def annulled(transactions: ir.Table, returns: ir.Table) -> ir.Table:
-    """The order lines that a later return annuls.
-
-    Parameters
-    ----------
-    transactions, returns : ibis Table
-        Canonical; where a day is looked back from, those before it.
-
-    Returns
-    -------
-    ibis Table
-        The columns of the transactions. Still an expression.
-    """
+    """The order lines that a later return annuls; where a day is looked back from, hand over the rows before it."""
     lines = marked(transactions, returns)
     return lines.filter(~lines.returned_at.isnull()).select(*transactions.columns)
 
 
 def kept(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
     """The order lines that no return annuls: what baskets and recommendations are made of.
-
-    Parameters
-    ----------
-    transactions : ibis Table
-        Canonical.
-    returns : ibis Table or None
-        Canonical; without it all lines are kept.
-
-    Returns
-    -------
-    ibis Table
-        The columns of the transactions. Still an expression.
 
     Examples
     --------
@@ -117,19 +86,9 @@ def kept(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
 def net(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
     """Sales and returns as one log, whose amounts add up to net revenue by customer, by product, by order or by period.
 
-    Parameters
-    ----------
-    transactions : ibis Table
-        Canonical.
-    returns : ibis Table or None
-        Canonical; without it net is gross.
-
-    Returns
-    -------
-    ibis Table
-        The columns of the transactions: all lines, and all returns with quantity and amount below zero. A return that
-        annuls a line has the time and the order of that line, so that neither the month nor the order of either shows
-        money that was never kept; all others have their own. Still an expression.
+    All lines, and all returns with quantity and amount below zero. A return that annuls a line has the time and the
+    order of that line, so that neither the month nor the order of either shows money that was never kept; all others
+    have their own.
     """
     if returns is None:
         return transactions
@@ -143,13 +102,6 @@ def net(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
 
 def accounting(transactions: ir.Table, returns: ir.Table | None) -> pd.DataFrame:
     """From gross to net revenue, step by step.
-
-    Parameters
-    ----------
-    transactions : ibis Table
-        Canonical.
-    returns : ibis Table or None
-        Canonical.
 
     Returns
     -------

@@ -16,22 +16,9 @@ EVEN = 0.179  # the luminance against which black and white have the same contra
 def cells(axis: Axes, values: np.ndarray, texts: Any, size: float = 8.5, **options: Any) -> AxesImage:
     """A heat map with a text in each cell, white on dark colours and black on light ones.
 
-    Parameters
-    ----------
-    axis : Axes
-    values : ndarray of float, shape (rows, columns)
-        What the colours show. Cells that are not a number have none.
-    texts : array-like of str, shape (rows, columns)
-        Empty where there is nothing to write.
-    size : float
-        Of the texts, in points.
-    **options
-        For `Axes.imshow`.
-
-    Returns
-    -------
-    AxesImage
-        For `scale`.
+    `values`, of shape (rows, columns), are what the colours show; cells that are not a number have none. `texts` have
+    the same shape, empty where there is nothing to write. Options are those of `Axes.imshow`. What is returned is for
+    `scale`.
     """
     image = axis.imshow(values, **{"aspect": "auto", "cmap": SEQUENTIAL, **options})
     colours = image.to_rgba(np.asarray(image.get_array()))
@@ -52,6 +39,20 @@ def scale(figure: Figure, image: AxesImage, axes: Any, label: str, pad: float = 
     bar.outline.set_visible(False)
 
 
+def rows(axis: Axes, names: Iterable[str], **options: Any) -> None:
+    """Names beside bars or dots that lie at 0, 1, 2 …, the first on top."""
+    named = list(names)
+    axis.set_yticks(range(len(named)), named, **options)
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+
+
+def intervals(axis: Axes, middle: Any, low: Any, high: Any, colour: str, **options: Any) -> None:
+    """Dots with horizontal intervals at 0, 1, 2 …; a missing end is not drawn."""
+    reach = np.nan_to_num([middle - low, high - middle])
+    axis.errorbar(middle, range(len(middle)), xerr=reach, fmt="o", color=colour, capsize=3, **options)
+
+
 def slanted(axis: Axes, labels: Iterable[str]) -> None:
     """Long labels below the columns of a heat map."""
     named = list(labels)
@@ -59,13 +60,7 @@ def slanted(axis: Axes, labels: Iterable[str]) -> None:
 
 
 def share_of_row(share: float) -> str:
-    """A share as a cell has room for it, nothing for none.
-
-    Examples
-    --------
-    >>> share_of_row(0.254), share_of_row(0.004), share_of_row(0.0)
-    ('25%', '<1%', '')
-    """
+    """A share as a cell has room for it, nothing for none."""
     if not share > 0:
         return ""
     return f"{share:.0%}" if share >= 0.005 else "<1%"

@@ -42,9 +42,9 @@ def errors(tables: Mapping[str, pd.DataFrame]) -> Picture:
 
 @styled
 def stars_and_lists(predicted: pd.DataFrame, ranked: pd.DataFrame, k: int) -> Picture:
-    """RMSE against nDCG, one point a model; dashed lines for the models that predict no ratings.
+    """RMSE against nDCG at `k`, one point a model; dashed lines for the models that predict no ratings.
 
-    The tables are of a `RatingResult` and of a `RatingRanking` of lists of length k.
+    `predicted` and `ranked` are the `table` of a `RatingResult` and of a `RatingRanking`.
     """
     both = ranked.merge(predicted[["model", "rmse"]], on="model").sort_values("rmse", ignore_index=True)
     lists = ranked[~ranked["model"].isin(predicted["model"])]
@@ -60,8 +60,7 @@ def stars_and_lists(predicted: pd.DataFrame, ranked: pd.DataFrame, k: int) -> Pi
             f"{row['model']} {row['ndcg']:.3f}", (1, row["ndcg"]), xycoords=("axes fraction", "data"), xytext=(-4, 4),
             textcoords="offset points", ha="right", fontsize=8.5, color=colour, fontweight="bold",
         )  # fmt: skip
-    axis.set_xlabel("RMSE in units of the ratings (left is better)")
-    axis.set_ylabel(f"nDCG@{k} (higher is better)")
+    axis.set(xlabel="RMSE in units of the ratings (left is better)", ylabel=f"nDCG@{k} (higher is better)")
     axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
     points = ", ".join(f"{row.model} {row.rmse:.3f} and {row.ndcg:.3f}" for row in both.itertuples())
     lines = ", ".join(f"{row.model} {row.ndcg:.3f}" for row in lists.itertuples())

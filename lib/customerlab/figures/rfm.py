@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from customerlab.analysis.disclosure import hidden, hidden_cells
 from customerlab.analysis.inference import happened_by, influence
 from customerlab.analysis.rfm.repurchase import ANY
-from customerlab.figures.marks import cells, scale, share_of_row, slanted
+from customerlab.figures.marks import cells, intervals, rows, scale, share_of_row, slanted
 from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SEGMENTS, SHORT, Picture, canvas, styled
 from customerlab.wording import percent, short, shortened
 
@@ -19,13 +19,8 @@ from customerlab.wording import percent, short, shortened
 def grid(segmented: pd.DataFrame, bins: int, smallest: int = 1) -> Picture:
     """A heat map of customers by recency and frequency score.
 
-    Parameters
-    ----------
-    segmented : DataFrame
-        With `r_score`, `f_score` and `segment`.
-    bins : int
-    smallest : int
-        Cells of fewer customers are not shown, nor are others that would tell of them beside the sizes of segments.
+    Cells of fewer than `smallest` customers, and others that would tell of them beside the sizes of segments, are
+    not shown.
     """
     scores = range(1, bins + 1)
     counts = pd.crosstab(segmented["f_score"], segmented["r_score"])
@@ -38,27 +33,20 @@ def grid(segmented: pd.DataFrame, bins: int, smallest: int = 1) -> Picture:
     image = cells(axis, np.where(few, np.nan, counts), texts, origin="lower")
     axis.set_xticks(range(bins), scores)
     axis.set_yticks(range(bins), scores)
-    axis.set_xlabel("recency score (highest: ordered most recently)")
-    axis.set_ylabel("frequency score")
+    axis.set(xlabel="recency score (highest: ordered most recently)", ylabel="frequency score")
     scale(figure, image, axis, "customers", pad=0.02)
     f, r = np.unravel_index(counts.to_numpy().argmax(), counts.shape)
-    alt = (
+    return Picture(
+        figure,
         f"Heat map of {len(segmented):,} customers on a grid of {bins} recency by {bins} frequency scores. The fullest cell is "
         f"recency {r + 1}, frequency {f + 1} with {counts.to_numpy().max():,} customers; "
-        f"{int((counts == 0).to_numpy().sum())} cells are empty{f', {few.sum()} hold too few to be shown' if few.any() else ''}."
+        f"{int((counts == 0).to_numpy().sum())} cells are empty{f', {few.sum()} hold too few to be shown' if few.any() else ''}.",
     )
-    return Picture(figure, alt)
 
 
 @styled
 def shares(profile: pd.DataFrame) -> Picture:
-    """Each segment's share of customers beside its share of revenue.
-
-    Parameters
-    ----------
-    profile : DataFrame
-        As `analysis.rfm.profile` returns it.
-    """
+    """Each segment's share of customers beside its share of revenue; `profile` as `rfm.profile` returns it."""
     figure, axis = canvas(height=0.9 + 0.33 * len(profile))
     places = np.arange(len(profile))
     for offset, column, colour, label in (
@@ -68,9 +56,7 @@ def shares(profile: pd.DataFrame) -> Picture:
         axis.barh(places + offset, profile[column].fillna(0), height=0.38, color=colour, label=label)
         for place, value in zip(places, profile[column], strict=True):
             axis.annotate(f" {percent(value)}", (value, place + offset), va="center", fontsize=8)
-    axis.set_yticks(places, [shortened(name, 28) for name in profile["segment"]])
-    axis.invert_yaxis()
-    axis.grid(axis="y", visible=False)
+    rows(axis, (shortened(name, 28) for name in profile["segment"]))
     axis.xaxis.set_major_formatter(PERCENT)
     axis.margins(x=0.08)
     axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
@@ -83,11 +69,8 @@ def shares(profile: pd.DataFrame) -> Picture:
 def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
     """Lorenz curves against the diagonal of equality.
 
-    Parameters
-    ----------
-    curves : mapping of str to (DataFrame, float)
-        Who holds, such as ``customers``, to the curve (`share_of_holders`, `share_of_revenue`, poorest first) and its
-        Gini coefficient.
+    `curves` has for who holds, such as ``customers``, the curve (`share_of_holders`, `share_of_revenue`, poorest first)
+    and its Gini coefficient.
     """
     figure, axis = canvas(width=5.4, height=4.2)
     axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="all equal")
@@ -101,8 +84,7 @@ def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
         )
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_xlabel("share of customers or products, smallest first")
-    axis.set_ylabel("share of revenue")
+    axis.set(xlabel="share of customers or products, smallest first", ylabel="share of revenue")
     axis.legend(loc="upper left")
     return Picture(figure, f"Lorenz curves of revenue: {'; '.join(said)}.")
 
@@ -111,14 +93,7 @@ def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
 def held(table: pd.DataFrame, by_window: pd.DataFrame, days: int) -> Picture:
     """What each segment did later: repurchase rate and revenue a customer, with intervals, and in each window.
 
-    Parameters
-    ----------
-    table : DataFrame
-        All windows together, as `analysis.rfm.by_segment` returns it.
-    by_window : DataFrame
-        The same of each window.
-    days : int
-        The length of a window.
+    `table` (all windows of so many days together) and `by_window` are those of `rfm.hold_out`.
     """
     figure, (left, right) = canvas(height=1.0 + 0.3 * len(table), columns=2, sharey=True)
     places = np.arange(len(table))
@@ -127,8 +102,7 @@ def held(table: pd.DataFrame, by_window: pd.DataFrame, days: int) -> Picture:
     for axis, name, colour, label in ((left, "return_rate", BLUE, labels[0]), (right, "money", RED, labels[1])):
         middle = table[name].to_numpy()
         axis.scatter(by_window[name], order, s=14, color=GREY, alpha=0.7, zorder=1)
-        reach = np.nan_to_num([middle - table[f"{name}_low"], table[f"{name}_high"] - middle])
-        axis.errorbar(middle, places, xerr=reach, fmt="o", color=colour, capsize=3, markersize=5)
+        intervals(axis, middle, table[f"{name}_low"], table[f"{name}_high"], colour, markersize=5)
         axis.set_xlabel(label)
         axis.grid(axis="y", visible=False)
         axis.set_xlim(left=min(0, axis.get_xlim()[0] if name == "money" and (middle < 0).any() else 0))
@@ -147,20 +121,14 @@ def held(table: pd.DataFrame, by_window: pd.DataFrame, days: int) -> Picture:
         f"{name} {percent(rate)} and {short(money)}{f' ({flag})' if flag else ''}"
         for name, rate, money, flag in columns
     )
-    alt = f"Points with intervals by segment: repurchase rate, and revenue a customer. {listed}."
-    return Picture(figure, alt)
+    return Picture(figure, f"Points with intervals by segment: repurchase rate, and revenue a customer. {listed}.")
 
 
 @styled
 def repurchase(curves: Mapping[str, pd.DataFrame], days: int) -> Picture:
-    """How soon customers order again: Kaplan-Meier curves with their intervals.
+    """How soon customers order again: Kaplan-Meier curves with their intervals, as `rfm.curves` returns them.
 
-    Parameters
-    ----------
-    curves : mapping of str to DataFrame
-        After which order to the share that has ordered again, as `analysis.rfm.curves` returns it.
-    days : int
-        The length that the alt text speaks of.
+    The alt text speaks of so many `days`.
     """
     figure, axis = canvas(height=3.6)
     said = []
@@ -175,10 +143,7 @@ def repurchase(curves: Mapping[str, pd.DataFrame], days: int) -> Picture:
         if x[-1] >= days:
             said.append(f"{after} order {percent(happened_by(table, (days,))[days])}")
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_ylim(0, 1)
-    axis.set_xlim(left=0)
-    axis.set_xlabel("days since the order")
-    axis.set_ylabel("customers who ordered again")
+    axis.set(ylim=(0, 1), xlim=(0, None), xlabel="days since the order", ylabel="customers who ordered again")
     axis.legend(title="after the")
     listed = f"; after {days} days: {', '.join(said)}" if said else ""
     return Picture(figure, f"Curves of the share of customers who have ordered again by days since an order{listed}.")
@@ -186,15 +151,7 @@ def repurchase(curves: Mapping[str, pd.DataFrame], days: int) -> Picture:
 
 @styled
 def gains(curves: Mapping[str, pd.DataFrame], outcome: str) -> Picture:
-    """Cumulative gains: what the customers that a rule puts first bring.
-
-    Parameters
-    ----------
-    curves : mapping of str to DataFrame
-        The rule's name to its curve, as `analysis.rfm.gains` returns it.
-    outcome : str
-        What is gained, such as ``revenue``.
-    """
+    """Cumulative gains of an outcome, such as ``revenue``: what the customers that each rule puts first bring."""
     figure, axis = canvas(width=5.4, height=4.0)
     axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="at random")
     said = []
@@ -205,34 +162,27 @@ def gains(curves: Mapping[str, pd.DataFrame], outcome: str) -> Picture:
         said.append(f"a fifth chosen by {name} brings {percent(float(np.interp(0.2, x, y)))}")
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_xlabel("share of customers, chosen first to last")
-    axis.set_ylabel(f"share of {outcome}")
+    axis.set(xlabel="share of customers, chosen first to last", ylabel=f"share of {outcome}")
     axis.legend(loc="lower right")
     return Picture(figure, f"Cumulative gains curves of {outcome}: {'; '.join(said)}.")
 
 
 @styled
 def migration(matrix: pd.DataFrame, smallest: int = 1) -> Picture:
-    """A heat map of moves between segments, in shares of each row.
+    """A heat map of moves between segments in shares of each row; `matrix` has counts, as `rfm.migration` returns it.
 
-    Parameters
-    ----------
-    matrix : DataFrame
-        Counts, as `analysis.rfm.migration` returns it.
-    smallest : int
-        Moves of fewer customers are left out, and others that would tell of them.
+    Moves of fewer than `smallest` customers are left out, and others that would tell of them.
     """
     totals = matrix.sum(axis=1)
     few, small = hidden_cells(matrix, smallest), hidden(totals, smallest)
     parts = matrix.div(totals.where(totals > 0), axis=0).mask(few | small[:, None])
     sizes = ["–" if away else f"{size:,}" for away, size in zip(small, totals, strict=True)]
-    rows = [f"{shortened(name, 28)} ({size})" for name, size in zip(matrix.index, sizes, strict=True)]
+    heads = [f"{shortened(name, 28)} ({size})" for name, size in zip(matrix.index, sizes, strict=True)]
     figure, axis = canvas(height=1.5 + 0.34 * len(matrix))
     image = cells(axis, parts.fillna(0).to_numpy(), parts.map(share_of_row), vmin=0, vmax=1)
     slanted(axis, (shortened(name, 22) for name in matrix.columns))
-    axis.set_yticks(range(len(matrix)), rows)
-    axis.set_xlabel("segment at the next snapshot")
-    axis.set_ylabel("segment at a snapshot")
+    axis.set_yticks(range(len(matrix)), heads)
+    axis.set(xlabel="segment at the next snapshot", ylabel="segment at a snapshot")
     scale(figure, image, axis, "share of the row", format=PERCENT)
     stays = "; ".join(f"{n} {percent(parts.loc[n, n])}" for n in matrix.index if n in matrix.columns and totals[n])
     return Picture(figure, f"Heat map of moves between {matrix.shape[1]} segments. Share that stays: {stays}.")
@@ -245,7 +195,7 @@ def flows(moves: pd.DataFrame, order: Sequence[str], days: Sequence[pd.Timestamp
     Parameters
     ----------
     moves : DataFrame
-        As `analysis.rfm.flows` returns it.
+        As `rfm.flows` returns it.
     order : sequence of str
         All that customers can be, top to bottom; the last stands for those who are no customers yet.
     days : sequence of Timestamp
@@ -283,8 +233,8 @@ def flows(moves: pd.DataFrame, order: Sequence[str], days: Sequence[pd.Timestamp
     ]
     largest = last.sort_values(["customers", "before", "after"], ascending=[False, True, True]).head(3)
     listed = "; ".join(f"{row.before} to {row.after} {row.customers:,}" for row in largest.itertuples())
-    alt = f"Flow picture of segments at {len(days)} snapshots. Largest moves of the last step: {listed or 'none'}."
-    return Picture(figure, alt)
+    told = f"Flow picture of segments at {len(days)} snapshots. Largest moves of the last step: {listed or 'none'}."
+    return Picture(figure, told)
 
 
 def _ribbon(axis: Axes, step: int, begin: float, end: float, size: float, colour: str) -> None:
@@ -303,10 +253,4 @@ def _label_blocks(
     for place in np.flatnonzero(heights):
         size = "–" if few[place] else f"{heights[place]:,.0f}"
         low = min(tops[place] - heights[place] / 2, low - 0.05 * heights.sum())
-        axis.text(
-            step + 0.09,
-            low,
-            f"{shortened(names[place], 22)} {size}",
-            va="center",
-            fontsize=8.5,
-        )
+        axis.text(step + 0.09, low, f"{shortened(names[place], 22)} {size}", va="center", fontsize=8.5)

@@ -73,13 +73,7 @@ def _fonts() -> dict[str, set[int]]:
 
 
 def drawable(text: str) -> str:
-    r"""A text of signs that can be drawn; what is hidden, or what no font of the machine has, as an escape.
-
-    Examples
-    --------
-    >>> print(drawable("café\x1b"))
-    café\x1b
-    """
+    r"""A text of signs that can be drawn; what is hidden, or what no font of the machine has, as an escape."""
     found = visible(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
     if found.isascii():
         return found
@@ -119,7 +113,6 @@ class Picture:
 
     Attributes
     ----------
-    figure : matplotlib Figure
     alt : str
         What the figure shows, with its main numbers, for readers who cannot see it.
     """
@@ -155,20 +148,9 @@ def styled(draw: Callable[P, Picture]) -> Callable[P, Picture]:
 def canvas(
     width: float = 7.6, height: float = 3.2, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, Any]:
-    """A figure with one or more axes; it belongs to no window and is drawn only where it is shown.
+    """A figure, in inches, with one or more axes; it belongs to no window and is drawn only where it is shown.
 
-    Parameters
-    ----------
-    width, height : float
-        In inches.
-    rows, columns : int
-        Of axes.
-    **options
-        For `Figure.subplots`.
-
-    Returns
-    -------
-    (Figure, Axes or array of Axes)
+    Options are those of `Figure.subplots`.
     """
     figure = Figure(figsize=(width, height), layout="constrained")
     _Canvas(figure)

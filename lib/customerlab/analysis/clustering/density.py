@@ -30,22 +30,9 @@ BATCH = 100_000  # customers placed at a time, which bounds the memory for their
 
 
 def neighbour_distances(points: np.ndarray, neighbours: int) -> np.ndarray:
-    """Every customer's distance to the k-th nearest, rising; each is the first of its own neighbours.
+    """Every customer's distance to the k-th nearest, rising; each is the first of its own neighbours, as in DBSCAN.
 
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    neighbours : int
-        Counted as DBSCAN counts; with fewer customers than that, the farthest.
-
-    Returns
-    -------
-    array of shape (customers,)
-
-    Examples
-    --------
-    >>> neighbour_distances(np.array([[0.0], [1.0], [3.0], [3.0]]), neighbours=2).tolist()
-    [0.0, 0.0, 1.0, 1.0]
+    With fewer customers than neighbours it is that to the farthest.
     """
     different, counts, places = distinct(points)
     return np.sort(_reach(different, counts, min(neighbours, len(points)))[places])
@@ -67,17 +54,7 @@ def knee(values: np.ndarray) -> float:
     """The value at the knee of a rising curve: where it is farthest below the line from its first to its last value.
 
     That is the largest of the knees of Satopää et al. (2011), without the smoothing and the threshold that serve to
-    find several.
-
-    Parameters
-    ----------
-    values : array
-        Rising.
-
-    Returns
-    -------
-    float
-        The last value where all are equal or there are fewer than three.
+    find several. The last value where all are equal or there are fewer than three.
 
     Examples
     --------
@@ -88,9 +65,12 @@ def knee(values: np.ndarray) -> float:
         raise ValueError("no values; expected at least one")
     if len(values) < 3 or values[-1] == values[0]:
         return float(values[-1])
-    along = np.linspace(0, 1, len(values))
-    risen = (values - values[0]) / (values[-1] - values[0])
-    return float(values[np.argmax(along - risen)])
+    return float(values[np.argmax(below_chord(values))])
+
+
+def below_chord(values: np.ndarray) -> np.ndarray:
+    """How far each of evenly spaced, rising values is below the line from the first to the last, which has height 1."""
+    return np.linspace(0, 1, len(values)) - (values - values[0]) / (values[-1] - values[0])
 
 
 def dbscan(points: np.ndarray, eps: float, neighbours: int) -> Nearest:
@@ -99,19 +79,8 @@ def dbscan(points: np.ndarray, eps: float, neighbours: int) -> Nearest:
     A customer with at least `neighbours` customers within `eps`, itself one of them, is a core; cores within `eps` of
     each other are in one cluster. Whoever is within `eps` of a core goes to the nearest, and not as in the paper to
     whichever cluster was found first, so that the order of rows does not matter. The rest is noise. Memory grows with
-    the customers and not with the pairs of neighbours.
-
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    eps : float
-        In units of the points; 0 makes clusters of equal points.
-    neighbours : int
-
-    Returns
-    -------
-    Nearest
-        Its references are the cores, each place once; without any core all customers are noise.
+    the customers and not with the pairs of neighbours. An `eps` of 0 makes clusters of equal points. The references of
+    the model are the cores, each place once; without any core all customers are noise.
 
     Examples
     --------
@@ -222,16 +191,14 @@ class Density:
         new = np.flatnonzero(distance > 0)
         if (known == NOISE).all():
             labels[new], strengths[new] = NOISE, 0
+        if (known == NOISE).all() or not len(new):
             return labels, strengths
-        for begin in range(0, len(new), BATCH):
-            some = new[begin : begin + BATCH]
-            labels[some], strengths[some] = self._predicted(points[some])
-        return labels, strengths
-
-    def _predicted(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from hdbscan import approximate_predict
 
-        return approximate_predict(self._prepared, points)
+        for begin in range(0, len(new), BATCH):
+            some = new[begin : begin + BATCH]
+            labels[some], strengths[some] = approximate_predict(self._prepared, points[some])
+        return labels, strengths
 
     @cached_property
     def _prepared(self) -> Any:
@@ -241,15 +208,7 @@ class Density:
         return fit
 
     def predict(self, points: np.ndarray) -> np.ndarray:
-        """Label of each point: that of the fit for a point that it was fitted on, otherwise where it would fall.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> line = np.r_[np.linspace(0, 1, 20), np.linspace(9, 10, 20)][:, None]
-        >>> Density(line, min_cluster_size=5, min_samples=3).predict(np.array([[0.5], [9.4], [50.0]])).tolist()
-        [0, 1, -1]
-        """
+        """Label of each point: that of the fit for a point that it was fitted on, otherwise where it would fall."""
         return self._placed(points)[0]
 
     def strength(self, points: np.ndarray) -> np.ndarray:
@@ -260,22 +219,9 @@ class Density:
 def hdbscan(
     points: np.ndarray, min_cluster_size: int, min_samples: int = 10, seed: int = 0, *, most: int = FITTED
 ) -> Density:
-    """HDBSCAN of customers, above some number of them of a random sample.
+    """HDBSCAN of customers, above `most` of them of a random sample; the others are placed like new ones.
 
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    min_cluster_size : int
-        Of all customers; in a sample as many fewer as it is smaller.
-    min_samples : int
-    seed : int
-        Of the sample.
-    most : int
-        With more customers a sample of so many is fitted, and the others are placed like new ones.
-
-    Returns
-    -------
-    Density
+    In a sample `min_cluster_size`, which is of all customers, is as many fewer as the sample is smaller.
     """
     different, counts, _ = distinct(points)
     ordered = np.repeat(different, counts, axis=0)
@@ -291,12 +237,13 @@ def dbcv(
 ) -> float:
     """Density-based validity (Moulavi et al. 2014): are the sparsest places in clusters denser than those between them?
 
-    This is the published form: distances are squared, as in the authors' program, which the paper's formulas do not
-    show. The index takes its sparsest places from a minimum spanning tree of each cluster, of which there are many,
-    because most of its distances are tied by definition: programs differ by the tree that the order of rows brings
-    (for one labelling of 300 points from 0.82 to 0.91). The authors' program grows the tree from the first row and
-    leaves every point with the one that reached it first. Here the densest point is the first, whatever the order of
-    customers; the values that the authors' program gives for its six data sets are met within 0.001.
+    From -1 to 1, higher is better; NaN with fewer than two clusters. This is the published form: distances are squared,
+    as in the authors' program, which the paper's formulas do not show. The index takes its sparsest places from a
+    minimum spanning tree of each cluster, of which there are many, because most of its distances are tied by
+    definition: programs differ by the tree that the order of rows brings (for one labelling of 300 points from 0.82 to
+    0.91). The authors' program grows the tree from the first row and leaves every point with the one that reached it
+    first. Here the densest point is the first, whatever the order of customers; the values that the authors' program
+    gives for its six data sets are met within 0.001.
 
     Equal points would be infinitely dense, so a cluster's validity comes from its different ones; it counts by the
     cluster's share of all customers, noise among them. A cluster of a single different point counts as noise, as in the
@@ -305,19 +252,11 @@ def dbcv(
     Parameters
     ----------
     points : array of shape (customers, features)
-    labels : array of int of shape (customers,)
-    seed : int
-        Of the sample.
     most : int
         With more different points a random sample of so many is compared.
     as_given : bool
         Take the trees that scipy finds for the rows in their order, on which the result then depends. Values that were
         published of the Python program by Siqueira are of this kind.
-
-    Returns
-    -------
-    float
-        From -1 to 1, higher is better; NaN with fewer than two clusters.
 
     Examples
     --------

@@ -34,29 +34,16 @@ WORDS = 3  # phrases in a name, at most
 
 
 def profile(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
-    """The clusters in the features' own units.
+    """The clusters in the features' own units, noise last as -1.
 
-    Medians and not means: a few large customers move the mean of a whole cluster.
-
-    Parameters
-    ----------
-    customers : DataFrame
-        With the features; with `monetary`, the share of the money is given too.
-    labels : array of int
-    names : sequence of str
-        Features.
+    Medians and not means: a few large customers move the mean of a whole cluster. Labels have to be numbered from 1,
+    one for each customer, and features known for all of them; else a ValueError says what is wrong.
 
     Returns
     -------
     DataFrame
-        One row a cluster, noise last as -1: `cluster`, `customers`, `share` (of customers), `share_of_money` (missing
-        where all money together is not above zero), and the median of each feature.
-
-    Raises
-    ------
-    ValueError
-        For labels of another number than the customers or not numbered from 1, and for a feature that is not there or
-        not known for every customer.
+        One row a cluster: `cluster`, `customers`, `share` (of customers), `share_of_money` (where `monetary` is known;
+        missing where all money together is not above zero), and the median of each feature.
 
     Examples
     --------
@@ -82,23 +69,13 @@ def contrast(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) 
 
     The probability of superiority: that a customer of the cluster, drawn at random, has a higher value than one that
     is not in it, equal values counting half (the A of Vargha and Delaney 2000; Mann and Whitney's U over all pairs).
-    It rests on ranks, so that units, skew and transforms do not matter.
-
-    Parameters
-    ----------
-    customers, labels, names
-        As for `profile`.
+    It rests on ranks, so that units, skew and transforms do not matter. Raises as `profile` does.
 
     Returns
     -------
     DataFrame
         One row a cluster, noise last as -1: `cluster`, and for each feature a number from 0 (all lower) over 0.5 (no
         difference) to 1 (all higher). With one cluster alone all are 0.5.
-
-    Raises
-    ------
-    ValueError
-        As for `profile`.
 
     Examples
     --------
@@ -117,24 +94,12 @@ def contrast(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) 
 
 
 def proposed_names(contrasts: pd.DataFrame, given: Sequence[str] = ()) -> list[str]:
-    """A short name for each cluster, made of what sets it apart most.
+    """A short name for each cluster, by number, made of what sets it apart most, or the `given` ones.
 
     A name has up to three phrases, of the strongest contrasts and only where they are at least of medium size; they
     stand in the order of the features, so that names can be compared. Where two clusters would have the same name, the
     one that stands out more keeps it and the other is named by what is left of it; a cluster that stands out in nothing
-    is ``Middling``, and where no name is left, one has its number added.
-
-    Parameters
-    ----------
-    contrasts : DataFrame
-        As `contrast` returns it; a row for noise is passed over.
-    given : sequence of str, optional
-        Names to use instead, by cluster number.
-
-    Returns
-    -------
-    list of str
-        All different; the first is the name of cluster 1.
+    is ``Middling``, and where no name is left, one has its number added. All names differ; noise has none.
 
     Raises
     ------
@@ -197,24 +162,15 @@ def agreement(labels: Mapping[str, Sequence | np.ndarray | pd.Series]) -> pd.Dat
     """How far groupings of the same customers say the same, every two of them.
 
     Both measures are 1 for the same groups and 0 for what chance alone would give; the adjusted Rand index (Hubert and
-    Arabie 1985) counts pairs of customers and follows the large groups, the adjusted mutual information (Vinh, Epps
-    and Bailey 2010, arithmetic mean) counts what one grouping tells of the other and heeds small groups more. Noise is
-    a group like any other.
-
-    Parameters
-    ----------
-    labels : mapping of str to array
-        The grouping's name to the group of every customer: numbers or texts, such as RFM segments.
+    Arabie 1985) counts pairs of customers and follows the large groups, the adjusted mutual information (Vinh, Epps and
+    Bailey 2010, arithmetic mean) counts what one grouping tells of the other and heeds small groups more. Groups are
+    numbers or texts, such as RFM segments; noise is a group like any other. Fewer than two groupings, or of different
+    numbers of customers, raise ValueError.
 
     Returns
     -------
     DataFrame
         One row a pair, in the order of the mapping: `one`, `other`, `adjusted_rand`, `adjusted_mutual_information`.
-
-    Raises
-    ------
-    ValueError
-        For fewer than two groupings, and for groupings of different numbers of customers.
 
     Examples
     --------
@@ -227,15 +183,8 @@ def agreement(labels: Mapping[str, Sequence | np.ndarray | pd.Series]) -> pd.Dat
         found = ", ".join(f"{name} of {size:,}" for name, size in sizes.items()) or "none"
         raise ValueError(f"the groupings are {found} customers; expected at least two of the same customers")
     codes = {name: pd.factorize(np.asarray(found), sort=True)[0] for name, found in labels.items()}
-    rows = [
-        (
-            one,
-            other,
-            adjusted_rand_score(codes[one], codes[other]),
-            adjusted_mutual_info_score(codes[one], codes[other]),
-        )
-        for one, other in combinations(codes, 2)
-    ]
+    pairs = [(one, other, codes[one], codes[other]) for one, other in combinations(codes, 2)]
+    rows = [(one, other, adjusted_rand_score(a, b), adjusted_mutual_info_score(a, b)) for one, other, a, b in pairs]
     return pd.DataFrame(rows, columns=["one", "other", "adjusted_rand", "adjusted_mutual_information"])
 
 
@@ -244,25 +193,14 @@ def contingency(
 ) -> pd.DataFrame:
     """How the customers of each cluster spread over named segments.
 
-    Parameters
-    ----------
-    labels : array of int
-    segments : sequence of str
-        The segment of every customer.
-    order : sequence of str, optional
-        Of the segments; by name where it is not given. Segments without a customer are left out.
+    Segments stand in the `order` that is given, else by name; those without a customer are left out. ValueError where
+    labels are not one for each customer from 1, a customer has no segment, or one is not in the order.
 
     Returns
     -------
     DataFrame
         Shares of each cluster's customers, one row a cluster (noise last as -1) and one column a segment; every row
         sums to one. The index holds `cluster` and `customers`.
-
-    Raises
-    ------
-    ValueError
-        For labels of another number than the segments or not numbered from 1, for a customer without a segment, and
-        for a segment that is not in the order.
 
     Examples
     --------

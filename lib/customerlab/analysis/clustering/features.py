@@ -40,9 +40,9 @@ def customer_features(shop: Snapshot, *, names: Iterable[str], net: bool = False
         On that day. `categories` and `category_shares` need its products with their `category`: one without counts for
         no category, but its money belongs to the customer's. `returned_share` and `net` need its returns.
     names : iterable of str
-        Of `FEATURES`; a name that comes twice counts once. A column of `category_shares` can be asked for by its own
-        name, such as ``share of Kitchen``: the categories that take most money may be others on another day, and new
-        customers need the columns that a clustering was fitted on.
+        Of `FEATURES`. A column of `category_shares` can be asked for by its own name, such as ``share of Kitchen``: the
+        categories that take most money may be others on another day, and new customers need the columns that a
+        clustering was fitted on.
     net : bool
         Set what was taken back off against `monetary` and `basket_value`, which can then be below zero. All shares are
         of gross money.
@@ -50,15 +50,14 @@ def customer_features(shop: Snapshot, *, names: Iterable[str], net: bool = False
     Returns
     -------
     DataFrame
-        Sorted by `customer_id`: that, and the features in the order in which they were asked for. No value is missing:
-        who spent nothing has no share of any category, and a `returned_share` of 0, or of 1 where something was taken
-        back all the same. Ties between categories are broken by name.
+        Sorted by `customer_id`: that, and the features in the order in which they were asked for, each once. None is
+        missing: who spent nothing has no share of any category, and a `returned_share` of 0, or of 1 where something
+        was taken back all the same. Ties between categories are broken by name.
 
     Raises
     ------
     ValueError
-        If a name is unknown or none is given, if a table is lacking that a feature needs, or if no order was placed
-        before the day.
+        If a name is unknown or none is given, a table is lacking that a feature needs, or no order was placed by then.
 
     Examples
     --------

@@ -31,7 +31,6 @@ class Micro:
     ----------
     centres : array of shape (micro-clusters, features)
     sizes : array of int of shape (micro-clusters,)
-        Customers in each.
     members : array of int of shape (customers,)
         The micro-cluster of each customer: that with the nearest centre.
     """
@@ -45,12 +44,6 @@ def distinct(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The different points in rising order, how often each occurs, and the place among them of every point.
 
     Like `numpy.unique` along the first axis, but several times faster.
-
-    Examples
-    --------
-    >>> different, counts, places = distinct(np.array([[2.0, 1.0], [0.0, 5.0], [2.0, 1.0]]))
-    >>> different.tolist(), counts.tolist(), places.tolist()
-    ([[0.0, 5.0], [2.0, 1.0]], [1, 2], [1, 0, 1])
     """
     if points.ndim != 2 or not points.size:
         raise ValueError(f"points of shape {points.shape}; expected at least one customer and one feature")
@@ -69,21 +62,8 @@ def micro_clusters(points: np.ndarray, most: int = MOST) -> Micro:
 
     Equal points always stay together. Where no more than `most` points are different, each is a micro-cluster and
     nothing is lost. Otherwise the space is halved again and again where the scatter is largest (Su and Dy 2007), and
-    some passes of K-Means follow. Nothing of this is random or depends on the order of the points.
-
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    most : int
-
-    Returns
-    -------
-    Micro
-
-    Raises
-    ------
-    ValueError
-        Where a point is not finite, there is none, or `most` is below one.
+    some passes of K-Means follow. Nothing of this is random or depends on the order of the points. Points that are not
+    finite, and none at all, raise ValueError.
 
     Examples
     --------
@@ -142,14 +122,9 @@ def merge_tree(micro: Micro, linkage: Linkage = "ward") -> np.ndarray:
     """The tree of merges over micro-clusters, each counted as its customers.
 
     A nearest-neighbour chain (Murtagh 1983) with the distances of Lance and Williams (1967): the tree and the heights
-    are those that all customers would give, were each at the centre of its micro-cluster.
-
-    Parameters
-    ----------
-    micro : Micro
-    linkage : {"ward", "average"}
-        `ward` merges the pair that adds the least variance (Ward 1963), `average` the pair with the smallest mean
-        distance between customers (Sokal and Michener 1958).
+    are those that all customers would give, were each at the centre of its micro-cluster. `ward` merges the pair that
+    adds the least variance (Ward 1963), `average` the pair with the smallest mean distance between customers (Sokal and
+    Michener 1958).
 
     Returns
     -------
@@ -230,44 +205,13 @@ def _numbered(merges: np.ndarray, number: int) -> np.ndarray:
 def cut(tree: np.ndarray, clusters: int) -> np.ndarray:
     """Cut a tree into exactly so many clusters, also where several merges have the same height.
 
-    Parameters
-    ----------
-    tree : array of shape (micro-clusters - 1, 4)
-    clusters : int
-
-    Returns
-    -------
-    array of int of shape (micro-clusters,)
-        The cluster of each micro-cluster, from 0 in the order of the micro-clusters.
-
-    Examples
-    --------
-    >>> tree = merge_tree(micro_clusters(np.array([[0.0], [1.0], [5.0], [6.0]])))
-    >>> cut(tree, 2).tolist(), cut(tree, 3).tolist()
-    ([0, 0, 1, 1], [0, 0, 1, 2])
+    The cluster of each micro-cluster is given, from 0 in the order of the micro-clusters.
     """
     return _groups(tree, clusters)[: len(tree) + 1]
 
 
 def top(tree: np.ndarray, leaves: int) -> tuple[np.ndarray, np.ndarray]:
-    """The last merges of a tree as a tree of their own, to be drawn.
-
-    Parameters
-    ----------
-    tree : array of shape (micro-clusters - 1, 4)
-    leaves : int
-
-    Returns
-    -------
-    (array of shape (leaves - 1, 4), array of int of shape (micro-clusters,))
-        The smaller tree, and its leaf for each micro-cluster.
-
-    Examples
-    --------
-    >>> small, leaf = top(merge_tree(micro_clusters(np.array([[0.0], [1.0], [5.0]]))), leaves=2)
-    >>> small.round(2).tolist(), leaf.tolist()
-    ([[0.0, 1.0, 5.2, 2.0]], [0, 0, 1])
-    """
+    """The last merges of a tree as a tree of their own, to be drawn, and its leaf for each micro-cluster."""
     groups, number = _groups(tree, leaves), len(tree) + 1
     small = tree[number - leaves :].copy()
     children = small[:, :2].astype("int64")
@@ -295,30 +239,11 @@ def _groups(tree: np.ndarray, clusters: int) -> np.ndarray:
 
 
 def grown(points: np.ndarray, linkage: Linkage = "ward", *, most: int = MOST) -> tuple[Micro, np.ndarray]:
-    """Micro-clusters and the tree over them, to be cut into several numbers of clusters.
-
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    linkage : {"ward", "average"}
-    most : int
-        Micro-clusters at most.
-
-    Returns
-    -------
-    (Micro, array)
-    """
+    """Micro-clusters, at most so many, and the tree over them, to be cut into several numbers of clusters."""
     micro = micro_clusters(points, most)
     return micro, merge_tree(micro, linkage)
 
 
 def model(micro: Micro, tree: np.ndarray, clusters: int) -> Nearest:
-    """A tree cut into clusters: new customers go where the nearest micro-cluster belongs.
-
-    Examples
-    --------
-    >>> fitted = model(*grown(np.array([[0.0], [1.0], [5.0]])), clusters=2)
-    >>> fitted.predict(np.array([[0.4], [99.0]])).tolist()
-    [0, 1]
-    """
+    """A tree cut into clusters: new customers go where the nearest micro-cluster belongs."""
     return Nearest(micro.centres, cut(tree, clusters))

@@ -9,6 +9,7 @@ from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from customerlab.analysis.clustering.density import below_chord
 from customerlab.analysis.clustering.methods import SPREAD
 from customerlab.analysis.clustering.models import NOISE, Nearest
 from customerlab.analysis.clustering.silhouette import mean_silhouettes
@@ -20,50 +21,27 @@ HALVINGS = 5  # of the prediction strength
 
 
 def by_size(labels: np.ndarray) -> np.ndarray:
-    """Number the clusters from 0 by falling size, ties by their first point; noise stays -1.
-
-    Examples
-    --------
-    >>> by_size(np.array([7, 3, 3, -1])).tolist()
-    [1, 0, 0, -1]
-    """
+    """Number the clusters from 0 by falling size, ties by their first point; noise stays -1."""
     found = pd.Series(labels[labels != NOISE])
     order = found.groupby(found, sort=False).size().sort_values(ascending=False, kind="stable").index
-    return pd.Series(labels).map({**{old: new for new, old in enumerate(order)}, NOISE: NOISE}).to_numpy(dtype="int64")
+    return _renamed(labels, order, 0)
 
 
 def numbered(labels: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Number the clusters from 1 by falling mean value of their customers; noise stays -1.
-
-    Parameters
-    ----------
-    labels : array of int
-    value : array of float
-        Of each customer, such as the money spent. Equal means are numbered by falling size.
-
-    Examples
-    --------
-    >>> numbered(np.array([0, 0, 1, -1]), np.array([1.0, 3.0, 9.0, 5.0])).tolist()
-    [2, 2, 1, -1]
-    """
+    """Number the clusters from 1 by falling mean value of their customers, ties by falling size; noise stays -1."""
     sized = by_size(labels)
     means = pd.Series(value)[sized != NOISE].groupby(sized[sized != NOISE]).mean().round(9)
     order = means.sort_values(ascending=False, kind="stable").index
-    return (
-        pd.Series(sized).map({**{old: new for new, old in enumerate(order, 1)}, NOISE: NOISE}).to_numpy(dtype="int64")
-    )
+    return _renamed(sized, order, 1)
+
+
+def _renamed(labels: np.ndarray, order: pd.Index, first: int) -> np.ndarray:
+    """Labels numbered in some order; noise stays."""
+    return pd.Series(labels).map({**{old: new for new, old in enumerate(order, first)}, NOISE: NOISE}).to_numpy("int64")
 
 
 def validity(points: np.ndarray, labels: Mapping[str, np.ndarray], seed: int) -> pd.DataFrame:
-    """Sizes of several clusterings, and three internal indices over the points that are not noise.
-
-    Parameters
-    ----------
-    points : array of shape (points, features)
-    labels : mapping of str to array
-        By name, from 0, noise -1.
-    seed : int
-        Of the sample that the silhouette is taken over where there are many points.
+    """Sizes of several clusterings, from 0 with noise -1, and three internal indices over the points in clusters.
 
     Returns
     -------
@@ -98,9 +76,8 @@ def by_number(points: np.ndarray, numbers: Sequence[int], seed: int) -> pd.DataF
     points : array of shape (customers, features)
         At most 2,000 of them are looked at, drawn at random.
     numbers : sequence of int
-        Rising and without gaps; one cluster is put before them where it is missing, since it is an answer too. Numbers
-        above that of different points are left out.
-    seed : int
+        Rising and without gaps; 1 is added, since it is an answer too. Numbers above that of different points are left
+        out.
 
     Returns
     -------
@@ -144,12 +121,9 @@ def _gap(
 def prediction_strength(points: np.ndarray, clusters: int, seed: int) -> float:
     """How well groups found in one half of the customers predict who belongs together in the other half.
 
-    Returns
-    -------
-    float
-        Mean over five halvings of the worst cluster's share of pairs that stay together (Tibshirani and Walther 2005);
-        1 for one cluster, NaN where a half has fewer different points than clusters. A cluster of one customer has no
-        pair and counts as kept together.
+    Mean over five halvings of the worst cluster's share of pairs that stay together (Tibshirani and Walther 2005); 1
+    for one cluster, NaN where a half has fewer different points than clusters. A cluster of one customer has no pair
+    and counts as kept together.
     """
     if clusters == 1:
         return 1.0
@@ -161,11 +135,8 @@ def prediction_strength(points: np.ndarray, clusters: int, seed: int) -> float:
             return np.nan
         learned, own = (KMeans(clusters, n_init=3, random_state=seed).fit(half) for half in halves)
         predicted = Nearest(learned.cluster_centers_, np.arange(clusters)).predict(halves[1])
-        shared = (
-            np.bincount(own.labels_ * clusters + predicted, minlength=clusters**2)
-            .reshape(clusters, clusters)
-            .astype(float)
-        )
+        shared = np.bincount(own.labels_ * clusters + predicted, minlength=clusters**2).astype(float)
+        shared = shared.reshape(clusters, clusters)
         size = shared.sum(axis=1)
         pairs, kept = size * (size - 1), (shared * (shared - 1)).sum(axis=1)
         found.append(np.divide(kept, pairs, out=np.ones(clusters), where=pairs > 0).min())
@@ -173,19 +144,14 @@ def prediction_strength(points: np.ndarray, clusters: int, seed: int) -> float:
 
 
 def preferred(table: pd.DataFrame) -> pd.DataFrame:
-    """The number of clusters that each index prefers, by the rule that its authors give.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `by_number` returns it.
+    """The number of clusters that each index of `by_number` prefers, by the rule that its authors give.
 
     Returns
     -------
     DataFrame
         `index`, `rule`, `clusters` (missing where the index is nowhere defined, or its rule nowhere met) and a `note`
-        where the number is the largest that was tried, so that a larger one could be preferred. Only the gap statistic,
-        the mixtures' BIC and the prediction strength can prefer one cluster.
+        where the number is the largest tried, so that a larger one could be preferred. Only the gap statistic, the
+        mixtures' BIC and the prediction strength can prefer one cluster.
     """
     t = table.set_index("clusters")
     best = t["gap"] - t["gap_error"]
@@ -206,12 +172,7 @@ def preferred(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def votes(preferred: pd.DataFrame) -> str:
-    """How many indices prefer which number of clusters, as a sentence.
-
-    Parameters
-    ----------
-    preferred : DataFrame
-        As `preferred` returns it.
+    """How many indices prefer which number of clusters, as a sentence about what `preferred` returns.
 
     Examples
     --------
@@ -225,9 +186,8 @@ def votes(preferred: pd.DataFrame) -> str:
     said: list[str] = []
     for rows in groups:
         number, note = int(rows["clusters"].iloc[0]), rows["note"].iloc[0]
-        many = (
-            f"{len(rows)} of {len(preferred)} indices prefer" if len(rows) > 1 else f"{rows['index'].iloc[0]} prefers"
-        )
+        alone = f"{rows['index'].iloc[0]} prefers"
+        many = f"{len(rows)} of {len(preferred)} indices prefer" if len(rows) > 1 else alone
         unit = "" if said else " cluster" if number == 1 else " clusters"
         said.append(f"{many} {number}{unit}{f', {note}' if note else ''}")
     none = preferred.loc[preferred["clusters"].isna(), "index"].tolist()
@@ -243,22 +203,11 @@ def _at(column: pd.Series, which: str) -> float:
 
 
 def knee_number(inertia: pd.Series) -> float:
-    """Where a falling curve bends most: the number farthest below the line from its first to its last value.
+    """The number of clusters at which a falling curve is farthest below the line from its first to its last value.
 
-    Parameters
-    ----------
-    inertia : Series
-        By number of clusters. With fewer than three numbers, no fall, or no value below the line, there is no knee
-        (NaN).
-
-    Examples
-    --------
-    >>> knee_number(pd.Series([100.0, 20.0, 15.0, 12.0], index=[1, 2, 3, 4]))
-    2
+    With fewer than three numbers, no fall, or no value below the line, there is no knee (NaN).
     """
     if len(inertia) < 3 or inertia.iloc[0] <= inertia.iloc[-1]:
         return np.nan
-    x = (inertia.index.to_numpy() - inertia.index[0]) / (inertia.index[-1] - inertia.index[0])
-    y = ((inertia - inertia.iloc[-1]) / (inertia.iloc[0] - inertia.iloc[-1])).to_numpy()
-    below = (1 - x) - y
-    return int(inertia.index.to_numpy()[below.argmax()]) if below.max() > 1e-12 else np.nan
+    below = below_chord(inertia.to_numpy()[::-1])[::-1]
+    return int(inertia.index[int(below.argmax())]) if below.max() > 1e-12 else np.nan

@@ -9,17 +9,7 @@ from customerlab.analysis.clustering.models import NOISE
 
 
 def checked(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and features as arrays.
-
-    Returns
-    -------
-    (array of int of shape (customers,), array of float of shape (customers, features))
-
-    Raises
-    ------
-    ValueError
-        As `checked_labels` and `feature_values` say.
-    """
+    """Labels and features as arrays, after `checked_labels` and `feature_values`."""
     return checked_labels(labels, len(customers)), feature_values(customers, names)
 
 
@@ -31,11 +21,6 @@ def checked_labels(labels: np.ndarray, customers: int) -> np.ndarray:
     ValueError
         For labels of another number than the customers, for none at all, and for labels that are not numbered from 1
         with -1 for noise.
-
-    Examples
-    --------
-    >>> checked_labels(np.array([1, 2, -1]), 3)
-    array([ 1,  2, -1])
     """
     found = np.asarray(labels)
     if found.shape != (customers,) or not customers:
@@ -54,8 +39,7 @@ def feature_values(customers: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     Raises
     ------
     ValueError
-        For no name, for a name that is no column or stands twice, and for a feature that is missing or infinite for
-        some customers.
+        For no name, one that is no column or stands twice, and a feature that is missing or infinite for a customer.
     """
     listed = list(names)
     if not listed or len(set(listed)) < len(listed):

@@ -39,11 +39,7 @@ SPREAD = 1e-2  # added to a component's variances: whole numbers would let it sh
 
 def kmeans(points: np.ndarray, numbers: Sequence[int], seed: int) -> dict[int, Model]:
     """K-Means (Lloyd 1982; k-means++ of Arthur and Vassilvitskii 2007): round groups; best of five."""
-    found: dict[int, Model] = {}
-    for k in numbers:
-        fitted = KMeans(k, n_init=5, random_state=seed).fit(points)
-        found[k] = Nearest(fitted.cluster_centers_, np.arange(k))
-    return found
+    return {k: _nearest(KMeans(k, n_init=5, random_state=seed).fit(points)) for k in numbers}
 
 
 def bisecting(points: np.ndarray, numbers: Sequence[int], seed: int) -> dict[int, Model]:
@@ -51,11 +47,11 @@ def bisecting(points: np.ndarray, numbers: Sequence[int], seed: int) -> dict[int
 
     Every customer then goes to the nearest of the final centres, whichever branch it was in.
     """
-    found: dict[int, Model] = {}
-    for k in numbers:
-        fitted = BisectingKMeans(k, n_init=3, random_state=seed).fit(points)
-        found[k] = Nearest(fitted.cluster_centers_, np.arange(k))
-    return found
+    return {k: _nearest(BisectingKMeans(k, n_init=3, random_state=seed).fit(points)) for k in numbers}
+
+
+def _nearest(fitted: KMeans | BisectingKMeans) -> Nearest:
+    return Nearest(fitted.cluster_centers_, np.arange(len(fitted.cluster_centers_)))
 
 
 def mixture(points: np.ndarray, numbers: Sequence[int], seed: int) -> dict[int, Model]:
@@ -134,8 +130,6 @@ def fit_all(
     points : array of shape (customers, features)
     numbers : sequence of int
         Those above the number of different points are left out.
-    seed : int
-    methods : mapping of str to Method
 
     Returns
     -------
@@ -154,13 +148,7 @@ def fit_all(
 
 
 def method_of(candidate: str) -> str:
-    """The method in a candidate's name.
-
-    Examples
-    --------
-    >>> method_of("Bisecting K-Means 4"), method_of("HDBSCAN")
-    ('Bisecting K-Means', 'HDBSCAN')
-    """
+    """The method in a candidate's name."""
     head, _, tail = candidate.rpartition(" ")
     return head if head and tail.isdigit() else candidate
 
@@ -168,10 +156,7 @@ def method_of(candidate: str) -> str:
 def parts(candidate: str, methods: Mapping[str, Method] = METHODS) -> tuple[str, int]:
     """The method and the number of clusters in a candidate's name, 0 where the method finds it itself.
 
-    Raises
-    ------
-    ValueError
-        If there is no such method.
+    Raises ValueError if there is no such method.
 
     Examples
     --------

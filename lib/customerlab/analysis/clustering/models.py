@@ -31,7 +31,6 @@ class Nearest:
     ----------
     references : array of shape (references, features)
     labels : array of int of shape (references,)
-        The cluster of each reference point.
     radius : float
         Points farther than this from every reference point are noise.
     """
@@ -45,14 +44,7 @@ class Nearest:
         return cKDTree(self.references)
 
     def predict(self, points: np.ndarray) -> np.ndarray:
-        """Label of each point.
-
-        Examples
-        --------
-        >>> fitted = Nearest(np.array([[0.0], [10.0]]), np.array([0, 1]), radius=3)
-        >>> fitted.predict(np.array([[1.0], [8.0], [5.0]])).tolist()
-        [0, 1, -1]
-        """
+        """Label of each point."""
         distance, place = self._tree.query(points, workers=-1)
         return np.where(distance <= self.radius, self.labels[place], NOISE)
 

@@ -50,27 +50,7 @@ class Ceiling:
 
 
 def ceilings(space: Space, customers: pd.DataFrame) -> tuple[Ceiling, ...]:
-    """The ceilings that customers' features have among each other.
-
-    Parameters
-    ----------
-    space : Space
-    customers : DataFrame
-        With the features of the space, in their own units.
-
-    Returns
-    -------
-    tuple of Ceiling
-        One for each pair of `ORDERED` in the space that holds for every customer.
-
-    Examples
-    --------
-    >>> from customerlab.analysis.clustering.space import fit_space
-    >>> customers = pd.DataFrame({"recency": [3, 8, 2], "tenure": [9, 8, 5]})
-    >>> space = fit_space(customers, ["recency", "tenure"], transform="none", scaling="min-max")
-    >>> [ceiling.at(space.points(customers)).round(2).tolist() for ceiling in ceilings(space, customers)]
-    [[1.17, 1.0, 0.5]]
-    """
+    """One for each pair of `ORDERED` in the space that holds for every customer; features are in their own units."""
     found = []
     points = space.points(customers)
     for low, high in ORDERED:
@@ -95,10 +75,9 @@ def clouds(
         Uniform: an even box along the principal axes, with the points' variances.
     number : int
         Of clouds.
-    rng : Generator
     ceilings : sequence of Ceiling
-        Features that are never above others. Those who stand on one, such as all who ordered once, are drawn apart
-        from the others, as many as there are, and stay on it; nobody is drawn above it.
+        Those who stand on one, such as all who ordered once, are drawn apart from the others, as many as there are, and
+        stay on it; nobody is drawn above it.
 
     Yields
     ------

@@ -44,14 +44,7 @@ class Past:
 
 
 def look_back(
-    shop: Snapshot,
-    days: int,
-    space: Space,
-    scheme: Scheme,
-    *,
-    net: bool = False,
-    most: int = 100_000,
-    seed: int = 0,
+    shop: Snapshot, days: int, space: Space, scheme: Scheme, *, net: bool = False, most: int = 100_000, seed: int = 0
 ) -> list[Past]:
     """The customers of one, two and more periods before a day, and what they did in the period that followed.
 
@@ -69,17 +62,13 @@ def look_back(
         As `customer_features` has it.
     most : int
         Of more customers a random sample is taken.
-    seed : int
-        Of the sample.
 
     Returns
     -------
     list of Past
         The latest first, at most four, whose periods do not overlap; without those before which the log has fewer
         days than a period, and those after which fewer customers came back, or stayed away, than `inference.enough`
-        asks for. Outcomes are the `repurchase rate` (one where a customer ordered again, else zero), `money` (net; the
-        lowest and the highest hundredth are set to the value there, so that no single order decides) and `log money`
-        (natural logarithm of one plus money above zero). Baselines are those of `baselines_of`, of the earlier day.
+        asks for.
     """
     period = pd.Timedelta(days=days)
     begun, found = first_order(shop.transactions), []
@@ -100,12 +89,7 @@ def baselines_of(segmented: pd.DataFrame) -> dict[str, np.ndarray]:
     """The groups that a segmentation has to beat: RFM segments, cells of recency and frequency, deciles of past spend.
 
     The segments merge the cells and leave past spend out, so that to beat them alone says little: of the next period's
-    money the deciles of past spend can predict twice as much.
-
-    Parameters
-    ----------
-    segmented : DataFrame
-        With `segment`, `r_score`, `f_score`, `monetary`, as `rfm.segment` returns it.
+    money the deciles of past spend can predict twice as much. `segmented` is what `rfm.segment` returns.
     """
     return {
         SEGMENTS: pd.factorize(segmented["segment"], sort=True)[0],
@@ -115,29 +99,19 @@ def baselines_of(segmented: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def deciles(values: np.ndarray) -> np.ndarray:
-    """Ten groups of customers by a value, from 0 for the lowest; equal values together, so fewer where they repeat.
-
-    Examples
-    --------
-    >>> deciles(np.array([1.0, 1.0, 1.0, 2.0])).tolist()
-    [7, 7, 7, 9]
-    """
+    """Ten groups of customers by a value, from 0 for the lowest; equal values together, so fewer where they repeat."""
     return np.searchsorted(np.quantile(values, np.arange(1, 10) / 10, method="inverted_cdf"), values, side="right")
 
 
 def outcomes_of(after: pd.DataFrame) -> pd.DataFrame:
-    """What customers did, as the outcomes that `look_back` describes.
+    """What customers did, of what `orders.later` returns.
 
-    Parameters
-    ----------
-    after : DataFrame
-        With `came_back` and `money`, as `orders.later` returns it.
-
-    Examples
-    --------
-    >>> after = pd.DataFrame({"came_back": [True, False], "money": [np.e - 1, 0.0]})
-    >>> outcomes_of(after).round(2).values.tolist()
-    [[1.0, 1.7, 1.0], [0.0, 0.02, 0.0]]
+    Returns
+    -------
+    DataFrame
+        `repurchase rate` (one where a customer ordered again, else zero), `money` (net; the lowest and the highest
+        hundredth are set to the value there, so that no single order decides) and `log money` (natural logarithm of one
+        plus money above zero).
     """
     low, high = after["money"].quantile([CUT, 1 - CUT])
     return pd.DataFrame(

@@ -10,6 +10,7 @@ from customerlab.analysis.clustering.methods import method_of, parts
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.clustering.past import CELLS, DECILES, SEGMENTS
 from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged
+from customerlab.analysis.inference import LEAST
 
 SPELLED = {
     "davies_bouldin": "Davies–Bouldin", "calinski_harabasz": "Calinski–Harabasz", "dbcv": "DBCV",
@@ -24,10 +25,9 @@ def verdicts(judged: Judged) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The recommended candidate first, then those with nothing against them, then by rising number of reasons;
-        `candidate`, `clusters`, `smallest`, `noise`, `silhouette`, `davies_bouldin`, `calinski_harabasz`, `dbcv`,
-        `adjusted_rand`, `lowest_jaccard`, `seeds`, `p_structure`, one column an outcome with the share predicted, and
-        `verdict` in words. Ten decimals are kept: beyond them sums of distances depend on how memory is laid out.
+        The recommended candidate first, then by rising number of reasons against: `candidate`, `clusters`, columns of
+        `Judged.table`, one column an outcome with the share predicted, and `verdict` in words. Ten decimals are kept:
+        beyond them sums of distances depend on how memory is laid out.
     """
     table = judged.table.reset_index()
     outcomes: list[str] = []
@@ -113,13 +113,7 @@ def _compared(row: pd.Series, level: float) -> str:
 
 
 def decision(judged: Judged) -> str:
-    """The verdict as one decision with its main reason.
-
-    Returns
-    -------
-    str
-        Begins with ``Use …``, ``Keep the RFM segments`` or ``No groups``.
-    """
+    """The verdict as one decision with its main reason: ``Use …``, ``Keep the RFM segments …`` or ``No groups …``."""
     tried, structured, best = len(judged.table), judged.structured, judged.recommended
     if best and judged.useful is not None:
         rows = judged.useful[(judged.useful["grouping"] == best)].sort_values("p_holm", kind="stable")
@@ -159,13 +153,7 @@ def _points(row: Mapping[Hashable, Any]) -> str:
 
 
 def said_of(judged: Judged, name: str, gates: Gates = DEFAULT) -> list[str]:
-    """What a candidate predicts of each outcome beside the baselines, one sentence an outcome.
-
-    Returns
-    -------
-    list of str
-        Empty where nothing could be judged.
-    """
+    """What a candidate predicts of each outcome beside the baselines, a sentence each; none if nothing was judged."""
     if judged.useful is None:
         return []
     found = []
@@ -191,6 +179,31 @@ def said_of(judged: Judged, name: str, gates: Gates = DEFAULT) -> list[str]:
     return found
 
 
+def windows_of(judged: Judged, days: int) -> str:
+    """By which periods of so many days candidates were judged, and by which one was chosen among those that pass."""
+    if judged.useful is None:
+        return (
+            f"Too few to tell what the groups predict: in no period of {days} days with as long a log before it did at least "
+            f"{LEAST} customers come back and as many stay away."
+        )
+    periods = ", ".join(f"{begin:%Y-%m-%d} to {begin + pd.Timedelta(days=days):%Y-%m-%d}" for begin in judged.windows)
+    choice = "no period chose among the candidates."
+    if judged.chosen_on is not None:
+        choice = f"chosen by the {days} days from {judged.chosen_on:%Y-%m-%d}, which did not judge."
+    return f"Judged by {periods}; {choice}"
+
+
+def highest_silhouette(judged: Judged) -> list[str]:
+    """Which candidate has the highest silhouette, and what became of it; nothing where none has any."""
+    known = judged.table["silhouette"].dropna().astype(float).sort_values(kind="stable")
+    said = []
+    for candidate, value in list(known.to_dict().items())[-1:]:
+        fate = "; ".join(judged.table["reasons"].to_dict()[candidate]) or "passes every gate"
+        fate = "is recommended" if candidate == judged.recommended else fate
+        said.append(f"The highest silhouette, {value:.2f}, belongs to {candidate}: {fate}.")
+    return said
+
+
 def kinds(judged: Judged, gates: Gates = DEFAULT) -> str:
     """Whether the groups of candidates with structure are several kinds of customer, or cuts through a continuum."""
     table = judged.table.loc[judged.structured].sort_values("p_kinds", kind="stable")
@@ -214,13 +227,7 @@ def kinds(judged: Judged, gates: Gates = DEFAULT) -> str:
 
 
 def at_the_limit(name: str, numbers: Sequence[int]) -> str:
-    """A warning where a candidate has the largest number of clusters that was tried; else empty.
-
-    Examples
-    --------
-    >>> at_the_limit("K-Means 7", range(2, 8)), at_the_limit("K-Means 4", range(2, 8))
-    ('7 is the largest number of clusters that was tried: more may fit better (parameter max_clusters).', '')
-    """
+    """A warning where a candidate has the largest number of clusters that was tried; else empty."""
     number = parts(name)[1]
     if number != max(numbers):
         return ""

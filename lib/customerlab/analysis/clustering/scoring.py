@@ -5,7 +5,6 @@ It is made of plain arrays, numbers and texts, which `customerlab.codec` keeps, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,7 @@ class Segmentation:
     Attributes
     ----------
     method : str
+        What found the clusters, in words.
     space : Space
         How features become points.
     model : Model
@@ -41,7 +41,7 @@ class Segmentation:
     ranges : array of shape (2, features)
         Lowest and highest value of each feature among fitted customers, in its own unit.
     net : bool
-        Whether money is less what was taken back in the features that it was fitted on.
+        Whether money is less what was taken back in the features, so that later customers get the same.
     """
 
     method: str
@@ -56,11 +56,6 @@ class Segmentation:
 
     def assign(self, customers: pd.DataFrame) -> pd.DataFrame:
         """Give each customer a cluster, and say how far it is from those that the segmentation was fitted on.
-
-        Parameters
-        ----------
-        customers : DataFrame
-            `customer_id` and the features, in their own units.
 
         Returns
         -------
@@ -114,28 +109,12 @@ def segmentation(
 
     Parameters
     ----------
-    method : str
-        What found the clusters, in words.
-    space : Space
-    model : Model
     customers : DataFrame
         Those that it was fitted on: `customer_id` and the features of the space.
     labels : array of int of shape (customers,)
-        Their clusters, numbered from 1; noise -1.
+        Their clusters, numbered from 1; noise -1. They have to be the groups that the model gives, else ValueError.
     names : sequence of str, optional
-        Of the clusters by number; ``cluster 1``, … by default.
-    net : bool
-        Whether money is less what was taken back in the features, so that later customers get the same.
-
-    Returns
-    -------
-    Segmentation
-
-    Raises
-    ------
-    ValueError
-        Where the model gives the customers other groups than the labels say, or there are more or fewer names than
-        clusters.
+        Of the clusters by number, one each; ``cluster 1``, … by default.
 
     Examples
     --------
@@ -153,7 +132,9 @@ def segmentation(
     table, numbers = customers.iloc[place], np.asarray(labels)[place]
     count = max(int(numbers.max(initial=0)), 0)
     if set(numbers) - {NOISE} != set(range(1, count + 1)):
-        raise ValueError(f"clusters {_listed(np.unique(numbers))}; expected 1, 2, … without a gap, and -1 for noise")
+        raise ValueError(
+            f"clusters {', '.join(map(str, np.unique(numbers)))}; expected 1, 2, … without a gap, and -1 for noise"
+        )
     points = space.points(table)
     found = model.predict(points)
     order = np.full(max(int(found.max(initial=0)), 0) + 1, NOISE)
@@ -175,39 +156,8 @@ def segmentation(
 def clusters_on(segmentation: Segmentation, shop: Snapshot) -> pd.DataFrame:
     """The clusters of a day, by the segmentation of this or another day, from what was known when it began.
 
-    Parameters
-    ----------
-    segmentation : Segmentation
-        Its features have to be such as `customer_features` computes.
-    shop : Snapshot
-        On that day, with products and returns where the segmentation's features need them.
-
-    Returns
-    -------
-    DataFrame
-        Sorted by `customer_id`, one row for each who had ordered by then; as `Segmentation.assign` returns it.
-
-    Raises
-    ------
-    ValueError
-        If no order was placed before the day, or a table is lacking that a feature needs.
-
-    Examples
-    --------
-    >>> import ibis
-    >>> from customerlab.analysis.clustering.models import Nearest
-    >>> from customerlab.analysis.clustering.space import fit_space
-    >>> log = ibis.memtable({
-    ...     "customer_id": ["ann", "ann", "bob"], "order_id": ["1", "2", "3"],
-    ...     "ordered_at": pd.to_datetime(["2024-01-01", "2024-01-11", "2024-01-31"]), "amount": [5.0, 7.0, 9.0],
-    ... })
-    >>> shop = Snapshot(log, pd.Timestamp("2024-02-01"))
-    >>> customers = customer_features(shop, names=["frequency"])
-    >>> space = fit_space(customers, ["frequency"], transform="none", scaling="min-max")
-    >>> model = Nearest(np.array([[0.0], [1.0]]), np.array([0, 1]))
-    >>> kept = segmentation("K-Means", space, model, customers, np.array([1, 2]), ["twice", "once"])
-    >>> clusters_on(kept, shop.at(pd.Timestamp("2024-01-11")))[["customer_id", "name"]].values.tolist()
-    [['ann', 'once']]
+    Its features have to be such as `customer_features` computes, which says what is raised. Sorted by `customer_id`,
+    one row for each who had ordered by then; as `Segmentation.assign` returns it.
     """
     return segmentation.assign(customer_features(shop, names=segmentation.space.names, net=segmentation.net))
 
@@ -223,17 +173,6 @@ def _lengths(away: np.ndarray) -> np.ndarray:
 
 
 def _share_below(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """The share of a distribution that is smaller than each value; mirrored, since of equal quantiles the first counts.
-
-    Examples
-    --------
-    >>> quantiles = np.minimum(STEPS, 0.5)
-    >>> _share_below(np.array([0.0, 0.2, 0.5, 0.6]), quantiles).round(2).tolist()
-    [0.0, 0.2, 0.5, 1.0]
-    """
+    """The share of a distribution below each value; mirrored, since of equal quantiles the first counts."""
     below = -np.interp(-values, -quantiles[::-1], -STEPS[::-1])
     return np.where(values > quantiles[-1], 1.0, below)
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(map(str, names))

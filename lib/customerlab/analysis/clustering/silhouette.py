@@ -26,16 +26,10 @@ def _values(sums: np.ndarray, sizes: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 def mean_silhouettes(points: np.ndarray, labels: Mapping[str, np.ndarray], seed: int) -> pd.DataFrame:
-    """The mean silhouette of several clusterings of the same points, over those that are not noise.
+    """The mean silhouette of several clusterings of the same points, from 0, over those that are not noise, -1.
 
-    Parameters
-    ----------
-    points : array of shape (points, features)
-    labels : mapping of str to array
-        From 0, noise -1.
-    seed : int
-        Of the sample: of more than 5,000 points a thousand are drawn, and each has its distances to all points. So its
-        silhouette is exact, and the error of the mean is that of any mean over a sample.
+    Of more than 5,000 points a thousand are drawn, and each has its distances to all points. So its silhouette is
+    exact, and the error of the mean is that of any mean over a sample.
 
     Returns
     -------

@@ -1,11 +1,10 @@
 """Customers as points: features transformed and scaled, so that a distance between two customers means something.
 
 Money, orders and days are skewed: untransformed, a handful of large customers decides every distance, and an index such
-as the silhouette rewards fencing them off. `log1p` compares by ratio, which is how such features are told apart, needs
-nothing from the data and has no parameter that a resample could move: it is the default. Yeo-Johnson chooses the power
-of each feature that brings it nearest to a normal distribution. Standard scaling lets every feature count by its own
-spread; min-max depends on the two most extreme customers; robust scaling on the middle half; quantile scaling keeps
-only the order of customers, and with it pulls apart what lies close together.
+as the silhouette rewards fencing them off. `log1p`, the default, compares by ratio, needs nothing from the data and has
+no parameter that a resample could move. Standard scaling lets every feature count by its own spread; min-max depends on
+the two most extreme customers; robust scaling on the middle half; quantile scaling keeps only the order of customers,
+and with it pulls apart what lies close together.
 """
 
 from collections.abc import Sequence
@@ -35,8 +34,8 @@ class Space:
     powers : array of shape (features,)
         Yeo-Johnson's lambda; empty for other transforms.
     centre, scale : array of shape (features,)
-        A coordinate is the transformed value less the centre, divided by the scale. The scale of a feature that was the
-        same for all fitted customers is zero: its coordinate is zero for everyone, new customers included.
+        A coordinate is the transformed value less the centre, divided by the scale. A scale of zero, of a feature that
+        was the same for all fitted customers, makes the coordinate zero for everyone.
     quantiles : array of shape (steps, features)
         Of the transformed values, for quantile scaling; with no row for the others.
     """
@@ -50,23 +49,10 @@ class Space:
     quantiles: np.ndarray
 
     def points(self, customers: pd.DataFrame) -> np.ndarray:
-        """The coordinates of customers, fitted or new.
+        """The coordinates of customers, fitted or new, from their features in their own units: (customers, features).
 
-        Parameters
-        ----------
-        customers : DataFrame
-            With the features, in their own units.
-
-        Returns
-        -------
-        array of shape (customers, features)
-            In the order of the rows. New customers can lie outside what was fitted; under quantile scaling they are
-            held at its edge, 0 or 1.
-
-        Raises
-        ------
-        ValueError
-            If a feature is lacking, no number, or missing or infinite for a customer.
+        New customers can lie outside what was fitted; under quantile scaling they are held at its edge, 0 or 1. A
+        feature that is lacking, no number, or missing or infinite for a customer raises ValueError.
 
         Examples
         --------
@@ -86,27 +72,22 @@ class Space:
 def fit_space(
     customers: pd.DataFrame, names: Sequence[str], *, transform: str = "log1p", scaling: str = "standard"
 ) -> Space:
-    """Learn from customers how their features become coordinates.
+    """Learn from customers how their features become coordinates; the order of rows does not matter.
 
     Parameters
     ----------
     customers : DataFrame
-        At least one row; the order of rows does not matter.
+        At least one row.
     names : sequence of str
         The features, numbers known for every customer.
     transform : str
         ``log1p``, sign(x) log(1 + |x|), which net money below zero has, too; ``none``; or ``yeo-johnson`` (Yeo and
-        Johnson 2000), with the most likely power of each feature. A feature that is narrow for its size, such as a
-        basket value between 9.99 and 10.01, can ask for a power under which its digits are lost or too large: it
-        stays as it is.
+        Johnson 2000), with the most likely power of each feature. One that is narrow for its size, such as a basket
+        value between 9.99 and 10.01, stays as it is where the power would lose its digits or make them too large.
     scaling : str
         ``standard`` (mean 0, standard deviation 1), ``min-max`` (0 to 1), ``robust`` (median 0, distance between the
         quartiles 1; where the quartiles are one value, the standard deviation takes its place) or ``quantile`` (share
         of customers below, 0 to 1).
-
-    Returns
-    -------
-    Space
 
     Raises
     ------
@@ -137,20 +118,13 @@ def fit_space(
 
 
 def shape(customers: pd.DataFrame, space: Space) -> pd.DataFrame:
-    """How skewed each feature is, before and after.
-
-    Parameters
-    ----------
-    customers : DataFrame
-        Those that the space was fitted on, or others.
-    space : Space
+    """How skewed each feature is, in its own units and as a coordinate.
 
     Returns
     -------
     DataFrame
-        `feature`, `before`, `after`: Fisher's skewness, third central moment over the cubed standard deviation, of the
-        values in their own units and of the coordinates; 0 for a symmetrical feature, above for a long tail of large
-        values, missing where all values are the same.
+        `feature`, `before`, `after`: Fisher's skewness, third central moment over the cubed standard deviation; 0 for a
+        symmetrical feature, above for a long tail of large values, missing where all values are the same.
     """
     columns = {"before": _columns(customers, space.names), "after": space.points(customers).T}
     skews = {when: np.where(_flat(rows), np.nan, _skew(np.sort(rows, axis=1))) for when, rows in columns.items()}
@@ -158,15 +132,10 @@ def shape(customers: pd.DataFrame, space: Space) -> pd.DataFrame:
 
 
 def correlation(customers: pd.DataFrame, space: Space) -> dict[str, pd.DataFrame]:
-    """How far features say the same, before and after: Pearson's correlation.
+    """How far features say the same, `before` and `after`: Pearson's correlation, as square tables.
 
-    Spearman's would be the same before and after, because the transforms keep the order of customers.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        `before` and `after`, each square with the features as index and columns; missing where a feature is the same
-        for all customers.
+    Spearman's would be the same before and after, because the transforms keep the order of customers. Missing where a
+    feature is the same for all customers.
 
     Examples
     --------
@@ -180,21 +149,7 @@ def correlation(customers: pd.DataFrame, space: Space) -> dict[str, pd.DataFrame
 
 
 def sample(customers: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
-    """At most so many customers, chosen at random but not by the order of rows.
-
-    Parameters
-    ----------
-    customers : DataFrame
-        With `customer_id`.
-    most : int
-        All are returned where they are no more.
-    seed : int
-
-    Returns
-    -------
-    DataFrame
-        Sorted by `customer_id`.
-    """
+    """At most so many customers, sorted by `customer_id`, chosen at random but not by the order of rows."""
     table = customers.sort_values("customer_id", ignore_index=True)
     if len(table) <= most:
         return table

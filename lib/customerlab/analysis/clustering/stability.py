@@ -15,17 +15,10 @@ MOST = 1_000  # points a resample: what cannot be found again with so many is no
 def jaccard(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     """How far each cluster is found again among other ones: the largest Jaccard similarity (Hennig 2007).
 
-    Parameters
-    ----------
-    labels, others : array of int
-        Two clusterings of the same points from 0; noise, -1, is a cluster of neither.
-
-    Returns
-    -------
-    array
-        One number for each cluster of `labels`: customers in both, divided by customers in either, for the most similar
-        of the other clusters; 0 where there is none. NaN for a number that no point has, such as that of a mixture's
-        component which is nowhere the most probable: there is no cluster to be found again.
+    Both clusterings are of the same points, from 0; noise, -1, is a cluster of neither. One number for each cluster of
+    `labels`: customers in both, divided by customers in either, for the most similar of the other clusters; 0 where
+    there is none. NaN for a number that no point has, such as that of a mixture's component which is nowhere the most
+    probable: there is no cluster to be found again.
 
     Examples
     --------
@@ -54,20 +47,9 @@ def stability(
     """How far each candidate finds its groups again in bootstrap samples.
 
     Every method is fitted to a sample of customers drawn with replacement, at most a thousand, and gives all customers
-    their cluster. That is compared with the candidate's own clusters: as a whole by the adjusted Rand index (Hubert and
-    Arabie 1985), noise counting as one group; and cluster by cluster by `jaccard`. Hennig (2007) calls a cluster stable
-    whose mean is at least 0.75, and warns of those below 0.6.
-
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-    labels : mapping of str to array
-        Each candidate's clusters, from 0, noise -1.
-    numbers : sequence of int
-        Numbers of clusters that the candidates have.
-    seed : int
-    resamples : int
-    methods : mapping of str to Method
+    their cluster. That is compared with the candidate's own clusters, from 0: as a whole by the adjusted Rand index
+    (Hubert and Arabie 1985), noise, -1, counting as one group; and cluster by cluster by `jaccard`. Hennig (2007) calls
+    a cluster stable whose mean is at least 0.75, and warns of those below 0.6.
 
     Returns
     -------
@@ -105,13 +87,7 @@ def agreement_of_seeds(
     *,
     methods: Mapping[str, Method] = METHODS,
 ) -> pd.Series:
-    """Mean adjusted Rand index between each candidate and itself fitted to the same customers with other seeds.
-
-    Returns
-    -------
-    Series
-        By candidate; 1 for methods in which nothing is random.
-    """
+    """Mean adjusted Rand index between each candidate and itself fitted with other seeds; 1 where nothing is random."""
     drawn = {name: method for name, method in methods.items() if method not in FIXED}
     found: dict[str, list[float]] = {name: [] for name in labels if method_of(name) in drawn}
     for seed in seeds:

@@ -42,12 +42,10 @@ def excess(
     points : array of shape (customers, features)
     candidates : sequence of str
         Names as `fit_all` gives them.
-    seed : int
     number : int
         Of clouds of each shape.
     ceilings : sequence of Ceiling
         Features that are never above others, as `clouds` has them.
-    methods : mapping of str to Method
 
     Returns
     -------
@@ -56,33 +54,22 @@ def excess(
         (its shape) and `p_structure`; no row without candidates. One with fewer than two clusters has the silhouette
         zero.
     """
-    with threadpool_limits(1):  # sums over several threads differ in their last digits
-        return _excess(points, candidates, seed, number, ceilings, methods)
-
-
-def _excess(
-    points: np.ndarray,
-    candidates: Sequence[str],
-    seed: int,
-    number: int,
-    ceilings: Sequence[Ceiling],
-    methods: Mapping[str, Method],
-) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     if len(points) > MOST:
         points = points[np.sort(rng.choice(len(points), MOST, replace=False))]
-    own, left = _silhouettes(points, candidates, seed, methods), list(candidates)
     tables: dict[str, pd.DataFrame] = {}
-    for shape in SHAPES:
-        rows: list[pd.Series] = []
-        for drawn in clouds(points, shape, number if left else 0, rng, ceilings):
-            rows.append(_silhouettes(drawn, left, seed, methods))
-            if len(rows) == LOOK:  # who is no better than half of the clouds will not pass, and costs no more
-                so_far = _upper_tail(own, pd.DataFrame(rows, columns=list(candidates), dtype=float))
-                left = [name for name in left if so_far[name] <= 0.5]
-                if not left:
-                    break
-        tables[shape] = pd.DataFrame(rows, columns=list(candidates), dtype=float)
+    with threadpool_limits(1):  # sums over several threads differ in their last digits
+        own, left = _silhouettes(points, candidates, seed, methods), list(candidates)
+        for shape in SHAPES:
+            rows: list[pd.Series] = []
+            for drawn in clouds(points, shape, number if left else 0, rng, ceilings):
+                rows.append(_silhouettes(drawn, left, seed, methods))
+                if len(rows) == LOOK:  # who is no better than half of the clouds will not pass, and costs no more
+                    so_far = _upper_tail(own, pd.DataFrame(rows, columns=list(candidates), dtype=float))
+                    left = [name for name in left if so_far[name] <= 0.5]
+                    if not left:
+                        break
+            tables[shape] = pd.DataFrame(rows, columns=list(candidates), dtype=float)
     p = pd.DataFrame({shape: _upper_tail(own, table) for shape, table in tables.items()})
     closest = p.idxmax(axis=1)
     means = pd.DataFrame({shape: table.mean() for shape, table in tables.items()})

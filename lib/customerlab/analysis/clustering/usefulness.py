@@ -10,27 +10,14 @@ from customerlab.analysis.clustering.models import Model
 from customerlab.analysis.clustering.past import Past
 
 NONE = "no groups"
+ALPHA = 0.05
 
 
 def within(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """What each customer adds to the variance of an outcome within groups, without bias for the number of groups.
 
-    Parameters
-    ----------
-    groups : array of int
-        Noise counts as a group.
-    outcome : array of float
-
-    Returns
-    -------
-    array
-        The squared distance from the group's mean, times n / (n - 1) for a group of n customers. Who is alone in a
-        group has the distance from the mean of all: of one customer nothing was learned.
-
-    Examples
-    --------
-    >>> within(np.array([0, 0, 1]), np.array([1.0, 3.0, 8.0])).tolist()
-    [2.0, 2.0, 24.0]
+    The squared distance from the group's mean, times n / (n - 1) for a group of n customers. Who is alone in a group
+    has the distance from the mean of all: of one customer nothing was learned. Noise is a group.
     """
     codes = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(codes)[codes]
@@ -40,34 +27,28 @@ def within(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     return (outcome - means) ** 2 * sizes / np.maximum(sizes - 1, 1)
 
 
-def predicted(groups: np.ndarray, outcome: np.ndarray) -> float:
-    """The share of a later outcome's variance that groups predict: 1 less the variance within them over that of all.
+def predicted(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """What each customer adds to the share of a later outcome's variance that groups predict; the share is the mean.
 
-    It is that of the groups' true means, estimated without bias: groups made at random predict nothing on average,
-    however many there are. R² flatters many small groups; cross-validation charges them for the error of their means,
-    so that few groups without any meaning beat many: in small shops it preferred them to the RFM segments.
-
-    Parameters
-    ----------
-    groups : array of int
-    outcome : array of float
-
-    Returns
-    -------
-    float
-        Zero where the outcome does not vary. With equal variances in all groups it is epsilon squared (Kelley 1935).
+    The share is 1 less the variance within groups over that of all, of the groups' true means, estimated without bias:
+    groups made at random predict nothing on average, however many there are. R² flatters many small groups;
+    cross-validation charges them for the error of their means, so that few groups without any meaning beat many: in
+    small shops it preferred them to the RFM segments. Zero where the outcome does not vary. With equal variances in all
+    groups it is epsilon squared (Kelley 1935). The spread is that of a ratio of sums.
 
     Examples
     --------
-    >>> round(predicted(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 5.0, 6.0])), 3)
+    >>> round(predicted(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 5.0, 6.0])).mean(), 3).item()
     0.912
     """
-    return float(_gains(groups, outcome).mean())
+    error, whole = within(groups, outcome), within(np.zeros(len(outcome), dtype=int), outcome)
+    if whole.sum() <= 0:
+        return np.zeros(len(outcome))
+    left = error.mean() / whole.mean()
+    return 1 - left - (error - left * whole) / whole.mean()
 
 
-def usefulness(
-    models: Mapping[str, Model], past: Sequence[Past], *, comparisons: int = 1, confidence: float = 0.95
-) -> pd.DataFrame:
+def usefulness(models: Mapping[str, Model], past: Sequence[Past], *, comparisons: int = 1) -> pd.DataFrame:
     """How much of each outcome candidates and baselines predict, and how candidates compare with the baselines.
 
     Parameters
@@ -78,7 +59,6 @@ def usefulness(
         At least one; all with the same baselines and outcomes.
     comparisons : int
         Differences of which the intervals are to hold together (Bonferroni).
-    confidence : float
 
     Returns
     -------
@@ -88,17 +68,17 @@ def usefulness(
         baseline that is hardest to beat, `more` (the share predicted less that of the rival), `more_low`, `more_high`,
         `p` (two-sided, not adjusted; the largest of those against each baseline and against no groups, 1 unless it
         beats all), and `worse` (whether a baseline predicts significantly more, not adjusted). Errors are those of a
-        mean over customers, who may be there in several windows (Liang and Zeger 1986), and normal.
+        mean over customers, who may be there in several windows (Liang and Zeger 1986); 95 % intervals are normal.
     """
     groups = [dict(one.baselines) | {name: model.predict(one.points) for name, model in models.items()} for one in past]
-    baselines, reach = list(past[0].baselines), stats.norm.ppf((1 + confidence) / 2)
-    wide = stats.norm.ppf(1 - (1 - confidence) / (2 * max(comparisons, 1)))
+    baselines, reach = list(past[0].baselines), stats.norm.ppf(1 - ALPHA / 2)
+    wide = stats.norm.ppf(1 - ALPHA / (2 * max(comparisons, 1)))
     who = pd.factorize(np.concatenate([one.customers["customer_id"].to_numpy() for one in past]))[0]
     rows = []
     for outcome in map(str, past[0].outcomes):
         values = [one.outcomes[outcome].to_numpy(dtype=float) for one in past]
         gains = {
-            name: np.concatenate([_gains(own[name], y) for own, y in zip(groups, values, strict=True)])
+            name: np.concatenate([predicted(own[name], y) for own, y in zip(groups, values, strict=True)])
             for name in groups[0]
         }
         for name, own in gains.items():
@@ -109,15 +89,6 @@ def usefulness(
                 row |= _against(own, {rival: gains[rival] for rival in baselines} | {NONE: 0 * own}, who, reach, wide)
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _gains(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
-    """What each customer adds to the share predicted: the mean is `predicted`, the spread that of a ratio of sums."""
-    error, whole = within(groups, outcome), within(np.zeros(len(outcome), dtype=int), outcome)
-    if whole.sum() <= 0:
-        return np.zeros(len(outcome))
-    left = error.mean() / whole.mean()
-    return 1 - left - (error - left * whole) / whole.mean()
 
 
 def _mean(values: np.ndarray, who: np.ndarray) -> tuple[float, float]:

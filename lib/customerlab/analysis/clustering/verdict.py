@@ -35,10 +35,9 @@ class Gates:
 
     Attributes
     ----------
-    smallest : float
-        At least this share of customers in the smallest cluster: fewer are not worth a plan of their own.
-    noise : float
-        At most this share of customers in no cluster.
+    smallest, noise : float
+        At least this share of customers in the smallest cluster: fewer are not worth a plan of their own; at most this
+        share in no cluster.
     jaccard : float
         At least this mean Jaccard similarity of every cluster over bootstrap samples; 0.75 is what Hennig (2007) asks.
     level : float
@@ -61,7 +60,6 @@ class Judged:
 
     Attributes
     ----------
-    models : dict of str to Model
     labels : dict of str to array
         From 0, noise -1.
     table : DataFrame
@@ -142,20 +140,13 @@ def judge(
     points : array of shape (customers, features)
     numbers : sequence of int
         Numbers of clusters for the methods that want one.
-    seed : int
     past : sequence of Past
         The latest first. Without any, usefulness is not asked for. Of three or more the earliest one chooses among the
         candidates that pass, and the others judge; of fewer all judge, and the silhouette chooses.
-    gates : Gates
     resamples : int
         Bootstrap samples for the stability.
     ceilings : sequence of Ceiling
         Features that are never above others, which makes edges that are no groups.
-    methods : mapping of str to Method
-
-    Returns
-    -------
-    Judged
 
     Examples
     --------
@@ -214,19 +205,9 @@ def _fitted(
 
 
 def compared(models: Mapping[str, Model], past: Sequence[Past], asked: Sequence[str]) -> pd.DataFrame:
-    """What `usefulness` finds, p-values and intervals of differences adjusted for the candidates that are asked.
+    """What `usefulness` finds, with `p_holm` and intervals adjusted for the candidates that could be recommended.
 
-    Parameters
-    ----------
-    models : mapping of str to Model
-    past : sequence of Past
-    asked : sequence of str
-        Candidates that could be recommended; which ones depends on no outcome.
-
-    Returns
-    -------
-    DataFrame
-        With `p_holm`: Holm's (1979) over these candidates and all outcomes; missing for others.
+    Which ones these are depends on no outcome. `p_holm` is Holm's (1979) over them and all outcomes, else missing.
     """
     useful = usefulness(models, past, comparisons=len(asked) * past[0].outcomes.shape[1])
     useful["p_holm"] = holm(useful.loc[useful["grouping"].isin(asked), "p"])
@@ -265,15 +246,8 @@ def _not_useful(rows: pd.DataFrame, level: float) -> list[str]:
 def chosen(table: pd.DataFrame, worth: pd.DataFrame, among: Sequence[str]) -> str:
     """The candidate with the fewest clusters that is worth about as much as the best: within one standard error of it.
 
-    Parameters
-    ----------
-    table : DataFrame
-        With `clusters`, by candidate.
-    worth : DataFrame
-        `worth` and `error` by candidate: the mean over the outcomes of the shares predicted in a window that does not
-        judge, or where there is none the silhouette. Among equals the one named first wins.
-    among : sequence of str
-        At least one.
+    `worth` is the mean over the outcomes of the shares predicted in a window that does not judge, or where there is
+    none the silhouette. Among equals the one named first wins.
     """
     value, error, clusters = (column.to_dict() for column in (worth["worth"], worth["error"], table["clusters"]))
     best = max(among, key=lambda name: value[name])

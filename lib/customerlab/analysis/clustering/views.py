@@ -20,15 +20,13 @@ class Views:
     ----------
     rows : array of int of shape (shown,)
         Which of the points are shown, rising.
-    pca : array of shape (shown, 2)
-        The first two principal components of all points.
+    pca, umap : array of shape (shown, 2)
+        The first two principal components of all points, and UMAP, of which distances, sizes and directions mean
+        nothing and near neighbours are mostly near; None for fewer than four points.
     explained : array of shape (2,)
         The share of the variance that each component holds.
     loadings : array of shape (features, 2)
         What each feature adds to each component; columns of length one, whose largest entry is positive.
-    umap : array of shape (shown, 2), or None
-        Its distances, sizes and directions mean nothing; near neighbours are mostly near. None for fewer than four
-        points.
     """
 
     rows: np.ndarray
@@ -41,27 +39,10 @@ class Views:
 def views(points: np.ndarray, seed: int, *, most: int = 2000) -> Views:
     """Look at points by principal components and by UMAP (McInnes, Healy and Melville 2018).
 
-    Both show the same points: all, or a random sample; the components are those of all points. UMAP begins with the
-    principal components, so that what its picture keeps of the whole is not left to chance (Kobak and Linderman 2021).
-
-    Parameters
-    ----------
-    points : array of shape (customers, features)
-        Transformed and scaled, ordered by customer.
-    seed : int
-        Of the sample and of UMAP; the same seed gives the same pictures.
-    most : int
-        Points that are shown.
-
-    Returns
-    -------
-    Views
-        With one feature, or none that varies, the second component (or both) is zero.
-
-    Raises
-    ------
-    ValueError
-        For no points, and for missing or infinite values.
+    Both show the same points: all, or a random sample of `most`; the components are those of all points. UMAP begins
+    with the principal components, so that what its picture keeps of the whole is not left to chance (Kobak and
+    Linderman 2021). With one feature, or none that varies, the second component (or both) is zero. The same seed gives
+    the same pictures. Raises ValueError for no points, and for missing or infinite values.
 
     Examples
     --------

@@ -33,8 +33,6 @@ class TopTenth:
         Customers.
     share : float
         Of the net revenue that the top brings.
-    largest_customer : float
-        The share of the top's net revenue that one customer makes.
     times_orders, times_value : float
         Orders of a customer, and net revenue of an order, in the top as a multiple of those in the rest, by their
         means. The two multiply to the multiple of the net revenue of a customer; empty where the rest brought nothing.
@@ -47,7 +45,6 @@ class TopTenth:
     top: int
     rest: int
     share: float
-    largest_customer: float
     times_orders: float
     times_value: float
     table: pd.DataFrame
@@ -59,19 +56,9 @@ class TopTenth:
 def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTenth | None:
     """Compare the top tenth of customers by net revenue with the rest: a description, not a cause.
 
-    Days are counted to the day after the last order, as `orders.Snapshot` counts its recency and tenure.
-
-    Parameters
-    ----------
-    transactions : ibis Table
-    returns : ibis Table, optional
-        Set off against the money of a customer; adds the share of the gross revenue that was returned. Without it net
-        revenue is gross revenue.
-
-    Returns
-    -------
-    TopTenth or None
-        None where there is no top tenth: a single customer, all alike in money, or none with money above zero.
+    Days are counted to the day after the last order, as `orders.Snapshot` counts its recency and tenure. Returns are
+    set off against the money of a customer, and add the share of the gross revenue that was returned; without them net
+    revenue is gross. None where there is no top tenth: a single customer, all alike in money, or none with any.
     """
     whole = totals(transactions)
     customers, main = _profiles(transactions, returns, whole["last"])
@@ -81,21 +68,10 @@ def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTen
     if not (threshold > 0 and money["low"] < threshold):
         return None
     side = customers.mutate(top=customers.revenue >= threshold)
-    found = (
-        side.group_by("top")
-        .aggregate(
-            n=side.count(),
-            money=side.exact.sum().cast("float64"),
-            largest=side.revenue.max(),
-            total_orders=side.orders.sum(),
-            returned=side.returned.sum().cast("float64"),
-            main=side.main.sum(),
-            **{name: side[name].cast("float64").quantile(0.5) for name in MEDIANS},
-        )
-        .to_pandas()
-        .set_index("top")
-        .reindex([True, False])
-    )
+    sums = {"n": side.count(), "money": side.exact.sum().cast("float64"), "total_orders": side.orders.sum()}
+    sums |= {"returned": side.returned.sum().cast("float64"), "main": side.main.sum()}
+    sums |= {name: side[name].cast("float64").quantile(0.5) for name in MEDIANS}
+    found = side.group_by("top").aggregate(**sums).to_pandas().set_index("top").reindex([True, False])
     rows = [(label, "median", *found[name]) for name, label in MEDIANS.items()]
     if main is not None:
         rows.append((f"orders from {main}", "share of customers", *(found["main"] / found["n"])))
@@ -110,7 +86,6 @@ def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTen
         top=int(found.loc[True, "n"]),
         rest=int(found.loc[False, "n"]),
         share=float(found.loc[True, "money"] / found["money"].sum()) if found["money"].sum() > 0 else float("nan"),
-        largest_customer=float(found.loc[True, "largest"] / found.loc[True, "money"]),
         times_orders=float(orders[True] / orders[False]),
         times_value=float(value[True] / value[False]) if value[False] > 0 else float("nan"),
         table=table,

@@ -13,13 +13,7 @@ from customerlab.wording import percent
 
 
 def of_repeats(repeated: Mapping[str, float] | pd.Series) -> str:
-    """How many of the lines that were kept repeat another one; `repeated` as `repeats` returns it.
-
-    Examples
-    --------
-    >>> of_repeats({"lines": 0, "money": 0})
-    'No line that was kept repeats another one.'
-    """
+    """How many of the lines that were kept repeat another one; `repeated` as `repeats` returns it."""
     if not repeated["lines"]:
         return "No line that was kept repeats another one."
     return (
@@ -31,14 +25,7 @@ def of_repeats(repeated: Mapping[str, float] | pd.Series) -> str:
 def of_scale(totals: pd.Series, ladder: pd.DataFrame, gross: float, net: float) -> str:
     """How many customers, orders and how much money there are, in which period, and what cleaning removed.
 
-    Parameters
-    ----------
-    totals : Series
-        As `totals` returns it.
-    ladder : DataFrame
-        Rows and money by step of cleaning, as `Run.ladder` returns it.
-    gross, net : float
-        Revenue before and after returns.
+    `totals` and `ladder` are as `explore.totals` and `Run.ladder` return them; revenue is `gross`, or `net` of returns.
     """
     read, removed = ladder["amount left"].iloc[0], 1 - ladder["rows left"].iloc[-1] / ladder["rows left"].iloc[0]
     most = ladder["step"].iloc[ladder["amount removed"].abs().argmax()]
@@ -64,13 +51,7 @@ def of_missing_customers(steps: list[dict[str, Any]], gross: float) -> list[str]
 
 
 def of_months(months: pd.DataFrame) -> list[str]:
-    """The strongest whole month, before and net of returns; nothing where fewer than two are whole.
-
-    Parameters
-    ----------
-    months : DataFrame
-        As `by_month` returns it.
-    """
+    """The strongest whole month of `by_month`, before and net of returns; nothing where fewer than two are whole."""
     whole = months[~months["partial"]]
     whole = whole.set_index(whole["month"].dt.strftime("%B %Y"))
     if len(whole) < 2 or not whole["revenue"].median() > 0:
@@ -85,15 +66,7 @@ def of_months(months: pd.DataFrame) -> list[str]:
 
 
 def of_times(grids: dict[str, pd.DataFrame], weekdays: pd.DataFrame) -> list[str]:
-    """The weekday and the hour of most revenue; nothing where there is no revenue.
-
-    Parameters
-    ----------
-    grids : dict of str to DataFrame
-        As `by_weekday_hour` returns them.
-    weekdays : DataFrame
-        As `by_weekday` returns it.
-    """
+    """The weekday and the hour of most revenue, by `by_weekday_hour` and `by_weekday`; nothing where there is none."""
     if not grids["revenue"].to_numpy().sum() > 0:
         return []
     hours = grids["revenue"].sum().rename(lambda hour: f"{hour}:00 to {hour + 1}:00")
@@ -138,13 +111,7 @@ def of_top_tenth(best: TopTenth | None) -> list[str]:
 
 
 def of_largest(shares: dict[str, float]) -> str:
-    """The largest single share of the net revenue by unit.
-
-    Examples
-    --------
-    >>> of_largest({"customer": 0.031, "order": 0.004})
-    'The largest single share of the net revenue: 3 % one customer, 0.4 % one order.'
-    """
+    """The largest single share of the net revenue by unit."""
     listed = ", ".join(f"{percent(share)} one {unit}" for unit, share in shares.items())
     return f"The largest single share of the net revenue: {listed}."
 
@@ -152,16 +119,7 @@ def of_largest(shares: dict[str, float]) -> str:
 def of_parts(parts: dict[str, pd.DataFrame]) -> list[str]:
     """A sentence for each division of the shop of which some parts owe a tenth or more of their money to one customer.
 
-    Parameters
-    ----------
-    parts : dict of str to DataFrame
-        The division, such as ``country``, to its table, as `by_part` returns it. Its rows in brackets are no parts.
-
-    Examples
-    --------
-    >>> countries = pd.DataFrame({"part": ["UK", "Malta", "(none)"], "largest_customer": [0.04, 0.98, 0.2]})
-    >>> of_parts({"country": countries})[0]
-    'By country, 1 of 2 parts owe 10% or more of their net revenue to one customer, up to 98%.'
+    Tables are those of `by_part`, whose rows in brackets are no parts.
     """
     said = []
     for name, table in parts.items():

@@ -53,13 +53,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def spread(table: ir.Table, columns: list[str]) -> pd.DataFrame:
-    """Mean and quantiles of some columns, computed in the engine.
-
-    Parameters
-    ----------
-    table : ibis Table
-    columns : list of str
-        Numeric columns.
+    """Mean and quantiles of some numeric columns, computed in the engine.
 
     Returns
     -------
@@ -89,14 +83,8 @@ def spread(table: ir.Table, columns: list[str]) -> pd.DataFrame:
 def log_histogram(table: ir.Table, column: str, per_decade: int = 10) -> pd.DataFrame:
     """Counts in bins of equal width on a logarithmic scale, computed in the engine.
 
-    Parameters
-    ----------
-    table : ibis Table
-    column : str
-        Numeric; values that are not above zero have no logarithm and are left out. For whole numbers take
-        `cumulative`: bins that hold different numbers of them show peaks that are not there.
-    per_decade : int
-        Bins between one power of ten and the next.
+    Values that are not above zero have no logarithm and are left out. For whole numbers take `cumulative`: bins that
+    hold different numbers of them show peaks that are not there.
 
     Returns
     -------
@@ -117,13 +105,7 @@ def log_histogram(table: ir.Table, column: str, per_decade: int = 10) -> pd.Data
 def whole_histogram(table: ir.Table, column: str, bars: int = 40) -> pd.DataFrame:
     """Counts of a whole number in bins that hold equally many whole numbers, with one last bin for the long tail.
 
-    Parameters
-    ----------
-    table : ibis Table
-    column : str
-        Whole numbers; those below 1 are left out.
-    bars : int
-        At most so many bins up to the 95 % quantile, and one for all above.
+    Numbers below 1 are left out; there are at most `bars` bins up to the 95 % quantile, and one for all above.
 
     Returns
     -------
@@ -157,38 +139,18 @@ def whole_histogram(table: ir.Table, column: str, bars: int = 40) -> pd.DataFram
 def cumulative(table: ir.Table, column: str) -> pd.DataFrame:
     """The empirical distribution of a whole number, computed in the engine.
 
-    Parameters
-    ----------
-    table : ibis Table
-    column : str
-        Whole numbers.
-
     Returns
     -------
     DataFrame
         `value` (rising, those that occur), `count` and `share`, the share of rows with at most this value.
-
-    Examples
-    --------
-    >>> import ibis
-    >>> cumulative(ibis.memtable({"orders": [1, 1, 2, 5]}), "orders")["share"].tolist()
-    [0.5, 0.75, 1.0]
     """
     counted = table.group_by(value=table[column]).aggregate(count=table.count()).order_by("value").to_pandas()
     counted["share"] = counted["count"].cumsum() / counted["count"].sum()
     return counted
 
 
-def log_cumulative(table: ir.Table, column: str, per_decade: int = 50) -> pd.DataFrame:
+def log_cumulative(table: ir.Table, column: str) -> pd.DataFrame:
     """The empirical distribution of money, at edges of equal distance on a logarithmic scale, computed in the engine.
-
-    Parameters
-    ----------
-    table : ibis Table
-    column : str
-        Numeric.
-    per_decade : int
-        Edges between one power of ten and the next.
 
     Returns
     -------
@@ -196,31 +158,20 @@ def log_cumulative(table: ir.Table, column: str, per_decade: int = 50) -> pd.Dat
         `value` (an edge), `count` of the rows between it and the edge before, and `share`, of all rows that lie below
         the edge; rows that are not above zero count in every share.
     """
-    bins = log_histogram(table, column, per_decade)
+    bins = log_histogram(table, column, per_decade=50)
     every = int(table.count().execute())
     share = (every - bins["count"].sum() + bins["count"].cumsum()) / every
     return pd.DataFrame({"value": bins["high"], "count": bins["count"], "share": share})
 
 
 def distribution(table: ir.Table, column: str, name: str, *, whole: bool = False, smallest: int = 1) -> dict[str, Any]:
-    """What a figure of one distribution needs.
-
-    Parameters
-    ----------
-    table : ibis Table
-    column : str
-        Money, or a whole number.
-    name : str
-        What it is called.
-    whole : bool
-        Whether it is a whole number, whose histogram is not logarithmic.
-    smallest : int
-        Bars of fewer rows are left out of the histogram.
+    """What a figure of one distribution needs, of money or of a whole number, whose histogram is not logarithmic.
 
     Returns
     -------
     dict
-        `name`; `spread`, the quantiles by name; `bars`, a histogram; `steps`, the empirical distribution.
+        `name`; `spread`, the quantiles by name; `bars`, a histogram without bars of fewer than `smallest` rows;
+        `steps`, the empirical distribution.
     """
     bars, steps = (whole_histogram, cumulative) if whole else (log_histogram, log_cumulative)
     quantiles = spread(table, [column]).set_index("measure").loc[column]

@@ -14,13 +14,10 @@ NONE = "(none)"
 def by_part(
     transactions: ir.Table, column: str, n: int = 10, *, returns: ir.Table | None = None, smallest: int = 1
 ) -> pd.DataFrame:
-    """Trading by the values of a column.
+    """Trading by the values of a column, such as ``country``.
 
     Parameters
     ----------
-    transactions : ibis Table
-    column : str
-        A text column, such as ``country``.
     n : int
         So many values with the most revenue have a row of their own; ties are broken by name. The others share one
         row, ``(3 others)``, and empty values another, ``(none)``, so that revenue adds up to that of the log.
@@ -47,12 +44,9 @@ def by_part(
     t, log = (
         _with_place(table, column, named, rest, apart) for table in (transactions, sales.net(transactions, returns))
     )
-    table = (
-        t.group_by("kind", "part")
-        .aggregate(revenue=t.amount.sum(), orders=t.order_id.nunique(), customers=t.customer_id.nunique())
-        .to_pandas()
-        .sort_values(["kind", "revenue", "part"], ascending=[True, False, True], ignore_index=True)
-    )
+    sums = {"revenue": t.amount.sum(), "orders": t.order_id.nunique(), "customers": t.customer_id.nunique()}
+    table = t.group_by("kind", "part").aggregate(**sums).to_pandas()
+    table = table.sort_values(["kind", "revenue", "part"], ascending=[True, False, True], ignore_index=True)
     table["revenue"] = table["revenue"].astype(float)
     total = table["revenue"].sum()
     table["share"] = table["revenue"] / (total if total > 0 else float("nan"))
@@ -61,9 +55,8 @@ def by_part(
     place = table["kind"].astype(str) + table["part"]
     net = log.group_by("place").aggregate(net=log.amount.sum().cast("float64")).to_pandas().set_index("place")["net"]
     table["net"], table["largest_customer"] = place.map(net), place.map(largest_share(log, "customer_id", "place"))
-    return table.drop(columns="kind")[
-        ["part", "revenue", "share", "orders", "customers", "value_per_order", "net", "largest_customer"]
-    ]
+    columns = ["part", "revenue", "share", "orders", "customers", "value_per_order", "net", "largest_customer"]
+    return table[columns]
 
 
 def _with_place(table: ir.Table, column: str, named: list[str], rest: str, apart: bool) -> ir.Table:

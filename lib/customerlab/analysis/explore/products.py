@@ -26,24 +26,15 @@ def by_product(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Ta
 def top_products(
     transactions: ir.Table, products: ir.Table | None, n: int = 10, *, returns: ir.Table | None = None
 ) -> pd.DataFrame:
-    """The products that bring the most net revenue.
-
-    Parameters
-    ----------
-    transactions : ibis Table
-    products : ibis Table or None
-        For the descriptions; without it, or where it lacks a product, the id stands for it.
-    n : int
-        How many; ties are broken by the product's id.
-    returns : ibis Table, optional
-        Without it net revenue is gross revenue.
+    """The products that bring the most net revenue, ties broken by id; without returns net revenue is gross revenue.
 
     Returns
     -------
     DataFrame
-        `product_id`, `description`, `revenue` (net), `share` of the net revenue of all products that were sold (empty
-        where that is not above zero), `gross`, `pieces`, `orders`, `customers`, as in `by_product`, and
-        `largest_customer` (the share of the product's revenue that one customer makes, as in `largest_share`).
+        `product_id`, `description` (the id where none is known), `revenue` (net), `share` of the net revenue of all
+        products that were sold (empty where that is not above zero), `gross`, `pieces`, `orders`, `customers`, as in
+        `by_product`, and `largest_customer` (the share of the product's revenue that one customer makes, as in
+        `largest_share`).
     """
     every = by_product(transactions, returns)
     table = every.order_by([ibis.desc("revenue"), ibis.asc("product_id")]).limit(n).to_pandas()
@@ -85,14 +76,8 @@ def long_tail(transactions: ir.Table, returns: ir.Table | None = None) -> pd.Dat
     return table
 
 
-def products_for(tail: pd.DataFrame, shares: tuple[float, ...] = (0.5, 0.8, 0.95)) -> pd.DataFrame:
-    """How many products, the best first, bring such a share of the revenue?
-
-    Parameters
-    ----------
-    tail : DataFrame
-        As `long_tail` returns it.
-    shares : tuple of float
+def products_for(tail: pd.DataFrame) -> pd.DataFrame:
+    """How many products, the best first of `long_tail`, bring 50, 80 and 95 % of the revenue?
 
     Returns
     -------
@@ -106,6 +91,7 @@ def products_for(tail: pd.DataFrame, shares: tuple[float, ...] = (0.5, 0.8, 0.95
     """
     if tail["share"].isna().any():
         return pd.DataFrame({"share": [], "products": [], "of_all": []})
+    shares = (0.5, 0.8, 0.95)
     # a hair less, so that a sum of floats just below a share has reached it
     reached = [int((tail["share"] >= share - 1e-9).to_numpy().argmax()) + 1 for share in shares]
     return pd.DataFrame({"share": shares, "products": reached, "of_all": [n / len(tail) for n in reached]})

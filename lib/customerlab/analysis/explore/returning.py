@@ -34,11 +34,8 @@ def new_and_returning(transactions: ir.Table) -> pd.DataFrame:
         `by_month`; months without an order are included.
     """
     active = active_months(transactions)
-    counted = (
-        active.group_by("month", new=active.month == active["first"])
-        .aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64"))
-        .to_pandas()
-    )
+    groups = active.group_by("month", new=active.month == active["first"])
+    counted = groups.aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64")).to_pandas()
     span = totals(transactions)
     months = calendar_months(span["first"], span["last"])
     counted["kind"] = np.where(counted["new"], "new", "returning")
@@ -62,15 +59,15 @@ def without_few(table: pd.DataFrame, smallest: int) -> pd.DataFrame:
 class Cohorts:
     """Customers by the month of their first order, and what they did in the months after.
 
+    In all grids, cells that the log has not reached are empty; months that it has reached without an order are zero.
+
     Attributes
     ----------
     sizes : DataFrame
         `cohort` (month), `customers`, `revenue` (of that month).
-    customers : DataFrame
-        One row a cohort, one column for each number of months since: the share of its customers who ordered then.
-    revenue : DataFrame
-        The same for money: what the cohort spent then, as a share of what it spent in its first month; empty where that
-        is not above zero.
+    customers, revenue : DataFrame
+        One row a cohort, one column for each number of months since: the share of its customers who ordered then, and
+        its money, as a share of what it spent in its first month (empty where that is not above zero).
     partial : DataFrame of bool
         True where the calendar month of the cell is one that the log covers only in part.
     average : DataFrame
@@ -79,8 +76,6 @@ class Cohorts:
         cohort whose first month is partial.
     money : float
         What all cells add up to.
-
-    In all grids, cells that the log has not reached are empty; months that it has reached without an order are zero.
     """
 
     sizes: pd.DataFrame
@@ -95,29 +90,18 @@ class Cohorts:
 
     def shown(self, smallest: int) -> "Cohorts":
         """The same without the numbers of few: of cohorts that are `disclosure.hidden`, and of fewer in a month."""
-        sizes = self.sizes["customers"].to_numpy()
-        few = hidden(sizes, smallest)[:, None] | (self.customers.mul(sizes, axis=0).round() < smallest) & (
-            self.customers > 0
-        )
-        return replace(
-            self,
-            sizes=suppressed(self.sizes, smallest),
-            customers=self.customers.mask(few),
-            revenue=self.revenue.mask(few),
-        )
+        people = self.sizes["customers"].to_numpy()
+        counts = self.customers.mul(people, axis=0).round()
+        few = hidden(people, smallest)[:, None] | (counts < smallest) & (self.customers > 0)
+        sizes, customers, revenue = suppressed(self.sizes, smallest), self.customers.mask(few), self.revenue.mask(few)
+        return replace(self, sizes=sizes, customers=customers, revenue=revenue)
 
 
 def cohorts(transactions: ir.Table) -> Cohorts:
-    """Monthly cohorts and their retention, in customers and in money.
-
-    A month without a new customer has no cohort.
-    """
+    """Monthly cohorts and their retention, in customers and in money; a month without a new customer has none."""
     active = active_months(transactions)
-    counted = (
-        active.group_by("first", age=active.month - active["first"])
-        .aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64"))
-        .to_pandas()
-    )
+    groups = active.group_by("first", age=active.month - active["first"])
+    counted = groups.aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64")).to_pandas()
     span = totals(transactions)
     months = calendar_months(span["first"], span["last"])
     grids = {}

@@ -24,11 +24,8 @@ def returns_by_month(transactions: ir.Table, returns: ir.Table) -> pd.DataFrame:
         was none; above 1 where more came back than was sold), `partial`. Months of sales and of returns, those
         without either between them included.
     """
-    counted = (
-        returns.group_by(month=month_number(returns.ordered_at))
-        .aggregate(returned=(-returns.amount.sum()).cast("float64"))
-        .to_pandas()
-    )
+    groups = returns.group_by(month=month_number(returns.ordered_at))
+    counted = groups.aggregate(returned=(-returns.amount.sum()).cast("float64")).to_pandas()
     counted.index = first_of(counted.pop("month"))
     sold = by_month(transactions).set_index("month")[["revenue", "partial"]]
     both = sold.join(counted, how="outer")

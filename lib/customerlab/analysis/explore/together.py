@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from customerlab.analysis.inference import LEAST
+from customerlab.analysis.inference import LEAST, too_few
+
+MOST = 200  # products that are compared
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,8 @@ class Together:
         (share of the orders with the first that have the second, too), `confidence_back` (the other way round),
         `lift`, `low`, `high`. All pairs that occur, those first whose interval begins highest; without an interval,
         and last, are pairs in fewer than `inference.LEAST` orders.
-    orders : int
-        All orders of the log.
-    products : int
-        How many products were compared with one another.
+    orders, products : int
+        All orders of the log, and how many products were compared with one another.
     median_lift : float
         Of all pairs of these products that occur together, for comparison; empty where none does.
     """
@@ -35,17 +35,22 @@ class Together:
     products: int
     median_lift: float
 
+    @property
+    def absent(self) -> str:
+        """What is said where no pair is in enough orders."""
+        return f"Bought together: {too_few(sum(self.pairs['both'].head(1)), 'orders with a pair')}."
+
     def __repr__(self) -> str:
         return f"Together({len(self.pairs):,} pairs of {self.products} products in {self.orders:,} orders)"
 
 
-def together(transactions: ir.Table, *, min_orders: int = LEAST, most: int = 200, confidence: float = 0.95) -> Together:
+def together(transactions: ir.Table, *, min_orders: int = LEAST) -> Together:
     """Which products are bought together more often than chance would have it?
 
     Lift is the share of orders with both products over the product of their single shares; 1 is chance. Its interval
-    is Wald's on the logarithm, by the delta method, with the variance clustered by customer (Liang and Zeger 1986),
-    since who likes two products orders them together again and again. Of n orders n11 have both, n1 and n2 the one and
-    the other; of the m orders of a customer d, a and b do, so that each of G customers moves log lift by
+    (95 %) is Wald's on the logarithm, by the delta method, with the variance clustered by customer (Liang and Zeger
+    1986), since who likes two products orders them together again and again. Of n orders n11 have both, n1 and n2 the
+    one and the other; of the m orders of a customer d, a and b do, so that each of G customers moves log lift by
 
         u = d/n11 - a/n1 - b/n2 + m/n,    and    var(log lift) = G/(G - 1) * sum of u².
 
@@ -53,22 +58,14 @@ def together(transactions: ir.Table, *, min_orders: int = LEAST, most: int = 200
     3rd ed., section 16.1), but for G/(G - 1). Pairs are ranked by the lower end, so that one chance meeting of two
     rare products does not come first. Each interval is one pair's own: it is not adjusted for the number of pairs.
 
-    Parameters
-    ----------
-    transactions : ibis Table
-    min_orders : int
-        Products in fewer orders are left out.
-    most : int
-        Only so many products, those in the most orders (ties by id), are compared, so that the table of pairs stays
-        small whatever the size of the log.
-    confidence : float
-        Of each interval.
+    Products in fewer than `min_orders` orders are left out, and of the others the `MOST` in the most orders (ties by
+    id) are compared, so that the table of pairs stays small whatever the size of the log.
     """
     t = transactions
     orders = int(t.order_id.nunique().execute())
     counted = t.group_by("product_id").aggregate(orders=t.order_id.nunique())
     counted = counted.filter(counted.orders >= min_orders)
-    chosen = counted.order_by([ibis.desc("orders"), ibis.asc("product_id")]).limit(most).to_pandas()
+    chosen = counted.order_by([ibis.desc("orders"), ibis.asc("product_id")]).limit(MOST).to_pandas()
     pairs, alone, log = _sums(t, chosen["product_id"].tolist())
     first, second = (alone.loc[pairs[name]].reset_index(drop=True) for name in ("product_id", "other_id"))
     n11, n1, n2, n = pairs["both"], first["orders"], second["orders"], float(max(orders, 1))
@@ -82,7 +79,7 @@ def together(transactions: ir.Table, *, min_orders: int = LEAST, most: int = 200
     variance = (
         np.maximum(squares + 2 * (with_both / n11 + alone_twice), 0) * log["customers"] / max(log["customers"] - 1, 1)
     )
-    half = norm.ppf((1 + confidence) / 2) * np.sqrt(variance).where(n11 >= LEAST)
+    half = norm.ppf(0.975) * np.sqrt(variance).where(n11 >= LEAST)
     pairs["low"], pairs["high"] = pairs["lift"] * np.exp(-half), pairs["lift"] * np.exp(half)
     pairs = pairs.sort_values(["low", "both", "product_id", "other_id"], ascending=[False, False, True, True])
     columns = ["product_id", "other_id", "both", "support", "confidence", "confidence_back", "lift", "low", "high"]

@@ -14,13 +14,7 @@ WEEKDAYS = tuple(calendar.day_name)  # Monday first
 
 
 def totals(transactions: ir.Table) -> pd.Series:
-    """The size of a log.
-
-    Returns
-    -------
-    Series
-        `lines`, `orders`, `customers`, `products`, `revenue`, `first`, `last`.
-    """
+    """The size of a log: `lines`, `orders`, `customers`, `products`, `revenue`, `first`, `last`."""
     t = transactions
     row = t.aggregate(
         lines=t.count(),
@@ -37,10 +31,7 @@ def totals(transactions: ir.Table) -> pd.Series:
 def repeats(transactions: ir.Table) -> pd.Series:
     """Lines that are alike in every column with another one: entered twice, or two pieces put down one by one.
 
-    Returns
-    -------
-    Series
-        `lines` (without the first of each) and `money` (theirs).
+    `lines` (without the first of each) and `money` (theirs).
     """
     t = transactions
     each = t.group_by(t.columns).aggregate(lines=t.count() - 1)
@@ -58,10 +49,8 @@ def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
     ----------
     log : ibis Table
         Of sales, or of sales and returns as `sales.net` makes it.
-    unit : str
-        A column, such as ``customer_id``.
-    by : str, optional
-        A column with the group of each line; without it all lines are one group, ``all``.
+    unit, by : str
+        Columns: what is largest, such as ``customer_id``, and the group of each line; by default all are one, ``all``.
 
     Returns
     -------
@@ -77,21 +66,14 @@ def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
     log = log.mutate(group=ibis.literal("all") if by is None else log[by])
     each = log.group_by("group", unit).aggregate(size=log.amount.sum())
     each = each.mutate(size=each["size"].abs())
-    found = each.group_by("group").aggregate(
-        most=each["size"].max().cast("float64"), total=each["size"].sum().cast("float64")
-    )
+    most, total = (sums.cast("float64") for sums in (each["size"].max(), each["size"].sum()))
+    found = each.group_by("group").aggregate(most=most, total=total)
     table = found.to_pandas().set_index("group").sort_index()
     return (table["most"] / table["total"].where(table["total"] > 0)).rename(None).rename_axis(by)
 
 
 def noted(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with a `note` in place of `largest_customer`: what `inference.influence` says, where one customer counts.
-
-    Examples
-    --------
-    >>> noted(pd.DataFrame({"part": ["UK", "EIRE"], "largest_customer": [0.04, 0.53]}))["note"].tolist()
-    ['', '53% of it is one customer']
-    """
+    """A table with a `note` in place of `largest_customer`: what `inference.influence` says of it."""
     notes = [influence(share, "customer") for share in table["largest_customer"]]
     return table.drop(columns="largest_customer").assign(note=notes)
 
@@ -115,15 +97,7 @@ def first_of(months: "pd.Series | pd.Index") -> pd.DatetimeIndex:
 def calendar_months(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """The calendar months from one day to another.
 
-    Returns
-    -------
-    DataFrame
-        By `month` (its first day): `days` (those of the month within the span) and `partial` (true where some are not).
-
-    Examples
-    --------
-    >>> calendar_months(pd.Timestamp("2024-01-31"), pd.Timestamp("2024-02-29"))["days"].tolist()
-    [1, 29]
+    By `month` (its first day): `days` (those of the month within the span) and `partial` (true where some are not).
     """
     first, last = pd.Timestamp(first).normalize(), pd.Timestamp(last).normalize()
     begin = pd.date_range(first.replace(day=1), last, freq="MS", name="month")
@@ -133,13 +107,7 @@ def calendar_months(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
 
 
 def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.DataFrame:
-    """Trading by calendar month, months without an order included.
-
-    Parameters
-    ----------
-    transactions : ibis Table
-    returns : ibis Table, optional
-        Without it net revenue is gross revenue.
+    """Trading by calendar month, months without an order included; without returns net revenue is gross revenue.
 
     Returns
     -------
@@ -151,22 +119,18 @@ def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.Data
         (the share of the net revenue that one customer makes, as in `largest_share`).
     """
     t = transactions
-    counted = (
-        t.group_by(month=month_number(t.ordered_at))
-        .aggregate(
-            revenue=t.amount.sum().cast("float64"), orders=t.order_id.nunique(), customers=t.customer_id.nunique()
-        )
-        .to_pandas()
-    )
+    money, orders, customers = t.amount.sum().cast("float64"), t.order_id.nunique(), t.customer_id.nunique()
+    groups = t.group_by(month=month_number(t.ordered_at))
+    counted = groups.aggregate(revenue=money, orders=orders, customers=customers).to_pandas()
     span = totals(t)
     months = calendar_months(span["first"], span["last"])
     counted.index = first_of(counted.pop("month"))
     table = counted.reindex(months.index, fill_value=0).join(months)
     log, ends = sales.net(t, returns), [day.year * 12 + day.month - 1 for day in (span["first"], span["last"])]
     log = log.mutate(month=month_number(log.ordered_at).clip(*ends))
-    money = log.group_by("month").aggregate(net=log.amount.sum().cast("float64"))
+    net = log.group_by("month").aggregate(net=log.amount.sum().cast("float64"))
     largest = largest_share(log, "customer_id", "month").rename("largest_customer").reset_index()
-    for found in (money.to_pandas(), largest):
+    for found in (net.to_pandas(), largest):
         found.index = first_of(found.pop("month"))
         table = table.join(found)
     return table.fillna({"net": 0.0}).reset_index()
@@ -175,17 +139,11 @@ def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.Data
 def by_weekday_hour(transactions: ir.Table) -> dict[str, pd.DataFrame]:
     """Orders and revenue by weekday and hour.
 
-    Returns
-    -------
-    dict of str to DataFrame
-        `orders` and `revenue`, each seven rows, Monday first, by 24 columns, hour 0 to 23; zero where nothing was sold.
+    `orders` and `revenue`, each seven rows, Monday first, by 24 columns, hour 0 to 23; zero where nothing was sold.
     """
     t = transactions
-    counted = (
-        t.group_by(weekday=t.ordered_at.day_of_week.index(), hour=t.ordered_at.hour())
-        .aggregate(orders=t.order_id.nunique(), revenue=t.amount.sum().cast("float64"))
-        .to_pandas()
-    )
+    groups = t.group_by(weekday=t.ordered_at.day_of_week.index(), hour=t.ordered_at.hour())
+    counted = groups.aggregate(orders=t.order_id.nunique(), revenue=t.amount.sum().cast("float64")).to_pandas()
     grids = {}
     for measure in ("orders", "revenue"):
         grid = counted.pivot(index="weekday", columns="hour", values=measure)
@@ -216,14 +174,9 @@ def by_weekday(transactions: ir.Table) -> pd.DataFrame:
 
 
 def seasons(months: pd.DataFrame) -> pd.DataFrame:
-    """Revenue of a day in each whole month, so that a short month is not a low one.
+    """Revenue of a day in each whole month of `by_month`, so that a short month is not a low one.
 
     One year shows season and growth as one: a month of the year means something when it is seen in several years.
-
-    Parameters
-    ----------
-    months : DataFrame
-        As `by_month` returns it.
 
     Returns
     -------
@@ -254,15 +207,8 @@ def seasons(months: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def highest(values: pd.Series, most: int = 3) -> str:
-    """The names of all that share the highest value, because with ties none is the highest alone.
-
-    Parameters
-    ----------
-    values : Series
-        By name; empty values do not count.
-    most : int
-        More than so many are counted instead of named.
+def highest(values: pd.Series) -> str:
+    """The names of all that share the highest value, because with ties none is the highest alone; counted above three.
 
     Examples
     --------
@@ -273,4 +219,4 @@ def highest(values: pd.Series, most: int = 3) -> str:
     if known.empty:
         return "none"
     names = [str(name) for name in known.index[np.isclose(known, known.max(), rtol=1e-9, atol=0)]]
-    return f"{len(names)} alike" if len(names) > most else " and ".join(names)
+    return f"{len(names)} alike" if len(names) > 3 else " and ".join(names)

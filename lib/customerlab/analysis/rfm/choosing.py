@@ -20,14 +20,8 @@ ALL = pd.NaT  # stands for all windows together
 def gains(rank: np.ndarray, outcome: np.ndarray) -> pd.DataFrame:
     """The cumulative gains curve: the share of an outcome that the customers of highest rank bring.
 
-    Customers of equal rank are taken in random order on average: the curve is a straight line across them.
-
-    Parameters
-    ----------
-    rank : array of float
-        Those with the highest come first.
-    outcome : array of float
-        Above zero in all. Where some are below it, as net revenue can be, the curve falls across them.
+    Customers of equal rank are taken in random order on average: the curve is a straight line across them. The outcome
+    is above zero in all; where some are below it, as net revenue can be, the curve falls across them.
 
     Returns
     -------
@@ -93,18 +87,12 @@ def _ranked(past: _Window, now: _Window, outcome: int, weights: np.ndarray) -> l
 
 def _shares(windows: list[_Window], weights: np.ndarray, depths: np.ndarray) -> np.ndarray:
     """What the first so many customers bring: one axis each for windows, outcomes, rules and depths."""
-    return np.array(
-        [
-            [
-                [
-                    np.interp(depths, *_curve(places, now.outcomes[outcome], weights[now.who]))
-                    for places in _ranked(past, now, outcome, weights)
-                ]
-                for outcome in range(len(OUTCOMES))
-            ]
-            for past, now in pairwise(windows)
-        ]
-    )
+    found = []
+    for past, now in pairwise(windows):
+        for outcome, values in enumerate(now.outcomes):
+            ranked = _ranked(past, now, outcome, weights)
+            found.append([np.interp(depths, *_curve(places, values, weights[now.who])) for places in ranked])
+    return np.reshape(found, (len(windows) - 1, len(OUTCOMES), len(CHOSEN_BY), len(depths)))
 
 
 def _compared(windows: list[_Window]) -> np.ndarray:
@@ -114,19 +102,9 @@ def _compared(windows: list[_Window]) -> np.ndarray:
 
 
 def mean_gains(windows: Sequence[pd.DataFrame], outcome: str) -> dict[str, pd.DataFrame]:
-    """The gains curve of each rule, the mean over the windows that are compared; empty where none is.
+    """The gains curve of each rule, the mean over the windows that `compare_rules` compares; empty where none is.
 
-    Parameters
-    ----------
-    windows : sequence of DataFrame
-        As `compare_rules` takes them.
-    outcome : str
-        One of `OUTCOMES`.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        The rule to its curve in steps of a hundredth of the customers, as `gains` has it.
+    `outcome` is one of `OUTCOMES`; curves are in steps of a hundredth of the customers, as `gains` has them.
     """
     coded = _coded(windows)
     compared = _compared(coded)
@@ -144,9 +122,7 @@ def mean_gains(windows: Sequence[pd.DataFrame], outcome: str) -> dict[str, pd.Da
     }
 
 
-def compare_rules(
-    windows: Sequence[pd.DataFrame], *, seed: int, resamples: int = 200, confidence: float = 0.95
-) -> pd.DataFrame:
+def compare_rules(windows: Sequence[pd.DataFrame], *, seed: int, resamples: int = 200) -> pd.DataFrame:
     """Rules side by side: what the first 10, 20, 30, 50 % of customers that each chooses bring, window by window.
 
     Parameters
@@ -155,13 +131,10 @@ def compare_rules(
         The earliest first; it only teaches which segments to choose first, as each does for the next. One row a
         customer: `customer_id`, `segment`, `frequency`, `monetary` (of the day), `money`, `came_back` (of the window)
         and `formed_on`.
-    seed : int
     resamples : int
         Of the customers, each with all that it did in all windows (bootstrap, Efron 1979, with Poisson weights); the
         order of the segments is learned anew in each. The standard error is the root mean square of what their
-        differences are away from the one found.
-    confidence : float
-        Of the intervals, by the normal distribution.
+        differences are away from the one found; 95 % intervals are normal.
 
     Returns
     -------
@@ -192,7 +165,7 @@ def compare_rules(
     table["by_segment"] = np.broadcast_to(found[:, :, :1], error.shape).ravel()
     table["by_rule"] = found[:, :, 1:].ravel()
     table["difference"] = table["by_segment"] - table["by_rule"]
-    reach = stats.norm.ppf((1 + confidence) / 2) * error.ravel()
+    reach = stats.norm.ppf(0.975) * error.ravel()
     table["low"], table["high"] = table["difference"] - reach, table["difference"] + reach
     away = np.where(table["difference"] == 0, 0.0, table["difference"].abs() / error.ravel())
     table["pvalue"] = 2 * stats.norm.sf(away)

@@ -29,23 +29,16 @@ class Concentration:
     gini: float
     top: pd.DataFrame
 
+    def top_share(self, holders: float) -> float:
+        """The share of the revenue that the richest 1, 5, 10 or 20 % hold."""
+        return float(self.top["share_of_revenue"][self.top["share_of_holders"] == holders].item())
+
 
 def concentration(amounts: pd.Series) -> Concentration:
-    """Lorenz curve, Gini coefficient and top shares of some amounts, one a holder.
+    """Lorenz curve, Gini coefficient and top shares of some amounts, one a holder (Gini 1912; Lorenz 1905).
 
-    Parameters
-    ----------
-    amounts : Series
-        None below zero, not all zero.
-
-    Raises
-    ------
-    ValueError
-        For amounts below zero, and where none is above it.
-
-    Notes
-    -----
-    With the amounts in rising order, ``gini = 2 sum(i x_i) / (n sum(x_i)) - (n + 1) / n`` (Gini 1912; Lorenz 1905).
+    With the amounts in rising order, ``gini = 2 sum(i x_i) / (n sum(x_i)) - (n + 1) / n``. Amounts below zero, or none
+    above it, raise ValueError.
 
     Examples
     --------
@@ -73,13 +66,7 @@ def concentration(amounts: pd.Series) -> Concentration:
 
 
 def revenue_of(transactions: ir.Table, column: str) -> pd.Series:
-    """The money of each value of a column, such as each product, summed in the engine.
-
-    Returns
-    -------
-    Series
-        Sorted by the value.
-    """
+    """The money of each value of a column, such as each product, summed in the engine and sorted by the value."""
     t = transactions
     summed = fetched(t.group_by(column).aggregate(revenue=t.amount.sum().cast("float64")))
     return summed.set_index(column)["revenue"].sort_index()

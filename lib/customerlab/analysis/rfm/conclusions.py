@@ -5,10 +5,12 @@ from collections.abc import Iterable
 import pandas as pd
 
 from customerlab.analysis.disclosure import hidden
-from customerlab.analysis.inference import INFLUENTIAL, influence, too_few
+from customerlab.analysis.inference import INFLUENTIAL, enough, influence, too_few
 from customerlab.analysis.rfm.choosing import DEPTH
+from customerlab.analysis.rfm.concentration import Concentration
 from customerlab.analysis.rfm.holdout import Holdout
 from customerlab.analysis.rfm.repurchase import ANY
+from customerlab.wording import percent
 
 LEVEL = 0.05
 
@@ -21,17 +23,13 @@ def _listed(parts: Iterable[str]) -> str:
 def by_choice(held: Holdout, days: int) -> list[str]:
     """For each outcome, which rule to choose customers by, with what the fifth that each rule chooses brings.
 
-    Returns
-    -------
-    list of str
-        One sentence an outcome; the rule is named where its difference is statistically significant (Holm-adjusted for
-        all that are compared).
+    The rule is named where its difference is statistically significant (Holm-adjusted for all that are compared).
     """
     at = held.choices[held.choices["formed_on"].isna() & (held.choices["chosen"] == DEPTH)]
     if at.empty:
         few = too_few(held.windows["came_back"].max(), f"ordered again in any window of {days} days")
         return [f"Whether to choose customers by segment or by a plainer rule: {few}."]
-    used = held.windows[held.windows["formed_on"].isin(_compared(held))]
+    used = held.windows[held.windows["formed_on"].isin(held.choices["formed_on"].dropna())]
     names = {
         "revenue": f"revenue in the following {days} days",
         "repeat customers": f"customers who order again within {days} days",
@@ -41,11 +39,6 @@ def by_choice(held: Holdout, days: int) -> list[str]:
         one = influence(row["largest"], "customer")
         said.append(f"Revenue in the {days} days from {row['formed_on']:%Y-%m-%d}: {one}.")
     return said
-
-
-def _compared(held: Holdout) -> pd.Series:
-    """The days whose windows are compared."""
-    return held.choices["formed_on"].dropna().drop_duplicates()
 
 
 def _choice(outcome: str, rows: pd.DataFrame, windows: int) -> str:
@@ -97,20 +90,47 @@ def by_rate(held: Holdout, days: int) -> str:
 
 
 def by_influence(table: pd.DataFrame, what: str) -> list[str]:
-    """The segments of whose money one customer makes a tenth or more; none where there is none.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With `segment` and `largest`, as `profile` and `by_segment` return it.
-    what : str
-        The money in question.
-    """
+    """The segments of whose money one customer makes a tenth or more, as `profile` and `by_segment` return it."""
     flagged = table[table["largest"] >= INFLUENTIAL]
     if flagged.empty:
         return []
     parts = [f"{row['segment']} ({row['largest']:.0%})" for row in flagged.to_dict("records")]
     return [f"One customer makes a tenth or more of the {what} in {_listed(parts)}."]
+
+
+def by_size(table: pd.DataFrame, kind: str) -> list[str]:
+    """The segments of most revenue, gross or net, and of most customers, where one alone is; as `profile` has them."""
+    said = []
+    richest, largest = (table[table[name] == table[name].max()] for name in ("revenue", "customers"))
+    if len(richest) == 1 and richest["share_of_revenue"].notna().all():
+        one = richest.iloc[0]
+        said.append(
+            f"The segment with the most revenue is {one['segment']}: {one['share_of_customers']:.0%} of customers bring "
+            f"{one['share_of_revenue']:.0%} of it ({kind})."
+        )
+    if len(largest) == 1:
+        one = largest.iloc[0]
+        said.append(
+            f"The segment with the most customers is {one['segment']}: {one['share_of_customers']:.0%} of them."
+        )
+    return said
+
+
+def by_concentration(customers: Concentration, products: Concentration, once: float, kind: str) -> str:
+    """What the best fifths of customers and of products bring, and how many have ordered `once`."""
+    return (
+        f"The fifth of customers who spend most bring {percent(customers.top_share(0.2))} of the revenue ({kind}; Gini "
+        f"{customers.gini:.2f}), the best-selling fifth of products {percent(products.top_share(0.2))} "
+        f"(Gini {products.gini:.2f}). {percent(once)} of customers have ordered once."
+    )
+
+
+def by_gaps(waits: pd.DataFrame) -> list[str]:
+    """How many of the waits that ended within the log were short; nothing where too few did."""
+    gaps = waits["days"][waits["ended"]]
+    within = ", ".join(f"{percent((gaps <= days).mean())} are at most {days} days" for days in (30, 60, 90))
+    told = f"Of the {len(gaps):,} gaps that ended within the log {within}: not the repurchase rate, which is lower."
+    return [told] if enough(len(gaps)) else []
 
 
 def by_repurchase(table: pd.DataFrame) -> str:

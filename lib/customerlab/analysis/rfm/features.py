@@ -13,28 +13,9 @@ def features(
     returns: ir.Table | None = None,
     net: bool = False,
 ) -> pd.DataFrame:
-    """Recency, frequency and monetary value of every customer, from what was known on a day.
+    """Recency, frequency and monetary value of every customer, as `Snapshot.customers` returns it.
 
-    Parameters
-    ----------
-    transactions : ibis Table
-        Canonical.
-    as_of : Timestamp, str or None
-        Orders before this day count, orders on it do not. By default the day after the last order.
-    returns : ibis Table or None
-        The canonical table of what was taken back; those before `as_of` count.
-    net : bool
-        Set what was taken back off against the monetary value, which can then be below zero.
-
-    Returns
-    -------
-    DataFrame
-        As `Snapshot.customers` returns it.
-
-    Raises
-    ------
-    ValueError
-        If no order was placed before `as_of`.
+    Orders before `as_of` count, by default the day after the last order.
 
     Examples
     --------

@@ -23,13 +23,10 @@ class Holdout:
     windows : DataFrame
         One row a window, the earliest first: `formed_on`, `until` (days), `customers` (known on the first), `came_back`
         (how many of them), `gross`, `money` (what they brought), `largest` (the share of that of one customer).
-    segments : DataFrame
-        All windows together, as `by_segment` returns it.
-    by_window : DataFrame
-        The same of each, with `formed_on`.
+    segments, by_window : DataFrame
+        All windows together, as `by_segment` returns it, and the same of each, with `formed_on`.
     curves : dict of str to dict of str to DataFrame
-        The outcome to the rule to its curve, the mean over the windows that are compared, as `gains` has it; empty
-        where too few customers came back in all of them.
+        The outcome to the rule to its curve, as `mean_gains` has it.
     choices : DataFrame
         As `compare_rules` returns it.
     """
@@ -44,24 +41,10 @@ class Holdout:
 def hold_out(shop: Snapshot, scheme: Scheme, *, days: int, seed: int) -> Holdout | None:
     """Form segments as of earlier days, and see what each did in the days that followed.
 
-    The windows follow one another without overlap, and the last ends with the day. Which segments to choose first is
-    learned from the window before, so that nothing of a window is used to judge it; the earliest only teaches.
-
-    Parameters
-    ----------
-    shop : Snapshot
-        On the day that ends what is looked at. Its returns are set off against later money.
-    scheme : Scheme
-        How the segments are formed.
-    days : int
-        The length of a window.
-    seed : int
-        For the intervals.
-
-    Returns
-    -------
-    Holdout or None
-        Of the latest `WINDOWS` windows; None where the log does not reach back to two.
+    The windows of so many `days` follow one another without overlap, and the last ends with the snapshot's day; of the
+    latest `WINDOWS`. Which segments to choose first is learned from the window before, so that nothing of a window is
+    used to judge it; the earliest only teaches. Returns are set off against later money. None where the log does not
+    reach back to two windows.
     """
     known, order = followed(shop, scheme, days=days), list(scheme.rules["segment"])
     if len(known) < 2:
@@ -79,11 +62,6 @@ def hold_out(shop: Snapshot, scheme: Scheme, *, days: int, seed: int) -> Holdout
 
 def followed(shop: Snapshot, scheme: Scheme, *, days: int) -> list[pd.DataFrame]:
     """The customers of earlier days, what was known of each then, and what each did in the days that followed.
-
-    Parameters
-    ----------
-    shop, scheme, days
-        As `hold_out` has them.
 
     Returns
     -------
@@ -114,8 +92,12 @@ def _window(customers: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str], *, confidence: float = 0.95) -> pd.DataFrame:
-    """What each segment did later: how many came back, orders and money a customer, with intervals.
+def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """What each segment did later: how many came back, orders and money a customer, with 95 % intervals.
+
+    Those are Wilson's (1927) for the share that came back, Student's for mean money. A customer's rows are not
+    independent, so the customer is the unit of both: Wilson's is that of as many rows as would be worth as much if they
+    were (Dean and Pagano 2015), at most as many as there are. They are missing where not `enough` customers came back.
 
     Parameters
     ----------
@@ -125,10 +107,6 @@ def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str], *, co
         As `later` returns it; of several windows together, customers have several rows.
     order : list of str
         The segments in the order in which they are to stand; those without a customer are left out.
-    confidence : float
-        Of the intervals: Wilson's (1927) for the share that came back, Student's for mean money. A customer's rows are
-        not independent, so the customer is the unit of both: Wilson's is that of as many rows as would be worth as
-        much if they were (Dean and Pagano 2015), at most as many as there are.
 
     Returns
     -------
@@ -137,16 +115,6 @@ def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str], *, co
         those who stayed away included), `median_back` (of the money of those who came back), `share_of_money`,
         `largest` and `largest_gross` (share of the segment's money, and of its gross money, of one customer), and
         `…_low` and `…_high` of `return_rate` and `money`.
-        Intervals are missing where not `enough` customers came back.
-
-    Examples
-    --------
-    >>> after = pd.DataFrame({
-    ...     "customer_id": ["a", "b"], "orders": [2, 0], "gross": [40.0, 0.0], "money": [30.0, 0.0],
-    ...     "came_back": [True, False],
-    ... })
-    >>> by_segment(pd.Series(["Loyal", "Loyal"]), after, ["Loyal"])[["return_rate", "orders", "money"]].values.tolist()
-    [[0.5, 1.0, 15.0]]
     """
     table = after.assign(segment=segments.to_numpy())
     grouped = table.groupby("segment")
@@ -169,8 +137,8 @@ def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str], *, co
     told, p = result["came_back"].map(enough), result["return_rate"]
     spread = squares["return_rate"].where(squares["return_rate"] > 0)
     worth = (n**2 * p * (1 - p) / spread).fillna(units).clip(upper=n)
-    result["return_rate_low"], result["return_rate_high"] = wilson(p, worth.where(told), confidence)
+    result["return_rate_low"], result["return_rate_high"] = wilson(p, worth.where(told), 0.95)
     free = (units - 1).where(told)
-    error = stats.t.ppf((1 + confidence) / 2, free) * np.sqrt(squares["money"] * units / free) / n
+    error = stats.t.ppf(0.975, free) * np.sqrt(squares["money"] * units / free) / n
     result["money_low"], result["money_high"] = result["money"] - error, result["money"] + error
     return result.loc[[name for name in order if name in result.index]].reset_index()

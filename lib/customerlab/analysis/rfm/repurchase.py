@@ -16,16 +16,9 @@ ANY = "any"
 
 
 def waits(transactions: ir.Table, day: pd.Timestamp) -> pd.DataFrame:
-    """The days from each order to the customer's next one, or to the end of the log.
+    """The days from each order before `day` to the customer's next one, or to the end of the log, the day before.
 
     Several orders on one day are one occasion, so that a wait is at least one day where it ended.
-
-    Parameters
-    ----------
-    transactions : ibis Table
-        Canonical.
-    day : Timestamp
-        Orders before it count; the day before it is the last that is known.
 
     Returns
     -------
@@ -46,24 +39,17 @@ def waits(transactions: ir.Table, day: pd.Timestamp) -> pd.DataFrame:
     return table[["customer_id", "number", "days", "ended"]].astype({"number": "int64"})
 
 
-def repurchase(waits: pd.DataFrame, days: Sequence[int], *, confidence: float = 0.95) -> pd.DataFrame:
+def repurchase(waits: pd.DataFrame, days: Sequence[int]) -> pd.DataFrame:
     """The share of customers who order again within some days of their first, second, third and of any order.
-
-    Parameters
-    ----------
-    waits : DataFrame
-        As `waits` returns it.
-    days : sequence of int
-    confidence : float
-        Of the intervals, on the scale of log(-log). The variance is that of the Kaplan-Meier estimate as a sum over
-        customers (Ying and Wei 1994), because the waits of one are not independent.
 
     Returns
     -------
     DataFrame
         `after` (first, second, third, any), `orders` (how many were followed), `days`, `ordered_again` (how many within
-        them), `share` (Kaplan and Meier 1958), `low`, `high`. The share is missing where the log is too short to follow
-        `enough` orders for so long, the interval also where too few ordered again.
+        them), `share` (Kaplan and Meier 1958), and its 95 % interval `low`, `high`, on the scale of log(-log). The
+        variance is that of the estimate as a sum over customers (Ying and Wei 1994), because the waits of one are not
+        independent. The share is missing where the log is too short to follow `enough` orders for so long, the interval
+        also where too few ordered again.
 
     Examples
     --------
@@ -71,7 +57,7 @@ def repurchase(waits: pd.DataFrame, days: Sequence[int], *, confidence: float = 
     >>> repurchase(table.assign(ended=table["days"] == 9), [30, 90]).iloc[:2, :5].values.tolist()
     [['first', 80, 30, 40, 0.5], ['first', 80, 90, 40, nan]]
     """
-    z = norm.ppf((1 + confidence) / 2)
+    z = norm.ppf(0.975)
     rows = []
     for name, group in _groups(waits).items():
         steps = kaplan_meier(group["days"], group["ended"])
@@ -88,12 +74,9 @@ def repurchase(waits: pd.DataFrame, days: Sequence[int], *, confidence: float = 
 
 
 def curves(waits: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The share that has ordered again by so many days, as `kaplan_meier` returns it, of each kind of order.
+    """The share that has ordered again by so many days, as `kaplan_meier` returns it, after each kind of order.
 
-    Returns
-    -------
-    dict of str to DataFrame
-        After the first, second, third and any order, as long as `LEAST` are followed; without those of which fewer are.
+    Each is as long as `LEAST` are followed; those of which fewer are, are left out.
     """
     found = {name: kaplan_meier(group["days"], group["ended"]) for name, group in _groups(waits).items()}
     return {name: table for name, steps in found.items() if len(table := steps[steps["waiting"] >= LEAST])}

@@ -7,9 +7,6 @@ import numpy as np
 import pandas as pd
 
 MEASURES = {"r_score": "recency", "f_score": "frequency", "m_score": "monetary"}
-SCORES = tuple(MEASURES)
-
-
 BINS = (2, 10)
 
 
@@ -23,7 +20,6 @@ class Scored:
         The features with `r_score`, `f_score`, `m_score`, from 1 (worst) to `bins` (best).
     thresholds : DataFrame
         One row a threshold: `measure`, `between` (the scores on its two sides), `threshold`.
-    bins : int
     """
 
     table: pd.DataFrame
@@ -32,13 +28,7 @@ class Scored:
 
 
 def check_cuts(cuts: Sequence[float], bins: int, measure: str) -> None:
-    """Raise unless there can be so many bins, and the cut-offs of a measure, where there are any, make them.
-
-    Raises
-    ------
-    ValueError
-        For bins outside 2 to 10, cut-offs that do not rise or are not ``bins - 1``.
-    """
+    """Raise ValueError for bins outside 2 to 10, and for cut-offs that do not rise or are not ``bins - 1``."""
     if not BINS[0] <= bins <= BINS[1]:
         raise ValueError(f"bins = {bins}; expected {BINS[0]} to {BINS[1]}")
     if len(cuts) and (len(cuts) != bins - 1 or not (np.diff(np.asarray(cuts, dtype=float)) > 0).all()):
@@ -48,33 +38,13 @@ def check_cuts(cuts: Sequence[float], bins: int, measure: str) -> None:
 def score_one(
     values: pd.Series, bins: int, *, low_is_good: bool = False, cuts: Sequence[float] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score one measure by its own quantiles or by given cut-offs; equal values get equal scores.
+    """Score one measure, from 1 to `bins`, by its own quantiles or by the ``bins - 1`` given cut-offs.
 
     A value's score is one plus the number of thresholds that it exceeds (or, where low is good, stays below). Where
-    many values are equal, some scores stay unused; nothing splits equal values, which rank-based scores do by the
-    order of rows. Values that are all the same say nothing of who is better, and get the middle score (unless
-    cut-offs are given).
-
-    Parameters
-    ----------
-    values : Series
-        Numbers, none missing.
-    bins : int
-        How many scores there are, 2 to 10.
-    low_is_good : bool
-        Give the smallest values the highest score, as for recency.
-    cuts : sequence of float
-        The ``bins - 1`` thresholds in rising order; without them the quantiles of the values.
-
-    Returns
-    -------
-    (array of int, array of float)
-        Scores from 1 to `bins`, and the thresholds from the one between the scores 1 and 2 on.
-
-    Raises
-    ------
-    ValueError
-        For missing values, bins outside 2 to 10, cut-offs that do not rise or are not ``bins - 1``.
+    many values are equal, some scores stay unused; nothing splits equal values, which rank-based scores do by the order
+    of rows. Values that are all the same say nothing of who is better, and get the middle score (unless cut-offs are
+    given). The thresholds are returned, too, from the one between the scores 1 and 2 on. Missing values, and what
+    `check_cuts` refuses, raise ValueError.
 
     Examples
     --------
@@ -101,17 +71,10 @@ def score_one(
 
 
 def score(table: pd.DataFrame, bins: int = 5, cuts: Mapping[str, Sequence[float]] | None = None) -> Scored:
-    """Score recency, frequency and monetary value of every customer.
+    """Score recency, frequency and monetary value of every customer of a `Snapshot`.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As `features` returns it.
-    bins : int
-        Scores of each measure, 2 to 10.
-    cuts : mapping of str to sequence of float, optional
-        The user's own thresholds of a measure, such as ``{"recency": [30, 90, 180, 365]}``; a measure without any is
-        cut at its quantiles.
+    `cuts` are own thresholds of a measure, such as ``{"recency": [30, 90, 180, 365]}``; a measure without any is cut at
+    its quantiles.
     """
     result, thresholds = table.copy(), []
     between = [f"{low} and {low + 1}" for low in range(1, bins)]

@@ -33,11 +33,6 @@ def levels(scores: pd.Series, bins: int) -> pd.Series:
     """Map scores from 1 to `bins` onto the five levels that the rules speak of.
 
     A score stands for the middle of its bin, so that any number of bins meets the same rules.
-
-    Examples
-    --------
-    >>> levels(pd.Series([1, 2]), 2).tolist()
-    [2, 4]
     """
     return np.ceil(LEVELS * (scores - 0.5) / bins).astype("int64")
 
@@ -46,22 +41,10 @@ RULE = re.compile(r"(?P<name>[^:]+):\s*(?P<r>[1-5](-[1-5])?)\s*,\s*(?P<f>[1-5](-
 
 
 def read_rules(texts: Sequence[str]) -> pd.DataFrame:
-    """Read a table of rules from texts, one a segment: ``NAME: RECENCY, FREQUENCY``, in levels or spans of levels.
+    """Read a table of rules, such as `RULES`, from texts ``NAME: RECENCY, FREQUENCY``, in levels or spans of levels.
 
-    Parameters
-    ----------
-    texts : sequence of str
-        For example ``["Active: 4-5, 1-5", "Sleeping: 1-3, 1-5"]``; none for the ten usual segments.
-
-    Returns
-    -------
-    DataFrame
-        As `RULES`, checked by `check_rules`.
-
-    Raises
-    ------
-    ValueError
-        For a text that is no rule, and where the rules do not partition the grid.
+    Without any they are `RULES`, the ten usual ones. A text that is no rule, and rules that do not partition the grid
+    (`check_rules`), raise ValueError.
 
     Examples
     --------
@@ -83,13 +66,7 @@ def read_rules(texts: Sequence[str]) -> pd.DataFrame:
 
 
 def check_rules(rules: pd.DataFrame) -> None:
-    """Raise unless the rules cover every pair of levels exactly once.
-
-    Raises
-    ------
-    ValueError
-        Naming the first pair that no rule, or more than one, covers, or a name that stands twice.
-    """
+    """Raise ValueError unless the rules cover every pair of levels exactly once, and each segment has one."""
     twice = rules["segment"][rules["segment"].duplicated()]
     if len(twice):
         raise ValueError(f"the segment {twice.iloc[0]!r} has two rules; expected one each")
@@ -103,19 +80,7 @@ def check_rules(rules: pd.DataFrame) -> None:
 
 
 def segment(scored: Scored, rules: pd.DataFrame = RULES) -> pd.DataFrame:
-    """Name every customer's segment by the rules.
-
-    Parameters
-    ----------
-    scored : Scored
-    rules : DataFrame
-        Columns `segment`, `r_low`, `r_high`, `f_low`, `f_high`, in levels from 1 to 5.
-
-    Returns
-    -------
-    DataFrame
-        The scored table with `segment`.
-    """
+    """The scored table with every customer's `segment`, by rules in levels from 1 to 5 such as `RULES`."""
     check_rules(rules)
     grid = {
         (r, f): rule["segment"]
@@ -130,21 +95,14 @@ def segment(scored: Scored, rules: pd.DataFrame = RULES) -> pd.DataFrame:
 def profile(segmented: pd.DataFrame, rules: pd.DataFrame = RULES, *, net: bool = False) -> pd.DataFrame:
     """What each segment is: size, money and typical values, in the order of the rules.
 
-    Parameters
-    ----------
-    segmented : DataFrame
-        As `segment` returns it.
-    rules : DataFrame
-    net : bool
-        Whether its monetary value is net of returns.
-
     Returns
     -------
     DataFrame
-        `segment`, `customers`, `share_of_customers`, `revenue` (net or gross), `gross`, `share_of_revenue` (missing
-        where all revenue together is not above zero), `largest` and `largest_gross` (share of the segment's revenue,
-        and of its gross revenue, of one customer), and the medians of recency (days), frequency (orders), monetary
-        value and days between orders. Segments without a customer are left out.
+        `segment`, `customers`, `share_of_customers`, `revenue` (the monetary value, which is net of returns or not),
+        `gross`, `share_of_revenue` (missing where all revenue together is not above zero), `largest` and
+        `largest_gross` (share of the segment's revenue, and of its gross revenue, of one customer), and the medians of
+        recency (days), frequency (orders), monetary value and days between orders. Segments without a customer are left
+        out.
     """
     grouped = segmented.groupby("segment")
     gross = segmented["monetary"] + (segmented["returned"] if net else 0.0)
@@ -158,6 +116,18 @@ def profile(segmented: pd.DataFrame, rules: pd.DataFrame = RULES, *, net: bool =
     table = table.join(grouped[["recency", "frequency", "monetary", "days_between_orders"]].median())
     order = [name for name in rules["segment"] if name in table.index]
     return table.loc[order].rename_axis("segment").reset_index()
+
+
+SPELLED = {
+    "share_of_customers": "of all", "share_of_revenue": "of revenue", "share_of_money": "of revenue", "money": "revenue",
+    "largest": "largest customer", "largest_gross": "largest of gross", "return_rate": "repurchase rate",
+    "median_back": "median",
+}  # fmt: skip
+
+
+def spelled(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of segments with its columns as a page shows them."""
+    return table.rename(columns=lambda name: SPELLED.get(name, name.replace("_", " ")))
 
 
 def high_spenders(segmented: pd.DataFrame, rules: pd.DataFrame = RULES) -> pd.DataFrame:

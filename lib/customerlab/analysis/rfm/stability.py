@@ -12,27 +12,12 @@ NOT_YET = "Not yet a customer"
 
 
 def month_starts(first: pd.Timestamp, day: pd.Timestamp, months: int) -> list[pd.Timestamp]:
-    """The first days of the last months up to a day, as many as lie after the first order.
-
-    Examples
-    --------
-    >>> [f"{d:%Y-%m-%d}" for d in month_starts(pd.Timestamp("2024-01-15"), pd.Timestamp("2024-03-20"), 6)]
-    ['2024-02-01', '2024-03-01']
-    """
+    """The first days of the last months up to a day, as many as lie after the first order."""
     return [start for start in pd.date_range(end=day.normalize(), periods=months, freq="MS") if start > first]
 
 
 def snapshots(shop: Snapshot, scheme: Scheme, days: Sequence[pd.Timestamp]) -> pd.DataFrame:
-    """The segment of every customer on some days, each formed from what was known then.
-
-    Parameters
-    ----------
-    shop : Snapshot
-        On any day.
-    scheme : Scheme
-        How the segments are formed.
-    days : sequence of Timestamp
-        In rising order.
+    """The segment of every customer on some days, rising, each formed from what was known then.
 
     Returns
     -------
@@ -47,12 +32,7 @@ def snapshots(shop: Snapshot, scheme: Scheme, days: Sequence[pd.Timestamp]) -> p
 
 
 def flows(history: pd.DataFrame) -> pd.DataFrame:
-    """How many customers went from one segment to another between one snapshot and the next.
-
-    Parameters
-    ----------
-    history : DataFrame
-        As `snapshots` returns it.
+    """How many customers went from one segment to another between one of the `snapshots` and the next.
 
     Returns
     -------
@@ -77,20 +57,10 @@ def flows(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def migration(moves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
-    """The matrix of moves, all steps together.
+    """The matrix of moves, all steps of `flows` together, the segments in the given order.
 
-    Parameters
-    ----------
-    moves : DataFrame
-        As `flows` returns it.
-    order : list of str
-        The segments in the order in which they are to stand.
-
-    Returns
-    -------
-    DataFrame
-        Customers that went from the segment of the row (the last row: not yet customers) to that of the column; a
-        customer counts once a step.
+    Customers that went from the segment of the row (the last row: not yet customers) to that of the column; a customer
+    counts once a step.
     """
     matrix = moves.pivot_table(index="before", columns="after", values="customers", aggfunc="sum", fill_value=0)
     rows = [name for name in [*order, NOT_YET] if name in matrix.index or name in matrix.columns]
@@ -103,10 +73,6 @@ def sensitivity(shop: Snapshot, scheme: Scheme, *, earlier: Sequence[int], bins:
 
     Parameters
     ----------
-    shop : Snapshot
-        On the day of the analysis.
-    scheme : Scheme
-        How the segments are formed.
     earlier : sequence of int
         Days by which to go back; customers who came later cannot be compared.
     bins : sequence of int

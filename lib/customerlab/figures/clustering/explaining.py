@@ -1,6 +1,7 @@
 """What clusters are, in figures: profiles, agreement with other groupings, and two views of the customers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,7 @@ DIVERGING = "PuOr_r"  # told apart by colour-blind readers, and of no side that 
 
 
 def colour(cluster: int) -> str:
-    """The colour of a cluster, the same in all figures; it begins anew after eight.
-
-    Examples
-    --------
-    >>> colour(1), colour(9) == colour(1), colour(-1)
-    ('#0072B2', True, '#BBBBBB')
-    """
+    """The colour of a cluster, the same in all figures; it begins anew after eight."""
     return NOISE_COLOUR if cluster == NOISE else PALETTE[(cluster - 1) % len(PALETTE)]
 
 
@@ -36,13 +31,7 @@ def marker(cluster: int) -> str:
 
 
 def title(cluster: int, names: Sequence[str] = ()) -> str:
-    """A cluster's number, and its name where it has one.
-
-    Examples
-    --------
-    >>> title(2, ["Recent", "Long absent"]), title(2), title(-1)
-    ('2  Long absent', '2', 'noise')
-    """
+    """A cluster's number, and its name where it has one."""
     if cluster == NOISE:
         return "noise"
     return f"{cluster}  {shortened(names[cluster - 1], 40)}" if len(names) else f"{cluster}"
@@ -52,12 +41,7 @@ def title(cluster: int, names: Sequence[str] = ()) -> str:
 def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str] = ()) -> Picture:
     """Medians of each cluster in original units, coloured by how far its customers stand out from all others.
 
-    Parameters
-    ----------
-    profile, contrast : DataFrame
-        Of the same clusters and features, as `analysis.clustering.explain` returns them.
-    names : sequence of str, optional
-        Of the clusters, by number.
+    `profile` and `contrast` are of the same clusters and features; `names` are those of the clusters, by number.
     """
     features = [str(column) for column in contrast if column != "cluster"]
     values, away = profile[features].to_numpy(), contrast[features].to_numpy()
@@ -76,10 +60,9 @@ def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str]
             axis.axhline(len(clusters) - 1.5, color="white", linewidth=4)  # a gap before the noise, which is no cluster
         _plain(axis)
     bar = figure.colorbar(image, ax=axes[0, 0], location="top", fraction=0.06, pad=0.03, aspect=60, ticks=[0, 0.5, 1])
-    low, middle, high = bar.ax.set_xticklabels(["lower than all others", "no different", "higher than all others"])
-    low.set_horizontalalignment("left")
-    middle.set_horizontalalignment("center")
-    high.set_horizontalalignment("right")
+    ends = bar.ax.set_xticklabels(["lower than all others", "no different", "higher than all others"])
+    for label, side in zip(ends, ("left", "center", "right"), strict=True):
+        label.set(horizontalalignment=side)
     bar.ax.tick_params(labelsize=8.5)
     bar.outline.set_visible(False)
     strongest = np.argsort(-np.abs(away - 0.5), axis=1, kind="stable")[:, :3]
@@ -94,16 +77,9 @@ def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str]
 
 @styled
 def contingency(table: pd.DataFrame, names: Sequence[str] = (), smallest: int = 1) -> Picture:
-    """How each cluster spreads over named segments, and how all customers do.
+    """How each cluster spreads over named segments, and how all customers do; as `clustering.contingency` returns it.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.clustering.explain.contingency` returns it.
-    names : sequence of str, optional
-        Of the clusters, by number.
-    smallest : int
-        Clusters of fewer customers, and cells of fewer, are left out, and others that would tell of them.
+    Clusters and cells of fewer than `smallest` customers are left out, and others that would tell of them.
     """
     counts = table.mul(table.index.get_level_values("customers"), axis=0).round()
     table = table[~hidden(counts.sum(axis=1), smallest)]
@@ -127,21 +103,13 @@ def contingency(table: pd.DataFrame, names: Sequence[str] = (), smallest: int = 
         f"{text}: {percent(share)} {table.columns[place]}"
         for text, place, share in zip(said, most, table.to_numpy().max(axis=1).tolist(), strict=True)
     )
-    begin = (
-        f"Heat map of {_some(len(table), 'cluster')} by {_some(table.shape[1], 'segment')}, in shares of each cluster"
-    )
-    return Picture(figure, f"{begin}. The largest part of each: {listed}.")
+    begin = f"Heat map of {_some(len(table), 'cluster')} by {_some(table.shape[1], 'segment')}"
+    return Picture(figure, f"{begin}, in shares of each cluster. The largest part of each: {listed}.")
 
 
 @styled
 def agreement(table: pd.DataFrame) -> Picture:
-    """A matrix of agreement: adjusted Rand index below the diagonal, adjusted mutual information above it.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.clustering.explain.agreement` returns it.
-    """
+    """A matrix of `clustering.agreement`: adjusted Rand index below the diagonal, mutual information above it."""
     names = list(dict.fromkeys([*table["one"], *table["other"]]))
     one, other = (table[column].map(names.index).to_numpy() for column in ("one", "other"))
     values = np.full((len(names), len(names)), np.nan)
@@ -168,41 +136,32 @@ def agreement(table: pd.DataFrame) -> Picture:
 def views(found: Views, labels: np.ndarray, features: Sequence[str]) -> Picture:
     """Customers by principal components and by UMAP, in the colours of their clusters.
 
-    Parameters
-    ----------
-    found : Views
-        As `analysis.clustering.explain.views` returns it.
-    labels : array of int
-        The clusters of all points that the views were drawn from, not of the shown alone.
-    features : sequence of str
-        In the order of the points' columns.
+    `labels` are those of all points, not of the shown alone; `features` stand in the order of the points' columns.
     """
     shown = np.asarray(labels)[found.rows]
     figure, axes = canvas(height=3.9, columns=1 if found.umap is None else 2, squeeze=False)
     first = axes[0, 0]
     _scatter(first, found.pca, shown)
     first.set_title("Principal components: a view, not a proof", fontsize=9.5)
-    axes_names = [first.set_xlabel, first.set_ylabel]
     told = [_component(found, number, features) for number in (0, 1)]
-    for name, (share, made_of) in zip(axes_names, told, strict=True):
+    for name, (share, made_of) in zip((first.set_xlabel, first.set_ylabel), told, strict=True):
         name(f"{share} of the variance\n{made_of}", fontsize=8.5)
     first.tick_params(labelsize=8)
     if found.umap is not None:
         second = axes[0, 1]
         _scatter(second, found.umap, shown)
         second.set_title("UMAP: a view, not a proof", fontsize=9.5)
-        second.set_xticks([])
-        second.set_yticks([])
+        second.set(xticks=[], yticks=[])
         second.set_xlabel("only who is near whom means something:\nno axis, distance or area does", fontsize=8.5)
     clusters = np.unique(shown[shown != NOISE])
     noise = f", {percent(float(np.mean(shown == NOISE)))} noise" if (shown == NOISE).any() else ""
     sizes = ", ".join(f"{cluster}: {(shown == cluster).sum():,}" for cluster in clusters) or "none"
-    alt = (
+    return Picture(
+        figure,
         f"Scatter plots of {len(shown):,} of {len(labels):,} customers, a view and not a proof, by two principal components "
         f"({told[0][0]} and {told[1][0]} of the variance of all; the first is {told[0][1]}; the second is {told[1][1]})"
-        f"{'' if found.umap is None else ' and by UMAP'}. Customers shown by cluster: {sizes}{noise}."
+        f"{'' if found.umap is None else ' and by UMAP'}. Customers shown by cluster: {sizes}{noise}.",
     )
-    return Picture(figure, alt)
 
 
 def _component(found: Views, number: int, features: Sequence[str]) -> tuple[str, str]:
@@ -227,15 +186,8 @@ def _scatter(axis: Axes, places: np.ndarray, labels: np.ndarray) -> None:
     for shape in MARKERS:
         drawn = order[[marker(cluster) == shape for cluster in labels[order]]]
         colours = [colour(cluster) for cluster in labels[drawn]]
-        axis.scatter(
-            places[drawn, 0],
-            places[drawn, 1],
-            c=colours,
-            s=size,
-            alpha=0.65,
-            linewidths=0 if shape == "o" else 0.9,
-            marker=shape,
-        )
+        look: Any = {"s": size, "alpha": 0.65, "linewidths": 0 if shape == "o" else 0.9, "marker": shape}
+        axis.scatter(places[drawn, 0], places[drawn, 1], c=colours, **look)
     for cluster, place in _middles(places, labels).items():
         axis.annotate(
             f"{cluster}", (place[0], place[1]), ha="center", va="center", fontsize=8, fontweight="bold",

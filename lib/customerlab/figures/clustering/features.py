@@ -17,48 +17,31 @@ LEAST = 0.1  # with more features, smaller correlations are told by their colour
 
 @styled
 def before_and_after(customers: pd.DataFrame, points: np.ndarray, skews: pd.DataFrame) -> Picture:
-    """A small histogram of every feature in its own units, and one of its coordinates.
+    """A small histogram of every feature in its own units, and one of its coordinates, as `Space.points` returns them.
 
-    Parameters
-    ----------
-    customers : DataFrame
-        With the features.
-    points : array of shape (customers, features)
-        As `Space.points` returns it.
-    skews : DataFrame
-        As `analysis.clustering.space.shape` returns it; its features are shown, in its order.
+    The features of `skews` are shown, in its order; it is what `clustering.shape` returns.
     """
-    rows = -(-len(skews) // 2)
-    pairs = min(len(skews), 2)
-    figure, axes = canvas(
-        width=3.8 * pairs, height=0.3 + 1.32 * rows, rows=rows, columns=2 * pairs, squeeze=False, sharey=False
-    )
+    rows, pairs = -(-len(skews) // 2), min(len(skews), 2)
+    figure, axes = canvas(3.8 * pairs, 0.3 + 1.32 * rows, rows, 2 * pairs, squeeze=False)
     figure.set_layout_engine("constrained", wspace=0.02, hspace=0.04)
-    cells = axes.reshape(-1, 2)
-    said = []
+    panels, said = axes.reshape(-1, 2), []
     told = zip(skews["feature"], skews["before"].map(_skew), skews["after"].map(_skew), strict=True)
-    for (left, right), (name, before, after), coordinates in zip(cells, told, points.T, strict=False):
+    for (left, right), (name, before, after), coordinates in zip(panels, told, points.T, strict=False):
         _histogram(left, customers[name].to_numpy(dtype=float), BLUE)
         _histogram(right, coordinates, ORANGE)
         left.set_title(shortened(name, 40), fontsize=9)
         left.set_xlabel(f"before: {before}", fontsize=8, labelpad=1)
         right.set_xlabel(f"after: {after}", fontsize=8, labelpad=1)
         said.append(f"{name} {before} before, {after.removeprefix('skew ')} after")
-    for axis in cells[len(skews) :].ravel():
+    for axis in panels[len(skews) :].ravel():
         axis.remove()
-    alt = f"Histograms of {len(customers):,} customers, each feature in its own units and as a coordinate. {'; '.join(said)}."
-    return Picture(figure, alt)
+    begin = f"Histograms of {len(customers):,} customers, each feature in its own units and as a coordinate."
+    return Picture(figure, f"{begin} {'; '.join(said)}.")
 
 
 @styled
 def correlations(tables: dict[str, pd.DataFrame]) -> Picture:
-    """Heat maps of the correlation between features, before and after.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        As `analysis.clustering.space.correlation` returns it.
-    """
+    """Heat maps of the correlation between features, before and after, as `clustering.correlation` returns them."""
     names = [shortened(str(name), 26) for name in next(iter(tables.values())).index]
     size, beside = len(names), len(names) <= SIDE_BY_SIDE
     height = 1.9 + max(0.3 * size, 1.2) if beside else 2 * (0.4 + 0.27 * size) + 1.5
@@ -108,15 +91,10 @@ def _histogram(axis: Axes, values: np.ndarray, colour: str) -> None:
 
 
 def _edges(different: np.ndarray) -> np.ndarray:
-    """Edges of bars about equally wide, each half-way between two neighbouring values where these are near.
+    """Edges of bars about equally wide, each half-way between two neighbouring ones of the values that occur, rising.
 
     Whole numbers, and their logarithms, would otherwise have bars with none, one or two of them, and show peaks and
     gaps that are not there.
-
-    Parameters
-    ----------
-    different : array
-        The values that occur, rising.
     """
     if len(different) == 1:
         return different[0] + np.array([-0.5, 0.5])

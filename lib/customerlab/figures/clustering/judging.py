@@ -1,6 +1,7 @@
 """Figures of the judging: numbers of clusters, what an index rewards, what the groups predict of the next period."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,13 +27,7 @@ MARKERS = "osD^vPX*"
 
 @styled
 def numbers(table: pd.DataFrame, preferred: pd.DataFrame) -> Picture:
-    """Seven small panels, what each index says of every number of clusters, and an eighth that counts their votes.
-
-    Parameters
-    ----------
-    table, preferred : DataFrame
-        As `analysis.clustering.by_number` and `preferred` return them.
-    """
+    """Seven small panels, what each index says of every number of clusters, and an eighth that counts their votes."""
     figure, axes = canvas(height=4.6, rows=2, columns=4, width=9.0)
     votes = preferred.set_index("index")
     said = []
@@ -69,22 +64,14 @@ def numbers(table: pd.DataFrame, preferred: pd.DataFrame) -> Picture:
 
 
 def _whole(axis: Axes, clusters: pd.Series) -> None:
-    step = max(1, len(clusters) // 8)
-    axis.set_xticks(clusters.to_numpy()[::step])
+    axis.set_xticks(clusters.to_numpy()[:: max(1, len(clusters) // 8)])
 
 
 @styled
 def rewarded(table: pd.DataFrame, recommended: str, jaccard: float) -> Picture:
-    """The silhouette of every candidate against the bootstrap stability of its least stable cluster.
+    """The silhouette of every candidate against the stability of its least stable cluster, `jaccard` being the gate.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of `Judged`.
-    recommended : str
-        A candidate, or an empty text.
-    jaccard : float
-        The gate.
+    `table` and `recommended` are those of `Judged`.
     """
     known = table[table["silhouette"].notna()]
     methods = list(dict.fromkeys(method_of(name) for name in known.index))
@@ -96,16 +83,14 @@ def rewarded(table: pd.DataFrame, recommended: str, jaccard: float) -> Picture:
         colour, marker = PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
         rows = known[[method_of(name) == method for name in known.index]]
         faces = ["none" if reasons else colour for reasons in rows["reasons"]]
-        axis.scatter(
-            rows["silhouette"], rows["lowest_jaccard"], s=44, marker=marker, c=faces, edgecolors=colour, linewidths=1.4
-        )
+        look: Any = {"s": 44, "marker": marker, "edgecolors": colour, "linewidths": 1.4}
+        axis.scatter(rows["silhouette"], rows["lowest_jaccard"], c=faces, **look)
         handles.append(Line2D([], [], marker=marker, color=colour, fillstyle="none", linestyle="", label=method))
     figure.legend(handles=handles, loc="outside right upper", fontsize=8.5)
     highest = str(known["silhouette"].astype(float).idxmax()) if len(known) else ""
     _pointed_out(axis, known, {highest: "highest silhouette"} | {recommended: "recommended"})
-    axis.set_xlabel("silhouette (higher looks better)")
+    axis.set(xlabel="silhouette (higher looks better)", ylim=(0, 1.02))
     axis.set_ylabel("bootstrap stability of the weakest cluster (Jaccard)")
-    axis.set_ylim(0, 1.02)
     passed = sum(not reasons for reasons in known["reasons"])
     best = ""
     if highest:
@@ -137,15 +122,7 @@ def _pointed_out(axis: Axes, known: pd.DataFrame, words: dict[str, str]) -> None
 
 @styled
 def useful(table: pd.DataFrame, shown: Sequence[str]) -> Picture:
-    """The share of each outcome of the next period that groupings predict, with intervals.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.clustering.usefulness` returns it.
-    shown : sequence of str
-        Groupings, from top to bottom.
-    """
+    """The share of each outcome of the next period that the shown groupings predict, with intervals, top to bottom."""
     outcomes = list(dict.fromkeys(table["outcome"]))
     figure, axes = canvas(height=0.9 + 0.3 * len(shown), width=8.2, columns=len(outcomes), sharey=True, squeeze=False)
     said = []
@@ -171,22 +148,13 @@ def useful(table: pd.DataFrame, shown: Sequence[str]) -> Picture:
 
 @styled
 def neighbour_distances(distances: np.ndarray, eps: float, neighbours: int) -> Picture:
-    """The sorted distances to the k-th neighbour, with the radius that DBSCAN takes from their knee.
-
-    Parameters
-    ----------
-    distances : array
-        Rising.
-    eps : float
-    neighbours : int
-    """
+    """The sorted distances to the k-th neighbour, with the radius that DBSCAN takes from their knee."""
     figure, axis = canvas(height=2.6)
     axis.plot(np.arange(len(distances)) / max(len(distances) - 1, 1), distances, color=BLUE)
     axis.axhline(eps, color=RED, linewidth=1.2)
     axis.annotate(f"eps = {short(eps)}", (0.02, eps), xytext=(0, 4), textcoords="offset points", color=RED)
     axis.xaxis.set_major_formatter(PERCENT)
-    axis.set_xlabel("customers, densest neighbourhood first")
-    axis.set_ylabel(f"distance to neighbour {neighbours}")
+    axis.set(xlabel="customers, densest neighbourhood first", ylabel=f"distance to neighbour {neighbours}")
     beyond = float((distances > eps).mean())
     return Picture(
         figure,

@@ -1,13 +1,13 @@
 """The tree of a hierarchical clustering."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from scipy.cluster.hierarchy import dendrogram as arranged
 
-from customerlab.analysis.clustering.hierarchy import Linkage, Micro, cut, top
+from customerlab.analysis.clustering.hierarchy import Micro, cut, top
 from customerlab.analysis.disclosure import hidden
 from customerlab.figures.style import ORANGE, PALETTE, PINK, SHORT, SKY, Picture, canvas, styled
 from customerlab.wording import short
@@ -15,45 +15,20 @@ from customerlab.wording import short
 LEAVES = 30
 PALE = (ORANGE, PINK, SKY)  # white numbers are hard to read on them
 ABOVE = "#555555"  # merges above the cut belong to no cluster
-HEIGHTS = {"ward": "height of the merge (Ward)", "average": "mean distance of what is merged"}
 
 
 @styled
-def dendrogram(
-    micro: Micro,
-    tree: np.ndarray,
-    clusters: int,
-    *,
-    linkage: Linkage = "ward",
-    order: Sequence[int] | None = None,
-    leaves: int = LEAVES,
-    smallest: int = 1,
-) -> Picture:
-    """A tree from its last merges down, with the cut into clusters.
+def dendrogram(micro: Micro, tree: np.ndarray, clusters: int, *, smallest: int = 1) -> Picture:
+    """Ward's tree from its last merges down, with the cut into clusters, which are numbered as `hierarchy.cut` does.
 
-    What is merged within a branch is not drawn; every branch begins at height zero.
-
-    Parameters
-    ----------
-    micro : Micro
-    tree : array
-        As `analysis.clustering.hierarchy.merge_tree` grows it.
-    clusters : int
-        Where it is cut.
-    linkage : {"ward", "average"}
-        What the tree was grown with.
-    order : sequence of int, optional
-        The number, from 1, that each cluster of `hierarchy.cut` has elsewhere; by default they are numbered as cut.
-    leaves : int
-        Branches drawn, at most; never fewer than there are clusters.
-    smallest : int
-        Sizes of fewer customers are not written.
+    What is merged within a branch is not drawn; every branch begins at height zero. At most `LEAVES` are drawn, never
+    fewer than there are clusters. Sizes of fewer than `smallest` customers are not written.
     """
-    leaves = min(max(leaves, clusters, 2), len(tree) + 1)
+    leaves = min(max(LEAVES, clusters, 2), len(tree) + 1)
     small, leaf = top(tree, leaves)
     customers = np.bincount(leaf, micro.sizes, leaves).astype(int)
     of_leaf = np.empty(leaves, dtype=int)
-    of_leaf[leaf] = np.asarray(order if order is not None else range(1, clusters + 1))[cut(tree, clusters)]
+    of_leaf[leaf] = 1 + cut(tree, clusters)
     figure, axis = canvas(height=4.0)
     plan = arranged(small, no_plot=True, link_color_func=str) if leaves > 1 else {"leaves": [0], "icoord": []}
     numbers = of_leaf[plan["leaves"]]
@@ -68,11 +43,10 @@ def dendrogram(
     few = hidden(customers, smallest)
     sizes = ["–" if few[place] else f"{customers[place]:,}" for place in plan["leaves"]]
     axis.set_xticks(5 + 10 * np.arange(leaves), sizes, rotation=90 if leaves > 8 else 0, fontsize=8)
-    axis.set_xlim(0, 10 * leaves)
-    axis.set_ylim(-0.075 * highest, 1.04 * highest)
+    axis.set(xlim=(0, 10 * leaves), ylim=(-0.075 * highest, 1.04 * highest))
     axis.set_yticks([tick for tick in axis.get_yticks() if 0 <= tick <= 1.04 * highest])
     axis.yaxis.set_major_formatter(SHORT)
-    axis.set_ylabel(HEIGHTS[linkage])
+    axis.set_ylabel("height of the merge (Ward)")
     axis.set_xlabel("customers in each branch; below the tree, the number of the cluster")
     axis.tick_params(axis="x", length=0)
     axis.grid(visible=False, axis="x")
@@ -91,14 +65,8 @@ def _cut_line(axis: Axes, small: np.ndarray, leaves: int, clusters: int) -> floa
     above = float(small[leaves - clusters, 2])
     height = (above + float(small[leaves - clusters - 1, 2])) / 2 if leaves > clusters else above / 2
     axis.axhline(height, color="black", linestyle="--", linewidth=1)
-    axis.annotate(
-        f"cut into {clusters}",
-        (1.01, height),
-        xycoords=("axes fraction", "data"),
-        va="center",
-        fontsize=8.5,
-        annotation_clip=False,
-    )
+    place: Any = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
+    axis.annotate(f"cut into {clusters}", (1.01, height), fontsize=8.5, **place)
     return height
 
 
@@ -109,16 +77,9 @@ def _strip(axis: Axes, numbers: np.ndarray, highest: float) -> None:
         box = Rectangle((10 * begin + 0.6, -0.07 * highest), 10 * (end - begin) - 1.2, 0.055 * highest)
         box.set(facecolor=_colour(numbers[begin]), edgecolor="none")
         axis.add_patch(box)
-        axis.text(
-            5 * (begin + end),
-            -0.0435 * highest,
-            str(numbers[begin]),
-            ha="center",
-            va="center",
-            color="black" if _colour(numbers[begin]) in PALE else "white",
-            fontsize=8.5,
-            fontweight="bold",
-        )
+        shade = "black" if _colour(numbers[begin]) in PALE else "white"
+        look: Any = {"ha": "center", "va": "center", "fontsize": 8.5, "fontweight": "bold"}
+        axis.text(5 * (begin + end), -0.0435 * highest, str(numbers[begin]), color=shade, **look)
 
 
 def _said(

@@ -6,16 +6,6 @@ from customerlab.figures.explore.products import long_tail, parts, together, top
 from customerlab.figures.explore.trading import by_weekday_hour, returns_by_month, revenue_by_month, seasons
 
 __all__ = [
-    "by_weekday_hour",
-    "cohorts",
-    "distributions",
-    "long_tail",
-    "new_and_returning",
-    "parts",
-    "returns_by_month",
-    "revenue_by_month",
-    "seasons",
-    "together",
-    "top_products",
-    "top_tenth",
-]
+    "by_weekday_hour", "cohorts", "distributions", "long_tail", "new_and_returning", "parts", "returns_by_month",
+    "revenue_by_month", "seasons", "together", "top_products", "top_tenth",
+]  # fmt: skip

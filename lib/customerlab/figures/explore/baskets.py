@@ -12,17 +12,10 @@ from customerlab.wording import short
 
 @styled
 def distributions(money: dict[str, Any], number: dict[str, Any], unit: str) -> Picture:
-    """Money beside a whole number: box plot, histogram and empirical distribution of each.
+    """Money beside a whole number, as `explore.distribution` returns them: box plot, histogram, empirical distribution.
 
     Whole numbers have no histogram on a logarithmic scale: its bins would hold one, two or three of them, and peaks
-    would appear that are not in the data.
-
-    Parameters
-    ----------
-    money, number : dict
-        As `analysis.explore.distribution` returns it.
-    unit : str
-        What is counted, such as ``orders``.
+    would appear that are not in the data. `unit` is what is counted, such as ``orders``.
     """
     figure, axes = canvas(height=5.2, rows=3, columns=2, gridspec_kw={"height_ratios": [0.5, 2, 2]})
     for column, one in enumerate((money, number)):
@@ -30,9 +23,8 @@ def distributions(money: dict[str, Any], number: dict[str, Any], unit: str) -> P
         _box(box, one["spread"])
         _histogram(histogram, one["bars"])
         steps.step(one["steps"]["value"], one["steps"]["share"], where="post", color=BLUE)
-        steps.set_ylim(0, 1.02)
+        steps.set(ylim=(0, 1.02), xlabel=f"{one['name']} (log scale)")
         steps.yaxis.set_major_formatter(PERCENT)
-        steps.set_xlabel(f"{one['name']} (log scale)")
         # counts have a linear histogram, and what is nowhere above zero has no logarithm
         for axis in (box, steps) if column else (box, histogram, steps) if len(one["bars"]) else ():
             axis.set_xscale("log")
@@ -74,14 +66,8 @@ def _box(axis: Axes, spread: pd.Series) -> None:
     axis.tick_params(axis="x", which="both", labelbottom=False)
     axis.grid(visible=False)
     axis.spines["left"].set_visible(False)
-    axis.annotate(
-        f"median {short(spread['median'])}",
-        (spread["median"], 1.35),
-        ha="center",
-        va="bottom",
-        color=RED,
-        annotation_clip=False,
-    )
+    look: Any = {"ha": "center", "va": "bottom", "color": RED, "annotation_clip": False}
+    axis.annotate(f"median {short(spread['median'])}", (spread["median"], 1.35), **look)
 
 
 def _histogram(axis: Axes, bars: pd.DataFrame) -> None:
@@ -91,14 +77,8 @@ def _histogram(axis: Axes, bars: pd.DataFrame) -> None:
     if np.isinf(high[-1]):  # the long tail, as wide as the bin before it
         width = high[0] - bars["low"].iloc[0]
         high[-1] = bars["low"].iloc[-1] + width
-        axis.bar(
-            bars["low"].iloc[-1] + width / 2,
-            bars["count"].iloc[-1],
-            width=width,
-            color=SKY,
-            hatch="...",
-            edgecolor="white",
-        )
+        look: Any = {"width": width, "color": SKY, "hatch": "...", "edgecolor": "white"}
+        axis.bar(bars["low"].iloc[-1] + width / 2, bars["count"].iloc[-1], **look)
         bars, high = bars[:-1], high[:-1]
     if len(bars):
         axis.stairs(bars["count"], np.append(bars["low"], high[-1]), fill=True, color=BLUE)

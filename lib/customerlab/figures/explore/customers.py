@@ -7,20 +7,14 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from customerlab.figures.explore.trading import HATCH, month_ticks
-from customerlab.figures.marks import cells, scale
+from customerlab.figures.marks import cells, rows, scale
 from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SHORT, Picture, canvas, styled
 from customerlab.wording import percent
 
 
 @styled
 def new_and_returning(table: pd.DataFrame) -> Picture:
-    """Stacked bars by month: customers, and their money.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.explore.new_and_returning` returns it.
-    """
+    """Stacked bars by month: customers, and their money; `table` as `explore.new_and_returning` returns it."""
     figure, axes = canvas(height=4.4, rows=2, sharex=True)
     places = np.arange(len(table))
     hatches = [HATCH if partial else "" for partial in table["partial"]]
@@ -36,12 +30,12 @@ def new_and_returning(table: pd.DataFrame) -> Picture:
     later = table[1:] if len(table) > 1 else table
     share = later["returning"].sum() / max(1, (later["returning"] + later["new"]).sum())
     money = later["returning_revenue"].sum(), (later["returning_revenue"] + later["new_revenue"]).sum()
-    alt = (
+    return Picture(
+        figure,
         f"Stacked bars of new and returning customers in {len(table)} months, and of their revenue. After the first month "
         f"{percent(share)} of a month's customers are returning, with {percent(money[0] / money[1] if money[1] > 0 else np.nan)} "
-        "of the revenue."
+        "of the revenue.",
     )
-    return Picture(figure, alt)
 
 
 @styled
@@ -50,10 +44,8 @@ def cohorts(grid: pd.DataFrame, partial: pd.DataFrame, sizes: pd.Series, what: s
 
     Parameters
     ----------
-    grid : DataFrame
-        Shares; empty where the log has not come so far.
-    partial : DataFrame of bool
-        Cells of months that the log covers in part.
+    grid, partial : DataFrame
+        Of `explore.Cohorts`: shares, and which cells are of months that the log covers in part.
     sizes : Series
         Customers of each cohort, in the order of the rows; missing where they are not shown.
     what : str
@@ -83,13 +75,7 @@ def cohorts(grid: pd.DataFrame, partial: pd.DataFrame, sizes: pd.Series, what: s
 
 @styled
 def top_tenth(table: pd.DataFrame) -> Picture:
-    """Ratios of the top tenth to the rest, on a logarithmic scale.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.explore.TopTenth.table`.
-    """
+    """Ratios of the top tenth to the rest, on a logarithmic scale; `table` of `explore.TopTenth`."""
     known = table[table["ratio"] > 0].reset_index(drop=True)
     figure, axis = canvas(height=0.9 + 0.32 * max(1, len(known)))
     axis.axvline(1, color="#555555", linewidth=1)
@@ -101,10 +87,8 @@ def top_tenth(table: pd.DataFrame) -> Picture:
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(SHORT)
     axis.xaxis.set_minor_formatter(SHORT if known["ratio"].max() < 8 else "")
-    axis.set_yticks(places, known["measure"])
-    axis.invert_yaxis()
+    rows(axis, known["measure"])
     axis.margins(x=0.15)
-    axis.grid(axis="y", visible=False)
     axis.set_xlabel("top tenth as a multiple of the rest (log scale)")
     listed = "; ".join(f"{name} {ratio:.2g}" for name, ratio in zip(known["measure"], known["ratio"], strict=True))
     return Picture(figure, f"Multiples of the top tenth over the rest: {listed}.")

@@ -5,26 +5,19 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from customerlab.figures.marks import intervals, rows
 from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SHORT, Picture, canvas, styled
 from customerlab.wording import percent, short, shortened
 
 
 @styled
 def top_products(table: pd.DataFrame) -> Picture:
-    """Horizontal bars of the products that bring the most net revenue, with their gross revenue as a mark.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.explore.top_products` returns it.
-    """
+    """Bars of the products with the most net revenue, gross revenue as a mark; of `explore.top_products`."""
     figure, axis = canvas(height=0.9 + 0.26 * len(table))
     # by place, since two products may share a description
     places = np.arange(len(table))
     axis.barh(places, table["revenue"], color=ORANGE)
-    axis.set_yticks(places, [shortened(text) for text in table["description"]])
-    axis.invert_yaxis()
-    axis.grid(axis="y", visible=False)
+    rows(axis, map(shortened, table["description"]))
     axis.xaxis.set_major_formatter(SHORT)
     axis.set_xlabel("net revenue")
     if (table["gross"] != table["revenue"]).any():
@@ -42,15 +35,7 @@ def top_products(table: pd.DataFrame) -> Picture:
 
 @styled
 def long_tail(tail: pd.DataFrame, marks: pd.DataFrame) -> Picture:
-    """The share of net revenue that the best products bring, by their number.
-
-    Parameters
-    ----------
-    tail : DataFrame
-        As `analysis.explore.long_tail` returns it.
-    marks : DataFrame
-        As `analysis.explore.products_for` returns it.
-    """
+    """Share of net revenue by number of products, as `explore.long_tail` and `products_for` return them."""
     figure, axis = canvas(height=3.0)
     axis.plot(tail["rank"], tail["share"], color=BLUE, linewidth=2)
     for number, share, part in zip(marks["products"], marks["share"], marks["of_all"], strict=True):
@@ -59,13 +44,10 @@ def long_tail(tail: pd.DataFrame, marks: pd.DataFrame) -> Picture:
             f"{number:,} products ({percent(part)}): {share:.0%}", (number, share), xytext=(-6, 4), textcoords="offset points",
             ha="right", va="bottom",
         )  # fmt: skip
-    axis.set_xscale("log")
-    axis.set_ylim(0, 1.06)
-    axis.set_xlim(left=1)
+    axis.set(xscale="log", ylim=(0, 1.06), xlim=(1, None))
+    axis.set(xlabel="products, the best first (log scale)", ylabel="share of net revenue")
     axis.xaxis.set_major_formatter(SHORT)
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_xlabel("products, the best first (log scale)")
-    axis.set_ylabel("share of net revenue")
     listed = "; ".join(f"{n:,} bring {s:.0%}" for n, s in zip(marks["products"], marks["share"], strict=True))
     return Picture(
         figure, f"Cumulative share of net revenue of {len(tail):,} products, the best first: {listed or 'no revenue'}."
@@ -74,59 +56,34 @@ def long_tail(tail: pd.DataFrame, marks: pd.DataFrame) -> Picture:
 
 @styled
 def together(pairs: pd.DataFrame, names: Mapping[str, str]) -> Picture:
-    """Lift of pairs of products with its interval.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        Rows of `analysis.explore.Together.pairs`.
-    names : mapping of str to str
-        Descriptions of products by id.
-    """
+    """Lift of pairs of products with its interval: rows of `explore.Together.pairs`, and descriptions by id."""
     figure, axis = canvas(height=0.9 + 0.34 * len(pairs))
-    places = np.arange(len(pairs))
-    reach = [pairs["lift"] - pairs["low"], pairs["high"] - pairs["lift"]]
     axis.axvline(1, color="#555555", linewidth=1)
-    axis.errorbar(pairs["lift"], places, xerr=reach, fmt="o", color=BLUE, ecolor=GREY, capsize=3)
+    intervals(axis, pairs["lift"], pairs["low"], pairs["high"], BLUE, ecolor=GREY)
     labels = [
         f"{shortened(names[a], 30)} + {shortened(names[b], 30)}"
         for a, b in zip(pairs["product_id"], pairs["other_id"], strict=True)
     ]
-    axis.set_yticks(places, labels, fontsize=8)
-    axis.invert_yaxis()
-    axis.set_xscale("log")
+    rows(axis, labels, fontsize=8)
+    axis.set(xscale="log", xlabel="lift (log scale; 1 is chance)")
     axis.xaxis.set_major_formatter(SHORT)
     axis.xaxis.set_minor_formatter("")
-    axis.grid(axis="y", visible=False)
-    axis.set_xlabel("lift (log scale; 1 is chance)")
     listed = "; ".join(f"{label} {lift:.1f}" for label, lift in zip(labels[:3], pairs["lift"][:3], strict=True))
     return Picture(figure, f"Lift of {len(pairs)} pairs of products with 95% CI. First: {listed}.")
 
 
 @styled
 def parts(tables: Mapping[str, pd.DataFrame]) -> Picture:
-    """Bars of revenue by part of the shop, one chart a division.
-
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        The division, such as ``country``, to its table, as `analysis.explore.by_part` returns it.
-    """
-    rows = [max(2, len(table)) for table in tables.values()]
-    figure, axes = canvas(
-        height=0.7 * len(tables) + 0.27 * sum(rows),
-        rows=len(tables),
-        squeeze=False,
-        gridspec_kw={"height_ratios": rows},
-    )
+    """Bars of revenue by part of the shop, one chart a division such as ``country``, as `explore.by_part` has it."""
+    sizes = [max(2, len(table)) for table in tables.values()]
+    height, ratios = 0.7 * len(tables) + 0.27 * sum(sizes), {"height_ratios": sizes}
+    figure, axes = canvas(height=height, rows=len(tables), squeeze=False, gridspec_kw=ratios)
     said = []
     for axis, (name, table) in zip(axes.ravel(), tables.items(), strict=True):
         places = np.arange(len(table))
         other = table["part"].str.startswith("(")
         axis.barh(places, table["revenue"], color=[GREY if is_other else ORANGE for is_other in other])
-        axis.set_yticks(places, [shortened(str(part), 28) for part in table["part"]])
-        axis.invert_yaxis()
-        axis.grid(axis="y", visible=False)
+        rows(axis, (shortened(str(part), 28) for part in table["part"]))
         axis.xaxis.set_major_formatter(SHORT)
         axis.set_title(name)
         for place, (revenue, share) in enumerate(zip(table["revenue"], table["share"], strict=True)):

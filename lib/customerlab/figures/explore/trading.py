@@ -23,13 +23,7 @@ def month_ticks(axis: Axes, months: pd.Series) -> None:
 
 @styled
 def revenue_by_month(months: pd.DataFrame) -> Picture:
-    """Bars of gross revenue by month, partial months hatched, with net revenue as a mark where returns are known.
-
-    Parameters
-    ----------
-    months : DataFrame
-        As `analysis.explore.by_month` returns it.
-    """
+    """Bars of gross revenue by month, partial ones hatched, net revenue as a mark; of `explore.by_month`."""
     figure, axis = canvas(height=3.0)
     places = np.arange(len(months))
     for partial, colour, hatch, label in ((False, BLUE, None, "whole month"), (True, SKY, "///", "part of a month")):
@@ -51,22 +45,16 @@ def revenue_by_month(months: pd.DataFrame) -> Picture:
         f"{month['month']:%B %Y} with {short(month['revenue'])}" + (f" (net {short(month['net'])})" if returned else "")
         for month in (best, worst)
     ]
-    alt = (
+    return Picture(
+        figure,
         f"Bar chart of revenue in {len(months)} months. Highest {kind}: {said[0]}; lowest: {said[1]}; "
-        f"{int(months['partial'].sum())} partial."
+        f"{int(months['partial'].sum())} partial.",
     )
-    return Picture(figure, alt)
 
 
 @styled
 def by_weekday_hour(grids: dict[str, pd.DataFrame]) -> Picture:
-    """Heat maps by weekday and hour, one below the other.
-
-    Parameters
-    ----------
-    grids : dict of str to DataFrame
-        What is counted, to seven weekdays by 24 hours.
-    """
+    """Heat maps of what is counted, seven weekdays by 24 hours each, one below the other."""
     figure, axes = canvas(height=0.5 + 2.1 * len(grids), rows=len(grids), sharex=True, squeeze=False)
     said = []
     for axis, (measure, grid) in zip(axes.ravel(), grids.items(), strict=True):
@@ -85,41 +73,28 @@ def by_weekday_hour(grids: dict[str, pd.DataFrame]) -> Picture:
 
 @styled
 def seasons(table: pd.DataFrame) -> Picture:
-    """Revenue of a day by month of the year, a line a year.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.explore.seasons` returns it.
-    """
+    """Revenue of a day by month, a line a year; `table` as `explore.seasons` returns it."""
     figure, axis = canvas(height=3.0)
     axis.axhline(1, color="#555555", linewidth=1, linestyle="--")
     for place, (year, part) in enumerate(table.groupby("year")):
         colour, marker = PALETTE[place % len(PALETTE)], "osD^vPX*"[place % 8]
         axis.plot(part["number"], part["index"], color=colour, marker=marker, label=str(year))
     axis.set_xticks(range(1, 13), calendar.month_abbr[1:])
-    axis.set_xlim(0.5, 12.5)
-    axis.set_ylim(bottom=min(0, table["index"].min()))
+    axis.set(xlim=(0.5, 12.5), ylim=(min(0, table["index"].min()), None))
     axis.set_ylabel("revenue of a day\n(1 = mean of whole months)")
     axis.legend(loc="upper left", ncols=4)
     ranked = table.sort_values("index")
     low, high = ranked.iloc[0], ranked.iloc[-1]
-    alt = (
+    return Picture(
+        figure,
         f"Lines of revenue of a day by month, {table['year'].nunique()} years, {len(table)} whole months. Highest: "
-        f"{high['month']:%B %Y} at {high['index']:.2f} of the mean; lowest: {low['month']:%B %Y} at {low['index']:.2f}."
+        f"{high['month']:%B %Y} at {high['index']:.2f} of the mean; lowest: {low['month']:%B %Y} at {low['index']:.2f}.",
     )
-    return Picture(figure, alt)
 
 
 @styled
 def returns_by_month(table: pd.DataFrame) -> Picture:
-    """Bars of money returned, with its share of the month's sales.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `analysis.explore.returns_by_month` returns it.
-    """
+    """Bars of money returned, with its share of the month's sales; `table` as `explore.returns_by_month` returns it."""
     figure, (upper, lower) = canvas(height=3.8, rows=2, sharex=True)
     places = np.arange(len(table))
     hatches = [HATCH if partial else "" for partial in table["partial"]]
@@ -127,15 +102,14 @@ def returns_by_month(table: pd.DataFrame) -> Picture:
     upper.set_ylabel("money returned")
     upper.yaxis.set_major_formatter(SHORT)
     lower.plot(places, table["share"], color=RED, marker="o")
-    lower.set_ylabel("share of the\nmonth's sales")
+    lower.set(ylabel="share of the\nmonth's sales", ylim=(0, None))
     lower.yaxis.set_major_formatter(PERCENT)
-    lower.set_ylim(bottom=0)
     month_ticks(lower, table["month"])
     upper.grid(axis="x", visible=False)
     most = table.iloc[int(table["returned"].argmax())]
     whole = table["returned"].sum() / table["revenue"].sum() if table["revenue"].sum() > 0 else np.nan
-    alt = (
+    return Picture(
+        figure,
         f"Bars of money returned in {len(table)} months, and its share of sales, {percent(whole)} over all. Most in "
-        f"{most['month']:%B %Y}: {short(most['returned'])}."
+        f"{most['month']:%B %Y}: {short(most['returned'])}.",
     )
-    return Picture(figure, alt)
