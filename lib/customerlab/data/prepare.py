@@ -126,7 +126,7 @@ def _build(
         columns = [m.column for m in table_map.columns.values() if m.column]
         raw, counted = read.read(con, paths, source, columns, target.parent)
         read.check_columns(paths, source)
-        marked, found = _surveyed(raw, table, table_map, source)
+        marked, found = _surveyed(con, raw, table, table_map, source)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
         _check_values(marked, found, table_map, source)
         steps = canonical.ladder_report(found, table, table_map, paths[0].name)
@@ -154,11 +154,16 @@ def _place(rows: ir.Table, column: str | None) -> str:
     return read.place(read.first_row(rows), column)
 
 
-def _surveyed(raw: ir.Table, table: str, table_map: TableMap, source: Source) -> tuple[ir.Table, canonical.Survey]:
+def _surveyed(
+    con: Any, raw: ir.Table, table: str, table_map: TableMap, source: Source
+) -> tuple[ir.Table, canonical.Survey]:
     """The canonical table, marked by the rules, and its survey; a covariate is a number unless a value is none."""
     labels: frozenset[str] = frozenset()
     while True:
-        marked = clean.ladder(canonical.canonical(raw, table, table_map, source, labels), table_map.clean)
+        every = canonical.canonical(raw, table, table_map, source, labels)
+        if "exact_repeat" in dict(table_map.clean):
+            every = clean.with_repeats(con, every)
+        marked = clean.ladder(every, table_map.clean)
         found = canonical.survey(marked)
         more = {name for name in found.unread() if name.startswith(COVARIATE)}
         if not more:
