@@ -239,18 +239,22 @@ class Run:
         finish(self.folder)
         path = self.folder / "artifacts" / f"{artifact}.parquet"
         content = path.read_bytes() if path.is_file() else None
+        makers = [notebook for notebook in load_notebooks(self.root) if artifact in notebook.saves]
         what = f"{artifact} has not been made in run {self.name!r}"
         if content is not None and hashlib.sha256(content).hexdigest() in digests_of(self.folder, artifact):
             self._note("artifacts", artifact, hashlib.sha256(content).hexdigest())
             table = pd.read_parquet(BytesIO(content))
             try:
-                return from_json(table[OBJECT].iloc[0]) if list(table) == [OBJECT] else table
+                if list(table) == [OBJECT]:
+                    return from_json(table[OBJECT].iloc[0])
+                if not any(artifact in notebook.objects for notebook in makers):
+                    return table
+                raise ValueError("it is a table, and no object")
             except ValueError as error:
                 what = f"{artifact} of run {self.name!r} was saved by another version: {error}"
         elif content is not None:
             what = f"{artifact} of run {self.name!r} is not what was saved: it is damaged or was edited"
-        makers = [n.name for n in load_notebooks(self.root) if artifact in n.saves]
-        maker = makers[0] if makers else None
+        maker = makers[0].name if makers else None
         raise RunError(
             what, where=f"outputs/{self.name}/artifacts/",
             expected=f"{artifact}.parquet, which {maker or 'no notebook'} saves",
