@@ -193,7 +193,9 @@ class Notebook:
     @cached_property
     def objects(self) -> set[str]:
         """Those of the artefacts that are objects: they are saved without the key that a table needs."""
-        return {name for call, name in self._names("save") if not any(word.arg in ("key", None) for word in call.keywords)}
+        return {
+            name for call, name in self._names("save") if not any(word.arg in ("key", None) for word in call.keywords)
+        }
 
     @property
     def title(self) -> str:
