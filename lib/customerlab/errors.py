@@ -74,21 +74,10 @@ def in_brief(error: BaseException) -> str:
 
 
 class CustomerlabError(Exception):
-    """Something a user can put right, said in four parts.
+    """Something a user can put right: what was found, where, what was expected there, and what to do.
 
     Each part is cut after 2,000 signs; what cannot be seen in it is made visible, and the machine's folders are left
     out.
-
-    Parameters
-    ----------
-    what : str
-        What was found, in one sentence.
-    where : str, optional
-        The file, key, column or row.
-    expected : str, optional
-        What should have been there.
-    do : str, optional
-        The next step that puts it right.
 
     Examples
     --------
@@ -123,12 +112,7 @@ class RunError(CustomerlabError):
 def told(error: BaseException, doing: str) -> CustomerlabError:
     """Any error as one that a user can read: what the system refused, or a fault of this library and where it is.
 
-    Parameters
-    ----------
-    error : BaseException
-        What was raised; a `CustomerlabError` comes back as it is.
-    doing : str
-        What stopped, such as ``customerlab data get``.
+    `doing` is what stopped, such as ``customerlab data get``. A `CustomerlabError` comes back as it is.
 
     Examples
     --------

@@ -13,18 +13,9 @@ BLANK = 32  # the last sign of ASCII that may be stripped
 
 
 def cast(value: ir.Value, kind: str, source: Source, pattern: str | None = None) -> ir.Value:
-    """A column cast to its canonical type; NULL where it is empty or cannot be read.
+    """A column cast to ``string``, ``float64`` or ``timestamp(6)``; NULL where it is empty or cannot be read.
 
-    Parameters
-    ----------
-    value : ibis column
-        As it is found; texts without blanks around them, but for ids.
-    kind : str
-        The Ibis type: ``string``, ``float64`` or ``timestamp(6)``.
-    source : Source
-        Its signs for decimals and thousands.
-    pattern : str, optional
-        The format of dates.
+    Texts come without blanks around them, but for ids. `pattern` is the format of dates.
     """
     if kind == "string":
         return as_text(value, source.decimal)

@@ -89,8 +89,7 @@ class DataSet:
 class Catalog(UserDict[str, DataSet]):
     """The entries of the catalogue in the order of the file, each read and checked when it is asked for.
 
-    So an entry that is wrong concerns only who asks for it: looking it up raises a CustomerlabError that names the
-    entry and the key.
+    So an entry that is wrong concerns only who asks for it, by a CustomerlabError that names the entry and the key.
     """
 
     def __getitem__(self, name: str) -> DataSet:
@@ -100,13 +99,7 @@ class Catalog(UserDict[str, DataSet]):
 
 
 def load_catalog(root: Path) -> Catalog:
-    """Open the catalogue.
-
-    Raises
-    ------
-    CustomerlabError
-        If it is not YAML as the project's files have it.
-    """
+    """Open the catalogue; a CustomerlabError where it is not YAML as the project's files have it."""
     return Catalog(load_yaml(root / CATALOG, where=str(CATALOG)))
 
 

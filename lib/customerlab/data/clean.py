@@ -1,7 +1,7 @@
 """Cleaning as a list of named rules, with a report in which kept + removed = read.
 
-Each rule is an Ibis predicate that marks the rows to remove. A row is counted under the first rule of the list that
-marks it, so that the report reads as a ladder, and the whole ladder costs one pass over the data.
+Each rule is an Ibis predicate that marks rows to remove. A row is counted under the first rule that marks it, so that
+the report reads as a ladder, and the whole ladder costs one pass over the data.
 """
 
 from collections.abc import Callable
@@ -117,15 +117,7 @@ def rules_of_returns(rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "tuple[
 
 
 def ladder(table: "ir.Table", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "ir.Table":
-    """Add the column `removed_by`: the first rule that marks the row, or ``kept``.
-
-    Parameters
-    ----------
-    table : ibis Table
-        A canonical table.
-    rules : tuple of (name, settings)
-        From the catalogue, in order.
-    """
+    """Add the column `removed_by`: the first of the catalogue's rules that marks the row, or ``kept``."""
     import ibis
 
     if not rules:
@@ -141,16 +133,15 @@ def report(counted: "pd.DataFrame", rules: "tuple[tuple[str, dict[str, Any]], ..
     Parameters
     ----------
     counted : DataFrame
-        Columns `removed_by`, `rows` and, where the table has money, `amount` and `sales` (of amounts above zero) as
-        exact decimals.
+        `removed_by`, `rows` and, of money, exact decimals `amount` and `sales` (of amounts above zero).
     rules : tuple of (name, settings)
         In the order of the catalogue.
 
     Returns
     -------
     list of dict
-        One step each: `step`, `why`, `rows_removed`, `rows_left`, and, where the table has money, `amount_removed`,
-        `amount_left` and `sales_removed` (what of it was above zero) as exact decimal texts.
+        One step each: `step`, `why`, `rows_removed`, `rows_left`; of money, as exact decimal texts, `amount_removed`,
+        `amount_left` and `sales_removed` (what of it was above zero).
     """
     from decimal import Decimal
 

@@ -1,8 +1,7 @@
 """Download a file: within limits of time and size, gone on with only where it is the same file, and data, not a page.
 
-What has arrived of a file is kept in `<name>.part` until it is whole, and what it is a part of beside it, in
-`<name>.part.json`: the address, and the server's mark of the edition (a validator: ETag, or the time of its last
-change).
+What has arrived is kept in `<name>.part` until it is whole. `<name>.part.json` says what it is a part of: the address,
+and the server's mark of the edition (a validator: ETag, or the time of its last change).
 """
 
 import queue
@@ -47,16 +46,9 @@ FAILED = (requests.RequestException, urllib3.exceptions.HTTPError, Refused)
 
 
 class Resumed:
-    """A download that goes on where a broken one of the same edition stopped.
+    """A download into `part` that goes on where a broken one of the same edition stopped.
 
-    Parameters
-    ----------
-    part : Path
-        Where the bytes are kept between attempts.
-    progress : bool
-        Draw a progress bar on standard error.
-    html : bool
-        Whether a page may be what is wanted, because a checksum decides.
+    `html` allows a page, because a checksum decides.
     """
 
     def __init__(self, part: Path, *, progress: bool, html: bool) -> None:
@@ -64,13 +56,7 @@ class Resumed:
         self.known = part.with_name(part.name + ".json")
 
     def download(self, url: str) -> None:
-        """Bring what is at `url` into `part`, from the first byte that is not there.
-
-        Raises
-        ------
-        Refused, requests.RequestException, urllib3.exceptions.HTTPError
-            If it does not arrive, or is not what a download may be.
-        """
+        """Bring what is at `url` into `part`, from the first byte that is not there; raises one of `FAILED`."""
         self.part.parent.mkdir(parents=True, exist_ok=True)
         begun = read_json(self.known) if self.part.is_file() else None
         begun = begun if isinstance(begun, dict) and begun.get("url") == url and begun.get("validator") else None
@@ -220,12 +206,9 @@ def check_kind(path: Path, name: str, shown: str) -> None:
 
 
 def unpack(archive: Path, member: str, target: Path) -> None:
-    """Write a member of a zip to `target`; its checksum is compared on the way.
+    """Write a member of a zip to `target`, its checksum compared on the way.
 
-    Raises
-    ------
-    Refused
-        If it is damaged, not there, or far larger than any data.
+    `Refused` where it is damaged, not there, or far larger than any data.
     """
     import lzma
     import zlib

@@ -15,15 +15,10 @@ def digests(root: Path) -> DigestCache:
 
 
 def locate(root: Path, source: Source) -> tuple[Form, list[Path]] | None:
-    """Find the files of a source without downloading anything.
+    """Find the form of a source that is here and its files, in the order of names, without downloading; None for none.
 
-    Folders are searched in order (`data/raw/`, `data/`, the folder in `CUSTOMERLAB_DATA`), and in each the forms in
-    the order of the catalogue. A downloaded file lives in `data/raw/`, so it is found like any other.
-
-    Returns
-    -------
-    (Form, list of Path) or None
-        The form found and its files in the order of their names; None where there is none.
+    Folders are searched in order (`data/raw/`, where downloads live, `data/`, the folder in `CUSTOMERLAB_DATA`), and in
+    each the forms in the order of the catalogue.
     """
     for folder in data_folders(root):
         for form in source.forms:
@@ -55,10 +50,7 @@ def obtainable(root: Path, source: Source) -> bool:
 def fetch(root: Path, data_set: DataSet, source: Source, *, progress: bool = True) -> list[Path]:
     """Return the files of a source, downloaded first where they are not on this machine, checksums checked.
 
-    Raises
-    ------
-    DataError
-        If a file is missing and cannot be downloaded, or is not the declared one.
+    A DataError where a file is missing and cannot be downloaded, or is not the declared one.
     """
     found = locate(root, source)
     if found is None:
@@ -103,10 +95,7 @@ def check_digest(root: Path, data_set: DataSet, form: Form, path: Path) -> None:
 def download(root: Path, data_set: DataSet, form: Form, *, progress: bool = True) -> Path:
     """Download one form of a source into `data/raw/`; a broken download goes on at the next try where it can.
 
-    Raises
-    ------
-    DataError
-        If the publisher cannot be reached, or what arrives is not what the catalogue declares.
+    A DataError where the publisher cannot be reached, or what arrives is not what the catalogue declares.
     """
     from customerlab.data import download as web
 

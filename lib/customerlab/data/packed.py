@@ -44,10 +44,7 @@ def check_workbook(path: Path) -> None:
 def chunks(path: Path) -> Iterator[bytes]:
     """The bytes of a file; of a .gz those that it unpacks to, each member's checksum and length compared.
 
-    Raises
-    ------
-    Damaged
-        If a .gz is not whole, is followed by something else, or unpacks to more than data do.
+    `Damaged` where a .gz is not whole, is followed by something else, or unpacks to more than data do.
     """
     with path.open("rb") as handle:
         blocks = iter(lambda: handle.read(CHUNK), b"")

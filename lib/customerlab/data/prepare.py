@@ -43,24 +43,10 @@ def prepare(
     progress: bool = True,
     anew: bool = False,
 ) -> Prepared:
-    """Return a canonical table, prepared now if it is not up to date.
+    """Return a canonical table of the run in `run_folder`, prepared now if it is not up to date.
 
-    Parameters
-    ----------
-    root : Path
-        The project.
-    run_folder : Path
-        `outputs/<run>`.
-    table : str
-        One of the canonical tables.
-    data_set_name : str
-        The entry of the catalogue that it comes from.
-    engine : str
-        The address of the run's engine, for tables that live in it.
-    progress : bool
-        Show the progress of downloads.
-    anew : bool
-        Read the files and the table in full, whatever is remembered of their digests: for results to be published.
+    `engine` is the run's, for tables that live in it; `progress` shows that of downloads. `anew`: read the files and
+    the table in full, whatever is remembered of their digests, for results to be published.
 
     Raises
     ------

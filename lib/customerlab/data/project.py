@@ -21,17 +21,9 @@ PRIVATE = 0o600  # of all that is written: data of customers, and what is comput
 
 
 def find_root(start: Path | None = None) -> Path:
-    """Return the project's folder: the nearest one at or above `start` that holds `data/catalog.yml`.
+    """Return the project's folder, the nearest at or above `start` (the working folder) with `data/catalog.yml`.
 
-    Parameters
-    ----------
-    start : Path, optional
-        Where to begin; the working folder by default, so that a notebook works from its own folder.
-
-    Raises
-    ------
-    CustomerlabError
-        If no folder up to the root of the file system is a project.
+    A CustomerlabError where there is none.
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
@@ -49,8 +41,7 @@ def find_root(start: Path | None = None) -> Path:
 def own_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Make a folder that is this process's own while the block runs, and remove it afterwards.
 
-    The process holds a lock on it, which the system gives up however the process ends: by this `remove_abandoned` knows
-    what killed processes have left.
+    The process holds a lock on it, which ends with the process: so `remove_abandoned` knows what killed ones have left.
     """
     folder, handle = _locked_folder(parent, prefix)
     try:
@@ -77,7 +68,7 @@ def written_aside(path: Path, *, mode: int = PRIVATE) -> Iterator[Path]:
     """Give a path beside `path` to write to, and put it in place only when the block ends well.
 
     A reader sees the old file or the new one, never half of one; what a failed block wrote is removed. A file whose
-    content would stay the same is not touched, so that its time tells when it last changed.
+    content stays the same is not touched, so that its time tells when it last changed.
 
     Examples
     --------
@@ -124,13 +115,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; None where there is none or where it cannot be read as JSON.
-
-    Raises
-    ------
-    CustomerlabError
-        If a folder is in its place.
-    """
+    """Read a JSON file; None where there is none or it is no JSON, a CustomerlabError for a folder in its place."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):
@@ -152,11 +137,10 @@ def read_sealed(path: Path) -> dict[str, Any] | None:
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a.json"
     >>> write_sealed(path, {"rows": 60})
-    >>> read_sealed(path)
-    {'rows': 60}
+    >>> found = read_sealed(path)
     >>> _ = path.write_text(path.read_text().replace("60", "61"))
-    >>> read_sealed(path) is None
-    True
+    >>> found, read_sealed(path)
+    ({'rows': 60}, None)
     """
     value = read_json(path)
     if not isinstance(value, dict):
@@ -179,15 +163,10 @@ def file_digest(path: Path) -> str:
 
 
 class DigestCache:
-    """File digests remembered, so that a large log is read once and not at every run.
+    """File digests remembered in the JSON file `path`, which may be removed, so that a large log is read once.
 
     A file is known again by its size, its place on the disk, and the times of its last change and of its last change of
-    any kind. The last of these cannot be set, so that a file that was edited and given its old time back is read again.
-
-    Parameters
-    ----------
-    path : Path
-        The JSON file that remembers; it may be removed at any time.
+    any kind. The last cannot be set, so that a file that was edited and given its old time back is read again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -237,9 +216,7 @@ def remove_abandoned(folder: Path, pattern: str) -> None:
 
 
 def relative(path: Path, root: Path) -> str:
-    """`path` as it reads from the project's folder; a file outside it by its name alone.
-
-    Stored outputs and manifests name files in this way, so that they never hold a path of one machine.
+    """`path` as it reads from the project's folder, a file outside it by its name alone: never a path of one machine.
     """
     try:
         return path.resolve().relative_to(root.resolve()).as_posix()

@@ -25,13 +25,7 @@ ROW, FILE = "__row__", "__file__"  # the row within its file (from 1, the header
 
 
 def header(path: Path, source: Source) -> list[str]:
-    """The column names in a file, as they stand in it.
-
-    Raises
-    ------
-    DataError
-        If the file is empty, cannot be read or names a column twice.
-    """
+    """The column names as they stand in a file; a DataError where it is empty, unreadable or names a column twice."""
     kind = _kind(path)
     if kind == ".parquet":
         names = _parquet_schema(path).names
@@ -130,10 +124,6 @@ def read(
     Parameters
     ----------
     con : Ibis DuckDB connection
-    paths : list of Path
-        One file, or many with the same header.
-    source : Source
-        How to read them.
     columns : list of str
         The columns that are mapped; each must be there.
     aside : Path
@@ -141,7 +131,7 @@ def read(
 
     Returns
     -------
-    (ibis Table, list of int)
+    (ibis Table, list of int or None)
         The table, and how many rows each file has by another count than the engine's; None where that left a doubt.
 
     Raises
@@ -311,22 +301,10 @@ def check_content(
     span: tuple[str, str] | None,
     counted: list[int | None],
 ) -> None:
-    """Raise unless the source has the rows and the span of time that the catalogue declares.
+    """Raise unless the source has the rows and the span of time that the catalogue declares, where it does.
 
-    Parameters
-    ----------
-    table : ibis Table
-        The source as read.
-    paths : list of Path
-        Its files.
-    source : Source
-        What is declared; what is not declared is not checked.
-    rows : int
-        How many have been read.
-    span : (str, str) or None
-        First and last time of the column that the declared span speaks of.
-    counted : list of int or None
-        The rows of each file, counted by another way.
+    `rows` have been read of `table`, and `counted` of each file by another way; `span` is the first and last time of
+    the column that the declared span speaks of.
     """
     where = ", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else "")
     if rows != sum(count or 0 for count in counted):

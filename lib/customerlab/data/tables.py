@@ -24,7 +24,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One canonical table: its columns, those that name a row where they must be unique, what it is made from.
+    """One canonical table: its columns, its `key`, which must be unique, and the table it is `made_from`.
 
     A table that is made from another one has no entry of its own in the catalogue.
     """

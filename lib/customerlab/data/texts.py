@@ -43,19 +43,9 @@ def recoded(path: Path, source: Source, folder: Path) -> Path:
 
 
 def count(text: Path, path: Path, source: Source) -> int | None:
-    """The rows of a text file, counted by its line ends and quotation marks; None where these leave a doubt.
+    """The rows of the file `path` by the line ends and quotation marks of `text`, the same in UTF-8; None if in doubt.
 
-    Parameters
-    ----------
-    text : Path
-        The file in UTF-8.
-    path, source : Path, Source
-        The file that it is of, for the message, and how it is read.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged, mixes line ends, or has a row that is too long or millions of empty lines.
+    A DataError where it is damaged, mixes line ends, or has a row that is too long or millions of empty lines.
     """
     try:
         lines = count_lines(text)

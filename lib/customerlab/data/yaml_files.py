@@ -111,14 +111,7 @@ def _parsed(text: str) -> Any:
 
 
 def parse_yaml(text: str, *, where: str) -> Any:
-    """What a YAML text says.
-
-    Parameters
-    ----------
-    text : str
-        The text.
-    where : str
-        How messages name it.
+    """What a YAML text says; `where` is how messages name it.
 
     Raises
     ------
@@ -140,19 +133,9 @@ def parse_yaml(text: str, *, where: str) -> Any:
 
 
 def load_yaml(path: Path, *, where: str) -> dict[str, Any]:
-    """Read a YAML mapping.
+    """Read a YAML mapping from the file that messages name `where`.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    where : str
-        How messages name it.
-
-    Raises
-    ------
-    CustomerlabError
-        If it is missing, too large, is not YAML as `parse_yaml` reads it or is not a mapping.
+    A CustomerlabError where it is missing, too large, no mapping, or not YAML as `parse_yaml` reads it.
     """
     try:
         if path.stat().st_size > BYTES:

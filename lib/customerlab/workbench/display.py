@@ -105,12 +105,7 @@ def findings(*sentences: str) -> None:
 
 
 def checks(**held: Any) -> None:
-    """Show what must hold, and raise where it does not.
-
-    Parameters
-    ----------
-    **held : bool
-        What was checked, words joined by underscores, and whether it held.
+    """Show what must hold: names, words joined by underscores, and whether each held.
 
     Raises
     ------

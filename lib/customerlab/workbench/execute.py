@@ -27,23 +27,10 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 
 def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbformat.NotebookNode:
-    """Execute one notebook and publish its results.
+    """Execute one notebook, publish its results and return it, normalised; `say` is told what is going on.
 
-    Parameters
-    ----------
-    plan : Plan
-        The run.
-    step : Step
-        The notebook, with its parameters.
-    say : callable
-        Told what is going on, a line at a time.
-    inject : bool
-        Put the parameters in as a cell. Without it the notebook runs on its own defaults, and nothing is published.
-
-    Returns
-    -------
-    NotebookNode
-        The executed notebook, normalised.
+    `inject` puts the parameters in as a cell. Without it the notebook runs on its own defaults and nothing is
+    published.
 
     Raises
     ------

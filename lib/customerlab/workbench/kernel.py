@@ -98,13 +98,7 @@ class LimitedClient(PapermillNotebookClient):
         self._ending: asyncio.Future[None] | None = None
 
     def execute(self, **options: Any) -> Any:
-        """Execute the notebook's cells.
-
-        Raises
-        ------
-        RunError
-            If a limit is reached.
-        """
+        """Execute the notebook's cells; a RunError where a limit is reached."""
         try:
             return super().execute(**options)
         except DeadKernelError:

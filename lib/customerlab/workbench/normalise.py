@@ -18,8 +18,7 @@ UNSTABLE: dict[str, tuple[str, str]] = {
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return the notebook without run times, paths of this machine and addresses in memory.
 
-    Execution counts, outputs and the tags and ids of cells stay, but for the cell of injected parameters, to which
-    papermill gives a new random id each time.
+    Execution counts, outputs, tags and ids of cells stay, but for the injected parameters, whose id papermill draws.
     """
     notebook.metadata = nbformat.from_dict(
         {
@@ -38,14 +37,10 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def retold(executed: nbformat.NotebookNode, notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return an executed notebook with the texts and comments that its source has now, its outputs unchanged.
+    """Return a run's `executed` notebook with the texts and comments that its source has now, its outputs unchanged.
 
-    Parameters
-    ----------
-    executed : NotebookNode
-        As a run has left it, with a cell of injected parameters.
-    notebook : NotebookNode
-        Its source, whose code still computes the same: the code cells that are not empty are the same ones in order.
+    The code of `notebook`, the source, still computes the same: its code cells that are not empty are the same in
+    order.
     """
     injected = [cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", [])]
     results = iter([c for c in executed.cells if c.cell_type == "code" and c.source.strip() and c not in injected])

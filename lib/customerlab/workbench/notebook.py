@@ -1,8 +1,8 @@
 """What a notebook says of itself: its parameters, the tables and artefacts it reads and writes, its sections.
 
-All of it is read from the notebook's own code, so there is no second declaration that could drift from it. A notebook
-may also read what its code does not name, such as artefacts in a loop: it is `opaque` then, waits for all notebooks
-before it, and what it has really read is recorded when it runs.
+All is read from the notebook's code, so no second declaration can drift from it. What a notebook reads without naming
+it, such as artefacts in a loop, makes it `opaque`: it waits for all notebooks before it, and what it has really read is
+recorded when it runs.
 """
 
 import ast
@@ -24,13 +24,7 @@ HIDES = ("eval", "exec", "globals", "locals", "vars")
 
 
 class Notebook:
-    """A notebook file, read as data.
-
-    Parameters
-    ----------
-    path : Path
-        The `.ipynb` file.
-    """
+    """A notebook file, the `.ipynb` at `path`, read as data."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -150,8 +144,8 @@ class Notebook:
     def opaque(self) -> bool:
         """Whether it may read or write what its code does not name.
 
-        So it is where a name stands in a variable, where a Run is handed on or has no name of its own, and where code
-        stands in a text.
+        So where a name stands in a variable, a Run is handed on or has no name of its own, and where code stands in a
+        text.
         """
         texts = [n.value for n in self._nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
         handle = re.compile(rf"\b({'|'.join(self._handles)})\.")
@@ -270,13 +264,9 @@ NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+\.ipynb")
 def read_notebooks(root: Path) -> tuple[list[Notebook], dict[str, CustomerlabError]]:
     """Read the numbered notebooks of a project; copies such as `02_rfm-Copy1.ipynb` are none.
 
-    Returns
-    -------
-    list of Notebook
-        Those that can be executed, in order.
-    dict of str to CustomerlabError
-        The others by their names, and what is wrong with each: it cannot be read, or it has the number or saves the
-        artefact of another one. Where two clash, a notebook of the project's own stays, or else the first in order.
+    Returns those that can be executed, in order, and the others by their names with what is wrong with each: it cannot
+    be read, or it has the number or saves the artefact of another one. Where two clash, a notebook of the project's own
+    stays, or else the first in order.
 
     Raises
     ------

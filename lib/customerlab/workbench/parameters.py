@@ -159,13 +159,6 @@ def _annotation(node: ast.expr, where: str) -> str:
 def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
     """Read a parameters cell: typed literals, each with a comment.
 
-    Parameters
-    ----------
-    source : str
-        The cell.
-    where : str
-        How messages name it.
-
     Examples
     --------
     >>> cell = "bins: int = 5  # quantile bins (2 to 10)"

@@ -34,8 +34,7 @@ def check_run_name(name: str, where: str = "parameter run") -> str:
 def source_of(table: str, run: str, parameters: dict[str, Any]) -> str:
     """The catalogue entry that a table of a run comes from.
 
-    A parameter with the table's name decides where it is not empty; else `data`; else the entry that is named like the
-    run.
+    A parameter with the table's name decides where it is not empty; else `data`; else the run's own name.
 
     Examples
     --------
@@ -52,14 +51,9 @@ MEASURED = ("experiment", "ratings")
 
 
 def whose(catalog: Catalog, table: str, run: str, parameters: dict[str, Any]) -> str:
-    """Say whose data a table holds where they are not those of the run's own shop.
+    """A sentence that says whose data a table holds; empty where they are those of the run's own shop.
 
     The shop is that of the entry that the orders come from; other entries are its own where their key `shop` says so.
-
-    Returns
-    -------
-    str
-        A sentence; empty where the data are the shop's own.
     """
     own, other = (catalog.get(source_of(name, run, parameters)) for name in ("transactions", table))
     if other is None or other.shop == (own.shop if own else run):
@@ -187,10 +181,7 @@ class Plan:
     def table_state(self, table: str, source: str | None = None) -> str:
         """What a canonical table depends on: its files, its part of the catalogue, the code that prepares it.
 
-        Parameters
-        ----------
-        source : str, optional
-            The catalogue entry; by default the one that the run has for this table.
+        `source` is the catalogue entry; by default the one that the run has for this table.
         """
         data_set = load_catalog(self.root)[source or self.tables[table]]
         declared = data_set.sources[data_set.tables[table].source]
@@ -208,16 +199,9 @@ def run_names(root: Path) -> list[str]:
 
 
 def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> Plan:
-    """Resolve a run's parameters and decide which notebooks are part of it.
+    """Resolve the parameters of a run and decide which notebooks are part of it.
 
-    Parameters
-    ----------
-    root : Path
-        The project.
-    run : str
-        The name of `params/<run>.yml`.
-    overrides : dict of str to str, optional
-        Values given on the command line, as text.
+    `overrides` are values of the command line, as text.
 
     Raises
     ------

@@ -67,18 +67,10 @@ class PageExporter(HTMLExporter):
 
 
 def render(plan: Plan) -> Path:
-    """Render the pages of a run.
+    """Render the pages of a run; return the front page, `outputs/<run>/site/index.html`.
 
-    Parameters
-    ----------
-    plan : Plan
-        The run; its notebooks are taken as they were last executed, with the texts that they have now. One that is not
-        what the run wrote has no page, and the front page says so.
-
-    Returns
-    -------
-    Path
-        The front page, `outputs/<run>/site/index.html`.
+    Notebooks are taken as last executed, with the texts that they have now. One that is not what the run wrote has no
+    page, and the front page says so.
     """
     folder = plan.folder / "site"
     manifest, behind = records(plan.folder), standings(plan)

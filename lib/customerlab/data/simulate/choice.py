@@ -130,14 +130,10 @@ def simulate_tastes(rng: np.random.Generator, customers: Customers, goods: Assor
 
 
 def affinities(customers: Customers, tastes: Tastes, goods: Assortment, day: int) -> np.ndarray:
-    """The true chance that a choice of a customer on a day falls on a product.
+    """The true chance that a choice of a customer on a day falls on a product, of shape (customers, products).
 
-    Season, launches, partners and what is bought again because it is used up are left aside.
-
-    Returns
-    -------
-    array of shape (customers, products)
-        Rows sum to one: habit's share on the favourites, the rest by taste and popularity.
+    Rows sum to one: habit's share on the favourites, the rest by taste and popularity. Season, launches, partners and
+    what is bought again because it is used up are left aside.
     """
     habit = customers.trait("habit")[:, None]
     taste = tastes.taste[0] + (tastes.taste[1] - tastes.taste[0]) * day / DAYS

@@ -86,7 +86,6 @@ def write_shop(
     ----------
     folder : Path
         Its name is that of the catalogue entry; it must not exist yet.
-    customers, seed : int
     spoiled : bool
         Plant the faults of real logs.
     say : callable

@@ -40,20 +40,10 @@ def assortment(seed: int) -> Assortment:
 
 
 def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, as_of: pd.Timestamp | None = None) -> Part:
-    """Simulate the customers of one part.
+    """Simulate the `size` customers, at most `PART`, of the part with this number, from 0.
 
-    Parameters
-    ----------
-    seed : int
-        Of the shop.
-    part : int
-        Its number, from 0.
-    size : int
-        How many customers sign up, at most `PART`.
-    spoiled : bool
-        Plant the faults of real logs.
-    as_of : Timestamp, optional
-        Compute the affinities of this day, which take a number for every customer and product.
+    `spoiled` plants the faults of real logs. `as_of` asks for the affinities of a day, a number for every customer and
+    product.
     """
     rng, time, goods = np.random.default_rng([seed, 1, part]), purchasing.calendar(), assortment(seed)
     people = purchasing.simulate_customers(rng, size, time)
@@ -288,10 +278,7 @@ def part_sizes(customers: int) -> list[int]:
 def average_effects(customers: pd.DataFrame) -> pd.DataFrame:
     """The true average effect of each arm on each outcome, over those who took part.
 
-    Returns
-    -------
-    DataFrame
-        `variant`, `outcome`, `effect`.
+    Columns `variant`, `outcome`, `effect`.
     """
     rows = [
         (arm, name, customers[f"{arm}_{name}"].mean()) for arm in experiments.ARMS[1:] for name in experiments.OUTCOMES
