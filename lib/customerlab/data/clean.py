@@ -18,24 +18,14 @@ HASH, REPEAT = "__hash__", "__repeat__"  # columns of `with_repeats`
 
 @dataclass(frozen=True)
 class Rule:
-    """A named reason to remove a row.
+    """A named reason to remove a row."""
 
-    Attributes
-    ----------
-    why : str
-        The reason, as the report prints it.
-    marks : callable
-        Table and settings in, boolean column out: true where the row goes.
-    settings : dict
-        The settings that the catalogue may give, with their defaults.
-    tables : tuple of str
-        The canonical tables that the rule is for; empty for all.
-    """
-
-    why: str
+    why: str  # the reason, as the report prints it
+    # table and settings in, boolean column out: true where the row goes
     marks: "Callable[[ir.Table, dict[str, Any]], ir.BooleanValue]"
+    # the settings that the catalogue may give, with their defaults
     settings: dict[str, Any] = field(default_factory=dict)
-    tables: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()  # the canonical tables that the rule is for; empty for all
 
 
 def _repeats(table: "ir.Table", _: dict[str, Any]) -> "ir.BooleanValue":

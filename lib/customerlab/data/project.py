@@ -216,8 +216,7 @@ def remove_abandoned(folder: Path, pattern: str) -> None:
 
 
 def relative(path: Path, root: Path) -> str:
-    """`path` as it reads from the project's folder, a file outside it by its name alone: never a path of one machine.
-    """
+    """`path` as it reads from the project's folder, one outside it by its name: never a path of one machine."""
     try:
         return path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:

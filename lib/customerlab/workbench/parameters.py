@@ -23,28 +23,16 @@ NOT_PYTHON = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, t
 
 @dataclass(frozen=True)
 class Parameter:
-    """One typed parameter of a notebook, as its parameters cell declares it.
-
-    Attributes
-    ----------
-    kind : str
-        ``int``, ``float``, ``str``, ``bool`` or ``list[…]`` of one of these.
-    low, high : float or None
-        The range, from ``(LOW to HIGH)`` in the comment.
-    choices : tuple of str
-        The allowed words, from ``(one of A, B)`` in the comment.
-    form : str
-        The form of a text, ``YYYY-MM-DD`` or ``regular expression``, where the comment asks for it in brackets. An
-        empty text stays allowed.
-    """
+    """One typed parameter of a notebook, as its parameters cell declares it."""
 
     name: str
-    kind: str
+    kind: str  # ``int``, ``float``, ``str``, ``bool`` or ``list[…]`` of one of these
     default: Any
     help: str
-    low: float | None = None
+    low: float | None = None  # the range of numbers, from ``(LOW to HIGH)`` in the comment
     high: float | None = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # the allowed words, from ``(one of A, B)`` in the comment
+    # of a text, ``YYYY-MM-DD`` or ``regular expression`` in brackets in the comment; an empty text stays allowed
     form: str = ""
 
     @property

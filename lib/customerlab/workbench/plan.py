@@ -63,31 +63,17 @@ def whose(catalog: Catalog, table: str, run: str, parameters: dict[str, Any]) ->
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook in a run.
-
-    Attributes
-    ----------
-    parameters : dict
-        The resolved parameters, those that the notebook declares.
-    sources : dict of str to str
-        The tables that it opens and the catalogue entries that they come from.
-    loads : tuple of str
-        The artefacts that it names and reads: optional ones only where a notebook of the run makes them.
-    saves : tuple of str
-        The artefacts that it makes: those that it names and, where it is opaque, those that it last made.
-    left_out : str
-        Why the notebook is not part of the run; empty where it is.
-    notes : tuple of str
-        The optional tables and artefacts that it does without, and why.
-    """
+    """One notebook in a run."""
 
     notebook: Notebook
-    parameters: dict[str, Any]
-    sources: dict[str, str]
+    parameters: dict[str, Any]  # the resolved parameters, those that the notebook declares
+    sources: dict[str, str]  # the tables that it opens and the catalogue entries that they come from
+    # the artefacts that it names and reads: optional ones only where a notebook of the run makes them
     loads: tuple[str, ...] = ()
+    # the artefacts that it makes: those that it names and, where it is opaque, those that it last made
     saves: tuple[str, ...] = ()
-    left_out: str = ""
-    notes: tuple[str, ...] = ()
+    left_out: str = ""  # why the notebook is not part of the run; empty where it is
+    notes: tuple[str, ...] = ()  # the optional tables and artefacts that it does without, and why
 
     @property
     def name(self) -> str:
@@ -97,22 +83,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run as it is meant.
-
-    Attributes
-    ----------
-    steps : list of Step
-        In order.
-    sources : dict of str to str
-        The catalogue entries that the run has for all canonical tables, whether or not they are there.
-    faults : dict of str to CustomerlabError
-        The notebooks that cannot be executed, by their names, and what is wrong with each.
-    """
+    """A run as it is meant."""
 
     root: Path
     run: str
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)  # in order
+    # the catalogue entries that the run has for all canonical tables, whether or not they are there
     sources: dict[str, str] = field(default_factory=dict)
+    # the notebooks that cannot be executed, by their names, and what is wrong with each
     faults: dict[str, CustomerlabError] = field(default_factory=dict)
 
     @property

@@ -50,26 +50,14 @@ FACTORS = {
 
 @dataclass(frozen=True)
 class Units:
-    """Who takes part, as arrays of one entry each.
+    """Who takes part, as arrays of one entry each."""
 
-    Attributes
-    ----------
-    segment, state : array of int
-        Row of `SEGMENTS`; place in `STATES`, when the first mail is sent.
-    recency, past_orders : array of int
-        Days since the last order, and orders, when the first mail is sent.
-    past_spend : array
-        Money of these orders.
-    usual : array
-        Mean value of the unit's orders.
-    """
-
-    segment: np.ndarray
-    state: np.ndarray
-    recency: np.ndarray
-    past_orders: np.ndarray
-    past_spend: np.ndarray
-    usual: np.ndarray
+    segment: np.ndarray  # of int: row of `SEGMENTS`
+    state: np.ndarray  # of int: place in `STATES`, when the first mail is sent
+    recency: np.ndarray  # of int: days since the last order, when the first mail is sent
+    past_orders: np.ndarray  # of int: orders until then
+    past_spend: np.ndarray  # money of these orders
+    usual: np.ndarray  # mean value of the unit's orders
 
     def __len__(self) -> int:
         return len(self.segment)

@@ -82,21 +82,12 @@ SPEND_P, SPEND_Q, SPEND_GAMMA = 1.9, 4.5, 650.0  # of the Gamma-Gamma model, in 
 
 @dataclass(frozen=True)
 class Calendar:
-    """The shop's own time: how much of it has passed by each day, and where in a day orders fall.
+    """The shop's own time: how much of it has passed by each day, and where in a day orders fall."""
 
-    Attributes
-    ----------
-    passed : array of shape (days + 1,)
-        Own time in days; a mean day has length one.
-    month, weekday : array of shape (days,)
-    hours : array of shape (2, 24)
-        Cumulative shares of the hours of workdays and of weekends.
-    """
-
-    passed: np.ndarray
-    month: np.ndarray
-    weekday: np.ndarray
-    hours: np.ndarray
+    passed: np.ndarray  # of shape (days + 1,): own time in days; a mean day has length one
+    month: np.ndarray  # of shape (days,)
+    weekday: np.ndarray  # of shape (days,)
+    hours: np.ndarray  # of shape (2, 24): cumulative shares of the hours of workdays and of weekends
 
 
 def calendar() -> Calendar:
@@ -110,27 +101,13 @@ def calendar() -> Calendar:
 
 @dataclass(frozen=True)
 class Customers:
-    """Customers of one part of a shop, as arrays of one entry each; all but the sign-up is latent.
+    """Customers of one part of a shop, as arrays of one entry each; all but the sign-up is latent."""
 
-    Attributes
-    ----------
-    segment : array of int
-        Row of `SEGMENTS`.
-    signed_up : array of int
-        Day of the calendar; below zero for customers of before the log.
-    rate : array
-        Orders a day of the shop's own time, while active.
-    drop : array
-        Chance to become dormant after an order.
-    spend_rate : array
-        Rate of the Gamma distribution of an order's value.
-    """
-
-    segment: np.ndarray
-    signed_up: np.ndarray
-    rate: np.ndarray
-    drop: np.ndarray
-    spend_rate: np.ndarray
+    segment: np.ndarray  # of int: row of `SEGMENTS`
+    signed_up: np.ndarray  # of int: day of the calendar; below zero for customers of before the log
+    rate: np.ndarray  # orders a day of the shop's own time, while active
+    drop: np.ndarray  # chance to become dormant after an order
+    spend_rate: np.ndarray  # rate of the Gamma distribution of an order's value
 
     def __len__(self) -> int:
         return len(self.segment)
@@ -166,29 +143,14 @@ def countries(rng: np.random.Generator, customers: Customers) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Orders:
-    """Orders, sorted by time.
+    """Orders, sorted by time."""
 
-    Attributes
-    ----------
-    customer : array of int
-        Row in `Customers`.
-    day : array of int
-        Of the calendar.
-    second : array of int
-        Of the day.
-    value : array
-        What the customer means to spend.
-    state : array of int
-        Place in `STATES`: what the customer is after the order, until the next.
-    test : array of int
-        Place of the randomised test to which it was the response, from 1; 0 for all other orders.
-    """
-
-    customer: np.ndarray
-    day: np.ndarray
-    second: np.ndarray
-    value: np.ndarray
-    state: np.ndarray
+    customer: np.ndarray  # of int: row in `Customers`
+    day: np.ndarray  # of int, of the calendar
+    second: np.ndarray  # of int, of the day
+    value: np.ndarray  # what the customer means to spend
+    state: np.ndarray  # of int: place in `STATES`, what the customer is after the order, until the next
+    # of int: place of the randomised test to which it was the response, from 1; 0 for all other orders
     test: np.ndarray
 
     def __len__(self) -> int:

@@ -17,21 +17,12 @@ EPOCH = np.datetime64(purchasing.START, "s")
 
 @dataclass(frozen=True)
 class Part:
-    """Some customers of a shop, with all that belongs to them.
+    """Some customers of a shop, with all that belongs to them."""
 
-    Attributes
-    ----------
-    tables : dict of str to pyarrow Table
-        `transactions`, `customers`, `ratings`, `experiment`, `aa_test`, `broken_test`.
-    truth : dict of str to pyarrow Table
-        `customers`: latent traits and the expected effect of each arm on each outcome; `faults`: what was spoiled.
-    affinities : DataFrame of customers by products, or None
-        The true chance that a choice falls on a product; only where it was asked for.
-    """
-
-    tables: dict[str, pa.Table]
+    tables: dict[str, pa.Table]  # `transactions`, `customers`, `ratings`, `experiment`, `aa_test`, `broken_test`
+    # `customers`: latent traits and the expected effect of each arm on each outcome; `faults`: what was spoiled
     truth: dict[str, pa.Table]
-    affinities: pd.DataFrame | None
+    affinities: pd.DataFrame | None  # the true chance that a choice falls on a product; only where it was asked for
 
 
 def assortment(seed: int) -> Assortment:
