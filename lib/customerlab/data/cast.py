@@ -55,10 +55,9 @@ def as_text(value: ir.Value, decimal: str) -> ir.StringValue:
         return text
     whole = (value.abs() < 2.0**53) & (value == value.floor())
     return ibis.cases(
-        (~there(value), ibis.null("string")),
-        (whole, value.try_cast("int64").cast("string")),
+        (~there(value), ibis.null("string")), (whole, value.try_cast("int64").cast("string")),
         else_=text.replace(".", decimal),
-    )
+    )  # fmt: skip
 
 
 def _time(value: ir.Value, pattern: str | None, kind: str, source: Source) -> ir.Value:

@@ -128,11 +128,9 @@ def _data_set(name: str, raw: Any) -> DataSet:
             f"{shown(name)} cannot name a data set", where=str(CATALOG), expected="letters, digits, _ and -, at most 64"
         )
     only_keys(
-        raw,
-        ("title", "licence", "citation", "shop", "files", "tables", "how_to_get"),
-        where=where,
+        raw, ("title", "licence", "citation", "shop", "files", "tables", "how_to_get"), where=where,
         required=("title", "files", "tables"),
-    )
+    )  # fmt: skip
     sources = {
         key: _source(key, value, f"{where}, files, {key}") for key, value in _items(raw["files"], where, "files")
     }
@@ -146,15 +144,9 @@ def _data_set(name: str, raw: Any) -> DataSet:
     if sold and any(name in TAKES_BACK for name, _ in sold.clean):
         tables["returns"] = replace(sold, clean=rules_of_returns(sold.clean))
     return DataSet(
-        name,
-        _text(raw, "title", where),
-        _stated(raw, "licence", where),
-        _stated(raw, "citation", where),
-        sources,
-        tables,
-        _optional(raw, "shop", where) or name,
-        _optional(raw, "how_to_get", where),
-    )
+        name, _text(raw, "title", where), _stated(raw, "licence", where), _stated(raw, "citation", where), sources,
+        tables, _optional(raw, "shop", where) or name, _optional(raw, "how_to_get", where),
+    )  # fmt: skip
 
 
 def _unfit(value: Any, where: str, expected: str) -> DataError:
@@ -353,20 +345,18 @@ def _check_format(pattern: str, where: str) -> None:
         return
     if re.search("%[zZ]", pattern):
         raise DataError(
-            f"the format {shown(pattern)} reads a zone, and a converted time is no longer the shop's own",
-            where=where,
+            f"the format {shown(pattern)} reads a zone, and a converted time is no longer the shop's own", where=where,
             do="leave the format out where dates begin 2024-12-31 (the zone is then dropped), or cut the zone in the file",
-        )
+        )  # fmt: skip
     left = re.search("%-?.?", DATE_SIGNS.sub("", pattern))
     year = re.search("%-?[yY]", pattern)
     if left or not year:
         raise DataError(
             f"unknown sign {left[0]!r} in the format {shown(pattern)}"
             if left
-            else f"the format {shown(pattern)} has no year",
-            where=where,
+            else f"the format {shown(pattern)} has no year", where=where,
             expected="signs such as %d.%m.%Y %H:%M (data/README.md lists them), or epoch",
-        )
+        )  # fmt: skip
 
 
 def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:

@@ -69,11 +69,10 @@ def connect(url: str = DEFAULT) -> Any:
             log.seek(0)
             said = masked(" ".join(f"{error} {log.read().decode(errors='replace')}".split()))
             raise ParameterError(
-                f"cannot connect to the engine {url!r}: {said[:600]}",
-                where=where,
+                f"cannot connect to the engine {url!r}: {said[:600]}", where=where,
                 expected="an Ibis address whose back end is installed, such as duckdb://",
                 do="docs/engines.md says what each engine needs",
-            ) from None
+            ) from None  # fmt: skip
 
 
 def _duckdb(url: str) -> Any:

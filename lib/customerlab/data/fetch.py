@@ -127,12 +127,11 @@ def download(root: Path, data_set: DataSet, form: Form, *, progress: bool = True
                 raise web.Refused(f"what arrived has sha256 {digest}")
     except (*web.FAILED, OSError, ValueError) as error:
         raise DataError(
-            f"the download of {data_set.name!r} failed: {masked(' '.join(str(error).split()))[:400]}",
-            where=form.url,
+            f"the download of {data_set.name!r} failed: {masked(' '.join(str(error).split()))[:400]}", where=form.url,
             expected=f"{form.member or name}" + (f" with sha256 {form.sha256}" if form.sha256 else ""),
             do=f"try again later{'; what has arrived is kept, and the next try goes on from there' if kept else ''}; "
             f"or put {form.path} into data/raw/ yourself",
-        ) from None
+        ) from None  # fmt: skip
     finally:
         if not kept:
             arriving.forget()

@@ -174,9 +174,8 @@ def _check_patterns(con: Any, table_map: TableMap) -> None:
             raise DataError(
                 f"the pattern {shown(settings['pattern'])} is not a regular expression: {str(error).partition(': ')[2]}",
                 where=f"data/catalog.yml, clean, {rule}",
-                expected="a regular expression in the syntax of RE2, which has no look-around",
-                do="mend the pattern",
-            ) from None
+                expected="a regular expression in the syntax of RE2, which has no look-around", do="mend the pattern",
+            ) from None  # fmt: skip
 
 
 def _check_values(marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source) -> None:
@@ -186,11 +185,10 @@ def _check_values(marked: ir.Table, found: canonical.Survey, table_map: TableMap
         bad = marked.filter(marked[canonical.THERE + name] & marked[name].isnull())
         if name == "amount":
             raise DataError(
-                "quantity times unit_price is too large to be money",
-                where=_place(bad, None),
+                "quantity times unit_price is too large to be money", where=_place(bad, None),
                 expected=f"an amount below {canonical.LARGEST_AMOUNT:,}",
                 do="mend the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
-            )
+            )  # fmt: skip
         raise _unreadable(marked, bad, name, table_map.columns[name], source, found)
 
 

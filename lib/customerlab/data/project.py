@@ -30,11 +30,9 @@ def find_root(start: Path | None = None) -> Path:
         if (folder / CATALOG).is_file() and (folder / "notebooks").is_dir():
             return folder
     raise CustomerlabError(
-        "this is not a customerlab project",
-        where=str(start),
-        expected=f"a folder, here or above, with {CATALOG} and notebooks/",
-        do="change into the clone and try again",
-    )
+        "this is not a customerlab project", where=str(start),
+        expected=f"a folder, here or above, with {CATALOG} and notebooks/", do="change into the clone and try again",
+    )  # fmt: skip
 
 
 @contextmanager

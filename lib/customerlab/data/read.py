@@ -54,11 +54,10 @@ def header(path: Path, source: Source) -> list[str]:
     twice = [name for name, key in zip(names, known, strict=True) if known.count(key) > 1]
     if twice:
         raise DataError(
-            f"doubled column: {', '.join(map(repr, dict.fromkeys(twice)))}",
-            where=f"{path.name}, header",
+            f"doubled column: {', '.join(map(repr, dict.fromkeys(twice)))}", where=f"{path.name}, header",
             expected="every column once, also where upper and lower case are the same",
             do="rename or remove one of them in the file",
-        )
+        )  # fmt: skip
     return names
 
 
@@ -315,11 +314,9 @@ def check_content(
         )
     if source.rows is not None and rows != source.rows:
         raise DataError(
-            f"{rows:,} rows",
-            where=where,
-            expected=f"{source.rows:,} rows",
+            f"{rows:,} rows", where=where, expected=f"{source.rows:,} rows",
             do="get the declared edition, or mend `rows`",
-        )
+        )  # fmt: skip
     if source.span is not None and span is not None and span != source.span[1:]:
         raise DataError(
             f"{source.span[0]} runs from {span[0]} to {span[1]}", where=where,

@@ -140,11 +140,9 @@ def load_yaml(path: Path, *, where: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > BYTES:
             raise CustomerlabError(
-                f"the file has {path.stat().st_size:,} bytes",
-                where=where,
-                expected=f"at most {BYTES:,}",
+                f"the file has {path.stat().st_size:,} bytes", where=where, expected=f"at most {BYTES:,}",
                 do="shorten it",
-            )
+            )  # fmt: skip
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CustomerlabError("the file is missing", where=where, do="create it, or mend the name") from None

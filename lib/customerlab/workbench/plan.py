@@ -129,10 +129,9 @@ class Plan:
             if name in (notebook, notebook.partition("_")[0]):
                 raise error
         raise ParameterError(
-            f"no notebook is called {shown(name)}",
-            where="notebooks/",
+            f"no notebook is called {shown(name)}", where="notebooks/",
             expected=suggest(name, [s.name for s in self.steps]),
-        )
+        )  # fmt: skip
 
     @property
     def makers(self) -> dict[str, str]:
@@ -149,12 +148,10 @@ class Plan:
         """What a step's results depend on: code, parameters, data, the artefacts there are, and the locked packages."""
         lock = self.root / "requirements.lock"
         return text_digest(
-            step.notebook.normal_code,
-            code_digest(reached(step.notebook.imports)),
+            step.notebook.normal_code, code_digest(reached(step.notebook.imports)),
             json.dumps([step.parameters, sorted(step.loads), self.whose(step)], sort_keys=True),
-            *[self.table_state(table) for table in sorted(step.sources)],
-            file_digest(lock) if lock.is_file() else "",
-        )
+            *[self.table_state(table) for table in sorted(step.sources)], file_digest(lock) if lock.is_file() else "",
+        )  # fmt: skip
 
     def table_state(self, table: str, source: str | None = None) -> str:
         """What a canonical table depends on: its files, its part of the catalogue, the code that prepares it.
@@ -244,9 +241,8 @@ def _values(
         if key in ("run", "data", *TABLES):
             raise ParameterError(
                 f"{key} is not to be overridden: a rerun must not read one shop and write into another",
-                where=f"-p {key}",
-                do="choose the run with --run, or write a params file for another shop",
-            )
+                where=f"-p {key}", do="choose the run with --run, or write a params file for another shop",
+            )  # fmt: skip
         values[key] = known[key].check(_from_text(text, known[key].kind), f"-p {key}")
     return values
 

@@ -98,10 +98,9 @@ def write_shop(
     """
     if folder.exists():
         raise DataError(
-            f"there is a data set {folder.name!r} already",
-            where=str(folder),
+            f"there is a data set {folder.name!r} already", where=str(folder),
             do="choose another name, or remove the folder",
-        )
+        )  # fmt: skip
     folder.parent.mkdir(parents=True, exist_ok=True)
     goods = assortment(seed)
     with tempfile.TemporaryDirectory(prefix=".aside-", dir=folder.parent) as made:
