@@ -34,15 +34,9 @@ class Prepared:
 
 
 def prepare(
-    root: Path,
-    run_folder: Path,
-    table: str,
-    data_set_name: str,
-    *,
-    engine: str = DEFAULT,
-    progress: bool = True,
+    root: Path, run_folder: Path, table: str, data_set_name: str, *, engine: str = DEFAULT, progress: bool = True,
     anew: bool = False,
-) -> Prepared:
+) -> Prepared:  # fmt: skip
     """Return a canonical table of the run in `run_folder`, prepared now if it is not up to date.
 
     `engine` is the run's, for tables that live in it; `progress` shows that of downloads. `anew`: read the files and

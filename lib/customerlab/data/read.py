@@ -293,13 +293,9 @@ def check_columns(paths: list[Path], source: Source) -> None:
 
 
 def check_content(
-    table: ir.Table,
-    paths: list[Path],
-    source: Source,
-    rows: int,
-    span: tuple[str, str] | None,
+    table: ir.Table, paths: list[Path], source: Source, rows: int, span: tuple[str, str] | None,
     counted: list[int | None],
-) -> None:
+) -> None:  # fmt: skip
     """Raise unless the source has the rows and the span of time that the catalogue declares, where it does.
 
     `rows` have been read of `table`, and `counted` of each file by another way; `span` is the first and last time of

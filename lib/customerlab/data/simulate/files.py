@@ -1,4 +1,4 @@
-"""The simulated shop as files: the small demo that is committed, and shops of any size, part by part."""
+"""The simulated shop as files, of any size, part by part."""
 
 import multiprocessing
 import os
@@ -11,9 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from customerlab.data.project import written_aside
 from customerlab.data.simulate import experiments
-from customerlab.data.simulate.shop import Part, Shop, assortment, average_effects, part_sizes, simulate_part
+from customerlab.data.simulate.shop import Part, assortment, average_effects, part_sizes, simulate_part
 from customerlab.errors import DataError
 
 TESTS = {"experiment": "three arms", "aa_test": "two equal arms", "broken_test": "a broken split"}
@@ -56,22 +55,6 @@ CLEAN_SPOILED = (
     "[exact_repeat, customer_missing, {product_not_matching: {pattern: '^P'}}, order_cancelled, price_not_positive, "
     "{quantity_too_large: {most: 1000000}}]"
 )
-
-
-def write_demo(shop: Shop, folder: Path) -> list[Path]:
-    """Write a small shop: what people may want to read as csv, the log and the ratings as parquet."""
-    paths = []
-    for name, table in shop.tables.items():
-        large = name in ("transactions", "ratings")
-        path = folder / f"{name}.{'parquet' if large else 'csv'}"
-        with written_aside(path) as aside:
-            if large:
-                times = table.select_dtypes("datetime").columns
-                table.astype(dict.fromkeys(times, "datetime64[s]")).to_parquet(aside, index=False, compression="zstd")
-            else:
-                table.to_csv(aside, index=False, lineterminator="\n")
-        paths.append(path)
-    return paths
 
 
 def write_shop(
