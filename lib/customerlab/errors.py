@@ -36,10 +36,6 @@ def shown(value: object) -> str:
     return _cut(text, VALUE)
 
 
-def _in_sight(text: str) -> str:
-    return visible(text).replace("\t", "\\t").replace("\r", "\\r")
-
-
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
@@ -88,7 +84,8 @@ class CustomerlabError(Exception):
     """
 
     def __init__(self, what: str, *, where: str = "", expected: str = "", do: str = "") -> None:
-        parts = [_cut(_in_sight(without_folders(_cut(text, 2 * PART))), PART) for text in (what, where, expected, do)]
+        parts = [visible(without_folders(_cut(text, 2 * PART))) for text in (what, where, expected, do)]
+        parts = [_cut(part.replace("\t", "\\t").replace("\r", "\\r"), PART) for part in parts]
         self.what, self.where, self.expected, self.do = parts
         lines = [self.what]
         for label, text in (("where", self.where), ("expected", self.expected), ("do", self.do)):

@@ -16,7 +16,7 @@ from typing import Any
 from customerlab.data.clean import RULES, TAKES_BACK, rules_of_returns
 from customerlab.data.project import CATALOG
 from customerlab.data.secrets import check_literal
-from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, missing_columns
+from customerlab.data.tables import COVARIATE, OUTCOME, TABLES
 from customerlab.data.yaml_files import load_yaml, only_keys, suggest
 from customerlab.errors import DataError, shown
 
@@ -300,8 +300,8 @@ def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> 
     if source not in sources:
         raise DataError(f"file {shown(source)}", where=where, expected=suggest(source, sources))
     columns: dict[str, Mapped] = {}
+    declared = TABLES[table].columns
     for name, value in _items(raw["columns"], where, "columns"):
-        declared = TABLES[table].columns
         if name not in declared or declared[name].derived:
             known = [n for n, c in declared.items() if not c.derived]
             raise DataError(
@@ -312,7 +312,7 @@ def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> 
         columns |= {f"{prefix}{name}": Mapped(name) for name in _names(raw, key, where)}
     if table == "experiment" and not raw.get("outcomes"):
         raise DataError("no outcome is named", where=where, do="add `outcomes: [ … ]`, columns that hold numbers")
-    lacking = missing_columns(table, list(columns))
+    lacking = [n for n, c in declared.items() if not (c.optional or c.derived) and n not in columns]
     if lacking:
         raise DataError(
             f"no column is mapped to {', '.join(lacking)}", where=f"{where}, columns",

@@ -11,7 +11,7 @@ import zipfile
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -87,7 +87,8 @@ class Resumed:
                 raise Refused(f"the server answers {response.status_code}, and not with a file")
             resumed = response.status_code == requests.codes.partial_content
             validator = _validator(response)
-            if resumed and not (begun and validator == begun["validator"] and _starts_at(response, have)):
+            follows = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            if resumed and not (begun and validator == begun["validator"] and follows):
                 return False
             if "html" in response.headers.get("Content-Type", "").lower() and not self.html:
                 raise Refused(PAGE)
@@ -188,10 +189,6 @@ def _validator(response: requests.Response) -> str:
     return changed if old else ""
 
 
-def _starts_at(response: requests.Response, have: int) -> bool:
-    return response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-
-
 def check_kind(path: Path, name: str, shown: str) -> None:
     """Raise `Refused` unless a file begins as one of its name does."""
     with path.open("rb") as handle:
@@ -221,17 +218,12 @@ def unpack(archive: Path, member: str, target: Path) -> None:
             info = packed.getinfo(member)
             check_density(info.compress_size, info.file_size)
             with packed.open(info) as source, target.open("wb") as handle:
-                _copy(source, handle, info.compress_size)
+                size = 0
+                while chunk := source.read(CHUNK):
+                    size += len(chunk)
+                    check_density(info.compress_size, size)
+                    handle.write(chunk)
     except (*UNPACKING, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
         raise Refused(f"the zip is damaged, or of a kind that cannot be read: {' '.join(str(error).split())}") from None
-
-
-def _copy(source: IO[bytes], target: IO[bytes], packed: int) -> None:
-    """Copy a file's bytes, and stop where they are more than it may have."""
-    size = 0
-    while chunk := source.read(CHUNK):
-        size += len(chunk)
-        check_density(packed, size)
-        target.write(chunk)

@@ -66,14 +66,6 @@ def _memory() -> dict[str, Any]:
     return {}
 
 
-def _remember() -> None:
-    if not _new:
-        return
-    _new.clear()
-    with suppress(OSError):  # no right to write, or no room: it is found again
-        write_sealed(MEMORY, {"sources": dict(list(_memory().items())[-MOST:])})
-
-
 def imports(source: str) -> list[tuple[str, tuple[str, ...]]]:
     """The modules of this package that a source imports, each with the names taken from it."""
     found: list[tuple[str, tuple[str, ...]]] = []
@@ -116,7 +108,10 @@ def code_digest(modules: Iterable[str]) -> str:
         file = _module_file(module)
         assert file is not None
         texts += [module, _parsed(file)[0]]
-    _remember()
+    if _new:
+        _new.clear()
+        with suppress(OSError):  # no right to write, or no room: it is found again
+            write_sealed(MEMORY, {"sources": dict(list(_memory().items())[-MOST:])})
     return text_digest(*texts)
 
 

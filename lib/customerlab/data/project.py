@@ -20,12 +20,12 @@ SETTLED = 2 * 10**9  # nanoseconds after which a file that changes again is sure
 PRIVATE = 0o600  # of all that is written: data of customers, and what is computed from them, are their owner's to read
 
 
-def find_root(start: Path | None = None) -> Path:
-    """Return the project's folder, the nearest at or above `start` (the working folder) with `data/catalog.yml`.
+def find_root() -> Path:
+    """Return the project's folder, the nearest at or above the working folder with `data/catalog.yml`.
 
     A CustomerlabError where there is none.
     """
-    start = (start or Path.cwd()).resolve()
+    start = Path.cwd().resolve()
     for folder in (start, *start.parents):
         if (folder / CATALOG).is_file() and (folder / "notebooks").is_dir():
             return folder
@@ -180,15 +180,12 @@ class DigestCache:
         begin = time.time_ns()
         digest = file_digest(path)
         settled = stamp == _stamp(path) and max(stamp[1:3]) < begin - SETTLED
-        self._remember(path, [*stamp, digest] if settled else None)
-        return digest
-
-    def _remember(self, path: Path, known: list[Any] | None) -> None:
-        self._known[str(path)] = known
+        self._known[str(path)] = [*stamp, digest] if settled else None
         # os.path.exists, because pathlib raises for a name that no system takes, which a damaged memory can hold
         self._known = {name: what for name, what in self._known.items() if what and os.path.exists(name)}  # noqa: PTH110
         with suppress(OSError):  # no room, or no right to write: it is computed again
             write_json(private_folder(self._path.parent) / self._path.name, self._known)
+        return digest
 
 
 def _stamp(path: Path) -> list[int]:

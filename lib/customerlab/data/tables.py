@@ -105,23 +105,5 @@ TABLES["returns"] = Table(TABLES["transactions"].columns, made_from="transaction
 
 
 def is_id(name: str) -> bool:
-    """Whether a canonical column holds ids, which are kept exactly as they are.
-
-    Examples
-    --------
-    >>> is_id("customer_id"), is_id("country")
-    (True, False)
-    """
+    """Whether a canonical column holds ids, which are kept exactly as they are."""
     return name.endswith("_id")
-
-
-def missing_columns(table: str, names: list[str]) -> list[str]:
-    """Columns that `table` cannot do without and that `names` lacks.
-
-    Examples
-    --------
-    >>> missing_columns("ratings", ["customer_id", "product_id", "rating"])
-    ['rated_at']
-    """
-    declared = TABLES[table].columns
-    return [n for n, c in declared.items() if not (c.optional or c.derived) and n not in names]

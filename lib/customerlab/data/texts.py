@@ -92,14 +92,6 @@ class _TooLongError(Exception):
 ENDS = {"\n": "LF (Linux, macOS)", "\r\n": "CRLF (Windows)", "\r": "CR (old Macs)"}
 
 
-def _mixed(path: Path, row: int, ends: tuple[str, str]) -> DataError:
-    return DataError(
-        f"the line ends are mixed: {ENDS[ends[0]]} at first, and {ENDS[ends[1]]} here", where=_place(path, row),
-        expected="one kind in the whole file, apart from texts between quotation marks",
-        do="write the file again with one of them; two exports that were put together may differ in it",
-    )  # fmt: skip
-
-
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
         f"the file is damaged or incomplete: {' '.join(str(error).split())}", where=path.name,
@@ -118,7 +110,11 @@ def fault(path: Path, source: Source) -> DataError | None:
                 row += bool(found)
                 end = end or fed.end
                 if fed.end != end:
-                    return _mixed(path, row, (end, fed.end))
+                    return DataError(
+                        f"the line ends are mixed: {ENDS[end]} at first, and {ENDS[fed.end]} here", where=_place(path, row),
+                        expected="one kind in the whole file, apart from texts between quotation marks",
+                        do="write the file again with one of them; two exports that were put together may differ in it",
+                    )  # fmt: skip
                 if not found:
                     continue
                 for field in found:

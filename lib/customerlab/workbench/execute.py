@@ -58,7 +58,7 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
                     f"{step.name} could not be written: {error.strerror or error}", where=f"outputs/{plan.run}/",
                     expected="room on the disk and the right to write", do="free some space and run again",
                 )  # fmt: skip
-            if not ending():
+            if not ending.is_set():
                 keep_failed(plan, step, staging / f"{step.name}.ipynb", error)
             raise error from None
 
@@ -78,17 +78,10 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
     environment = dict.fromkeys(THREADS, "1") | os.environ | {STAGING: str(staging)}
     try:
         papermill.execute_notebook(
-            str(step.notebook.path),
-            str(staging / f"{step.name}.ipynb"),
-            parameters=step.parameters if inject else {},
-            engine_name="followed",
-            kernel_name="python3",
-            language="python",  # a notebook may lack the metadata that say so
-            progress_bar=False,
-            say=say,
-            folder=str(plan.root / "notebooks"),
-            environment=environment,
-        )
+            str(step.notebook.path), str(staging / f"{step.name}.ipynb"), parameters=step.parameters if inject else {},
+            engine_name="followed", kernel_name="python3", language="python",  # which its metadata may not say
+            progress_bar=False, say=say, folder=str(plan.root / "notebooks"), environment=environment,
+        )  # fmt: skip
     except PapermillExecutionError as error:
         raise _stopped(plan, step, error) from None
     except DeadKernelError:

@@ -7,12 +7,9 @@ import nbformat
 
 from customerlab.data import secrets
 
-# Narrow and named: what libraries print that differs from run to run. The project's own outputs hold none of it;
-# these catch warnings and default representations in cells that a user adds.
-UNSTABLE: dict[str, tuple[str, str]] = {
-    "kernel path in a warning": (r"(?<!\S)\S*ipykernel_\d+[/\\]\d+\.py", "<cell>"),
-    "memory address": (r"\b0x[0-9a-fA-F]{6,}\b", "0x0"),
-}
+# What libraries print that differs from run to run: the kernel's path in a warning, and addresses in memory. The
+# project's own outputs hold none of it; these catch warnings and default representations in cells that a user adds.
+UNSTABLE = ((r"(?<!\S)\S*ipykernel_\d+[/\\]\d+\.py", "<cell>"), (r"\b0x[0-9a-fA-F]{6,}\b", "0x0"))
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -75,6 +72,6 @@ def masked(text: str) -> str:
     >>> masked("<object at 0x7f3a5c2d1e80>")
     '<object at 0x0>'
     """
-    for pattern, replacement in UNSTABLE.values():
+    for pattern, replacement in UNSTABLE:
         text = re.sub(pattern, replacement, text)
     return secrets.masked(text)

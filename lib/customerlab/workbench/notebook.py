@@ -8,6 +8,7 @@ recorded when it runs.
 import ast
 import json
 import re
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,18 +38,15 @@ class Notebook:
             raise self._no_notebook("it has no cells")
         if content.get("nbformat") != 4 or type(content.get("nbformat_minor")) is not int:
             raise self._no_notebook("it is not of the format 4")
-        if not all(isinstance(said, dict) for said in self._described(content)):
+        metadata = content.get("metadata")
+        inner = ("kernelspec", "language_info", "papermill")  # papermill looks into them
+        described = [metadata, *(metadata[key] for key in inner if isinstance(metadata, dict) and key in metadata)]
+        if not all(isinstance(said, dict) for said in described):
             raise self._no_notebook("its metadata are missing, or no mapping")
         self.cells: list[dict[str, Any]] = content["cells"]
         for place, cell in enumerate(self.cells, 1):
             if not _is_cell(cell):
                 raise self._no_notebook(f"cell {place} is not as Jupyter writes one")
-
-    @staticmethod
-    def _described(content: dict[str, Any]) -> list[Any]:
-        metadata = content.get("metadata")
-        inner = ("kernelspec", "language_info", "papermill")  # papermill looks into them
-        return [metadata, *(metadata[key] for key in inner if isinstance(metadata, dict) and key in metadata)]
 
     def _no_notebook(self, why: str) -> ParameterError:
         return ParameterError(
@@ -70,11 +68,9 @@ class Notebook:
 
     def _python(self, text: str) -> str:
         """A cell as Python: `%`, `!` and `?` become the calls that IPython makes of them."""
-        try:
+        with suppress(*NOT_PYTHON):
             ast.parse(text)
             return text
-        except NOT_PYTHON as error:
-            reason = error
         from IPython.core.inputtransformer2 import TransformerManager  # it takes half a second, and few cells need it
 
         try:
@@ -82,12 +78,12 @@ class Notebook:
             ast.parse(python)
             return python
         except NOT_PYTHON as error:
-            reason = error
-        line = str(getattr(reason, "text", None) or next(iter(text.split("\n")))).strip()
-        raise ParameterError(
-            f"a code cell is not Python: {getattr(reason, 'msg', None) or in_brief(reason)}",
-            where=f"{self.path.name}: {line[:80]}", expected="Python, or what IPython makes Python of", do="fix the cell",
-        )  # fmt: skip
+            line = str(getattr(error, "text", None) or next(iter(text.split("\n")))).strip()
+            raise ParameterError(
+                f"a code cell is not Python: {getattr(error, 'msg', None) or in_brief(error)}",
+                where=f"{self.path.name}: {line[:80]}", expected="Python, or what IPython makes Python of",
+                do="fix the cell",
+            ) from None  # fmt: skip
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:

@@ -2,10 +2,11 @@
 
 import ast
 import io
-import math
 import re
+import sys
 import tokenize
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -58,7 +59,7 @@ class Parameter:
         if fits and self.choices:
             fits = value in self.choices
         if fits and self.form and value:
-            fits = _passes(self.form, value)
+            fits = FORMS[self.form][1](value)
         if not fits:
             raise ParameterError(
                 f"{self.name} = {masked(shown(value))}", where=where, expected=self.expected, do=self._advice(value)
@@ -80,23 +81,19 @@ class Parameter:
     def _fits(self, value: Any, kind: str) -> bool:
         if kind.startswith("list["):
             return isinstance(value, list) and all(self._fits(item, kind[5:-1]) for item in value)
-        if not isinstance(value, (int, float) if kind == "float" else TYPES[kind]):
+        kinds: Any = (int, float) if kind == "float" else TYPES[kind]
+        if not isinstance(value, kinds):
             return False
         if kind in ("int", "float"):
-            return not isinstance(value, bool) and _finite(value)
+            # not infinite, and no whole number that no float holds
+            return not isinstance(value, bool) and abs(value) <= sys.float_info.max
         return kind == "bool" or not odd_sign(str(value))
 
 
-def _finite(value: Any) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float holds
-        return False
-
-
 def _day(text: str) -> bool:
-    # fromisoformat also reads 20241231
-    return date.fromisoformat(text).isoformat() == text and EARLIEST <= text <= LATEST
+    with suppress(ValueError):  # fromisoformat also reads 20241231
+        return date.fromisoformat(text).isoformat() == text and EARLIEST <= text <= LATEST
+    return False
 
 
 def _pattern(text: str) -> bool:
@@ -105,12 +102,12 @@ def _pattern(text: str) -> bool:
     with duckdb.connect() as con:
         try:
             con.execute("SELECT regexp_matches('', ?)", [text]).fetchall()
-        except duckdb.Error:
+        except (duckdb.Error, ValueError):
             return False
     return True
 
 
-# in words, and whether a text has this form; it may also raise a ValueError
+# in words, and whether a text has this form
 FORMS: dict[str, tuple[str, Callable[[str], bool]]] = {
     "YYYY-MM-DD": (f"a day YYYY-MM-DD, {EARLIEST[:4]} to {LATEST[:4]}", _day),
     "regular expression": ("a regular expression in the syntax of RE2, which has no look-around", _pattern),
@@ -122,13 +119,6 @@ NUMBER = r"-?(?:\d+(?:\.\d*)?|\.\d+)"
 
 def _spelled(number: float) -> str:
     return f"{number:.0f}" if number.is_integer() else f"{number:g}"
-
-
-def _passes(form: str, text: str) -> bool:
-    try:
-        return FORMS[form][1](text)
-    except ValueError:
-        return False
 
 
 def _annotation(node: ast.expr, where: str) -> str:

@@ -185,7 +185,9 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
     """
     check_run_name(run)
     notebooks, faults = read_notebooks(root)
-    values = _values(root, run, overrides or {}, _declared(notebooks), unknown=bool(faults))
+    guests_first = sorted(notebooks, key=lambda notebook: notebook.name in OWN)  # the project's own decide
+    declared = {name: parameter for notebook in guests_first for name, parameter in notebook.parameters.items()}
+    values = _values(root, run, overrides or {}, declared, unknown=bool(faults))
     catalog = load_catalog(root)
     saved = {artifact for notebook in notebooks for artifact in notebook.saves}
     made: set[str] = set()
@@ -205,12 +207,6 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
         steps.append(step)
     sources = {table: source_of(table, run, values) for table in TABLES}
     return Plan(root, run, steps, sources, dict(sorted(faults.items())))
-
-
-def _declared(notebooks: list[Notebook]) -> dict[str, Parameter]:
-    """The parameters of all notebooks, by the project's own where they declare one."""
-    guests_first = sorted(notebooks, key=lambda notebook: notebook.name in OWN)
-    return {name: parameter for notebook in guests_first for name, parameter in notebook.parameters.items()}
 
 
 def _values(

@@ -83,7 +83,7 @@ def _succeeds(plan: Plan, step: Step, lacking: frozenset[str], say: Say, *, anew
     except Exception as error:
         from customerlab.workbench.kernel import ending
 
-        if not ending():
+        if not ending.is_set():
             say(step.name, f"FAILED  {told(error, f'executing {step.name}')}")
         return False
 

@@ -98,7 +98,12 @@ def write_shop(
         goods.table.to_csv(target / "products.csv", index=False, lineterminator="\n")
         goods.traits.to_csv(target / "truth" / "products.csv", index=False, lineterminator="\n")
         goods.complements.to_csv(target / "truth" / "complements.csv", index=False, lineterminator="\n")
-        _overall(effects).to_csv(target / "truth" / "effects.csv", index=False, lineterminator="\n")
+        # the average of all parts together, weighted by their units
+        table = pd.concat(effects).sort_values(["part", "variant", "outcome"])
+        table["effect"] = (table["effect"] * table["units"]).fillna(0.0)
+        overall = table.groupby(["variant", "outcome"], as_index=False, sort=False)[["effect", "units"]].sum()
+        overall["effect"] /= overall["units"]
+        overall.to_csv(target / "truth" / "effects.csv", index=False, lineterminator="\n")
         target.rename(folder)
     return ENTRY.format(name=folder.name, customers=customers, seed=seed, clean=CLEAN_SPOILED if spoiled else CLEAN)
 
@@ -125,11 +130,3 @@ def _write_part(target: Path, seed: int, number: int, size: int, spoiled: bool) 
     people = part.truth["customers"].to_pandas()
     members = int(people[f"{experiments.ARMS[-1]}_visit"].notna().sum())
     return len(part.tables["transactions"]), average_effects(people).assign(units=members, part=number)
-
-
-def _overall(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """The average effects of all parts together, weighted by their units."""
-    table = pd.concat(parts).sort_values(["part", "variant", "outcome"])
-    table["effect"] = (table["effect"] * table["units"]).fillna(0.0)
-    summed = table.groupby(["variant", "outcome"], as_index=False, sort=False)[["effect", "units"]].sum()
-    return summed.assign(effect=summed["effect"] / summed["units"])
