@@ -135,30 +135,20 @@ def report(counted: "pd.DataFrame", rules: "tuple[tuple[str, dict[str, Any]], ..
     """
     from decimal import Decimal
 
-    money = "amount" in counted.columns
+    def exact(value: Any) -> Decimal:
+        return Decimal(0) if value is None or value != value else Decimal(value)
+
     by_rule = {row["removed_by"]: row for row in counted.to_dict("records")}
-
-    def removed(name: str) -> tuple[int, Decimal, Decimal]:
-        row = by_rule.get(name, {})
-        sums = [row.get(kind) for kind in ("amount", "sales")]
-        exact = [Decimal(0) if value is None or value != value else Decimal(value) for value in sums]
-        return int(row.get("rows", 0)), exact[0], exact[1]
-
-    rows = sum(removed(name)[0] for name in by_rule)
-    amount = sum((removed(name)[1] for name in by_rule), Decimal(0))
+    rows = sum(int(row["rows"]) for row in by_rule.values())
+    amount = sum((exact(row.get("amount")) for row in by_rule.values()), Decimal(0))
     steps: list[dict[str, Any]] = []
-
-    def step(name: str, why: str, rows_removed: int, amount_removed: Decimal, sales_removed: Decimal) -> None:
-        entry: dict[str, Any] = {"step": name, "why": why, "rows_removed": rows_removed, "rows_left": rows}
-        if money:
-            entry |= {
-                "amount_removed": str(amount_removed), "amount_left": str(amount), "sales_removed": str(sales_removed),
-            }  # fmt: skip
-        steps.append(entry)
-
-    step("read", "rows read", 0, Decimal(0), Decimal(0))
-    for name in dict.fromkeys(name for name, _ in rules):
-        rows_removed, amount_removed, sales_removed = removed(name)
-        rows, amount = rows - rows_removed, amount - amount_removed
-        step(name, RULES[name].why, rows_removed, amount_removed, sales_removed)
+    for name in dict.fromkeys(["read", *(name for name, _ in rules)]):
+        row = by_rule.get(name, {})
+        removed, paid, sold = int(row.get("rows", 0)), exact(row.get("amount")), exact(row.get("sales"))
+        rows, amount = rows - removed, amount - paid
+        why = RULES[name].why if name in RULES else "rows read"
+        step: dict[str, Any] = {"step": name, "why": why, "rows_removed": removed, "rows_left": rows}
+        if "amount" in counted.columns:
+            step |= {"amount_removed": str(paid), "amount_left": str(amount), "sales_removed": str(sold)}
+        steps.append(step)
     return steps

@@ -41,15 +41,6 @@ def own_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
     The process holds a lock on it, which ends with the process: so `remove_abandoned` knows what killed ones have left.
     """
-    folder, handle = _locked_folder(parent, prefix)
-    try:
-        yield folder
-    finally:
-        remove_tree(folder)
-        os.close(handle)
-
-
-def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
     while True:  # one that was taken for abandoned before it was locked is made again
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         with suppress(FileNotFoundError):
@@ -57,8 +48,13 @@ def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
             with suppress(OSError):  # a file system without locks: what is left there stays
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if folder.is_dir():
-                return folder, handle
+                break
             os.close(handle)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
 
 
 @contextmanager
@@ -193,11 +189,6 @@ def _stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]
 
 
-def remove_tree(path: Path) -> None:
-    """Remove a folder that may not be there."""
-    shutil.rmtree(path, ignore_errors=True)
-
-
 def remove_abandoned(folder: Path, pattern: str) -> None:
     """Remove what processes that were killed have left half-written in a folder: what no process holds."""
     for left in folder.glob(pattern):
@@ -205,7 +196,7 @@ def remove_abandoned(folder: Path, pattern: str) -> None:
             handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove_tree(left)
+                shutil.rmtree(left, ignore_errors=True)
             finally:
                 os.close(handle)
 

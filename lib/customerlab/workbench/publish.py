@@ -6,12 +6,13 @@ next where the process is gone. What a power cut takes of them is seen by its ch
 """
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from customerlab.data.project import read_json, read_sealed, remove_tree, write_json, write_sealed
+from customerlab.data.project import read_json, read_sealed, write_json, write_sealed
 
 STATE, SAVED = ".state", "saved"
 STEP, OPENED = "step.json", "opened.json"  # beside a notebook's results: what the runner resolved, what it has read
@@ -77,7 +78,7 @@ def finish(folder: Path) -> None:
             _saved(folder, results.name).unlink(missing_ok=True)
         _assemble(folder)
         for results in published:
-            remove_tree(results)
+            shutil.rmtree(results, ignore_errors=True)
 
 
 def forget_failure(folder: Path, name: str) -> None:
