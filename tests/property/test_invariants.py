@@ -10,7 +10,8 @@ from customerlab.analysis import clustering, rfm
 from customerlab.analysis.clustering.indices import by_size
 from customerlab.analysis.recommend.metrics import Lists, per_customer
 from customerlab.analysis.recommend.models import top
-from customerlab.data.clean import ladder, report, with_repeats
+from customerlab.data.clean import ladder, report
+from customerlab.data.prepare import with_repeats
 
 numbers = st.lists(st.integers(0, 30), min_size=1, max_size=80)
 bins = st.integers(2, 10)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the engine takes a second to import; the names of the rules
     import pandas as pd
 
 KEPT = "kept"
-HASH, REPEAT = "__hash__", "__repeat__"  # columns of `with_repeats`
+REPEAT = "__repeat__"  # the column in which repeats may stand already
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,6 @@ def _repeats(table: "ir.Table", _: dict[str, Any]) -> "ir.BooleanValue":
         return table[REPEAT]
     columns = [name for name in table.columns if not name.startswith("__")]  # where a row stands is no value
     return ibis.row_number().over(ibis.window(group_by=columns, order_by=table[columns[0]])) > 0
-
-
-def with_repeats(con: Any, table: "ir.Table") -> "ir.Table":
-    """Add what `exact_repeat` marks, for DuckDB: only rows that share a hash with another are compared in full."""
-    import ibis
-
-    columns = [name for name in table.columns if not name.startswith("__")]
-    hashed = table.mutate(**{HASH: ibis.struct({name: table[name] for name in columns}).hash()})
-    shared = hashed.group_by(HASH).having(ibis._.count() > 1).agg(rows=ibis._.count()).select(HASH)
-    shared = con.create_table(ibis.util.gen_name("shared"), shared)
-    if not shared.count().execute():
-        return table.mutate(**{REPEAT: False})
-    doubtful = hashed.semi_join(shared, HASH)
-    doubtful = con.create_table(ibis.util.gen_name("doubtful"), doubtful.mutate(**{REPEAT: _repeats(doubtful, {})}))
-    return hashed.anti_join(shared, HASH).mutate(**{REPEAT: False}).union(doubtful).drop(HASH)
 
 
 def _not_taken_back(table: "ir.Table", settings: dict[str, Any]) -> "ir.BooleanValue":

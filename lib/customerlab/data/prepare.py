@@ -142,13 +142,33 @@ def _surveyed(
     while True:
         every = canonical.canonical(raw, table, table_map, source, labels)
         if "exact_repeat" in dict(table_map.clean):
-            every = clean.with_repeats(con, every)
+            every = with_repeats(con, every)
         marked = clean.ladder(every, table_map.clean)
         found = canonical.survey(marked)
         more = {name for name in found.unread() if name.startswith(COVARIATE)}
         if not more:
             return marked, found
         labels |= more
+
+
+@ibis.udf.scalar.builtin(name="hash", signature=((None,), "uint64"))
+def _hash(value):  # type: ignore[no-untyped-def]
+    """DuckDB's own; what Ibis makes of it goes through a text of bits."""
+
+
+def with_repeats(con: Any, table: ir.Table) -> ir.Table:
+    """Add what `exact_repeat` marks: of all rows only those that share a hash with another are compared in full."""
+    values = canonical.values_of(table)
+    hashed = table.mutate(__hash__=_hash(ibis.struct({name: table[name] for name in values if name != "amount"})))
+    shared = hashed.group_by("__hash__").having(ibis._.count() > 1).agg(rows=ibis._.count()).select("__hash__")
+    shared = con.create_table(ibis.util.gen_name("shared"), shared)
+    if not shared.count().execute():
+        return table.mutate(**{clean.REPEAT: False})
+    doubtful = hashed.semi_join(shared, "__hash__")
+    doubtful = doubtful.mutate(**{clean.REPEAT: clean.RULES["exact_repeat"].marks(doubtful, {})})
+    doubtful = con.create_table(ibis.util.gen_name("doubtful"), doubtful)
+    alone = hashed.anti_join(shared, "__hash__").mutate(**{clean.REPEAT: False})
+    return alone.union(doubtful).drop("__hash__")
 
 
 def _span(found: canonical.Survey, table_map: TableMap, source: Source) -> tuple[str, str] | None:
