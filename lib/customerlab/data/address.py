@@ -32,10 +32,7 @@ LOADS = re.compile(
 def check_address(url: str, where: str = "parameter engine") -> str:
     """Return an engine's address if it may be used and holds no secret; `${NAME}` in it comes from the environment.
 
-    Raises
-    ------
-    ParameterError
-        Which names the place `where` and does not quote the address.
+    A ParameterError, which names the place `where` and does not quote the address.
 
     Examples
     --------

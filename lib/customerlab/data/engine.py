@@ -47,10 +47,8 @@ def connect(url: str = DEFAULT) -> Any:
     ``pyspark://?spark.master=local[2]`` (a session that this process has already is used; `spark.remote` names a Spark
     Connect server). `${NAME}` stands for a variable of the environment.
 
-    Raises
-    ------
-    ParameterError
-        If there is no such engine, its package is not installed, or the address has a secret or sets what it may not.
+    A ParameterError where there is no such engine, its package is not installed, or the address has a secret or sets
+    what it may not.
 
     Examples
     --------

@@ -27,19 +27,15 @@ def locate(root: Path, source: Source) -> tuple[Form, list[Path]] | None:
                 paths = sorted(p for p in folder.glob(pattern) if p.is_file())
             else:
                 paths = [folder / form.path] if (folder / form.path).is_file() else []
+            odd = next((path.name for path in paths if not path.name.isprintable()), None)
+            if odd is not None:  # bytes that are no UTF-8, or a line end
+                raise DataError(
+                    f"the name of a file cannot be written: {odd!a}", where="the data folders",
+                    expected="a name in UTF-8, without line ends", do="rename the file",
+                )  # fmt: skip
             if paths:
-                _check_names(paths)
                 return form, paths
     return None
-
-
-def _check_names(paths: list[Path]) -> None:
-    for path in paths:
-        if not path.name.isprintable():  # bytes that are no UTF-8, or a line end
-            raise DataError(
-                f"the name of a file cannot be written: {path.name!a}", where="the data folders",
-                expected="a name in UTF-8, without line ends", do="rename the file",
-            )  # fmt: skip
 
 
 def obtainable(root: Path, source: Source) -> bool:
@@ -67,17 +63,16 @@ def fetch(root: Path, data_set: DataSet, source: Source, *, progress: bool = Tru
 def missing(root: Path, data_set: DataSet, source: Source) -> DataError:
     """The error for a source that is on none of the folders and has no address."""
     names = " or ".join(form.path for form in source.forms)
+    folders = [
+        f"{relative(folder, root)}/" if folder.resolve().is_relative_to(root.resolve())
+        else f"the folder in CUSTOMERLAB_DATA ({folder})" for folder in data_folders(root)
+    ]  # fmt: skip
     return DataError(
         f"the file of data set {data_set.name!r} is missing: {names}",
-        where=", then ".join(dict.fromkeys(_shown(root, folder) for folder in data_folders(root))),
+        where=", then ".join(dict.fromkeys(folders)),
         expected="the file in one of these folders",
         do=data_set.how_to_get or f"put it into data/raw/, or mend the path in data/catalog.yml, {data_set.name}",
     )
-
-
-def _shown(root: Path, folder: Path) -> str:
-    inside = folder.resolve().is_relative_to(root.resolve())
-    return relative(folder, root) + "/" if inside else f"the folder in CUSTOMERLAB_DATA ({folder})"
 
 
 def check_digest(root: Path, data_set: DataSet, form: Form, path: Path) -> None:

@@ -42,10 +42,7 @@ def prepare(
     `engine` is the run's, for tables that live in it; `progress` shows that of downloads. `anew`: read the files and
     the table in full, whatever is remembered of their digests, for results to be published.
 
-    Raises
-    ------
-    DataError
-        If the data set lacks the table, or its files are missing, changed or hold what cannot be read.
+    A DataError where the data set lacks the table, or its files are missing, changed or hold what cannot be read.
     """
     data_set = find_data_set(root, data_set_name)
     if table not in data_set.tables:

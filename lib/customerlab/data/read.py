@@ -133,10 +133,7 @@ def read(
     (ibis Table, list of int or None)
         The table, and how many rows each file has by another count than the engine's; None where that left a doubt.
 
-    Raises
-    ------
-    DataError
-        If a column is missing, the files differ in shape, or a file cannot be read.
+    A DataError where a column is missing, the files differ in shape, or a file cannot be read.
     """
     wanted = list(dict.fromkeys(columns))
     parts: list[ir.Table] = []
@@ -161,7 +158,9 @@ def read(
         place = {ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}
         if together is not None:
             place = {ROW: table["file_row_number"] + 1, FILE: table["filename"].re_extract("[^/]+$", 0)}
-        zones = _zones(path)
+        # the time zones that parquet names for its columns; UTC where it stores instants and names none
+        kinds = {field.name: field.type for field in _parquet_schema(path)} if _kind(path) == ".parquet" else {}
+        zones = {name: zone for name, kind in kinds.items() if (zone := getattr(kind, "tz", None))}
         clocks = {name: _on_the_clock(table[name], zones[name]) if name in zones else table[name] for name in wanted}
         parts.append(table.select(**clocks, **place))
     for name in wanted:
@@ -225,13 +224,6 @@ def _check_count(table: ir.Table, paths: list[Path], source: Source, counted: li
                 f"{read:,} rows can be read, and the file has {rows:,}", where=name, expected="every row",
                 do="look for a quotation mark that is not closed, and write the file again",
             )  # fmt: skip
-
-
-def _zones(path: Path) -> dict[str, str]:
-    """The time zones that a parquet file names for its columns; UTC where it stores instants and names none."""
-    if _kind(path) != ".parquet":
-        return {}
-    return {field.name: zone for field in _parquet_schema(path) if (zone := getattr(field.type, "tz", None))}
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp(6)"))

@@ -28,10 +28,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
 
     Returns the report's file in `folder` (`outputs/<run>/tables`), the report, and whether it was made just now.
 
-    Raises
-    ------
-    DataError
-        If the engine lacks the table or a column, or values cannot be used.
+    A DataError where the engine lacks the table or a column, or values cannot be used.
     """
     con = connect(url)
     table_map = data_set.tables[table]

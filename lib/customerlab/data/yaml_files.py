@@ -113,11 +113,8 @@ def _parsed(text: str) -> Any:
 def parse_yaml(text: str, *, where: str) -> Any:
     """What a YAML text says; `where` is how messages name it.
 
-    Raises
-    ------
-    CustomerlabError
-        If it is not YAML, or holds what the project's files do not have: tags, merges, keys that stand twice or are no
-        texts, signs that cannot be seen, more than 100,000 values.
+    A CustomerlabError where it is not YAML, or holds what the project's files do not have: tags, merges, keys that
+    stand twice or are no texts, signs that cannot be seen, more than 100,000 values.
     """
     try:
         return copy.deepcopy(_parsed(text))

@@ -32,10 +32,8 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
     `inject` puts the parameters in as a cell. Without it the notebook runs on its own defaults and nothing is
     published.
 
-    Raises
-    ------
-    CustomerlabError
-        If the notebook does not come to its end. Earlier results stay, and the partial copy goes to `failed/`.
+    A CustomerlabError where the notebook does not come to its end. Earlier results stay, and the partial copy goes to
+    `failed/`.
     """
     begin, aside = time.monotonic(), private_folder(plan.folder) / ".staging"
     aside.mkdir(exist_ok=True)
@@ -49,7 +47,15 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
             if inject:
                 opened = (read_json(staging / OPENED) or {"tables": {}})["tables"]
                 reports |= _reports(plan, {table: opened[table] for table in opened if table not in reports})
-                _publish(plan, step, staging, notebook, {table: reports[table] for table in opened}, seconds)
+                reports = {table: reports[table] for table in opened}
+                nbformat.write(notebook, staging / f"{step.name}.ipynb")
+                cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+                record = entry(plan, step, staging, reports, seconds=seconds, cells=cells)
+                write_sealed(staging / ".state" / f"{step.name}.manifest.json", record)
+                check_clean([staging / f"{step.name}.ipynb", *sorted((staging / ".state").iterdir())])
+                for name in (STEP, OPENED):
+                    (staging / name).unlink(missing_ok=True)
+                publish(plan.folder, step.name, staging)
             say(f"done       {seconds:5.1f} s")
             return notebook
         except (CustomerlabError, OSError) as error:
@@ -133,19 +139,6 @@ def _check_complete(step: Step, staging: Path, notebook: nbformat.NotebookNode) 
             raise RunError(f"{step.name} did not save {artifact}", where="lab.save(…) was not reached")
     if not (staging / ".state" / f"{step.name}.metrics.json").is_file():
         raise RunError(f"{step.name} recorded no metrics", where="lab.record(…) was not reached")
-
-
-def _publish(
-    plan: Plan, step: Step, staging: Path, notebook: nbformat.NotebookNode, reports: dict[str, Any], seconds: float
-) -> None:
-    nbformat.write(notebook, staging / f"{step.name}.ipynb")
-    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    record = entry(plan, step, staging, reports, seconds=seconds, cells=cells)
-    write_sealed(staging / ".state" / f"{step.name}.manifest.json", record)
-    check_clean([staging / f"{step.name}.ipynb", *sorted((staging / ".state").iterdir())])
-    for name in (STEP, OPENED):
-        (staging / name).unlink(missing_ok=True)
-    publish(plan.folder, step.name, staging)
 
 
 def keep_failed(plan: Plan, step: Step, partial: Path | None, error: Exception) -> None:

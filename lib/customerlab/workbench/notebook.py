@@ -264,10 +264,7 @@ def read_notebooks(root: Path) -> tuple[list[Notebook], dict[str, CustomerlabErr
     be read, or it has the number or saves the artefact of another one. Where two clash, a notebook of the project's own
     stays, or else the first in order.
 
-    Raises
-    ------
-    ParameterError
-        If there is none, or if one of the project's own has a fault.
+    A ParameterError where there is none, or if one of the project's own has a fault.
     """
     paths = sorted(path for path in (root / "notebooks").glob("*.ipynb") if NAME.fullmatch(path.name))
     if not paths:
