@@ -18,26 +18,13 @@ import pandas as pd
 def to_json(value: Any) -> str:
     """A value as JSON, the same text for the same value.
 
-    Parameters
-    ----------
-    value : object
-        A dataclass, mapping, list or tuple, array, DataFrame, text, number, or None; of such, too.
-
-    Raises
-    ------
-    TypeError
-        For anything else.
+    It may be a dataclass, mapping, list, tuple, array, DataFrame, text, number or None, or of such; else a TypeError.
     """
     return json.dumps(_plain(value), ensure_ascii=False)
 
 
 def from_json(text: str) -> Any:
-    """The value that `to_json` wrote; its lists are tuples.
-
-    Raises
-    ------
-    ValueError
-        For a text that it did not write, or a class that is not known.
+    """The value that `to_json` wrote, lists as tuples; a ValueError for another text, or a class that is not known.
 
     Examples
     --------

@@ -36,10 +36,6 @@ def shown(value: object) -> str:
     return _cut(text, VALUE)
 
 
-def _in_sight(text: str) -> str:
-    return visible(text).replace("\t", "\\t").replace("\r", "\\r")
-
-
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
@@ -74,21 +70,10 @@ def in_brief(error: BaseException) -> str:
 
 
 class CustomerlabError(Exception):
-    """Something a user can put right, said in four parts.
+    """Something a user can put right: what was found, where, what was expected there, and what to do.
 
     Each part is cut after 2,000 signs; what cannot be seen in it is made visible, and the machine's folders are left
     out.
-
-    Parameters
-    ----------
-    what : str
-        What was found, in one sentence.
-    where : str, optional
-        The file, key, column or row.
-    expected : str, optional
-        What should have been there.
-    do : str, optional
-        The next step that puts it right.
 
     Examples
     --------
@@ -99,7 +84,8 @@ class CustomerlabError(Exception):
     """
 
     def __init__(self, what: str, *, where: str = "", expected: str = "", do: str = "") -> None:
-        parts = [_cut(_in_sight(without_folders(_cut(text, 2 * PART))), PART) for text in (what, where, expected, do)]
+        parts = [visible(without_folders(_cut(text, 2 * PART))) for text in (what, where, expected, do)]
+        parts = [_cut(part.replace("\t", "\\t").replace("\r", "\\r"), PART) for part in parts]
         self.what, self.where, self.expected, self.do = parts
         lines = [self.what]
         for label, text in (("where", self.where), ("expected", self.expected), ("do", self.do)):
@@ -123,12 +109,7 @@ class RunError(CustomerlabError):
 def told(error: BaseException, doing: str) -> CustomerlabError:
     """Any error as one that a user can read: what the system refused, or a fault of this library and where it is.
 
-    Parameters
-    ----------
-    error : BaseException
-        What was raised; a `CustomerlabError` comes back as it is.
-    doing : str
-        What stopped, such as ``customerlab data get``.
+    `doing` is what stopped, such as ``customerlab data get``. A `CustomerlabError` comes back as it is.
 
     Examples
     --------

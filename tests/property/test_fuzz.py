@@ -444,7 +444,10 @@ def settled(project: Path) -> Plan:
             for artifact in step.loads:
                 lab.load(artifact)
             for artifact in step.notebook.saves:
-                lab.save(artifact, frame, key="customer_id")
+                if artifact in step.notebook.objects:
+                    lab.save(artifact, {"segments": 2})
+                else:
+                    lab.save(artifact, frame, key="customer_id")
             lab.record(customers=2)
         shutil.copy(step.notebook.path, staging / f"{step.name}.ipynb")
         reports = {table: read_json(plan.folder / "tables" / f"{table}.json") for table in step.sources}

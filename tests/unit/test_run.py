@@ -62,6 +62,18 @@ def test_an_object_is_loaded_as_the_object_that_it_was(lab, monkeypatch):
         lab.load("rfm_scheme")
 
 
+def test_an_object_that_was_a_table_in_an_earlier_version_has_to_be_made_again(lab):
+    lab.save("rfm_scheme", pd.DataFrame({"name": ["bins"], "value": ["5"]}), key="name")
+    with pytest.raises(RunError) as failed:
+        Run("demo", "03_clustering").load("rfm_scheme")
+    assert str(failed.value).splitlines() == [
+        "rfm_scheme of run 'demo' was saved by another version: it is a table, and no object",
+        "  where:    outputs/demo/artifacts/",
+        "  expected: rfm_scheme.parquet, which 02_rfm saves",
+        "  do:       customerlab run 02 --run demo",
+    ]
+
+
 def test_no_text_in_a_csv_is_a_formula_and_all_come_back(lab):
     texts = [
         "=1+1",

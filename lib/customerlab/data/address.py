@@ -30,19 +30,9 @@ LOADS = re.compile(
 
 
 def check_address(url: str, where: str = "parameter engine") -> str:
-    """Return an engine's address if it is one that may be used and holds no secret, or raise.
+    """Return an engine's address if it may be used and holds no secret; `${NAME}` in it comes from the environment.
 
-    Parameters
-    ----------
-    url : str
-        The address, with `${NAME}` where a secret, or all of it, comes from the environment.
-    where : str
-        How messages name the place it stands in.
-
-    Raises
-    ------
-    ParameterError
-        Which does not quote the address.
+    A ParameterError, which names the place `where` and does not quote the address.
 
     Examples
     --------

@@ -48,18 +48,8 @@ def canonical(
     """The canonical columns of every row, NULL where a value is empty or cannot be read.
 
     Columns that begin with ``__`` are for messages: the place of a row in its file, and of each value that is not a
-    text what stands there. Who does not ask for them does not pay for them.
-
-    Parameters
-    ----------
-    raw : ibis Table
-        The mapped columns as they are found.
-    table : str
-        The canonical table.
-    table_map, source : TableMap, Source
-        What the catalogue says.
-    labels : set of str
-        Covariates that are labels, not numbers.
+    text what stands there. Who does not ask for them does not pay for them. `labels` are covariates that are no
+    numbers.
     """
     declared = TABLES[table]
     places = [name for name in (FILE, ROW) if name in raw.columns]
@@ -162,13 +152,7 @@ def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place
 
 
 def ladder_report(found: Survey, table: str, table_map: TableMap, where: str) -> Steps:
-    """What each cleaning rule removed.
-
-    Raises
-    ------
-    DataError
-        If no row is left of a table that cannot be empty.
-    """
+    """What each cleaning rule removed; a DataError where no row is left of a table that cannot be empty."""
     steps = clean.report(found.groups.reset_index(), table_map.clean)
     if not steps[-1]["rows_left"] and not TABLES[table].made_from:  # a shop may have no returns
         raise DataError(
@@ -198,10 +182,7 @@ def check_filled(marked: ir.Table, found: Survey, table: str, table_map: TableMa
 
 
 def check_whole(marked: ir.Table, found: Survey, rows: ir.Table, table: str, where: str, place: Place) -> None:
-    """Raise unless the kept rows can be used as a whole: more than one customer, unique keys.
-
-    A message names the place, never the id.
-    """
+    """Raise unless the kept rows can be used as a whole: more than one customer, unique keys. No id is named."""
     if table == "transactions" and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
         raise DataError(
             "the log has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",

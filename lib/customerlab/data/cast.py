@@ -13,18 +13,9 @@ BLANK = 32  # the last sign of ASCII that may be stripped
 
 
 def cast(value: ir.Value, kind: str, source: Source, pattern: str | None = None) -> ir.Value:
-    """A column cast to its canonical type; NULL where it is empty or cannot be read.
+    """A column cast to ``string``, ``float64`` or ``timestamp(6)``; NULL where it is empty or cannot be read.
 
-    Parameters
-    ----------
-    value : ibis column
-        As it is found; texts without blanks around them, but for ids.
-    kind : str
-        The Ibis type: ``string``, ``float64`` or ``timestamp(6)``.
-    source : Source
-        Its signs for decimals and thousands.
-    pattern : str, optional
-        The format of dates.
+    Texts come without blanks around them, but for ids. `pattern` is the format of dates.
     """
     if kind == "string":
         return as_text(value, source.decimal)
@@ -64,10 +55,9 @@ def as_text(value: ir.Value, decimal: str) -> ir.StringValue:
         return text
     whole = (value.abs() < 2.0**53) & (value == value.floor())
     return ibis.cases(
-        (~there(value), ibis.null("string")),
-        (whole, value.try_cast("int64").cast("string")),
+        (~there(value), ibis.null("string")), (whole, value.try_cast("int64").cast("string")),
         else_=text.replace(".", decimal),
-    )
+    )  # fmt: skip
 
 
 def _time(value: ir.Value, pattern: str | None, kind: str, source: Source) -> ir.Value:

@@ -16,7 +16,7 @@ from typing import Any
 from customerlab.data.clean import RULES, TAKES_BACK, rules_of_returns
 from customerlab.data.project import CATALOG
 from customerlab.data.secrets import check_literal
-from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, missing_columns
+from customerlab.data.tables import COVARIATE, OUTCOME, TABLES
 from customerlab.data.yaml_files import load_yaml, only_keys, suggest
 from customerlab.errors import DataError, shown
 
@@ -89,8 +89,7 @@ class DataSet:
 class Catalog(UserDict[str, DataSet]):
     """The entries of the catalogue in the order of the file, each read and checked when it is asked for.
 
-    So an entry that is wrong concerns only who asks for it: looking it up raises a CustomerlabError that names the
-    entry and the key.
+    So an entry that is wrong concerns only who asks for it, by a CustomerlabError that names the entry and the key.
     """
 
     def __getitem__(self, name: str) -> DataSet:
@@ -100,13 +99,7 @@ class Catalog(UserDict[str, DataSet]):
 
 
 def load_catalog(root: Path) -> Catalog:
-    """Open the catalogue.
-
-    Raises
-    ------
-    CustomerlabError
-        If it is not YAML as the project's files have it.
-    """
+    """Open the catalogue; a CustomerlabError where it is not YAML as the project's files have it."""
     return Catalog(load_yaml(root / CATALOG, where=str(CATALOG)))
 
 
@@ -135,11 +128,9 @@ def _data_set(name: str, raw: Any) -> DataSet:
             f"{shown(name)} cannot name a data set", where=str(CATALOG), expected="letters, digits, _ and -, at most 64"
         )
     only_keys(
-        raw,
-        ("title", "licence", "citation", "shop", "files", "tables", "how_to_get"),
-        where=where,
+        raw, ("title", "licence", "citation", "shop", "files", "tables", "how_to_get"), where=where,
         required=("title", "files", "tables"),
-    )
+    )  # fmt: skip
     sources = {
         key: _source(key, value, f"{where}, files, {key}") for key, value in _items(raw["files"], where, "files")
     }
@@ -153,15 +144,9 @@ def _data_set(name: str, raw: Any) -> DataSet:
     if sold and any(name in TAKES_BACK for name, _ in sold.clean):
         tables["returns"] = replace(sold, clean=rules_of_returns(sold.clean))
     return DataSet(
-        name,
-        _text(raw, "title", where),
-        _stated(raw, "licence", where),
-        _stated(raw, "citation", where),
-        sources,
-        tables,
-        _optional(raw, "shop", where) or name,
-        _optional(raw, "how_to_get", where),
-    )
+        name, _text(raw, "title", where), _stated(raw, "licence", where), _stated(raw, "citation", where), sources,
+        tables, _optional(raw, "shop", where) or name, _optional(raw, "how_to_get", where),
+    )  # fmt: skip
 
 
 def _unfit(value: Any, where: str, expected: str) -> DataError:
@@ -315,8 +300,8 @@ def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> 
     if source not in sources:
         raise DataError(f"file {shown(source)}", where=where, expected=suggest(source, sources))
     columns: dict[str, Mapped] = {}
+    declared = TABLES[table].columns
     for name, value in _items(raw["columns"], where, "columns"):
-        declared = TABLES[table].columns
         if name not in declared or declared[name].derived:
             known = [n for n, c in declared.items() if not c.derived]
             raise DataError(
@@ -327,7 +312,7 @@ def _table_map(table: str, raw: Any, sources: dict[str, Source], where: str) -> 
         columns |= {f"{prefix}{name}": Mapped(name) for name in _names(raw, key, where)}
     if table == "experiment" and not raw.get("outcomes"):
         raise DataError("no outcome is named", where=where, do="add `outcomes: [ … ]`, columns that hold numbers")
-    lacking = missing_columns(table, list(columns))
+    lacking = [n for n, c in declared.items() if not (c.optional or c.derived) and n not in columns]
     if lacking:
         raise DataError(
             f"no column is mapped to {', '.join(lacking)}", where=f"{where}, columns",
@@ -360,20 +345,18 @@ def _check_format(pattern: str, where: str) -> None:
         return
     if re.search("%[zZ]", pattern):
         raise DataError(
-            f"the format {shown(pattern)} reads a zone, and a converted time is no longer the shop's own",
-            where=where,
+            f"the format {shown(pattern)} reads a zone, and a converted time is no longer the shop's own", where=where,
             do="leave the format out where dates begin 2024-12-31 (the zone is then dropped), or cut the zone in the file",
-        )
+        )  # fmt: skip
     left = re.search("%-?.?", DATE_SIGNS.sub("", pattern))
     year = re.search("%-?[yY]", pattern)
     if left or not year:
         raise DataError(
             f"unknown sign {left[0]!r} in the format {shown(pattern)}"
             if left
-            else f"the format {shown(pattern)} has no year",
-            where=where,
+            else f"the format {shown(pattern)} has no year", where=where,
             expected="signs such as %d.%m.%Y %H:%M (data/README.md lists them), or epoch",
-        )
+        )  # fmt: skip
 
 
 def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:

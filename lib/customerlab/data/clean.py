@@ -1,7 +1,7 @@
 """Cleaning as a list of named rules, with a report in which kept + removed = read.
 
-Each rule is an Ibis predicate that marks the rows to remove. A row is counted under the first rule of the list that
-marks it, so that the report reads as a ladder, and the whole ladder costs one pass over the data.
+Each rule is an Ibis predicate that marks rows to remove. A row is counted under the first rule that marks it, so that
+the report reads as a ladder, and the whole ladder costs one pass over the data.
 """
 
 from collections.abc import Callable
@@ -13,36 +13,27 @@ if TYPE_CHECKING:  # the engine takes a second to import; the names of the rules
     import pandas as pd
 
 KEPT = "kept"
+REPEAT = "__repeat__"  # the column in which repeats may stand already
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A named reason to remove a row.
+    """A named reason to remove a row."""
 
-    Attributes
-    ----------
-    why : str
-        The reason, as the report prints it.
-    marks : callable
-        Table and settings in, boolean column out: true where the row goes.
-    settings : dict
-        The settings that the catalogue may give, with their defaults.
-    tables : tuple of str
-        The canonical tables that the rule is for; empty for all.
-    """
-
-    why: str
+    why: str  # the reason, as the report prints it
+    # table and settings in, boolean column out: true where the row goes
     marks: "Callable[[ir.Table, dict[str, Any]], ir.BooleanValue]"
+    # the settings that the catalogue may give, with their defaults
     settings: dict[str, Any] = field(default_factory=dict)
-    tables: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()  # the canonical tables that the rule is for; empty for all
 
 
 def _repeats(table: "ir.Table", _: dict[str, Any]) -> "ir.BooleanValue":
     import ibis
 
-    columns = [
-        name for name in table.columns if not name.startswith("__")
-    ]  # where a row stands in its file is no value
+    if REPEAT in table.columns:
+        return table[REPEAT]
+    columns = [name for name in table.columns if not name.startswith("__")]  # where a row stands is no value
     return ibis.row_number().over(ibis.window(group_by=columns, order_by=table[columns[0]])) > 0
 
 
@@ -101,15 +92,7 @@ def rules_of_returns(rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "tuple[
 
 
 def ladder(table: "ir.Table", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "ir.Table":
-    """Add the column `removed_by`: the first rule that marks the row, or ``kept``.
-
-    Parameters
-    ----------
-    table : ibis Table
-        A canonical table.
-    rules : tuple of (name, settings)
-        From the catalogue, in order.
-    """
+    """Add the column `removed_by`: the first of the catalogue's rules that marks the row, or ``kept``."""
     import ibis
 
     if not rules:
@@ -125,43 +108,32 @@ def report(counted: "pd.DataFrame", rules: "tuple[tuple[str, dict[str, Any]], ..
     Parameters
     ----------
     counted : DataFrame
-        Columns `removed_by`, `rows` and, where the table has money, `amount` and `sales` (of amounts above zero) as
-        exact decimals.
+        `removed_by`, `rows` and, of money, exact decimals `amount` and `sales` (of amounts above zero).
     rules : tuple of (name, settings)
         In the order of the catalogue.
 
     Returns
     -------
     list of dict
-        One step each: `step`, `why`, `rows_removed`, `rows_left`, and, where the table has money, `amount_removed`,
-        `amount_left` and `sales_removed` (what of it was above zero) as exact decimal texts.
+        One step each: `step`, `why`, `rows_removed`, `rows_left`; of money, as exact decimal texts, `amount_removed`,
+        `amount_left` and `sales_removed` (what of it was above zero).
     """
     from decimal import Decimal
 
-    money = "amount" in counted.columns
+    def exact(value: Any) -> Decimal:
+        return Decimal(0) if value is None or value != value else Decimal(value)
+
     by_rule = {row["removed_by"]: row for row in counted.to_dict("records")}
-
-    def removed(name: str) -> tuple[int, Decimal, Decimal]:
-        row = by_rule.get(name, {})
-        sums = [row.get(kind) for kind in ("amount", "sales")]
-        exact = [Decimal(0) if value is None or value != value else Decimal(value) for value in sums]
-        return int(row.get("rows", 0)), exact[0], exact[1]
-
-    rows = sum(removed(name)[0] for name in by_rule)
-    amount = sum((removed(name)[1] for name in by_rule), Decimal(0))
+    rows = sum(int(row["rows"]) for row in by_rule.values())
+    amount = sum((exact(row.get("amount")) for row in by_rule.values()), Decimal(0))
     steps: list[dict[str, Any]] = []
-
-    def step(name: str, why: str, rows_removed: int, amount_removed: Decimal, sales_removed: Decimal) -> None:
-        entry: dict[str, Any] = {"step": name, "why": why, "rows_removed": rows_removed, "rows_left": rows}
-        if money:
-            entry |= {
-                "amount_removed": str(amount_removed), "amount_left": str(amount), "sales_removed": str(sales_removed),
-            }  # fmt: skip
-        steps.append(entry)
-
-    step("read", "rows read", 0, Decimal(0), Decimal(0))
-    for name in dict.fromkeys(name for name, _ in rules):
-        rows_removed, amount_removed, sales_removed = removed(name)
-        rows, amount = rows - rows_removed, amount - amount_removed
-        step(name, RULES[name].why, rows_removed, amount_removed, sales_removed)
+    for name in dict.fromkeys(["read", *(name for name, _ in rules)]):
+        row = by_rule.get(name, {})
+        removed, paid, sold = int(row.get("rows", 0)), exact(row.get("amount")), exact(row.get("sales"))
+        rows, amount = rows - removed, amount - paid
+        why = RULES[name].why if name in RULES else "rows read"
+        step: dict[str, Any] = {"step": name, "why": why, "rows_removed": removed, "rows_left": rows}
+        if "amount" in counted.columns:
+            step |= {"amount_removed": str(paid), "amount_left": str(amount), "sales_removed": str(sold)}
+        steps.append(step)
     return steps

@@ -1,8 +1,7 @@
 """Download a file: within limits of time and size, gone on with only where it is the same file, and data, not a page.
 
-What has arrived of a file is kept in `<name>.part` until it is whole, and what it is a part of beside it, in
-`<name>.part.json`: the address, and the server's mark of the edition (a validator: ETag, or the time of its last
-change).
+What has arrived is kept in `<name>.part` until it is whole. `<name>.part.json` says what it is a part of: the address,
+and the server's mark of the edition (a validator: ETag, or the time of its last change).
 """
 
 import queue
@@ -12,7 +11,7 @@ import zipfile
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -47,16 +46,9 @@ FAILED = (requests.RequestException, urllib3.exceptions.HTTPError, Refused)
 
 
 class Resumed:
-    """A download that goes on where a broken one of the same edition stopped.
+    """A download into `part` that goes on where a broken one of the same edition stopped.
 
-    Parameters
-    ----------
-    part : Path
-        Where the bytes are kept between attempts.
-    progress : bool
-        Draw a progress bar on standard error.
-    html : bool
-        Whether a page may be what is wanted, because a checksum decides.
+    `html` allows a page, because a checksum decides.
     """
 
     def __init__(self, part: Path, *, progress: bool, html: bool) -> None:
@@ -64,13 +56,7 @@ class Resumed:
         self.known = part.with_name(part.name + ".json")
 
     def download(self, url: str) -> None:
-        """Bring what is at `url` into `part`, from the first byte that is not there.
-
-        Raises
-        ------
-        Refused, requests.RequestException, urllib3.exceptions.HTTPError
-            If it does not arrive, or is not what a download may be.
-        """
+        """Bring what is at `url` into `part`, from the first byte that is not there; raises one of `FAILED`."""
         self.part.parent.mkdir(parents=True, exist_ok=True)
         begun = read_json(self.known) if self.part.is_file() else None
         begun = begun if isinstance(begun, dict) and begun.get("url") == url and begun.get("validator") else None
@@ -101,7 +87,8 @@ class Resumed:
                 raise Refused(f"the server answers {response.status_code}, and not with a file")
             resumed = response.status_code == requests.codes.partial_content
             validator = _validator(response)
-            if resumed and not (begun and validator == begun["validator"] and _starts_at(response, have)):
+            follows = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            if resumed and not (begun and validator == begun["validator"] and follows):
                 return False
             if "html" in response.headers.get("Content-Type", "").lower() and not self.html:
                 raise Refused(PAGE)
@@ -202,10 +189,6 @@ def _validator(response: requests.Response) -> str:
     return changed if old else ""
 
 
-def _starts_at(response: requests.Response, have: int) -> bool:
-    return response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-
-
 def check_kind(path: Path, name: str, shown: str) -> None:
     """Raise `Refused` unless a file begins as one of its name does."""
     with path.open("rb") as handle:
@@ -220,12 +203,9 @@ def check_kind(path: Path, name: str, shown: str) -> None:
 
 
 def unpack(archive: Path, member: str, target: Path) -> None:
-    """Write a member of a zip to `target`; its checksum is compared on the way.
+    """Write a member of a zip to `target`, its checksum compared on the way.
 
-    Raises
-    ------
-    Refused
-        If it is damaged, not there, or far larger than any data.
+    `Refused` where it is damaged, not there, or far larger than any data.
     """
     import lzma
     import zlib
@@ -238,17 +218,12 @@ def unpack(archive: Path, member: str, target: Path) -> None:
             info = packed.getinfo(member)
             check_density(info.compress_size, info.file_size)
             with packed.open(info) as source, target.open("wb") as handle:
-                _copy(source, handle, info.compress_size)
+                size = 0
+                while chunk := source.read(CHUNK):
+                    size += len(chunk)
+                    check_density(info.compress_size, size)
+                    handle.write(chunk)
     except (*UNPACKING, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
         raise Refused(f"the zip is damaged, or of a kind that cannot be read: {' '.join(str(error).split())}") from None
-
-
-def _copy(source: IO[bytes], target: IO[bytes], packed: int) -> None:
-    """Copy a file's bytes, and stop where they are more than it may have."""
-    size = 0
-    while chunk := source.read(CHUNK):
-        size += len(chunk)
-        check_density(packed, size)
-        target.write(chunk)

@@ -43,18 +43,12 @@ SPARK_QUIET = {"spark.app.name": "customerlab", "spark.ui.enabled": "false", "sp
 def connect(url: str = DEFAULT) -> Any:
     """Connect to an engine by its Ibis address.
 
-    Parameters
-    ----------
-    url : str
-        For example ``duckdb://`` (in this process), ``duckdb://?threads=2&memory_limit=4GB``, ``duckdb:///shop.db`` or
-        ``pyspark://?spark.master=local[2]`` (a session that this process has already is used, and `spark.remote`
-        names a Spark Connect server). `${NAME}` stands for a variable of the environment.
+    For example ``duckdb://`` (in this process), ``duckdb://?threads=2&memory_limit=4GB``, ``duckdb:///shop.db`` or
+    ``pyspark://?spark.master=local[2]`` (a session that this process has already is used; `spark.remote` names a Spark
+    Connect server). `${NAME}` stands for a variable of the environment.
 
-    Raises
-    ------
-    ParameterError
-        If there is no such engine, its package is not installed, or the address has a secret in it or sets what it may
-        not.
+    A ParameterError where there is no such engine, its package is not installed, or the address has a secret or sets
+    what it may not.
 
     Examples
     --------
@@ -73,11 +67,10 @@ def connect(url: str = DEFAULT) -> Any:
             log.seek(0)
             said = masked(" ".join(f"{error} {log.read().decode(errors='replace')}".split()))
             raise ParameterError(
-                f"cannot connect to the engine {url!r}: {said[:600]}",
-                where=where,
+                f"cannot connect to the engine {url!r}: {said[:600]}", where=where,
                 expected="an Ibis address whose back end is installed, such as duckdb://",
                 do="docs/engines.md says what each engine needs",
-            ) from None
+            ) from None  # fmt: skip
 
 
 def _duckdb(url: str) -> Any:
@@ -101,8 +94,8 @@ def _duckdb(url: str) -> Any:
 def _spark(url: str, log: Any) -> Any:
     """A connection to Spark that gives DuckDB's numbers and writes nothing into a notebook.
 
-    `ibis.connect` cannot do it: it sets every setting of the address on the running session once more, which Spark
-    refuses for those that count at the start only, such as the master or the memory.
+    `ibis.connect` sets every setting of the address on the running session once more, which Spark refuses for those
+    that count at the start only, such as the master or the memory.
     """
     import pyspark
     from pyspark.java_gateway import launch_gateway

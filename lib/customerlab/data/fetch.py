@@ -15,15 +15,10 @@ def digests(root: Path) -> DigestCache:
 
 
 def locate(root: Path, source: Source) -> tuple[Form, list[Path]] | None:
-    """Find the files of a source without downloading anything.
+    """Find the form of a source that is here and its files, in the order of names, without downloading; None for none.
 
-    Folders are searched in order (`data/raw/`, `data/`, the folder in `CUSTOMERLAB_DATA`), and in each the forms in
-    the order of the catalogue. A downloaded file lives in `data/raw/`, so it is found like any other.
-
-    Returns
-    -------
-    (Form, list of Path) or None
-        The form found and its files in the order of their names; None where there is none.
+    Folders are searched in order (`data/raw/`, where downloads live, `data/`, the folder in `CUSTOMERLAB_DATA`), and in
+    each the forms in the order of the catalogue.
     """
     for folder in data_folders(root):
         for form in source.forms:
@@ -32,19 +27,15 @@ def locate(root: Path, source: Source) -> tuple[Form, list[Path]] | None:
                 paths = sorted(p for p in folder.glob(pattern) if p.is_file())
             else:
                 paths = [folder / form.path] if (folder / form.path).is_file() else []
+            odd = next((path.name for path in paths if not path.name.isprintable()), None)
+            if odd is not None:  # bytes that are no UTF-8, or a line end
+                raise DataError(
+                    f"the name of a file cannot be written: {odd!a}", where="the data folders",
+                    expected="a name in UTF-8, without line ends", do="rename the file",
+                )  # fmt: skip
             if paths:
-                _check_names(paths)
                 return form, paths
     return None
-
-
-def _check_names(paths: list[Path]) -> None:
-    for path in paths:
-        if not path.name.isprintable():  # bytes that are no UTF-8, or a line end
-            raise DataError(
-                f"the name of a file cannot be written: {path.name!a}", where="the data folders",
-                expected="a name in UTF-8, without line ends", do="rename the file",
-            )  # fmt: skip
 
 
 def obtainable(root: Path, source: Source) -> bool:
@@ -55,10 +46,7 @@ def obtainable(root: Path, source: Source) -> bool:
 def fetch(root: Path, data_set: DataSet, source: Source, *, progress: bool = True) -> list[Path]:
     """Return the files of a source, downloaded first where they are not on this machine, checksums checked.
 
-    Raises
-    ------
-    DataError
-        If a file is missing and cannot be downloaded, or is not the declared one.
+    A DataError where a file is missing and cannot be downloaded, or is not the declared one.
     """
     found = locate(root, source)
     if found is None:
@@ -75,17 +63,16 @@ def fetch(root: Path, data_set: DataSet, source: Source, *, progress: bool = Tru
 def missing(root: Path, data_set: DataSet, source: Source) -> DataError:
     """The error for a source that is on none of the folders and has no address."""
     names = " or ".join(form.path for form in source.forms)
+    folders = [
+        f"{relative(folder, root)}/" if folder.resolve().is_relative_to(root.resolve())
+        else f"the folder in CUSTOMERLAB_DATA ({folder})" for folder in data_folders(root)
+    ]  # fmt: skip
     return DataError(
         f"the file of data set {data_set.name!r} is missing: {names}",
-        where=", then ".join(dict.fromkeys(_shown(root, folder) for folder in data_folders(root))),
+        where=", then ".join(dict.fromkeys(folders)),
         expected="the file in one of these folders",
         do=data_set.how_to_get or f"put it into data/raw/, or mend the path in data/catalog.yml, {data_set.name}",
     )
-
-
-def _shown(root: Path, folder: Path) -> str:
-    inside = folder.resolve().is_relative_to(root.resolve())
-    return relative(folder, root) + "/" if inside else f"the folder in CUSTOMERLAB_DATA ({folder})"
 
 
 def check_digest(root: Path, data_set: DataSet, form: Form, path: Path) -> None:
@@ -103,10 +90,7 @@ def check_digest(root: Path, data_set: DataSet, form: Form, path: Path) -> None:
 def download(root: Path, data_set: DataSet, form: Form, *, progress: bool = True) -> Path:
     """Download one form of a source into `data/raw/`; a broken download goes on at the next try where it can.
 
-    Raises
-    ------
-    DataError
-        If the publisher cannot be reached, or what arrives is not what the catalogue declares.
+    A DataError where the publisher cannot be reached, or what arrives is not what the catalogue declares.
     """
     from customerlab.data import download as web
 
@@ -138,12 +122,11 @@ def download(root: Path, data_set: DataSet, form: Form, *, progress: bool = True
                 raise web.Refused(f"what arrived has sha256 {digest}")
     except (*web.FAILED, OSError, ValueError) as error:
         raise DataError(
-            f"the download of {data_set.name!r} failed: {masked(' '.join(str(error).split()))[:400]}",
-            where=form.url,
+            f"the download of {data_set.name!r} failed: {masked(' '.join(str(error).split()))[:400]}", where=form.url,
             expected=f"{form.member or name}" + (f" with sha256 {form.sha256}" if form.sha256 else ""),
             do=f"try again later{'; what has arrived is kept, and the next try goes on from there' if kept else ''}; "
             f"or put {form.path} into data/raw/ yourself",
-        ) from None
+        ) from None  # fmt: skip
     finally:
         if not kept:
             arriving.forget()

@@ -66,14 +66,6 @@ def _memory() -> dict[str, Any]:
     return {}
 
 
-def _remember() -> None:
-    if not _new:
-        return
-    _new.clear()
-    with suppress(OSError):  # no right to write, or no room: it is found again
-        write_sealed(MEMORY, {"sources": dict(list(_memory().items())[-MOST:])})
-
-
 def imports(source: str) -> list[tuple[str, tuple[str, ...]]]:
     """The modules of this package that a source imports, each with the names taken from it."""
     found: list[tuple[str, tuple[str, ...]]] = []
@@ -116,21 +108,16 @@ def code_digest(modules: Iterable[str]) -> str:
         file = _module_file(module)
         assert file is not None
         texts += [module, _parsed(file)[0]]
-    _remember()
+    if _new:
+        _new.clear()
+        with suppress(OSError):  # no right to write, or no room: it is found again
+            write_sealed(MEMORY, {"sources": dict(list(_memory().items())[-MOST:])})
     return text_digest(*texts)
 
 
 def table_fingerprint(data_set: DataSet, table: str, digests: list[str]) -> str:
-    """What decides whether a prepared table is up to date: its files, its part of the entry, the code that makes it.
-
-    Parameters
-    ----------
-    data_set : DataSet
-        The entry of the catalogue.
-    table : str
-        The canonical table.
-    digests : list of str
-        SHA-256 of its files, in order.
+    """What decides whether a prepared table is up to date: its part of the entry, the code that makes it, and the
+    SHA-256 of its files in order, `digests`.
     """
     table_map = data_set.tables[table]
     said = [data_set.title, data_set.licence, data_set.citation]  # a table's report holds them, and notebooks show them
@@ -139,18 +126,9 @@ def table_fingerprint(data_set: DataSet, table: str, digests: list[str]) -> str:
 
 
 def report_of(target: Path, fingerprint: str, cache: DigestCache, *, anew: bool = False) -> dict[str, Any] | None:
-    """The report of a prepared table, if the table is the one that is wanted and nobody has changed it.
+    """The report beside the parquet file `target`, if the table has the wanted `fingerprint` and nobody has changed it.
 
-    Parameters
-    ----------
-    target : Path
-        Its parquet file; the report is beside it.
-    fingerprint : str
-        What the wanted table depends on.
-    cache : DigestCache
-        The project's memory of file digests.
-    anew : bool
-        Read the whole file, whatever is remembered of it.
+    `anew`: read the whole file, whatever `cache` remembers of it.
     """
     report = read_sealed(target.with_suffix(".json"))
     if not report or report["fingerprint"] != fingerprint or not target.is_file():

@@ -44,10 +44,7 @@ def check_workbook(path: Path) -> None:
 def chunks(path: Path) -> Iterator[bytes]:
     """The bytes of a file; of a .gz those that it unpacks to, each member's checksum and length compared.
 
-    Raises
-    ------
-    Damaged
-        If a .gz is not whole, is followed by something else, or unpacks to more than data do.
+    `Damaged` where a .gz is not whole, is followed by something else, or unpacks to more than data do.
     """
     with path.open("rb") as handle:
         blocks = iter(lambda: handle.read(CHUNK), b"")
@@ -77,24 +74,14 @@ def chunks(path: Path) -> Iterator[bytes]:
 
 @dataclass
 class Lines:
-    """What is counted of a delimited text in UTF-8, a quotation mark taken to open or close a field wherever it is.
+    """What is counted of a delimited text in UTF-8, a quotation mark taken to open or close a field wherever it is."""
 
-    Attributes
-    ----------
-    rows, blank : int
-        Lines with something in them, the header among them, and empty ones.
-    lf, crlf, cr : int
-        Line ends of each kind.
-    longest : int
-        Bytes of the longest line.
-    """
-
-    rows: int = 0
-    blank: int = 0
-    lf: int = 0
+    rows: int = 0  # lines with something in them, the header among them
+    blank: int = 0  # empty lines
+    lf: int = 0  # line ends of this kind
     crlf: int = 0
     cr: int = 0
-    longest: int = 0
+    longest: int = 0  # bytes of the longest line
     _seen: int = 0
     _last: int = -1
     _quotes: int = 0

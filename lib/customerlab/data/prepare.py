@@ -34,38 +34,15 @@ class Prepared:
 
 
 def prepare(
-    root: Path,
-    run_folder: Path,
-    table: str,
-    data_set_name: str,
-    *,
-    engine: str = DEFAULT,
-    progress: bool = True,
+    root: Path, run_folder: Path, table: str, data_set_name: str, *, engine: str = DEFAULT, progress: bool = True,
     anew: bool = False,
-) -> Prepared:
-    """Return a canonical table, prepared now if it is not up to date.
+) -> Prepared:  # fmt: skip
+    """Return a canonical table of the run in `run_folder`, prepared now if it is not up to date.
 
-    Parameters
-    ----------
-    root : Path
-        The project.
-    run_folder : Path
-        `outputs/<run>`.
-    table : str
-        One of the canonical tables.
-    data_set_name : str
-        The entry of the catalogue that it comes from.
-    engine : str
-        The address of the run's engine, for tables that live in it.
-    progress : bool
-        Show the progress of downloads.
-    anew : bool
-        Read the files and the table in full, whatever is remembered of their digests: for results to be published.
+    `engine` is the run's, for tables that live in it; `progress` shows that of downloads. `anew`: read the files and
+    the table in full, whatever is remembered of their digests, for results to be published.
 
-    Raises
-    ------
-    DataError
-        If the data set lacks the table, or its files are missing, changed or hold what cannot be read.
+    A DataError where the data set lacks the table, or its files are missing, changed or hold what cannot be read.
     """
     data_set = find_data_set(root, data_set_name)
     if table not in data_set.tables:
@@ -126,7 +103,7 @@ def _build(
         columns = [m.column for m in table_map.columns.values() if m.column]
         raw, counted = read.read(con, paths, source, columns, target.parent)
         read.check_columns(paths, source)
-        marked, found = _surveyed(raw, table, table_map, source)
+        marked, found = _surveyed(con, raw, table, table_map, source)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
         _check_values(marked, found, table_map, source)
         steps = canonical.ladder_report(found, table, table_map, paths[0].name)
@@ -154,16 +131,41 @@ def _place(rows: ir.Table, column: str | None) -> str:
     return read.place(read.first_row(rows), column)
 
 
-def _surveyed(raw: ir.Table, table: str, table_map: TableMap, source: Source) -> tuple[ir.Table, canonical.Survey]:
+def _surveyed(
+    con: Any, raw: ir.Table, table: str, table_map: TableMap, source: Source
+) -> tuple[ir.Table, canonical.Survey]:
     """The canonical table, marked by the rules, and its survey; a covariate is a number unless a value is none."""
     labels: frozenset[str] = frozenset()
     while True:
-        marked = clean.ladder(canonical.canonical(raw, table, table_map, source, labels), table_map.clean)
+        every = canonical.canonical(raw, table, table_map, source, labels)
+        if "exact_repeat" in dict(table_map.clean):
+            every = with_repeats(con, every)
+        marked = clean.ladder(every, table_map.clean)
         found = canonical.survey(marked)
         more = {name for name in found.unread() if name.startswith(COVARIATE)}
         if not more:
             return marked, found
         labels |= more
+
+
+@ibis.udf.scalar.builtin(name="hash", signature=((None,), "uint64"))
+def _hash(value):  # type: ignore[no-untyped-def]
+    """DuckDB's own; what Ibis makes of it goes through a text of bits."""
+
+
+def with_repeats(con: Any, table: ir.Table) -> ir.Table:
+    """Add what `exact_repeat` marks: of all rows only those that share a hash with another are compared in full."""
+    values = canonical.values_of(table)
+    hashed = table.mutate(__hash__=_hash(ibis.struct({name: table[name] for name in values if name != "amount"})))
+    shared = hashed.group_by("__hash__").having(ibis._.count() > 1).agg(rows=ibis._.count()).select("__hash__")
+    shared = con.create_table(ibis.util.gen_name("shared"), shared)
+    if not shared.count().execute():
+        return table.mutate(**{clean.REPEAT: False})
+    doubtful = hashed.semi_join(shared, "__hash__")
+    doubtful = doubtful.mutate(**{clean.REPEAT: clean.RULES["exact_repeat"].marks(doubtful, {})})
+    doubtful = con.create_table(ibis.util.gen_name("doubtful"), doubtful)
+    alone = hashed.anti_join(shared, "__hash__").mutate(**{clean.REPEAT: False})
+    return alone.union(doubtful).drop("__hash__")
 
 
 def _span(found: canonical.Survey, table_map: TableMap, source: Source) -> tuple[str, str] | None:
@@ -183,9 +185,8 @@ def _check_patterns(con: Any, table_map: TableMap) -> None:
             raise DataError(
                 f"the pattern {shown(settings['pattern'])} is not a regular expression: {str(error).partition(': ')[2]}",
                 where=f"data/catalog.yml, clean, {rule}",
-                expected="a regular expression in the syntax of RE2, which has no look-around",
-                do="mend the pattern",
-            ) from None
+                expected="a regular expression in the syntax of RE2, which has no look-around", do="mend the pattern",
+            ) from None  # fmt: skip
 
 
 def _check_values(marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source) -> None:
@@ -195,11 +196,10 @@ def _check_values(marked: ir.Table, found: canonical.Survey, table_map: TableMap
         bad = marked.filter(marked[canonical.THERE + name] & marked[name].isnull())
         if name == "amount":
             raise DataError(
-                "quantity times unit_price is too large to be money",
-                where=_place(bad, None),
+                "quantity times unit_price is too large to be money", where=_place(bad, None),
                 expected=f"an amount below {canonical.LARGEST_AMOUNT:,}",
                 do="mend the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
-            )
+            )  # fmt: skip
         raise _unreadable(marked, bad, name, table_map.columns[name], source, found)
 
 

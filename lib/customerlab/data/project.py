@@ -20,47 +20,27 @@ SETTLED = 2 * 10**9  # nanoseconds after which a file that changes again is sure
 PRIVATE = 0o600  # of all that is written: data of customers, and what is computed from them, are their owner's to read
 
 
-def find_root(start: Path | None = None) -> Path:
-    """Return the project's folder: the nearest one at or above `start` that holds `data/catalog.yml`.
+def find_root() -> Path:
+    """Return the project's folder, the nearest at or above the working folder with `data/catalog.yml`.
 
-    Parameters
-    ----------
-    start : Path, optional
-        Where to begin; the working folder by default, so that a notebook works from its own folder.
-
-    Raises
-    ------
-    CustomerlabError
-        If no folder up to the root of the file system is a project.
+    A CustomerlabError where there is none.
     """
-    start = (start or Path.cwd()).resolve()
+    start = Path.cwd().resolve()
     for folder in (start, *start.parents):
         if (folder / CATALOG).is_file() and (folder / "notebooks").is_dir():
             return folder
     raise CustomerlabError(
-        "this is not a customerlab project",
-        where=str(start),
-        expected=f"a folder, here or above, with {CATALOG} and notebooks/",
-        do="change into the clone and try again",
-    )
+        "this is not a customerlab project", where=str(start),
+        expected=f"a folder, here or above, with {CATALOG} and notebooks/", do="change into the clone and try again",
+    )  # fmt: skip
 
 
 @contextmanager
 def own_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Make a folder that is this process's own while the block runs, and remove it afterwards.
 
-    The process holds a lock on it, which the system gives up however the process ends: by this `remove_abandoned` knows
-    what killed processes have left.
+    The process holds a lock on it, which ends with the process: so `remove_abandoned` knows what killed ones have left.
     """
-    folder, handle = _locked_folder(parent, prefix)
-    try:
-        yield folder
-    finally:
-        remove_tree(folder)
-        os.close(handle)
-
-
-def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
     while True:  # one that was taken for abandoned before it was locked is made again
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         with suppress(FileNotFoundError):
@@ -68,8 +48,13 @@ def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
             with suppress(OSError):  # a file system without locks: what is left there stays
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if folder.is_dir():
-                return folder, handle
+                break
             os.close(handle)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
 
 
 @contextmanager
@@ -77,7 +62,7 @@ def written_aside(path: Path, *, mode: int = PRIVATE) -> Iterator[Path]:
     """Give a path beside `path` to write to, and put it in place only when the block ends well.
 
     A reader sees the old file or the new one, never half of one; what a failed block wrote is removed. A file whose
-    content would stay the same is not touched, so that its time tells when it last changed.
+    content stays the same is not touched, so that its time tells when it last changed.
 
     Examples
     --------
@@ -124,13 +109,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; None where there is none or where it cannot be read as JSON.
-
-    Raises
-    ------
-    CustomerlabError
-        If a folder is in its place.
-    """
+    """Read a JSON file; None where there is none or it is no JSON, a CustomerlabError for a folder in its place."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):
@@ -152,11 +131,10 @@ def read_sealed(path: Path) -> dict[str, Any] | None:
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a.json"
     >>> write_sealed(path, {"rows": 60})
-    >>> read_sealed(path)
-    {'rows': 60}
+    >>> found = read_sealed(path)
     >>> _ = path.write_text(path.read_text().replace("60", "61"))
-    >>> read_sealed(path) is None
-    True
+    >>> found, read_sealed(path)
+    ({'rows': 60}, None)
     """
     value = read_json(path)
     if not isinstance(value, dict):
@@ -179,15 +157,10 @@ def file_digest(path: Path) -> str:
 
 
 class DigestCache:
-    """File digests remembered, so that a large log is read once and not at every run.
+    """File digests remembered in the JSON file `path`, which may be removed, so that a large log is read once.
 
     A file is known again by its size, its place on the disk, and the times of its last change and of its last change of
-    any kind. The last of these cannot be set, so that a file that was edited and given its old time back is read again.
-
-    Parameters
-    ----------
-    path : Path
-        The JSON file that remembers; it may be removed at any time.
+    any kind. The last cannot be set, so that a file that was edited and given its old time back is read again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -203,25 +176,17 @@ class DigestCache:
         begin = time.time_ns()
         digest = file_digest(path)
         settled = stamp == _stamp(path) and max(stamp[1:3]) < begin - SETTLED
-        self._remember(path, [*stamp, digest] if settled else None)
-        return digest
-
-    def _remember(self, path: Path, known: list[Any] | None) -> None:
-        self._known[str(path)] = known
+        self._known[str(path)] = [*stamp, digest] if settled else None
         # os.path.exists, because pathlib raises for a name that no system takes, which a damaged memory can hold
         self._known = {name: what for name, what in self._known.items() if what and os.path.exists(name)}  # noqa: PTH110
         with suppress(OSError):  # no room, or no right to write: it is computed again
             write_json(private_folder(self._path.parent) / self._path.name, self._known)
+        return digest
 
 
 def _stamp(path: Path) -> list[int]:
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a folder that may not be there."""
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_abandoned(folder: Path, pattern: str) -> None:
@@ -231,16 +196,13 @@ def remove_abandoned(folder: Path, pattern: str) -> None:
             handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove_tree(left)
+                shutil.rmtree(left, ignore_errors=True)
             finally:
                 os.close(handle)
 
 
 def relative(path: Path, root: Path) -> str:
-    """`path` as it reads from the project's folder; a file outside it by its name alone.
-
-    Stored outputs and manifests name files in this way, so that they never hold a path of one machine.
-    """
+    """`path` as it reads from the project's folder, one outside it by its name: never a path of one machine."""
     try:
         return path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:

@@ -25,13 +25,7 @@ ROW, FILE = "__row__", "__file__"  # the row within its file (from 1, the header
 
 
 def header(path: Path, source: Source) -> list[str]:
-    """The column names in a file, as they stand in it.
-
-    Raises
-    ------
-    DataError
-        If the file is empty, cannot be read or names a column twice.
-    """
+    """The column names as they stand in a file; a DataError where it is empty, unreadable or names a column twice."""
     kind = _kind(path)
     if kind == ".parquet":
         names = _parquet_schema(path).names
@@ -60,11 +54,10 @@ def header(path: Path, source: Source) -> list[str]:
     twice = [name for name, key in zip(names, known, strict=True) if known.count(key) > 1]
     if twice:
         raise DataError(
-            f"doubled column: {', '.join(map(repr, dict.fromkeys(twice)))}",
-            where=f"{path.name}, header",
+            f"doubled column: {', '.join(map(repr, dict.fromkeys(twice)))}", where=f"{path.name}, header",
             expected="every column once, also where upper and lower case are the same",
             do="rename or remove one of them in the file",
-        )
+        )  # fmt: skip
     return names
 
 
@@ -130,10 +123,6 @@ def read(
     Parameters
     ----------
     con : Ibis DuckDB connection
-    paths : list of Path
-        One file, or many with the same header.
-    source : Source
-        How to read them.
     columns : list of str
         The columns that are mapped; each must be there.
     aside : Path
@@ -141,13 +130,10 @@ def read(
 
     Returns
     -------
-    (ibis Table, list of int)
+    (ibis Table, list of int or None)
         The table, and how many rows each file has by another count than the engine's; None where that left a doubt.
 
-    Raises
-    ------
-    DataError
-        If a column is missing, the files differ in shape, or a file cannot be read.
+    A DataError where a column is missing, the files differ in shape, or a file cannot be read.
     """
     wanted = list(dict.fromkeys(columns))
     parts: list[ir.Table] = []
@@ -172,7 +158,9 @@ def read(
         place = {ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}
         if together is not None:
             place = {ROW: table["file_row_number"] + 1, FILE: table["filename"].re_extract("[^/]+$", 0)}
-        zones = _zones(path)
+        # the time zones that parquet names for its columns; UTC where it stores instants and names none
+        kinds = {field.name: field.type for field in _parquet_schema(path)} if _kind(path) == ".parquet" else {}
+        zones = {name: zone for name, kind in kinds.items() if (zone := getattr(kind, "tz", None))}
         clocks = {name: _on_the_clock(table[name], zones[name]) if name in zones else table[name] for name in wanted}
         parts.append(table.select(**clocks, **place))
     for name in wanted:
@@ -238,13 +226,6 @@ def _check_count(table: ir.Table, paths: list[Path], source: Source, counted: li
             )  # fmt: skip
 
 
-def _zones(path: Path) -> dict[str, str]:
-    """The time zones that a parquet file names for its columns; UTC where it stores instants and names none."""
-    if _kind(path) != ".parquet":
-        return {}
-    return {field.name: zone for field in _parquet_schema(path) if (zone := getattr(field.type, "tz", None))}
-
-
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp(6)"))
 def _wall_clock(zone, instant):  # type: ignore[no-untyped-def]
     """DuckDB's own: what the clocks of a zone show at an instant."""
@@ -304,29 +285,13 @@ def check_columns(paths: list[Path], source: Source) -> None:
 
 
 def check_content(
-    table: ir.Table,
-    paths: list[Path],
-    source: Source,
-    rows: int,
-    span: tuple[str, str] | None,
+    table: ir.Table, paths: list[Path], source: Source, rows: int, span: tuple[str, str] | None,
     counted: list[int | None],
-) -> None:
-    """Raise unless the source has the rows and the span of time that the catalogue declares.
+) -> None:  # fmt: skip
+    """Raise unless the source has the rows and the span of time that the catalogue declares, where it does.
 
-    Parameters
-    ----------
-    table : ibis Table
-        The source as read.
-    paths : list of Path
-        Its files.
-    source : Source
-        What is declared; what is not declared is not checked.
-    rows : int
-        How many have been read.
-    span : (str, str) or None
-        First and last time of the column that the declared span speaks of.
-    counted : list of int or None
-        The rows of each file, counted by another way.
+    `rows` have been read of `table`, and `counted` of each file by another way; `span` is the first and last time of
+    the column that the declared span speaks of.
     """
     where = ", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else "")
     if rows != sum(count or 0 for count in counted):
@@ -337,11 +302,9 @@ def check_content(
         )
     if source.rows is not None and rows != source.rows:
         raise DataError(
-            f"{rows:,} rows",
-            where=where,
-            expected=f"{source.rows:,} rows",
+            f"{rows:,} rows", where=where, expected=f"{source.rows:,} rows",
             do="get the declared edition, or mend `rows`",
-        )
+        )  # fmt: skip
     if source.span is not None and span is not None and span != source.span[1:]:
         raise DataError(
             f"{source.span[0]} runs from {span[0]} to {span[1]}", where=where,

@@ -34,16 +34,7 @@ _names: set[str] = set()  # the variables that addresses of this process name
 
 
 def check_literal(text: str, where: str, *, kind: type[CustomerlabError] = ParameterError) -> None:
-    """Raise where an address has a secret in it, and remember the variables that it names.
-
-    Parameters
-    ----------
-    text : str
-        The address, with `${NAME}` where a secret belongs.
-    where : str
-        How messages name the place it stands in.
-    kind : type
-        The error.
+    """Raise `kind` where an address has a secret in it, and remember the variables `${NAME}` that it names.
 
     Examples
     --------
@@ -72,13 +63,7 @@ def _has_secret(text: str) -> bool:
 
 
 def expanded(text: str, where: str) -> str:
-    """An address with the values of the variables that it names.
-
-    Raises
-    ------
-    ParameterError
-        If the environment has not one of them, or it is empty.
-    """
+    """An address with the values of the variables that it names; a ParameterError where one is not set, or empty."""
     _names.update(NAME.findall(text))
     for name in NAME.findall(text):
         if not os.environ.get(name):
@@ -119,12 +104,9 @@ def masked(text: str) -> str:
 
 
 def check_clean(paths: Iterable[Path]) -> None:
-    """Raise where one of some files that are about to be published holds the value of a variable that an address names.
+    """Raise where a file to be published holds the value of a variable that an address names.
 
-    Raises
-    ------
-    RunError
-        Naming the file and the variable, never the value.
+    The RunError names the file and the variable, never the value.
     """
     values = _values()
     for path in paths if values else ():

@@ -24,7 +24,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One canonical table: its columns, those that name a row where they must be unique, what it is made from.
+    """One canonical table: its columns, its `key`, which must be unique, and the table it is `made_from`.
 
     A table that is made from another one has no entry of its own in the catalogue.
     """
@@ -105,23 +105,5 @@ TABLES["returns"] = Table(TABLES["transactions"].columns, made_from="transaction
 
 
 def is_id(name: str) -> bool:
-    """Whether a canonical column holds ids, which are kept exactly as they are.
-
-    Examples
-    --------
-    >>> is_id("customer_id"), is_id("country")
-    (True, False)
-    """
+    """Whether a canonical column holds ids, which are kept exactly as they are."""
     return name.endswith("_id")
-
-
-def missing_columns(table: str, names: list[str]) -> list[str]:
-    """Columns that `table` cannot do without and that `names` lacks.
-
-    Examples
-    --------
-    >>> missing_columns("ratings", ["customer_id", "product_id", "rating"])
-    ['rated_at']
-    """
-    declared = TABLES[table].columns
-    return [n for n, c in declared.items() if not (c.optional or c.derived) and n not in names]

@@ -43,19 +43,9 @@ def recoded(path: Path, source: Source, folder: Path) -> Path:
 
 
 def count(text: Path, path: Path, source: Source) -> int | None:
-    """The rows of a text file, counted by its line ends and quotation marks; None where these leave a doubt.
+    """The rows of the file `path` by the line ends and quotation marks of `text`, the same in UTF-8; None if in doubt.
 
-    Parameters
-    ----------
-    text : Path
-        The file in UTF-8.
-    path, source : Path, Source
-        The file that it is of, for the message, and how it is read.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged, mixes line ends, or has a row that is too long or millions of empty lines.
+    A DataError where it is damaged, mixes line ends, or has a row that is too long or millions of empty lines.
     """
     try:
         lines = count_lines(text)
@@ -102,14 +92,6 @@ class _TooLongError(Exception):
 ENDS = {"\n": "LF (Linux, macOS)", "\r\n": "CRLF (Windows)", "\r": "CR (old Macs)"}
 
 
-def _mixed(path: Path, row: int, ends: tuple[str, str]) -> DataError:
-    return DataError(
-        f"the line ends are mixed: {ENDS[ends[0]]} at first, and {ENDS[ends[1]]} here", where=_place(path, row),
-        expected="one kind in the whole file, apart from texts between quotation marks",
-        do="write the file again with one of them; two exports that were put together may differ in it",
-    )  # fmt: skip
-
-
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(
         f"the file is damaged or incomplete: {' '.join(str(error).split())}", where=path.name,
@@ -128,7 +110,11 @@ def fault(path: Path, source: Source) -> DataError | None:
                 row += bool(found)
                 end = end or fed.end
                 if fed.end != end:
-                    return _mixed(path, row, (end, fed.end))
+                    return DataError(
+                        f"the line ends are mixed: {ENDS[end]} at first, and {ENDS[fed.end]} here", where=_place(path, row),
+                        expected="one kind in the whole file, apart from texts between quotation marks",
+                        do="write the file again with one of them; two exports that were put together may differ in it",
+                    )  # fmt: skip
                 if not found:
                     continue
                 for field in found:

@@ -26,26 +26,9 @@ SUM = "decimal(38, 4)"
 def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path, dict[str, Any], bool]:
     """Check a table of the engine and account for its rows, where its content has changed since the last time.
 
-    Parameters
-    ----------
-    url : str
-        The address of the engine.
-    folder : Path
-        `outputs/<run>/tables`, where the report is kept.
-    data_set : DataSet
-        The entry of the catalogue.
-    table : str
-        The canonical table.
+    Returns the report's file in `folder` (`outputs/<run>/tables`), the report, and whether it was made just now.
 
-    Returns
-    -------
-    (Path, dict, bool)
-        The report's file, the report, and whether it was made just now.
-
-    Raises
-    ------
-    DataError
-        If the engine lacks the table or a column, or values cannot be used.
+    A DataError where the engine lacks the table or a column, or values cannot be used.
     """
     con = connect(url)
     table_map = data_set.tables[table]

@@ -111,20 +111,10 @@ def _parsed(text: str) -> Any:
 
 
 def parse_yaml(text: str, *, where: str) -> Any:
-    """What a YAML text says.
+    """What a YAML text says; `where` is how messages name it.
 
-    Parameters
-    ----------
-    text : str
-        The text.
-    where : str
-        How messages name it.
-
-    Raises
-    ------
-    CustomerlabError
-        If it is not YAML, or holds what the project's files do not have: tags, merges, keys that stand twice or are no
-        texts, signs that cannot be seen, more than 100,000 values.
+    A CustomerlabError where it is not YAML, or holds what the project's files do not have: tags, merges, keys that
+    stand twice or are no texts, signs that cannot be seen, more than 100,000 values.
     """
     try:
         return copy.deepcopy(_parsed(text))
@@ -140,28 +130,16 @@ def parse_yaml(text: str, *, where: str) -> Any:
 
 
 def load_yaml(path: Path, *, where: str) -> dict[str, Any]:
-    """Read a YAML mapping.
+    """Read a YAML mapping from the file that messages name `where`.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    where : str
-        How messages name it.
-
-    Raises
-    ------
-    CustomerlabError
-        If it is missing, too large, is not YAML as `parse_yaml` reads it or is not a mapping.
+    A CustomerlabError where it is missing, too large, no mapping, or not YAML as `parse_yaml` reads it.
     """
     try:
         if path.stat().st_size > BYTES:
             raise CustomerlabError(
-                f"the file has {path.stat().st_size:,} bytes",
-                where=where,
-                expected=f"at most {BYTES:,}",
+                f"the file has {path.stat().st_size:,} bytes", where=where, expected=f"at most {BYTES:,}",
                 do="shorten it",
-            )
+            )  # fmt: skip
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CustomerlabError("the file is missing", where=where, do="create it, or mend the name") from None

@@ -49,9 +49,8 @@ def show(item: "Picture | pd.DataFrame", caption: str, formats: dict[str, str] |
     alt = line(item.alt)
     display(
         {"image/png": base64.b64encode(item.png()).decode(), "text/plain": alt},
-        metadata={"image/png": {"alt": alt, "caption": line(caption), "width": item.width}},
-        raw=True,
-    )
+        metadata={"image/png": {"alt": alt, "caption": line(caption), "width": item.width}}, raw=True,
+    )  # fmt: skip
     display({"text/markdown": f"<em>{text(caption)}</em>", "text/plain": line(caption)}, metadata=CAPTION, raw=True)
 
 
@@ -105,12 +104,7 @@ def findings(*sentences: str) -> None:
 
 
 def checks(**held: Any) -> None:
-    """Show what must hold, and raise where it does not.
-
-    Parameters
-    ----------
-    **held : bool
-        What was checked, words joined by underscores, and whether it held.
+    """Show what must hold: names, words joined by underscores, and whether each held.
 
     Raises
     ------

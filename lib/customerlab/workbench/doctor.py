@@ -19,20 +19,17 @@ ROOM = 2 * 1024**3  # bytes that a run of half a million lines uses at most, wit
 
 
 OK, NOTE, WRONG = "ok", "note", "WRONG"  # a note names what is not here, though nothing that is here is wrong
+WELL = {True: OK, False: WRONG}
 
 
 def findings(root: Path) -> Iterator[tuple[str, str, str, str]]:
     """What was looked at: the thing, whether it is well, what was found, and what to do where it is not."""
     version = ".".join(map(str, sys.version_info[:3]))
-    yield "Python", _well((3, 11) <= sys.version_info[:2] < (3, 14)), version, "install Python 3.11, 3.12 or 3.13"
+    yield "Python", WELL[(3, 11) <= sys.version_info[:2] < (3, 14)], version, "install Python 3.11, 3.12 or 3.13"
     wrong = list(_differing(root))
     text = "as in requirements.lock" if not wrong else "; ".join(wrong[:5]) + (" …" if len(wrong) > 5 else "")
-    yield (
-        "packages",
-        _well(not wrong),
-        text,
-        "make clean-venv, then make setup; with conda: conda env update -f environment.yml",
-    )
+    do = "make clean-venv, then make setup; with conda: conda env update -f environment.yml"
+    yield "packages", WELL[not wrong], text, do
     kernel = _kernel()
     own = kernel is not None and Path(kernel).parent == Path(sys.executable).parent  # unresolved: it may be a link
     found = "found" if own else "missing" if kernel is None else f"it starts another Python, {kernel}"
@@ -40,14 +37,9 @@ def findings(root: Path) -> Iterator[tuple[str, str, str, str]]:
     do = f"{remove}python -m ipykernel install --sys-prefix; make run and customerlab run need none"
     yield "Jupyter kernel python3", OK if own else NOTE, found, do
     free = shutil.disk_usage(root).free
-    yield "disk", _well(free > ROOM), f"{free / 1024**3:.1f} GiB free", "free some space"
-    make = shutil.which("make") is not None
-    yield (
-        "make",
-        OK if make else NOTE,
-        "found" if make else "missing",
-        "install make, or use `customerlab run` in its place",
-    )
+    yield "disk", WELL[free > ROOM], f"{free / 1024**3:.1f} GiB free", "free some space"
+    state, found = (OK, "found") if shutil.which("make") else (NOTE, "missing")
+    yield "make", state, found, "install make, or use `customerlab run` in its place"
     try:
         catalog = load_catalog(root)
     except CustomerlabError as error:
@@ -66,10 +58,6 @@ def _looked_at(what: str, look: Callable[..., tuple[str, str, str, str]], *given
     except Exception as error:
         told_of = told(error, f"looking at {what}")
         return what, WRONG, _one_line(told_of), told_of.do
-
-
-def _well(well: bool) -> str:
-    return OK if well else WRONG
 
 
 def _one_line(error: CustomerlabError) -> str:

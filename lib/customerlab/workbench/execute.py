@@ -27,28 +27,13 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 
 def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbformat.NotebookNode:
-    """Execute one notebook and publish its results.
+    """Execute one notebook, publish its results and return it, normalised; `say` is told what is going on.
 
-    Parameters
-    ----------
-    plan : Plan
-        The run.
-    step : Step
-        The notebook, with its parameters.
-    say : callable
-        Told what is going on, a line at a time.
-    inject : bool
-        Put the parameters in as a cell. Without it the notebook runs on its own defaults, and nothing is published.
+    `inject` puts the parameters in as a cell. Without it the notebook runs on its own defaults and nothing is
+    published.
 
-    Returns
-    -------
-    NotebookNode
-        The executed notebook, normalised.
-
-    Raises
-    ------
-    CustomerlabError
-        If the notebook does not come to its end. Earlier results stay, and the partial copy goes to `failed/`.
+    A CustomerlabError where the notebook does not come to its end. Earlier results stay, and the partial copy goes to
+    `failed/`.
     """
     begin, aside = time.monotonic(), private_folder(plan.folder) / ".staging"
     aside.mkdir(exist_ok=True)
@@ -62,7 +47,15 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
             if inject:
                 opened = (read_json(staging / OPENED) or {"tables": {}})["tables"]
                 reports |= _reports(plan, {table: opened[table] for table in opened if table not in reports})
-                _publish(plan, step, staging, notebook, {table: reports[table] for table in opened}, seconds)
+                reports = {table: reports[table] for table in opened}
+                nbformat.write(notebook, staging / f"{step.name}.ipynb")
+                cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+                record = entry(plan, step, staging, reports, seconds=seconds, cells=cells)
+                write_sealed(staging / ".state" / f"{step.name}.manifest.json", record)
+                check_clean([staging / f"{step.name}.ipynb", *sorted((staging / ".state").iterdir())])
+                for name in (STEP, OPENED):
+                    (staging / name).unlink(missing_ok=True)
+                publish(plan.folder, step.name, staging)
             say(f"done       {seconds:5.1f} s")
             return notebook
         except (CustomerlabError, OSError) as error:
@@ -71,7 +64,7 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
                     f"{step.name} could not be written: {error.strerror or error}", where=f"outputs/{plan.run}/",
                     expected="room on the disk and the right to write", do="free some space and run again",
                 )  # fmt: skip
-            if not ending():
+            if not ending.is_set():
                 keep_failed(plan, step, staging / f"{step.name}.ipynb", error)
             raise error from None
 
@@ -91,17 +84,10 @@ def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -
     environment = dict.fromkeys(THREADS, "1") | os.environ | {STAGING: str(staging)}
     try:
         papermill.execute_notebook(
-            str(step.notebook.path),
-            str(staging / f"{step.name}.ipynb"),
-            parameters=step.parameters if inject else {},
-            engine_name="followed",
-            kernel_name="python3",
-            language="python",  # a notebook may lack the metadata that say so
-            progress_bar=False,
-            say=say,
-            folder=str(plan.root / "notebooks"),
-            environment=environment,
-        )
+            str(step.notebook.path), str(staging / f"{step.name}.ipynb"), parameters=step.parameters if inject else {},
+            engine_name="followed", kernel_name="python3", language="python",  # which its metadata may not say
+            progress_bar=False, say=say, folder=str(plan.root / "notebooks"), environment=environment,
+        )  # fmt: skip
     except PapermillExecutionError as error:
         raise _stopped(plan, step, error) from None
     except DeadKernelError:
@@ -153,19 +139,6 @@ def _check_complete(step: Step, staging: Path, notebook: nbformat.NotebookNode) 
             raise RunError(f"{step.name} did not save {artifact}", where="lab.save(…) was not reached")
     if not (staging / ".state" / f"{step.name}.metrics.json").is_file():
         raise RunError(f"{step.name} recorded no metrics", where="lab.record(…) was not reached")
-
-
-def _publish(
-    plan: Plan, step: Step, staging: Path, notebook: nbformat.NotebookNode, reports: dict[str, Any], seconds: float
-) -> None:
-    nbformat.write(notebook, staging / f"{step.name}.ipynb")
-    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    record = entry(plan, step, staging, reports, seconds=seconds, cells=cells)
-    write_sealed(staging / ".state" / f"{step.name}.manifest.json", record)
-    check_clean([staging / f"{step.name}.ipynb", *sorted((staging / ".state").iterdir())])
-    for name in (STEP, OPENED):
-        (staging / name).unlink(missing_ok=True)
-    publish(plan.folder, step.name, staging)
 
 
 def keep_failed(plan: Plan, step: Step, partial: Path | None, error: Exception) -> None:

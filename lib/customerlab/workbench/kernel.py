@@ -33,20 +33,15 @@ CELL_HOURS, NOTEBOOK_HOURS = 6, 24
 CELL_MEGABYTES, NOTEBOOK_MEGABYTES = 20, 100  # of outputs, as text; pictures count with what they are as text
 
 
-_ending = threading.Event()
+ending = threading.Event()  # set where kernels end because the process has been asked to
 _started: set["OwnKernels"] = set()
 
 
 def end_all() -> None:
     """Kill the kernels of this process, and any that it starts from now on."""
-    _ending.set()
+    ending.set()
     for manager in list(_started):
         manager.kill()
-
-
-def ending() -> bool:
-    """Whether kernels end because the process has been asked to."""
-    return _ending.is_set()
 
 
 class OwnKernels(AsyncKernelManager):
@@ -66,7 +61,7 @@ class OwnKernels(AsyncKernelManager):
     async def _async_post_start_kernel(self, **given: Any) -> None:
         await super()._async_post_start_kernel(**given)
         _started.add(self)
-        if _ending.is_set():
+        if ending.is_set():
             self.kill()
 
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
@@ -98,13 +93,7 @@ class LimitedClient(PapermillNotebookClient):
         self._ending: asyncio.Future[None] | None = None
 
     def execute(self, **options: Any) -> Any:
-        """Execute the notebook's cells.
-
-        Raises
-        ------
-        RunError
-            If a limit is reached.
-        """
+        """Execute the notebook's cells; a RunError where a limit is reached."""
         try:
             return super().execute(**options)
         except DeadKernelError:
@@ -180,15 +169,11 @@ class FollowedEngine(NBClientEngine):
         remove_abandoned(temporary, "clab-*")
         with own_folder(temporary, "clab-") as sockets:
             config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
+            # iopub_timeout is of what a cell has said, once it has ended: a busy machine takes its time
             return LimitedClient(
-                nb_man,
-                say=say,
-                kernel_name=kernel_name,
-                startup_timeout=60,
-                iopub_timeout=60,  # of what a cell has said, once it has ended: a busy machine takes its time
-                config=config,
+                nb_man, say=say, kernel_name=kernel_name, startup_timeout=60, iopub_timeout=60, config=config,
                 kernel_manager_class=OwnKernels,
-            ).execute(cwd=folder, env=environment)
+            ).execute(cwd=folder, env=environment)  # fmt: skip
 
 
 papermill_engines.register("followed", FollowedEngine)

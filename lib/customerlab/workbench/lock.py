@@ -16,10 +16,7 @@ _held: list[IO[str]] = []  # open files; the system gives up their locks when th
 def hold(plan: Plan) -> None:
     """Take a run for this process until it ends, and put in order what killed processes have left of it.
 
-    Raises
-    ------
-    RunError
-        If another process that is still there has taken it.
+    A RunError where another process that is still there has taken it.
     """
     path = private_folder(plan.folder) / ".state" / "run.lock"
     path.parent.mkdir(exist_ok=True)

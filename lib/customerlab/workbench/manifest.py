@@ -32,14 +32,9 @@ def git_state(root: Path) -> str | None:
 def entry(
     plan: Plan, step: Step, staging: Path, reports: dict[str, dict[str, Any]], *, seconds: float, cells: int
 ) -> dict[str, Any]:
-    """The manifest's entry of one executed notebook: what it read, with what it ran, what it made.
+    """The manifest's entry of one executed notebook: what it read, with what it ran, what it made in `staging`.
 
-    Parameters
-    ----------
-    staging : Path
-        Where its results are.
-    reports : dict of str to dict
-        Those of the tables that it opened.
+    `reports` are those of the tables that it opened.
     """
     opened = read_json(staging / OPENED) or {"artifacts": {}}
     return {

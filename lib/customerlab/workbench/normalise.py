@@ -7,19 +7,15 @@ import nbformat
 
 from customerlab.data import secrets
 
-# Narrow and named: what libraries print that differs from run to run. The project's own outputs hold none of it;
-# these catch warnings and default representations in cells that a user adds.
-UNSTABLE: dict[str, tuple[str, str]] = {
-    "kernel path in a warning": (r"(?<!\S)\S*ipykernel_\d+[/\\]\d+\.py", "<cell>"),
-    "memory address": (r"\b0x[0-9a-fA-F]{6,}\b", "0x0"),
-}
+# What libraries print that differs from run to run: the kernel's path in a warning, and addresses in memory. The
+# project's own outputs hold none of it; these catch warnings and default representations in cells that a user adds.
+UNSTABLE = ((r"(?<!\S)\S*ipykernel_\d+[/\\]\d+\.py", "<cell>"), (r"\b0x[0-9a-fA-F]{6,}\b", "0x0"))
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return the notebook without run times, paths of this machine and addresses in memory.
 
-    Execution counts, outputs and the tags and ids of cells stay, but for the cell of injected parameters, to which
-    papermill gives a new random id each time.
+    Execution counts, outputs, tags and ids of cells stay, but for the injected parameters, whose id papermill draws.
     """
     notebook.metadata = nbformat.from_dict(
         {
@@ -38,14 +34,10 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def retold(executed: nbformat.NotebookNode, notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return an executed notebook with the texts and comments that its source has now, its outputs unchanged.
+    """Return a run's `executed` notebook with the texts and comments that its source has now, its outputs unchanged.
 
-    Parameters
-    ----------
-    executed : NotebookNode
-        As a run has left it, with a cell of injected parameters.
-    notebook : NotebookNode
-        Its source, whose code still computes the same: the code cells that are not empty are the same ones in order.
+    The code of `notebook`, the source, still computes the same: its code cells that are not empty are the same in
+    order.
     """
     injected = [cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", [])]
     results = iter([c for c in executed.cells if c.cell_type == "code" and c.source.strip() and c not in injected])
@@ -80,6 +72,6 @@ def masked(text: str) -> str:
     >>> masked("<object at 0x7f3a5c2d1e80>")
     '<object at 0x0>'
     """
-    for pattern, replacement in UNSTABLE.values():
+    for pattern, replacement in UNSTABLE:
         text = re.sub(pattern, replacement, text)
     return secrets.masked(text)

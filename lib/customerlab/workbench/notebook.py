@@ -1,13 +1,14 @@
 """What a notebook says of itself: its parameters, the tables and artefacts it reads and writes, its sections.
 
-All of it is read from the notebook's own code, so there is no second declaration that could drift from it. A notebook
-may also read what its code does not name, such as artefacts in a loop: it is `opaque` then, waits for all notebooks
-before it, and what it has really read is recorded when it runs.
+All is read from the notebook's code, so no second declaration can drift from it. What a notebook reads without naming
+it, such as artefacts in a loop, makes it `opaque`: it waits for all notebooks before it, and what it has really read is
+recorded when it runs.
 """
 
 import ast
 import json
 import re
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,7 @@ HIDES = ("eval", "exec", "globals", "locals", "vars")
 
 
 class Notebook:
-    """A notebook file, read as data.
-
-    Parameters
-    ----------
-    path : Path
-        The `.ipynb` file.
-    """
+    """A notebook file, the `.ipynb` at `path`, read as data."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,18 +38,15 @@ class Notebook:
             raise self._no_notebook("it has no cells")
         if content.get("nbformat") != 4 or type(content.get("nbformat_minor")) is not int:
             raise self._no_notebook("it is not of the format 4")
-        if not all(isinstance(said, dict) for said in self._described(content)):
+        metadata = content.get("metadata")
+        inner = ("kernelspec", "language_info", "papermill")  # papermill looks into them
+        described = [metadata, *(metadata[key] for key in inner if isinstance(metadata, dict) and key in metadata)]
+        if not all(isinstance(said, dict) for said in described):
             raise self._no_notebook("its metadata are missing, or no mapping")
         self.cells: list[dict[str, Any]] = content["cells"]
         for place, cell in enumerate(self.cells, 1):
             if not _is_cell(cell):
                 raise self._no_notebook(f"cell {place} is not as Jupyter writes one")
-
-    @staticmethod
-    def _described(content: dict[str, Any]) -> list[Any]:
-        metadata = content.get("metadata")
-        inner = ("kernelspec", "language_info", "papermill")  # papermill looks into them
-        return [metadata, *(metadata[key] for key in inner if isinstance(metadata, dict) and key in metadata)]
 
     def _no_notebook(self, why: str) -> ParameterError:
         return ParameterError(
@@ -76,11 +68,9 @@ class Notebook:
 
     def _python(self, text: str) -> str:
         """A cell as Python: `%`, `!` and `?` become the calls that IPython makes of them."""
-        try:
+        with suppress(*NOT_PYTHON):
             ast.parse(text)
             return text
-        except NOT_PYTHON as error:
-            reason = error
         from IPython.core.inputtransformer2 import TransformerManager  # it takes half a second, and few cells need it
 
         try:
@@ -88,12 +78,12 @@ class Notebook:
             ast.parse(python)
             return python
         except NOT_PYTHON as error:
-            reason = error
-        line = str(getattr(reason, "text", None) or next(iter(text.split("\n")))).strip()
-        raise ParameterError(
-            f"a code cell is not Python: {getattr(reason, 'msg', None) or in_brief(reason)}",
-            where=f"{self.path.name}: {line[:80]}", expected="Python, or what IPython makes Python of", do="fix the cell",
-        )  # fmt: skip
+            line = str(getattr(error, "text", None) or next(iter(text.split("\n")))).strip()
+            raise ParameterError(
+                f"a code cell is not Python: {getattr(error, 'msg', None) or in_brief(error)}",
+                where=f"{self.path.name}: {line[:80]}", expected="Python, or what IPython makes Python of",
+                do="fix the cell",
+            ) from None  # fmt: skip
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
@@ -150,8 +140,8 @@ class Notebook:
     def opaque(self) -> bool:
         """Whether it may read or write what its code does not name.
 
-        So it is where a name stands in a variable, where a Run is handed on or has no name of its own, and where code
-        stands in a text.
+        So where a name stands in a variable, a Run is handed on or has no name of its own, and where code stands in a
+        text.
         """
         texts = [n.value for n in self._nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
         handle = re.compile(rf"\b({'|'.join(self._handles)})\.")
@@ -189,6 +179,13 @@ class Notebook:
     def saves(self) -> list[str]:
         """The artefacts it writes, by `lab.save("…", …)`."""
         return sorted({name for _, name in self._names("save")})
+
+    @cached_property
+    def objects(self) -> set[str]:
+        """Those of the artefacts that are objects: they are saved without the key that a table needs."""
+        return {
+            name for call, name in self._names("save") if not any(word.arg in ("key", None) for word in call.keywords)
+        }
 
     @property
     def title(self) -> str:
@@ -263,18 +260,11 @@ NAME = re.compile(r"[0-9]{2}_[a-z0-9_]+\.ipynb")
 def read_notebooks(root: Path) -> tuple[list[Notebook], dict[str, CustomerlabError]]:
     """Read the numbered notebooks of a project; copies such as `02_rfm-Copy1.ipynb` are none.
 
-    Returns
-    -------
-    list of Notebook
-        Those that can be executed, in order.
-    dict of str to CustomerlabError
-        The others by their names, and what is wrong with each: it cannot be read, or it has the number or saves the
-        artefact of another one. Where two clash, a notebook of the project's own stays, or else the first in order.
+    Returns those that can be executed, in order, and the others by their names with what is wrong with each: it cannot
+    be read, or it has the number or saves the artefact of another one. Where two clash, a notebook of the project's own
+    stays, or else the first in order.
 
-    Raises
-    ------
-    ParameterError
-        If there is none, or if one of the project's own has a fault.
+    A ParameterError where there is none, or if one of the project's own has a fault.
     """
     paths = sorted(path for path in (root / "notebooks").glob("*.ipynb") if NAME.fullmatch(path.name))
     if not paths:

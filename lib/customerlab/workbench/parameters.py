@@ -2,10 +2,11 @@
 
 import ast
 import io
-import math
 import re
+import sys
 import tokenize
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -23,28 +24,16 @@ NOT_PYTHON = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, t
 
 @dataclass(frozen=True)
 class Parameter:
-    """One typed parameter of a notebook, as its parameters cell declares it.
-
-    Attributes
-    ----------
-    kind : str
-        ``int``, ``float``, ``str``, ``bool`` or ``list[…]`` of one of these.
-    low, high : float or None
-        The range, from ``(LOW to HIGH)`` in the comment.
-    choices : tuple of str
-        The allowed words, from ``(one of A, B)`` in the comment.
-    form : str
-        The form of a text, ``YYYY-MM-DD`` or ``regular expression``, where the comment asks for it in brackets. An
-        empty text stays allowed.
-    """
+    """One typed parameter of a notebook, as its parameters cell declares it."""
 
     name: str
-    kind: str
+    kind: str  # ``int``, ``float``, ``str``, ``bool`` or ``list[…]`` of one of these
     default: Any
     help: str
-    low: float | None = None
+    low: float | None = None  # the range of numbers, from ``(LOW to HIGH)`` in the comment
     high: float | None = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # the allowed words, from ``(one of A, B)`` in the comment
+    # of a text, ``YYYY-MM-DD`` or ``regular expression`` in brackets in the comment; an empty text stays allowed
     form: str = ""
 
     @property
@@ -70,7 +59,7 @@ class Parameter:
         if fits and self.choices:
             fits = value in self.choices
         if fits and self.form and value:
-            fits = _passes(self.form, value)
+            fits = FORMS[self.form][1](value)
         if not fits:
             raise ParameterError(
                 f"{self.name} = {masked(shown(value))}", where=where, expected=self.expected, do=self._advice(value)
@@ -92,23 +81,19 @@ class Parameter:
     def _fits(self, value: Any, kind: str) -> bool:
         if kind.startswith("list["):
             return isinstance(value, list) and all(self._fits(item, kind[5:-1]) for item in value)
-        if not isinstance(value, (int, float) if kind == "float" else TYPES[kind]):
+        kinds: Any = (int, float) if kind == "float" else TYPES[kind]
+        if not isinstance(value, kinds):
             return False
         if kind in ("int", "float"):
-            return not isinstance(value, bool) and _finite(value)
+            # not infinite, and no whole number that no float holds
+            return not isinstance(value, bool) and abs(value) <= sys.float_info.max
         return kind == "bool" or not odd_sign(str(value))
 
 
-def _finite(value: Any) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float holds
-        return False
-
-
 def _day(text: str) -> bool:
-    # fromisoformat also reads 20241231
-    return date.fromisoformat(text).isoformat() == text and EARLIEST <= text <= LATEST
+    with suppress(ValueError):  # fromisoformat also reads 20241231
+        return date.fromisoformat(text).isoformat() == text and EARLIEST <= text <= LATEST
+    return False
 
 
 def _pattern(text: str) -> bool:
@@ -117,12 +102,12 @@ def _pattern(text: str) -> bool:
     with duckdb.connect() as con:
         try:
             con.execute("SELECT regexp_matches('', ?)", [text]).fetchall()
-        except duckdb.Error:
+        except (duckdb.Error, ValueError):
             return False
     return True
 
 
-# in words, and whether a text has this form; it may also raise a ValueError
+# in words, and whether a text has this form
 FORMS: dict[str, tuple[str, Callable[[str], bool]]] = {
     "YYYY-MM-DD": (f"a day YYYY-MM-DD, {EARLIEST[:4]} to {LATEST[:4]}", _day),
     "regular expression": ("a regular expression in the syntax of RE2, which has no look-around", _pattern),
@@ -134,13 +119,6 @@ NUMBER = r"-?(?:\d+(?:\.\d*)?|\.\d+)"
 
 def _spelled(number: float) -> str:
     return f"{number:.0f}" if number.is_integer() else f"{number:g}"
-
-
-def _passes(form: str, text: str) -> bool:
-    try:
-        return FORMS[form][1](text)
-    except ValueError:
-        return False
 
 
 def _annotation(node: ast.expr, where: str) -> str:
@@ -158,13 +136,6 @@ def _annotation(node: ast.expr, where: str) -> str:
 
 def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
     """Read a parameters cell: typed literals, each with a comment.
-
-    Parameters
-    ----------
-    source : str
-        The cell.
-    where : str
-        How messages name it.
 
     Examples
     --------

@@ -34,8 +34,7 @@ def check_run_name(name: str, where: str = "parameter run") -> str:
 def source_of(table: str, run: str, parameters: dict[str, Any]) -> str:
     """The catalogue entry that a table of a run comes from.
 
-    A parameter with the table's name decides where it is not empty; else `data`; else the entry that is named like the
-    run.
+    A parameter with the table's name decides where it is not empty; else `data`; else the run's own name.
 
     Examples
     --------
@@ -52,14 +51,9 @@ MEASURED = ("experiment", "ratings")
 
 
 def whose(catalog: Catalog, table: str, run: str, parameters: dict[str, Any]) -> str:
-    """Say whose data a table holds where they are not those of the run's own shop.
+    """A sentence that says whose data a table holds; empty where they are those of the run's own shop.
 
     The shop is that of the entry that the orders come from; other entries are its own where their key `shop` says so.
-
-    Returns
-    -------
-    str
-        A sentence; empty where the data are the shop's own.
     """
     own, other = (catalog.get(source_of(name, run, parameters)) for name in ("transactions", table))
     if other is None or other.shop == (own.shop if own else run):
@@ -69,31 +63,17 @@ def whose(catalog: Catalog, table: str, run: str, parameters: dict[str, Any]) ->
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook in a run.
-
-    Attributes
-    ----------
-    parameters : dict
-        The resolved parameters, those that the notebook declares.
-    sources : dict of str to str
-        The tables that it opens and the catalogue entries that they come from.
-    loads : tuple of str
-        The artefacts that it names and reads: optional ones only where a notebook of the run makes them.
-    saves : tuple of str
-        The artefacts that it makes: those that it names and, where it is opaque, those that it last made.
-    left_out : str
-        Why the notebook is not part of the run; empty where it is.
-    notes : tuple of str
-        The optional tables and artefacts that it does without, and why.
-    """
+    """One notebook in a run."""
 
     notebook: Notebook
-    parameters: dict[str, Any]
-    sources: dict[str, str]
+    parameters: dict[str, Any]  # the resolved parameters, those that the notebook declares
+    sources: dict[str, str]  # the tables that it opens and the catalogue entries that they come from
+    # the artefacts that it names and reads: optional ones only where a notebook of the run makes them
     loads: tuple[str, ...] = ()
+    # the artefacts that it makes: those that it names and, where it is opaque, those that it last made
     saves: tuple[str, ...] = ()
-    left_out: str = ""
-    notes: tuple[str, ...] = ()
+    left_out: str = ""  # why the notebook is not part of the run; empty where it is
+    notes: tuple[str, ...] = ()  # the optional tables and artefacts that it does without, and why
 
     @property
     def name(self) -> str:
@@ -103,22 +83,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run as it is meant.
-
-    Attributes
-    ----------
-    steps : list of Step
-        In order.
-    sources : dict of str to str
-        The catalogue entries that the run has for all canonical tables, whether or not they are there.
-    faults : dict of str to CustomerlabError
-        The notebooks that cannot be executed, by their names, and what is wrong with each.
-    """
+    """A run as it is meant."""
 
     root: Path
     run: str
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)  # in order
+    # the catalogue entries that the run has for all canonical tables, whether or not they are there
     sources: dict[str, str] = field(default_factory=dict)
+    # the notebooks that cannot be executed, by their names, and what is wrong with each
     faults: dict[str, CustomerlabError] = field(default_factory=dict)
 
     @property
@@ -157,10 +129,9 @@ class Plan:
             if name in (notebook, notebook.partition("_")[0]):
                 raise error
         raise ParameterError(
-            f"no notebook is called {shown(name)}",
-            where="notebooks/",
+            f"no notebook is called {shown(name)}", where="notebooks/",
             expected=suggest(name, [s.name for s in self.steps]),
-        )
+        )  # fmt: skip
 
     @property
     def makers(self) -> dict[str, str]:
@@ -177,20 +148,15 @@ class Plan:
         """What a step's results depend on: code, parameters, data, the artefacts there are, and the locked packages."""
         lock = self.root / "requirements.lock"
         return text_digest(
-            step.notebook.normal_code,
-            code_digest(reached(step.notebook.imports)),
+            step.notebook.normal_code, code_digest(reached(step.notebook.imports)),
             json.dumps([step.parameters, sorted(step.loads), self.whose(step)], sort_keys=True),
-            *[self.table_state(table) for table in sorted(step.sources)],
-            file_digest(lock) if lock.is_file() else "",
-        )
+            *[self.table_state(table) for table in sorted(step.sources)], file_digest(lock) if lock.is_file() else "",
+        )  # fmt: skip
 
     def table_state(self, table: str, source: str | None = None) -> str:
         """What a canonical table depends on: its files, its part of the catalogue, the code that prepares it.
 
-        Parameters
-        ----------
-        source : str, optional
-            The catalogue entry; by default the one that the run has for this table.
+        `source` is the catalogue entry; by default the one that the run has for this table.
         """
         data_set = load_catalog(self.root)[source or self.tables[table]]
         declared = data_set.sources[data_set.tables[table].source]
@@ -208,16 +174,9 @@ def run_names(root: Path) -> list[str]:
 
 
 def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> Plan:
-    """Resolve a run's parameters and decide which notebooks are part of it.
+    """Resolve the parameters of a run and decide which notebooks are part of it.
 
-    Parameters
-    ----------
-    root : Path
-        The project.
-    run : str
-        The name of `params/<run>.yml`.
-    overrides : dict of str to str, optional
-        Values given on the command line, as text.
+    `overrides` are values of the command line, as text.
 
     Raises
     ------
@@ -226,7 +185,9 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
     """
     check_run_name(run)
     notebooks, faults = read_notebooks(root)
-    values = _values(root, run, overrides or {}, _declared(notebooks), unknown=bool(faults))
+    guests_first = sorted(notebooks, key=lambda notebook: notebook.name in OWN)  # the project's own decide
+    declared = {name: parameter for notebook in guests_first for name, parameter in notebook.parameters.items()}
+    values = _values(root, run, overrides or {}, declared, unknown=bool(faults))
     catalog = load_catalog(root)
     saved = {artifact for notebook in notebooks for artifact in notebook.saves}
     made: set[str] = set()
@@ -246,12 +207,6 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
         steps.append(step)
     sources = {table: source_of(table, run, values) for table in TABLES}
     return Plan(root, run, steps, sources, dict(sorted(faults.items())))
-
-
-def _declared(notebooks: list[Notebook]) -> dict[str, Parameter]:
-    """The parameters of all notebooks, by the project's own where they declare one."""
-    guests_first = sorted(notebooks, key=lambda notebook: notebook.name in OWN)
-    return {name: parameter for notebook in guests_first for name, parameter in notebook.parameters.items()}
 
 
 def _values(
@@ -282,9 +237,8 @@ def _values(
         if key in ("run", "data", *TABLES):
             raise ParameterError(
                 f"{key} is not to be overridden: a rerun must not read one shop and write into another",
-                where=f"-p {key}",
-                do="choose the run with --run, or write a params file for another shop",
-            )
+                where=f"-p {key}", do="choose the run with --run, or write a params file for another shop",
+            )  # fmt: skip
         values[key] = known[key].check(_from_text(text, known[key].kind), f"-p {key}")
     return values
 

@@ -1,17 +1,18 @@
 """How results are put in place: in one step, so that a process killed at any moment leaves the old or the new ones.
 
 All that a notebook has made is written aside. One renaming of that folder into `.state/publishing/` is the moment of
-publication: before it nothing has happened, after it the files only have to be moved to where they belong, and whoever
-comes next does that where the process is no longer there. What a power cut takes of them is seen by its checksum.
+publication: before it nothing has happened, after it files only have to be moved to where they belong, by whoever comes
+next where the process is gone. What a power cut takes of them is seen by its checksum.
 """
 
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from customerlab.data.project import read_json, read_sealed, remove_tree, write_json, write_sealed
+from customerlab.data.project import read_json, read_sealed, write_json, write_sealed
 
 STATE, SAVED = ".state", "saved"
 STEP, OPENED = "step.json", "opened.json"  # beside a notebook's results: what the runner resolved, what it has read
@@ -50,16 +51,9 @@ def _assemble(folder: Path) -> None:
 
 
 def publish(folder: Path, name: str, staging: Path) -> None:
-    """Publish what a notebook has made.
+    """Publish what the notebook `name` has made.
 
-    Parameters
-    ----------
-    folder : Path
-        `outputs/<run>`.
-    name : str
-        The notebook's.
-    staging : Path
-        Where its results are, laid out as in `folder`, on the same file system; it is no longer there afterwards.
+    It is in `staging`, laid out as in `folder`, on the same file system, and no longer there afterwards.
     """
     finish(folder)
     waiting = folder / STATE / "publishing"
@@ -84,7 +78,7 @@ def finish(folder: Path) -> None:
             _saved(folder, results.name).unlink(missing_ok=True)
         _assemble(folder)
         for results in published:
-            remove_tree(results)
+            shutil.rmtree(results, ignore_errors=True)
 
 
 def forget_failure(folder: Path, name: str) -> None:

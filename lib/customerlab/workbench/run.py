@@ -33,8 +33,8 @@ STAGING = "CUSTOMERLAB_STAGING"  # the folder that the runner lets a notebook wr
 def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
     """A table in which no text begins as a formula does: such a text, or column name, gets an apostrophe before it.
 
-    Texts that begin with apostrophes and then as a formula get one more, so that the way back is to take one apostrophe
-    off every text that begins in this way. Numbers and dates stay as they are.
+    So does a text of apostrophes and a formula: to go back, take one apostrophe off every text that begins in this way.
+    Numbers and dates stay as they are.
 
     Examples
     --------
@@ -168,18 +168,10 @@ class Run:
         return self._prepare(table).report
 
     def whose(self, table: str) -> str:
-        """Say whose data a table holds where they are not those of the run's own shop.
+        """Say whose data a table, ``experiment`` or ``ratings``, holds where they are not those of the run's own shop.
 
-        Parameters
-        ----------
-        table : str
-            ``experiment`` or ``ratings``.
-
-        Returns
-        -------
-        str
-            A sentence such as "These data are not this shop's: they were measured in …", for the first line of a
-            section, its findings and the front page; empty where the data are the shop's own.
+        Returns a sentence such as "These data are not this shop's: they were measured in …", for the first line of a
+        section, its findings and the front page; empty where the data are the shop's own.
 
         Examples
         --------
@@ -191,11 +183,8 @@ class Run:
     def ladder(self, table: str) -> pd.DataFrame:
         """The accounting of a table's rows: every cleaning step, what it removed and what was left.
 
-        Returns
-        -------
-        DataFrame
-            Columns `step`, `rows removed`, `rows left` and, where the table has money, `amount removed`,
-            `amount left` and `sales removed` (what of the money removed was above zero).
+        Columns `step`, `rows removed`, `rows left` and, where the table has money, `amount removed`, `amount left` and
+        `sales removed` (what of the money removed was above zero).
         """
         steps = pd.DataFrame(self.source(table)["ladder"]).drop(columns="step").rename(columns={"why": "step"})
         for column in ("amount_removed", "amount_left", "sales_removed"):
@@ -239,18 +228,22 @@ class Run:
         finish(self.folder)
         path = self.folder / "artifacts" / f"{artifact}.parquet"
         content = path.read_bytes() if path.is_file() else None
+        makers = [notebook for notebook in load_notebooks(self.root) if artifact in notebook.saves]
         what = f"{artifact} has not been made in run {self.name!r}"
         if content is not None and hashlib.sha256(content).hexdigest() in digests_of(self.folder, artifact):
             self._note("artifacts", artifact, hashlib.sha256(content).hexdigest())
             table = pd.read_parquet(BytesIO(content))
             try:
-                return from_json(table[OBJECT].iloc[0]) if list(table) == [OBJECT] else table
+                if list(table) == [OBJECT]:
+                    return from_json(table[OBJECT].iloc[0])
+                if not any(artifact in notebook.objects for notebook in makers):
+                    return table
+                raise ValueError("it is a table, and no object")
             except ValueError as error:
                 what = f"{artifact} of run {self.name!r} was saved by another version: {error}"
         elif content is not None:
             what = f"{artifact} of run {self.name!r} is not what was saved: it is damaged or was edited"
-        makers = [n.name for n in load_notebooks(self.root) if artifact in n.saves]
-        maker = makers[0] if makers else None
+        maker = makers[0].name if makers else None
         raise RunError(
             what, where=f"outputs/{self.name}/artifacts/",
             expected=f"{artifact}.parquet, which {maker or 'no notebook'} saves",

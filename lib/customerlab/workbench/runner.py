@@ -22,10 +22,6 @@ def run(plan: Plan, steps: list[Step], say: Say, *, jobs: int, anew: bool = Fals
 
     Parameters
     ----------
-    plan : Plan
-        The run.
-    steps : list of Step
-        Those of it that are asked for.
     say : callable
         Told what is going on, a line at a time.
     jobs : int
@@ -87,7 +83,7 @@ def _succeeds(plan: Plan, step: Step, lacking: frozenset[str], say: Say, *, anew
     except Exception as error:
         from customerlab.workbench.kernel import ending
 
-        if not ending():
+        if not ending.is_set():
             say(step.name, f"FAILED  {told(error, f'executing {step.name}')}")
         return False
 
@@ -107,12 +103,9 @@ def _seconds_ahead(plan: Plan, steps: list[Step]) -> dict[str, float]:
 
 
 def prepare_tables(plan: Plan, tables: dict[str, str], say: Callable[[str], None]) -> list[str]:
-    """Bring some of a run's tables up to date, before any kernel starts.
+    """Bring some of a run's tables up to date, before any kernel starts; return those that cannot be used.
 
-    Returns
-    -------
-    list of str
-        The tables that cannot be used. What was said of each is kept in `failed/` for the notebooks that open it.
+    What was said of each is kept in `failed/` for the notebooks that open it.
     """
     unusable: list[str] = []
     said: set[str] = set()
@@ -142,10 +135,7 @@ def prepare_tables(plan: Plan, tables: dict[str, str], say: Callable[[str], None
 def refresh(plan: Plan, steps: list[Step], say: Say) -> list[str]:
     """Execute the committed notebooks on their own defaults and store the normalised outputs in them.
 
-    Returns
-    -------
-    list of str
-        The names of those that did not come to their end, which stay as they are.
+    Returns the names of those that did not come to their end, which stay as they are.
     """
     import nbformat
 

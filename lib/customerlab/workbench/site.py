@@ -67,18 +67,10 @@ class PageExporter(HTMLExporter):
 
 
 def render(plan: Plan) -> Path:
-    """Render the pages of a run.
+    """Render the pages of a run; return the front page, `outputs/<run>/site/index.html`.
 
-    Parameters
-    ----------
-    plan : Plan
-        The run; its notebooks are taken as they were last executed, with the texts that they have now. One that is not
-        what the run wrote has no page, and the front page says so.
-
-    Returns
-    -------
-    Path
-        The front page, `outputs/<run>/site/index.html`.
+    Notebooks are taken as last executed, with the texts that they have now. One that is not what the run wrote has no
+    page, and the front page says so.
     """
     folder = plan.folder / "site"
     manifest, behind = records(plan.folder), standings(plan)
@@ -109,12 +101,6 @@ def _style() -> str:
     light = HtmlFormatter(style="default").get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
     return f"{css}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES / "site"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
 
 
 def _page(
@@ -180,21 +166,13 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
     tables = {t: r for step in pages for t, r in manifest[step.name]["tables"].items()}
     reports = {t: read_sealed(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
     latest = manifest[pages[-1].name] if pages else {"software": {}, "commit": None}
-    return (
-        _environment()
-        .get_template("front.html.j2")
-        .render(
-            style=_style(),
-            policy=policy(),
-            run=plan.run,
-            steps=plan.steps,
-            faults=plan.faults,
-            findings={step.name: findings(read(plan, step)) for step in pages},
-            whose={step.name: plan.whose(step) for step in pages},
-            behind=behind,
-            finished={step.name: manifest[step.name]["finished_at"] for step in pages},
-            reports={table: report for table, report in reports.items() if report},
-            software=latest["software"],
-            commit=latest["commit"],
-        )
-    )
+    pages_of = FileSystemLoader(TEMPLATES / "site")
+    front = Environment(loader=pages_of, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return front.get_template("front.html.j2").render(
+        style=_style(), policy=policy(), run=plan.run, steps=plan.steps, faults=plan.faults, behind=behind,
+        findings={step.name: findings(read(plan, step)) for step in pages},
+        whose={step.name: plan.whose(step) for step in pages},
+        finished={step.name: manifest[step.name]["finished_at"] for step in pages},
+        reports={table: report for table, report in reports.items() if report},
+        software=latest["software"], commit=latest["commit"],
+    )  # fmt: skip

@@ -88,14 +88,9 @@ def rendered(plan: Plan) -> bool:
 
 @dataclass(frozen=True)
 class Standing:
-    """Why the results of a step are not those that its plan asks for.
+    """Why the results of a step are not those that its plan asks for, as a clause.
 
-    Attributes
-    ----------
-    why : str
-        As a clause.
-    failure : str
-        What the last run said of it, where it failed.
+    `failure` is what the last run said of it, where it failed.
     """
 
     why: str

@@ -4,7 +4,7 @@
 `experiments` and `faults` hold its parts.
 """
 
-from customerlab.data.simulate.files import write_demo, write_shop
+from customerlab.data.simulate.files import write_shop
 from customerlab.data.simulate.shop import Shop, simulate_shop
 
-__all__ = ["Shop", "simulate_shop", "write_demo", "write_shop"]
+__all__ = ["Shop", "simulate_shop", "write_shop"]

@@ -42,28 +42,16 @@ TEXTS = (
 
 @dataclass(frozen=True)
 class Tastes:
-    """What draws each customer.
+    """What draws each customer."""
 
-    Attributes
-    ----------
-    taste : array of shape (2, customers, categories)
-        Shares that sum to one: on the first day of the log, and on the last.
-    favourites : array of int of shape (2, customers, HABITS)
-        Products: before and after a change.
-    change : array of int of shape (customers, HABITS)
-        Day from which the second holds; `DAYS` where it never does.
-    staples : array of int of shape (customers, STAPLES)
-        Products that are used up and bought again.
-    every, begun : array of shape (customers, STAPLES)
-        Days that each lasts, and the day on which one was begun.
-    """
-
+    # of shape (2, customers, categories), shares that sum to one: on the first day of the log, and on the last
     taste: np.ndarray
-    favourites: np.ndarray
+    favourites: np.ndarray  # of int of shape (2, customers, HABITS), products: before and after a change
+    # of int of shape (customers, HABITS), day from which the second holds; `DAYS` where it never does
     change: np.ndarray
-    staples: np.ndarray
-    every: np.ndarray
-    begun: np.ndarray
+    staples: np.ndarray  # of int of shape (customers, STAPLES), products that are used up and bought again
+    every: np.ndarray  # of shape (customers, STAPLES): days that each lasts
+    begun: np.ndarray  # of shape (customers, STAPLES): the day on which one was begun
 
     def favourite(self, customer: np.ndarray, place: np.ndarray, day: np.ndarray | int) -> np.ndarray:
         """The favourites of customers in given places on given days."""
@@ -73,20 +61,12 @@ class Tastes:
 
 @dataclass(frozen=True)
 class Lines:
-    """Order lines, one a product and order, sorted by both.
+    """Order lines, one a product and order, sorted by both."""
 
-    Attributes
-    ----------
-    order, product, quantity : array of int
-        Rows in `Orders` and in `Assortment`; pieces.
-    price : array
-        Of a piece, two decimals.
-    """
-
-    order: np.ndarray
-    product: np.ndarray
-    quantity: np.ndarray
-    price: np.ndarray
+    order: np.ndarray  # of int: row in `Orders`
+    product: np.ndarray  # of int: row in `Assortment`
+    quantity: np.ndarray  # of int: pieces
+    price: np.ndarray  # of a piece, two decimals
 
     def paid(self, orders: Orders) -> np.ndarray:
         """What each order costs."""
@@ -130,14 +110,10 @@ def simulate_tastes(rng: np.random.Generator, customers: Customers, goods: Assor
 
 
 def affinities(customers: Customers, tastes: Tastes, goods: Assortment, day: int) -> np.ndarray:
-    """The true chance that a choice of a customer on a day falls on a product.
+    """The true chance that a choice of a customer on a day falls on a product, of shape (customers, products).
 
-    Season, launches, partners and what is bought again because it is used up are left aside.
-
-    Returns
-    -------
-    array of shape (customers, products)
-        Rows sum to one: habit's share on the favourites, the rest by taste and popularity.
+    Rows sum to one: habit's share on the favourites, the rest by taste and popularity. Season, launches, partners and
+    what is bought again because it is used up are left aside.
     """
     habit = customers.trait("habit")[:, None]
     taste = tastes.taste[0] + (tastes.taste[1] - tastes.taste[0]) * day / DAYS
@@ -199,24 +175,12 @@ def simulate_lines(
 
 @dataclass(frozen=True)
 class Ratings:
-    """Ratings, as arrays of one entry each.
+    """Ratings, as arrays of one entry each."""
 
-    Attributes
-    ----------
-    line : array of int
-        Row in `Lines`.
-    stars : array of int
-        1 to 5.
-    after : array of int
-        Seconds from the order to the rating.
-    text : array of int
-        Place in `TEXTS`, row by row; -1 where there is none.
-    """
-
-    line: np.ndarray
-    stars: np.ndarray
-    after: np.ndarray
-    text: np.ndarray
+    line: np.ndarray  # of int: row in `Lines`
+    stars: np.ndarray  # of int: 1 to 5
+    after: np.ndarray  # of int: seconds from the order to the rating
+    text: np.ndarray  # of int: place in `TEXTS`, row by row; -1 where there is none
 
 
 def simulate_ratings(

@@ -50,26 +50,14 @@ FACTORS = {
 
 @dataclass(frozen=True)
 class Units:
-    """Who takes part, as arrays of one entry each.
+    """Who takes part, as arrays of one entry each."""
 
-    Attributes
-    ----------
-    segment, state : array of int
-        Row of `SEGMENTS`; place in `STATES`, when the first mail is sent.
-    recency, past_orders : array of int
-        Days since the last order, and orders, when the first mail is sent.
-    past_spend : array
-        Money of these orders.
-    usual : array
-        Mean value of the unit's orders.
-    """
-
-    segment: np.ndarray
-    state: np.ndarray
-    recency: np.ndarray
-    past_orders: np.ndarray
-    past_spend: np.ndarray
-    usual: np.ndarray
+    segment: np.ndarray  # of int: row of `SEGMENTS`
+    state: np.ndarray  # of int: place in `STATES`, when the first mail is sent
+    recency: np.ndarray  # of int: days since the last order, when the first mail is sent
+    past_orders: np.ndarray  # of int: orders until then
+    past_spend: np.ndarray  # money of these orders
+    usual: np.ndarray  # mean value of the unit's orders
 
     def __len__(self) -> int:
         return len(self.segment)
@@ -102,17 +90,9 @@ def simulate_units(rng: np.random.Generator, size: int) -> Units:
 
 
 def participants(orders: Orders, natural: Orders, customers: Customers, sent: pd.Timestamp) -> tuple[Units, np.ndarray]:
-    """The customers who had ordered before the mails were sent, as units, and their rows.
+    """The customers who had ordered before the mails were first sent, as units, and their rows.
 
-    Parameters
-    ----------
-    orders : Orders
-        As they stand in the log.
-    natural : Orders
-        As they would without any test: what states come from.
-    customers : Customers
-    sent : Timestamp
-        The day of the first mails.
+    `orders` are as they stand in the log; states come from the `natural` ones, as they would be without any test.
     """
     day = (sent - START).days
     count, last, _ = orders.before(day, len(customers))
@@ -127,15 +107,8 @@ def placed(
 ) -> Orders:
     """The orders, in which those of the units in the window after their mail are those that the test reports.
 
-    Parameters
-    ----------
-    orders : Orders
-    table : DataFrame
-        The outcomes, row by row of `units`; the index are rows in `Customers`.
-    units : Units
-    place : int
-        Of the test, from 1: how its orders are marked.
-    time : Calendar
+    `table` has the outcomes, row by row of `units`; its index are rows in `Customers`. `place`, from 1, marks the
+    orders.
     """
     members = table.index.to_numpy()
     exposed = ((table["exposed_at"] - START) // pd.Timedelta(seconds=1)).to_numpy()
@@ -155,13 +128,10 @@ def placed(
 
 
 def expected(units: Units, arm: str) -> pd.DataFrame:
-    """The true expectation of every outcome for every unit, were it in `arm`.
+    """The true expectation of `visit`, `conversion` and `spend`, one row a unit, were it in `arm`.
 
-    Returns
-    -------
-    DataFrame
-        `visit`, `conversion`, `spend`, one row a unit. The true effect of an arm on a unit is the difference from what
-        is expected under the control; the average effect is the mean of these.
+    The true effect of an arm on a unit is the difference from what is expected under the control; the average effect is
+    the mean of these.
     """
     base = {name: BEHAVIOUR[name].to_numpy()[units.segment] for name in BEHAVIOUR}
     factor = {name: values[units.segment] for name, values in FACTORS[arm].items()}
@@ -175,17 +145,9 @@ def expected(units: Units, arm: str) -> pd.DataFrame:
 def simulate_test(
     rng: np.random.Generator, units: Units, arms: tuple[str, ...] = ARMS, sent: pd.Timestamp = TESTS["experiment"][0]
 ) -> pd.DataFrame:
-    """The outcomes of fourteen days after a mail, as the mail tool reports them.
+    """The outcomes of fourteen days after a mail, first `sent` on a day, as the mail tool reports them.
 
-    Parameters
-    ----------
-    rng : Generator
-    units : Units
-    arms : tuple of str
-        Of `FACTORS`. The same arm twice makes an A/A test, whose second arm is called ``control again``.
-
-    sent : Timestamp
-        The day of the first mails.
+    `arms` are of `FACTORS`. The same arm twice makes an A/A test, whose second arm is called ``control again``.
 
     Returns
     -------

@@ -9,22 +9,13 @@ TEST_CUSTOMER, TEST_PRODUCT = "TEST", "TEST"
 
 
 def spoil(rng: np.random.Generator, log: pd.DataFrame, spared: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Spoil a sound log. No line is spoiled twice, so that each fault has one cause.
-
-    Parameters
-    ----------
-    rng : Generator
-    log : DataFrame
-        Order lines, with `customer_id`, `order_id`, `product_id`, `quantity`, `unit_price`.
-
-    spared : Series of str
-        Orders that are left as they are.
+    """Spoil a sound log of order lines, but for the orders `spared`; no line twice, so that each fault has one cause.
 
     Returns
     -------
     log : DataFrame
-        With guest orders (no customer), samples (price zero), test orders (of a test customer and product), outliers
-        (a bar code of eight digits typed as quantity) and duplicates (rows that stand twice).
+        With guest orders (no customer), samples (price zero), test orders (of a test customer and product), outliers (a
+        bar code of eight digits typed as quantity) and duplicates (rows that stand twice).
     faults : DataFrame
         One row a spoiled or added line: `fault`, `order_id`, `product_id`, as they stand in the spoiled log.
     """

@@ -1,4 +1,4 @@
-"""The simulated shop as files: the small demo that is committed, and shops of any size, part by part."""
+"""The simulated shop as files, of any size, part by part."""
 
 import multiprocessing
 import os
@@ -11,9 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from customerlab.data.project import written_aside
 from customerlab.data.simulate import experiments
-from customerlab.data.simulate.shop import Part, Shop, assortment, average_effects, part_sizes, simulate_part
+from customerlab.data.simulate.shop import Part, assortment, average_effects, part_sizes, simulate_part
 from customerlab.errors import DataError
 
 TESTS = {"experiment": "three arms", "aa_test": "two equal arms", "broken_test": "a broken split"}
@@ -58,22 +57,6 @@ CLEAN_SPOILED = (
 )
 
 
-def write_demo(shop: Shop, folder: Path) -> list[Path]:
-    """Write a small shop: what people may want to read as csv, the log and the ratings as parquet."""
-    paths = []
-    for name, table in shop.tables.items():
-        large = name in ("transactions", "ratings")
-        path = folder / f"{name}.{'parquet' if large else 'csv'}"
-        with written_aside(path) as aside:
-            if large:
-                times = table.select_dtypes("datetime").columns
-                table.astype(dict.fromkeys(times, "datetime64[s]")).to_parquet(aside, index=False, compression="zstd")
-            else:
-                table.to_csv(aside, index=False, lineterminator="\n")
-        paths.append(path)
-    return paths
-
-
 def write_shop(
     folder: Path, customers: int, seed: int, *, spoiled: bool, say: Callable[[str], None] = lambda _: None
 ) -> str:
@@ -86,7 +69,6 @@ def write_shop(
     ----------
     folder : Path
         Its name is that of the catalogue entry; it must not exist yet.
-    customers, seed : int
     spoiled : bool
         Plant the faults of real logs.
     say : callable
@@ -99,10 +81,9 @@ def write_shop(
     """
     if folder.exists():
         raise DataError(
-            f"there is a data set {folder.name!r} already",
-            where=str(folder),
+            f"there is a data set {folder.name!r} already", where=str(folder),
             do="choose another name, or remove the folder",
-        )
+        )  # fmt: skip
     folder.parent.mkdir(parents=True, exist_ok=True)
     goods = assortment(seed)
     with tempfile.TemporaryDirectory(prefix=".aside-", dir=folder.parent) as made:
@@ -117,7 +98,12 @@ def write_shop(
         goods.table.to_csv(target / "products.csv", index=False, lineterminator="\n")
         goods.traits.to_csv(target / "truth" / "products.csv", index=False, lineterminator="\n")
         goods.complements.to_csv(target / "truth" / "complements.csv", index=False, lineterminator="\n")
-        _overall(effects).to_csv(target / "truth" / "effects.csv", index=False, lineterminator="\n")
+        # the average of all parts together, weighted by their units
+        table = pd.concat(effects).sort_values(["part", "variant", "outcome"])
+        table["effect"] = (table["effect"] * table["units"]).fillna(0.0)
+        overall = table.groupby(["variant", "outcome"], as_index=False, sort=False)[["effect", "units"]].sum()
+        overall["effect"] /= overall["units"]
+        overall.to_csv(target / "truth" / "effects.csv", index=False, lineterminator="\n")
         target.rename(folder)
     return ENTRY.format(name=folder.name, customers=customers, seed=seed, clean=CLEAN_SPOILED if spoiled else CLEAN)
 
@@ -144,11 +130,3 @@ def _write_part(target: Path, seed: int, number: int, size: int, spoiled: bool) 
     people = part.truth["customers"].to_pandas()
     members = int(people[f"{experiments.ARMS[-1]}_visit"].notna().sum())
     return len(part.tables["transactions"]), average_effects(people).assign(units=members, part=number)
-
-
-def _overall(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """The average effects of all parts together, weighted by their units."""
-    table = pd.concat(parts).sort_values(["part", "variant", "outcome"])
-    table["effect"] = (table["effect"] * table["units"]).fillna(0.0)
-    summed = table.groupby(["variant", "outcome"], as_index=False, sort=False)[["effect", "units"]].sum()
-    return summed.assign(effect=summed["effect"] / summed["units"])

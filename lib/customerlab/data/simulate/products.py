@@ -74,39 +74,20 @@ RETURN_SHAPE = 0.35  # of the Gamma distribution of products' proneness to be re
 
 @dataclass(frozen=True)
 class Assortment:
-    """The shop's products, by category and within it.
+    """The shop's products, by category and within it."""
 
-    Attributes
-    ----------
-    table : DataFrame
-        `product_id`, `description`, `category`.
-    price : array
-        Two decimals; log-normal around the category's median.
-    popularity : array
-        Zipf weights in a random order, summing to one within a category.
-    launch : array of int
-        First day of the calendar on which it is sold; below zero for those there from the beginning.
-    instead : array of int
-        A product of the category that is there from the beginning, which is bought where this one is not yet.
-    partner : array of int
-        The product that is often bought with it; -1 where none is planted.
-    liking : array
-        What it adds to every rating of it, in stars.
-    lasts : array
-        Days after which it is used up and bought again by those who need it; zero for what lasts for good.
-    prone : array
-        Factor on the chance of a return, one on average.
-    """
-
-    table: pd.DataFrame
-    price: np.ndarray
-    popularity: np.ndarray
+    table: pd.DataFrame  # `product_id`, `description`, `category`
+    price: np.ndarray  # two decimals; log-normal around the category's median
+    popularity: np.ndarray  # Zipf weights in a random order, summing to one within a category
+    # of int: first day of the calendar on which it is sold; below zero for those there from the beginning
     launch: np.ndarray
+    # of int: a product of the category that is there from the beginning, which is bought where this one is not yet
     instead: np.ndarray
-    partner: np.ndarray
-    liking: np.ndarray
+    partner: np.ndarray  # of int: the product that is often bought with it; -1 where none is planted
+    liking: np.ndarray  # what it adds to every rating of it, in stars
+    # days after which it is used up and bought again by those who need it; zero for what lasts for good
     lasts: np.ndarray
-    prone: np.ndarray
+    prone: np.ndarray  # factor on the chance of a return, one on average
 
     def __len__(self) -> int:
         return len(self.price)

@@ -21,13 +21,7 @@ MISTYPED_MONEY, MISTYPED_SPREAD = 30_000.0, 0.7  # median and log-normal spread 
 
 
 def annul(rng: np.random.Generator, orders: Orders, lines: Lines, customers: Customers) -> tuple[Lines, np.ndarray]:
-    """Draw the orders that are annulled, and mistype some of them. Responses to a test are never annulled.
-
-    Returns
-    -------
-    (Lines, array of bool)
-        The lines, and which orders are annulled.
-    """
+    """Draw which orders are annulled, and mistype some of their lines. Responses to a test are never annulled."""
     annulled = (rng.random(len(orders)) < customers.trait("annulled")[orders.customer]) & (orders.test == 0)
     mistyped = annulled & (rng.random(len(orders)) < MISTYPED)
     first = np.searchsorted(lines.order, np.flatnonzero(mistyped))
@@ -43,10 +37,7 @@ def returns(
 ) -> pa.Table:  # fmt: skip
     """Lines that come back, as cancellations: a ``C`` before the order's number, quantities below zero.
 
-    Parameters
-    ----------
-    log : pyarrow Table
-        The order lines, row by row those of `lines`.
+    `log` holds the order lines, row by row those of `lines`.
     """
     own = customers.trait("returned") * rng.gamma(CUSTOMER_SHAPE, 1 / CUSTOMER_SHAPE, len(customers))
     whole = annulled[lines.order]

@@ -17,21 +17,12 @@ EPOCH = np.datetime64(purchasing.START, "s")
 
 @dataclass(frozen=True)
 class Part:
-    """Some customers of a shop, with all that belongs to them.
+    """Some customers of a shop, with all that belongs to them."""
 
-    Attributes
-    ----------
-    tables : dict of str to pyarrow Table
-        `transactions`, `customers`, `ratings`, `experiment`, `aa_test`, `broken_test`.
-    truth : dict of str to pyarrow Table
-        `customers`: latent traits and the expected effect of each arm on each outcome; `faults`: what was spoiled.
-    affinities : DataFrame of customers by products, or None
-        The true chance that a choice falls on a product; only where it was asked for.
-    """
-
-    tables: dict[str, pa.Table]
+    tables: dict[str, pa.Table]  # `transactions`, `customers`, `ratings`, `experiment`, `aa_test`, `broken_test`
+    # `customers`: latent traits and the expected effect of each arm on each outcome; `faults`: what was spoiled
     truth: dict[str, pa.Table]
-    affinities: pd.DataFrame | None
+    affinities: pd.DataFrame | None  # the true chance that a choice falls on a product; only where it was asked for
 
 
 def assortment(seed: int) -> Assortment:
@@ -40,20 +31,10 @@ def assortment(seed: int) -> Assortment:
 
 
 def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, as_of: pd.Timestamp | None = None) -> Part:
-    """Simulate the customers of one part.
+    """Simulate the `size` customers, at most `PART`, of the part with this number, from 0.
 
-    Parameters
-    ----------
-    seed : int
-        Of the shop.
-    part : int
-        Its number, from 0.
-    size : int
-        How many customers sign up, at most `PART`.
-    spoiled : bool
-        Plant the faults of real logs.
-    as_of : Timestamp, optional
-        Compute the affinities of this day, which take a number for every customer and product.
+    `spoiled` plants the faults of real logs. `as_of` asks for the affinities of a day, a number for every customer and
+    product.
     """
     rng, time, goods = np.random.default_rng([seed, 1, part]), purchasing.calendar(), assortment(seed)
     people = purchasing.simulate_customers(rng, size, time)
@@ -147,13 +128,9 @@ def _log(
 
 
 def _ratings(
-    stars: choice.Ratings,
-    orders: purchasing.Orders,
-    lines: choice.Lines,
-    names: pa.Array,
-    placed: np.ndarray,
+    stars: choice.Ratings, orders: purchasing.Orders, lines: choice.Lines, names: pa.Array, placed: np.ndarray,
     ids: pa.Array,
-) -> pa.Table:
+) -> pa.Table:  # fmt: skip
     order = lines.order[stars.line]
     when = placed[order] + stars.after.astype("timedelta64[s]")
     texts = pa.array([text for row in choice.TEXTS for text in row])
@@ -189,12 +166,9 @@ def _named(table: pd.DataFrame, names: pa.Array) -> pa.Table:
 
 
 def _truth(
-    people: purchasing.Customers,
-    natural: purchasing.Orders,
-    names: pa.Array,
-    units: experiments.Units,
+    people: purchasing.Customers, natural: purchasing.Orders, names: pa.Array, units: experiments.Units,
     members: np.ndarray,
-) -> pa.Table:
+) -> pa.Table:  # fmt: skip
     frame = pd.DataFrame(
         {
             "customer_id": names.to_pandas(),
@@ -222,20 +196,14 @@ def _staples(tastes: choice.Tastes, names: pa.Array, ids: pa.Array) -> pa.Table:
 class Shop:
     """A simulated shop in memory.
 
-    Attributes
-    ----------
-    tables : dict of str to DataFrame
-        What a shop would know: `transactions`, `products`, `customers`, `ratings`, and three tests, `experiment` (three
-        arms, real effects), `aa_test` (no effect) and `broken_test` (units lost from one arm). The orders that the
-        tests report are in the transactions, no fault spoils them, and no order of the same days stands beside them.
-    truth : dict of str to DataFrame
-        What it would not. `customers`: segment, rate of orders, `drop` (chance to become dormant after an order), mean
-        value of an order, `state` at the end of the log, and the expected effect of each arm of `experiment` on each
-        outcome, by recency and state on the day of the first mails (none for customers who took no part). `effects`:
-        their average by arm and outcome. `affinities`, customers by products: the chance that a choice on the day that
-        was asked for falls on the product; season, launches, complements and staples are left aside. `staples`: what a
-        customer uses up, and in how many days. `complements`: pairs of products. `products`: popularity, launch, days
-        that it lasts, proneness to be returned, liking. `annulled`: orders cancelled minutes later. `faults`: lines.
+    `tables` are what a shop would know: `transactions`, `products`, `customers`, `ratings`, and three tests,
+    `experiment` (three arms, real effects), `aa_test` (no effect) and `broken_test` (units lost from one arm). The
+    orders that the tests report are in the transactions, no fault spoils them, and no order of the same days stands
+    beside them.
+
+    `truth` is what it would not know, as `data/README.md` has it, and `affinities`, customers by products: the chance
+    that a choice on the day that was asked for falls on the product; season, launches, complements and staples are left
+    aside. Effects on those who took part in `experiment` are by recency and state on the day of the first mails.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -288,10 +256,7 @@ def part_sizes(customers: int) -> list[int]:
 def average_effects(customers: pd.DataFrame) -> pd.DataFrame:
     """The true average effect of each arm on each outcome, over those who took part.
 
-    Returns
-    -------
-    DataFrame
-        `variant`, `outcome`, `effect`.
+    Columns `variant`, `outcome`, `effect`.
     """
     rows = [
         (arm, name, customers[f"{arm}_{name}"].mean()) for arm in experiments.ARMS[1:] for name in experiments.OUTCOMES
