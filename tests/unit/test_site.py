@@ -43,7 +43,7 @@ def rendered(notebook: nbformat.NotebookNode, tmp_path, monkeypatch) -> str:
     record = {"parameters": {}, "tables": {}, "reads": {}, "writes": {}, "software": {}, "commit": None}
     entry = record | {"finished_at": "2024-01-01T00:00:00", "seconds": 1.0}
     step = SimpleNamespace(name="02_rfm", notes=[], notebook=SimpleNamespace(title="A page", parameters={}))
-    return site._page(SimpleNamespace(run="shop", folder=tmp_path), step, entry, None, None, None)
+    return site._page(SimpleNamespace(run="shop", folder=tmp_path), step, entry, [step], None)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -60,7 +60,7 @@ def test_text_of_a_notebook_is_text_on_its_page(text, tmp_path, monkeypatch):
     cells = [new_markdown_cell(f"# Title\n\n## {text}\n\n{text}"), new_code_cell("1", outputs=outputs)]
     page = rendered(new_notebook(cells=cells), tmp_path, monkeypatch)
     inside = Elements()
-    inside.feed(page[page.index("<main") : page.index("Parameters and provenance</h2>")])
+    inside.feed(page[page.index("<main") : page.index('<section class="provenance">')])
     for tag, attributes in inside.seen:
         assert tag in site.TAGS | {"main", "section", "details", "summary"}, tag
         assert not [name for name in attributes if name.startswith("on") or name == "style"]

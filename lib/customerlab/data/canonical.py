@@ -5,6 +5,7 @@ All that is asked of the rows is asked in one query, `survey`; what it finds wro
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -223,9 +224,18 @@ def kept(marked: ir.Table, table: str) -> ir.Table:
 
 
 def report(
-    data_set: DataSet, table: str, files: Steps, fingerprint: str, steps: Steps, rows: ir.Table, count: int
+    data_set: DataSet,
+    table: str,
+    files: Steps,
+    fingerprint: str,
+    steps: Steps,
+    found: Survey,
+    rows: ir.Table,
+    count: int,
 ) -> dict[str, Any]:
-    """What is known of a prepared table: where it comes from, what each step removed, its rows and columns."""
+    """What is known of a prepared table: where it comes from, what each step removed, its rows, columns and days."""
+    times = [name for name, kind in rows.schema().items() if kind.is_timestamp()]
+    ends = [found.of_kept(f"{end}_{name}") for name in times[:1] for end in ("first", "last")]
     left = steps[-1]["rows_left"]
     if count != left:
         why = "further rows of a product"
@@ -235,4 +245,5 @@ def report(
         "table": table, "data_set": data_set.name, "title": data_set.title, "licence": data_set.licence,
         "citation": data_set.citation, "files": files, "fingerprint": fingerprint, "ladder": steps, "rows": count,
         "columns": {name: str(kind) for name, kind in rows.schema().items()},
+        "days": [f"{end:%Y-%m-%d}" for end in ends if isinstance(end, date) and end == end],  # NaT is no day
     }  # fmt: skip

@@ -89,8 +89,8 @@ def _check_folders(run_folder: Path, paths: list[Path]) -> None:
 
 def _build(
     paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path
-) -> tuple[canonical.Steps, ir.Table, int]:
-    """Write one canonical table to `target`; return what cleaning removed, the table's shape and its rows."""
+) -> tuple[canonical.Steps, canonical.Survey, ir.Table, int]:
+    """Write one canonical table to `target`; return what cleaning removed and found, the table's shape and its rows."""
     import pyarrow.parquet as pq
 
     con = None
@@ -113,7 +113,7 @@ def _build(
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
-        return steps, rows, int(pq.read_metadata(target).num_rows)
+        return steps, found, rows, int(pq.read_metadata(target).num_rows)
     except (duckdb.Error, OSError) as error:
         # an error of the system has a number: no room, no right to write
         if reading and getattr(error, "errno", None) is None:

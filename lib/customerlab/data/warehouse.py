@@ -49,7 +49,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     rows = canonical.kept(marked, table)
     canonical.check_whole(marked, found, rows, table, where, lambda *_: where)
     count = int(rows.count().to_pandas())
-    report = canonical.report(data_set, table, [{"file": where, **content}], fingerprint, steps, rows, count)
+    report = canonical.report(data_set, table, [{"file": where, **content}], fingerprint, steps, found, rows, count)
     report["sha256"] = text_digest(fingerprint)
     write_sealed(path, report)
     return path, report, True

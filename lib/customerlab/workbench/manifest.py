@@ -12,7 +12,17 @@ from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.publish import OPENED
 
 PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "ibis-framework", "duckdb", "scikit-surprise")
-KEPT = ("data_set", "title", "licence", "citation", "files", "rows", "sha256", "fingerprint")  # of a table's report
+KEPT = (
+    "data_set",
+    "title",
+    "licence",
+    "citation",
+    "files",
+    "rows",
+    "days",
+    "sha256",
+    "fingerprint",
+)  # of a table's report
 
 
 def git_state(root: Path) -> str | None:

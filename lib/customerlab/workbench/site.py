@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from customerlab.data.project import file_digest, read_sealed, write_sealed, wri
 from customerlab.data.tables import TABLES
 from customerlab.errors import RunError
 from customerlab.wording import visible
+from customerlab.workbench.layout import arranged, findings
 from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.publish import records
@@ -45,6 +47,31 @@ def cleaned(html: str) -> str:
     return str(bleach.clean(html, tags=TAGS, attributes=ATTRIBUTES, protocols=["http", "https", "mailto"]))
 
 
+def framed(table: str, number: int) -> str:
+    """A table's HTML in a frame that scrolls, below its numbered caption; the first cell of a row is its header.
+
+    Examples
+    --------
+    >>> print(framed("<table><caption>Sizes</caption><tbody><tr><td>a</td> <td>1</td></tr></tbody></table>", 2))
+    <p class="caption" id="table-2"><a class="label" href="#table-2">Table 2</a> Sizes</p>
+    <div class="table" role="region" aria-labelledby="table-2" tabindex="0">
+    <table aria-labelledby="table-2"><tbody><tr><th scope="row">a</th> <td>1</td></tr></tbody></table>
+    </div>
+    """
+    found, name = re.search(r"<caption>(.*?)</caption>\s*", table, re.DOTALL), f"table-{number}"
+    caption, whole = (found[1], found[0]) if found else ("", "")
+    rows = re.sub(
+        r'<tr><td( class="n")?>(.*?)</td>',
+        r'<tr><th scope="row"\1>\2</th>',
+        table.replace(whole, "", 1),
+        flags=re.DOTALL,
+    )
+    rows = rows.replace("<table>", f'<table aria-labelledby="{name}">', 1)
+    label = f'<a class="label" href="#{name}">Table {number}</a>'
+    frame = f'<div class="table" role="region" aria-labelledby="{name}" tabindex="0">'
+    return f'<p class="caption" id="{name}">{label} {caption}</p>\n{frame}\n{rows}\n</div>'
+
+
 def policy() -> str:
     """The pages' Content-Security-Policy: no script, no network, the page's own style sheet and pictures within it."""
     style = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
@@ -61,9 +88,9 @@ class PageExporter(HTMLExporter):
         return cleaned(re.sub(r'<a class="anchor-link" [^>]*/>', "", super().markdown2html(context, source)))
 
     def default_filters(self) -> Iterator[tuple[str, Any]]:
-        """nbconvert's filters, and `cleaned`."""
+        """nbconvert's filters, `cleaned` and `framed`."""
         yield from super().default_filters()
-        yield "cleaned", cleaned
+        yield from (("cleaned", cleaned), ("framed", framed))
 
 
 def render(plan: Plan) -> Path:
@@ -75,12 +102,8 @@ def render(plan: Plan) -> Path:
     folder = plan.folder / "site"
     manifest, behind = records(plan.folder), standings(plan)
     pages = [step for step in plan.included if step.name in manifest and _written(plan, step, manifest[step.name])]
-    for place, step in enumerate(pages):
-        before = pages[place - 1] if place else None
-        after = pages[place + 1] if place + 1 < len(pages) else None
-        _write(
-            folder / f"{step.name}.html", _page(plan, step, manifest[step.name], before, after, behind.get(step.name))
-        )
+    for step in pages:
+        _write(folder / f"{step.name}.html", _page(plan, step, manifest[step.name], pages, behind.get(step.name)))
     for old in set(folder.glob("*.html")) - {folder / f"{step.name}.html" for step in pages}:
         old.unlink()
     _write(folder / "index.html", _front(plan, pages, manifest, behind))
@@ -103,18 +126,18 @@ def _style() -> str:
     return f"{css}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
-def _page(
-    plan: Plan, step: Step, entry: dict[str, Any], before: Step | None, after: Step | None, behind: Standing | None
-) -> str:
-    notebook = read(plan, step)
+def _page(plan: Plan, step: Step, entry: dict[str, Any], pages: list[Step], behind: Standing | None) -> str:
+    notebook = arranged(read(plan, step), entry["tables"])
+    place, numbers = pages.index(step), {"figure": count(1), "table": count(1)}
     exporter = PageExporter(template_name="site", extra_template_basedirs=[str(TEMPLATES)])
     exporter.anchor_link_text = ""  # no sign behind headings: the contents list leads to them
     body, _ = exporter.from_notebook_node(
         notebook,
         resources={
             "page": {
-                "style": _style(), "policy": policy(), "run": plan.run, "step": step, "entry": entry, "before": before, "after": after,
-                "contents": contents(notebook), "behind": behind,
+                "style": _style(), "policy": policy(), "run": plan.run, "step": step, "entry": entry, "pages": pages,
+                "before": pages[place - 1] if place else None, "after": pages[place + 1] if place + 1 < len(pages) else None,
+                "contents": contents(notebook), "behind": behind, "number": lambda kind: next(numbers[kind]),
             },
         },
     )  # fmt: skip
@@ -142,17 +165,6 @@ def read(plan: Plan, step: Step) -> nbformat.NotebookNode:
     return retold(notebook, nbformat.read(step.notebook.path, as_version=4)) if same else notebook
 
 
-def findings(notebook: nbformat.NotebookNode) -> str:
-    """What an executed notebook shows below its heading Findings, as HTML; empty where it has none."""
-    texts, inside = [], False
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and "\n## " in f"\n{cell.source}":
-            inside = "\n## Findings" in f"\n{cell.source}"
-        elif inside:
-            texts += [output.get("data", {}).get("text/markdown", "") for output in cell.get("outputs", [])]
-    return cleaned(str(markdown2html("\n\n".join(texts))))
-
-
 def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
     """The second-level headings of a notebook and the anchors that nbconvert gives them."""
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
@@ -160,6 +172,12 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
     # nbconvert's own filter is asked, because how it makes an id of a heading is not documented
     found = [re.search(r'id="([^"]*)"', str(markdown2html(f"## {heading}"))) for heading in headings]
     return [(heading, match[1]) for heading, match in zip(headings, found, strict=True) if match]
+
+
+def _findings(notebook: nbformat.NotebookNode) -> tuple[str, str]:
+    """A notebook's first finding and the others, as HTML."""
+    first, *others = [f"- {sentence}" for sentence in findings(notebook)] or [""]
+    return cleaned(str(markdown2html(first))), cleaned(str(markdown2html("\n".join(others)))) if others else ""
 
 
 def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict[str, Standing]) -> str:
@@ -170,7 +188,7 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
     front = Environment(loader=pages_of, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return front.get_template("front.html.j2").render(
         style=_style(), policy=policy(), run=plan.run, steps=plan.steps, faults=plan.faults, behind=behind,
-        findings={step.name: findings(read(plan, step)) for step in pages},
+        findings={step.name: _findings(read(plan, step)) for step in pages},
         whose={step.name: plan.whose(step) for step in pages},
         finished={step.name: manifest[step.name]["finished_at"] for step in pages},
         reports={table: report for table, report in reports.items() if report},

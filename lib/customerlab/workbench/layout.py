@@ -1,0 +1,95 @@
+"""The order of a page: whose data, key results, sections, and what only a reviewer needs at the end.
+
+A notebook is in the order in which it is executed. A page begins with what it found; imports, parameters and what the
+notebook reads and writes come last. No output is changed.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_markdown_cell
+
+from customerlab.wording import text
+
+MOST = 5  # key results
+FINDINGS, LAST = "Findings", "Reproducibility"
+
+
+def _heading(cell: nbformat.NotebookNode) -> str | None:
+    """The first second-level heading of a cell."""
+    found = re.search(r"(?m)^## (.+)$", cell.source) if cell.cell_type == "markdown" else None
+    return found[1].strip() if found else None
+
+
+def findings(notebook: nbformat.NotebookNode) -> list[str]:
+    """What an executed notebook lists below its heading Findings, as Markdown, a sentence each."""
+    lines, inside = [], False
+    for cell in notebook.cells:
+        if heading := _heading(cell):
+            inside = heading == FINDINGS
+        elif inside:
+            texts = [output.get("data", {}).get("text/markdown", "") for output in cell.get("outputs", [])]
+            lines += [line.removeprefix("- ") for line in "\n".join(texts).splitlines() if line.startswith("- ")]
+    return lines
+
+
+def whose_data(tables: dict[str, dict[str, Any]]) -> str:
+    """Whose data a page is of, which days and how many rows, as Markdown; `tables` are those of the manifest.
+
+    Examples
+    --------
+    >>> whose_data({"transactions": {"title": "A shop", "rows": 12_000, "days": ["2024-01-01", "2024-12-31"]}})
+    '**Data:** A shop (transactions: 12,000 rows, 2024-01-01 to 2024-12-31).'
+    """
+    titles: dict[str, list[str]] = {}
+    for name, table in tables.items():
+        days = f", {' to '.join(table['days'])}" if table.get("days") else ""
+        titles.setdefault(table["title"], []).append(f"{name}: {table['rows']:,} rows{days}")
+    shops = "; ".join(f"{title} ({'; '.join(held)})" for title, held in titles.items())
+    return f"**Data:** {text(shops)}." if shops else ""
+
+
+def arranged(notebook: nbformat.NotebookNode, tables: dict[str, dict[str, Any]]) -> nbformat.NotebookNode:
+    """An executed notebook in the order of a page.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        As it was executed.
+    tables : dict
+        What is on record of the tables that it opened.
+    """
+    cells = notebook.cells
+    begin = next((place for place, cell in enumerate(cells) if _heading(cell)), len(cells))
+    opening, body = cells[:begin], cells[begin:]
+    setup = [cell for cell in opening if cell.cell_type == "code" and not cell.outputs]
+    told, uses = _without_uses([cell for cell in opening if cell.cell_type != "code"])
+    shown = [cell for cell in opening if cell.cell_type == "code" and cell.outputs]
+    results = findings(notebook)[:MOST]
+    lead = [whose_data(tables)] if tables else []
+    if results:
+        lead += ["## Key results", _listed(results), f"All of them are under [{FINDINGS}](#{FINDINGS})."]
+    page = nbformat.from_dict(dict(notebook))
+    page.cells = [*told, *_cells(lead), *shown, *body, *_cells([f"## {LAST}", *uses]), *setup]
+    return page
+
+
+def _without_uses(cells: list[nbformat.NotebookNode]) -> tuple[list[nbformat.NotebookNode], list[str]]:
+    """Cells without the paragraphs that say what a notebook reads and writes, and these paragraphs."""
+    told, uses = [], []
+    for cell in cells:
+        parts = re.split(r"\n\s*\n", cell.source)
+        uses += [part for part in parts if part.startswith("**Reads**")]
+        source = "\n\n".join(part for part in parts if not part.startswith("**Reads**"))
+        told.append(nbformat.from_dict(dict(cell) | {"source": source}))
+    return told, uses
+
+
+def _listed(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _cells(parts: list[str]) -> list[nbformat.NotebookNode]:
+    return [new_markdown_cell("\n\n".join(parts))] if parts else []
