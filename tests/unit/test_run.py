@@ -266,6 +266,18 @@ def test_a_figure_is_shown_with_alt_text_and_caption(capsys, monkeypatch):
     assert base64.b64decode(image["image/png"]) == png and b"Software" not in png
 
 
+def test_a_users_own_figure_is_shown_too_and_nothing_else(capsys, monkeypatch):
+    from matplotlib.figure import Figure
+
+    own = Figure(figsize=(4, 3))
+    own.subplots().plot([1, 2])
+    image, caption = shown(capsys, monkeypatch, own, "A line?")
+    assert image["text/plain"] == caption["text/plain"] == "A line?"
+    assert base64.b64decode(image["image/png"]).startswith(b"\x89PNG")
+    with pytest.raises(TypeError, match=r"show was given Series; expected a table \(DataFrame\)"):
+        shown(capsys, monkeypatch, TABLE.iloc[:, 0], "A column")
+
+
 def test_progress_goes_to_the_terminal_and_into_no_output(monkeypatch):
     handed, told = [], []
     monkeypatch.setattr(display, "display", lambda data, raw: handed.append(data))

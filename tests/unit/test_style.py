@@ -53,3 +53,22 @@ def test_a_sign_that_the_font_lacks_is_drawn_from_the_first_that_has_it(monkeypa
 
 def test_no_text_is_wider_than_a_figure():
     assert drawn("x" * 5000)
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf", "png"])
+def test_a_figure_is_saved_as_its_name_ends_and_the_same_drawing_gives_the_same_bytes(kind, tmp_path):
+    for name in ("a", "b"):
+        figure, axis = style.canvas()
+        axis.plot([1, 2])
+        picture = style.Picture(figure, "a line")
+        picture.save(tmp_path / f"{name}.{kind}")
+    first, second = ((tmp_path / f"{name}.{kind}").read_bytes() for name in ("a", "b"))
+    assert first == second and first.startswith({"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}[kind])
+    assert b"Matplotlib" not in first and picture._repr_png_() == picture.png()
+
+
+def test_a_name_that_says_no_format_is_refused(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"figure.jpg' does not say how to save a figure; expected .* \.svg, \.pdf or \.png"
+    ):
+        style.Picture(style.canvas()[0], "").save(tmp_path / "figure.jpg")

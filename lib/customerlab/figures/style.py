@@ -4,6 +4,7 @@ import functools
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
@@ -38,6 +39,11 @@ FALLBACKS = (
     "Noto Sans Thai", "Noto Emoji", "Segoe UI Symbol", "Segoe UI Emoji", "Symbola", "Arial Unicode MS", "Unifont",
 )  # fmt: skip
 LONGEST = 64  # signs of a text in a figure
+UNSTABLE = {
+    "png": ["Software"],
+    "svg": ["Date", "Creator"],
+    "pdf": ["CreationDate", "Creator", "Producer"],
+}  # what matplotlib adds
 
 RC: Any = {  # matplotlib types the keys of its settings one by one
     "figure.dpi": DPI,
@@ -128,10 +134,25 @@ class Picture:
     def png(self) -> bytes:
         """The figure as PNG, the same bytes for the same drawing."""
         buffer = io.BytesIO()
-        # without the version of matplotlib, which it would write into the file
-        with mpl.rc_context(RC):
-            self.figure.savefig(buffer, format="png", metadata={"Software": None})
+        self._write(buffer, "png")
         return buffer.getvalue()
+
+    def save(self, path: str | Path) -> None:
+        """Save the figure as its file name ends: `.svg`, `.pdf` or `.png`; the same bytes for the same drawing."""
+        kind = Path(path).suffix.removeprefix(".").lower()
+        if kind not in UNSTABLE:
+            raise ValueError(
+                f"{str(path)!r} does not say how to save a figure; expected a name that ends in .svg, .pdf or .png"
+            )
+        self._write(path, kind)
+
+    def _write(self, target: Any, kind: str) -> None:
+        with mpl.rc_context(RC | {"svg.hashsalt": "customerlab"}):
+            self.figure.savefig(target, format=kind, metadata=dict.fromkeys(UNSTABLE[kind]))
+
+    def _repr_png_(self) -> bytes:
+        """How Jupyter shows the figure where it ends a cell."""
+        return self.png()
 
 
 def styled(draw: Callable[P, Picture]) -> Callable[P, Picture]:

@@ -6,7 +6,9 @@ Markdown and HTML of it, here and nowhere else.
 
 import base64
 import logging
-from typing import Any, Protocol
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
 
 import pandas as pd
 from IPython.display import Markdown, display
@@ -18,34 +20,52 @@ CAPTION = {"customerlab": "caption"}  # marks a figure's caption, which the rend
 PROGRESS = "application/x-customerlab-progress"  # a line for the terminal, which no notebook keeps
 
 
-class Picture(Protocol):
-    """A drawn figure with its alt text."""
+@dataclass(frozen=True)
+class _Drawn:
+    """A user's own figure of matplotlib as a Picture."""
 
+    figure: Any
     alt: str
-
-    def png(self) -> bytes:
-        """The figure as PNG, the same bytes for the same drawing."""
 
     @property
     def width(self) -> int:
-        """The width at which it is meant to be seen, in CSS pixels."""
+        return round(self.figure.get_size_inches()[0] * 100)
+
+    def png(self) -> bytes:
+        buffer = BytesIO()
+        self.figure.savefig(buffer, format="png", metadata={"Software": None})
+        return buffer.getvalue()
 
 
-def show(item: "Picture | pd.DataFrame", caption: str, formats: dict[str, str] | None = None) -> None:
+def show(item: Any, caption: str, formats: dict[str, str] | None = None, *, alt: str = "") -> None:
     """Show a figure or a table with its caption.
 
     Parameters
     ----------
-    item : Picture or DataFrame
-        A figure from `customerlab.figures`, which brings its alt text; or a small table, shown without its index.
+    item : Picture, matplotlib Figure or DataFrame
+        A figure from `customerlab.figures`, which brings its alt text, or one of your own; or a small table, shown
+        without its index.
     caption : str
         The question that it answers, or what it shows, with units.
     formats : dict of str to str, optional
         Format strings of a table's columns, such as ``{"revenue": "{:,.0f}"}``.
+    alt : str
+        What a figure of your own shows, with its main numbers, for readers who cannot see it; else its caption.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
     """
     if isinstance(item, pd.DataFrame):
         _show_table(item, caption, formats or {})
         return
+    if hasattr(item, "savefig"):
+        item = _Drawn(item, alt or caption)
+    elif not hasattr(item, "png"):
+        raise TypeError(
+            f"show was given {type(item).__name__}; expected a table (DataFrame), a figure of customerlab, or a Figure of matplotlib"
+        )
     alt = line(item.alt)
     display(
         {"image/png": base64.b64encode(item.png()).decode(), "text/plain": alt},
