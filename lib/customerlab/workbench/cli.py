@@ -146,6 +146,16 @@ def site(run_name: str) -> None:
 
 
 @main.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN_A RUN_B...")
+def compare(runs: tuple[str, ...]) -> None:
+    """Put runs side by side on one page: data, parameters, metrics, findings, segments, figures."""
+    from customerlab.workbench.compare import compare as compared
+
+    path = compared([make_plan(find_root(), name) for name in dict.fromkeys(runs)])
+    _say("compare", f"open {path.relative_to(find_root())}")
+
+
+@main.command()
 @click.argument("notebooks", nargs=-1, metavar="[NN]...")
 def refresh(notebooks: tuple[str, ...]) -> None:
     """Execute the committed notebooks on their own defaults and store their outputs in them."""

@@ -58,7 +58,9 @@ def show(item: Any, caption: str, formats: dict[str, str] | None = None, *, alt:
         If it is neither.
     """
     if isinstance(item, pd.DataFrame):
-        _show_table(item, caption, formats or {})
+        shown = written(item, formats or {})
+        plain = f"{line(caption)}\n{shown.rename(columns=line).to_string(index=False)}"
+        display({"text/html": as_html(shown, item, caption), "text/plain": plain}, raw=True)
         return
     if hasattr(item, "savefig"):
         item = _Drawn(item, alt or caption)
@@ -74,7 +76,8 @@ def show(item: Any, caption: str, formats: dict[str, str] | None = None, *, alt:
     display({"text/markdown": f"<em>{text(caption)}</em>", "text/plain": line(caption)}, metadata=CAPTION, raw=True)
 
 
-def _show_table(table: pd.DataFrame, caption: str, formats: dict[Any, Any]) -> None:
+def written(table: pd.DataFrame, formats: dict[Any, Any]) -> pd.DataFrame:
+    """A table whose cells are the texts that are shown: numbers by their formats, – for what is missing."""
     unknown = set(formats) - set(table.columns)
     if unknown:
         raise KeyError(f"formats name columns that the table lacks: {sorted(unknown)}")
@@ -82,12 +85,11 @@ def _show_table(table: pd.DataFrame, caption: str, formats: dict[Any, Any]) -> N
     for name in table.columns:
         form = formats.get(name, "{:.6g}" if pd.api.types.is_float_dtype(table[name]) else "{}").format
         shown[name] = [line(form(value)) if pd.notna(value) else "–" for value in table[name]]
-    plain = f"{line(caption)}\n{shown.rename(columns=line).to_string(index=False)}"
-    display({"text/html": _html(shown, table, caption), "text/plain": plain}, raw=True)
+    return shown
 
 
-def _html(shown: pd.DataFrame, table: pd.DataFrame, caption: str) -> str:
-    """The cells of a table as HTML, all of them text; numbers have a class of their own, which stands to the right."""
+def as_html(shown: pd.DataFrame, table: pd.DataFrame, caption: str) -> str:
+    """A table as HTML, by its `written` cells, all of them text; numbers have a class of their own, to the right."""
     kinds = [' class="n"' if pd.api.types.is_numeric_dtype(table[name]) else "" for name in table.columns]
 
     def row(cells: Any, tag: str, extra: str = "") -> str:

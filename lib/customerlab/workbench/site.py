@@ -101,12 +101,12 @@ def render(plan: Plan) -> Path:
     """
     folder = plan.folder / "site"
     manifest, behind = records(plan.folder), standings(plan)
-    pages = [step for step in plan.included if step.name in manifest and _written(plan, step, manifest[step.name])]
+    pages = [step for step in plan.included if step.name in manifest and was_written(plan, step, manifest[step.name])]
     for step in pages:
         _write(folder / f"{step.name}.html", _page(plan, step, manifest[step.name], pages, behind.get(step.name)))
     for old in set(folder.glob("*.html")) - {folder / f"{step.name}.html" for step in pages}:
         old.unlink()
-    _write(folder / "index.html", _front(plan, pages, manifest, behind))
+    _front(plan, pages, manifest, behind)
     written = {path.name: file_digest(path) for path in sorted(folder.glob("*.html"))}
     write_sealed(plan.folder / ".state" / "site.json", {"state": pages_state(plan), "pages": written})
     return folder / "index.html"
@@ -144,7 +144,7 @@ def _page(plan: Plan, step: Step, entry: dict[str, Any], pages: list[Step], behi
     return body
 
 
-def _written(plan: Plan, step: Step, record: dict[str, Any]) -> bytes | None:
+def was_written(plan: Plan, step: Step, record: dict[str, Any]) -> bytes | None:
     """An executed notebook's file, if it is the one that the run wrote."""
     path = plan.folder / f"{step.name}.ipynb"
     content = path.read_bytes() if path.is_file() else b""
@@ -157,7 +157,7 @@ def read(plan: Plan, step: Step) -> nbformat.NotebookNode:
     No output depends on the texts, so nothing is executed for them, and what the run wrote stays as it is.
     """
     record = records(plan.folder)[step.name]
-    content = _written(plan, step, record)
+    content = was_written(plan, step, record)
     if content is None:  # changed within the second
         raise RunError(f"{step.name}.ipynb is not the one that the run wrote", where=f"outputs/{plan.run}/")
     notebook = nbformat.reads(content.decode("utf-8"), as_version=4)
@@ -180,14 +180,20 @@ def _findings(notebook: nbformat.NotebookNode) -> tuple[str, str]:
     return cleaned(str(markdown2html(first))), cleaned(str(markdown2html("\n".join(others)))) if others else ""
 
 
-def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict[str, Standing]) -> str:
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Write a page that is no notebook's, from a template and its values."""
+    loader = FileSystemLoader(TEMPLATES / "site")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    _write(path, environment.get_template(template).render(style=_style(), policy=policy(), **values))
+
+
+def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict[str, Standing]) -> None:
     tables = {t: r for step in pages for t, r in manifest[step.name]["tables"].items()}
     reports = {t: read_sealed(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
     latest = manifest[pages[-1].name] if pages else {"software": {}, "commit": None}
-    pages_of = FileSystemLoader(TEMPLATES / "site")
-    front = Environment(loader=pages_of, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return front.get_template("front.html.j2").render(
-        style=_style(), policy=policy(), run=plan.run, steps=plan.steps, faults=plan.faults, behind=behind,
+    write_page(
+        plan.folder / "site" / "index.html", "front.html.j2",
+        run=plan.run, steps=plan.steps, faults=plan.faults, behind=behind,
         findings={step.name: _findings(read(plan, step)) for step in pages},
         whose={step.name: plan.whose(step) for step in pages},
         finished={step.name: manifest[step.name]["finished_at"] for step in pages},
