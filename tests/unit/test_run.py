@@ -103,6 +103,18 @@ def test_no_text_in_a_csv_is_a_formula_and_all_come_back(lab):
     assert sorted(lab.load("rfm_segments")["=id"]) == sorted(texts)
 
 
+def test_what_another_notebook_makes_is_not_written_over_by_hand(lab):
+    lab.save("rfm_segments", TABLE, key="customer_id")
+    before = file_digest(lab.folder / "artifacts" / "rfm_segments.parquet")
+    own = Run("demo", "my_idea")
+    with pytest.raises(RunError, match=r"(?s)rfm_segments is what 02_rfm makes.*save it under another name"):
+        own.save("rfm_segments", TABLE[:1], key="customer_id")
+    own.save("my_segments", TABLE[:1], key="customer_id")
+    assert (
+        file_digest(lab.folder / "artifacts" / "rfm_segments.parquet") == before and len(own.load("my_segments")) == 1
+    )
+
+
 def test_a_key_has_to_name_every_row(lab):
     with pytest.raises(RunError, match="does not name every row"):
         lab.save("rfm_segments", pd.concat([TABLE, TABLE]), key="customer_id")

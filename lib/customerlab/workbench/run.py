@@ -272,9 +272,13 @@ class Run:
         Raises
         ------
         RunError
-            If a key occurs twice or is empty, or if another notebook of the run makes this artefact.
+            If a key occurs twice or is empty, or if another notebook makes this artefact.
         """
-        maker = self._step["makers"].get(artifact, self.notebook) if self._step else self.notebook
+        if self._step:
+            makers = self._step["makers"]
+        else:
+            makers = {saved: notebook.name for notebook in load_notebooks(self.root) for saved in notebook.saves}
+        maker = makers.get(artifact, self.notebook)
         if maker != self.notebook:
             raise RunError(
                 f"{artifact} is what {maker} makes", where=f"{self.notebook}, lab.save({artifact!r}, …)",
