@@ -398,6 +398,26 @@ def test_what_a_guest_may_not_do_unseen_is_refused_when_it_runs(toys, cells, sai
     assert results(toys) == before
 
 
+def test_a_notebook_of_ones_own_begins_with_a_command_and_writes_over_nothing(toys):
+    before = results(toys)[0]
+    call(toys, "customerlab", "new", "my_copy", "--from", "02")
+    assert "customerlab run 51" in call(toys, "customerlab", "new", "my_idea").stdout
+    done = call(toys, *RUN)
+    assert started(done.stdout) == ["50_my_copy", "51_my_idea"]
+    after = results(toys)[0]
+    assert {name: after[name] for name in before} == before and "my_copy_firsts.parquet" in after
+    front = page(toys, "index")
+    assert front.index("<h2>Own analyses</h2>") < front.rindex('href="51_my_idea.html"')
+    for words, said in (
+        (("my_idea",), "there is a notebook 51_my_idea.ipynb"),
+        (("My idea",), "cannot name a notebook"),
+        (("other", "--from", "9"), "9"),
+    ):
+        done = call(toys, "customerlab", "new", *words, check=False)
+        assert done.returncode == 1 and said in done.stderr
+    assert len(list((toys / "notebooks").glob("*.ipynb"))) == len(NAMES) + 2
+
+
 def test_kernels_are_of_the_interpreter_that_runs_this(toys, tmp_path, monkeypatch):
     """A user's own kernel python3 may be of a Python that lacks what notebooks need."""
     spec = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"

@@ -146,6 +146,18 @@ def site(run_name: str) -> None:
 
 
 @main.command()
+@click.argument("name")
+@click.option("--from", "source", metavar="NN", help="Copy this notebook, by number or name.")
+def new(name: str, source: str | None) -> None:
+    """Begin a notebook of your own, NAME, which runs with the others and writes over nothing of theirs."""
+    from customerlab.workbench.new import new as begun
+
+    root = find_root()
+    path = begun(root, name, make_plan(root, "demo").step(source).notebook if source else None)
+    _say("new", f"edit {path.relative_to(root)} (make lab), then: customerlab run {path.stem[:2]}")
+
+
+@main.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN_A RUN_B...")
 def compare(runs: tuple[str, ...]) -> None:
     """Put runs side by side on one page: data, parameters, metrics, findings, segments, figures."""

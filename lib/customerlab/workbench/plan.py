@@ -76,6 +76,11 @@ class Step:
     notes: tuple[str, ...] = ()  # the optional tables and artefacts that it does without, and why
 
     @property
+    def own(self) -> bool:
+        """Whether it is one of the project's own notebooks, and no guest."""
+        return self.name in OWN
+
+    @property
     def name(self) -> str:
         """The notebook's name."""
         return self.notebook.name
