@@ -52,7 +52,7 @@ RETURNING = {
 }
 
 
-@pytest.mark.parametrize("notebook", ["01_eda", "02_rfm", "03_clustering"])
+@pytest.mark.parametrize("notebook", ["01_eda", "02_rfm", pytest.param("03_clustering", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("shop", ODD)
 def test_an_odd_shop_gets_results_and_true_sentences(project, said, monkeypatch, notebook, shop):
     add_shop(project, as_written(ODD[shop]))
@@ -65,6 +65,7 @@ def test_an_odd_shop_gets_results_and_true_sentences(project, said, monkeypatch,
         assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shop", RETURNING)
 def test_a_shop_of_returns_gets_net_revenue_and_true_sentences(project, said, monkeypatch, shop):
     add_shop(project, as_written(RETURNING[shop]))
@@ -120,6 +121,7 @@ def test_a_campaign_can_import_what_the_notebook_made(project, said, monkeypatch
     assert (read["r_score"] == 3 - (read["recency"] >= 30) - (read["recency"] >= 300)).all()
 
 
+@pytest.mark.thorough
 def test_where_few_came_back_nothing_is_said_to_predict(project, said, monkeypatch):
     early, late = (
         lines(3, 3, pd.date_range("2024-01-03", "2024-03-01")),
