@@ -47,6 +47,7 @@ def every_result(test):
     return tables, said
 
 
+@pytest.mark.slow
 def test_its_numbers_are_those_of_the_functions():
     frame = drawn(lift=0.2)
     units = ibis.memtable(frame)
@@ -71,6 +72,7 @@ def test_its_numbers_are_those_of_the_functions():
     assert set(test.decision["verdict"]) >= {"higher: better"} and test.decision["guardrail"].sum() == 2
 
 
+@pytest.mark.slow
 def test_everything_is_asked_once(asked):
     test = experiment.Test(ibis.memtable(drawn()), money=MONEY, ratios=["spend / visit"], runs=100)
     first = every_result(test)
@@ -93,6 +95,7 @@ def test_of_a_test_that_is_not_sound_there_is_nothing_but_what_is_wrong():
     ]
 
 
+@pytest.mark.slow
 def test_tables_name_and_format_their_columns():
     test = experiment.Test(ibis.memtable(drawn(lift=0.2)), money=MONEY, confidence=0.9, runs=100)
     (table, caption, forms), = experiment.tables.effects(test)  # fmt: skip
@@ -103,6 +106,7 @@ def test_tables_name_and_format_their_columns():
         assert all(set(one[2]) <= set(one[0].columns) for one in each if isinstance(one[2], dict))
 
 
+@pytest.mark.slow
 def test_findings_begin_with_the_decision_and_say_what_supports_it():
     test = experiment.Test(ibis.memtable(drawn(lift=0.3)), money=MONEY, ratios=["spend / visit"], runs=100)
     said = experiment.sentences.findings(test)

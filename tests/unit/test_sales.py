@@ -41,6 +41,7 @@ lines = st.tuples(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(lines, min_size=2, max_size=25), st.randoms(use_true_random=False))
 def test_lines_are_matched_one_to_one_with_later_returns(drawn, random):

@@ -111,6 +111,7 @@ def test_the_orders_of_a_test_are_in_the_log(spoiled):
             )
 
 
+@pytest.mark.slow
 def test_types_differ_in_country_and_in_what_they_buy():
     shop = simulate_shop(customers=10_000, seed=2, spoiled=False)
     kinds = shop.truth["customers"].set_index("customer_id")["segment"]
@@ -182,6 +183,7 @@ def test_a_shop_on_disk_is_the_same_with_any_number_of_processes(tmp_path, monke
     assert digests(alone) == digests(twice)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_shop_that_runs(project):
     done = call(project, "customerlab", "simulate", "tiny", "--customers", "26_000", "--seed", "3", "--faults")
     entry = done.stdout[done.stdout.index("tiny:\n") :]
