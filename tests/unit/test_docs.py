@@ -125,6 +125,16 @@ def test_the_plan_of_a_test_runs_and_its_table_is_one_for_notebook_05(project, m
     assert experiment.soundness(units, "control", planned={"control": 1, "mail": 1}).sound
 
 
+@pytest.mark.slow
+def test_every_recipe_runs(project, monkeypatch):
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(project / "notebooks")
+    examples = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    page = doctest.DocTestParser().get_doctest(examples, {}, "docs/recipes.md", None, 0)
+    assert len(page.examples) > 25 and doctest.DocTestRunner().run(page).failed == 0
+    assert (project / "notebooks" / "grid.svg").read_bytes().startswith(b"<?xml")
+
+
 def test_one_version_is_told_everywhere():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
