@@ -32,6 +32,7 @@ def test_form(path):
 def test_it_is_stored_normalised_and_short(path):
     notebook = read(path)
     assert normalise(read(path)) == notebook
+    assert path.stat().st_size < 500_000, "a code host shows it"
     assert 15 <= len(notebook.cells) <= 35
     assert [c.metadata.get("tags") for c in notebook.cells if c.metadata.get("tags")] == [["parameters"]]
 

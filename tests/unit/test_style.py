@@ -1,8 +1,11 @@
 """Texts of figures: every sign is drawn or written as an escape, without a warning; Latin text is the same anywhere."""
 
+import io
 import warnings
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from customerlab.figures import style
 
@@ -65,6 +68,18 @@ def test_a_figure_is_saved_as_its_name_ends_and_the_same_drawing_gives_the_same_
     first, second = ((tmp_path / f"{name}.{kind}").read_bytes() for name in ("a", "b"))
     assert first == second and first.startswith({"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}[kind])
     assert b"Matplotlib" not in first and picture._repr_png_() == picture.png()
+
+
+def test_fewer_colours_are_not_to_be_seen():
+    """Of a figure with every colour of the two scales, no pixel is far from what matplotlib draws, and few are off."""
+    figure, axis = style.canvas()
+    axis.pcolormesh(np.linspace(0, 1, 400).reshape(20, 20), cmap=style.SEQUENTIAL)
+    axis.scatter(range(8), range(8), c=list(style.PALETTE), alpha=0.5)
+    picture, full = style.Picture(figure, ""), io.BytesIO()
+    picture._write(full, "png")
+    drawn, shown = (np.asarray(Image.open(one).convert("RGB")).astype(int) for one in (full, io.BytesIO(picture.png())))
+    away = np.abs(drawn - shown).max(axis=2)
+    assert away.max() < 80 and away.mean() < 1 and len(picture.png()) < len(full.getvalue())
 
 
 def test_a_name_that_says_no_format_is_refused(tmp_path):

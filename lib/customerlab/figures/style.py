@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ticker import FuncFormatter
+from PIL import Image
 
 from customerlab.wording import escaped, short, visible
 
@@ -132,10 +133,12 @@ class Picture:
         return round(self.figure.get_size_inches()[0] * SHOWN_AT)
 
     def png(self) -> bytes:
-        """The figure as PNG, the same bytes for the same drawing."""
-        buffer = io.BytesIO()
-        self._write(buffer, "png")
-        return buffer.getvalue()
+        """The figure as PNG of 256 colours, a third of the size; the same bytes for the same drawing."""
+        drawn, packed = io.BytesIO(), io.BytesIO()
+        self._write(drawn, "png")
+        few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(packed, "PNG", optimize=True)
+        return packed.getvalue()
 
     def save(self, path: str | Path) -> None:
         """Save the figure as its file name ends: `.svg`, `.pdf` or `.png`; the same bytes for the same drawing."""
