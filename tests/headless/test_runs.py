@@ -53,6 +53,8 @@ def test_a_run_leaves_everything(demo_run):
 def test_the_pages_are_whole_and_need_no_network(demo_run):
     site = demo_run[0] / "outputs" / "demo" / "site"
     assert max(path.stat().st_size for path in site.glob("*.html")) < 700_000
+    customers = json.loads((demo_run[0] / "outputs" / "demo" / "metrics.json").read_text())["01_eda"]["customers"]
+    assert f"<dt>customers</dt><dd>{customers:,}</dd>" in (site / "index.html").read_text()
     pages = sorted(p.stem for p in site.glob("*.html"))
     assert pages == [*NAMES, "index"]
     for path in site.glob("*.html"):

@@ -16,7 +16,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
 
-from customerlab.data.project import file_digest, read_sealed, write_sealed, written_aside
+from customerlab.data.project import file_digest, read_json, read_sealed, write_sealed, written_aside
 from customerlab.data.tables import TABLES
 from customerlab.errors import RunError
 from customerlab.wording import visible
@@ -30,6 +30,11 @@ from customerlab.workbench.standing import TEMPLATES, Standing, pages_state, sta
 TAGS = {
     "a", "blockquote", "br", "caption", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
     "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+EDA = "01_eda"
+TILES = {  # what it records, for the front page
+    "customers": "customers", "orders": "orders", "lines": "order lines", "net_revenue": "net revenue, in the shop's currency",
+    "median_order_value": "median order value",
 }  # fmt: skip
 ATTRIBUTES = {"a": ["href", "title"], "*": ["class", "id", "scope", "colspan", "rowspan"]}
 
@@ -191,9 +196,11 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
     tables = {t: r for step in pages for t, r in manifest[step.name]["tables"].items()}
     reports = {t: read_sealed(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
     latest = manifest[pages[-1].name] if pages else {"software": {}, "commit": None}
+    metrics = (read_json(plan.folder / "metrics.json") or {}) if any(step.name == EDA for step in pages) else {}
     write_page(
         plan.folder / "site" / "index.html", "front.html.j2",
         run=plan.run, steps=plan.steps, faults=plan.faults, behind=behind,
+        tiles={label: f"{metrics[EDA][name]:,.0f}" for name, label in TILES.items() if name in metrics.get(EDA, {})},
         findings={step.name: _findings(read(plan, step)) for step in pages},
         whose={step.name: plan.whose(step) for step in pages},
         finished={step.name: manifest[step.name]["finished_at"] for step in pages},
