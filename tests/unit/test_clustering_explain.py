@@ -14,6 +14,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from customerlab.analysis import clustering
 from customerlab.analysis.clustering import explain
+from customerlab.analysis.clustering.views import _principal
 from customerlab.figures.clustering import explaining as figures
 
 SMALL = pd.DataFrame(
@@ -438,6 +439,14 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
     centres = np.array([[0, 0, 0, 0], [9, 0, 0, 3], [0, 9, 0, -3], [0, 0, 9, 0]])
     labels = rng.integers(0, 4, 500)
     return centres[labels] + rng.normal(size=(500, 4)), labels + 1
+
+
+def test_shares_of_variance_do_not_depend_on_the_unit_of_the_features(blobs):
+    points, _ = blobs
+    shares = PCA(2).fit(points).explained_variance_ratio_
+    for unit in (1e-4, 1, 1e4):
+        assert _principal(points * unit)[1] == pytest.approx(shares)
+    assert (_principal(np.ones((5, 3)))[1] == 0).all(), "nothing varies"
 
 
 @pytest.mark.slow

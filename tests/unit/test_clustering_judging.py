@@ -407,6 +407,14 @@ def test_what_groups_predict_follows_from_their_variances():
     assert clustering.usefulness.predicted(equal, y).mean() == pytest.approx((f - 1) * 3 / (f * 3 + 56), abs=1e-12)
 
 
+def test_the_error_of_a_mean_is_over_customers():
+    values = np.random.default_rng(2).gamma(1.0, size=12)
+    mean, error = clustering.usefulness._mean(values, np.arange(12))
+    assert (mean, error) == pytest.approx((values.mean(), values.std(ddof=1) / np.sqrt(12)))
+    twice = clustering.usefulness._mean(np.tile(values, 2), np.tile(np.arange(12), 2))
+    assert twice == pytest.approx((mean, error)), "the same customers in two periods tell no more"
+
+
 def test_groups_without_a_meaning_predict_nothing_however_many_they_are():
     y = np.random.default_rng(9).normal(size=(400, 300))
     for number in (4, 60):

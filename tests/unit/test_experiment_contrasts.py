@@ -171,6 +171,14 @@ def test_ends_of_rare_proportions_are_where_the_likelihood_says(counts):
         assert abs(x / n - y / m - end) / error == pytest.approx(stats.norm.ppf(0.975), rel=1e-6)
 
 
+def test_relative_effects_on_quantiles_do_not_depend_on_the_currency():
+    rng = np.random.default_rng(3)
+    new, old = rng.gamma(2.0, 30, 400), rng.gamma(2.0, 25, 300)
+    first, second = (experiment.quantiles.quantiles(new * unit, old * unit, 0.5, seed=1) for unit in (1, 1e-3))
+    ends = [[float(end) for end in (one.relative, one.relative_low, one.relative_high)] for one in (first, second)]
+    assert ends[0] == pytest.approx(ends[1]) and np.isfinite(ends[0]).all()
+
+
 @pytest.mark.slow
 def test_quantiles_agree_with_resampled_units():
     rng = np.random.default_rng(4)

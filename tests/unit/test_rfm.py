@@ -268,6 +268,8 @@ def test_rules_are_compared_by_what_the_customers_they_choose_bring():
     windows = drawn_windows(np.random.default_rng(0), customers=200)
     table = rfm.choosing.compare_rules(windows, seed=1, resamples=20)
     assert table["formed_on"].nunique() == 2, "the first window only teaches"
+    above, below = table["high"] - table["difference"], table["difference"] - table["low"]
+    assert above.to_numpy() == pytest.approx(below.to_numpy()) and (above > 0).mean() > 0.9
     for (past, now), (_, part) in zip([windows[:2], windows[1:]], table.groupby("formed_on"), strict=True):
         paid = past.groupby("segment")["money"].mean()
         rows = part[part["outcome"] == "revenue"].set_index(["against", "chosen"])
