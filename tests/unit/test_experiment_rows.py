@@ -122,6 +122,14 @@ UNITS = {
 
 
 @pytest.mark.slow
+def test_what_was_summed_by_unit_before_is_taken_for_units():
+    frame = next(iter(TOTALS.values()))()
+    assert experiment.kind_of_rows(ibis.memtable(frame)).wrong
+    assert (
+        experiment.kind_of_rows(ibis.memtable(frame.assign(**{experiment.units.SIZE: 1.0}))) == experiment.rows.Kind()
+    )
+
+
 @pytest.mark.parametrize("name", TOTALS)
 def test_totals_are_no_units(name):
     found = experiment.kind_of_rows(ibis.memtable(TOTALS[name]()))
