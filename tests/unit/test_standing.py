@@ -17,6 +17,8 @@ from customerlab.workbench.site import render
 from customerlab.workbench.standing import Standing, due, needs, rendered, standings, table_due
 from helpers import write_notebook
 
+pytestmark = pytest.mark.slow  # each begins with a run
+
 SEGMENTS = pd.DataFrame({"customer_id": ["a", "b"], "segment": ["new", "lost"]})
 
 
