@@ -49,6 +49,11 @@ def test_the_page_begins_with_whose_data_and_at_most_five_results():
     assert "- result 4\n\n" in second.source and "result 5" not in second.source
 
 
+def test_the_same_notebook_gives_the_same_page():
+    executed = a_notebook("one")
+    assert layout.arranged(executed, TABLES) == layout.arranged(executed, TABLES)
+
+
 def test_what_made_the_page_is_at_its_end():
     cells = layout.arranged(a_notebook("one"), {}).cells
     last = [cell.source for cell in cells][-3:]

@@ -72,7 +72,7 @@ def arranged(notebook: nbformat.NotebookNode, tables: dict[str, dict[str, Any]])
     if results:
         lead += ["## Key results", _listed(results), f"All of them are under [{FINDINGS}](#{FINDINGS})."]
     page = nbformat.from_dict(dict(notebook))
-    page.cells = [*told, *_cells(lead), *shown, *body, *_cells([f"## {LAST}", *uses]), *setup]
+    page.cells = [*told, *_cells(lead, "lead"), *shown, *body, *_cells([f"## {LAST}", *uses], "last"), *setup]
     return page
 
 
@@ -91,5 +91,6 @@ def _listed(sentences: Iterable[str]) -> str:
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-def _cells(parts: list[str]) -> list[nbformat.NotebookNode]:
-    return [new_markdown_cell("\n\n".join(parts))] if parts else []
+def _cells(parts: list[str], name: str) -> list[nbformat.NotebookNode]:
+    """One cell of some paragraphs, or none; its id, which is on the page, is the same every time."""
+    return [new_markdown_cell("\n\n".join(parts), id=name)] if parts else []
