@@ -64,15 +64,20 @@ def test_customers_who_changed_segment_are_counted_and_few_are_hidden():
     was = ["A"] * 20 + ["B"] * 20
     now = ["A"] * 10 + ["B"] * 10 + ["B"] * 10 + ["A"] * 6 + ["C"] * 4
     ((other, both, moved, table),) = compare._segments(results(a=was, b=now), count(1))
-    assert (other, both, moved) == ("b", 40, 20)
+    assert (other, both, moved) == ("b", 40, "20")
     assert '<td class="n">10</td>' in table
     assert '<td class="n">4</td>' not in table, "four customers"
     assert '<td class="n">6</td>' not in table, "or twenty less sixteen would be the four"
 
 
+def test_few_who_changed_are_not_counted():
+    ((_, _, moved, table),) = compare._segments(results(a=["A"] * 9, b=["A"] * 6 + ["B"] * 3), count(1))
+    assert (moved, table) == ("fewer than 5", "")
+
+
 def test_customers_of_one_run_alone_do_not_count():
     ((_, both, moved, table),) = compare._segments(results(a=["A"] * 9, b=["A"] * 30), count(1))
-    assert (both, moved, table) == (9, 0, "")
+    assert (both, moved, table) == (9, "0", "")
 
 
 def listing(*sentences):

@@ -159,7 +159,7 @@ def _metrics(runs: Runs, number: "count[int]") -> str:
     return _framed(table, "What the notebooks have recorded", number, dict.fromkeys(table.columns[2:], "{:,.7g}"))
 
 
-def _segments(runs: Runs, number: "count[int]") -> list[tuple[str, int, int, str]]:
+def _segments(runs: Runs, number: "count[int]") -> list[tuple[str, int, str, str]]:
     """Of the first run and each other: its name, customers of both, those in another segment, and the moves as HTML."""
     first, *others = runs
     compared = []
@@ -176,7 +176,9 @@ def _segments(runs: Runs, number: "count[int]") -> list[tuple[str, int, int, str
             shown -= 1  # or the total would tell what is hidden
         caption = f"Moves between segments of {smallest} customers or more"
         table = _framed(moves[: max(shown, 0)], caption, number, {"customers": "{:,}"}) if shown > 0 else ""
-        compared.append((other, len(both), int(moves["customers"].sum()), table))
+        moved = int(moves["customers"].sum())
+        said = f"fewer than {smallest}" if 0 < moved < smallest else f"{moved:,}"
+        compared.append((other, len(both), said, table))
     return compared
 
 
