@@ -144,7 +144,8 @@ def test_what_does_not_end_is_ended(project, monkeypatch, capfd, cell, limit, sa
     assert said in str(caught.value) and f"code cell 4: {cell}" in str(caught.value)
     assert time.monotonic() - begin < 300 and "Traceback" not in capfd.readouterr().err
     assert said in (plan.folder / "failed" / "02_toy.txt").read_text() and not (plan.folder / "artifacts").exists()
-    assert (plan.folder / "failed" / "02_toy.ipynb").stat().st_size < 21e6
+    # 20 MB of output at most; a line of 100 signs takes 111 in the file, with its indent, quotes and comma
+    assert (plan.folder / "failed" / "02_toy.ipynb").stat().st_size < 22.3e6
 
 
 def test_many_lines_are_no_flood(project):

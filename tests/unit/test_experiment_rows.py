@@ -140,6 +140,11 @@ def test_totals_are_no_units(name):
     )
 
 
+def test_what_all_rows_share_is_not_named_as_what_sets_them_apart():
+    found = experiment.kind_of_rows(ibis.memtable(grid(DAYS, covariate_country=["DE"])))
+    assert "each arm has 1 row for each of 28 values of time: " in found.wrong
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", UNITS)
 def test_units_are_no_totals(name):

@@ -416,6 +416,17 @@ def test_parts_show_net_revenue_and_what_hangs_on_one_customer():
     ]
 
 
+def test_the_share_of_money_returned_is_there_for_the_smallest_gross_revenue():
+    """The two at the top spent 0.60 and 0.11, and 0.15 was returned; nobody else returned anything."""
+    bought = log(
+        [(f"c{n}", f"{n}", "2024-01-01", "x", 1, n / 100) for n in range(1, 12)]
+        + [("t", "t", "2024-01-02", "x", 1, 0.6)]
+    )
+    back = log([("t", "r", "2024-01-03", "x", -1, 0.15)])
+    row = explore.top_tenth(bought, back).table.set_index("measure").loc["money returned"]
+    assert (row["top"], row["rest"]) == (pytest.approx(0.15 / 0.71), 0)
+
+
 def test_equal_customers_have_no_top_tenth():
     alike = log([(c, c, "2024-01-01", "x", 1, 2.0) for c in "abcdefghijkl"])
     assert explore.top_tenth(alike) is None

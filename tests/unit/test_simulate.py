@@ -8,7 +8,7 @@ import pytest
 
 from customerlab.data.catalog import load_catalog
 from customerlab.data.prepare import prepare
-from customerlab.data.simulate import files, simulate_shop, write_shop
+from customerlab.data.simulate import experiments, files, simulate_shop, write_shop
 from customerlab.data.simulate.purchasing import SEGMENTS, START, calendar
 from customerlab.errors import DataError
 from helpers import call
@@ -209,3 +209,27 @@ def test_nothing_is_left_when_it_fails(tmp_path, monkeypatch):
     (tmp_path / "there").mkdir()
     with pytest.raises(DataError, match="already"):
         write_shop(tmp_path / "there", 100, 1, spoiled=False)
+
+
+def test_the_rates_on_record_are_the_planted_ones():
+    """Own rates are Gamma draws around the rate of a segment: their mean ratio to it is 1, within three errors."""
+    truth = simulate_shop(customers=20_000, seed=6, spoiled=False).truth["customers"]
+    planted = SEGMENTS.set_index("segment").loc[truth["segment"]]
+    ratio = truth["rate_a_month"].to_numpy() / planted["rate"].to_numpy()
+    shape = planted["rate_shape"].to_numpy()
+    assert abs((ratio * shape).sum() / shape.sum() - 1) < 3 / np.sqrt(shape.sum())
+
+
+def test_units_without_a_shop_are_as_they_are_said_to_be():
+    """Segments and states by their shares, whole days of exponential waits by state, orders by a Poisson count."""
+    size = 4_000_000  # so many that a day more or less is three errors of any mean
+    units = experiments.simulate_units(np.random.default_rng(4), size)
+    share = np.bincount(units.segment) / size
+    assert (np.abs(share - SEGMENTS["share"]) < 4 * np.sqrt(share * (1 - share) / size)).all()
+    for state, (part, days) in enumerate(((0.5, 60), (0.35, 150), (0.15, 200))):
+        recency = units.recency[units.state == state]
+        assert abs(len(recency) / size - part) < 4 * np.sqrt(part * (1 - part) / size)
+        whole = 1 / np.expm1(1 / days)  # the mean of an exponential wait of which whole days are taken
+        assert abs(recency.mean() - whole) < 3 * days / np.sqrt(len(recency))
+    assert units.past_orders.min() == 1 and abs(units.past_orders.mean() - 4) < 4 * np.sqrt(3 / size)
+    assert abs(units.usual.mean() - 1.9 * 200) < 4 * 200 * np.sqrt(1.9 / size)
