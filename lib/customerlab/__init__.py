@@ -12,7 +12,7 @@ HOMES = {
     "show": "customerlab.workbench.display:show",
     "findings": "customerlab.workbench.display:findings",
     "checks": "customerlab.workbench.display:checks",
-    "percent": "customerlab.wording:percent",
+    "percent": "customerlab.formats:percent",
     "disclosure": "customerlab.analysis.disclosure",
     "inference": "customerlab.analysis.inference",
     "orders": "customerlab.analysis.orders",

@@ -4,7 +4,6 @@ All that notebooks show is text: sentences, captions, cells of tables. Names tha
 are, and nothing escapes them where they are written into a sentence. What shows a text gives all of it to `text`.
 """
 
-import math
 import re
 import unicodedata
 from html import escape
@@ -108,44 +107,3 @@ def _entity(found: re.Match[str]) -> str:
     digits, sign = found[0][:-1], found[0][-1]
     entity = escape(sign) if sign in "<>&" else f"&#{ord(sign)};"
     return f"<span>{entity}</span>" if sign in "$\\" else digits + entity
-
-
-def short(value: float) -> str:
-    """A number as an axis or a sentence shows it.
-
-    Examples
-    --------
-    >>> short(1_234_567), short(45_300), short(950), short(0.25)
-    ('1.2 M', '45 k', '950', '0.25')
-    """
-    size = abs(value)
-    if size >= 1e6:
-        return f"{value / 1e6:,.1f} M"
-    if size >= 1e4:
-        return f"{value / 1e3:,.0f} k"
-    if size >= 100 or float(value).is_integer():
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
-
-
-def percent(share: float) -> str:
-    """A share in percent, never 0 % for some or 100 % for not quite all.
-
-    Examples
-    --------
-    >>> percent(0.254), percent(0.004), percent(0.0), percent(0.9996), percent(1.0)
-    ('25 %', '0.4 %', '0 %', '> 99.9 %', '100 %')
-    """
-    if share in (0, 1) or not math.isfinite(share):
-        return f"{share * 100:.0f} %" if math.isfinite(share) else "–"
-    if 0 < share < 0.0005:
-        return "< 0.1 %"
-    if 0.9995 <= share < 1:
-        return "> 99.9 %"
-    digits = 1 if abs(share) < 0.01 or 0.99 < share < 1 else 0
-    return f"{share * 100:.{digits}f} %"
-
-
-def shortened(text: str, length: int = 34) -> str:
-    """A label cut to a length, with the sign that it was."""
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

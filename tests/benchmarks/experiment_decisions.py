@@ -60,7 +60,7 @@ def lines() -> list[Line]:
     ]  # fmt: skip
     for sizes, what in (((8_000, 1_000, 1_000), "control 8 : 1"), ((1_000, 4_500, 4_500), "control 1 : 4.5")):
         kinds += [
-            Line(f"{what}, 5 % convert, deviation {deviation:g}", sizes, 0.05, lognormal(deviation))
+            Line(f"{what}, 5% convert, deviation {deviation:g}", sizes, 0.05, lognormal(deviation))
             for deviation in (1, 1.5)
         ]
     if known := hillstrom():
@@ -153,7 +153,7 @@ def decisions(tests: int) -> None:
             coverage.append(rate(f"{line.what}: both effects of spend", np.all(held, axis=0)[tested]))
     show("Tests without an effect", nothing)
     show(
-        "Simultaneous 95 % intervals of two arms that hold both planted effects (of tests with enough outcomes)",
+        "Simultaneous 95% intervals of two arms that hold both planted effects (of tests with enough outcomes)",
         coverage,
     )
 

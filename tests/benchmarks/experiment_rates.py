@@ -1,9 +1,9 @@
 """How often are the tests of experiments right? Every promised rate, measured on simulated tests: `make rates`.
 
 What is true in the simulated tests was planted there, so it can be counted how often an interval covers it, how often
-nothing is taken for something, and how often a broken test is refused. Beside every rate stands its 95 % interval
+nothing is taken for something, and how often a broken test is refused. Beside every rate stands its 95% interval
 (Clopper and Pearson 1934) and what was promised. Seeds are fixed; one core needs about eight minutes. It fails where
-a promise lies outside even the 99.9 % interval, as one of fifty that are kept does in one run of twenty.
+a promise lies outside even the 99.9% interval, as one of fifty that are kept does in one run of twenty.
 """
 
 import argparse
@@ -179,26 +179,26 @@ HOUSEHOLD_MEAN = 10 + 0.5 * (1 + 1.5 + 1.5 / 2.5 - 2.5)  # a member's: E[size²]
 
 
 def coverage(shop: Shop, tests: int) -> None:
-    """Intervals of 95 % and planted effects."""
+    """Intervals of 95% and planted effects."""
     rng, tenths = np.random.default_rng(2), np.exp(3 + 0.8 * stats.norm.ppf(0.9))
     rates = shop_coverage(shop)
-    rates += covering(rare(rng, tests, (0.004, 0.006)), 0.002, 0.5, "0.4 % of 2,000 units: proportion")
+    rates += covering(rare(rng, tests, (0.004, 0.006)), 0.002, 0.5, "0.4% of 2,000 units: proportion")
     rates += covering(of_quantiles(rng, tests, 0.1), 0.1 * tenths, 0.1, "order value: 0.9 quantile, bootstrap")
     rates += covering(of_households(rng, tests, 0.3), 0.3, 0.3 / HOUSEHOLD_MEAN, "mean by member, households assigned")
-    show("Intervals of 95 % that hold the planted effect", rates)
+    show("Intervals of 95% that hold the planted effect", rates)
 
 
 def false_positives(shop: Shop, tests: int) -> None:
     """The second arm to which nothing happens."""
     rng, found = np.random.default_rng(3), compared(shop, NULL)
-    found["0.4 % of 2,000 units: proportion"] = rare(rng, tests, (0.004, 0.004))
+    found["0.4% of 2,000 units: proportion"] = rare(rng, tests, (0.004, 0.004))
     found["order value: 0.9 quantile, bootstrap"] = of_quantiles(rng, tests, 0)
     found["mean by member, households assigned"] = of_households(rng, tests, 0)
     show("Tests of nothing with p < 0.05", [rate(name, one.pvalue < 0.05, "= 0.05") for name, one in found.items()])
 
 
 def guardrails(shop: Shop, tests: int) -> None:
-    """Arms that fall exactly by the margin, of 5 %."""
+    """Arms that fall exactly by the margin, of 5%."""
     rng, share = np.random.default_rng(4), 0.3
     options = {"alternative": "greater", "relative_margin": -0.05}
     units = np.full(tests, UNITS // len(ARMS))
@@ -261,7 +261,7 @@ def narrowing(tests: int) -> None:
     """A covariate of known correlation, in tests of 10,000 units."""
     rng = np.random.default_rng(5)
     print("\n## What a covariate does to the interval\n")
-    print("| correlation | narrower by 1 - √(1 - ρ²) | measured | 95 % of single tests |")
+    print("| correlation | narrower by 1 - √(1 - ρ²) | measured | 95% of single tests |")
     print("| ---: | ---: | ---: | ---: |")
     rates = []
     for rho in (0.3, 0.6, 0.9):
@@ -279,7 +279,7 @@ def narrowing(tests: int) -> None:
         if abs(narrower.mean() - theory) > 0.001 + 3 * narrower.std() / np.sqrt(tests):
             missed.append(f"narrower by {narrower.mean():.2%} at ρ = {rho}; promised {theory:.2%}")
         rates.append(rate(f"adjusted, ρ = {rho}", covered, "= 0.95"))
-    show("Adjusted intervals of 95 % that hold the planted effect", rates)
+    show("Adjusted intervals of 95% that hold the planted effect", rates)
 
 
 def _means(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -342,7 +342,7 @@ def segments(tests: int) -> None:
         for place, value in enumerate(found["value"][~nothing])
     ]
     show(
-        "Segments in tests of 20,000 units: intervals of 95 %, and who is named as harmed",
+        "Segments in tests of 20,000 units: intervals of 95%, and who is named as harmed",
         [
             *by_value,
             rate("the harmed segment is named", np.array(named)),

@@ -40,9 +40,7 @@ def rate(what: str, hits: np.ndarray, promise: str = "") -> Rate:
 
 def show(title: str, rates: list[Rate]) -> None:
     """Print a table of rates, and remember which promises were not kept."""
-    print(
-        f"\n## {title}\n\n| what | tests | promised | measured | 95 % interval |\n| --- | ---: | ---: | ---: | ---: |"
-    )
+    print(f"\n## {title}\n\n| what | tests | promised | measured | 95% interval |\n| --- | ---: | ---: | ---: | ---: |")
     for one in rates:
         low, high = one.interval(0.95)
         sign, _, share = one.promise.partition(" ")

@@ -79,7 +79,7 @@ def of_rules(found: pd.DataFrame, null: pd.DataFrame) -> None:
     for what, part in found.groupby("what"):
         truth = part["difference"].mean()
         intervals.append(rate(f"{what} ({truth:+.1%})", (part["low"] <= truth) & (truth <= part["high"]), ">= 0.95"))
-    show("Intervals of 95 % of the difference that hold that of the mean shop", intervals)
+    show("Intervals of 95% of the difference that hold that of the mean shop", intervals)
 
 
 def of_repurchase(waits: list[pd.DataFrame], shops: int) -> None:
@@ -100,7 +100,7 @@ def of_repurchase(waits: list[pd.DataFrame], shops: int) -> None:
     first, every = np.array(planted).T
     rates.append(rate(f"planted, after first: {truth:.1%} in closed form", first, "= 0.95"))
     rates.append(rate(f"planted, after any: {limit:.1%} of 200,000 customers", every, "= 0.95"))
-    show("Intervals of 95 % of repurchase rates within 90 days that hold the true one", rates)
+    show("Intervals of 95% of repurchase rates within 90 days that hold the true one", rates)
 
 
 def main() -> None:

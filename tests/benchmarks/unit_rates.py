@@ -27,9 +27,9 @@ missed: list[str] = []
 
 
 def line(name: str, hits: np.ndarray, promise: float, *, least: bool = False) -> None:
-    """One rate with its 95 % interval (Clopper and Pearson 1934), and what is promised.
+    """One rate with its 95% interval (Clopper and Pearson 1934), and what is promised.
 
-    A promise is broken where it is outside of the 99.9 % interval: among thirty rates one is outside of 95 % by chance.
+    A promise is broken where it is outside of the 99.9% interval: among thirty rates one is outside of 95% by chance.
     """
     found = int(np.sum(hits))
     ends, far = (binomtest(found, len(hits)).proportion_ci(level) for level in (0.95, 0.999))
@@ -41,7 +41,7 @@ def line(name: str, hits: np.ndarray, promise: float, *, least: bool = False) ->
 
 def title(text: str) -> None:
     """A table's head."""
-    print(f"\n## {text}\n\n| | tests | 95 % interval | promised |\n| --- | ---: | --- | ---: |")
+    print(f"\n## {text}\n\n| | tests | 95% interval | promised |\n| --- | ---: | --- | ---: |")
 
 
 def rows_check(tests: int) -> None:

@@ -95,7 +95,7 @@ def test_halves_and_negatives_are_rounded_alike(log):
         [("a", "1", "2024-01-01", "x", "-2.5"), ("b", "2", "2024-01-01", "x", "1"), ("c", "3", "2024-01-02", "y", "2")]
     )
     row = explore.spread(explore.customers(t), ["revenue"]).iloc[0]
-    assert row["mean"] == 0.5 / 3 and row["5 %"] == pytest.approx(-2.15) and row["median"] == 1
+    assert row["mean"] == 0.5 / 3 and row["5%"] == pytest.approx(-2.15) and row["median"] == 1
     halves = t.select(x=t.amount.cast("float64").round().cast("int64")).x.to_pandas()
     assert sorted(halves) == [-3, 1, 2], "half away from zero, not to the even one"
 

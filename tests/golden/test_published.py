@@ -73,7 +73,7 @@ def goods(online_retail, real_table):
 def test_net_revenue_of_products(goods):
     tail = explore.long_tail(*goods).set_index("product_id")
     assert len(tail) == 3_659 and tail["share"].iloc[9] == pytest.approx(0.080, abs=0.0005)
-    # by gross revenue first and fifth: one order that was cancelled, and one of which 95 % came back
+    # by gross revenue first and fifth: one order that was cancelled, and one of which 95% came back
     assert tail.loc["23843", "revenue"] == 0 and tail.loc["23166", "rank"] == 548
     assert explore.long_tail(goods[0])["product_id"].tolist()[:5:4] == ["23843", "23166"]
 
@@ -100,7 +100,7 @@ def test_the_top_tenth_and_countries(online_retail, goods, real_table):
     assert (round(gross.times_orders, 2), round(gross.times_value, 2)) == (5.72, 2.50)
     countries = explore.by_part(online_retail[0], "country", returns=back).set_index("part")
     assert countries.loc["United Kingdom", ["orders", "customers"]].tolist() == [16_646, 3_920]
-    # 98 % of the Netherlands is customer 14646
+    # 98% of the Netherlands is customer 14646
     assert countries["largest_customer"][["United Kingdom", "Netherlands"]].round(2).tolist() == [0.04, 0.98]
 
 

@@ -49,7 +49,7 @@ def test_the_story_is_told_by_calls(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_no_result_is_typed_into_prose(path):
-    """Numbers in prose would stay when the data change. Zero, one and 95 % are conventions; headings are numbered."""
+    """Numbers in prose would stay when the data change. Zero, one and 95% are conventions; headings are numbered."""
     text = "\n".join(markdown(read(path)))
     text = re.sub(r"(?m)^#.*$|`[^`]*`|95 ?%", "", text)
     assert [n for n in re.findall(r"(?<![\w.])\d[\d.,]*", text) if n.rstrip(".,") not in ("0", "1")] == []
@@ -75,12 +75,12 @@ def test_a_finding_has_the_numbers_of_the_figures_and_tables(path):
     [
         ("finds 0.040", "a difference of 0.043", True),
         ("finds 0.0431", "a difference of 0.043", False),
-        ("1.8 % of customers", "1.9 % of customers", True),
-        ("0.184 of customers", "18 % of customers, 3.2 times the median (95 % CI)", False),
+        ("1.8% of customers", "1.9% of customers", True),
+        ("0.184 of customers", "18% of customers, 3.2 times the median (95% CI)", False),
         ("revenue 1.2 M, product P0043", "revenue of 43", True),
         ("revenue 8,911,407.90", "revenue of 8,911,408", False),
-        ("predicts 19 %", "predicts 19.1%, more (95% CI 2.3% to 4.1%, p = 0.012)", False),
-        ("8 % of customers", "a difference of 0.078", True),
+        ("predicts 19%", "predicts 19.1%, more (95% CI 2.3% to 4.1%, p = 0.012)", False),
+        ("8% of customers", "a difference of 0.078", True),
     ],
 )
 def test_two_numbers_for_one_quantity_are_seen(figure, finding, faulty):

@@ -69,7 +69,7 @@ def test_effects_cover_the_planted_ones_at_their_rate(say):
         kept.append(found.kept)
     rates = {name: np.mean(hits) for name, hits in covered.items()}
     listed = ", ".join(f"{name} {rate:.1%}" for name, rate in rates.items())
-    say(f"{TESTS} tests, intervals of 95 % cover: {listed}; the covariate keeps {np.mean(kept):.3f} of the variance")
+    say(f"{TESTS} tests, intervals of 95% cover: {listed}; the covariate keeps {np.mean(kept):.3f} of the variance")
     least, most = by_chance(0.95, TESTS)  # the two intervals of a test share their control: they count as one
     assert all(least <= rate <= most for rate in rates.values()) and np.mean(kept) < 1
 

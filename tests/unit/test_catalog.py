@@ -42,9 +42,9 @@ def test_what_an_entry_does_not_state_is_said_with_the_key_that_would(project):
     assert entry.licence == "not stated (add licence to shop in data/catalog.yml)"
     assert entry.citation == "not stated (add citation to shop in data/catalog.yml)"
     stated = find_data_set(
-        write(project, GOOD.replace("A shop", "A shop\n  licence: CC0\n  citation: Our till.")), "shop"
+        write(project, GOOD.replace("A shop", "A shop\n  licence: CC0\n  citation: Our till.\n  currency: EUR")), "shop"
     )
-    assert (stated.licence, stated.citation) == ("CC0", "Our till")
+    assert (stated.licence, stated.citation, stated.currency, entry.currency) == ("CC0", "Our till", "EUR", "")
     states = [table_fingerprint(data_set, "transactions", ["digest"]) for data_set in (entry, stated)]
     assert states[0] != states[1], "a licence that is stated later has to reach the pages"
 
@@ -86,6 +86,7 @@ def test_shipped_entries(root):
         (("title: A shop", "title: [A, shop]"), "found ['A', 'shop']"),
         (("title: A shop", "title: yes"), "in quotes where it looks like something else"),
         (("title: A shop", "title: A shop\n  how_to_get: {a: b}"), "shop, how_to_get"),
+        (("title: A shop", "title: A shop\n  currency: Euro"), "three capital letters of ISO 4217"),
         (("product_id: p", "product_id: [p]"), "columns, product_id"),
         (("clean: [customer_missing, {order_cancelled: {prefix: S}}]", "clean: 5"), "a list of cleaning rules"),
         (("clean: [customer_missing, {order_cancelled: {prefix: S}}]", "clean: exact_repeat"), "`clean: [ … ]`"),

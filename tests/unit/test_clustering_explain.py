@@ -523,9 +523,9 @@ def test_figures_hold_their_numbers(clusters, noise, named):
     names = explain.proposed_names(contrast) if named else []
     picture = figures.heat_map(profile, contrast, names)
     cells = [text.get_text() for text in picture.figure.axes[0].texts]
-    assert len(cells) == len(profile) * 5 and f"{profile.loc[0, 'recency']:.0f}" in cells and "50 %" in cells
+    assert len(cells) == len(profile) * 5 and f"{profile.loc[0, 'recency']:.0f}" in cells and "50%" in cells
     assert "1  " in picture.alt or not named
-    assert f"{clusters + noise} row" in picture.alt and ("noise (10 %)" in picture.alt) is noise
+    assert f"{clusters + noise} row" in picture.alt and ("noise (10%)" in picture.alt) is noise
     spread = explain.contingency(labels, np.where(table["frequency"] > 2, "Loyal", "New"))
     other = figures.contingency(spread, names)
     ends = [text.get_text() for text in other.figure.axes[0].get_yticklabels()]

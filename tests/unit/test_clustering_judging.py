@@ -354,7 +354,7 @@ def test_clouds_are_told_from_groups_at_the_promised_rate():
         rng = np.random.default_rng(seed)
         points = rng.normal(size=(90, 2)) if seed % 2 else rng.random((90, 2))
         found.append(clustering.structure.excess(points, names, seed, number=10, methods=means)["p_structure"].min())
-    # at 5 % six or more of thirty would happen once in three hundred times
+    # at 5% six or more of thirty would happen once in three hundred times
     assert sum(p <= 0.05 for p in found) <= 5
     points, _ = planted(spread=1.0, size=150)
     assert (

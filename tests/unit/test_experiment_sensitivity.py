@@ -105,7 +105,7 @@ def test_an_effect_at_the_top_alone_is_seen_there_alone():
 
 
 def test_a_quantile_on_a_mass_point_is_not_compared_and_the_reason_is_said():
-    """The share of buyers passes 1 %: the quantile jumps from nothing to the cheapest price."""
+    """The share of buyers passes 1%: the quantile jumps from nothing to the cheapest price."""
     rng = np.random.default_rng(6)
     n = 20_000
     bought = {"control": 0.006, "new": 0.0125}

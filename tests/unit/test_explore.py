@@ -124,7 +124,7 @@ def test_spread_agrees_with_numpy():
     spread = explore.spread(ibis.memtable(pd.DataFrame({"v": values})), ["v"]).iloc[0]
     assert spread["mean"] == pytest.approx(values.mean())
     wanted = np.quantile(values, explore.distributions.QUANTILES)
-    assert spread[["5 %", "25 %", "median", "75 %", "95 %"]].to_numpy(dtype=float) == pytest.approx(wanted)
+    assert spread[["5%", "25%", "median", "75%", "95%"]].to_numpy(dtype=float) == pytest.approx(wanted)
 
 
 def test_log_histogram_counts_every_value_once():

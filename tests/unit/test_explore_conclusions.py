@@ -41,8 +41,8 @@ def test_scale_names_what_was_removed_and_by_which_step_most():
     )
     said = conclusions.of_scale(totals, ladder, gross=150.0, net=120.0)
     assert "3 customers placed 4 orders worth 150, 120 net of returns" in said
-    assert "between 05 January 2024 and 09 March 2024; cleaning removed 20 % of the rows" in said
-    assert "40 % of the money, returns set off (most: b)" in said
+    assert "between 05 January 2024 and 09 March 2024; cleaning removed 20% of the rows" in said
+    assert "40% of the money, returns set off (most: b)" in said
 
 
 def test_sales_without_a_customer_are_shares_of_all_sales():
@@ -51,7 +51,7 @@ def test_sales_without_a_customer_are_shares_of_all_sales():
         {"step": "customer_missing", "sales_removed": "25.00", "rows_removed": 2},
     ]
     (said,) = conclusions.of_missing_customers(steps, gross=75.0)
-    assert said.startswith("2 rows with sales of 25, 25 % of all sales")
+    assert said.startswith("2 rows with sales of 25, 25% of all sales")
     assert conclusions.of_missing_customers(steps[:1], gross=75.0) == []
 
 
@@ -59,7 +59,7 @@ def test_products_that_hang_on_one_customer_are_counted():
     best = pd.DataFrame({"share": [0.3, 0.2], "largest_customer": [0.5, 0.05]})
     said = conclusions.of_products(best, sold=1_200)
     assert said == (
-        "The first 2 of 1,200 products bring 50 % of the net revenue of all products; 1 of them owe 10 % or more of theirs to "
+        "The first 2 of 1,200 products bring 50% of the net revenue of all products; 1 of them owe 10% or more of theirs to "
         "one customer."
     )
 

@@ -103,7 +103,7 @@ def test_under_no_difference_five_in_a_hundred_pairs_are_found():
 
 @pytest.mark.thorough
 def test_the_intervals_against_a_baseline_hold_together():
-    """Of six differences to one baseline all hold in 95 % of samples; unadjusted ones in fewer."""
+    """Of six differences to one baseline all hold in 95% of samples; unadjusted ones in fewer."""
     rng, held, single = np.random.default_rng(9), [], []
     names = [f"m{number}" for number in range(6)]
     for _ in range(200):

@@ -222,7 +222,7 @@ def test_exposure_by_hand():
 
 
 def test_the_tail_takes_equal_products_together():
-    # 10, 5, 5, 1 buyers: 80 % of 21 are reached within the two of 5, so both are head
+    # 10, 5, 5, 1 buyers: 80% of 21 are reached within the two of 5, so both are head
     lists = Lists.of([[1, 2, 3]], [[0]], products=4, buyers=np.array([10, 5, 5, 1]), population=20)
     assert value(lists, "popularity", "tail") == pytest.approx(1 / 3)
 

@@ -308,7 +308,7 @@ def test_the_interval_of_the_difference_covers_the_truth():
     for _ in range(100):
         found = keep(rfm.choosing.compare_rules(drawn_windows(rng, windows=2), seed=3, resamples=50))
         covered.append((found["low"] <= truth["difference"]) & (truth["difference"] <= found["high"]))
-    # 400 intervals in 100 independent samples: three standard errors of a coverage of 95 % are 6.5 points
+    # 400 intervals in 100 independent samples: three standard errors of a coverage of 95% are 6.5 points
     assert 0.885 <= np.mean(covered) <= 1, np.mean(covered)
 
 

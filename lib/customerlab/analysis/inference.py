@@ -90,7 +90,7 @@ def kaplan_meier(days: pd.Series, ended: pd.Series) -> pd.DataFrame:
     -------
     DataFrame
         One row for each day on which it happened to somebody: `days`, `waiting` (for whom it had not happened before
-        that day), `ended`, and `share` (for whom it has happened by then) with `low` and `high`, at 95 %, missing where
+        that day), `ended`, and `share` (for whom it has happened by then) with `low` and `high`, at 95%, missing where
         all have gone through it: Greenwood's variance (1926) on the scale of log(-log), which keeps them between 0 and
         1 (Kalbfleisch and Prentice 1980), with rows as independent.
 

@@ -243,7 +243,8 @@ def report(
         steps = [*steps, step]
     return {
         "table": table, "data_set": data_set.name, "title": data_set.title, "licence": data_set.licence,
-        "citation": data_set.citation, "files": files, "fingerprint": fingerprint, "ladder": steps, "rows": count,
+        "citation": data_set.citation, "currency": data_set.currency, "files": files, "fingerprint": fingerprint,
+        "ladder": steps, "rows": count,
         "columns": {name: str(kind) for name, kind in rows.schema().items()},
         "days": [f"{end:%Y-%m-%d}" for end in ends if isinstance(end, date) and end == end],  # NaT is no day
     }  # fmt: skip

@@ -84,6 +84,7 @@ class DataSet:
     tables: dict[str, TableMap]
     shop: str  # entries of one shop have one; its own name where nothing is said
     how_to_get: str | None = None
+    currency: str = ""  # of all its money, by ISO 4217; empty where nothing is said
 
 
 class Catalog(UserDict[str, DataSet]):
@@ -128,7 +129,7 @@ def _data_set(name: str, raw: Any) -> DataSet:
             f"{shown(name)} cannot name a data set", where=str(CATALOG), expected="letters, digits, _ and -, at most 64"
         )
     only_keys(
-        raw, ("title", "licence", "citation", "shop", "files", "tables", "how_to_get"), where=where,
+        raw, ("title", "licence", "citation", "currency", "shop", "files", "tables", "how_to_get"), where=where,
         required=("title", "files", "tables"),
     )  # fmt: skip
     sources = {
@@ -146,6 +147,7 @@ def _data_set(name: str, raw: Any) -> DataSet:
     return DataSet(
         name, _text(raw, "title", where), _stated(raw, "licence", where), _stated(raw, "citation", where), sources,
         tables, _optional(raw, "shop", where) or name, _optional(raw, "how_to_get", where),
+        _currency(raw, where),
     )  # fmt: skip
 
 
@@ -169,6 +171,13 @@ def _stated(raw: dict[str, Any], key: str, where: str) -> str:
     """What notebooks and pages say of a data set, as the end of a sentence."""
     stated = _optional(raw, key, where) or f"not stated (add {key} to {where.rpartition(', ')[2]} in {CATALOG})"
     return stated.strip().rstrip(".")
+
+
+def _currency(raw: dict[str, Any], where: str) -> str:
+    found = _optional(raw, "currency", where) or ""
+    if found and not re.fullmatch("[A-Z]{3}", found):
+        raise _unfit(found, f"{where}, currency", "the three capital letters of ISO 4217, such as EUR, GBP or USD")
+    return found
 
 
 def _list(raw: dict[str, Any], key: str, where: str, of: str) -> list[Any]:

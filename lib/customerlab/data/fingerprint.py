@@ -120,7 +120,8 @@ def table_fingerprint(data_set: DataSet, table: str, digests: list[str]) -> str:
     SHA-256 of its files in order, `digests`.
     """
     table_map = data_set.tables[table]
-    said = [data_set.title, data_set.licence, data_set.citation]  # a table's report holds them, and notebooks show them
+    # a table's report holds them, and notebooks show them
+    said = [data_set.title, data_set.licence, data_set.citation, data_set.currency]
     declared = [dataclasses.asdict(data_set.sources[table_map.source]), dataclasses.asdict(table_map), *said]
     return text_digest(table, json.dumps(declared, sort_keys=True), *digests, code_digest(["customerlab.data.prepare"]))
 

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from customerlab.analysis.experiment.targeting import Curves
 from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, SKY, Picture, canvas, styled
-from customerlab.wording import shortened
+from customerlab.formats import shortened
 
 
 @styled

@@ -36,7 +36,7 @@ def errors(tables: Mapping[str, pd.DataFrame]) -> Picture:
     axis.set_xlabel("RMSE in units of the ratings (lower is better)")
     figure.legend(loc="outside upper center", ncols=len(tables), fontsize=8.5)
     return Picture(
-        figure, f"Dot plot of the RMSE of {len(names)} models with 95 % intervals over customers. {'; '.join(said)}."
+        figure, f"Dot plot of the RMSE of {len(names)} models with 95% intervals over customers. {'; '.join(said)}."
     )
 
 
@@ -66,6 +66,6 @@ def stars_and_lists(predicted: pd.DataFrame, ranked: pd.DataFrame, k: int) -> Pi
     lines = ", ".join(f"{row.model} {row.ndcg:.3f}" for row in lists.itertuples())
     return Picture(
         figure,
-        f"Scatter plot of {len(both)} models, RMSE against nDCG at {k} with 95 % intervals: {points}. "
+        f"Scatter plot of {len(both)} models, RMSE against nDCG at {k} with 95% intervals: {points}. "
         f"Dashed lines, nDCG of models that predict no ratings: {lines or 'none'}.",
     )

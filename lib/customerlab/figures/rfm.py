@@ -12,7 +12,7 @@ from customerlab.analysis.inference import happened_by, influence
 from customerlab.analysis.rfm.repurchase import ANY
 from customerlab.figures.marks import cells, intervals, rows, scale, share_of_row, slanted
 from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SEGMENTS, SHORT, Picture, canvas, styled
-from customerlab.wording import percent, short, shortened
+from customerlab.formats import percent, short, shortened
 
 
 @styled
@@ -80,7 +80,7 @@ def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
         axis.plot(x, y, color=colour, linestyle=line, linewidth=2, label=f"{holders} (Gini {gini:.2f})")
         low = float(np.interp(0.8, x, y))
         said.append(
-            f"{holders} with Gini {gini:.2f}, the lower 80 % bring {percent(low)} of revenue, the other 20 % {percent(1 - low)}"
+            f"{holders} with Gini {gini:.2f}, the lower 80% bring {percent(low)} of revenue, the other 20% {percent(1 - low)}"
         )
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)

@@ -16,7 +16,8 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
-from customerlab.wording import escaped, short, visible
+from customerlab.formats import short
+from customerlab.wording import escaped, visible
 
 # Okabe and Ito (2008), chosen to be told apart by colour-blind readers; the black and the yellow are left out.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D46", "#7A7A7A")

@@ -40,13 +40,18 @@ def whose_data(tables: dict[str, dict[str, Any]]) -> str:
 
     Examples
     --------
-    >>> whose_data({"transactions": {"title": "A shop", "rows": 12_000, "days": ["2024-01-01", "2024-12-31"]}})
-    '**Data:** A shop (transactions: 12,000 rows, 2024-01-01 to 2024-12-31).'
+    >>> days = ["2024-01-01", "2024-12-31"]
+    >>> whose_data({"transactions": {"title": "A shop", "rows": 12_000, "days": days, "currency": "EUR"}})
+    '**Data:** A shop (transactions: 12,000 rows, 2024-01-01 to 2024-12-31; money in EUR).'
     """
     titles: dict[str, list[str]] = {}
     for name, table in tables.items():
         days = f", {' to '.join(table['days'])}" if table.get("days") else ""
         titles.setdefault(table["title"], []).append(f"{name}: {table['rows']:,} rows{days}")
+    for table in tables.values():
+        money = f"money in {table['currency']}" if table.get("currency") else ""
+        held = titles[table["title"]]
+        held += [money] if money and money not in held else []
     shops = "; ".join(f"{title} ({'; '.join(held)})" for title, held in titles.items())
     return f"**Data:** {text(shops)}." if shops else ""
 

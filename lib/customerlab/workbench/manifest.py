@@ -17,6 +17,7 @@ KEPT = (
     "title",
     "licence",
     "citation",
+    "currency",
     "files",
     "rows",
     "days",

@@ -164,8 +164,13 @@ class Run:
         return open_table(self._connection, prepared.path)
 
     def source(self, table: str) -> dict[str, Any]:
-        """What is known of a prepared table: `title`, `licence`, `citation`, `files`, `ladder`."""
+        """What is known of a prepared table: `title`, `licence`, `citation`, `currency`, `files`, `ladder`."""
         return self._prepare(table).report
+
+    @property
+    def currency(self) -> str:
+        """The currency of the orders for captions, such as "EUR"; "the shop's currency" where none is on record."""
+        return find_data_set(self.root, self._source("transactions")).currency or "the shop's currency"
 
     def whose(self, table: str) -> str:
         """Say whose data a table, ``experiment`` or ``ratings``, holds where they are not those of the run's own shop.

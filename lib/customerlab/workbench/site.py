@@ -33,8 +33,8 @@ TAGS = {
 }  # fmt: skip
 EDA = "01_eda"
 TILES = {  # what it records, for the front page
-    "customers": "customers", "orders": "orders", "lines": "order lines", "net_revenue": "net revenue, in the shop's currency",
-    "median_order_value": "median order value",
+    "customers": "customers", "orders": "orders", "lines": "order lines", "net_revenue": "net revenue, in {}",
+    "median_order_value": "median order value, in {}",
 }  # fmt: skip
 ATTRIBUTES = {"a": ["href", "title"], "*": ["class", "id", "scope", "colspan", "rowspan"]}
 
@@ -195,12 +195,17 @@ def write_page(path: Path, template: str, **values: Any) -> None:
 def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict[str, Standing]) -> None:
     tables = {t: r for step in pages for t, r in manifest[step.name]["tables"].items()}
     reports = {t: read_sealed(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
+    currency = tables.get("transactions", {}).get("currency") or "the shop's currency"
     latest = manifest[pages[-1].name] if pages else {"software": {}, "commit": None}
     metrics = (read_json(plan.folder / "metrics.json") or {}) if any(step.name == EDA for step in pages) else {}
     write_page(
         plan.folder / "site" / "index.html", "front.html.j2",
         run=plan.run, steps=plan.steps, faults=plan.faults, behind=behind,
-        tiles={label: f"{metrics[EDA][name]:,.0f}" for name, label in TILES.items() if name in metrics.get(EDA, {})},
+        tiles={
+            label.format(currency): f"{metrics[EDA][name]:,.0f}"
+            for name, label in TILES.items()
+            if name in metrics.get(EDA, {})
+        },
         findings={step.name: _findings(read(plan, step)) for step in pages},
         whose={step.name: plan.whose(step) for step in pages},
         finished={step.name: manifest[step.name]["finished_at"] for step in pages},

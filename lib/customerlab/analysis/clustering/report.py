@@ -11,6 +11,7 @@ from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.clustering.past import CELLS, DECILES, SEGMENTS
 from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged
 from customerlab.analysis.inference import LEAST
+from customerlab.formats import interval, p_value, points
 
 SPELLED = {
     "davies_bouldin": "Davies–Bouldin", "calinski_harabasz": "Calinski–Harabasz", "dbcv": "DBCV",
@@ -119,7 +120,7 @@ def decision(judged: Judged) -> str:
         rows = judged.useful[(judged.useful["grouping"] == best)].sort_values("p_holm", kind="stable")
         rows = rows[rows["p_holm"] <= DEFAULT.level]
         gains = ", ".join(
-            f"{row['outcome']} by {_points(row)} (Holm-adjusted p = {max(row['p_holm'], 0.001):.3f})"
+            f"{row['outcome']} by {_points(row)} (Holm-adjusted {p_value(row['p_holm'])})"
             for row in rows.to_dict("records")
         )
         return (
@@ -147,9 +148,9 @@ def decision(judged: Judged) -> str:
 
 def _points(row: Mapping[Hashable, Any]) -> str:
     """A difference of shares in percentage points with its interval."""
-    more, low, high = (100 * row[name] for name in ("more", "more_low", "more_high"))
     kind = "adjusted " if pd.notna(row["p_holm"]) else ""
-    return f"{more:+.1f} points ({kind}95% CI {low:+.1f} to {high:+.1f})"
+    ends = interval(100 * row["more_low"], 100 * row["more_high"], "{:+.1f}")
+    return f"{points(row['more'])} ({kind}{ends})"
 
 
 def said_of(judged: Judged, name: str, gates: Gates = DEFAULT) -> list[str]:
@@ -166,7 +167,7 @@ def said_of(judged: Judged, name: str, gates: Gates = DEFAULT) -> list[str]:
         better = (
             "not tested, because it fails another gate"
             if pd.isna(one["p_holm"])
-            else f"significantly more (Holm-adjusted p = {max(one['p_holm'], 0.001):.3f})"
+            else f"significantly more (Holm-adjusted {p_value(one['p_holm'])})"
             if one["p_holm"] <= gates.level
             else "significantly less"
             if one["more_high"] < 0
@@ -211,7 +212,7 @@ def kinds(judged: Judged, gates: Gates = DEFAULT) -> str:
         return "Whether there are several kinds of customer was not asked: no candidate is better separated than one cloud."
     yes = int((table["p_kinds"] <= gates.level).sum())
     told = "; ".join(
-        f"{row['candidate']}: {row['kinds_sample']:.3f} against {row['kinds_cloud']:.3f}, p = {max(row['p_kinds'], 0.001):.3f}"
+        f"{row['candidate']}: {row['kinds_sample']:.3f} against {row['kinds_cloud']:.3f}, {p_value(row['p_kinds'])}"
         for row in table.reset_index().head(max(yes, 1)).to_dict("records")
     )
     asked = f"of {len(table)} candidates that are better separated than one cloud"

@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from customerlab.analysis.clustering.labelled import checked, feature_values
 from customerlab.analysis.clustering.models import NOISE
-from customerlab.wording import percent
+from customerlab.formats import percent
 
 MOVED = 0.01  # of the customers whom a border parts, so many may change sides when it is rounded
 FOLDS = 5
@@ -31,7 +31,7 @@ class Rules:
         `purity` (share of them that are in the cluster) and `covers` (share of the cluster that meets it). Counted
         over the customers that the rules come from, noise left out.
     fidelity, low, high : float
-        Share of customers whom rules put into their own cluster, with its 95 % interval, where the rules come from
+        Share of customers whom rules put into their own cluster, with its 95% interval, where the rules come from
         other customers: five folds, each judged by the rules of the other four, rounded as these are.
     largest : float
         Share of customers in the largest cluster: the fidelity of saying its name to everyone.
@@ -77,13 +77,13 @@ def rules(
 
     Where some cluster has no rule at that depth, or one that few of its customers meet, the tree grows by the leaf that
     parts clusters best until every cluster has one, and within reason until half of each cluster meets its rules.
-    Borders are rounded to two significant digits, or as many more as keep 99 % of the customers at that border on
+    Borders are rounded to two significant digits, or as many more as keep 99% of the customers at that border on
     their side, and whole numbers stay whole; all that is counted is counted with the rounded borders. Parts of the
     tree that lead to the same cluster are one rule.
 
     The interval is Wilson's (1927) over all customers. It takes the folds for independent, which they are not (Bates,
     Hastie and Tibshirani 2023), and is somewhat narrow: over 150 trials with 1,000 customers it held the fidelity among
-    new customers in 91 %, with 200 customers in 87 %. With one customer the fidelity is not defined (NaN); with one
+    new customers in 91%, with 200 customers in 87%. With one customer the fidelity is not defined (NaN); with one
     cluster the one rule is ``all customers``.
 
     Parameters

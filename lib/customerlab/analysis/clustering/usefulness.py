@@ -68,7 +68,7 @@ def usefulness(models: Mapping[str, Model], past: Sequence[Past], *, comparisons
         baseline that is hardest to beat, `more` (the share predicted less that of the rival), `more_low`, `more_high`,
         `p` (two-sided, not adjusted; the largest of those against each baseline and against no groups, 1 unless it
         beats all), and `worse` (whether a baseline predicts significantly more, not adjusted). Errors are those of a
-        mean over customers, who may be there in several windows (Liang and Zeger 1986); 95 % intervals are normal.
+        mean over customers, who may be there in several windows (Liang and Zeger 1986); 95% intervals are normal.
     """
     groups = [dict(one.baselines) | {name: model.predict(one.points) for name, model in models.items()} for one in past]
     baselines, reach = list(past[0].baselines), stats.norm.ppf(1 - ALPHA / 2)

@@ -109,7 +109,7 @@ def contrast(
     alternative : {"two-sided", "greater", "less"}
         Of the effect; another one, or a confidence beyond 0 and 1, is a ValueError.
     relative_margin : float
-        The effect that is tested against, as a share of the control's value. For a guardrail that may fall by 2 %:
+        The effect that is tested against, as a share of the control's value. For a guardrail that may fall by 2%:
         `alternative="greater"`, `relative_margin=-0.02`.
 
     Examples

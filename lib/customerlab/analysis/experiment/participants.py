@@ -135,7 +135,7 @@ def rows_by_arm(units: ir.Table, control: str) -> pd.DataFrame:
     `pvalue` (of the rank sum of an arm and the control) and `pvalue_holm` (over the arms): NaN for the control, with
     fewer than twenty units in an arm, and where nothing varies. No row at all without a control or another arm.
 
-    Numbers of rows are skewed, and arms may be of nine to one: there Welch's t fails at 0.001 in up to 15 % of tests
+    Numbers of rows are skewed, and arms may be of nine to one: there Welch's t fails at 0.001 in up to 15% of tests
     without a difference. The rank sum (Wilcoxon 1945) is compared with what it is when arms are dealt out anew, 10,000
     times, which needs no distribution; beyond the furthest of these it is taken to be normal.
     """

@@ -92,11 +92,11 @@ def rehearsals(
 
     Both arms are drawn from the control's units, as many as the control and the smallest other arm have (`rehearse`);
     of a large control 20,000 units are drawn from. `level` and `lift` are by metric: the level at which it is decided,
-    and the effect that is planted, as a share of the control's value, brought between 1 % and 100 %; 10 % where it is
+    and the effect that is planted, as a share of the control's value, brought between 1% and 100%; 10% where it is
     missing.
 
     Columns: `metric`, `units` (of the smallest arm), `level`, `positives` (the share of runs without an effect with p
-    below the level) with its 99 % interval, `low` and `high`, `lift`, `coverage` (the share of runs with that effect
+    below the level) with its 99% interval, `low` and `high`, `lift`, `coverage` (the share of runs with that effect
     whose interval of 1 - level holds it), `coverage_low`, `coverage_high`, and `verdict` (`Rehearsal.verdict`). NaN
     where the arms would have too few outcomes, which the verdict says.
     """

@@ -2,7 +2,7 @@
 
 Where the treatment changes nothing, every unit would have had its outcome in the other arm too. Dealing the arms out
 again shows how far apart they come by the assignment alone, at any skew and sizes of the arms. Student's t does not
-know that: of arms of unequal sizes, a test of 5 % finds one in ten in skewed spend where there is nothing. So an effect
+know that: of arms of unequal sizes, a test of 5% finds one in ten in skewed spend where there is nothing. So an effect
 on a mean or a ratio has to pass both.
 """
 

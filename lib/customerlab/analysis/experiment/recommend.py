@@ -8,6 +8,7 @@ import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric
 from customerlab.analysis.experiment.decision import NOT_TESTED, Money, spelled
+from customerlab.formats import p_value
 from customerlab.wording import Led
 
 
@@ -83,7 +84,7 @@ def other_effects(
         metric = by_name[row["metric"]]
         share = f", {row['relative']:+.1%} of its mean" if np.isfinite(row["relative"]) else ""
         better = "worse" if (row["effect"] > 0) == metric.less_is_better else "better"
-        open_gate = f"; exploratory ({p_of(row['pvalue'])} by itself), because no arm is significant on {primary}"
+        open_gate = f"; exploratory ({p_value(row['pvalue'])} by itself), because no arm is significant on {primary}"
         why = "" if row["sign"] else open_gate
         said.append(f"{row['variant']}: {metric.name} is {better} by {estimate(row, metric, confidence)}{share}{why}.")
     more = len(clear) - most
@@ -110,7 +111,7 @@ def reconciled(
         return []
     return [
         f"The Bayesian analysis gives {best['variant']} a probability of {best['best']:.1%} to be the best arm by {primary}, not "
-        f"adjusted; the same comparison with the next best, {second['variant']}, has {p_of(row['pvalue'])} by itself, and with the "
+        f"adjusted; the same comparison with the next best, {second['variant']}, has {p_value(row['pvalue'])} by itself, and with the "
         f"adjustment the verdict is: {verdict}."
     ]
 
@@ -118,11 +119,6 @@ def reconciled(
 def _of_both(pairs: pd.DataFrame, metric: str, both: Collection[str]) -> pd.DataFrame:
     """The row of two arms and a metric, if there is one."""
     return pairs[(pairs["metric"] == metric) & pairs["variant"].isin(both) & pairs["against"].isin(both)]
-
-
-def p_of(value: float) -> str:
-    """A p-value as it is said."""
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3g}"
 
 
 def estimate(row: Any, metric: Metric, confidence: float) -> str:
@@ -182,10 +178,10 @@ def _lead(pairs: pd.DataFrame, primary: Metric, best: str, other: str, control: 
     unit = " percentage points" if primary.proportion else ""
     return (
         f"{other} is better than {control} too. Whether {best} is better than {other} is {_of_pair(both, confidence)}: by {effect}{unit} "
-        f"({100 * confidence:g}% CI of this one comparison {low} to {high}; {p_of(both['pvalue'])} by itself)."
+        f"({100 * confidence:g}% CI of this one comparison {low} to {high}; {p_value(both['pvalue'])} by itself)."
     )
 
 
 def _of_pair(row: Any, confidence: float) -> str:
     word = "statistically significant" if row["pvalue_holm"] < 1 - confidence else "inconclusive"
-    return f"{word} ({p_of(row['pvalue_holm'])}, Holm over all pairs of arms and metrics)"
+    return f"{word} ({p_value(row['pvalue_holm'])}, Holm over all pairs of arms and metrics)"

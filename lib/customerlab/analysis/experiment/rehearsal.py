@@ -22,7 +22,7 @@ class Rehearsal:
     pvalues : array of shape (runs,)
         Of the tests without an effect.
     rate, low, high : float
-        The share of them below alpha (false positives), and its 99 % interval (Clopper and Pearson 1934): several
+        The share of them below alpha (false positives), and its 99% interval (Clopper and Pearson 1934): several
         metrics are looked at.
     coverage, coverage_low, coverage_high : float
         The share of the tests with the planted effect whose interval of 1 - alpha holds it, likewise.

@@ -17,8 +17,8 @@ from customerlab.analysis.experiment.compare import Metric, arms_of, benjamini_h
 from customerlab.analysis.experiment.contrasts import contrast
 from customerlab.analysis.experiment.decision import spelled
 from customerlab.analysis.experiment.measured import SOME, Measured, Units
-from customerlab.analysis.experiment.recommend import p_of
 from customerlab.analysis.experiment.stats import Moments, spoken
+from customerlab.formats import p_value
 
 SHOWN = 12  # effects of the segments that differ most
 COLUMNS = ["segment", "value", "variant", "units"]
@@ -200,7 +200,7 @@ def differing(
         ends = [_told(one, points=points) for one in (own.iloc[0], own.iloc[-1])]
         also = "".join(f" (one fact with {one})" for one, other in (same or {}).items() if other == row["segment"])
         said.append(
-            f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']}{also} ({p_of(row['pvalue_bh'])}, adjusted by "
+            f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']}{also} ({p_value(row['pvalue_bh'])}, adjusted by "
             f"Benjamini and Hochberg), from {ends[0]} to {ends[1]}."
         )
     more = len(clear) - most

@@ -1,6 +1,6 @@
 """While a test runs: intervals and bounds that may be looked at before the end.
 
-Who looks five times at an interval of 95 % and stops at the first that leaves out zero is wrong in 14 % of tests
+Who looks five times at an interval of 95% and stops at the first that leaves out zero is wrong in 14% of tests
 without an effect. Two ways out: confidence sequences, which hold at all times at once, whatever the plan; and
 group-sequential bounds, which share the level over looks up to a planned end, and are narrower there.
 """

@@ -75,7 +75,7 @@ def profits(
 ) -> pd.DataFrame:
     """What treating nobody, everybody, or those whose predicted effect pays brings per customer.
 
-    A unit of the outcome brings the margin (0.3 for spend with one of 30 %), and treating a customer costs the cost.
+    A unit of the outcome brings the margin (0.3 for spend with one of 30%), and treating a customer costs the cost.
     The arms of the customers that a rule would treat tell its profit: share · (margin · effect - cost). The rule is
     taken as it is; that it was learned from other customers makes its profit an honest one. With both halves judged,
     treating everybody has the effect of the whole test.

@@ -27,7 +27,7 @@ class TopTenth:
     Attributes
     ----------
     threshold : float
-        The 90 % quantile of the money of a customer; who has at least this is in, so that equal customers are never
+        The 90% quantile of the money of a customer; who has at least this is in, so that equal customers are never
         parted, and ties can make the tenth a larger part.
     top, rest : int
         Customers.

@@ -9,7 +9,7 @@ from customerlab.analysis.explore.best import TopTenth
 from customerlab.analysis.explore.returning import Cohorts
 from customerlab.analysis.explore.trading import highest
 from customerlab.analysis.inference import INFLUENTIAL, influence
-from customerlab.wording import percent
+from customerlab.formats import percent
 
 
 def of_repeats(repeated: Mapping[str, float] | pd.Series) -> str:

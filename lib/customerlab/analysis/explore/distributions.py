@@ -58,7 +58,7 @@ def spread(table: ir.Table, columns: list[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a column: `measure`, `mean`, `5 %`, `25 %`, `median`, `75 %`, `95 %`, `largest`. Quantiles are
+        One row a column: `measure`, `mean`, `5%`, `25%`, `median`, `75%`, `95%`, `largest`. Quantiles are
         interpolated linearly between the neighbouring values.
     """
     measures = {}
@@ -105,7 +105,7 @@ def log_histogram(table: ir.Table, column: str, per_decade: int = 10) -> pd.Data
 def whole_histogram(table: ir.Table, column: str, bars: int = 40) -> pd.DataFrame:
     """Counts of a whole number in bins that hold equally many whole numbers, with one last bin for the long tail.
 
-    Numbers below 1 are left out; there are at most `bars` bins up to the 95 % quantile, and one for all above.
+    Numbers below 1 are left out; there are at most `bars` bins up to the 95% quantile, and one for all above.
 
     Returns
     -------

@@ -77,7 +77,7 @@ def long_tail(transactions: ir.Table, returns: ir.Table | None = None) -> pd.Dat
 
 
 def products_for(tail: pd.DataFrame) -> pd.DataFrame:
-    """How many products, the best first of `long_tail`, bring 50, 80 and 95 % of the revenue?
+    """How many products, the best first of `long_tail`, bring 50, 80 and 95% of the revenue?
 
     Returns
     -------

@@ -48,7 +48,7 @@ def together(transactions: ir.Table, *, min_orders: int = LEAST) -> Together:
     """Which products are bought together more often than chance would have it?
 
     Lift is the share of orders with both products over the product of their single shares; 1 is chance. Its interval
-    (95 %) is Wald's on the logarithm, by the delta method, with the variance clustered by customer (Liang and Zeger
+    (95%) is Wald's on the logarithm, by the delta method, with the variance clustered by customer (Liang and Zeger
     1986), since who likes two products orders them together again and again. Of n orders n11 have both, n1 and n2 the
     one and the other; of the m orders of a customer d, a and b do, so that each of G customers moves log lift by
 

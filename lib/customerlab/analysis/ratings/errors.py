@@ -30,7 +30,7 @@ class RatingResult:
     ----------
     table : DataFrame
         One row a model: `model`, `folds`, `ratings`, `customers`, `rmse` with `rmse_low` and `rmse_high`, `mae` with
-        `mae_low` and `mae_high`, in stars: means over the folds, as Surprise takes them, with 95 % bootstrap intervals
+        `mae_low` and `mae_high`, in stars: means over the folds, as Surprise takes them, with 95% bootstrap intervals
         over customers. A cut in time is one fold.
     by_fold : DataFrame
         `model`, `fold`, `ratings`, `rmse`, `mae`; also of models that the budget pays some folds only. Folds differ by

@@ -29,7 +29,7 @@ class RatingRanking:
         length k. `recommend.metrics.compare(paired(values, "ndcg"), seed)` tests the differences.
     table : DataFrame
         By model: `model`, `customers`, `ndcg` with `ndcg_low` and `ndcg_high`, `recall` with `recall_low` and
-        `recall_high` (95 %, bootstrap over customers).
+        `recall_high` (95%, bootstrap over customers).
     accounting : DataFrame
         `what`, `ratings`, `customers`, `products`.
     relevant : str

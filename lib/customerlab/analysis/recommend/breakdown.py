@@ -75,7 +75,7 @@ def bands(split: Split) -> pd.Series:
     """The popularity of each product, as a band of `BANDS`.
 
     By falling number of customers who bought them before the cut, the head are the products that make up the first half
-    of all pairs of a customer and a product, the middle those up to 80 %, the tail the rest. Equal products are in one
+    of all pairs of a customer and a product, the middle those up to 80%, the tail the rest. Equal products are in one
     band, that of the first of them.
 
     Examples

@@ -102,7 +102,7 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
 
     By falling difference, with `p_holm`, `low` and `high` adjusted over these rows, as no other is asked: p by Holm's
     steps, and the intervals at 1 − 0.05 / rows (Bonferroni, with Student's t), so that all of them hold together with
-    95 %; missing for a single customer. A ValueError says that no model has that name.
+    95%; missing for a single customer. A ValueError says that no model has that name.
 
     Examples
     --------

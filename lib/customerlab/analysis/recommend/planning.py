@@ -21,7 +21,7 @@ def online_test(split: Split, *, lift: float = 0.05) -> pd.DataFrame:
     split : Split
         With a future.
     lift : float
-        The relative effect that is to be found with a power of 80 %, above zero.
+        The relative effect that is to be found with a power of 80%, above zero.
 
     Returns
     -------

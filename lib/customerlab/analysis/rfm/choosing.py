@@ -123,7 +123,7 @@ def mean_gains(windows: Sequence[pd.DataFrame], outcome: str) -> dict[str, pd.Da
 
 
 def compare_rules(windows: Sequence[pd.DataFrame], *, seed: int, resamples: int = 200) -> pd.DataFrame:
-    """Rules side by side: what the first 10, 20, 30, 50 % of customers that each chooses bring, window by window.
+    """Rules side by side: what the first 10, 20, 30, 50% of customers that each chooses bring, window by window.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def compare_rules(windows: Sequence[pd.DataFrame], *, seed: int, resamples: int 
     resamples : int
         Of the customers, each with all that it did in all windows (bootstrap, Efron 1979, with Poisson weights); the
         order of the segments is learned anew in each. The standard error is the root mean square of what their
-        differences are away from the one found; 95 % intervals are normal.
+        differences are away from the one found; 95% intervals are normal.
 
     Returns
     -------

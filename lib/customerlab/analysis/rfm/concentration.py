@@ -22,7 +22,7 @@ class Concentration:
         Twice the area between the Lorenz curve and the diagonal: 0 when all hold the same, ``1 - 1/n`` when one
         holds all. No correction for small n.
     top : DataFrame
-        `share_of_holders` (the richest 1, 5, 10, 20 %, rounded up to whole ones), `holders`, `share_of_revenue`.
+        `share_of_holders` (the richest 1, 5, 10, 20%, rounded up to whole ones), `holders`, `share_of_revenue`.
     """
 
     lorenz: pd.DataFrame
@@ -30,7 +30,7 @@ class Concentration:
     top: pd.DataFrame
 
     def top_share(self, holders: float) -> float:
-        """The share of the revenue that the richest 1, 5, 10 or 20 % hold."""
+        """The share of the revenue that the richest 1, 5, 10 or 20% hold."""
         return float(self.top["share_of_revenue"][self.top["share_of_holders"] == holders].item())
 
 

@@ -10,7 +10,7 @@ from customerlab.analysis.rfm.choosing import DEPTH
 from customerlab.analysis.rfm.concentration import Concentration
 from customerlab.analysis.rfm.holdout import Holdout
 from customerlab.analysis.rfm.repurchase import ANY
-from customerlab.wording import percent
+from customerlab.formats import interval, p_value, percent, points
 
 LEVEL = 0.05
 
@@ -61,12 +61,10 @@ def _choice(outcome: str, rows: pd.DataFrame, windows: int) -> str:
 
 def _difference(row: dict, windows: int) -> str:
     verdict = ("less" if row["difference"] < 0 else "more") if row["pvalue_holm"] < LEVEL else "inconclusive"
-    low, high = 100 * row["low"], 100 * row["high"]
-    p = f"p = {row['pvalue_holm']:.3f}" if row["pvalue_holm"] >= 0.001 else "p < 0.001"
     agree = f", same sign in {row['agree']:.0f} of {windows} windows" if windows > 1 else ""
     return (
-        f"{row['by_rule']:.0%} by {row['against']} (segment {verdict}: {100 * row['difference']:+.1f} percentage points, "
-        f"95% CI {low:+.1f} to {high:+.1f}, {p}{agree})"
+        f"{row['by_rule']:.0%} by {row['against']} (segment {verdict}: {points(row['difference'])}, "
+        f"{interval(100 * row['low'], 100 * row['high'], '{:+.1f}')}, {p_value(row['pvalue_holm'])}{agree})"
     )
 
 

@@ -93,7 +93,7 @@ def _window(customers: pd.DataFrame) -> dict[str, object]:
 
 
 def by_segment(segments: pd.Series, after: pd.DataFrame, order: list[str]) -> pd.DataFrame:
-    """What each segment did later: how many came back, orders and money a customer, with 95 % intervals.
+    """What each segment did later: how many came back, orders and money a customer, with 95% intervals.
 
     Those are Wilson's (1927) for the share that came back, Student's for mean money. A customer's rows are not
     independent, so the customer is the unit of both: Wilson's is that of as many rows as would be worth as much if they

@@ -46,7 +46,7 @@ def repurchase(waits: pd.DataFrame, days: Sequence[int]) -> pd.DataFrame:
     -------
     DataFrame
         `after` (first, second, third, any), `orders` (how many were followed), `days`, `ordered_again` (how many within
-        them), `share` (Kaplan and Meier 1958), and its 95 % interval `low`, `high`, on the scale of log(-log). The
+        them), `share` (Kaplan and Meier 1958), and its 95% interval `low`, `high`, on the scale of log(-log). The
         variance is that of the estimate as a sum over customers (Ying and Wei 1994), because the waits of one are not
         independent. The share is missing where the log is too short to follow `enough` orders for so long, the interval
         also where too few ordered again.

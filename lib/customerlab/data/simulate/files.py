@@ -21,6 +21,7 @@ ENTRY = """\
   title: Simulated shop, {customers:,} customers, seed {seed}
   licence: CC0 1.0
   citation: simulated by customerlab (lib/customerlab/data/simulate), seed {seed}
+  currency: EUR
   files:
     lines: {{path: "{name}/transactions/*.parquet"}}
     range: {name}/products.csv

@@ -12,7 +12,7 @@ from customerlab.analysis.clustering.views import Views
 from customerlab.analysis.disclosure import hidden, hidden_cells
 from customerlab.figures.marks import cells, scale, share_of_row, slanted
 from customerlab.figures.style import PALETTE, PERCENT, Picture, canvas, styled
-from customerlab.wording import percent, short, shortened
+from customerlab.formats import percent, short, shortened
 
 NOISE_COLOUR = "#BBBBBB"
 MARKERS = ("o", "x")  # the second for clusters beyond the colours

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from customerlab.figures.marks import cells, scale
 from customerlab.figures.style import BLUE, ORANGE, SHORT, Picture, canvas, styled
-from customerlab.wording import shortened
+from customerlab.formats import shortened
 
 BARS = 36  # about so many in a panel
 REACH = 0.08  # a bar reaches at most so far beyond its values, as a share of the axis

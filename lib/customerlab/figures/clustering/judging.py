@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from customerlab.analysis.clustering.methods import method_of
 from customerlab.figures.style import BLUE, GREY, PALETTE, PERCENT, RED, SHORT, Picture, canvas, styled
-from customerlab.wording import percent, short
+from customerlab.formats import percent, short
 
 INTERVAL = 1.96  # standard errors to either side
 PANELS = {

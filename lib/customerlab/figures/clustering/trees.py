@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import dendrogram as arranged
 from customerlab.analysis.clustering.hierarchy import Micro, cut, top
 from customerlab.analysis.disclosure import hidden
 from customerlab.figures.style import ORANGE, PALETTE, PINK, SHORT, SKY, Picture, canvas, styled
-from customerlab.wording import short
+from customerlab.formats import short
 
 LEAVES = 30
 PALE = (ORANGE, PINK, SKY)  # white numbers are hard to read on them

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from customerlab.figures.style import BLUE, PERCENT, RED, SHORT, SKY, Picture, canvas, styled
-from customerlab.wording import short
+from customerlab.formats import short
 
 
 @styled
@@ -45,8 +45,8 @@ def distributions(money: dict[str, Any], number: dict[str, Any], unit: str) -> P
     axes[1, 0].yaxis.set_major_formatter(SHORT)
     axes[1, 1].yaxis.set_major_formatter(SHORT)
     said = [
-        f"{one['name']}: median {short(one['spread']['median'])}, half of the {unit} between {short(one['spread']['25 %'])} and "
-        f"{short(one['spread']['75 %'])}, 95 % at most {short(one['spread']['95 %'])}, the largest {short(one['spread']['largest'])}"
+        f"{one['name']}: median {short(one['spread']['median'])}, half of the {unit} between {short(one['spread']['25%'])} and "
+        f"{short(one['spread']['75%'])}, 95% at most {short(one['spread']['95%'])}, the largest {short(one['spread']['largest'])}"
         for one in (money, number)
     ]
     missing = "" if len(money["bars"]) else f" No {money['name']} above zero."
@@ -54,9 +54,9 @@ def distributions(money: dict[str, Any], number: dict[str, Any], unit: str) -> P
 
 
 def _box(axis: Axes, spread: pd.Series) -> None:
-    """A box of the quartiles with whiskers at 5 and 95 %."""
+    """A box of the quartiles with whiskers at 5 and 95%."""
     stats = {
-        "med": spread["median"], "q1": spread["25 %"], "q3": spread["75 %"], "whislo": spread["5 %"], "whishi": spread["95 %"],
+        "med": spread["median"], "q1": spread["25%"], "q3": spread["75%"], "whislo": spread["5%"], "whishi": spread["95%"],
     }  # fmt: skip
     axis.bxp(
         [stats], orientation="horizontal", showfliers=False, widths=0.6, patch_artist=True,

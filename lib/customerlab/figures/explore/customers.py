@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from customerlab.figures.explore.trading import HATCH, month_ticks
 from customerlab.figures.marks import cells, rows, scale
 from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SHORT, Picture, canvas, styled
-from customerlab.wording import percent
+from customerlab.formats import percent
 
 
 @styled

@@ -7,7 +7,7 @@ import pandas as pd
 
 from customerlab.figures.marks import intervals, rows
 from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SHORT, Picture, canvas, styled
-from customerlab.wording import percent, short, shortened
+from customerlab.formats import percent, short, shortened
 
 
 @styled

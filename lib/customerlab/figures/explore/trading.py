@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from customerlab.figures.marks import cells, scale
 from customerlab.figures.style import BLUE, ORANGE, PALETTE, PERCENT, RED, SHORT, SKY, Picture, canvas, styled
-from customerlab.wording import percent, short
+from customerlab.formats import percent, short
 
 HATCH = "///"  # marks what belongs to a part of a month
 

@@ -51,7 +51,7 @@ def ndcg(summary: pd.DataFrame, k: int) -> Picture:
         axis.xaxis.set_major_locator(MaxNLocator(4))
         axis.set_xlabel(f"nDCG@{k}")
         said.append(f"{task}: " + ", ".join(f"{row.Index} {row.ndcg:.3f}" for row in part.itertuples()))
-    return Picture(figure, f"Dot plots of nDCG at {k} with 95 % intervals, one panel a task. {'; '.join(said)}.")
+    return Picture(figure, f"Dot plots of nDCG at {k} with 95% intervals, one panel a task. {'; '.join(said)}.")
 
 
 @styled
@@ -80,7 +80,7 @@ def differences(table: pd.DataFrame, k: int) -> Picture:
     )
     return Picture(
         figure,
-        f"Differences of nDCG at {k} to {baseline} with simultaneous 95 % intervals (Bonferroni over {len(table)} "
+        f"Differences of nDCG at {k} to {baseline} with simultaneous 95% intervals (Bonferroni over {len(table)} "
         f"comparisons): {'; '.join(said)}.",
     )
 

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from customerlab.figures.recommend.judging import interval, pointed, spread
 from customerlab.figures.style import GREY, PALETTE, PERCENT, Picture, canvas, styled
-from customerlab.wording import shortened
+from customerlab.formats import shortened
 
 MARKERS = "osD^vPXh"
 
@@ -63,7 +63,7 @@ def cold_start(table: pd.DataFrame, k: int, *, models: list[str] | None = None, 
     axis.set_ylabel(f"nDCG@{k}, {task}")
     axis.set_ylim(bottom=0)
     _legend(figure, axis)
-    return Picture(figure, f"nDCG at {k} with 95 % intervals by the number of orders before the cut: {said}.")
+    return Picture(figure, f"nDCG at {k} with 95% intervals by the number of orders before the cut: {said}.")
 
 
 @styled
@@ -84,7 +84,7 @@ def by_group(table: pd.DataFrame, k: int, *, models: list[str] | None = None, ta
     _rows(axis, [f"{shortened(group, 28)}, {counts[group]:,}" for group in groups])
     axis.set_xlabel(f"nDCG@{k}, {task}; behind the groups their customers")
     _legend(figure, axis)
-    return Picture(figure, f"nDCG at {k} with 95 % intervals by group of customers: {'; '.join(said)}.")
+    return Picture(figure, f"nDCG at {k} with 95% intervals by group of customers: {'; '.join(said)}.")
 
 
 @styled
@@ -120,7 +120,7 @@ def folds(table: pd.DataFrame, k: int, *, task: str = "all") -> Picture:
     axis.set_ylabel(f"nDCG@{k}, {task}")
     grey = f"; in grey {len(others)} more models" if others else ""
     dates = ", ".join(f"{cut:%Y-%m-%d}" for cut in cuts)
-    return Picture(figure, f"nDCG at {k} with 95 % intervals, cut at {dates}: {'; '.join(said)}{grey}.")
+    return Picture(figure, f"nDCG at {k} with 95% intervals, cut at {dates}: {'; '.join(said)}{grey}.")
 
 
 @styled
@@ -148,7 +148,7 @@ def flattery(table: pd.DataFrame, k: int) -> Picture:
         axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.set_xlabel(f"nDCG@{k}")
     _legend(figure, axes[0][0])
-    return Picture(figure, f"nDCG at {k} with 95 % intervals under {len(ways)} ways of splitting. {'; '.join(said)}.")
+    return Picture(figure, f"nDCG at {k} with 95% intervals under {len(ways)} ways of splitting. {'; '.join(said)}.")
 
 
 @styled
@@ -166,4 +166,4 @@ def popularity_bands(table: pd.DataFrame, k: int, *, models: list[str] | None = 
     axis.yaxis.set_major_formatter(PERCENT)
     axis.set_ylabel(f"found on lists of {k}")
     _legend(figure, axis)
-    return Picture(figure, f"Recall at {k} with 95 % intervals by the popularity of the product: {said}.")
+    return Picture(figure, f"Recall at {k} with 95% intervals by the popularity of the product: {said}.")

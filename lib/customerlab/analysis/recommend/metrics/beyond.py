@@ -10,7 +10,7 @@
   and q of its rank by buyers, equal products the higher one (Murakami, Mori and Orihara 2008, as in RecTools); or 1 -
   the mean cosine to the products of the history (Zhang, Ó Séaghdha, Quercia and Jambor 2012), without one 1.
 - **Popularity** relative to the customer's history, minus 1 (Abdollahpouri, Mansoury, Burke and Mobasher 2019), by
-  itself (Yin, Cui, Li, Yao and Chen 2012), or the share outside the head, the most bought products that make up 80 % of
+  itself (Yin, Cui, Li, Yao and Chen 2012), or the share outside the head, the most bought products that make up 80% of
   the pairs, equal ones on one side (Abdollahpouri, Burke and Mobasher 2017).
 - **Miscalibration** (Steck 2018) compares the shares p of categories in the history with q on the list, q̃ = 0.99 q +
   0.01 p: between 0, calibrated, and ln 100, of Hellinger's distance 1.
@@ -134,7 +134,7 @@ DEFINITIONS = (
                "Abdollahpouri et al. 2019, by customer",
                lambda own: ratio(_mean_popularity(own), _own_popularity(own)) - 1, H + B),
     Definition("popularity", "mean", "mean share of buyers", "Yin et al. 2012", _mean_popularity, B),
-    Definition("popularity", "tail", "share outside the head of 80 %", "Abdollahpouri et al. 2017", _tail, B),
+    Definition("popularity", "tail", "share outside the head of 80%", "Abdollahpouri et al. 2017", _tail, B),
     Definition("popularity", "gap", "of the means over customers", "Abdollahpouri et al. 2019", popularity_gap, H + B),
     Definition("miscalibration", "KL", "Σ p ln(p / q̃)", "Steck 2018", lambda own: _miscalibration(own, "KL"), H + C),
     Definition("miscalibration", "KL by rank", "the same, ranks discounted", "Steck 2018",

@@ -37,10 +37,10 @@ def paired(values: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def intervals(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.DataFrame:
-    """Means over customers with 95 % bootstrap intervals (percentile, Efron 1979); columns share their resamples.
+    """Means over customers with 95% bootstrap intervals (percentile, Efron 1979); columns share their resamples.
 
     In simulations with a metric that is zero for half of the customers, the intervals of differences covered the truth
-    in 94 % of samples of 150 customers and more, and in 91 % of samples of 50.
+    in 94% of samples of 150 customers and more, and in 91% of samples of 50.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def intervals(values: pd.DataFrame, seed: int, *, resamples: int = 2000) -> pd.D
 
 
 def pooled(part: pd.DataFrame, whole: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Ratios of sums over customers, Σ part / Σ whole, with 95 % bootstrap intervals as in `intervals`.
+    """Ratios of sums over customers, Σ part / Σ whole, with 95% bootstrap intervals as in `intervals`.
 
     Both have the same index, customers, and columns, none below zero. By column: `part` and `whole` (the sums),
     `ratio`, `low`, `high`; NaN where the whole is zero.
