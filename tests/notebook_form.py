@@ -21,7 +21,7 @@ def faults(notebook: NotebookNode) -> Iterator[str]:
     text = "\n".join(cell.source for cell in notebook.cells)
     if not notebook.cells[0].source.startswith("# ") or len(re.findall(r"(?m)^# ", "\n".join(markdown(notebook)))) != 1:
         yield "no single H1 in the first cell"
-    for heading in ("## Findings", "## Limits"):
+    for heading in ("## Findings", "## Limitations"):
         if heading not in text:
             yield f"no {heading}"
     if not re.search(r"(?m)^checks\(", code[-1].source):

@@ -185,7 +185,7 @@ BREAKS = {
     "a silenced cell": lambda n: n.cells[1].update(source=n.cells[1].source + ";"),
     "a path of a machine": lambda n: outputs(n)[0].data.update({"text/plain": "/Users/me/data.csv"}),
     "an address": lambda n: outputs(n)[0].data.update({"text/plain": "<x at 0x7fa0b1c2d3e4>"}),
-    "no limits": lambda n: [c.update(source="-") for c in n.cells if c.source.startswith("## Limits")],
+    "no limits": lambda n: [c.update(source="-") for c in n.cells if c.source.startswith("## Limitations")],
     "an error stored": lambda n: outputs(n)[0].update(output_type="error"),
 }
 

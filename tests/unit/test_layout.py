@@ -1,10 +1,11 @@
 """The order of a page: what a notebook found comes first, what made it last, and nothing is lost."""
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from customerlab.workbench import layout
+from customerlab.workbench import display, layout, site
 from helpers import own_notebooks
 
 TABLES = {
@@ -30,7 +31,7 @@ def a_notebook(*sentences):
             new_markdown_cell("## Findings"),
             listed(*sentences[:1]),
             listed(*sentences[1:]),
-            new_markdown_cell("## Limits\n\n- none"),
+            new_markdown_cell("## Limitations\n\n- none"),
             listed("not a finding"),
         ]
     )
@@ -68,12 +69,56 @@ def test_no_cell_and_no_output_is_lost_and_a_page_repeats_only_its_results(noteb
     def code(cells):
         return sorted((cell.source, str(cell.outputs)) for cell in cells if cell.cell_type == "code")
 
-    assert code(page.cells) == code(executed.cells)
+    assert code(cell for cell in page.cells if cell.id != "headline") == code(executed.cells)
     words = {paragraph for cell in page.cells for paragraph in cell.source.split("\n\n")}
     assert all(set(cell.source.split("\n\n")) <= words for cell in executed.cells if cell.cell_type == "markdown")
     assert nbformat.read(notebook.path, as_version=4) == executed, "what was executed stays as it is"
 
 
+def figure(**more):
+    about = {"alt": "a", "caption": "c", "width": 5} | more
+    return new_code_cell(
+        "show(…)", outputs=[new_output("display_data", {"image/png": "AAAA"}, metadata={"image/png": about})]
+    )
+
+
+def test_the_marked_figure_stands_below_the_results_too_with_its_number():
+    notebook = a_notebook("one")
+    notebook.cells[5:5] = [figure(), figure(headline=True), figure(headline=True)]
+    cells = layout.arranged(notebook, TABLES).cells
+    assert [cell.id for cell in cells[1:3]] == ["lead", "headline"]
+    assert cells[2].source == "" and cells[2].outputs[0].metadata["image/png"]["number"] == 2
+    assert [cell.outputs[0].metadata["image/png"].get("number") for cell in cells if cell.source == "show(…)"] == [
+        None
+    ] * 3
+    assert layout.headline(a_notebook("one").cells) is None
+
+
 def test_a_notebook_without_findings_and_sections_has_a_page():
     page = layout.arranged(new_notebook(cells=[new_markdown_cell("# T"), listed("x")]), {})
     assert [cell.source for cell in page.cells] == ["# T", "findings(…)", "## Reproducibility"]
+
+
+def outputs_of(monkeypatch, call):
+    shown = []
+    monkeypatch.setattr(display, "display", lambda data, **more: shown.append((getattr(data, "data", data), more)))
+    call()
+    return shown
+
+
+def test_what_is_marked_in_a_notebook_reaches_the_page(monkeypatch):
+    table = pd.DataFrame({"a": range(9), "b": range(9)})
+    (_, more), (_, whole) = outputs_of(
+        monkeypatch, lambda: (display.show(table, "t", fold=4), display.show(table, "t", fold=9))
+    )
+    assert more["metadata"] == {"text/html": {"fold": 4}} and whole["metadata"] == {}, "nothing would be folded away"
+    ((said, _),) = outputs_of(monkeypatch, lambda: display.findings("a", "b", section="3 Segments of *all*"))
+    assert said == "- a ([3](#3-Segments-of-*all*))\n- b ([3](#3-Segments-of-*all*))"
+    assert outputs_of(monkeypatch, lambda: display.findings()) == []
+
+
+def test_a_folded_table_keeps_all_of_its_rows():
+    html = display.as_html(*[pd.DataFrame({"a": ["x", "y", "z"], "b": [1, 2, 3]})] * 2, "t")
+    page = site.framed(html, 1, 2)
+    assert "<summary>All 3 rows</summary>" in page and page.count('<tr class="rest">') == 1
+    assert page.count('<th scope="row">') == 3 and site.framed(html, 1).count("rest") == 0

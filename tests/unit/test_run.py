@@ -311,7 +311,7 @@ def test_progress_goes_to_the_terminal_and_into_no_output(monkeypatch):
 
 
 def test_checks_stop_an_unattended_rerun():
-    checks(sound=True)
+    checks(sound=True, kept_is_read=1)
     with pytest.raises(AssertionError, match="shares sum to one; kept is read"):
         checks(shares_sum_to_one=False, sound=True, kept_is_read=0)
 

@@ -17,6 +17,8 @@ from customerlab.wording import line, text
 
 CAPTION = {"customerlab": "caption"}  # marks a figure's caption, which the rendered site shows with the figure itself
 
+CHECKS = {"customerlab": "checks"}  # marks the closing checks, which the site folds
+
 PROGRESS = "application/x-customerlab-progress"  # a line for the terminal, which no notebook keeps
 
 
@@ -37,7 +39,15 @@ class _Drawn:
         return buffer.getvalue()
 
 
-def show(item: Any, caption: str, formats: dict[str, str] | None = None, *, alt: str = "") -> None:
+def show(
+    item: Any,
+    caption: str,
+    formats: dict[str, str] | None = None,
+    *,
+    alt: str = "",
+    fold: int = 0,
+    headline: bool = False,
+) -> None:
     """Show a figure or a table with its caption.
 
     Parameters
@@ -49,6 +59,10 @@ def show(item: Any, caption: str, formats: dict[str, str] | None = None, *, alt:
         The question that it answers, or what it shows, with units.
     formats : dict of str to str, optional
         Format strings of a table's columns, such as ``{"revenue": "{:,.0f}"}``.
+    fold : int
+        Of a table, how many rows the page shows before it is unfolded; all by default.
+    headline : bool
+        Whether a figure stands below the key results of the page, too, and on the front page; one of a notebook does.
     alt : str
         What a figure of your own shows, with its main numbers, for readers who cannot see it; else its caption.
 
@@ -60,7 +74,8 @@ def show(item: Any, caption: str, formats: dict[str, str] | None = None, *, alt:
     if isinstance(item, pd.DataFrame):
         shown = written(item, formats or {})
         plain = f"{line(caption)}\n{shown.rename(columns=line).to_string(index=False)}"
-        display({"text/html": as_html(shown, item, caption), "text/plain": plain}, raw=True)
+        folded = {"text/html": {"fold": fold}} if 0 < fold < len(item) else {}
+        display({"text/html": as_html(shown, item, caption), "text/plain": plain}, metadata=folded, raw=True)
         return
     if hasattr(item, "savefig"):
         item = _Drawn(item, alt or caption)
@@ -71,7 +86,10 @@ def show(item: Any, caption: str, formats: dict[str, str] | None = None, *, alt:
     alt = line(item.alt)
     display(
         {"image/png": base64.b64encode(item.png()).decode(), "text/plain": alt},
-        metadata={"image/png": {"alt": alt, "caption": line(caption), "width": item.width}}, raw=True,
+        metadata={
+            "image/png": {"alt": alt, "caption": line(caption), "width": item.width} | ({"headline": True} if headline else {})
+        },
+        raw=True,
     )  # fmt: skip
     display({"text/markdown": f"<em>{text(caption)}</em>", "text/plain": line(caption)}, metadata=CAPTION, raw=True)
 
@@ -117,12 +135,15 @@ def tell_progress() -> None:
         log.setLevel(logging.INFO)
 
 
-def findings(*sentences: str) -> None:
+def findings(*sentences: str, section: str = "") -> None:
     """Show sentences as a list. Build each from computed values, so that it stays true for any data set.
 
-    A sentence is plain text, whatever names are in it; the first words of one that is `wording.Led` are bold.
+    A sentence is plain text, whatever names are in it; the first words of one that is `wording.Led` are bold. `section`
+    is the heading, such as "3 Segments", that the sentences are from: each ends with a link to it.
     """
-    display(Markdown("\n".join(f"- {text(sentence)}" for sentence in sentences)))
+    link = f" ([{section.partition(' ')[0]}](#{section.replace(' ', '-')}))" if section else ""
+    if sentences:
+        display(Markdown("\n".join(f"- {text(sentence)}{link}" for sentence in sentences)))
 
 
 def checks(**held: Any) -> None:
@@ -143,4 +164,6 @@ def checks(**held: Any) -> None:
     failed = [name.replace("_", " ") for name, ok in held.items() if not bool(ok)]
     if failed:
         raise AssertionError(f"does not hold: {'; '.join(failed)}")
-    display(Markdown("\n".join(f"- ✓ {text(name.replace('_', ' '))}" for name in held)))
+    passed = "\n".join(f"- ✓ {text(name.replace('_', ' '))}" for name in held)
+    said = f"{len(held)} of {len(held)} checks passed"
+    display({"text/markdown": f"{said}:\n\n{passed}", "text/plain": said}, metadata=CHECKS, raw=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import nbformat
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from customerlab.wording import text
 
@@ -77,8 +77,27 @@ def arranged(notebook: nbformat.NotebookNode, tables: dict[str, dict[str, Any]])
     if results:
         lead += ["## Key results", _listed(results), f"All of them are under [{FINDINGS}](#{FINDINGS})."]
     page = nbformat.from_dict(dict(notebook))
-    page.cells = [*told, *_cells(lead, "lead"), *shown, *body, *_cells([f"## {LAST}", *uses], "last"), *setup]
+    last = _cells([f"## {LAST}", *uses], "last")
+    page.cells = [*told, *_cells(lead, "lead"), *_lifted([*shown, *body]), *shown, *body, *last, *setup]
     return page
+
+
+def headline(cells: Iterable[nbformat.NotebookNode]) -> tuple[int, nbformat.NotebookNode] | None:
+    """The figure that stands for a page, and which figure of these cells it is, from 1; None if none is marked."""
+    outputs = [output for cell in cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    marked = ((n, one) for n, one in enumerate(outputs, 1) if one.metadata.get("image/png", {}).get("headline"))
+    return next(marked, None)
+
+
+def _lifted(cells: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """A cell with the headline figure alone, which says what its number in the page is."""
+    found = headline(cells)
+    if found is None:
+        return []
+    number, output = found
+    figure = output["metadata"]["image/png"] | {"number": number}
+    copy = nbformat.from_dict(dict(output) | {"metadata": {"image/png": figure}})
+    return [new_code_cell(id="headline", outputs=[copy])]
 
 
 def _without_uses(cells: list[nbformat.NotebookNode]) -> tuple[list[nbformat.NotebookNode], list[str]]:

@@ -25,7 +25,7 @@ BEGIN = (
     'show(customers.describe().reset_index(names="statistic"), "Customers as of the day after the last order")',
     "## Findings",
     'findings(f"The log has {{len(customers):,}} customers.")',
-    "## Limits\n\n- What can it not tell?",
+    "## Limitations\n\n- What can it not tell?",
     "lab.record(customers=len(customers))",
 )
 

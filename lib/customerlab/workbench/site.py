@@ -20,7 +20,7 @@ from customerlab.data.project import file_digest, read_json, read_sealed, write_
 from customerlab.data.tables import TABLES
 from customerlab.errors import RunError
 from customerlab.wording import visible
-from customerlab.workbench.layout import arranged, findings
+from customerlab.workbench.layout import arranged, findings, headline
 from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.publish import records
@@ -52,8 +52,10 @@ def cleaned(html: str) -> str:
     return str(bleach.clean(html, tags=TAGS, attributes=ATTRIBUTES, protocols=["http", "https", "mailto"]))
 
 
-def framed(table: str, number: int) -> str:
+def framed(table: str, number: int, fold: int = 0) -> str:
     """A table's HTML in a frame that scrolls, below its numbered caption; the first cell of a row is its header.
+
+    Rows after the first `fold` are shown when they are asked for; all of them where it is 0.
 
     Examples
     --------
@@ -65,16 +67,18 @@ def framed(table: str, number: int) -> str:
     """
     found, name = re.search(r"<caption>(.*?)</caption>\s*", table, re.DOTALL), f"table-{number}"
     caption, whole = (found[1], found[0]) if found else ("", "")
-    rows = re.sub(
-        r'<tr><td( class="n")?>(.*?)</td>',
-        r'<tr><th scope="row"\1>\2</th>',
-        table.replace(whole, "", 1),
-        flags=re.DOTALL,
-    )
+    seen = count(1)
+
+    def headed(row: re.Match[str]) -> str:
+        rest = ' class="rest"' if 0 < fold < next(seen) else ""
+        return f'<tr{rest}><th scope="row"{row[1] or ""}>{row[2]}</th>'
+
+    rows = re.sub(r'<tr><td( class="n")?>(.*?)</td>', headed, table.replace(whole, "", 1), flags=re.DOTALL)
     rows = rows.replace("<table>", f'<table aria-labelledby="{name}">', 1)
     label = f'<a class="label" href="#{name}">Table {number}</a>'
     frame = f'<div class="table" role="region" aria-labelledby="{name}" tabindex="0">'
-    return f'<p class="caption" id="{name}">{label} {caption}</p>\n{frame}\n{rows}\n</div>'
+    more = f'<details class="more"><summary>All {next(seen) - 1} rows</summary></details>\n' if fold else ""
+    return f'<p class="caption" id="{name}">{label} {caption}</p>\n{more}{frame}\n{rows}\n</div>'
 
 
 def policy() -> str:
@@ -179,9 +183,9 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
     return [(heading, match[1]) for heading, match in zip(headings, found, strict=True) if match]
 
 
-def _findings(notebook: nbformat.NotebookNode) -> tuple[str, str]:
-    """A notebook's first finding and the others, as HTML."""
-    first, *others = [f"- {sentence}" for sentence in findings(notebook)] or [""]
+def _findings(notebook: nbformat.NotebookNode, page: str) -> tuple[str, str]:
+    """A notebook's first finding and the others, as HTML, with links into its page."""
+    first, *others = [f"- {sentence}".replace("](#", f"]({page}#") for sentence in findings(notebook)] or [""]
     return cleaned(str(markdown2html(first))), cleaned(str(markdown2html("\n".join(others)))) if others else ""
 
 
@@ -206,7 +210,8 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
             for name, label in TILES.items()
             if name in metrics.get(EDA, {})
         },
-        findings={step.name: _findings(read(plan, step)) for step in pages},
+        findings={step.name: _findings(read(plan, step), f"{step.name}.html") for step in pages},
+        thumbs={step.name: found[1] if (found := headline(read(plan, step).cells)) else None for step in pages},
         whose={step.name: plan.whose(step) for step in pages},
         finished={step.name: manifest[step.name]["finished_at"] for step in pages},
         reports={table: report for table, report in reports.items() if report},
