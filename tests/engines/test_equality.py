@@ -464,7 +464,7 @@ def test_split_files_in_another_order_give_the_same_bytes(shop, project):
     made = prepare(project, project / "outputs" / "pieces", "transactions", "pieces")
     assert made.path.read_bytes() == shop.paths["transactions"].read_bytes()
     before = prepare(ROOT, shop.paths["transactions"].parents[1], "transactions", shop.name)
-    assert made.report["ladder"] == before.report["ladder"]
+    assert made.report["row_accounting"] == before.report["row_accounting"]
 
 
 @pytest.fixture
