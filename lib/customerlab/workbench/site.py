@@ -23,7 +23,7 @@ from customerlab.wording import visible
 from customerlab.workbench.layout import arranged, findings, headline
 from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
-from customerlab.workbench.publish import records
+from customerlab.workbench.publish import changes, records
 from customerlab.workbench.standing import TEMPLATES, Standing, pages_state, standings
 
 # What the text of notebooks, which is made of data, may hold on a page. All else is shown as the text that it is.
@@ -82,9 +82,12 @@ def framed(table: str, number: int, fold: int = 0) -> str:
 
 
 def policy() -> str:
-    """The pages' Content-Security-Policy: no script, no network, the page's own style sheet and pictures within it."""
-    style = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+    """The pages' Content-Security-Policy: no network; of scripts, style sheets and pictures the page's own."""
+    style, script = (
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (_style(), _script())
+    )
+    own = f"img-src data:; style-src 'sha256-{style}'; script-src 'sha256-{script}'"
+    return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
 
 
 class PageExporter(HTMLExporter):
@@ -135,6 +138,12 @@ def _style() -> str:
     return f"{css}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
+@cache
+def _script() -> str:
+    """What pages do for their reader; `policy` allows this script and no other."""
+    return (TEMPLATES / "site" / "page.js").read_text(encoding="utf-8")
+
+
 def _page(plan: Plan, step: Step, entry: dict[str, Any], pages: list[Step], behind: Standing | None) -> str:
     notebook = arranged(read(plan, step), entry["tables"])
     place, numbers = pages.index(step), {"figure": count(1), "table": count(1)}
@@ -144,7 +153,8 @@ def _page(plan: Plan, step: Step, entry: dict[str, Any], pages: list[Step], behi
         notebook,
         resources={
             "page": {
-                "style": _style(), "policy": policy(), "run": plan.run, "step": step, "entry": entry, "pages": pages,
+                "style": _style(), "script": _script(), "policy": policy(), "run": plan.run, "scratch": plan.scratch, "step": step,
+                "entry": entry,                "pages": pages,
                 "before": pages[place - 1] if place else None, "after": pages[place + 1] if place + 1 < len(pages) else None,
                 "contents": contents(notebook), "behind": behind, "number": lambda kind: next(numbers[kind]),
             },
@@ -168,7 +178,7 @@ def read(plan: Plan, step: Step) -> nbformat.NotebookNode:
     record = records(plan.folder)[step.name]
     content = was_written(plan, step, record)
     if content is None:  # changed within the second
-        raise RunError(f"{step.name}.ipynb is not the one that the run wrote", where=f"outputs/{plan.run}/")
+        raise RunError(f"{step.name}.ipynb is not the one that the run wrote", where=f"{plan.place}/")
     notebook = nbformat.reads(content.decode("utf-8"), as_version=4)
     same = record["fingerprint"] == plan.fingerprint(step)
     return retold(notebook, nbformat.read(step.notebook.path, as_version=4)) if same else notebook
@@ -193,7 +203,22 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     """Write a page that is no notebook's, from a template and its values."""
     loader = FileSystemLoader(TEMPLATES / "site")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["recorded"] = recorded
     _write(path, environment.get_template(template).render(style=_style(), policy=policy(), **values))
+
+
+def recorded(value: Any) -> str:
+    """A recorded number as text, with its interval where it has one.
+
+    Examples
+    --------
+    >>> recorded(1773), recorded([0.0262, 0.0131, 0.0388]), recorded(None)
+    ('1,773', '0.0262 (0.0131 to 0.0388)', '–')
+    """
+    if isinstance(value, list):
+        point, low, high = (f"{one:,.4g}" for one in value)
+        return f"{point} ({low} to {high})"
+    return "–" if value is None else f"{value:,.7g}"
 
 
 def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict[str, Standing]) -> None:
@@ -204,7 +229,7 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
     metrics = (read_json(plan.folder / "metrics.json") or {}) if any(step.name == EDA for step in pages) else {}
     write_page(
         plan.folder / "site" / "index.html", "front.html.j2",
-        run=plan.run, steps=plan.steps, faults=plan.faults, behind=behind,
+        run=plan.run, scratch=plan.scratch, steps=plan.steps, faults=plan.faults, behind=behind,
         tiles={
             label.format(currency): f"{metrics[EDA][name]:,.0f}"
             for name, label in TILES.items()
@@ -215,5 +240,5 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
         whose={step.name: plan.whose(step) for step in pages},
         finished={step.name: manifest[step.name]["finished_at"] for step in pages},
         reports={table: report for table, report in reports.items() if report},
-        software=latest["software"], commit=latest["commit"],
+        software=latest["software"], commit=latest["commit"], changed=changes(plan.folder),
     )  # fmt: skip
