@@ -167,13 +167,11 @@ def _differing(runs: Runs, number: "count[int]") -> str:
 def _metrics(runs: Runs, number: "count[int]") -> str:
     """All recorded numbers, and how far the other runs are from the first, as HTML."""
     table = _beside(runs, "metrics")
-    points = table[list(runs)].map(lambda value: value[0] if isinstance(value, list) else value).astype(float)
     first, *others = runs
-    table[list(runs)] = table[list(runs)].map(lambda value: recorded(value) if isinstance(value, list) else value)
-    table = table.assign(**{f"{other} less {first}": points[other] - points[first] for other in others})
-    forms = {name: "{:,.7g}" for name in table.columns[2:] if name not in runs}
-    table[list(runs)] = table[list(runs)].map(lambda value: value if isinstance(value, str) else recorded(value))
-    return _framed(table, "What the notebooks have recorded, with intervals in brackets", number, forms)
+    numbers = table.assign(**{run: table[run].map(_point) for run in runs})
+    numbers = numbers.assign(**{f"{other} less {first}": numbers[other] - numbers[first] for other in others})
+    caption = "What the notebooks have recorded, with intervals in brackets"
+    return _recorded(numbers, table[list(runs)], caption, number)
 
 
 def _by_run(runs: Runs, number: "count[int]") -> str:
@@ -182,11 +180,25 @@ def _by_run(runs: Runs, number: "count[int]") -> str:
     for what in ("parameters", "metrics"):
         table = _beside(runs, what)
         differs = table[list(runs)].map(str).nunique(axis=1, dropna=False) > 1
-        named = table[differs].drop(columns="notebook").drop_duplicates("name").set_index("name")[list(runs)].T
-        parts.append(named if what == "parameters" else named.map(recorded))
-    table = pd.concat(parts, axis=1).rename(columns=lambda name: name.replace("_", " "))
+        parts.append(table[differs].drop(columns="notebook").drop_duplicates("name").set_index("name")[list(runs)].T)
+    parameters, metrics = (part.rename(columns=lambda name: name.replace("_", " ")) for part in parts)
+    numbers = pd.concat([parameters, metrics.map(_point)], axis=1).reset_index(drop=True)
     caption = "Parameters that differ, and recorded numbers that do, with intervals in brackets; one row per run"
-    return _framed(table.reset_index(drop=True), caption, number)
+    return _recorded(numbers, metrics.reset_index(drop=True), caption, number)
+
+
+def _point(value: Any) -> float:
+    """A recorded number without its interval."""
+    return float("nan") if value is None else float(value[0] if isinstance(value, list) else value)
+
+
+def _recorded(numbers: pd.DataFrame, full: pd.DataFrame, caption: str, number: "count[int]") -> str:
+    """A table of numbers, those of `full` shown with their intervals."""
+    floats = [name for name in numbers if pd.api.types.is_float_dtype(numbers[name])]
+    shown = written(numbers, dict.fromkeys(floats, "{:,.7g}"))
+    for name in full.columns:
+        shown[name] = full[name].map(recorded)
+    return framed(as_html(shown, numbers, caption), next(number))
 
 
 def _segments(runs: Runs, number: "count[int]") -> list[tuple[str, int, str, str]]:

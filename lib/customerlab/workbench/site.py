@@ -11,6 +11,7 @@ from typing import Any
 
 import bleach
 import nbformat
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, pass_context
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
@@ -218,7 +219,7 @@ def recorded(value: Any) -> str:
     if isinstance(value, list):
         point, low, high = (f"{one:,.4g}" for one in value)
         return f"{point} ({low} to {high})"
-    return "–" if value is None else f"{value:,.7g}"
+    return f"{value:,.7g}" if pd.notna(value) else "–"
 
 
 def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict[str, Standing]) -> None:
