@@ -46,7 +46,9 @@ def rendered(notebook: nbformat.NotebookNode, tmp_path, monkeypatch) -> str:
     record = {"parameters": {}, "tables": {}, "reads": {}, "writes": {}, "software": {}, "commit": None}
     entry = record | {"finished_at": "2024-01-01T00:00:00", "seconds": 1.0}
     step = SimpleNamespace(name="02_rfm", notes=[], notebook=SimpleNamespace(title="A page", parameters={}))
-    return site._page(SimpleNamespace(run="shop", scratch={}, folder=tmp_path), step, entry, [step], None)
+    return site._page(
+        SimpleNamespace(run="shop", scratch={}, root=tmp_path, folder=tmp_path), step, entry, [step], None
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -21,6 +21,7 @@ from customerlab.data.project import file_digest, read_json, read_sealed, write_
 from customerlab.data.tables import TABLES
 from customerlab.errors import RunError
 from customerlab.wording import visible
+from customerlab.workbench import glossary
 from customerlab.workbench.layout import arranged, findings, headline
 from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
@@ -119,6 +120,9 @@ def render(plan: Plan) -> Path:
         _write(folder / f"{step.name}.html", _page(plan, step, manifest[step.name], pages, behind.get(step.name)))
     for old in set(folder.glob("*.html")) - {folder / f"{step.name}.html" for step in pages}:
         old.unlink()
+    if text := glossary.read(plan.root)[0]:
+        explained = cleaned(str(markdown2html(text)))
+        write_page(folder / glossary.PAGE, "glossary.html.j2", run=plan.run, pages=pages, text=explained)
     _front(plan, pages, manifest, behind)
     written = {path.name: file_digest(path) for path in sorted(folder.glob("*.html"))}
     write_sealed(plan.folder / ".state" / "site.json", {"state": pages_state(plan), "pages": written})
@@ -146,7 +150,8 @@ def _script() -> str:
 
 
 def _page(plan: Plan, step: Step, entry: dict[str, Any], pages: list[Step], behind: Standing | None) -> str:
-    notebook = arranged(read(plan, step), entry["tables"])
+    terms = glossary.read(plan.root)[1]
+    notebook = glossary.linked(arranged(read(plan, step), entry["tables"]), terms)
     place, numbers = pages.index(step), {"figure": count(1), "table": count(1)}
     exporter = PageExporter(template_name="site", extra_template_basedirs=[str(TEMPLATES)])
     exporter.anchor_link_text = ""  # no sign behind headings: the contents list leads to them
@@ -157,7 +162,7 @@ def _page(plan: Plan, step: Step, entry: dict[str, Any], pages: list[Step], behi
                 "style": _style(), "script": _script(), "policy": policy(), "run": plan.run, "scratch": plan.scratch, "step": step,
                 "entry": entry,                "pages": pages,
                 "before": pages[place - 1] if place else None, "after": pages[place + 1] if place + 1 < len(pages) else None,
-                "contents": contents(notebook), "behind": behind, "number": lambda kind: next(numbers[kind]),
+                "contents": contents(notebook), "glossary": bool(terms), "behind": behind, "number": lambda kind: next(numbers[kind]),
             },
         },
     )  # fmt: skip

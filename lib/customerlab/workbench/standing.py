@@ -16,6 +16,7 @@ from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.publish import HISTORY, STATE, finish, record_of
 
 TEMPLATES = Path(__file__).parent / "templates"
+GLOSSARY = "docs/glossary.md"  # of which pages are made, too
 RENDERER = "customerlab.workbench.site"  # by name: importing it would load nbconvert
 
 
@@ -76,7 +77,12 @@ def pages_state(plan: Plan) -> str:
     said += [[name, standing.why, standing.failure] for name, standing in standings(plan).items()]
     templates = [path for path in TEMPLATES.rglob("*") if path.is_file()]
     results = [plan.folder / f"{step.name}.ipynb" for step in plan.included]
-    results += [plan.folder / "manifest.json", plan.folder / STATE / HISTORY, *(plan.folder / "tables").glob("*.json")]
+    results += [
+        plan.root / GLOSSARY,
+        plan.folder / "manifest.json",
+        plan.folder / STATE / HISTORY,
+        *(plan.folder / "tables").glob("*.json"),
+    ]
     files = [f"{path.name} {_digest(path)}" for path in sorted([*templates, *results])]
     return text_digest(json.dumps(said), *files, code_digest([RENDERER]))
 
