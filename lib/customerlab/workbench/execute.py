@@ -121,7 +121,7 @@ def _stopped(plan: Plan, step: Step, error: PapermillExecutionError) -> RunError
     used = [name for name in step.parameters if name != "run" and re.search(rf"\b{name}\b", error.source)]
     values = ", ".join(f"{name} = {step.parameters[name]!r}" for name in dict.fromkeys(named + used))
     cell = f"code cell {error.exec_count}: {first_line(error.source)}" + (f" ({values}; {file})" if values else "")
-    look = f"open {plan.place}/failed/{step.name}.ipynb, mend the cause and run again"
+    look = f"open {plan.place}/failed/{step.name}.ipynb, fix the cause and run again"
     return RunError(
         f"{step.name} stopped: {what}", where="; ".join(filter(None, [own.get("where"), cell])),
         expected=own.get("expected", ""), do=own.get("do") or (f"set {named[0]} in {file}, or {look}" if named else look),

@@ -8,8 +8,8 @@ import nbformat
 from customerlab.workbench.standing import GLOSSARY
 
 PAGE = "glossary.html"
-# What no link is put into: headings, code, links, formulas, and the HTML that a text may hold.
-KEPT = re.compile(r"(?m)^#.*$|`[^`]*`|\[[^\]]*\]\([^)]*\)|\$[^$]*\$|<[^>]*>|^\|.*$")
+# What no link is put into: headings, whose data it is, code, links, formulas, HTML.
+KEPT = re.compile(r"(?m)^#.*$|^\*\*Data:.*$|`[^`]*`|\[[^\]]*\]\([^)]*\)|\$[^$]*\$|<[^>]*>|^\|.*$")
 
 
 def read(root: Path) -> tuple[str, dict[str, str]]:

@@ -153,7 +153,7 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
         }
         body = ast.parse(source).body
     except NOT_PYTHON as error:
-        raise ParameterError(f"the cell is not Python: {in_brief(error)}", where=where, do="mend the cell") from None
+        raise ParameterError(f"the cell is not Python: {in_brief(error)}", where=where, do="fix the cell") from None
     found: dict[str, Parameter] = {}
     for node in body:
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None):

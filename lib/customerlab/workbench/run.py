@@ -270,7 +270,7 @@ class Run:
         raise RunError(
             what, where=f"{self.folder.relative_to(self.root)}/artifacts/",
             expected=f"{artifact}.parquet, which {maker or 'no notebook'} saves",
-            do=f"customerlab run {maker[:2]} --run {self.name}" if maker else "mend the name",
+            do=f"customerlab run {maker[:2]} --run {self.name}" if maker else "fix the name",
         )  # fmt: skip
 
     def save(self, artifact: str, table: Any, *, key: str | list[str] = OBJECT, csv: bool = False) -> Any:
