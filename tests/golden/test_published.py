@@ -90,12 +90,12 @@ def test_intervals_of_lift_are_those_of_a_bootstrap_of_customers(goods):
         assert pairs.loc[pair, ["lift", "low", "high"]].tolist() == pytest.approx(wanted, rel=0.015)
 
 
-def test_the_top_tenth_and_countries(online_retail, goods, real_table):
+def test_the_top_decile_and_countries(online_retail, goods, real_table):
     back = open_table(online_retail[0].get_backend(), real_table("online_retail", "returns").path)
-    best = explore.top_tenth(online_retail[0], back)
+    best = explore.top_decile(online_retail[0], back)
     days = best.table.set_index("measure").loc["days since the last order"]
     assert (days["top"], days["rest"], round(days["ratio"], 2)) == (11, 59, 0.19)
-    gross = explore.top_tenth(online_retail[0])
+    gross = explore.top_decile(online_retail[0])
     assert (gross.top, round(gross.share, 3)) == (434, 0.614)
     assert (round(gross.times_orders, 2), round(gross.times_value, 2)) == (5.72, 2.50)
     countries = explore.by_part(online_retail[0], "country", returns=back).set_index("part")

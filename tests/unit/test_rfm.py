@@ -517,11 +517,14 @@ def test_a_log_too_short_to_follow_gives_no_rate():
     )
     few = pd.DataFrame({"customer_id": range(60), "number": 1, "days": 200}).assign(ended=lambda t: t.index < 5)
     said = rfm.by_repurchase(rfm.repurchase(few, [30, 90]))
-    assert said[0] == "Repurchase rate after the first order: too few to tell (0 ordered again)."
+    assert said[0] == "Repurchase rate within 90 days of the first order: too few to tell (0 ordered again)."
     last = table.loc[("first", 5)]
     assert rfm.by_repurchase(table.reset_index(), 5)[0] == (
         f"75% of customers order again within 5 days of the first order (95% CI {last['low']:.0%} to {last['high']:.0%}, "
         "Kaplan-Meier, n = 40)."
+    )
+    assert rfm.by_repurchase(table.reset_index(), 5)[1].startswith(
+        "75% of orders are followed by another within 5 days ("
     )
 
 

@@ -161,13 +161,16 @@ def by_repurchase(table: pd.DataFrame, days: int = 90) -> list[str]:
     for after in (table["after"].iloc[0], ANY):
         rows = table[table["after"] == after]
         known = rows[rows["days"] == days].dropna(subset="low")
-        order = "any order" if after == ANY else f"the {after} order"
         if known.empty:
-            said.append(f"Repurchase rate after {order}: {too_few(rows['ordered_again'].max(), 'ordered again')}.")
+            few = too_few(rows["ordered_again"].max(), "ordered again")
+            said.append(
+                f"Repurchase rate within {days} days of {after if after == ANY else f'the {after}'} order: {few}."
+            )
             continue
         row = known.iloc[0]
+        what = "orders are followed by another" if after == ANY else "customers order again"
         said.append(
-            f"{row['share']:.0%} of customers order again within {days} days of {order} "
+            f"{row['share']:.0%} of {what} within {days} days{'' if after == ANY else f' of the {after} order'} "
             f"({interval(row['low'], row['high'], '{:.0%}')}, Kaplan-Meier, n = {row['orders']:,})."
         )
     return said
