@@ -106,9 +106,10 @@ def by_scores(scores: pd.DataFrame, days: int) -> list[str]:
     ends = known.groupby("measure", sort=False)["repurchase_rate"].agg(["idxmin", "idxmax", "min", "max"])
     if ends.empty or not (gaps := ends["max"] - ends["min"]).max() > 0:
         return []
-    most = known.loc[ends.loc[gaps.idxmax(), ["idxmin", "idxmax"]]].to_dict("records")
+    measure = gaps.idxmax()
+    most = known.loc[[ends["idxmin"][measure], ends["idxmax"][measure]]].to_dict("records")
     low, high = (_rate(row, f"at score {row['score']}") for row in most)
-    return [f"The {gaps.idxmax()} score separates repurchase rates within {days} days most: {low}, {high}."]
+    return [f"The {measure} score separates repurchase rates within {days} days most: {low}, {high}."]
 
 
 def _rate(row: dict, where: str) -> str:
@@ -202,9 +203,7 @@ def by_stability(change: pd.DataFrame) -> list[str]:
     rows = change[change["change"].str.endswith("earlier")]
     if rows.empty:
         return []
-    first, *others = (f"{percent(row.same_segment)}|{row.change}" for row in rows.itertuples())
-    shares = _listed(
-        [first.replace("|", " of customers had the same segment "), *(one.replace("|", " ") for one in others)]
-    )
+    shares = [f"{percent(share)} {change}" for share, change in zip(rows["same_segment"], rows["change"], strict=True)]
+    shares[0] = shares[0].replace(" ", " of customers had the same segment ", 1)
     lead = "Recompute segments before each campaign" if rows["same_segment"].min() < STABLE else "Segments are stable"
-    return [Led(lead, f": {shares}.")]
+    return [Led(lead, f": {_listed(shares)}.")]
