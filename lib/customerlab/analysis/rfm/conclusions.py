@@ -106,7 +106,7 @@ def by_scores(scores: pd.DataFrame, days: int) -> list[str]:
     ends = known.groupby("measure", sort=False)["repurchase_rate"].agg(["idxmin", "idxmax", "min", "max"])
     if ends.empty or not (gaps := ends["max"] - ends["min"]).max() > 0:
         return []
-    measure = gaps.idxmax()
+    measure = str(gaps.idxmax())
     most = known.loc[[ends["idxmin"][measure], ends["idxmax"][measure]]].to_dict("records")
     low, high = (_rate(row, f"at score {row['score']}") for row in most)
     return [f"The {measure} score separates repurchase rates within {days} days most: {low}, {high}."]
