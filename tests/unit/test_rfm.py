@@ -420,7 +420,7 @@ def test_a_verdict_on_a_handful_is_none():
     held = held_of(few)
     assert held.choices.empty
     assert rfm.by_choice(held, 90) == [
-        "Segments against plain rules: too few to tell (3 customers ordered again in any window of 90 days)."
+        "Segments against plain rules: too few to tell (3 ordered again in any window of 90 days)."
     ]
     assert "too few to tell (" in rfm.by_rate(held, 90)
 

@@ -29,7 +29,7 @@ def by_choice(held: Holdout, days: int) -> list[str]:
     """
     at = held.choices[held.choices["formed_on"].isna() & (held.choices["chosen"] == DEPTH)]
     if at.empty:
-        few = too_few(held.windows["came_back"].max(), f"customers ordered again in any window of {days} days")
+        few = too_few(held.windows["came_back"].max(), f"ordered again in any window of {days} days")
         return [f"Segments against plain rules: {few}."]
     return [_choice(str(outcome), rows, days) for outcome, rows in at.groupby("outcome", sort=False)]
 
@@ -94,7 +94,7 @@ def by_rate(held: Holdout, days: int) -> str:
     table = held.segments.dropna(subset="repurchase_rate_low")
     rates = table.loc[[table["repurchase_rate"].idxmin(), table["repurchase_rate"].idxmax()]] if len(table) else table
     if rates["repurchase_rate"].nunique() < 2:
-        few = too_few(held.segments["came_back"].max(), "customers ordered again in any segment")
+        few = too_few(held.segments["came_back"].max(), "ordered again in any segment")
         return f"Repurchase rates of segments within {days} days: {few if table.empty else 'no difference'}."
     low, high = (_rate(row, f"in {row['segment']}") for row in rates.to_dict("records"))
     return f"The repurchase rate within {days} days ranges from {low} to {high}."
