@@ -254,7 +254,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         s.control,
         covariates=experiment.questions.numeric_covariates(s.experiment),
         segments=[],
-        winsorised_at=0.9,
+        winsor_quantile=0.9,
     ),
     "experiment.quantile_effects": lambda s: experiment.quantiles.quantile_effects(
         s.experiment, experiment.metrics_of(s.experiment)[-1], s.control, [0.5, 0.99], 7
@@ -290,7 +290,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         experiment.metrics_of(s.experiment)[-1],
         wanted_lift=0.5,
     ),
-    "experiment.rehearsals": lambda s: experiment.planning.rehearsals(
+    "experiment.simulations": lambda s: experiment.planning.simulations(
         s.experiment,
         experiment.metrics_of(s.experiment),
         s.control,

@@ -129,6 +129,31 @@ def measured(experiment: Units, metrics: Sequence[Metric], by: str = "") -> Mome
     return Measured.of(experiment).moments(every, by, together=[metric.columns for metric in metrics])
 
 
+def totals(experiment: Units, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Numerator and denominator of each metric by arm, such as units that converted and all units.
+
+    Columns: `variant`, `metric`, `value` (their quotient, NaN over zero), `numerator`, `denominator`.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> units = ibis.memtable({"variant": ["a", "a", "b"], "outcome_spend": [1.0, 2.0, 4.0]})
+    >>> totals(units, [Metric("spend", "outcome_spend")]).values.tolist()
+    [['a', 'spend', 1.5, 3.0, 2], ['b', 'spend', 4.0, 4.0, 1]]
+    """
+    found, parts = measured(experiment, metrics), []
+    for metric in metrics:
+        above, below = (
+            found.count * found.mean[:, found.names.index(one)] if one else found.count
+            for one in (metric.above, metric.below)
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = np.where(below != 0, above / below, np.nan)
+        part = {"variant": found.groups["variant"], "metric": metric.name, "value": value, "numerator": above}
+        parts.append(pd.DataFrame(part | {"denominator": below}))
+    return pd.concat(parts, ignore_index=True)
+
+
 def with_adjusted(table: pd.DataFrame) -> pd.DataFrame:
     """The table with `pvalue_holm` and `pvalue_bh`, adjusted over its rows that have a `pvalue`."""
     return table.assign(pvalue_holm=holm(table["pvalue"]), pvalue_bh=benjamini_hochberg(table["pvalue"]))

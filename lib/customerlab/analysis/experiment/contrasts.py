@@ -46,8 +46,8 @@ class Contrast:
         Treatment minus control, its standard error, and its interval, infinite on the side that a one-sided alternative
         leaves open.
     relative, relative_low, relative_high
-        The same as a share of the control's value; NaN where that is not (or not surely at this confidence) above zero.
-        The interval is NaN, too, where an arm does not vary.
+        The same as a share of the control's value; NaN where that is not above zero (the interval: not significantly,
+        at this confidence). The interval is NaN, too, where an arm does not vary.
     pvalue
         Of no effect, or of an effect at the margin. NaN, like the interval, where nothing varies, and where a share of
         the control's value is the margin and that is not above zero.

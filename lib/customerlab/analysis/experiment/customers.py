@@ -11,7 +11,7 @@ from customerlab.data.tables import COVARIATE
 
 RFM, CLUSTER = "RFM segment", "cluster"
 NO_ORDER = "no order before"
-LEFT_OUT = "Groups of customers are left out:"
+LEFT_OUT = "RFM segments and clusters are left out:"
 LEAST_KNOWN = 0.5  # share of the units that have to be customers, so that equal ids are no accident
 
 
@@ -45,13 +45,13 @@ def with_customer_groups(
         their own, or as it was; and a sentence: of which day they are and of how many units, or why there are none.
     """
     if orders is None or (scheme is None and segmentation is None):
-        return experiment, f"{LEFT_OUT} this run has no orders to form them from."
+        return experiment, f"{LEFT_OUT} this run has no orders."
     if began is None:
-        return experiment, f"{LEFT_OUT} the test has no day on which it began; `test_began` can give one."
+        return experiment, f"{LEFT_OUT} the test has no start date (parameter test_began)."
     shop = Snapshot(orders, began, returns, products)
     day = shop.day
     if not shop.known.limit(1).count().execute():
-        return experiment, f"{LEFT_OUT} nobody had ordered before the test began, {day:%Y-%m-%d}."
+        return experiment, f"{LEFT_OUT} no customer had ordered before the test began, {day:%Y-%m-%d}."
     groups = {}
     if scheme is not None:
         groups[RFM] = scheme.on(shop).set_index("customer_id")["segment"]
@@ -65,12 +65,12 @@ def with_customer_groups(
     for name in [one for one in ("unit_id", "assigned_id") if one in experiment.columns]:
         table, share = _joined(experiment, name, pd.DataFrame(groups))
         if share >= LEAST_KNOWN:
-            said = f"Groups of customers are those of {day:%Y-%m-%d}; {share:.0%} of the units had ordered by then."
+            said = f"RFM segments and clusters are those of {day:%Y-%m-%d}; {share:.0%} of units had ordered by then."
             return table, said
         known = max(known, share)
     return experiment, (
-        f"{LEFT_OUT} {known:.0%} of the units are customers who had ordered before the test began; expected at least "
-        f"{LEAST_KNOWN:.0%}, because fewer equal ids can be an accident."
+        f"{LEFT_OUT} {known:.0%} of units are customers with an order before the test; at least {LEAST_KNOWN:.0%} are needed, since "
+        "fewer matching ids can be a coincidence."
     )
 
 

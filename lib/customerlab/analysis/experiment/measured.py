@@ -23,7 +23,7 @@ SOME = "some "  # before the name of an outcome: whether a unit has any of it
 
 
 class Measured:
-    """A canonical table, one row a unit, and what is known of it so far; functions take it in place of the table."""
+    """A canonical table, one row per unit, and what is known of it so far; functions take it in place of the table."""
 
     def __init__(self, table: ir.Table, known: dict[Any, Any] | None = None) -> None:
         self.table, self._known = table, {} if known is None else known

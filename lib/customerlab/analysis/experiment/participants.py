@@ -15,6 +15,7 @@ from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SET_ASIDE, SIZE, by_assigned, in_one_arm
 from customerlab.analysis.inference import LEAST, enough, holm, too_few
 from customerlab.data.tables import OUTCOME
+from customerlab.formats import p_value
 from customerlab.wording import Led
 
 DRAWS, SEED = 10_000, 7  # of arms that are dealt out anew
@@ -56,10 +57,10 @@ class Participants:
         """Of what means and errors are, where rows are finer than what was assigned; otherwise nothing."""
         if self.rows.empty:
             return []
-        of = "an assigned unit, and means of rows are left out" if self.moved else "a row"
+        of = "assigned unit, and means per row are left out" if self.moved else "row"
         return [
-            f"The {self.rows['rows'].sum():,} rows belong to {self.rows['units'].sum():,} units that were assigned at random. Sizes, "
-            f"errors and plans count the assigned units; means, costs and money are those of {of}."
+            f"The {self.rows['rows'].sum():,} rows belong to {self.rows['units'].sum():,} units that were assigned at random.",
+            f"Sample sizes and errors count assigned units; means, costs and money are per {of}.",
         ]
 
     def notes(self) -> list[str]:
@@ -67,34 +68,27 @@ class Participants:
         said = [self.kind.hint] if self.kind.hint else []
         if self.aside:
             said.append(
-                f"{self.aside:,} of {self.assigned:,} units {'are' if self.aside > 1 else 'is'} in several arms and set aside; above "
-                f"{SET_ASIDE:.0%} of them no conclusion would be drawn."
+                f"{self.aside:,} of {self.assigned:,} units {'are' if self.aside > 1 else 'is'} in several arms and excluded (the limit is "
+                f"{SET_ASIDE:.0%})."
             )
         if self.rows.empty:
             return said
         first, row = self.rows.iloc[0], self.rows.iloc[int(self.rows["pvalue_holm"].fillna(1).argmin())]
         found = (
             f"{row['variant']} has {row['rows_each']:,.3g} rows per assigned unit, {first['variant']} {first['rows_each']:,.3g} "
-            f"(p {_small(row['pvalue_holm'])})"
+            f"({p_value(row['pvalue_holm'])})"
         )
         if self.rows["units"].min() < LEAST:
             few = too_few(self.rows["units"].min(), "assigned units in an arm")
             said.append(f"Whether the treatment changes the number of rows per assigned unit: {few}.")
         if self.moved:
-            rest = (
-                f": {found}. Effects per row would compare different sets of rows and are no conclusion; what decides are the "
-                "sums per assigned unit."
-            )
+            rest = f": {found}. Effects per row are therefore not comparable; sums per assigned unit decide."
             said.append(Led("The treatment changes how many rows there are", rest))
         elif row["pvalue_holm"] < UNUSUAL:
             said.append(
-                f"The number of rows is unusual: {found}. Compare the effects per assigned unit with those per row before you act."
+                f"The number of rows is unusual: {found}. Compare effects per assigned unit and per row before you act."
             )
         return said
-
-
-def _small(pvalue: float) -> str:
-    return "< 0.0001" if pvalue < 1e-4 else f"{pvalue:.4f}"
 
 
 def took_part(experiment: Units, control: str) -> Participants:

@@ -83,11 +83,11 @@ def ratios_left_out(experiment: Units, ratios: Sequence[str]) -> dict[str, str]:
     for text in ratios:
         above, below = _parts(text)
         if not {OUTCOME + above, OUTCOME + below} <= set(units.columns(OUTCOME)):
-            why[text] = "the test has not both outcomes"
+            why[text] = "the test lacks one of its outcomes"
             continue
         fewest = units.facts(OUTCOME)[OUTCOME + below]["some"].min()
         if not enough(fewest):
-            why[text] = f"of the units of an arm {fewest:,.0f} have any {below}, expected at least {LEAST}"
+            why[text] = f"only {fewest:,.0f} units of an arm have any {below}, at least {LEAST} are needed"
     return why
 
 

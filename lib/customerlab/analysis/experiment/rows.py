@@ -99,7 +99,7 @@ def kind_of_rows(experiment: Units) -> Kind:
 
 
 TOTALS = (
-    ": these look like totals of each arm{}, not units. 05 reads one row a unit: map the table from before it was summed, with "
+    ": these look like totals of each arm{}, not units. 05 reads one row per unit: map the table from before it was summed, with "
     "what was assigned (such as the user) as `unit_id`; totals of yes-or-no outcomes can be compared by "
     "`experiment.proportions`"
 )
@@ -178,7 +178,7 @@ def _repeated(experiment: ir.Table) -> str:
         alike = rows - int(experiment.distinct().count().to_pandas())
         if alike == rows - units:
             return f"{said}; these rows are alike in every column: list `exact_repeat` under `clean:`"
-        return f"{said}: keep one row a unit, unless rows are events of units{FINER}"
+        return f"{said}: keep one row per unit, unless rows are events of units{FINER}"
     return f"{said}: rows look like {_pieces(experiment, rows)}{FINER}"
 
 

@@ -180,7 +180,7 @@ def _refuse(units: ir.Table, names: Sequence[str]) -> None:
             raise DataError(
                 f"{number:,.0f} units {word} {spoken(names[int(which)])}",
                 expected="a finite number for every unit, 0 where nothing happened",
-                do="mend the outcome, or leave it out",
+                do="fix the outcome, or leave it out",
             )
 
 

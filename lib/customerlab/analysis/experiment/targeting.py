@@ -1,4 +1,4 @@
-"""Is it worth to choose? Uplift and Qini curves, and the profit of a rule, on customers that its model has not seen.
+"""Does targeting pay? Uplift and Qini curves, and the profit of a policy, on customers its model has not seen.
 
 The customers are ordered by predicted effect, the highest first. For the first share s of them, with n units of each
 arm and sums y of the outcome:
@@ -26,12 +26,12 @@ from customerlab.analysis.inference import percentile_interval, resampled
 SHARES = np.linspace(0, 1, 101)
 AT_ONCE = 4_000_000  # weights of customers that are kept at once, which bounds memory
 Curve = Literal["uplift", "qini"]
-CHOSEN = "DR"  # the learner whose rule is advised, chosen before its profit is known
+CHOSEN = "DR"  # the learner whose policy counts, chosen before its profit is known
 
 
 @dataclass(frozen=True)
 class Curves:
-    """How well predicted effects order the customers.
+    """How well predicted effects rank the customers.
 
     Attributes
     ----------
@@ -73,12 +73,12 @@ def curves(
 def profits(
     predicted: Predicted, seed: int, *, margin: float, cost: float, confidence: float = 0.95, resamples: int = 500
 ) -> pd.DataFrame:
-    """What treating nobody, everybody, or those whose predicted effect pays brings per customer.
+    """Profit per customer of treating nobody, everybody, or the customers whose predicted effect pays.
 
-    A unit of the outcome brings the margin (0.3 for spend with one of 30%), and treating a customer costs the cost.
-    The arms of the customers that a rule would treat tell its profit: share · (margin · effect - cost). The rule is
-    taken as it is; that it was learned from other customers makes its profit an honest one. With both halves judged,
-    treating everybody has the effect of the whole test.
+    A unit of the outcome brings the margin (0.3 for spend with a margin of 30%). The profit of a policy is estimated
+    from the customers that it would treat, share · (margin · effect - cost), by their random assignment. The model has
+    not seen these customers, so the estimate is unbiased. With both halves judged, treating everybody has the effect of
+    the whole test.
 
     Columns: `policy` (nobody, everybody, and one for each learner: treat where margin · effect > cost), `treated`
     (share of the customers), `profit` per customer above treating nobody with `low` and `high` (bootstrap over
@@ -108,31 +108,34 @@ def profits(
 
 
 def advice(earned: pd.DataFrame, arm: str) -> str:
-    """What the rule of the learner that was chosen beforehand earns, by the table of `profits`, as a sentence."""
+    """The profit of the policy of the learner that was chosen beforehand, by the table of `profits`, as a sentence."""
     rows = earned.set_index("policy").to_dict("index")
     rule, plain = rows[CHOSEN], "everybody" if rows["everybody"]["profit"] > 0 else "nobody"
     if rule["treated"] in (0, 1):
-        return f"The {CHOSEN} model finds nobody for whom {arm} {'does not pay' if rule['treated'] else 'pays'}."
+        return f"The {CHOSEN} model finds no customer for whom {arm} {'does not pay' if rule['treated'] else 'pays'}."
     verdict = "significantly more" if rule["better_low"] > 0 else "inconclusive"
     better, low, high = spelled(rule["better"], rule["better_low"], rule["better_high"])
     return (
-        f"Treating with {arm} only where the {CHOSEN} model says that it pays, {rule['treated']:.0%} of the customers, "
-        f"earns {better} a customer ({low} to {high}) beside treating {plain}: {verdict}."
+        f"Targeting {arm} by the {CHOSEN} model, {rule['treated']:.0%} of customers, earns {better} per customer compared with treating "
+        f"{plain} ({low} to {high}): {verdict}."
     )
 
 
 def ordered(areas: Mapping[str, pd.DataFrame], alpha: float) -> list[str]:
-    """Sentences on whether any model orders customers by their effect better than chance.
+    """Sentences on whether any model ranks customers by their effect better than random.
 
     `areas` are those of the Qini curves, by arm; all learners of all arms share `alpha`.
     """
-    said = []
+    said, none = [], []
     for arm, table in areas.items():
         found = table.loc[(table["area"] > 0) & (len(table) * len(areas) * table["pvalue"] < alpha), "learner"]
-        who = f"Uplift models order customers by the effect of {arm} significantly better than chance: {', '.join(found)}."
-        none = f"No uplift model orders customers by the effect of {arm} significantly better than chance (Qini, adjusted)."
-        said.append(who if len(found) else none)
-    return said
+        who = (
+            f"Uplift models rank customers by the effect of {arm} significantly better than random: {', '.join(found)}."
+        )
+        said += [who] if len(found) else []
+        none += [] if len(found) else [arm]
+    what = "No uplift model ranks customers significantly better than random (Qini coefficient, Bonferroni-adjusted)"
+    return [*said, f"{what}: {', '.join(none)}."] if none else said
 
 
 def _order(effect: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

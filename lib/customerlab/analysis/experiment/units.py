@@ -85,9 +85,9 @@ def by_assigned(experiment: ir.Table) -> ir.Table:
         name, rows, arms = twice.iloc[0][["unit_id", "rows", "arms"]]
         raise DataError(
             f"the unit {name!r} has {rows} rows in {arms} arm{'s' if arms > 1 else ''}", where="table experiment",
-            expected="one row a unit, each with its assigned_id",
+            expected="one row per unit, each with its assigned_id",
             do="list `exact_repeat` under `clean:` where the rows are alike, or write `unit_id: {row_number: true}` where each "
-            "is a unit; a unit in two arms is a fault of the assignment, which no choice of a row mends",
+            "is a unit; a unit in two arms is a fault of the assignment, which no choice of a row fixes",
         )  # fmt: skip
     facts = Measured(experiment).facts(COVARIATE)
     columns: dict[str, ir.Scalar] = {SIZE: experiment.count().cast("float64")}
