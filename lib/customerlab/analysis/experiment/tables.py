@@ -6,7 +6,6 @@ the primary metric come first.
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment import sensitivity
