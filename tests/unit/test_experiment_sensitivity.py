@@ -117,8 +117,6 @@ def test_a_quantile_on_a_mass_point_is_not_compared_and_the_reason_is_said():
     assert found["why_not"].tolist()[:2] == ["the control has zero there"] * 2
     assert found["why_not"].iloc[2].startswith("too few to tell (")
     assert experiment.quantiles.of_quantiles(found, "spend", "control", 0.95) == []
-    said = experiment.quantiles.not_compared(found)
-    assert said.startswith("50.0%, 99.0%: the control has zero there; ") and "too few to tell" in said
     above = frame.assign(outcome_spend=np.where(rng.random(2 * n) < 0.4, 29.99, 10 + 60 * rng.random(2 * n)))
     found = experiment.quantiles.quantile_effects(ibis.memtable(above), SPEND, "control", [0.4, 0.9], 1)
     assert "units have exactly 29.99" in found["why_not"].iloc[0] and found["why_not"].iloc[1] == ""

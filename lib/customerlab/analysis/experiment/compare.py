@@ -82,7 +82,7 @@ def compare_arms(
     Parameters
     ----------
     experiment : ibis Table or Measured
-        One row a unit, with `variant`; checked by `soundness` before.
+        One row per unit, with `variant`; checked by `soundness` before.
     each_other : bool
         Compare also the other arms with each other, the later in the alphabet with the earlier.
     stratum : str, optional
@@ -92,7 +92,7 @@ def compare_arms(
     Returns
     -------
     DataFrame
-        One row a metric and pair of arms: `metric`, `variant`, `against`, `against_mean`, `variant_mean`, `effect`
+        One row per metric and pair of arms: `metric`, `variant`, `against`, `against_mean`, `variant_mean`, `effect`
         with `error` (its standard error), `effect_low` and `effect_high`, `relative` with `relative_low` and
         `relative_high`, `pvalue`, `kept` (the share of variance that a covariate leaves), `allowed_loss` and
         `less_is_better` of the metric, and, adjusted over all rows, `pvalue_holm` (the chance of any false finding;

@@ -75,7 +75,7 @@ class Measured:
         return self._once("facts", self._facts)["units"]
 
     def facts(self, kind: str) -> dict[str, pd.DataFrame]:
-        """By outcome or covariate: what `_of_outcome` or `_of_covariate` counts, one row an arm."""
+        """By outcome or covariate: what `_of_outcome` or `_of_covariate` counts, one row per arm."""
         whole = self._once("facts", self._facts)
         tables = {}
         for place, name in enumerate(self.columns(kind)):

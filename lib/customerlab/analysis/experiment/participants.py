@@ -176,7 +176,7 @@ def _no_rows() -> pd.DataFrame:
 def per_assigned_and_row(finer: ir.Table, control: str, *, confidence: float = 0.95) -> pd.DataFrame:
     """The effects on every outcome twice: on its sum for each that was assigned, and on its mean over rows.
 
-    One row an outcome, arm and way: `outcome`, `variant`, `per` (``assigned unit``, ``row``), `against_mean`,
+    One row per outcome, arm and way: `outcome`, `variant`, `per` (``assigned unit``, ``row``), `against_mean`,
     `variant_mean`, `effect`, `effect_low`, `effect_high` and `pvalue`, which is not adjusted. Errors count what was
     assigned in both ways.
     """

@@ -69,7 +69,7 @@ def quantile_effects(
 ) -> pd.DataFrame:
     """How all arms move the quantiles (`shares`) of a metric, a mean; its values leave the engine.
 
-    One row a quantile and arm: `quantile`, `variant`, `against`, `against_value`, `variant_value`, `effect`,
+    One row per quantile and arm: `quantile`, `variant`, `against`, `against_value`, `variant_value`, `effect`,
     `effect_low`, `effect_high`, `pvalue`, `pvalue_holm` and `pvalue_bh` over all rows that are compared, and `why_not`:
     empty, or the reason (`why_not`) for which an effect is missing.
     """
@@ -127,17 +127,3 @@ def of_quantiles(moved: pd.DataFrame, metric: str, control: str, confidence: flo
         f"{control} ({100 * confidence:g}% CI {row['effect_low']:+,.4g} to {row['effect_high']:+,.4g}; significant, Holm-adjusted)."
         for row in moved[moved["pvalue_holm"] < 1 - confidence].to_dict("records")
     ]
-
-
-def not_compared(moved: pd.DataFrame) -> str:
-    """Which quantiles (of `quantile_effects`) are not compared, and why; empty where all are.
-
-    Examples
-    --------
-    >>> not_compared(pd.DataFrame({"quantile": [0.5, 0.9], "why_not": ["the control has zero there", ""]}))
-    '50.0%: the control has zero there'
-    """
-    if moved.empty:
-        return ""
-    left_out = moved[moved["why_not"] != ""].drop_duplicates("quantile").groupby("why_not", sort=False)["quantile"]
-    return "; ".join(f"{', '.join(f'{share:.1%}' for share in shares)}: {why}" for why, shares in left_out)

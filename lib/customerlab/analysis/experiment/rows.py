@@ -28,7 +28,7 @@ COUNTED = {
 """Words in the names of outcomes that count people, or what many people did."""
 
 SHARED = 0.8  # of the values of a key that are in every arm
-MANY_TIMES = 7  # of one row an arm each, that are no accident
+MANY_TIMES = 7  # of one row per arm each, that are no accident
 BY_CHANCE = 1e-6  # below it all rows of each value are in one arm by design
 FEW = 0.05  # of the units in several rows: slips, and no log of events
 

@@ -89,7 +89,7 @@ def differences(
 def _effects(
     found: Moments, metric: Metric, variant: str, control: str, column: str, confidence: float
 ) -> pd.DataFrame:
-    """One row a value, with its difference from all others."""
+    """One row per value, with its difference from all others."""
     rows = []
     for value in sorted(found.groups[column].unique()):
         kept = (found.groups[column] == value).to_numpy() & found.groups["variant"].isin([variant, control]).to_numpy()

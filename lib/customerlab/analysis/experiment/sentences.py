@@ -3,7 +3,7 @@
 from customerlab.analysis.experiment.carriers import carried, influential
 from customerlab.analysis.experiment.decision import open_guardrails
 from customerlab.analysis.experiment.planning import doubtful, powered
-from customerlab.analysis.experiment.quantiles import not_compared, of_quantiles
+from customerlab.analysis.experiment.quantiles import of_quantiles
 from customerlab.analysis.experiment.questions import ratios_left_out
 from customerlab.analysis.experiment.recommend import other_effects, recommendation, reconciled
 from customerlab.analysis.experiment.segments import differing
@@ -40,12 +40,6 @@ def soundness(test: Test) -> list[str]:
 def ratios(test: Test) -> list[str]:
     """Which ratios are left out."""
     return [f"{name} is left out: {why}." for name, why in ratios_left_out(test.units, test.ratios).items()]
-
-
-def quantiles(test: Test) -> list[str]:
-    """Why no quantile is compared, where that is so."""
-    shown = len(test.moved) == 0 or (test.moved["why_not"] == "").any()
-    return [] if shown else [f"Quantiles of {test.decisive.name} are not compared. {not_compared(test.moved)}."]
 
 
 def days(test: Test) -> list[str]:

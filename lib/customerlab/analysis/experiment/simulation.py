@@ -72,7 +72,7 @@ def simulate_tests(
     Parameters
     ----------
     units : DataFrame
-        One row a unit, with the metric's columns: what the metric is like.
+        One row per unit, with the metric's columns: what the metric is like.
     sizes : (int, int), optional
         Units of the treatment and of the control, drawn with replacement; half of the units each by default.
     lift : float

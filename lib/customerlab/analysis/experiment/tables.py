@@ -12,7 +12,6 @@ from customerlab.analysis.experiment import sensitivity
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA
 from customerlab.analysis.experiment.decision import NOT_TESTED, for_managers, spelled
 from customerlab.analysis.experiment.participants import per_assigned_and_row
-from customerlab.analysis.experiment.quantiles import not_compared
 from customerlab.analysis.experiment.segments import most_different
 from customerlab.analysis.experiment.targeting import CHOSEN
 from customerlab.analysis.experiment.test import Test
@@ -187,10 +186,9 @@ def quantiles(test: Test) -> Shown:
     """The effects on quantiles that can be compared."""
     values = {"against_value": "control", "variant_value": "treatment"}
     table = test.moved[test.moved["why_not"] == ""] if len(test.moved) else test.moved
-    left_out = not_compared(test.moved)
     return _shown(
         test, table, ["quantile", "variant", *values, "effect", "pvalue_holm"],
-        f"Effects on quantiles of {test.decisive.name}, with bootstrap CIs" + f". Not compared: {left_out}" * bool(left_out),
+        f"Effects on the quantiles of {test.decisive.name} that can be compared, with bootstrap CIs",
         values, {"quantile": "{:.1%}"} | dict.fromkeys(values.values(), "{:,.2f}"),
     )  # fmt: skip
 

@@ -1,19 +1,14 @@
-"""Does targeting pay? Uplift and Qini curves, and the profit of a policy, on customers its model has not seen.
+"""Does targeting pay? Qini curves, and the profit of a policy, on customers that its model has not seen.
 
-The customers are ordered by predicted effect, the highest first. For the first share s of them, with n units of each
-arm and sums y of the outcome:
-
-- **uplift curve** (Gutierrez and Gérardy 2017): s · (y₁/n₁ - y₀/n₀), what treating them adds per customer of all;
-- **Qini curve** (Radcliffe 2007): (y₁ - y₀ · n₁/n₀) / N₁, the same counted by treated units, N₁ in all.
-
-Both begin at zero and end at the mean effect, where choosing at random goes straight. The **area above that line** is
-the coefficient of the curve (AUUC, Qini). Curves of other authors are scaled otherwise: their numbers do not compare.
+The customers are ordered by predicted effect, the highest first. For the first share of them, with n units of each arm
+and sums y of the outcome, the **Qini curve** (Radcliffe 2007) is (y₁ - y₀ · n₁/n₀) / N₁, with N₁ treated units in all.
+It begins at zero and ends at the mean effect; treating at random is the straight line between. The **area above that
+line** is the Qini coefficient. Other authors scale it differently: numbers do not compare.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,7 +20,6 @@ from customerlab.analysis.inference import percentile_interval, resampled
 
 SHARES = np.linspace(0, 1, 101)
 AT_ONCE = 4_000_000  # weights of customers that are kept at once, which bounds memory
-Curve = Literal["uplift", "qini"]
 CHOSEN = "DR"  # the learner whose policy counts, chosen before its profit is known
 
 
@@ -46,21 +40,17 @@ class Curves:
     areas: pd.DataFrame
 
 
-def curves(
-    predicted: Predicted, seed: int, *, curve: Curve = "qini", confidence: float = 0.95, resamples: int = 500
-) -> Curves:
-    """The curve of every learner with bootstrap intervals over customers.
+def curves(predicted: Predicted, seed: int, *, confidence: float = 0.95, resamples: int = 500) -> Curves:
+    """The Qini curve of every learner with bootstrap intervals over customers.
 
     Customers of one predicted effect are taken in random order, on the mean: the curve is straight between them.
     """
-    if curve not in ("uplift", "qini"):
-        raise ValueError(f"curve = {curve!r}; expected 'uplift' or 'qini'")
     rows, areas = [], []
     weights = partial(resampled, len(predicted.outcome), seed, resamples, at_once=AT_ONCE)
     for name, effect in predicted.effects.items():
         order, ends = _order(effect.groupby(predicted.half).rank(pct=True).to_numpy())
-        own = _gains(np.ones((1, len(order))), predicted, order, ends, curve)[0]
-        drawn = np.vstack([_gains(part, predicted, order, ends, curve) for part in weights()])
+        own = _gains(np.ones((1, len(order))), predicted, order, ends)[0]
+        drawn = np.vstack([_gains(part, predicted, order, ends) for part in weights()])
         low, high = percentile_interval(drawn, confidence)
         rows.append(pd.DataFrame({"learner": name, "share": SHARES, "gain": own, "low": low, "high": high}))
         area, spread = _area(own[None])[0], _area(drawn)
@@ -144,8 +134,8 @@ def _order(effect: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, np.append(np.flatnonzero(np.diff(effect[order])), len(order) - 1)
 
 
-def _gains(weights: np.ndarray, predicted: Predicted, order: np.ndarray, ends: np.ndarray, curve: Curve) -> np.ndarray:
-    """The curve at `SHARES`, one row a resample."""
+def _gains(weights: np.ndarray, predicted: Predicted, order: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The curve at `SHARES`, one row per resample."""
     treated, outcome = predicted.treated[order], predicted.outcome[order]
     ordered = weights[:, order]
 
@@ -155,7 +145,7 @@ def _gains(weights: np.ndarray, predicted: Predicted, order: np.ndarray, ends: n
     n1, n0, y1, y0 = (summed(one) for one in (treated, ~treated, treated * outcome, ~treated * outcome))
     share = (n1 + n0) / (n1 + n0)[:, -1:]
     with np.errstate(invalid="ignore", divide="ignore"):
-        gain = share * (y1 / n1 - y0 / n0) if curve == "uplift" else (y1 - y0 * n1 / n0) / n1[:, -1:]
+        gain = (y1 - y0 * n1 / n0) / n1[:, -1:]
     gain = np.where((n1 > 0) & (n0 > 0), gain, 0)  # of the very first customers one arm may have none
     return np.array([np.interp(SHARES, one, values) for one, values in zip(share, gain, strict=True)])
 
