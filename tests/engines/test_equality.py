@@ -186,6 +186,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "experiment.sample_ratio_by": lambda s: [
         experiment.split.sample_ratio_by(s.experiment, covariate, s.control) for covariate in known_before(s)[:1]
     ],
+    "experiment.sample_ratio_over_time": lambda s: experiment.split.sample_ratio_over_time(in_days(s), s.control),
     "experiment.balance": lambda s: experiment.balance.balance(s.experiment, s.control),
     "experiment.missing_by_arm": lambda s: missing_by_arm(s.experiment),
     "experiment.exposed_early": lambda s: exposed_early(
@@ -204,6 +205,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         known_before(s)[:2], ["outcome_visit", "outcome_spend"]
     ),
     "experiment.measured": lambda s: measured(s.experiment, experiment.metrics_of(s.experiment)),
+    "experiment.totals": lambda s: experiment.compare.totals(s.experiment, experiment.metrics_of(s.experiment)),
     "experiment.united": lambda s: stats_of.united([s.experiment.select("unit_id"), s.experiment.select("unit_id")]),
     "experiment.first_day": lambda s: experiment.first_day(in_days(s)),
     "experiment.by_assigned": lambda s: experiment.units.by_assigned(in_days(s)),
@@ -316,6 +318,7 @@ INEXACT = {
         "moments",
         "moments_by",
         "measured",
+        "totals",
         "compare_arms",
         "balance",
         "soundness",

@@ -259,10 +259,10 @@ def test_where_neither_margin_nor_cost_is_known_the_break_even_cost_is_said():
 @pytest.mark.slow
 def test_a_test_of_another_shop_is_described_and_recommends_nothing():
     better = decided(simulated(lifts=(0.3, 1.0)), elsewhere=True, cost=0.05)[2]
-    assert better[0].startswith("In that test b was better than control: spend was higher by +")
+    assert better[0].startswith("In this test of another shop, b was better than control: spend was higher by +")
     nothing = decided(simulated(seed=3), elsewhere=True)[2]
     assert nothing[0] == (
-        "In that test no arm was shown to be better than control: no arm improves spend significantly."
+        "In this test of another shop, no arm was shown to be better than control: no arm improves spend significantly."
     )
     assert not any(word in one for one in better + nothing for word in ("Roll out", "is recommended"))
 

@@ -125,9 +125,8 @@ def test_findings_begin_with_the_decision_and_say_what_supports_it():
         for one in said
     )
     other = flat(experiment.sentences.findings(test, "These data are not this shop's."))
-    assert other[0].endswith("Nothing is recommended to this shop.") and other[1].startswith(
-        "In that test b was better"
-    )
+    assert other[1].endswith("Nothing is recommended to this shop.")
+    assert other[0].startswith("In this test of another shop, b was better")
     unfinished = experiment.Test(test.table, money=MONEY, planned_units=9_000, runs=100)
     early = flat(experiment.sentences.findings(unfinished))
     assert (unfinished.decided["sign"] == 0).all() and unfinished.decided["verdict"].nunique() == 1

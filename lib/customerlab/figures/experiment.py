@@ -39,9 +39,8 @@ def relative_effects(decided: pd.DataFrame, control: str, confidence: float) -> 
         colour = {1: GREEN, -1: RED}.get(row["sign"], GREY)
         filled = colour if row["sign"] else "white"
         axis.errorbar(row["relative"], place, xerr=error, fmt="o", color=colour, markerfacecolor=filled, capsize=3)
-        axis.annotate(
-            f"{row['relative']:+.0%}", (row['relative'], place), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8.5
-        )  # fmt: skip
+        text, at = f"{round(row['relative'], 2) + 0.0:+.0%}", (row["relative"], place)
+        axis.annotate(text, at, xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8.5)
         ends = f"{row['relative']:+.0%} ({row['relative_low']:+.0%} to {row['relative_high']:+.0%})"
         said.append(f"{row['metric']} of {row['variant']} {ends}, {verdict}")
     marks.rows(

@@ -35,11 +35,11 @@ def carried(experiment: Units, metrics: Sequence[Metric]) -> pd.DataFrame:
 
 
 def fewness(outcomes: Sequence[float], units: Sequence[float], what: str, *, proportion: bool = False) -> str:
-    """What is said in place of a comparison of arms that has not `enough` outcomes; empty where it has.
+    """What replaces a comparison of arms without `enough` outcomes; empty where there are enough.
 
-    There have to be as many in the smallest arm as it would have if the treatment changed nothing. A treatment that
-    ends all outcomes of many is so not called too little to tell. Of a proportion the fewer have to be enough, units
-    with the outcome or those without. `outcomes` and `units` are those of each arm.
+    The smallest arm has to have enough outcomes under no effect, at the rate of all arms together: a treatment that
+    prevents all of many outcomes is still tested. Of a proportion, both the units with the outcome and those without
+    have to be enough. `outcomes` and `units` are those of each arm.
 
     Examples
     --------

@@ -32,9 +32,9 @@ class Metric:
     proportion : bool
         Whether `above` is one or zero for every unit: compared by score tests, and not adjusted.
     allowed_loss : float
-        For a guardrail: the share by which the metric may get worse. The test is one-sided, of a loss beyond that.
+        For a guardrail: the largest acceptable relative loss. The test is one-sided (non-inferiority).
     less_is_better : bool
-        As of complaints: the metric gets worse where it rises.
+        Whether a lower value is better, as of complaints.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Metric:
 
     @property
     def counted(self) -> str:
-        """The outcome of which a unit has to have any to carry the metric."""
+        """The outcome that is counted for the least number of outcomes: the denominator of a ratio."""
         return self.below if self.ratio and self.below else self.above
 
     @property
@@ -95,8 +95,8 @@ def compare_arms(
         One row per metric and pair of arms: `metric`, `variant`, `against`, `against_mean`, `variant_mean`, `effect`
         with `error` (its standard error), `effect_low` and `effect_high`, `relative` with `relative_low` and
         `relative_high`, `pvalue`, `kept` (the share of variance that a covariate leaves), `allowed_loss` and
-        `less_is_better` of the metric, and, adjusted over all rows, `pvalue_holm` (the chance of any false finding;
-        Holm 1979) and `pvalue_bh` (the share of false findings; Benjamini and Hochberg 1995).
+        `less_is_better` of the metric, and, adjusted over all rows, `pvalue_holm` (family-wise error rate; Holm 1979)
+        and `pvalue_bh` (false-discovery rate; Benjamini and Hochberg 1995).
 
     Raises
     ------
@@ -124,7 +124,7 @@ def compare_arms(
 
 
 def measured(experiment: Units, metrics: Sequence[Metric], by: str = "") -> Moments:
-    """What effects on some metrics come from, by arm and the labels of another column, if one is given."""
+    """The moments that effects on some metrics need, by arm and the labels of another column, if one is given."""
     every = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
     return Measured.of(experiment).moments(every, by, together=[metric.columns for metric in metrics])
 

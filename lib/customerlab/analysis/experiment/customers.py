@@ -1,4 +1,4 @@
-"""What the shop knew of the units when the test began: the groups of its customers on that day, as covariates."""
+"""RFM segments and clusters of the units on the day on which the test began, as covariates."""
 
 import ibis
 import ibis.expr.types as ir
@@ -27,7 +27,7 @@ def with_customer_groups(
 ) -> tuple[ir.Table, str]:
     """The units with the RFM segment and the cluster that each was in when the test began.
 
-    Groups of a later day would be a consequence of the treatment, and effects by them no effects.
+    Groups of a later day could be a consequence of the treatment, which would bias effects by group.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def with_customer_groups(
     Returns
     -------
     (ibis Table, str)
-        The table with the covariates `RFM segment` and `cluster`, in which units that had not ordered have a value of
-        their own, or as it was; and a sentence: of which day they are and of how many units, or why there are none.
+        The table with the covariates `RFM segment` and `cluster`, in which units without an earlier order have a value
+        of their own; or the table as it was. And a sentence: the day and the share of units, or why there are none.
     """
     if orders is None or (scheme is None and segmentation is None):
         return experiment, f"{LEFT_OUT} this run has no orders."

@@ -208,6 +208,12 @@ def spelled(value: float, low: float, high: float, *, points: bool = False) -> t
     digits = int(np.clip(2 - np.floor(np.log10(width)) - points, 0, 10)) if width > 0 else 0
 
     def one(number: float) -> str:
-        return "–" if np.isnan(number) else f"{scale * number:+,.{digits}f}" if np.isfinite(number) else "no limit"
+        return (
+            "–"
+            if np.isnan(number)
+            else f"{round(scale * number, digits) + 0.0:+,.{digits}f}"
+            if np.isfinite(number)
+            else "no limit"
+        )
 
     return one(value), one(low), one(high)

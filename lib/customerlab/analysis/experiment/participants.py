@@ -1,4 +1,4 @@
-"""Who takes part in the comparison: one row for each that was assigned, in one arm, by rows or by sums over them."""
+"""The units of analysis: one row per assigned unit, in one arm, by rows or by sums over them."""
 
 from dataclasses import dataclass
 
@@ -24,19 +24,19 @@ UNUSUAL = 0.05  # a smaller p-value of a split, or of numbers of rows, is said t
 
 @dataclass(frozen=True)
 class Participants:
-    """Who is compared, and what was found on the way.
+    """The units that are compared, and how they were formed.
 
     Attributes
     ----------
     units : ibis Table
-        Canonical, one row for each that was assigned. Where rows are finer it has `size`, and means are those of rows,
-        unless the treatment moves their number: then means are of sums for each that was assigned.
+        Canonical, one row per assigned unit. Where rows are finer it has `size`, and means are those of rows, unless
+        the treatment changes their number: then means are of sums per assigned unit.
     finer : ibis Table or None
-        With `size` in any case; None where rows are what was assigned.
+        With `size` in any case; None where rows are assigned units.
     rows : DataFrame
-        As `rows_by_arm` returns it; without a row where rows are what was assigned.
+        As `rows_by_arm` returns it; without a row where rows are assigned units.
     aside, assigned : int
-        How many were in several arms and were set aside, and how many there were with these.
+        Units that were in several arms and are excluded, and all assigned units.
     kind : Kind
         What rows look like.
     """
@@ -50,11 +50,11 @@ class Participants:
 
     @property
     def moved(self) -> bool:
-        """Whether the treatment moves how many rows there are of what was assigned."""
+        """Whether the treatment changes the number of rows per assigned unit."""
         return bool((self.rows["pvalue_holm"] < SAMPLE_RATIO_ALPHA).any())
 
     def grain(self) -> list[str]:
-        """Of what means and errors are, where rows are finer than what was assigned; otherwise nothing."""
+        """What means and errors are per, where rows are finer than assigned units; otherwise nothing."""
         if self.rows.empty:
             return []
         of = "assigned unit, and means per row are left out" if self.moved else "row"
@@ -92,10 +92,10 @@ class Participants:
 
 
 def took_part(experiment: Units, control: str) -> Participants:
-    """Who is to be compared: units in several arms set aside, rows of what was assigned added up.
+    """The units of analysis: units in several arms excluded, rows of assigned units added up.
 
-    Means are those of rows where `assigned_id` says that rows are finer, unless the treatment changes their number:
-    then a mean over rows compares different sets of rows in each arm, and sums for each that was assigned decide.
+    Where rows are finer (`assigned_id`), means are those of rows, unless the treatment changes their number: then means
+    over rows compare different sets of rows, and sums per assigned unit decide.
 
     Examples
     --------
@@ -120,10 +120,10 @@ def took_part(experiment: Units, control: str) -> Participants:
 
 
 def rows_by_arm(units: ir.Table, control: str) -> pd.DataFrame:
-    """Does the treatment change how many rows there are of what was assigned (`by_assigned`, with `size`)?
+    """Does the treatment change the number of rows per assigned unit (`by_assigned`, with `size`)?
 
-    Where it does, such as by bringing customers back for more sessions, rows of the arms are not alike before anything
-    is measured of them, and a mean over rows says nothing of the treatment.
+    Where it does, such as by bringing customers back for more sessions, the rows of the arms are not comparable, and a
+    mean over rows is a biased estimate of the effect.
 
     Columns: `variant`, the control first, `units` (that were assigned), `rows`, `rows_each` (for each of these),
     `pvalue` (of the rank sum of an arm and the control) and `pvalue_holm` (over the arms): NaN for the control, with

@@ -36,7 +36,11 @@ def recommendation(
     against = {arm: _obstacles(decided, arm, primary, money) for arm in own["variant"]}
     good = own[(own["sign"] == 1) & ~own["variant"].map(against).astype(bool)]
     if good.empty:
-        none = "In that test no arm was shown to be better than" if elsewhere else "No arm is recommended over"
+        none = (
+            "In this test of another shop, no arm was shown to be better than"
+            if elsewhere
+            else "No arm is recommended over"
+        )
         open_ones = (own["sign"] == 1).any()
         why = f"no arm improves {primary.name} significantly"
         why = f"an arm improves {primary.name} significantly, but has other obstacles" if open_ones else why
@@ -46,7 +50,7 @@ def recommendation(
         best = good.sort_values(by, key=abs, ascending=False, kind="stable").iloc[0]
         arm = best["variant"]
         head = (
-            f"In that test {arm} was better than {control}" if elsewhere
+            f"In this test of another shop, {arm} was better than {control}" if elsewhere
             else f"Roll out {arm}" if money.known
             else f"{arm} is better than {control}"
         )  # fmt: skip

@@ -1,8 +1,8 @@
-"""What a row is: a unit that was assigned at random, or a total of many, an event, a member of what was assigned.
+"""Unit of analysis: is a row an assigned unit, or a total of many, an event, or a member of the assigned unit?
 
-Every error and p-value takes rows for independent draws. A table of totals, of events or of clusters has another number
-of draws than it has rows, and nothing in the arithmetic would show it. The rules here go by what such tables have and
-tables of units have not; each is chosen so that a table of units falls under it by a rare accident only.
+Standard errors and p-values assume that rows are independent. A table of totals, events or clusters has fewer
+independent units than rows, and nothing in the arithmetic would show it. These rules use properties that such tables
+have and tables of units do not have; a table of units meets one by a rare coincidence only.
 """
 
 import re
@@ -40,11 +40,11 @@ class Kind:
     Attributes
     ----------
     wrong : str
-        What they are in place of units, by what it is seen, and what to write; empty where they may well be units.
+        What they are in place of units, the evidence, and what to change; empty where they may well be units.
     counted : str
         Of totals, the outcome (a column) that counts the units, if there is one.
     hint : str
-        What the table cannot tell, and a reader can.
+        A question that the table cannot answer, and a reader can.
     made_up : bool
         Whether rows have no ids of their own, so that a unit in two rows could not be seen.
     """
@@ -56,12 +56,12 @@ class Kind:
 
 
 def kind_of_rows(experiment: Units) -> Kind:
-    """Say what the rows of a canonical table look like, before anything is summed and they are taken for units.
+    """What the rows of a canonical table look like, before they are analysed as units.
 
     Rows are *totals* where each arm has one row; where four ids in five are in every arm; where rows fill a grid (the
     same times, or labels, in every arm, and as many rows of each) and outcomes are counts; or where rows have no ids of
     their own and an outcome whose name counts people (`COUNTED`) has whole numbers of 30 and more in half of the rows
-    and nowhere 0 or 1. A row that has an id of its own is believed to be a unit, such as a shop, unless its times fill
+    and nowhere 0 or 1. A row that has an id of its own is taken to be a unit, such as a shop, unless its times fill
     a grid. Rows are *events, sessions or days* where an id has several rows in one arm. They are *members* of what was
     assigned where a covariate has many values with several rows, and all rows of a value are in one arm, which a draw
     for each row would do less than once in a million tables.
@@ -92,8 +92,8 @@ def kind_of_rows(experiment: Units) -> Kind:
     if not wrong and len(named) and named["low"].max() >= LARGE:
         one = named["low"].idxmax()
         hint = (
-            f"Every row has {one} of {named['low'].max():,.0f} or more, and is taken for a unit that was assigned, such as a shop; "
-            "if rows are totals, the table before it was summed is needed."
+            f"Every row has {one} of {named['low'].max():,.0f} or more, and is taken to be an assigned unit, such as a shop; if rows are "
+            "totals, use the table before it was summed."
         )
     return Kind(wrong, "", hint, made_up)
 

@@ -85,10 +85,10 @@ def findings(test: Test, whose: str = "") -> list[tuple[str, list[str]]]:
     """
     about = [f"{whose} Nothing is recommended to this shop."] if whose else []
     if not test.sound:
-        return [(VALIDITY, [*about, test.soundness.refusal()])]
+        return [(VALIDITY, [test.soundness.refusal(), *about])]
     if not test.finished:
         first = interim(test.daily, test.decisive.name, test.came, test.planned_units)
-        early = [(DECISION, [*about, first[0]]), *_caveats(test), (MONITORING, first[1:])]
+        early = [(DECISION, [first[0], *about]), *_caveats(test), (MONITORING, first[1:])]
         return [one for one in early if one[1]]
     said = recommendation(
         test.decision, test.pairs, test.decisive,
@@ -99,7 +99,7 @@ def findings(test: Test, whose: str = "") -> list[tuple[str, list[str]]]:
     counts = {"significant": len(found), "arms": len(test.arms)}
     limits = powered(test.reach, name, power=test.power, wanted_lift=test.wanted_lift, **counts)
     notes, guardrails, checks, outliers = _caveats(test)
-    top = [(DECISION, [*about, said[0]]), notes, (DECISION, said[1:3]), (POWER, limits), checks]
+    top = [(DECISION, [said[0], *about]), notes, (DECISION, said[1:3]), (POWER, limits), checks]
     return [one for one in (*top, (DECISION, said[3:]), guardrails, outliers, *_supported(test, found)) if one[1]]
 
 

@@ -1,4 +1,4 @@
-"""What an experiment is computed from: counts, means and covariances by arm, from one GROUP BY in the engine.
+"""Moments of a test: counts, means and covariances by arm, from one GROUP BY in the engine.
 
 One row per arm (and stratum) leaves the engine; every estimate works from these rows. Sums of products are the cheapest
 aggregates, and Σx² - (Σx)²/n is exact enough while the mean is not many times the deviation: at a mean of a million and

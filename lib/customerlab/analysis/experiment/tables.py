@@ -97,13 +97,14 @@ def checks(test: Test) -> Shown:
 
 def reach(test: Test) -> Shown:
     """Power and minimum detectable effects."""
+    lift = f"{100 * test.wanted_lift:+g}%"
     labels = {
-        "level": "level", "control_mean": "control mean", "detectable_share": "MDE, relative", "detectable": "MDE",
-        "units_needed": f"units for {100 * test.wanted_lift:+g}%", "days_needed": f"days for {100 * test.wanted_lift:+g}%",
+        "detectable_share": "MDE, relative", "detectable": "MDE", "units_needed": f"units for {lift}",
+        "days_needed": f"days for {lift}", "control_mean": "control mean", "level": "level",
     }  # fmt: skip
-    formats = dict(zip(labels.values(), ["{:.4f}", "{:,.4g}", "{:.0%}", "{:,.4g}", "{:,.0f}", "{:,.0f}"], strict=True))
+    formats = dict(zip(labels.values(), ["{:.0%}", "{:,.4g}", "{:,.0f}", "{:,.0f}", "{:,.4g}", "{:.4f}"], strict=True))
     known = test.reach.dropna(axis="columns", how="all")
-    caption = f"Minimum detectable effect (MDE) at {test.power:.0%} power, and units of all arms that {100 * test.wanted_lift:+g}% needs"
+    caption = f"Minimum detectable effect (MDE) at {test.power:.0%} power, and units of all arms that {lift} needs"
     return _shown(test, known, [name for name in ("metric", *labels) if name in known], caption, labels, formats)
 
 
@@ -246,13 +247,11 @@ def effects_by_segment(test: Test) -> list[tuple[pd.DataFrame, str, str]]:
         if hidden
         else ""
     )
-    return [
-        (
-            table,
-            name,
-            f"Effect on {name} by segment: difference from {test.control} with {test.interval} CIs.{left_out}",
-        )
-    ]
+    caption = f"Effect on {name} by segment: difference from {test.control} with {test.interval} CIs.{left_out}"
+    if any(one.name == name and one.proportion for one in test.metrics):
+        ends = ["effect", "effect_low", "effect_high"]
+        table, name = table.assign(**{end: 100 * table[end] for end in ends}), f"{name} (pp)"
+    return [(table, name, caption)]
 
 
 def arm_for_whom(test: Test) -> Shown:

@@ -199,9 +199,9 @@ class Test:
 
     @cached_property
     def ratio_over_time(self) -> pd.DataFrame:
-        """Units by day and arm; none where they joined on one day."""
+        """Units by day and arm; none where they joined on one day, or rows are not units."""
         table = sample_ratio_over_time(self.units, self.control, self.split)
-        return table if table["day"].nunique() > 1 else table.head(0)
+        return table.head(0) if self.who.kind.wrong or table["day"].nunique() < 2 else table
 
     @cached_property
     def totals(self) -> pd.DataFrame:
