@@ -1,5 +1,6 @@
 """The pages of the demo in a browser: on paper nothing is lost, and readers without eyes or mice can use them."""
 
+import csv
 import hashlib
 import html
 import json
@@ -16,6 +17,7 @@ from pypdf import PdfReader
 from helpers import BROWSER, browse
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")]
+POLICY = r"<meta [^>]*Content-Security-Policy[^>]*>"
 AXE = "axe-core@4.14.1"  # of npm
 SHA = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
 
@@ -65,7 +67,7 @@ def test_axe_finds_nothing_serious(demo_run, axe, tmp_path, colours):
         "(v) => [v.impact, v.id, v.nodes.length, v.nodes[0].html.slice(0, 200)])})))"
     )
     for page in pages(demo_run):
-        text = re.sub(r"<meta [^>]*Content-Security-Policy[^>]*>", "", page.read_text(encoding="utf-8"))
+        text = re.sub(POLICY, "", page.read_text(encoding="utf-8"))
         copy = tmp_path / page.name
         copy.write_text(
             text.replace("</body>", f"<script>{axe}</script><script>{run}</script></body>"), encoding="utf-8"
@@ -76,3 +78,35 @@ def test_axe_finds_nothing_serious(demo_run, axe, tmp_path, colours):
         result = json.loads(html.unescape(said))
         assert result["dark"] == (colours == "dark")
         assert [one for one in result["found"] if one[0] in ("serious", "critical")] == [], page.name
+
+
+USED = """
+const said = {}, of = (query) => [...document.querySelectorAll(query)];
+const input = of(".contents input")[0];
+input.value = "FINDINGS"; input.dispatchEvent(new Event("input"));
+said.found = of(".found a").map((one) => one.hash);
+of("button").find((one) => one.textContent === "Show all code").click();
+said.closed = of("details.source:not([open])").length;
+said.current = of(".contents [aria-current]").length;
+URL.createObjectURL = (blob) => {
+  blob.text().then((csv) => { said.csv = csv; document.documentElement.setAttribute("data-said", JSON.stringify(said)); });
+  return "#";
+};
+of("button").find((one) => one.textContent === "CSV").click();
+"""
+
+
+def test_the_page_s_script_finds_opens_and_saves(demo_run, tmp_path):
+    page = demo_run[0] / "outputs" / "demo" / "site" / "02_rfm.html"
+    text = re.sub(POLICY, "", page.read_text(encoding="utf-8"))
+    copy = tmp_path / page.name
+    copy.write_text(text.replace("</body>", f"<script>{USED}</script></body>"), encoding="utf-8")
+    shown = browse(copy, tmp_path / "profile", "--dump-dom")
+    said = json.loads(html.unescape(re.findall(r'<html[^>]* data-said="([^"]*)"', shown)[0]))
+    assert "#Findings" in said["found"] and said["closed"] == 0 and said["current"] == 1
+    rows = list(csv.reader(said["csv"].splitlines()))
+    table = re.search(r'<table aria-labelledby="table-1">(.*?)</table>', text, re.DOTALL)[1]
+    cells = [
+        html.unescape(re.sub(r"<[^>]+>", "", cell)) for _, cell in re.findall(r"<(t[hd])\b[^>]*>(.*?)</\1>", table)
+    ]
+    assert [cell for row in rows for cell in row] == cells and len(rows) > 3

@@ -24,7 +24,7 @@ REFUSED = {
     r"\b(row|revenue|orders|money|value) a (customer|unit|order|row|product)\b": "per customer",
     r"\bin the median\b": "the median is",
     r"\bpredict(ed|ing)? stars\b": "rating prediction",
-    r"\d %": "12%, without a blank",
+    r"\d %(?!})": "12%, without a blank",
     r"\bpercent points?\b": "percentage points",
     r"\bclear of (chance|zero)\b": "statistically significant",
     r"\bladder\b": "row accounting",

@@ -201,7 +201,8 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
 
 def _findings(notebook: nbformat.NotebookNode, page: str) -> tuple[str, str]:
     """A notebook's first finding and the others, as HTML, with links into its page."""
-    first, *others = [f"- {sentence}".replace("](#", f"]({page}#") for sentence in findings(notebook)] or [""]
+    first, *others = [sentence.replace("](#", f"]({page}#") for sentence in findings(notebook)] or [""]
+    others = [f"- {sentence}" for sentence in others]
     return cleaned(str(markdown2html(first))), cleaned(str(markdown2html("\n".join(others)))) if others else ""
 
 
