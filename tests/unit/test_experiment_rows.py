@@ -161,7 +161,7 @@ def test_units_that_tried_every_arm_are_refused_as_such():
 
 def test_shops_with_a_name_are_units_and_this_is_said():
     found = experiment.kind_of_rows(ibis.memtable(stores()))
-    assert not found.wrong and "is taken for a unit that was assigned, such as a shop" in found.hint
+    assert not found.wrong and "is taken to be an assigned unit, such as a shop" in found.hint
     unnamed = experiment.kind_of_rows(ibis.memtable(numbered(stores())))
     assert "Where a row is one unit after all, such as a shop, map its name as `unit_id`" in unnamed.wrong
 
