@@ -395,9 +395,14 @@ def test_an_arm_whose_guardrail_is_open_is_not_rolled_out():
     guard = read.set_index("metric: arm").loc["visit (guardrail): b"]
     assert guard["95% CI"].endswith("to no limit") and guard["verdict"] == "fail" and "cannot be" in guard["note"]
     assert f"(at least {guards.loc['b', 'relative_low']:+.0%})" in guard["relative effect"]
+    said = experiment.decision.open_guardrails(table)
+    assert len(said) == 1 and said[0].startswith("b fails the guardrail on visit: a fall of 5% cannot be excluded")
     below = decided(frame.assign(outcome_spend=frame["outcome_spend"] - 20), {"spend": 0.02})[1]
     unknown = "not judged: the control mean is not significantly above zero"
     assert (below.loc[below["guardrail"], "verdict"] == unknown).all()
+    assert experiment.decision.open_guardrails(below)[0].startswith(
+        "a is not judged by the guardrail on spend: the control"
+    )
     # a mean of 0.1 with an error of 0.3: above zero, but not significantly
     near = frame.assign(outcome_spend=(frame["outcome_spend"] - frame["outcome_spend"].mean()) * 10 + 0.1)
     _, table, _, read = decided(near, {"spend": 0.02})

@@ -139,7 +139,9 @@ def _verdict(row: Mapping[Any, Any], sign: int, shut: bool, alpha: float) -> str
 def open_guardrails(decided: pd.DataFrame) -> list[str]:
     """Sentences for the guardrails that are not passed."""
     rows = decided[decided["guardrail"] & (decided["sign"] == 0)]
-    return [f"{row.variant}: guardrail on {row.metric}: {row.verdict}." for row in rows.itertuples()]
+    verdicts = {"fail": "fails the guardrail", "not judged": "is not judged by the guardrail"}
+    parts = [(row["variant"], row["metric"], *row["verdict"].split(": ", 1)) for row in rows.to_dict("records")]
+    return [f"{arm} {verdicts[verdict]} on {metric}: {why}." for arm, metric, verdict, why in parts]
 
 
 def for_managers(

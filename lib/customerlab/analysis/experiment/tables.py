@@ -247,7 +247,9 @@ def effects_by_segment(test: Test) -> list[tuple[pd.DataFrame, str, str]]:
         if hidden
         else ""
     )
-    caption = f"Effect on {name} by segment: difference from {test.control} with {test.interval} CIs.{left_out}"
+    caption = (
+        f"Effect on {name} by segment: difference from {test.control} with unadjusted {test.interval} CIs.{left_out}"
+    )
     if any(one.name == name and one.proportion for one in test.metrics):
         ends = ["effect", "effect_low", "effect_high"]
         table, name = table.assign(**{end: 100 * table[end] for end in ends}), f"{name} (pp)"
