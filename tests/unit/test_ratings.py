@@ -8,7 +8,7 @@ from surprise.model_selection import KFold
 
 from customerlab.analysis import ratings as prediction
 from customerlab.analysis.ratings.errors import RatingResult, _summary
-from customerlab.analysis.ratings.models import RATING_MODELS, Size, Stars, affordable
+from customerlab.analysis.ratings.models import RATING_MODELS, FittedModel, Size, affordable
 from customerlab.analysis.ratings.ranking import liked_from
 from customerlab.analysis.ratings.split import fold_rows, one_per_pair
 from customerlab.analysis.recommend.metrics import Lists, per_customer
@@ -60,7 +60,7 @@ def surprise_data(table, scale=(1, 5)):
 def test_many_pairs_at_once_are_what_surprise_predicts_one_by_one(name):
     table = one_per_pair(rating_frame(700, half=True))
     train = pd.concat([table, few(("once", "5", 4.5, 0), ("again", "only", 2.0, 0), ("again", "5", 2.0, 1))])
-    stars = Stars(RATING_MODELS[name], train, (1, 5), seed=3)
+    stars = FittedModel(RATING_MODELS[name], train, (1, 5), seed=3)
     customers = pd.Index([*map(str, range(60)), "once", "again", "unknown"])
     products = pd.Index([*map(str, range(40)), "only", "unknown"])
     scores = stars.scores(customers, products)
@@ -76,7 +76,7 @@ def test_many_pairs_at_once_are_what_surprise_predicts_one_by_one(name):
 def test_models_of_whole_numbers_are_given_half_stars_as_whole_numbers(name, kind):
     train = one_per_pair(rating_frame(700, half=True))
     customers, products = pd.Index([*map(str, range(60)), "unknown"]), pd.Index([*map(str, range(40)), "unknown"])
-    scores = Stars(RATING_MODELS[name], train, (1, 5), seed=3).scores(customers, products)
+    scores = FittedModel(RATING_MODELS[name], train, (1, 5), seed=3).scores(customers, products)
     options = {"random_state": 3} if kind is CoClustering else {}
     doubled = surprise_data(train.assign(rating=2 * train["rating"]), (2, 10)).build_full_trainset()
     plain = kind(**options).fit(doubled)
@@ -93,7 +93,7 @@ def test_slope_one_keeps_half_stars():
         ("bob", "milk", 4.0, 0),
         ("cid", "tea", 3.0, 0),
     )
-    stars = Stars(RATING_MODELS["SlopeOne"], table, (0.5, 5), seed=1)
+    stars = FittedModel(RATING_MODELS["SlopeOne"], table, (0.5, 5), seed=1)
     assert stars.predict(pd.Series(["cid"]), pd.Series(["milk"])) == pytest.approx([2.5])
     assert SlopeOne().fit(surprise_data(table).build_full_trainset()).predict("cid", "milk").est == 3.0, "mended there?"
 
@@ -121,12 +121,12 @@ def test_the_cut_divides_all_ratings_and_errors_are_those_by_hand():
     ratings = rating_frame()
     result = predicted(ratings, 0.2, 7, models=["mean of all ratings"])
     counts = result.accounting.set_index("what")["ratings"]
-    assert counts["read"] == len(ratings) == counts["dropped: rated again later"] + counts["kept"]
-    assert counts["kept"] == counts["learned from, before the cut"] + counts["later ratings"]
+    assert counts["read"] == len(ratings) == counts["excluded: rated again later"] + counts["kept"]
+    assert counts["kept"] == counts["training, before the split date"] + counts["later ratings"]
     assert counts["later ratings"] == counts.iloc[5:].sum()
     latest = ratings.sort_values("rated_at").drop_duplicates(["customer_id", "product_id"], keep="last")
-    train, later = latest[latest["rated_at"] < result.cut], latest[latest["rated_at"] >= result.cut]
-    assert 0.2 <= len(later) / len(latest) < 0.2 + 24 / len(latest) * 2 and result.cut == result.cut.normalize()
+    train, later = latest[latest["rated_at"] < result.date], latest[latest["rated_at"] >= result.date]
+    assert 0.2 <= len(later) / len(latest) < 0.2 + 24 / len(latest) * 2 and result.date == result.date.normalize()
     known = later[later["customer_id"].isin(train["customer_id"]) & later["product_id"].isin(train["product_id"])]
     error = known["rating"] - train["rating"].mean()
     row = result.table.iloc[0]
@@ -219,7 +219,7 @@ def test_lists_agree_with_a_plain_count():
     fitted, _ = prediction.fit_ratings(split, 1, models=["SVD"])
     values = prediction.rank_ratings(split, fitted, 1, k=5).values
     result = values[values["model"] == "SVD"].set_index("customer_id")
-    stars = Stars(RATING_MODELS["SVD"], split.train, split.scale, 1)
+    stars = FittedModel(RATING_MODELS["SVD"], split.train, split.scale, 1)
     everything = sorted(set(split.train["product_id"]))
     for customer in result.index[:10]:
         rated = set(split.train.loc[split.train["customer_id"] == customer, "product_id"])
@@ -312,7 +312,7 @@ def test_a_model_whose_fit_diverges_is_left_out_by_name(monkeypatch):
     split = prediction.split_ratings(ratings, 0.3)
     fitted, left_out = prediction.fit_ratings(split, 7, models=["BaselineOnly", "SVD"])
     assert [stars.name for stars in fitted] == ["BaselineOnly"] and left_out["model"].tolist() == ["SVD"]
-    stars = Stars(RATING_MODELS["SVD"], split.train, split.scale, 7)
+    stars = FittedModel(RATING_MODELS["SVD"], split.train, split.scale, 7)
     with pytest.raises(ValueError, match=r"SVD predicts [\d,]+ of [\d,]+ ratings as no number"):
         prediction.time_errors(split, [stars], left_out, 7)
 
@@ -337,7 +337,7 @@ def test_what_counts_as_liked_is_said_with_its_share():
     split = prediction.split_ratings(rating_frame(800).assign(rating=lambda table: table["rating"] * 20), 0.3)
     words = prediction.rank_ratings(split, [], 1).relevant
     share = (split.train["rating"] >= 80).mean()
-    assert words == f"rated 80 or better ({share:.0%} of the ratings before the cut)"
+    assert words == f"rated 80 or better ({share:.0%} of the ratings before the split date)"
 
 
 @pytest.mark.parametrize("heavy", [True, False])
@@ -397,7 +397,7 @@ def test_equal_ratings_are_predicted_without_error():
     ratings = rating_frame(300).assign(rating=4.0)
     result = prediction.cross_validate(ratings, 7)
     assert result.table["rmse"].max() == 0, "cut to a scale of one value"
-    stars = [Stars(model, one_per_pair(ratings), (1, 5), 7) for model in RATING_MODELS.values()]
+    stars = [FittedModel(model, one_per_pair(ratings), (1, 5), 7) for model in RATING_MODELS.values()]
     known = pd.Index(["1", "2"]), pd.Index(["3", "4", "unknown"])
     exact = [
         one for one in stars if one.name not in ("SVD", "SVD++", "NMF")
@@ -422,11 +422,11 @@ def test_figures_say_their_numbers():
     fitted, left_out = prediction.fit_ratings(split, 1, models=["BaselineOnly", "SVD"])
     timed = prediction.time_errors(split, fitted, left_out, 1).table
     random = prediction.cross_validate(rating_frame(800), 1, models=["BaselineOnly", "SVD", "KNNBasic"]).table
-    picture = figures.errors({"random folds": random, "one cut in time": timed})
-    assert f"BaselineOnly {timed['rmse'].iloc[0]:.3f}" in picture.alt and "one cut in time: " in picture.alt
+    picture = figures.errors({"random folds": random, "temporal split": timed})
+    assert f"BaselineOnly {timed['rmse'].iloc[0]:.3f}" in picture.alt and "temporal split: " in picture.alt
     assert picture.alt.count("KNNBasic") == 1, "only where it was evaluated"
     ranked = prediction.rank_ratings(split, fitted, 1).table
-    lists = figures.stars_and_lists(timed, ranked, 10)
+    lists = figures.error_and_ranking(timed, ranked, 10)
     assert f"EASE {ranked['ndcg'].iloc[-1]:.3f}" in lists.alt and "2 models" in lists.alt
     assert picture.png() and lists.png()
 

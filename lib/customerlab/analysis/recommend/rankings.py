@@ -85,16 +85,16 @@ def rank(split: Split, models: Sequence[Model], k: int = 10) -> Rankings:
     or a score is not a number.
     """
     if len(split.warm) == 0:
-        raise ValueError(f"nobody who bought before {split.cut:%Y-%m-%d} bought after it; there is nobody to evaluate")
+        raise ValueError(f"nobody who bought before {split.date:%Y-%m-%d} bought after it; there is nobody to evaluate")
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise ValueError(f"two models have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")
     ranked, auc = {}, {}
-    size, cut = Size.of(split), f"{split.cut:%Y-%m-%d}"
+    size, date = Size.of(split), f"{split.date:%Y-%m-%d}"
     for number, model in enumerate(models, 1):
         seconds = needs(model, size)[0]
         said = f", about {seconds:.0f} s" if seconds >= 1 else ""
-        LOG.info("%s, model %s of %s, cut at %s%s", model.name, number, len(models), cut, said)
+        LOG.info("%s, model %s of %s, split at %s%s", model.name, number, len(models), date, said)
         model.fit(split)
         parts = [_ranked(split, model, rows, k) for rows in batches(split.warm, max(split.history.shape))]
         lists, areas = ([part[which] for part in parts] for which in (0, 1))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.recommend.evaluate import found
+from customerlab.analysis.recommend.evaluate import metrics_by_customer
 from customerlab.analysis.recommend.metrics import intervals
 from customerlab.analysis.recommend.models import Model
 from customerlab.analysis.recommend.rankings import LOG, rank
@@ -72,7 +72,7 @@ def tune(split: Split, make: Callable[..., Model], grid: Grid, seed: int, *, tri
     columns = []
     for number, (model, text) in enumerate(zip(models, texts, strict=True), 1):
         LOG.info("trial %s of %s: %s", number, len(points), text)
-        tried = found(rank(before[0], [model], k))
+        tried = metrics_by_customer(rank(before[0], [model], k))
         columns.append(tried[tried["task"] == "all"].set_index("customer_id")["ndcg"])
     values = pd.concat(columns, axis=1, keys=range(len(points)))
     shown = intervals(values, seed)

@@ -21,8 +21,8 @@ RESAMPLES = 1000
 def paired(values: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One metric as a table of customers by models, with the customers that have a value under every model.
 
-    `values` has one row a model and customer: `model`, `customer_id` and metrics, as `found` returns it for one task. A
-    ValueError says that a model has a customer twice, as when tasks are mixed.
+    `values` has one row a model and customer: `model`, `customer_id` and metrics, as `metrics_by_customer` returns it
+    for one task. A ValueError says that a model has a customer twice, as when tasks are mixed.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from customerlab.analysis.recommend.metrics import beyond, business, ranking
 from customerlab.analysis.recommend.metrics.lists import Definition, Lists, mean
 
 RANKING = ("precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg", "r_precision")
-WHOLE = ("catalogue_coverage", "user_coverage", "gini")  # of all lists together; no customer has a value
+WHOLE = ("item_coverage", "user_coverage", "gini")  # of all lists together; no customer has a value
 DEFINITIONS = (*ranking.DEFINITIONS, *beyond.DEFINITIONS, *business.DEFINITIONS)  # the first of a metric is the default
 DEFAULTS = {row.metric: row for row in reversed(DEFINITIONS)}
 NAMES = list(dict.fromkeys(row.metric for row in DEFINITIONS))
@@ -50,7 +50,7 @@ def over_all(lists: Lists) -> pd.Series:
     Examples
     --------
     >>> over_all(Lists.of([[0, 1], [0, 2]], [[0], [0]], products=4)).round(4).to_dict()
-    {'catalogue_coverage': 0.75, 'user_coverage': 1.0, 'gini': 0.5}
+    {'item_coverage': 0.75, 'user_coverage': 1.0, 'gini': 0.5}
     """
     return pd.Series({name: values_of(lists, DEFAULTS[name]) for name in WHOLE}, dtype=float)
 

@@ -119,7 +119,7 @@ class Pairs:
     row: np.ndarray
     column: np.ndarray
     count: np.ndarray  # orders of the customer that have the product
-    first: np.ndarray  # days from the first of them to the cut
+    first: np.ndarray  # days from the first of them to the split date
     last: np.ndarray  # and from the last
     after_first: np.ndarray  # orders of the customer after the first of them
     after_last: np.ndarray  # and after the last

@@ -69,6 +69,12 @@ def needs(model: Any, size: Size) -> tuple[float, float]:
     return ranking + seconds, memory
 
 
+def estimated_seconds(models: Sequence[Model], split: Split) -> pd.Series:
+    """Seconds of one core to fit each model and rank once, by name, as `needs` estimates them: never by a clock."""
+    size = Size.of(split)
+    return pd.Series({model.name: needs(model, size)[0] for model in models}, dtype=float)
+
+
 def _own(model: Any, size: Size) -> tuple[float, float]:
     """What a model needs beyond the ranking of its scores."""
     n, u, e = size.products, size.customers, size.judged

@@ -52,9 +52,9 @@ class Hybrid:
 
     Seven models nominate products, see `Evidence`, and LambdaMART (Burges 2010, "From RankNet to LambdaRank to
     LambdaMART"; LightGBM) ranks the nominated by what the models say of them and by the histories of customer and
-    product. It is trained on windows of the split's history, made by `Split.earlier`: the cut moves back by 1, 1.5,
-    2, … 4.5 times the length of the future, as long as one length of history is left before it, and in every window the
-    models are fitted anew on what was known then. Nothing from the split's cut on is seen.
+    product. It is trained on windows of the split's history, made by `Split.earlier`: the split date moves back by 1,
+    1.5, 2, … 4.5 times the length of the future, as long as one length of history is left before it, and in every
+    window the models are fitted anew on what was known then. Nothing from the split date on is seen.
 
     Windows that hybrids share, or that one fit shares with the next, are learned from once where they are given the
     same `lessons`; results are the same.
@@ -64,7 +64,7 @@ class Hybrid:
     importance_ : DataFrame
         `feature`, `gain`: the share of what the trees gained that they gained by the feature, the largest first.
     windows_ : list of Timestamp
-        The cuts of the windows that it was trained on.
+        The split dates of the windows that it was trained on.
 
     Notes
     -----
@@ -72,10 +72,10 @@ class Hybrid:
     personal frequency. A log too short for one window, or too small for a tree (500 candidates a leaf), teaches
     nothing: the lists are then those of personal frequency, and `importance_` is empty.
 
-    What is here was chosen on Online Retail in windows cut 28, 56 and 84 days before the last, each trained on windows
-    before it; the last had no say. Without EASE or the user neighbours nDCG@10 was lower by 0.001 to 0.002; PureSVD,
-    ALS, item neighbours, descriptions, decayed frequencies, a second UP-CF and a second TIFU-KNN changed it by less
-    than 0.001 and were left out. Six times as many trees changed it by less than 0.002 and cost six times as much.
+    What is here was chosen on Online Retail in windows split 28, 56 and 84 days before the last, each trained on
+    windows before it; the last had no say. Without EASE or the user neighbours nDCG@10 was lower by 0.001 to 0.002;
+    PureSVD, ALS, item neighbours, descriptions, decayed frequencies, a second UP-CF and a second TIFU-KNN changed it by
+    less than 0.001 and were left out. Six times as many trees changed it by less than 0.002 and cost six times as much.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class Hybrid:
         if self.warm_start and hasattr(self, "rankers_"):
             return self
         windows = [window for window in self._windows(split) if len(window.warm)]
-        self.windows_ = [window.cut for window in windows]
+        self.windows_ = [window.date for window in windows]
         learned = [self._lesson(window) for window in windows]
         self.rankers_ = self._trained([part for part in learned if len(part[0])])
         self.importance_ = self._importance()

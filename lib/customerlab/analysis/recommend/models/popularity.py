@@ -62,7 +62,7 @@ class _SameForAll:
 
 
 class Popularity(_SameForAll):
-    """The products that most customers bought in the weeks before the cut, the same for everybody.
+    """The products that most customers bought in the weeks before the split date, the same for everybody.
 
     Examples
     --------
@@ -124,9 +124,9 @@ class DecayedPopularity(_SameForAll):
 
 @dataclass(eq=False)
 class SegmentPopularity:
-    """The products that most customers of the same segment bought in the weeks before the cut.
+    """The products that most customers of the same segment bought in the weeks before the split date.
 
-    Segments are those of recency, frequency and monetary value, each cut in two at its median over the customers: eight
+    Segments are those of recency, frequency and monetary value, each divided at its median over the customers: eight
     at most, equal values always in the same half. Small segments know little, so that the share of buyers is drawn
     towards that among all customers, as if `prior` more were in the segment who buy like all:
 
