@@ -352,9 +352,9 @@ def test_an_error_that_a_few_customers_decide_is_too_few_to_tell(heavy):
     sums = pd.concat(parts, ignore_index=True)
     result = RatingResult(*_summary(sums, 1), pd.DataFrame(), pd.DataFrame(), pd.Timestamp("2024-01-01"), sums)
     said = prediction.lowest_error(result, 1)
-    assert said.startswith("near has the lowest RMSE, ") and "far the next" in said and "of 24 customers" in said
+    assert said.startswith("near has the lowest RMSE, ") and "far, " in said and "of 24 customers" in said
     assert ("too few to tell (24 customers)" in said and "half of them of 3" in said) == heavy
-    assert ("statistically significant" in said) != heavy
+    assert ("significantly lower than that of the next model, far" in said) != heavy
 
 
 # ---- what cannot be learned from

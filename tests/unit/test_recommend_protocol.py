@@ -256,7 +256,7 @@ def test_the_accounting_by_window_has_the_numbers_of_the_accounting(split):
     for row in long.itertuples():
         assert wide.loc[row.what].iloc[row.fold - 1] == row.customers
         if row.fold == 3:
-            assert wide.loc[row.what].tolist()[3:] == [row.products, row.pairs]
+            assert wide.loc[row.what].tolist()[3:] == [row.pairs]
     assert len(wide) == long["what"].nunique()
 
 

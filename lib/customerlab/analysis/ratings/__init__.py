@@ -1,4 +1,4 @@
-"""Predicting ratings, and ranking by them.
+"""Rating prediction, and lists from predicted ratings.
 
 `split` divides ratings in time and into folds, `models` are Surprise's, `estimate` predicts many pairs at once,
 `errors` measures RMSE and MAE, `ranking` asks the same models for lists.

@@ -94,11 +94,11 @@ def cross_validate(
     budget: float = BUDGET,
     scale: tuple[float, float] | None = None,
 ) -> RatingResult:
-    """Predict each of random folds from the others, as most published errors of ratings are made.
+    """Predict each of several random folds from the others, as in most published results.
 
     A random fold lets models learn from what customers did later, and from other ratings of the same evening, so that
-    errors are too low; beside the split date it shows how much. Every rating is predicted: where the customer or the
-    product has none in the other folds, by what Surprise falls back to, the known bias or the mean.
+    errors are too low; the temporal split beside them shows by how much. Every rating is predicted: where the customer
+    or the product has none in the other folds, by what Surprise falls back to, the known bias or the mean.
 
     Folds are those of Surprise's `KFold(folds, random_state=seed)` on the ratings sorted by customer and product;
     models, all by default, are named as in `RATING_MODELS`, and the scale is that of `one_per_pair`. A model that needs
@@ -133,7 +133,7 @@ def cross_validate(
 
 
 def error_table(folds: RatingResult, time: RatingResult) -> pd.DataFrame:
-    """RMSE and MAE by random folds and by the temporal split side by side, the lowest RMSE in time first."""
+    """RMSE and MAE by random folds and by the temporal split side by side, sorted by RMSE of the temporal split."""
     names = {"rmse": "RMSE", "mae": "MAE"}
     parts = [result.table[["model", *names]].rename(columns=names) for result in (folds, time)]
     both = parts[0].merge(parts[1], on="model", how="outer", suffixes=(", random folds", ", temporal split"))
@@ -141,7 +141,7 @@ def error_table(folds: RatingResult, time: RatingResult) -> pd.DataFrame:
 
 
 def errors_by_split(results: Mapping[str, RatingResult]) -> pd.DataFrame:
-    """The tables of several ways to split below one another, `split` first; empty without any."""
+    """The tables of several splits in one, `split` first; empty without any."""
     parts = [result.table.assign(split=split) for split, result in results.items()]
     return pd.concat(parts or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)[COLUMNS]
 
@@ -183,13 +183,16 @@ def lowest_error(result: RatingResult, seed: int) -> str:
     of = f"{ratings.sum():,} ratings of {len(ratings):,} customers, half of them of {half:,}"
     if len(table) < 2:
         return f"{said} ({of})."
-    said += f", {table['model'][1]} the next, {table['rmse'][1]:.3f} ({of})"
+    beside = f"{table['model'][1]}, {table['rmse'][1]:.3f}"
     if not enough(_effective(result)):
-        return f"{said}: {too_few(len(ratings), 'customers')}."
+        return f"{said}; next is {beside} ({of}): {too_few(len(ratings), 'customers')}."
     difference, reach = _difference(result, table["model"][0], table["model"][1], seed)
-    sure = "statistically significant" if reach < difference else "not significant"
+    sure = "" if reach < difference else "not "
     ends = interval(difference - reach, difference + reach, "{:.3f}")
-    return f"{said}: a difference of {difference:.3f}, {sure} ({ends}, adjusted for {len(table) - 1} comparisons)."
+    return (
+        f"{said}, {sure}significantly lower than that of the next model, {beside} (difference {difference:.3f}, {ends}, adjusted for "
+        f"{len(table) - 1} comparisons; {of})."
+    )
 
 
 def _effective(result: RatingResult) -> float:
@@ -213,7 +216,7 @@ def _left_out(rows: list[tuple[str, int, str]]) -> pd.DataFrame:
 
 
 def _part(model: str, fold: int, test: pd.DataFrame, predicted: np.ndarray) -> pd.DataFrame:
-    """Sums of errors by customer; what is no number would be left out of them in silence."""
+    """Sums of errors by customer; a prediction that is no number is refused, as sums would ignore it."""
     if not np.isfinite(predicted).all():
         raise ValueError(
             f"{model} predicts {(~np.isfinite(predicted)).sum():,} of {len(predicted):,} ratings as no number"

@@ -1,4 +1,4 @@
-"""Surprise's models of ratings, what fitting them costs, and the fitted model that predicts and ranks."""
+"""Surprise's rating models, their estimated cost, and the fitted model that predicts and ranks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Mean(AlgoBase):
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is to learn from: ratings, customers, products, and Σ n² over the ratings n of each of them."""
+    """Size of the training data: ratings, customers, products, and Σ n² over the ratings n of each of them."""
 
     ratings: int
     customers: int
@@ -62,7 +62,7 @@ class Size:
 
 @dataclass(frozen=True)
 class RatingModel:
-    """A model by the name of its class in Surprise, and what a fit and its predictions take."""
+    """A model by the name of its class in Surprise, with the time and memory that it needs."""
 
     name: str
     make: Callable[[int], AlgoBase]  # from a seed
@@ -150,7 +150,7 @@ class FittedModel:
 
     @property
     def diverged(self) -> bool:
-        """Whether what was learned is no finite number, so that nothing can be predicted."""
+        """Whether a learned parameter is not finite, so that nothing can be predicted."""
         learned = (np.asarray(getattr(self.model, name)) for name in LEARNED if hasattr(self.model, name))
         return not all(np.isfinite(part).all() for part in learned if part.dtype.kind == "f")
 

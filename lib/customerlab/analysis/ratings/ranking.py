@@ -124,12 +124,14 @@ def ranking_decision(ranking: RatingRanking, k: int) -> Led:
     row, ndcg = pairs.iloc[0], ranking.table.set_index("model")["ndcg"]
     better = row["p_holm"] < 0.05 and row["difference"] > 0
     ends = interval(row["low"], row["high"], "{:.3f}")
+    lead, said = "Choose products by popularity, not by predicted rating", "no rating model ranks significantly better"
+    if better:
+        lead = f"Choose products by the ratings that {row['model']} predicts"
+        said = "they rank significantly better than popularity"
     return Led(
-        f"Choose products by the ratings that {row['model']} predicts"
-        if better
-        else "Choose products by popularity, not by predicted rating",
-        f": nDCG@{k} is {ndcg[popular]:.3f} for {popular} and {ndcg[row['model']]:.3f} for the best rating model, {row['model']} "
-        f"({row['difference']:+.3f}, {ends}, Holm-adjusted {p_value(row['p_holm'])}).",
+        lead,
+        f": {said} (nDCG@{k} {ndcg[popular]:.3f} for {popular}, {ndcg[row['model']]:.3f} for the best rating model, {row['model']}; "
+        f"difference {row['difference']:+.3f}, {ends}, Holm-adjusted {p_value(row['p_holm'])}).",
     )
 
 
@@ -152,7 +154,7 @@ def liked_from(ratings: pd.DataFrame, scale: tuple[float, float]) -> float:
 
 
 def _liked(good: pd.DataFrame, date: pd.Timestamp) -> Split:
-    """A split in which to like is to buy: one order a rating."""
+    """A split in which each liked rating is a purchase: one order per rating."""
     frame = pd.DataFrame(
         {
             "customer_id": good["customer_id"],

@@ -102,7 +102,7 @@ def fold_rows(count: int, folds: int, seed: int) -> list[np.ndarray]:
 
 
 def kept_of(ratings: pd.DataFrame, table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """The first rows of an accounting: what was read, what of it a later rating replaced, what is left."""
+    """The first rows of an accounting: ratings read, replaced by later ones, and kept."""
     replaced = ratings.sort_values([*PAIR, "rated_at", "rating"])
     replaced = replaced[replaced.duplicated(PAIR, keep="last")]
     return counts({"read": ratings, "excluded: rated again later": replaced, what: table})

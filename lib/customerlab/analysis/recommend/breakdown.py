@@ -128,9 +128,9 @@ def by_popularity(rankings: Rankings, seed: int, task: str = "all") -> pd.DataFr
     Returns
     -------
     DataFrame
-        One row per model and band, bands without a purchase left out: `model`, `band`, `products`, `bought` (pairs of a
-        customer and a product in the future), `metrics_by_customer` (of these on the lists), `recall` with `low` and
-        `high` (bootstrap of customers), `listed` (places on lists that go to the band, as a share).
+        One row per model and band, bands without a purchase left out: `model`, `band`, `products`, `bought` (user–item
+        pairs in the future), `found` (of these on the lists), `recall` with `low` and `high` (bootstrap of customers;
+        missing below `inference.LEAST` pairs), `listed` (share of all listed products that are of the band).
     """
     band = bands(rankings.split)
     inside = np.array([band == name for name in band.cat.categories], dtype=float).T
@@ -149,4 +149,5 @@ def by_popularity(rankings: Rankings, seed: int, task: str = "all") -> pd.DataFr
     table = pd.concat(rows, ignore_index=True).rename(columns={"part": "found", "whole": "bought", "ratio": "recall"})
     columns = ["model", "band", "products", "bought", "found", "recall", "low", "high", "listed"]
     table = table.astype({"bought": int, "found": int})
+    table.loc[table["bought"] < LEAST, ["low", "high"]] = np.nan
     return table.loc[table["bought"] > 0, columns].reset_index(drop=True)

@@ -98,7 +98,7 @@ def comparison(values: pd.DataFrame, task: str = "all") -> pd.DataFrame:
 
 
 def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """The rows of a `comparison` that a baseline is in, turned so that it is always the other one.
+    """The comparisons of all other models with a baseline, from the table of `comparison`.
 
     By falling difference, with `p_holm`, `low` and `high` adjusted for these comparisons alone: p by Holm's
     steps, and the intervals at 1 − 0.05 / rows (Bonferroni, with Student's t), so that all of them hold together with

@@ -171,7 +171,7 @@ def _causes(
     words: tuple[str, str],
     products: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Words around the names of the owned products that weigh most for each place; empty where none does.
+    """Words around the names of the purchased products with the largest weights; empty where none has any.
 
     `column` is of the weights; where these are of some products only, `products` says which.
     """

@@ -1,4 +1,4 @@
-"""The order lines of a log as whole numbers, with the returns that annulled them: what splits are made from."""
+"""Order lines as whole numbers, with the returns that annulled them; splits are made from it."""
 
 from dataclasses import dataclass, replace
 
@@ -20,7 +20,7 @@ LITTLE = 1e-6  # of a quantity, which may be in kilograms
 
 @dataclass(frozen=True)
 class Log:
-    """A log as whole numbers, which splits are made from; sorted by order."""
+    """Order lines as whole numbers, sorted by order."""
 
     customers: pd.Index
     products: pd.Index
@@ -31,7 +31,7 @@ class Log:
     returned: np.ndarray  # and from the return that annulled it; `NEVER` where none did
     amount: np.ndarray  # money in ten-thousandths
     # `customer`, `product`, `before` and `quantity` of sales and, below zero, of returns, of pairs with a return, by
-    # customer, product and time (returns first): what says that a product was sent back in full
+    # customer, product and time (returns first): what says that a product was returned in full
     moved: pd.DataFrame
 
     def some(self, chosen: np.ndarray) -> "Log":
@@ -116,7 +116,7 @@ def _until(times: pd.Series, date: pd.Timestamp) -> np.ndarray:
 def _moved(
     transactions: ir.Table, returns: ir.Table | None, date: pd.Timestamp, customers: pd.Index, products: pd.Index
 ) -> pd.DataFrame:
-    """What customers bought and sent back of the products of which they sent back any, in order of time."""
+    """What customers bought and returned, of products of which they returned any, in order of time."""
     if returns is None:
         return pd.DataFrame({name: np.array([], dtype="int64") for name in (*PAIR, "before")} | {"quantity": [0.0][:0]})
     pair = ["customer_id", "product_id"]

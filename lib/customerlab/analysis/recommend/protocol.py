@@ -44,21 +44,20 @@ def accounting(folds: Sequence[Split]) -> pd.DataFrame:
 
 
 def accounting_by_window(folds: Sequence[Split]) -> pd.DataFrame:
-    """The `accounting` with one row per step: customers by split date, then products and pairs of the test.
+    """The `accounting` with one row per step: customers by split date, then pairs of the test.
 
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of
     >>> split = split_of([("ann", 40, ["tea"]), ("ann", 9, ["tea"]), ("ann", -1, ["tea"])])
     >>> accounting_by_window(split.folds(2)).columns.tolist()
-    ['what', '2023-12-04', '2024-01-01 (test)', 'products (test)', 'user–item pairs (test)']
+    ['what', '2023-12-04', '2024-01-01, test', 'user–item pairs, test']
     """
     table = accounting(folds)
     days = [f"{fold.date:%Y-%m-%d}" for fold in folds]
-    days[-1] += " (test)"
+    days[-1] += ", test"
     wide = table.pivot(index="what", columns="fold", values="customers").fillna(0).astype(int)  # a step without anybody
-    test = table[table["fold"] == len(folds)].set_index("what")[["products", "pairs"]]
-    test.columns = ["products (test)", "user–item pairs (test)"]
+    test = table[table["fold"] == len(folds)].set_index("what")["pairs"].rename("user–item pairs, test")
     every = list(dict.fromkeys([*test.index, *table["what"]]))
     wide = wide.reindex(every).set_axis(days, axis=1).join(test.reindex(every).fillna(0).astype(int))
     return wide.rename_axis("what").reset_index()
@@ -106,7 +105,7 @@ def leaky_splits(whole: Split, models: Sequence[Model], holdout_days: int, seed:
     """
     length = holdout_days * DAY
     every = whole.log.some((whole.log.returned == NEVER) & ~whole.log.refused())
-    every = replace(every, moved=every.moved[:0])  # what was sent back is left out once, and not by each split again
+    every = replace(every, moved=every.moved[:0])  # what was returned is left out once, and not by each split again
     sold = np.bincount(every.product[every.before > length], minlength=len(every.products)) > 0
     lines = every.some(sold[every.product])
     before = lines.before > length
@@ -131,7 +130,7 @@ def leaky_splits(whole: Split, models: Sequence[Model], holdout_days: int, seed:
 
 
 def _ways(lines: Log, before: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Which lines are learned from; `before` are those of the split in time."""
+    """Which lines are the history of each split; `before` are those of the temporal split."""
     customer = lines.customer[lines.order]
     last = np.zeros(len(lines.customers), dtype=int)
     np.maximum.at(last, customer, lines.order)  # the orders of a customer are numbered from the oldest to the latest

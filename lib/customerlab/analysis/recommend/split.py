@@ -40,14 +40,15 @@ class Split:
     buyers of all time, ties by id), so that the order of columns is the tie-break of every model.
 
     A line that a return had annulled by the split date is no purchase of the history, nor is any line of a product that
-    the customer had sent back in full; a line of the future is none where a return annulled it by the future's end.
+    the customer had returned in full; a line of the future is none where a return annulled it by the future's end.
 
     Attributes
     ----------
     date : Timestamp
         Orders before it are the history, orders from it on the future. An order with lines on both sides is on both.
     customers, products : Index
-        The rows, all customers of the history, and the columns, all products. Who sent everything back has none.
+        The rows, all customers of the history, and the columns, all products. Customers who returned everything have no
+        row.
     history : sparse matrix of shape (customers, products)
         In how many orders before the split date a customer bought a product.
     recent_buyers : array of shape (products,)
@@ -58,12 +59,12 @@ class Split:
     spent : sparse matrix of the shape of the history
         The money that the customer spent on the product from the split date on, of lines that were kept.
     sent_back : sparse matrix of the shape of the history
-        One where the customer had sent back in full, by the split date, what they bought of the product: it is on no
+        One where the customer had returned in full, by the split date, what they bought of the product: it is on no
         list.
     warm : array of int
         The customers (rows) with a history who bought in the future: those that are evaluated.
     accounting : DataFrame
-        `what`, `customers`, `products`, `pairs`: who was there and who was dropped, at every step.
+        `what`, `customers`, `products`, `pairs`: kept and excluded at every step.
     orders : Orders
         The orders that the history counts.
     log : Log
@@ -88,7 +89,7 @@ class Split:
     popularity_days: int
 
     def earlier(self, days: int, holdout_days: int | None = None) -> "Split":
-        """The split of some days ago, made from the history alone: what a model may be trained or tuned on.
+        """The split of some days ago, made from the history alone, for training and tuning.
 
         It is `split_by_time` of the log as it was when the earlier future ended, and cannot see what came after. The
         earlier future is as long as this split's by default, or `days` where it has none; a ValueError says that it
@@ -111,7 +112,7 @@ class Split:
         return _divide(known, self.date - pd.Timedelta(days=days), length, self.popularity_days)
 
     def barred(self, *, only_new: bool = False) -> csr_matrix:
-        """Above zero where a product may not be on a customer's list: it was sent back or, if asked, is owned."""
+        """Above zero where a product may not be on a customer's list: it was returned or, if asked, is owned."""
         return (self.sent_back + self.history).tocsr() if only_new else self.sent_back
 
     def divided(self, log: Log, past: np.ndarray, date: pd.Timestamp, holdout_days: int) -> "Split":
@@ -145,14 +146,14 @@ def split_by_time(
     pattern: str = "",
     returns: ir.Table | None = None,
 ) -> Split:
-    """Cut a log at midnight, `holdout_days` before the day after its last order.
+    """Split a log at midnight, `holdout_days` before the day after its last order.
 
     Parameters
     ----------
     transactions, returns : ibis Table
         Canonical. Without returns every line counts.
     holdout_days : int
-        The length of the future. A ValueError says that nobody bought on both sides of the split date.
+        The length of the future. A ValueError says that no customer bought both before and after the split date.
     popularity_days : int
         The length of the weeks before the split date in which popularity is counted.
     pattern : str
@@ -164,7 +165,7 @@ def split_by_time(
         raise ValueError(
             f"nobody bought both before and after {split.date:%Y-%m-%d}; expected at least one customer, "
             f"choose another holdout_days than {holdout_days}"
-            + (f", or mend product_pattern = {pattern!r}" if pattern else "")
+            + (f", or fix product_pattern = {pattern!r}" if pattern else "")
         )
     return split
 
@@ -172,7 +173,7 @@ def split_by_time(
 def whole_log(
     transactions: ir.Table, *, popularity_days: int = 28, pattern: str = "", returns: ir.Table | None = None
 ) -> Split:
-    """The whole log as history, with nothing after it: what the recommendations of today are made from.
+    """The whole log as history, without a future: the training data for the recommendations of today.
 
     Parameters are as in `split_by_time`; a return after the last order is known, too.
     """

@@ -48,10 +48,13 @@ def decision(beside: pd.DataFrame, overall: pd.DataFrame, baseline: str, k: int)
     (Holm-adjusted), or else the baseline. `beside` is what `against` returns, `overall` the `summary` of the task by
     model.
 
-    Examples -------- >>> row = {"model": "a", "difference": 0.03, "low": 0.01, "high": 0.05, "p_holm": 0.002} >>>
-    overall = pd.DataFrame({"ndcg": [0.53, 0.5]}, ["a", "b"]) >>> print(decision(pd.DataFrame([row]), overall, "b",
-    10)[1])  # doctest: +NORMALIZE_WHITESPACE Use a: its nDCG@10 is 0.530, against 0.500 for the baseline, b (+0.030,
-    95% CI 0.010 to 0.050, Holm-adjusted p = 0.002).
+    Examples
+    --------
+    >>> row = {"model": "a", "difference": 0.03, "low": 0.01, "high": 0.05, "p_holm": 0.002}
+    >>> overall = pd.DataFrame({"ndcg": [0.53, 0.5]}, ["a", "b"])
+    >>> print(decision(pd.DataFrame([row]), overall, "b", 10)[1])  # doctest: +NORMALIZE_WHITESPACE
+    Use a: its nDCG@10 is 0.530, against 0.500 for the baseline, b (+0.030, 95% CI 0.010 to 0.050, Holm-adjusted
+    p = 0.002).
     """
     ahead = beside[(beside["p_holm"] < 0.05) & (beside["difference"] > 0)]
     if ahead.empty:
@@ -187,10 +190,13 @@ def hits_sentence(table: pd.DataFrame, k: int) -> str:
 def revenue_sentence(table: pd.DataFrame) -> str:
     """The first two models of `revenue_captured`, as a sentence.
 
-    Examples -------- >>> row = {"customers": 40, "hits": 30, "captured": 9.0, "spent": 50.0, "share": 0.18, "largest":
-    0.3} >>> table = pd.DataFrame([{"model": "a"} | row, {"model": "b"} | row]).assign(more=[None, 1], low=-1, high=2)
-    >>> print(revenue_sentence(table))  # doctest: +NORMALIZE_WHITESPACE The lists of a capture 18% of what buyers
-    spent, those of b 18% (9 and 9 of 50 per buyer; difference +1, 95% CI -1 to +2; 30% of it is one customer).
+    Examples
+    --------
+    >>> row = {"customers": 40, "hits": 30, "captured": 9.0, "spent": 50.0, "share": 0.18, "largest": 0.3}
+    >>> table = pd.DataFrame([{"model": "a"} | row, {"model": "b"} | row]).assign(more=[None, 1], low=-1, high=2)
+    >>> print(revenue_sentence(table))  # doctest: +NORMALIZE_WHITESPACE
+    The lists of a capture 18% of what returning buyers spent, those of b 18% (9 and 9 of 50 per buyer; difference +1,
+    95% CI -1 to +2; 30% of it is one customer).
     """
     first, second = table.head(2).to_dict("records")
     if not enough(first["hits"], second["hits"]):
@@ -326,9 +332,9 @@ def today_sentence(today: Split, lists: pd.DataFrame) -> str:
 
     Examples -------- >>> from customerlab.analysis.recommend import recommend, split_of >>> from
     customerlab.analysis.recommend.models import PersonalFrequency >>> today = split_of([("ann", 9, ["tea"]), ("bob", 8,
-    ["jam"])], [("bob", 7, ["jam"])]) >>> lists = recommend(today, PersonalFrequency().fit(today)) >>>
-    print(today_sentence(today, lists))  # doctest: +NORMALIZE_WHITESPACE 100% of the 1 recommendations of today are
-    repeat purchases; they show 1 of 1 product. 1 customer returned everything and has no list.
+    ["jam"])], [("bob", 7, ["jam"])]) >>> print(today_sentence(today, recommend(today, PersonalFrequency().fit(today))))
+    # doctest: +NORMALIZE_WHITESPACE 100% of the 1 recommendations of today are repeat purchases; they show 1 of 1
+    product. 1 customer returned everything and has no list.
     """
     row = today.customers.get_indexer(pd.Index(lists["customer_id"]))
     column = today.products.get_indexer(pd.Index(lists["product_id"]))

@@ -77,7 +77,7 @@ def differences(table: pd.DataFrame, k: int) -> Picture:
     axis.set_ylim(len(table) - 0.4, -0.6)
     axis.set_xlabel(
         f"nDCG@{k} minus that of {baseline}, {table['customers'].iloc[0]:,} customers\n"
-        f"filled markers: statistically significant (Holm-adjusted over these {len(table)} comparisons)"
+        f"filled markers: significant (Holm, {len(table)} comparisons)"
     )
     return Picture(
         figure,
@@ -103,7 +103,7 @@ def popularity_and_accuracy(
     axis.set_ylim(0, 1.08 * max(table["ndcg"].max(), 0.01))
     axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
-    axis.set_xlabel("popularity lift: mean popularity of the list, relative to that of the customer's history")
+    axis.set_xlabel("popularity lift (list relative to the customer's history)")
     axis.set_ylabel(f"nDCG@{k}, {task}")
     said = ", ".join(f"{name} {row.popularity:+.0%} and {row.ndcg:.3f}" for name, row in table.iterrows())
     return Picture(figure, f"Popularity lift of the lists, and nDCG at {k}: {said}.")

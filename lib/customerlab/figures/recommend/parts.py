@@ -56,9 +56,9 @@ def _rows(axis: Any, labels: list[str]) -> None:
     axis.set_xlim(left=0)
 
 
-def _few(table: pd.DataFrame, group: str) -> str:
+def _few(table: pd.DataFrame, group: str, by: str = "group") -> str:
     """What the label of a group adds where no model has an interval."""
-    return "" if table.loc[table["group"] == group, "low"].notna().any() else f"\n{FEW}"
+    return "" if table.loc[table[by] == group, "low"].notna().any() else f"\n{FEW}"
 
 
 @styled
@@ -172,7 +172,10 @@ def popularity_bands(table: pd.DataFrame, k: int, *, models: list[str] | None = 
     sizes = table.drop_duplicates("band").set_index("band")
     figure, axis = canvas(height=3.4)
     said = _columns(axis, table, "band", "recall", chosen, 0.08, linestyle="none", elinewidth=1.2)
-    names = [f"{band}\n{sizes['products'][band]:,} products\n{sizes['bought'][band]:,.0f} bought" for band in bands]
+    names = [
+        f"{band}\n{sizes['products'][band]:,} products\n{sizes['bought'][band]:,.0f} bought{_few(table, band, 'band')}"
+        for band in bands
+    ]
     axis.set_xticks(np.arange(len(bands)), names)
     axis.grid(axis="x", visible=False)
     axis.set_ylim(bottom=0)

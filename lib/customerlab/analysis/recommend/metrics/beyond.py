@@ -1,4 +1,4 @@
-"""What lists are like beyond what they find: new, varied, surprising, popular, true to taste. One value a customer.
+"""Beyond-accuracy metrics: novelty, diversity, serendipity, popularity, calibration. One value per customer.
 
 - **Novelty** is the mean self-information of a list in bits (Zhou et al. 2010); a product that nobody bought counts as
   bought by one. "choice" takes the share of all pairs of customer and product (Castells, Vargas and Wang 2011),

@@ -1,8 +1,8 @@
-"""Repeats and discoveries, money, and what the lists of all customers show of the catalogue.
+"""Repeat purchases and new items, revenue captured, and exposure of the catalogue.
 
-- Repeats and discoveries (Li, Jullien, Ariannezhad and de Rijke 2023): one list for all, judged on what the customer
-  bought again and on what they bought for the first time; NaN for a customer who bought none of the kind.
-- Revenue is what lists would have been right about, not what they would have earned: that, only an experiment shows.
+- Repeat purchases and new items (Li, Jullien, Ariannezhad and de Rijke 2023): one list for all, judged on what the
+  customer bought again and on what they bought for the first time; NaN for a customer who bought none of the kind.
+- Revenue is what customers spent on listed products. What lists would have earned, only an experiment shows.
   A share is NaN for a customer who spent nothing, or got back more than was spent.
 - Coverage is the share of products on at least one list (Herlocker, Konstan, Terveen and Riedl 2004; Ge et al. 2010),
   or exp of Shannon's entropy of the exposure by the products: the share that, shown evenly, would be as varied (Jost
@@ -17,7 +17,7 @@ from customerlab.analysis.recommend.metrics.lists import Definition, Lists, rati
 
 
 def _found_of_kind(lists: Lists, *, owned: bool) -> np.ndarray:
-    """Recall among the repeats, or the discoveries."""
+    """Recall among the repeat purchases, or among the new items."""
     again = np.asarray(lists.relevant.sign().multiply(lists.need("history").sign()).sum(axis=1)).ravel()
     return ratio((lists.hits & (lists.owned == owned)).sum(axis=1), again if owned else lists.bought - again)
 

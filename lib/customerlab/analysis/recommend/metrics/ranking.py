@@ -1,4 +1,4 @@
-"""How well lists find what was bought: one value a customer, NaN for a customer who bought nothing.
+"""Ranking accuracy: one value per customer, NaN for a customer who bought nothing.
 
 R is how many products a customer bought, k how many a list may have, hit(r) whether the product at rank r was bought; a
 list shorter than k has no hits at the ranks that are missing. The field uses several definitions under one name:

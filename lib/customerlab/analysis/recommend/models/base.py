@@ -1,4 +1,4 @@
-"""What the recommenders share: the interface, the ranking, and sums over the orders of a customer."""
+"""Shared by the recommenders: the interface, ranking, and sums over the orders of a customer."""
 
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -15,7 +15,7 @@ DIGITS = 10
 
 
 class Model(Protocol):
-    """What an evaluated model has."""
+    """The interface of a model."""
 
     name: str
 
@@ -67,7 +67,7 @@ def largest(values: np.ndarray, most: int) -> np.ndarray:
 
 
 def batches(rows: np.ndarray, width: int) -> list[np.ndarray]:
-    """Customers in parts, each of which can be scored at once over so many products; at least one part."""
+    """Customers in batches small enough to be scored at once; at least one."""
     size = max(1, min(BATCH, SCORES // max(width, 1)))
     return [rows[begin : begin + size] for begin in range(0, max(len(rows), 1), size)]
 

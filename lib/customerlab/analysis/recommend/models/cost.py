@@ -1,4 +1,4 @@
-"""What models cost, estimated from the sizes of the data, before any of them is fitted."""
+"""Time and memory of models, estimated from the size of the data before any is fitted."""
 
 import logging
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ MEMORY = 2 * 2**30
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is to learn from and to rank.
+    """Size of the training data and of the ranking.
 
     Pairs are of a customer and a product that they bought in the history; two products meet in a customer, and two
     customers share a product, so often as the sums of squares say.
@@ -35,7 +35,7 @@ class Size:
     customers: int
     products: int
     pairs: int
-    judged: int  # customers who are ranked for
+    judged: int  # evaluated customers
     met: int  # Σ n² over the n products of each customer
     shared: int  # Σ n² over the n customers of each product
 
@@ -49,7 +49,7 @@ class Size:
 
     @property
     def share(self) -> float:
-        """The share of the customers who are ranked for."""
+        """The share of customers that are evaluated."""
         return self.judged / max(self.customers, 1)
 
 
@@ -102,7 +102,7 @@ def _own(model: Any, size: Size) -> tuple[float, float]:
 
 
 def affordable(models: Sequence[Model], split: Split, *, budget: float = BUDGET) -> tuple[list[Model], pd.DataFrame]:
-    """The models that the size of the data allows; the others by name, with the reason.
+    """The models that fit within the budget and the memory; the others by name, with the reason.
 
     Decided by sizes, never by a clock, so that results do not depend on the machine; `budget` is in seconds that a
     model may take to be fitted and ranked once. What all allowed ones are going to take is told to the log. The table

@@ -8,7 +8,7 @@ import pandas as pd
 from customerlab.analysis.recommend.models.base import Model, Pairs, batches, from_last, pairs_of
 from customerlab.analysis.recommend.split import Split
 
-DEPTH = 50  # ranks of a model's list that are told apart
+DEPTH = 50  # ranks of a model's list that are distinguished
 NOMINATED = 20  # products of a model's list that become candidates
 
 
@@ -25,7 +25,7 @@ class Candidates(NamedTuple):
 
 
 class Evidence:
-    """Models fitted on a split, the candidates that they nominate, and what there is to say of these.
+    """Models fitted on a split, their candidates, and the features of these.
 
     A candidate is among the first 20 of one of the models, and scored above zero. Of every candidate is told, by each
     model, its score, its rank (50 and later alike) and its score as a share of the customer's highest; of the pair,
@@ -59,7 +59,7 @@ class Evidence:
         return [*of_models, *self.of_pair_.columns, *self.of_customer_.columns, *self.of_product_.columns]
 
     def candidates(self, rows: np.ndarray) -> Candidates:
-        """The candidates of some customers, with what is known of them."""
+        """The candidates of some customers, with their features."""
         batch = batches(rows, len(self.known_))
         parts = [self._of_batch(some) for some in batch]
         row = np.concatenate([part.row + number * len(batch[0]) for number, part in enumerate(parts)])

@@ -1,4 +1,4 @@
-"""A ranker over the other models: what they say of a product, weighed by what earlier weeks brought."""
+"""A learned ranker over the scores of other models, trained on earlier windows."""
 
 from dataclasses import KW_ONLY, dataclass, field
 from hashlib import blake2b
@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 def parts() -> dict[str, Model]:
-    """The models that the hybrid asks, by the names that its features have."""
+    """The models whose scores the hybrid uses, by the names of its features."""
     return {
         "personal frequency": PersonalFrequency(),
         "repurchase interval": RepurchaseInterval(1, 50),
@@ -48,7 +48,7 @@ Lesson = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(eq=False)
 class Hybrid:
-    """Gradient-boosted trees that learn from earlier weeks which model to believe of whom.
+    """Gradient-boosted trees that learn from earlier windows how to combine other models.
 
     Seven models nominate products, see `Evidence`, and LambdaMART (Burges 2010, "From RankNet to LambdaRank to
     LambdaMART"; LightGBM) ranks the nominated by what the models say of them and by the histories of customer and
@@ -90,8 +90,8 @@ class Hybrid:
     days: int = 28  # length of the training windows where the split has no future; else it is that of the future
     seed: int = 7  # of the rows and features that a tree is grown from
     _: KW_ONLY
-    warm_start: bool = False  # keep the trees of an earlier fit, so that those that were judged make the lists of today
-    lessons: dict[bytes, Lesson] = field(default_factory=dict)  # what windows have taught so far, by their content
+    warm_start: bool = False  # keep the trees of an earlier fit, so that the evaluated trees make the lists of today
+    lessons: dict[bytes, Lesson] = field(default_factory=dict)  # training data of windows so far, by their content
 
     def fit(self, split: Split) -> Self:
         """Learn from earlier windows, and fit the models on the whole history."""
@@ -119,7 +119,7 @@ class Hybrid:
         return self.lessons[key]
 
     def _trained(self, learned: list[Lesson]) -> list[lightgbm.Booster]:
-        """The trees; none where nothing could be told apart."""
+        """The trees; none where there is too little to learn from."""
         if not learned:
             return []
         values, bought, sizes = (np.concatenate(column) for column in zip(*learned, strict=True))
@@ -153,7 +153,7 @@ class Hybrid:
 
 
 def _content(window: Split) -> bytes:
-    """A hash of all that a window can teach."""
+    """A hash of the training data of a window."""
     orders = window.orders
     arrays = [window.recent_buyers, orders.customer, orders.days, orders.amount]
     arrays += [part for m in (orders.products, window.future) for part in (m.indptr, m.indices, m.data)]
@@ -163,7 +163,7 @@ def _content(window: Split) -> bytes:
 def _labelled(window: Split) -> Lesson:
     """Values of the window's candidates, whether they were bought, and how many there are of each customer.
 
-    Customers who bought none of their candidates are left out: they have no order to teach.
+    Customers without a purchase among their candidates are left out: there is no order to learn.
     """
     row, column, values = Evidence(parts()).fit(window).candidates(window.warm)
     bought = np.asarray(window.future[window.warm[row], column]).ravel() > 0
