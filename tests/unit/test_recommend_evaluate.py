@@ -166,5 +166,5 @@ def test_progress_is_told_to_the_log_alone(caplog, capsys):
     with caplog.at_level(logging.INFO):
         recommend.rank(split, [Fixed(scores), Popularity()], 5)
     told = [line for line in caplog.messages if "model" in line]
-    assert told == [f"fixed, model 1 of 2, cut at {split.date:%Y-%m-%d}", told[1]] and "2 of 2" in told[1]
+    assert told == [f"fixed, model 1 of 2, split at {split.date:%Y-%m-%d}", told[1]] and "2 of 2" in told[1]
     assert capsys.readouterr() == ("", "")

@@ -129,7 +129,7 @@ def test_more_models_than_colours_have_to_be_chosen(parts):
 
 
 def test_of_fewer_than_twenty_customers_no_mark_is_drawn(parts):
-    table = parts["groups"].copy()
+    table = parts["groups"].assign(low=lambda own: own["mean"] - 0.01, high=lambda own: own["mean"] + 0.01)
     group = table["group"].iloc[-1]
     table.loc[table["group"] == group, ["low", "high"]] = np.nan
     for draw in (figures.by_group, figures.cold_start):

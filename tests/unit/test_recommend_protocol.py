@@ -305,7 +305,9 @@ def test_a_large_catalogue_leaves_out_by_name_what_it_would_not_hold(split):
     assert left_out["why"][0] == "about 202.3 GiB of matrices, limit 2 GiB"
     slow = recommend.affordable(models, replace(split, products=pd.RangeIndex(8_000)), budget=60)[1]
     assert slow["model"].tolist() == ["hybrid"], "nine times EASE"
-    assert slow["why"][0].startswith("it needs about ") and slow["why"][0].endswith(" s, order_budget allows 60 s")
+    assert slow["why"][0].startswith("it needs about ") and slow["why"][0].endswith(
+        " s, recommender_budget allows 60 s"
+    )
 
 
 def test_what_models_need_is_told_before_it_is_spent_and_grows_with_the_data(split, caplog):

@@ -96,9 +96,10 @@ def popularity_and_accuracy(
     others = table.drop(models)
     figure, axis = canvas(height=3.6)
     axis.axvline(0, color=GREY, linewidth=1)
-    axis.plot(others["popularity"], others["ndcg"], "o", markersize=5, color="#C4C4C4", label=f"{len(others)} others")
     for (model, row), color, marker in zip(table.loc[models].iterrows(), PALETTE, MARKERS, strict=False):
         axis.plot(row["popularity"], row["ndcg"], marker, markersize=7, color=color, label=model)
+    rest = {"markersize": 5, "color": "#C4C4C4", "zorder": 1, "label": f"{len(others)} others"}
+    axis.plot(others["popularity"], others["ndcg"], "o", **rest)
     figure.legend(loc="outside upper left", ncols=4, fontsize=8.5, handletextpad=0.4)
     axis.set_ylim(0, 1.08 * max(table["ndcg"].max(), 0.01))
     axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))

@@ -114,7 +114,7 @@ def affordable(models: Sequence[Model], split: Split, *, budget: float = BUDGET)
     >>> split = split_of([("ann", 9, ["tea", "jam"])])
     >>> models, left_out = affordable([EASE()], split, budget=1e-12)
     >>> len(models), left_out.values.tolist()
-    (0, [['EASE', 'it needs about 4e-07 s, order_budget allows 1e-12 s']])
+    (0, [['EASE', 'it needs about 4e-07 s, recommender_budget allows 1e-12 s']])
     """
     size, allowed, left_out, whole = Size.of(split), [], [], 0.0
     for model in models:
@@ -122,7 +122,7 @@ def affordable(models: Sequence[Model], split: Split, *, budget: float = BUDGET)
         if memory > MEMORY:
             why = f"about {memory / 2**30:,.1f} GiB of matrices, limit {MEMORY / 2**30:g} GiB"
         elif seconds > budget:
-            why = f"it needs about {seconds:,.2g} s, order_budget allows {budget:g} s"
+            why = f"it needs about {seconds:,.2g} s, recommender_budget allows {budget:g} s"
         else:
             allowed.append(model)
             whole += seconds
