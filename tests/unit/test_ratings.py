@@ -9,7 +9,7 @@ from surprise.model_selection import KFold
 from customerlab.analysis import ratings as prediction
 from customerlab.analysis.ratings.errors import RatingResult, _summary
 from customerlab.analysis.ratings.models import RATING_MODELS, FittedModel, Size, affordable
-from customerlab.analysis.ratings.ranking import liked_from
+from customerlab.analysis.ratings.ranking import RatingRanking, liked_from
 from customerlab.analysis.ratings.split import fold_rows, one_per_pair
 from customerlab.analysis.recommend.metrics import Lists, per_customer
 from customerlab.errors import DataError
@@ -340,21 +340,65 @@ def test_what_counts_as_liked_is_said_with_its_share():
     assert words == f"rated 80 or better ({share:.0%} of the ratings before the split date)"
 
 
-@pytest.mark.parametrize("heavy", [True, False])
-def test_an_error_that_a_few_customers_decide_is_too_few_to_tell(heavy):
+def errors_of(counts, factors):
+    """A result of customers with so many ratings, whose squared errors differ between models by a factor."""
     rng = np.random.default_rng(4)
-    counts = [400] * 4 + [10] * 20 if heavy else [50] * 24
     rows = [(f"c{n:02d}", count, count * rng.uniform(0.9, 1.1)) for n, count in enumerate(counts)]
     parts = []
-    for model, factor in (("near", 1.0), ("far", 2.0)):
+    for model, factor in factors.items():
         part = pd.DataFrame(rows, columns=["customer_id", "count", "squared"])
-        parts.append(part.assign(squared=part["squared"] * factor, absolute=part["count"] * 0.8, model=model, fold=0))
+        noise = 1 + 0.8 * np.sin(np.arange(len(part)) * factor)
+        parts.append(
+            part.assign(squared=part["squared"] * factor * noise, absolute=part["count"] * 0.8, model=model, fold=0)
+        )
     sums = pd.concat(parts, ignore_index=True)
-    result = RatingResult(*_summary(sums, 1), pd.DataFrame(), pd.DataFrame(), pd.Timestamp("2024-01-01"), sums)
-    said = prediction.lowest_error(result, 1)
-    assert said.startswith("near has the lowest RMSE, ") and "far, " in said and "of 24 customers" in said
-    assert ("too few to tell (24 customers)" in said and "half of them of 3" in said) == heavy
-    assert ("significantly lower than that of the next model, far" in said) != heavy
+    return RatingResult(*_summary(sums, 1), pd.DataFrame(), pd.DataFrame(), pd.Timestamp("2024-01-01"), sums)
+
+
+@pytest.mark.parametrize("heavy", [True, False])
+def test_an_error_that_a_few_customers_decide_is_too_few_to_tell(heavy):
+    counts = [400] * 4 + [10] * 20 if heavy else [50] * 24
+    said = prediction.decision(errors_of(counts, {"near": 1.0, "mean of all ratings": 2.0}), 1)
+    assert ("too few to tell (24 customers)" in said[0] and "half of them of 3" in said[0]) == heavy
+    assert said[0].startswith(
+        "No model can be recommended" if heavy else "Predict ratings with near: the RMSE of near is "
+    )
+    assert len(said) == (1 if heavy else 2)
+
+
+def test_ratings_are_predicted_only_where_a_model_is_significantly_better_than_the_mean():
+    result = errors_of([50] * 40, {"near": 1.0, "next": 1.01, "mean of all ratings": 2.0})
+    first, second = prediction.decision(result, 1)
+    rmse = result.table.set_index("model")["rmse"]
+    assert first.lead == "Predict ratings with near" and "significantly lower than" in first
+    assert f"(difference {rmse['mean of all ratings'] - rmse['near']:.3f}, 95% CI " in first
+    assert second.startswith("The next model, next, has an RMSE of ") and "not significantly higher" in second
+    close = prediction.decision(errors_of([50] * 40, {"near": 1.0, "mean of all ratings": 1.01}), 1)
+    assert close[0].lead == "Do not predict ratings" and "not significantly lower" in close[0]
+    worse = prediction.decision(errors_of([50] * 40, {"near": 2.0, "mean of all ratings": 1.0}), 1)
+    assert len(worse) == 1 and "no model has a lower RMSE than the mean of all ratings" in worse[0]
+
+
+def test_products_are_chosen_by_predicted_ratings_only_where_these_rank_better():
+    rng = np.random.default_rng(5)
+    base = rng.uniform(0.1, 0.6, 60)
+    for gain, lead in (
+        (0.2, "Choose products by the ratings that SVD predicts"),
+        (0.0, "Choose products by popularity"),
+    ):
+        ndcg = {"SVD": base + gain, "popularity of all time": base + rng.normal(0, 0.05, 60), "EASE": base + 0.3}
+        parts = [
+            pd.DataFrame({"model": m, "customer_id": range(60), "ndcg": v, "hit_rate": 1.0}) for m, v in ndcg.items()
+        ]
+        values = pd.concat(parts, ignore_index=True)
+        table = values.groupby("model", as_index=False)["ndcg"].mean()
+        ranking = RatingRanking(values, table, pd.DataFrame(), "rated at all", {})
+        said = prediction.ranking_decision(ranking, 10)
+        assert said.lead.startswith(lead) and f"{ndcg['SVD'].mean():.3f} for the best rating model, SVD" in said
+        few = RatingRanking(values.assign(hit_rate=0.3), table, pd.DataFrame(), "rated at all", {})
+        assert "too few to tell (18 customers with a hit on the list of popularity)" in prediction.ranking_decision(
+            few, 10
+        )
 
 
 # ---- what cannot be learned from
@@ -396,7 +440,7 @@ def test_one_customer_has_errors_but_no_interval():
 def test_equal_ratings_are_predicted_without_error():
     ratings = rating_frame(300).assign(rating=4.0)
     result = prediction.cross_validate(ratings, 7)
-    assert result.table["rmse"].max() == 0, "cut to a scale of one value"
+    assert result.table["rmse"].max() == 0, "clipped to a scale of one value"
     stars = [FittedModel(model, one_per_pair(ratings), (1, 5), 7) for model in RATING_MODELS.values()]
     known = pd.Index(["1", "2"]), pd.Index(["3", "4", "unknown"])
     exact = [

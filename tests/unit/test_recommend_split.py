@@ -55,7 +55,7 @@ def test_a_split_by_hand_is_a_split_of_its_log():
     assert split.customers.tolist() == ["a", "b"] and split.products.tolist() == ["x", "y", "z"]
     assert split.recent_buyers.tolist() == [1, 0, 0] and split.warm.tolist() == [0]
     assert split.orders.days.tolist() == [90, 3, 40] and split.orders.amount.tolist() == [1, 1, 2]
-    assert split.accounting.set_index("what")["customers"]["excluded: customers without a history (cold start)"] == 1
+    assert split.accounting.set_index("what")["customers"]["excluded: no history (cold start)"] == 1
 
 
 def test_a_log_without_a_past_has_no_orders():

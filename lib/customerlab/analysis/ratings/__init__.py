@@ -10,13 +10,12 @@ from customerlab.analysis.ratings.errors import (
     error_table,
     errors_by_split,
     fit_ratings,
-    lowest_error,
     time_errors,
 )
 from customerlab.analysis.ratings.ranking import rank_ratings, ranking_decision
 from customerlab.analysis.ratings.split import split_ratings
 
 __all__ = [
-    "cross_validate", "decision", "error_table", "errors_by_split", "fit_ratings", "lowest_error", "rank_ratings",
+    "cross_validate", "decision", "error_table", "errors_by_split", "fit_ratings", "rank_ratings",
     "ranking_decision", "split_ratings", "time_errors",
 ]  # fmt: skip

@@ -146,59 +146,39 @@ def errors_by_split(results: Mapping[str, RatingResult]) -> pd.DataFrame:
     return pd.concat(parts or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)[COLUMNS]
 
 
-def decision(result: RatingResult, seed: int) -> Led:
-    """Whether any model predicts better than the mean of all ratings, and which one, as a sentence.
-
-    The model with the lowest RMSE is compared with the mean; the interval is adjusted for all models that could have
-    had the lowest. Too few customers: see `lowest_error`.
-    """
-    rmse = result.table.set_index("model")["rmse"].sort_index().sort_values(kind="stable")
-    best, floor = str(rmse.index[0]), Mean.name
-    if best == floor or len(rmse) < 2:
-        return Led("Do not predict ratings", f": no model has a lower RMSE than the {floor}, {rmse[floor]:.3f}.")
-    if not enough(_effective(result)):
-        few = too_few(result.by_customer["customer_id"].nunique(), "customers")
-        return Led("No model can be recommended", f": whether ratings can be predicted is {few}.")
-    difference, reach = _difference(result, best, floor, seed)
-    ends = interval(difference - reach, difference + reach, "{:.3f}")
-    beside = f"its RMSE is {rmse[best]:.3f}, against {rmse[floor]:.3f} for the {floor} (difference {difference:.3f}, {ends})."
-    if reach < difference:
-        return Led(f"Predict ratings with {best}", f": {beside}")
-    return Led(
-        "Do not predict ratings", f": the best model, {best}, is not significantly better than the mean; {beside}"
-    )
-
-
-def lowest_error(result: RatingResult, seed: int) -> str:
-    """Which model has the lowest RMSE, and whether it is significantly lower than the next, as a sentence.
+def decision(result: RatingResult, seed: int) -> list[str]:
+    """Whether any model predicts better than the mean of all ratings, which one, and how far the next is, as sentences.
 
     A few customers may hold most of the ratings. What counts is the number of equally active customers with the same
-    information, (Σ n)² / Σ n² of their ratings n (Kish 1965): below `inference.LEAST` it is too few to tell. Else the
-    difference has a bootstrap interval over customers, adjusted for all models that could have been next.
+    information, (Σ n)² / Σ n² of their ratings n (Kish 1965): below `inference.LEAST` it is too few to tell. Else
+    differences have bootstrap intervals over customers, adjusted for all models that could have been the other one.
     """
-    table = result.table.sort_values(["rmse", "model"], ignore_index=True)
+    rmse = result.table.set_index("model")["rmse"].sort_index().sort_values(kind="stable")
     ratings = result.by_customer.drop_duplicates("customer_id").set_index("customer_id")["count"]
     half = int(np.searchsorted(np.sort(ratings)[::-1].cumsum(), ratings.sum() / 2)) + 1
-    said = f"{table['model'][0]} has the lowest RMSE, {table['rmse'][0]:.3f}"
     of = f"{ratings.sum():,} ratings of {len(ratings):,} customers, half of them of {half:,}"
-    if len(table) < 2:
-        return f"{said} ({of})."
-    beside = f"{table['model'][1]}, {table['rmse'][1]:.3f}"
-    if not enough(_effective(result)):
-        return f"{said}; next is {beside} ({of}): {too_few(len(ratings), 'customers')}."
-    difference, reach = _difference(result, table["model"][0], table["model"][1], seed)
-    sure = "" if reach < difference else "not "
-    ends = interval(difference - reach, difference + reach, "{:.3f}")
-    return (
-        f"{said}, {sure}significantly lower than that of the next model, {beside} (difference {difference:.3f}, {ends}, adjusted for "
-        f"{len(table) - 1} comparisons; {of})."
-    )
-
-
-def _effective(result: RatingResult) -> float:
-    """How many equally active customers would have the same information (Kish 1965)."""
-    ratings = result.by_customer.drop_duplicates("customer_id")["count"]
-    return float(ratings.sum() ** 2 / (ratings**2).sum())
+    best, floor = str(rmse.index[0]), Mean.name
+    if not enough(ratings.sum() ** 2 / (ratings**2).sum()):
+        few = too_few(len(ratings), "customers")
+        return [Led("No model can be recommended", f": whether {best} predicts ratings is {few} ({of}).")]
+    if best == floor:
+        return [
+            Led("Do not predict ratings", f": no model has a lower RMSE than the {floor}, {rmse[floor]:.3f} ({of}).")
+        ]
+    said = {}
+    for other in (floor, str(rmse.index[1])):
+        difference, reach = _difference(result, best, other, seed)
+        ends = interval(difference - reach, difference + reach, "{:.3f}")
+        sure = "significantly" if reach < difference else "not significantly"
+        said[other] = (sure, f"(difference {difference:.3f}, {ends}, adjusted for {len(rmse) - 1} comparisons)")
+    sure, how = said[floor]
+    lead = f"Predict ratings with {best}" if sure == "significantly" else "Do not predict ratings"
+    first = f": the RMSE of {best} is {rmse[best]:.3f}, {sure} lower than {rmse[floor]:.3f} for the {floor} {how}."
+    other, (sure, how) = list(said.items())[-1]
+    return [
+        Led(lead, first),
+        f"The next model, {other}, has an RMSE of {rmse[other]:.3f}, {sure} higher {how[:-1]}; {of}).",
+    ]
 
 
 def _difference(result: RatingResult, best: str, other: str, seed: int) -> tuple[float, float]:

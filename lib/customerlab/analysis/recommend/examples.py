@@ -25,28 +25,12 @@ def examples(
     """Typical customers of the largest segments, their most frequent purchases beside their recommendations.
 
     Of each of the largest segments the customer is shown whose number of different products is nearest to the median
-    of the segment (ties by id). Segments that are `disclosure.hidden` are not used.
+    of the segment (ties by id). Segments with fewer than `smallest` customers, and others that are `disclosure.hidden`
+    for their sake, are not used. `split` is what `whole_log` returns, `lists` what `explained` returns, `segments` are
+    by customer, and `products`, with `product_id` and `description`, name what else is shown by its id.
 
-    Parameters
-    ----------
-    split : Split
-        As `whole_log` returns it.
-    lists : DataFrame
-        As `explained` returns them.
-    segments : Series
-        By customer.
-    smallest : int
-        Customers that a segment must have with a list.
-    products : DataFrame, optional
-        `product_id` and `description` for the names, else ids are shown.
-    customers, ranks : int
-        How many of each are shown at most.
-
-    Returns
-    -------
-    DataFrame
-        One row per customer and rank, larger segments first: `COLUMNS`, with the customer's own id. `bought most often`
-        and `orders` (with the product) are missing where the customer bought fewer different products.
+    One row per customer and rank, larger segments first: `COLUMNS`, with the customer's own id. `bought most often` and
+    `orders` (with the product) are missing where the customer bought fewer different products.
     """
     listed = pd.Index(lists["customer_id"].unique()).sort_values()
     group = segments.reindex(listed).dropna().astype(str)

@@ -36,7 +36,7 @@ def accounting(folds: Sequence[Split]) -> pd.DataFrame:
         rows = [
             counted("of these repeat purchases", again),
             counted("of these new items", new),
-            counted("not evaluated: customers without a purchase in the window", idle),
+            counted("not evaluated: no purchase in the window", idle),
         ]
         part = pd.concat([fold.accounting, pd.DataFrame(rows)], ignore_index=True)
         parts.append(_of_fold(part, number, fold))

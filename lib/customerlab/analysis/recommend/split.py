@@ -12,8 +12,8 @@ from customerlab.analysis.orders import day_after, matching
 from customerlab.analysis.recommend.log import CENTS, DAY, NEVER, Log, log_of
 
 FUTURE, COLD = (
-    "future, from the split date on",
-    "excluded: customers without a history (cold start)",
+    "bought in the window",
+    "excluded: no history (cold start)",
 )  # rows of an accounting
 
 
@@ -243,15 +243,19 @@ def _divide(
     )
     bought = [(of_customer @ marks(part)).sign() for part in (past, ~past)]
     rows = [
-        ("history, before the split date", before),
-        ("excluded: bought before the split date and returned by then", (bought[0] - before.sign()).tocsr()),
+        ("history before the split date", before),
+        ("excluded: returned by the split date", (bought[0] - before.sign()).tocsr()),
         (FUTURE, after),
-        ("excluded: bought from the split date on and returned", (bought[1] - after).tocsr()),
+        ("excluded: bought and returned in the window", (bought[1] - after).tocsr()),
         (COLD, after[~known]),
         ("evaluated", future),
-        ("of these cold-start items, without a history", future[:, (buyers["before"] == 0).to_numpy()]),
+        ("of these cold-start items", future[:, (buyers["before"] == 0).to_numpy()]),
     ]
-    accounting = [counted(*row) for row in rows if row[1].nnz or not row[0].startswith("excluded: bought")]
+    accounting = [
+        counted(*row)
+        for row in rows
+        if row[1].nnz or not row[0].endswith(("returned by the split date", "returned in the window"))
+    ]
     first = np.full(shape[0], NEVER)
     np.maximum.at(first, log.order[past], log.before[past])
     ordered = by_order.getnnz(axis=1) > 0

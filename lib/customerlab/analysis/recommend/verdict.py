@@ -136,106 +136,72 @@ def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: 
 
 
 def revenue_captured(rankings: Rankings, models: Sequence[str], seed: int, task: str = "all") -> pd.DataFrame:
-    """Customers with a hit, and the share of their spending that went to listed products.
+    """Customers with a hit, and what customers spent on products of their list, whether they saw a list or not.
 
-    It is what customers spent on products of their list, whether they saw a list or not. What a list adds, only an
-    experiment shows.
-
-    Parameters
-    ----------
-    rankings : Rankings
-    models : sequence of str
-        The recommended model first; popularity and personal frequency for comparison.
-    seed : int
-        Of the bootstrap.
-    task : str
-
-    Returns
-    -------
-    DataFrame
-        One row per model: `model`, `customers` (buyers), `hits` (buyers with a hit), `hit_rate`, `captured` and `spent`
-        per buyer (kept lines), `share` of the two, `largest` (share of the captured revenue that is one customer's),
-        and `more`: what the first model captures more per buyer, with `low` and `high` (95%, paired bootstrap).
+    The recommended model comes first, others serve for comparison; `seed` is of the bootstrap. One row per model:
+    `model`, `customers` (returning buyers), `hits` (of these with a hit), `hit_rate`, `captured` and `spent` per buyer
+    (kept lines), `share` of the two, `largest` (share of the captured revenue that is one customer's), and `more`: what
+    the first model captures more per buyer, with `low` and `high` (95%, paired).
     """
     spent = np.asarray(rankings.split.spent[rankings.split.warm].sum(axis=1)).ravel()
     found = {model: per_customer(rankings.lists(model, task), ["hit_rate", "revenue"]) for model in models}
     money = pd.DataFrame({model: table["revenue"].to_numpy() for model, table in found.items()}, rankings.customers)
-    ends = intervals(-money.sub(money[models[0]], axis=0), seed)
     rows = []
     for model, table in found.items():
         hit, mean = table["hit_rate"] > 0, money[model].mean()
         share = mean / spent.mean() if spent.mean() > 0 else np.nan
-        largest = largest_share(money[model])
-        rows.append((model, len(hit), int(hit.sum()), hit.mean(), mean, spent.mean(), share, largest))
+        rows.append(
+            (model, len(hit), int(hit.sum()), hit.mean(), mean, spent.mean(), share, largest_share(money[model]))
+        )
     columns = ["model", "customers", "hits", "hit_rate", "captured", "spent", "share", "largest"]
-    more = ends[["mean", "low", "high"]].rename(columns={"mean": "more"}).reset_index(drop=True)
+    more = intervals(-money.sub(money[models[0]], axis=0), seed)[["mean", "low", "high"]].reset_index(drop=True)
     more.loc[0] = np.nan  # itself
-    return pd.DataFrame(rows, columns=columns).join(more)
+    return pd.DataFrame(rows, columns=columns).join(more.rename(columns={"mean": "more"}))
 
 
-def hits_sentence(table: pd.DataFrame, k: int) -> str:
-    """The hit rates of `revenue_captured` as a sentence.
+def revenue_sentences(table: pd.DataFrame, k: int) -> list[str]:
+    """Revenue captured by the first two models of `revenue_captured`, and all hit rates, as two sentences.
 
     Examples
     --------
-    >>> table = pd.DataFrame({"model": ["a", "b"], "customers": 40, "hit_rate": [0.75, 0.5]})
-    >>> hits_sentence(table, 10)
-    'Customers who bought a product of their list of 10, of 40 returning buyers: 75% with a, 50% with b.'
+    >>> row = {"customers": 40, "hits": 30, "hit_rate": 0.75, "captured": 9.0, "spent": 50.0, "share": 0.18}
+    >>> table = pd.DataFrame([{"model": "a"} | row, {"model": "b"} | row])
+    >>> print("\\n".join(revenue_sentences(table.assign(largest=0.3, more=1, low=-1, high=2), 10)))
+    The lists of a capture 18% of what returning buyers spent, those of b 18% \
+(9 and 9 of 50 per buyer; difference +1, 95% CI -1 to +2; 30% of it is one customer).
+    Customers who bought a product of their list of 10, of 40 returning buyers: 75% with a, 75% with b.
     """
+    first, second, *_ = table.to_dict("records")
+    hits, flag = min(first["hits"], second["hits"]), influence(first["largest"], "customer")
+    if enough(hits):
+        revenue = (
+            f"The lists of {first['model']} capture {percent(first['share'])} of what returning buyers spent, those of "
+            f"{second['model']} {percent(second['share'])} ({first['captured']:,.0f} and {second['captured']:,.0f} of "
+            f"{first['spent']:,.0f} per buyer; difference {second['more']:+,.0f}, "
+            f"{interval(second['low'], second['high'], '{:+,.0f}')}{f'; {flag}' if flag else ''})."
+        )
+    else:
+        few = too_few(hits, "customers with a hit")
+        revenue = f"Revenue captured by the lists of {first['model']} and {second['model']}: {few}."
     rates = [f"{percent(rate)} with {model}" for rate, model in zip(table["hit_rate"], table["model"], strict=True)]
-    customers = f"{table['customers'].iloc[0]:,} returning buyers"
-    return f"Customers who bought a product of their list of {k}, of {customers}: {', '.join(rates)}."
+    of = f"{first['customers']:,} returning buyers"
+    return [revenue, f"Customers who bought a product of their list of {k}, of {of}: {', '.join(rates)}."]
 
 
-def revenue_sentence(table: pd.DataFrame) -> str:
-    """The first two models of `revenue_captured`, as a sentence.
-
-    Examples
-    --------
-    >>> row = {"customers": 40, "hits": 30, "captured": 9.0, "spent": 50.0, "share": 0.18, "largest": 0.3}
-    >>> table = pd.DataFrame([{"model": "a"} | row, {"model": "b"} | row]).assign(more=[None, 1], low=-1, high=2)
-    >>> print(revenue_sentence(table))  # doctest: +NORMALIZE_WHITESPACE
-    The lists of a capture 18% of what returning buyers spent, those of b 18% (9 and 9 of 50 per buyer; difference +1,
-    95% CI -1 to +2; 30% of it is one customer).
-    """
-    first, second = table.head(2).to_dict("records")
-    if not enough(first["hits"], second["hits"]):
-        few = too_few(min(first["hits"], second["hits"]), "customers with a hit")
-        return f"Revenue captured by the lists of {first['model']} and {second['model']}: {few}."
-    flag = influence(first["largest"], "customer")
-    return (
-        f"The lists of {first['model']} capture {percent(first['share'])} of what returning buyers spent, those of {second['model']} "
-        f"{percent(second['share'])} ({first['captured']:,.0f} and {second['captured']:,.0f} of {first['spent']:,.0f} per buyer; "
-        f"difference {second['more']:+,.0f}, {interval(second['low'], second['high'], '{:+,.0f}')}{f'; {flag}' if flag else ''})."
-    )
-
-
-def cold_start(split: Split) -> tuple[int, int]:
-    """Customers who bought in the window without a history, and all who bought in it.
+def cold_start(split: Split) -> tuple[float, str]:
+    """The share of customers who bought in the window without a history, and the same as a sentence.
 
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of
-    >>> cold_start(split_of([("ann", 9, ["tea"]), ("ann", -1, ["tea"]), ("bob", -1, ["tea"])]))
-    (1, 2)
+    >>> print(cold_start(split_of([("ann", 9, ["tea"]), ("ann", -1, ["tea"]), ("bob", -1, ["tea"])]))[1])
+    Cold start: 50% of customers who bought in the test window had no history (1 of 2) and get no personal list.
     """
     counts = split.accounting.set_index("what")["customers"]
-    return int(counts[COLD]), int(counts[FUTURE])
-
-
-def cold_start_sentence(split: Split) -> str:
-    """The share of buyers without a history, as a sentence.
-
-    Examples
-    --------
-    >>> from customerlab.analysis.recommend.split import split_of
-    >>> cold_start_sentence(split_of([("ann", 9, ["tea"]), ("ann", -1, ["tea"]), ("bob", -1, ["tea"])]))
-    'Cold start: 50% of customers who bought in the test window had no history (1 of 2) and get no personal list.'
-    """
-    cold, buyers = cold_start(split)
-    return (
-        f"Cold start: {percent(cold / buyers)} of customers who bought in the test window had no history ({cold:,} of {buyers:,}) "
-        "and get no personal list."
+    share = float(counts[COLD] / counts[FUTURE])
+    return share, (
+        f"Cold start: {percent(share)} of customers who bought in the test window had no history ({counts[COLD]:,} of "
+        f"{counts[FUTURE]:,}) and get no personal list."
     )
 
 
