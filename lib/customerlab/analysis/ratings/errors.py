@@ -160,7 +160,7 @@ def decision(result: RatingResult, seed: int) -> list[str]:
     best, floor = str(rmse.index[0]), Mean.name
     if not enough(ratings.sum() ** 2 / (ratings**2).sum()):
         few = too_few(len(ratings), "customers")
-        return [Led("No model can be recommended", f": whether {best} predicts ratings is {few} ({of}).")]
+        return [Led("No model is recommended", f": {few} by the temporal split ({of}).")]
     if best == floor:
         return [
             Led("Do not predict ratings", f": no model has a lower RMSE than the {floor}, {rmse[floor]:.3f} ({of}).")

@@ -120,7 +120,7 @@ def ranking_decision(ranking: RatingRanking, k: int) -> Led:
     pairs = pairs[pairs["model"] != EASE.name]
     if pairs.empty or not enough(rates[[popular, pairs["model"].iloc[0]]].min()):
         few = too_few(rates[popular], "customers with a hit on the list of popularity")
-        return Led("No way to choose products can be recommended", f": {few}.")
+        return Led("No way to choose products is recommended", f": {few}.")
     row, ndcg = pairs.iloc[0], ranking.table.set_index("model")["ndcg"]
     better = row["p_holm"] < 0.05 and row["difference"] > 0
     ends = interval(row["low"], row["high"], "{:.3f}")
