@@ -38,6 +38,7 @@ def _columns(axis: Any, table: pd.DataFrame, by: str, value: str, models: list[s
             marker=MARKERS[number], markersize=5, label=model, **look,
         )  # fmt: skip
         said.append(f"{model} {_listed(part[value])}")
+    axis.set_xlim(-0.5, len(groups) - 0.5)  # also where a group has no mark
     return "; ".join(said)
 
 
