@@ -19,6 +19,7 @@ from customerlab.errors import ParameterError, in_brief, shown
 
 # Parameters of earlier versions and what they are called now, refused with the new name until the end of 2027.
 RENAMED: dict[str, str] = {
+    "order_budget": "recommender_budget",
     "rehearsals": "simulations",
     "spending": "alpha_spending",
     "winsorised_at": "winsor_quantile",
