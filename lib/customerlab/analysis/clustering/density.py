@@ -74,7 +74,7 @@ def below_chord(values: np.ndarray) -> np.ndarray:
 
 
 def dbscan(points: np.ndarray, eps: float, neighbours: int) -> Nearest:
-    """DBSCAN (Ester et al. 1996): customers with enough others within a radius, and who is within it of them.
+    """DBSCAN (Ester et al. 1996): customers with enough others within a radius, and their neighbours.
 
     A customer with at least `neighbours` customers within `eps`, itself one of them, is a core; cores within `eps` of
     each other are in one cluster. Whoever is within `eps` of a core goes to the nearest, and not as in the paper to
