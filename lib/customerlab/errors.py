@@ -77,10 +77,10 @@ class CustomerlabError(Exception):
 
     Examples
     --------
-    >>> print(CustomerlabError("no such column: 'Preis'", where="shop.csv", do="mend data/catalog.yml"))
+    >>> print(CustomerlabError("no such column: 'Preis'", where="shop.csv", do="fix data/catalog.yml"))
     no such column: 'Preis'
       where:    shop.csv
-      do:       mend data/catalog.yml
+      do:       fix data/catalog.yml
     """
 
     def __init__(self, what: str, *, where: str = "", expected: str = "", do: str = "") -> None:
@@ -131,6 +131,6 @@ def told(error: BaseException, doing: str) -> CustomerlabError:
     said = in_brief(error)
     return CustomerlabError(
         f"{doing} stopped by a fault of its own: {type(error).__name__}{said and ': ' + said}",
-        where=doing + at, expected="a result, or a message that says what to mend; earlier results are in place",
+        where=doing + at, expected="a result, or a message that says what to fix; earlier results are in place",
         do=f"set {DEBUG}=1 and try again to see the whole traceback, and report it",
     )  # fmt: skip

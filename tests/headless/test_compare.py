@@ -89,10 +89,29 @@ def listing(*sentences):
 def test_only_what_differs_of_findings_and_figures_is_shown():
     def run(*sentences, png):
         figures = [{"png": "same", "alt": "", "caption": ""}, {"png": png, "alt": "", "caption": ""}]
-        return SimpleNamespace(notebooks={"02": listing(*sentences)}, chosen={"02"}, figures=lambda _: figures)
+        return SimpleNamespace(notebooks={"02": listing(*sentences)}, chosen={"02"}, figures=lambda _, one: figures)
 
     runs = {"a": run("alike", "more <b>", png="x"), "b": run("alike", "less", png="y")}
     said = compare._findings(runs)["02"]
     assert "alike" not in str(said) and "more" in said["a"] and "<b>" not in said["a"] and "less" in said["b"]
     ((name, place, row),) = compare._figures(runs)
     assert (name, place, [one["png"] for one in row.values()]) == ("02", 2, ["x", "y"])
+
+
+def recording(**numbers):
+    """A run of which parameters and recorded numbers are known."""
+    metrics = {("02", name): value for name, value in numbers.items() if name != "bins"}
+    return SimpleNamespace(parameters={("02", "bins"): str(numbers["bins"])}, metrics=metrics)
+
+
+def test_recorded_intervals_stand_in_brackets_and_points_are_compared():
+    runs = {"a": recording(bins=3, gini=[0.5, 0.4, 0.6], n=10), "b": recording(bins=4, gini=[0.7, 0.6, 0.8], n=10)}
+    table = compare._metrics(runs, count(1))
+    assert "0.5 (0.4 to 0.6)" in table and "0.7 (0.6 to 0.8)" in table and '<td class="n">0.2</td>' in table
+    many = compare._by_run(runs | {"c": recording(bins=5, gini=[0.9, 0.8, 1.0], n=10)}, count(1))
+    assert many.count('<th scope="row"') == 3 and "<td" in many and ">n<" not in many, "a row a run, of what differs"
+
+
+def test_runs_without_a_recorded_number_are_compared():
+    table = compare._metrics({"a": recording(bins=3, gini=0.5), "b": recording(bins=3)}, count(1))
+    assert table.count("–") == 2

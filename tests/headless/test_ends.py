@@ -40,14 +40,22 @@ def finished(tmp_path_factory):
     call(project, "customerlab", "run", "--no-site")
     old = shutil.copytree(project / "outputs" / "demo", project.with_name("old"))
     begin = time.monotonic()
-    call(project, "customerlab", "run", "-p", "n=2", "--no-site")
+    call(asked(project, 2), "customerlab", "run", "--no-site")
     took, new = time.monotonic() - begin, results(project / "outputs" / "demo")
     assert set(new) > {"02_toy.ipynb", "artifacts/toy.csv", "artifacts/toy_too.parquet", "metrics.json"}
     assert results(old) != new
     return project, old, new, took
 
 
+def asked(project: Path, n: int) -> Path:
+    """The project, whose run is asked for another number."""
+    (project / "params" / "demo.yml").write_text(f"run: demo\nn: {n}\n", encoding="utf-8")
+    return project
+
+
 def restored(project: Path, old: Path) -> Path:
+    """The results with n = 1, in a project whose run asks for n = 2."""
+    asked(project, 2)
     while (project / "outputs" / "demo").exists():  # a kernel whose run was killed may write for a moment more
         shutil.rmtree(project / "outputs" / "demo", ignore_errors=True)
     return Path(shutil.copytree(old, project / "outputs" / "demo"))
@@ -60,7 +68,7 @@ def test_killed_at_any_moment_a_run_leaves_the_old_results_or_the_new_and_can_be
         out = restored(project, old)
         # every other one near the end, where results are put in place
         moment = draw.uniform(0, took) if number % 2 else draw.uniform(0.75, 1) * took
-        process = subprocess.Popen([BIN / "customerlab", "run", "-p", "n=2", "--no-site"], cwd=project, stdout=-3)
+        process = subprocess.Popen([BIN / "customerlab", "run", "--no-site"], cwd=project, stdout=-3)
         time.sleep(moment)
         process.kill()
         process.wait()
@@ -69,10 +77,10 @@ def test_killed_at_any_moment_a_run_leaves_the_old_results_or_the_new_and_can_be
         assert left in (new, results(old)), f"half old after {moment:.2f} s"
         ends.append(left == new)
         for n in (1, 2):
-            plan = make_plan(project, "demo", {"n": str(n)})
+            plan = make_plan(asked(project, n), "demo")
             assert (due(plan, plan.steps[0]) == "") == (ends[-1] == (n == 2))
         if number % 4 == 0:
-            call(project, "customerlab", "run", "-p", "n=2", "--no-site")
+            call(project, "customerlab", "run", "--no-site")
             assert results(out) == new
     print(f"{sum(ends)} of 20 killed runs had published")
 
@@ -89,7 +97,7 @@ def test_killed_between_two_renamings_a_run_is_finished_by_the_next_command(fini
         f"    if len(count) == {moment + 1}: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return replace(source, target, **more)\n"
         "os.replace = counted\nfrom customerlab.workbench.cli import main\n"
-        "sys.argv = ['customerlab', 'run', '-p', 'n=2', '--no-site']; main()"
+        "sys.argv = ['customerlab', 'run', '--no-site']; main()"
     )
     assert subprocess.run([BIN / "python", "-c", code], cwd=project, stdout=-3).returncode == -signal.SIGKILL
     call(project, "customerlab", "site")
@@ -186,18 +194,18 @@ def test_what_there_is_no_room_for_changes_nothing_and_is_made_when_there_is(fin
     for size in (100, 1_000, 2_000):
         out = restored(project, old)
         limit = lambda size=size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))  # noqa: E731
-        done = call(project, "customerlab", "run", "-p", "n=2", "--no-site", check=False, preexec_fn=limit)
+        done = call(project, "customerlab", "run", "--no-site", check=False, preexec_fn=limit)
         finish(out)
         kept = {name: what for name, what in results(out).items() if not name.startswith("failed/")}
         assert done.returncode and "Traceback" not in done.stderr and kept == results(old)
-        call(project, "customerlab", "run", "-p", "n=2", "--no-site")
+        call(project, "customerlab", "run", "--no-site")
         assert results(out) == new
 
 
 def test_two_at_once_and_a_reader_beside_them_give_the_results_of_one(finished):
     project, old, new, _ = finished
     out = restored(project, old)
-    words = [BIN / "customerlab", "run", "-p", "n=2", "--no-site"]
+    words = [BIN / "customerlab", "run", "--no-site"]
     both = [subprocess.Popen(words, cwd=project, stdout=-3, stderr=-3) for _ in range(2)]
     while any(process.poll() is None for process in both):
         finish(out)

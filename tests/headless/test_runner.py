@@ -124,21 +124,38 @@ def by_run_all(project):
 
 
 def by_override(project):
-    call(project, *RUN, "02", "-p", "n=2", "--no-site")
-    out = project / "outputs" / "demo"
-    assert len(pd.read_parquet(out / "artifacts" / "firsts.parquet")) == 2
+    call(project, *RUN, "02", "-p", "n=2")
+    out = project / "outputs" / "demo" / "scratch" / "n=2"
     assert json.loads((out / "manifest.json").read_text())["02_first"]["parameters"]["n"] == 2
+    shown = (out / "site" / "02_first.html").read_text()
+    assert "Not the run's results.</strong> Executed with <code>n = 2</code> (the run's: <code>1</code>)" in shown
+    assert "waits" not in shown and "Not the run" not in page(project, "02_first")
 
 
 @pytest.mark.parametrize("way", [by_papermill, pytest.param(by_run_all, marks=pytest.mark.thorough), by_override])
-def test_results_of_another_execution_do_not_stay(toys, way):
-    before = results(toys)
+def test_other_parameters_write_aside_and_leave_every_checksum_of_the_run(toys, way):
+    before, folder = results(toys), toys / "outputs" / "demo"
     way(toys)
-    after = results(toys)
-    assert after[0] != before[0] and after[1] != before[1]
-    assert list(standings(make_plan(toys, "demo"))) == ["02_first", "03_second"]
-    assert started(call(toys, *RUN).stdout) == ["02_first"], "what 03 read is there again when its turn comes"
-    assert results(toys)[:2] == before[:2] and started(call(toys, *RUN).stdout) == []
+    made = pd.read_parquet(folder / "scratch" / "n=2" / "artifacts" / "firsts.parquet")
+    assert len(made) == 2 and results(toys) == before
+    assert standings(make_plan(toys, "demo")) == {} and started(call(toys, *RUN).stdout) == []
+    aside = make_plan(toys, "demo", {"n": "2"})
+    assert aside.folder == folder / "scratch" / "n=2" and make_plan(toys, "demo", {"n": "1"}).folder == folder
+    call(toys, *RUN, "03", "-p", "n=2", "--no-site")
+    reads = json.loads((aside.folder / "manifest.json").read_text())["03_second"]["reads"]["firsts"]
+    assert reads == hashlib.sha256((aside.folder / "artifacts" / "firsts.parquet").read_bytes()).hexdigest()
+    assert results(toys) == before, "who reads what was made aside is aside, too"
+
+
+def test_a_sweep_executes_every_combination_and_compares_them(toys):
+    before = results(toys)
+    done = call(toys, "customerlab", "sweep", "02", "n=1,2,3")
+    assert done.stdout.count("] starts: ") == 2, "that of the run's own values is there"
+    assert "open outputs/demo/scratch/02_first.sweep.html" in done.stdout and results(toys) == before
+    shown = (toys / "outputs" / "demo" / "scratch" / "02_first.sweep.html").read_text()
+    assert all(f'<a href="{link}/site/index.html">' in shown for link in ("..", "n=2", "n=3"))
+    done = call(toys, "customerlab", "sweep", "02", "n=1,99", check=False)
+    assert done.returncode == 1 and "n = 99" in done.stderr and "from 1 to 9" in done.stderr
 
 
 def test_plain_papermill_and_run_all_give_the_same_results(played, tmp_path):

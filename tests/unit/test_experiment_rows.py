@@ -205,8 +205,8 @@ def test_rows_of_one_unit_are_named_with_what_to_write():
             assert f"rows look like {what} of units. Write `unit_id: {{row_number: true}}`" in found, (
                 "so errors count users"
             )
-        mended = ibis.memtable(numbered(frame.assign(assigned_id=frame["unit_id"])))
-        assert experiment.soundness(experiment.took_part(mended, "control").units, "control").sound
+        fixed = ibis.memtable(numbered(frame.assign(assigned_id=frame["unit_id"])))
+        assert experiment.soundness(experiment.took_part(fixed, "control").units, "control").sound
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from customerlab.workbench import display, layout, site
+from customerlab.workbench import display, glossary, layout, site
 from helpers import own_notebooks
 
 TABLES = {
@@ -97,6 +97,33 @@ def test_the_marked_figure_stands_below_the_results_too_with_its_number():
 def test_a_notebook_without_findings_and_sections_has_a_page():
     page = layout.arranged(new_notebook(cells=[new_markdown_cell("# T"), listed("x")]), {})
     assert [cell.source for cell in page.cells] == ["# T", "findings(…)", "## Reproducibility"]
+
+
+GLOSSARY = """# Glossary
+
+| term | meaning |
+| --- | --- |
+| net revenue, gross revenue | Money. |
+| sample ratio mismatch (SRM) | Broken. |
+| revenue | All of it. |
+"""
+
+
+def test_the_first_use_of_a_term_is_linked_and_nothing_else(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "glossary.md").write_text(GLOSSARY)
+    text, anchors = glossary.read(tmp_path)
+    assert '| <span id="sample-ratio-mismatch-srm">sample ratio mismatch (SRM)</span> | Broken. |' in text
+    told = "## Net revenue\n\n`net revenue` and Net revenues, net revenue, [revenue](x), prerevenue, revenue, SRM, srm"
+    cells = [new_markdown_cell(told), new_code_cell("revenue"), new_markdown_cell("sample ratio mismatch; revenue")]
+    page = glossary.linked(new_notebook(cells=cells), anchors)
+    first, code, last = (cell.source for cell in page.cells)
+    assert first == (
+        "## Net revenue\n\n`net revenue` and [Net revenues](glossary.html#net-revenue-gross-revenue), net "
+        "[revenue](glossary.html#revenue), [revenue](x), prerevenue, revenue, [SRM](glossary.html#sample-ratio-mismatch-srm), srm"
+    )
+    assert (code, last) == ("revenue", "sample ratio mismatch; revenue")
+    assert glossary.read(tmp_path / "nowhere") == ("", {})
 
 
 def outputs_of(monkeypatch, call):

@@ -95,7 +95,7 @@ def test_slope_one_keeps_half_stars():
     )
     stars = Stars(RATING_MODELS["SlopeOne"], table, (0.5, 5), seed=1)
     assert stars.predict(pd.Series(["cid"]), pd.Series(["milk"])) == pytest.approx([2.5])
-    assert SlopeOne().fit(surprise_data(table).build_full_trainset()).predict("cid", "milk").est == 3.0, "mended there?"
+    assert SlopeOne().fit(surprise_data(table).build_full_trainset()).predict("cid", "milk").est == 3.0, "fixed there?"
 
 
 # ---- errors

@@ -1,5 +1,8 @@
 """Pages: whatever text a notebook holds, nothing on them runs, loads or passes for another part of the page."""
 
+import base64
+import hashlib
+import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -43,7 +46,9 @@ def rendered(notebook: nbformat.NotebookNode, tmp_path, monkeypatch) -> str:
     record = {"parameters": {}, "tables": {}, "reads": {}, "writes": {}, "software": {}, "commit": None}
     entry = record | {"finished_at": "2024-01-01T00:00:00", "seconds": 1.0}
     step = SimpleNamespace(name="02_rfm", notes=[], notebook=SimpleNamespace(title="A page", parameters={}))
-    return site._page(SimpleNamespace(run="shop", folder=tmp_path), step, entry, [step], None)
+    return site._page(
+        SimpleNamespace(run="shop", scratch={}, root=tmp_path, folder=tmp_path), step, entry, [step], None
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -70,4 +75,6 @@ def test_text_of_a_notebook_is_text_on_its_page(text, tmp_path, monkeypatch):
     policies = [a["content"] for tag, a in whole.seen if tag == "meta" and a.get("http-equiv")]
     assert policies == [site.policy()]
     assert "default-src 'none'" in policies[0]
-    assert "script" not in policies[0]
+    assert [tag for tag, _ in whole.seen].count("script") == 1 and f"<script>{site._script()}</script>" in page
+    digest = base64.b64encode(hashlib.sha256(site._script().encode()).digest()).decode()
+    assert re.findall(r"script-src ([^;]+)", policies[0]) == [f"'sha256-{digest}'"]

@@ -71,7 +71,7 @@ def missing(root: Path, data_set: DataSet, source: Source) -> DataError:
         f"the file of data set {data_set.name!r} is missing: {names}",
         where=", then ".join(dict.fromkeys(folders)),
         expected="the file in one of these folders",
-        do=data_set.how_to_get or f"put it into data/raw/, or mend the path in data/catalog.yml, {data_set.name}",
+        do=data_set.how_to_get or f"put it into data/raw/, or fix the path in data/catalog.yml, {data_set.name}",
     )
 
 

@@ -185,7 +185,7 @@ def _check_patterns(con: Any, table_map: TableMap) -> None:
             raise DataError(
                 f"the pattern {shown(settings['pattern'])} is not a regular expression: {str(error).partition(': ')[2]}",
                 where=f"data/catalog.yml, clean, {rule}",
-                expected="a regular expression in the syntax of RE2, which has no look-around", do="mend the pattern",
+                expected="a regular expression in the syntax of RE2, which has no look-around", do="fix the pattern",
             ) from None  # fmt: skip
 
 
@@ -198,7 +198,7 @@ def _check_values(marked: ir.Table, found: canonical.Survey, table_map: TableMap
             raise DataError(
                 "quantity times unit_price is too large to be money", where=_place(bad, None),
                 expected=f"an amount below {canonical.LARGEST_AMOUNT:,}",
-                do="mend the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
+                do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
         raise _unreadable(marked, bad, name, table_map.columns[name], source, found)
 
@@ -214,7 +214,7 @@ def _unreadable(
     else:
         groups = f" and thousands sign {source.thousands!r} between groups of three digits" if source.thousands else ""
         expected = f"numbers with decimal sign {source.decimal!r}{groups}"
-        do = "mend the row, or set `decimal` and `thousands` of the file in data/catalog.yml"
+        do = "fix the row, or set `decimal` and `thousands` of the file in data/catalog.yml"
     value = first[canonical.TEXT + name]
     # in quotes, unless it is an address or another text that belongs to a person
     quoted = f"a text of {len(value)} signs" if "@" in value or len(value) > MOST_SHOWN else shown(value)
@@ -231,8 +231,8 @@ def _about_times(text: ir.StringColumn, mapped: Mapped, source: Source) -> tuple
     expected = f"{form}, from {EARLIEST} to {LATEST}"
     signs = "(data/README.md lists the signs)"
     if mapped.format is None:
-        return expected, f"mend the row, or add the `format` of the dates to the column map {signs}"
+        return expected, f"fix the row, or add the `format` of the dates to the column map {signs}"
     without = cast.cast(text, "timestamp(6)", source)
     if (text.count() == without.count()).execute():
         return expected, "remove `format` from the column map: all values of this column are read without one"
-    return expected, f"mend the row, or the `format` in the column map {signs}"
+    return expected, f"fix the row, or the `format` in the column map {signs}"

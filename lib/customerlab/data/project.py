@@ -221,7 +221,7 @@ def data_folders(root: Path) -> list[Path]:
         except RuntimeError:
             raise CustomerlabError(
                 f"{shown(outside)} names the folder of a user who is not on this machine", where="the variable CUSTOMERLAB_DATA",
-                expected="a folder", do="mend it, or unset it",
+                expected="a folder", do="fix it, or unset it",
             ) from None  # fmt: skip
         folders.append(folder if folder.is_absolute() else root / folder)
     return folders

@@ -41,7 +41,7 @@ def header(path: Path, source: Source) -> list[str]:
     if not any(name.strip() for name in names):
         raise DataError(
             "the table is empty, or its first line: there is no header", where=path.name, expected="a header and at least one row",
-            do="export the file again" + (", or mend `sheet` in data/catalog.yml" if kind == ".xlsx" else ""),
+            do="export the file again" + (", or fix `sheet` in data/catalog.yml" if kind == ".xlsx" else ""),
         )  # fmt: skip
     long = next((name for name in names if len(name) > LONGEST_NAME), None)
     if long is not None:
@@ -69,7 +69,7 @@ def unreadable(paths: list[Path], source: Source, error: Exception) -> DataError
     return DataError(
         f"the file cannot be read: {in_brief(error)}",
         where=", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else ""),
-        do="write the file again, or mend its entry in data/catalog.yml",
+        do="write the file again, or fix its entry in data/catalog.yml",
     )
 
 
@@ -111,7 +111,7 @@ def _sheet(path: Path, source: Source, rows: int | None = None) -> "pd.DataFrame
         raise _damaged(path, error) from None
     raise DataError(
         f"there is no sheet {source.sheet!r}", where=path.name, expected=f"one of: {', '.join(sheets)}",
-        do="mend `sheet` in data/catalog.yml (its name, or its number from 0)",
+        do="fix `sheet` in data/catalog.yml (its name, or its number from 0)",
     )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def read(
                 f"missing column: {', '.join(map(repr, absent))}",
                 where=f"{path.name}, which has {', '.join(map(repr, names[:50]))}" + (" …" if names[50:] else ""),
                 expected="every column that data/catalog.yml maps",
-                do="mend the column map, or the delimiter if the names above are run together; a table is read from one file, so a "
+                do="fix the column map, or the delimiter if the names above are run together; a table is read from one file, so a "
                 "column of another file, such as a covariate, has to be joined to it first",
             )
         if together is not None and parts:
@@ -280,7 +280,7 @@ def check_columns(paths: list[Path], source: Source) -> None:
         if sorted(names) != sorted(source.columns or ()):
             raise DataError(
                 f"the columns are {', '.join(names)}", where=path.name, expected=", ".join(source.columns or ()),
-                do="get the declared edition, or mend `columns` in data/catalog.yml",
+                do="get the declared edition, or fix `columns` in data/catalog.yml",
             )  # fmt: skip
 
 
@@ -303,11 +303,11 @@ def check_content(
     if source.rows is not None and rows != source.rows:
         raise DataError(
             f"{rows:,} rows", where=where, expected=f"{source.rows:,} rows",
-            do="get the declared edition, or mend `rows`",
+            do="get the declared edition, or fix `rows`",
         )  # fmt: skip
     if source.span is not None and span is not None and span != source.span[1:]:
         raise DataError(
             f"{source.span[0]} runs from {span[0]} to {span[1]}", where=where,
             expected=f"from {source.span[1]} to {source.span[2]}",
-            do="get the declared edition, or mend `span`",
+            do="get the declared edition, or fix `span`",
         )  # fmt: skip

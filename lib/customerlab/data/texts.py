@@ -125,7 +125,7 @@ def fault(path: Path, source: Source) -> DataError | None:
                     return DataError(
                         f"the row has {len(found)} fields, the header has {fields}", where=_place(path, row),
                         expected=f"{fields} fields in every row, with {delimiter(path, source)!r} between them",
-                        do="mend the row (a text that holds the delimiter needs quotation marks), or `delimiter` in data/catalog.yml",
+                        do="fix the row (a text that holds the delimiter needs quotation marks), or `delimiter` in data/catalog.yml",
                     )  # fmt: skip
     except DAMAGED as error:
         return _damaged(path, error)
@@ -139,7 +139,7 @@ def fault(path: Path, source: Source) -> DataError | None:
     except csv.Error:
         return DataError(
             "a quotation mark is not closed, or stands within a text", where=_place(path, row + 1),
-            expected='texts between quotation marks, such as "a; b", and each mark within one doubled', do="mend the row",
+            expected='texts between quotation marks, such as "a; b", and each mark within one doubled', do="fix the row",
         )  # fmt: skip
     return None
 

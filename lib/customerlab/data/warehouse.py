@@ -88,7 +88,7 @@ def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
             f"the engine {con.name} has no table {name}" + (f": {said}" if said not in name else ""),
             where=f"data/catalog.yml, {data_set.name}, files, {table_map.source}",
             expected="a table or a view, such as shop.order_lines, that the engine of the run can read",
-            do="mend `table`, or `engine` in the params file",
+            do="fix `table`, or `engine` in the params file",
         ) from None
     absent = [m.column for m in table_map.columns.values() if m.column and m.column not in raw.columns]
     if absent:
@@ -96,7 +96,7 @@ def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
             f"missing column: {', '.join(map(repr, absent))}",
             where=f"table {name} in {con.name}, which has {', '.join(map(repr, raw.columns))}",
             expected="every column that data/catalog.yml maps",
-            do="mend the column map; a column of another table, such as a covariate, has to be joined to it first",
+            do="fix the column map; a column of another table, such as a covariate, has to be joined to it first",
         )  # fmt: skip
     return raw
 
@@ -121,7 +121,7 @@ def _check_type(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str)
     if not (fits or found.is_string()):
         raise DataError(
             f"{mapped.column} is a {found}, and {name} is wanted as {kind.partition('(')[0]}", where=where,
-            expected="a column whose values can be cast", do="mend the column map, or make a view that casts the column",
+            expected="a column whose values can be cast", do="fix the column map, or make a view that casts the column",
         )  # fmt: skip
 
 
@@ -146,5 +146,5 @@ def _check_read(found: canonical.Survey, where: str) -> None:
         raise DataError(
             f"{count:,} values cannot be used as {name}", where=where,
             expected="quantity times unit_price below 100,000,000,000,000" if money else "values of the column's kind",
-            do=f"mend them, or make a view that leaves them out; they are those mapped to {'quantity' if money else name}",
+            do=f"fix them, or make a view that leaves them out; they are those mapped to {'quantity' if money else name}",
         )  # fmt: skip

@@ -125,7 +125,7 @@ def parse_yaml(text: str, *, where: str) -> Any:
         line = mark.line + 1 if mark else 1
         problem = ", ".join(filter(None, (error.context, error.problem)))
     raise CustomerlabError(
-        f"not readable as YAML: {problem}", where=f"{where}, line {line:,}", do="mend that line"
+        f"not readable as YAML: {problem}", where=f"{where}, line {line:,}", do="fix that line"
     ) from None
 
 
@@ -142,7 +142,7 @@ def load_yaml(path: Path, *, where: str) -> dict[str, Any]:
             )  # fmt: skip
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise CustomerlabError("the file is missing", where=where, do="create it, or mend the name") from None
+        raise CustomerlabError("the file is missing", where=where, do="create it, or fix the name") from None
     except UnicodeDecodeError as error:
         raise CustomerlabError(f"not UTF-8 text: {error}", where=where, do="save the file as UTF-8") from None
     except OSError as error:

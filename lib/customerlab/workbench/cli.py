@@ -18,6 +18,7 @@ from customerlab.wording import visible
 from customerlab.workbench import runner
 from customerlab.workbench.lock import hold
 from customerlab.workbench.plan import Plan, Step, make_plan
+from customerlab.workbench.publish import remember
 from customerlab.workbench.standing import Standing, rendered, standings
 
 # nbformat loads jsonschema, which builds a grammar of addresses for a second, where it can, and nothing here asks it.
@@ -62,13 +63,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
 
 
-def overrides_of(pairs: tuple[str, ...]) -> dict[str, str]:
+def overrides_of(pairs: tuple[str, ...], where: str = "-p") -> dict[str, str]:
     """Split `key=value` words."""
     found = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
         if not sign:
-            raise CustomerlabError(f"{shown(pair)} sets nothing", where="-p", expected="key=value, such as rfm_bins=4")
+            raise CustomerlabError(f"{shown(pair)} sets nothing", where=where, expected="key=value, such as rfm_bins=4")
         found[key.strip()] = value.strip()
     return found
 
@@ -81,6 +82,11 @@ _set_option = click.option(
 )
 
 
+_jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), default=os.cpu_count(), help="How many at a time; one a processor."
+)
+
+
 def _say(name: str, line: str) -> None:
     click.echo(visible(f"[{name}] {line}"))
 
@@ -89,7 +95,7 @@ def _say(name: str, line: str) -> None:
 @click.argument("notebooks", nargs=-1, metavar="[NN]...")
 @_run_option
 @_set_option
-@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count(), help="How many at a time; one a processor.")
+@_jobs_option
 @click.option("--site/--no-site", default=True, show_default=True, help="Render the run's pages afterwards.")
 def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], jobs: int, site: bool) -> None:
     """Execute notebooks of a run: all that have changed, or those named by number or name, changed or not."""
@@ -101,14 +107,16 @@ def run(notebooks: tuple[str, ...], run_name: str, pairs: tuple[str, ...], jobs:
 
     hold(plan)
     broken = runner.run(plan, steps, _say, jobs=jobs, anew=bool(notebooks))
+    if not plan.scratch:
+        remember(plan.folder)
     behind = _render(plan) if site else {}
     if broken:
         raise RunError(
-            f"not finished: {', '.join(broken)}", where=f"outputs/{run_name}/failed/",
+            f"not finished: {', '.join(broken)}", where=f"{plan.place}/failed/",
             expected="the results of the others, and all earlier ones, are in place", do="fix what the lines above say and run again",
         )  # fmt: skip
     took = f"finished in {time.monotonic() - begin:.1f} s"
-    _say(run_name, took if behind or not site else f"{took}, up to date: open outputs/{run_name}/site/index.html")
+    _say(run_name, took if behind or not site else f"{took}, up to date: open {plan.place}/site/index.html")
 
 
 def _chosen(plan: Plan, names: tuple[str, ...]) -> list[Step]:
@@ -131,7 +139,7 @@ def _render(plan: Plan) -> dict[str, Standing]:
     for name, standing in behind.items():
         _say(name, f"not up to date: {standing.why}")
     if behind:
-        _say("site", f"outputs/{plan.run}/site/index.html says what is not up to date")
+        _say("site", f"{plan.place}/site/index.html says what is not up to date")
     return behind
 
 
@@ -142,7 +150,7 @@ def site(run_name: str) -> None:
     plan = make_plan(find_root(), run_name)
     hold(plan)
     if not _render(plan):
-        _say("site", f"read it at outputs/{run_name}/site/index.html")
+        _say("site", f"read it at {plan.place}/site/index.html")
 
 
 @main.command()
@@ -165,6 +173,20 @@ def compare(runs: tuple[str, ...]) -> None:
 
     path = compared([make_plan(find_root(), name) for name in dict.fromkeys(runs)])
     _say("compare", f"open {path.relative_to(find_root())}")
+
+
+@main.command()
+@click.argument("notebook", metavar="NN")
+@click.argument("values", nargs=-1, required=True, metavar="KEY=A,B,C...")
+@_run_option
+@_jobs_option
+def sweep(notebook: str, values: tuple[str, ...], run_name: str, jobs: int) -> None:
+    """Execute one notebook with every combination of some parameters' values, and compare the results on one page."""
+    from customerlab.workbench.sweep import grid_of, sweep as swept
+
+    begin = time.monotonic()
+    path = swept(find_root(), run_name, notebook, grid_of(overrides_of(values, "sweep")), _say, jobs=jobs)
+    _say("sweep", f"finished in {time.monotonic() - begin:.1f} s: open {path.relative_to(find_root())}")
 
 
 @main.command()

@@ -1,5 +1,6 @@
 """Runs side by side on one page: their data, parameters, metrics, findings, segments of customers and figures."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -13,10 +14,10 @@ from nbconvert.filters import markdown2html
 from customerlab.data.project import file_digest, read_json
 from customerlab.errors import RunError
 from customerlab.workbench.display import as_html, written
-from customerlab.workbench.layout import findings
+from customerlab.workbench.layout import findings, headline
 from customerlab.workbench.plan import Plan
 from customerlab.workbench.publish import records
-from customerlab.workbench.site import cleaned, framed, read, was_written, write_page
+from customerlab.workbench.site import cleaned, framed, read, recorded, was_written, write_page
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Results:
         }
 
     @property
-    def metrics(self) -> dict[tuple[str, str], float]:
-        """Each notebook's recorded numbers."""
+    def metrics(self) -> dict[tuple[str, str], Any]:
+        """Each notebook's recorded numbers: a number, or one with the two ends of its interval."""
         kept = read_json(self.plan.folder / "metrics.json") or {}
         return {(name, key): value for name in self.records for key, value in kept.get(name, {}).items()}
 
@@ -76,17 +77,20 @@ class Results:
             return None
         return pd.read_parquet(path, columns=["customer_id", "segment"]).set_index("customer_id")["segment"]
 
-    def figures(self, notebook: str) -> list[dict[str, str]]:
-        """A notebook's figures in their order: `png`, `alt`, `caption`."""
+    def figures(self, notebook: str, *, one: bool = False) -> list[dict[str, str]]:
+        """A notebook's figures in their order, or the headline figure: `png`, `alt`, `caption`."""
         cells = self.notebooks[notebook].cells
         outputs = [
             output for cell in cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
         ]
+        found = headline(cells) if one else None
+        outputs = [found[1]] if found else outputs[: 1 if one else None]
         said = [(output.data["image/png"], output.metadata.get("image/png", {})) for output in outputs]
         return [{"png": png, "alt": of.get("alt", ""), "caption": of.get("caption", "")} for png, of in said]
 
 
 Runs = dict[str, Results]
+SIDE_BY_SIDE = 3  # runs that have a column each
 
 
 def _executed(plan: Plan) -> frozenset[str]:
@@ -95,29 +99,37 @@ def _executed(plan: Plan) -> frozenset[str]:
     return frozenset(s.name for s in plan.included if s.name in found and was_written(plan, s, found[s.name]))
 
 
-def compare(plans: list[Plan]) -> Path:
+def compare(plans: list[Plan], only: str = "", target: Path | None = None) -> Path:
     """Write the page that compares runs, the first with each of the others.
+
+    Of more than three runs a table has a row each, and of each notebook's figures one is shown.
 
     Parameters
     ----------
     plans : list of Plan
         Two or more, each executed.
+    only : str
+        The one notebook that is compared; all that the runs have in common by default.
+    target : Path
+        The page's file.
 
     Returns
     -------
     Path
-        `outputs/A.vs.B.html`, which needs no network.
+        The page, which needs no network; `outputs/A.vs.B.html` by default.
 
     Raises
     ------
     RunError
         If the runs have no notebook in common, or there is only one.
     """
-    if len({plan.run for plan in plans}) < 2:
+    if len({plan.label for plan in plans}) < 2:
         raise RunError(
             "one run cannot be compared", where="customerlab compare", expected="the names of two runs or more"
         )
-    there = {plan.run: _executed(plan) for plan in plans}
+    there = {plan.label: _executed(plan) for plan in plans}
+    if only:
+        there = {label: names & {only} for label, names in there.items()}
     common = frozenset.intersection(*there.values())
     if not common:
         has = "; ".join(f"{run}: {', '.join(sorted(names)) or 'none'}" for run, names in there.items())
@@ -125,14 +137,16 @@ def compare(plans: list[Plan]) -> Path:
             "the runs have no notebook in common", where=f"outputs/: {has}", expected="a notebook that all runs have executed",
             do=f"make run RUN={min(there, key=lambda run: len(there[run]))}",
         )  # fmt: skip
-    runs = {plan.run: Results(plan, common) for plan in plans}
-    number = count(1)
-    target = plans[0].root / "outputs" / f"{'.vs.'.join(runs)}.html"
+    runs = {plan.label: Results(plan, common) for plan in plans}
+    number, many = count(1), len(runs) > SIDE_BY_SIDE
+    target = target or plans[0].root / "outputs" / f"{'.vs.'.join(runs)}.html"
     write_page(
         target, "compare.html.j2", runs=list(runs), compared=sorted(common),
+        links={plan.label: os.path.relpath(plan.folder / "site" / "index.html", target.parent) for plan in plans},
         left_out=sorted(frozenset.union(*there.values()) - common),
-        parameters=_differing(runs, number), metrics=_metrics(runs, number), segments=_segments(runs, number),
-        findings=_findings(runs), figures=_figures(runs), data=_framed(_beside(runs, "data"), "What the runs have read", number),
+        parameters="" if many else _differing(runs, number),
+        metrics=_by_run(runs, number) if many else _metrics(runs, number), segments=_segments(runs, number),
+        findings=_findings(runs), figures=_figures(runs, one=many), data=_framed(_beside(runs, "data"), "What the runs have read", number),
     )  # fmt: skip
     return target
 
@@ -153,10 +167,38 @@ def _differing(runs: Runs, number: "count[int]") -> str:
 def _metrics(runs: Runs, number: "count[int]") -> str:
     """All recorded numbers, and how far the other runs are from the first, as HTML."""
     table = _beside(runs, "metrics")
-    table[list(runs)] = table[list(runs)].astype(float)
     first, *others = runs
-    table = table.assign(**{f"{other} less {first}": table[other] - table[first] for other in others})
-    return _framed(table, "What the notebooks have recorded", number, dict.fromkeys(table.columns[2:], "{:,.7g}"))
+    numbers = table.assign(**{run: table[run].map(_point) for run in runs})
+    numbers = numbers.assign(**{f"{other} less {first}": numbers[other] - numbers[first] for other in others})
+    caption = "What the notebooks have recorded, with intervals in brackets"
+    return _recorded(numbers, table[list(runs)], caption, number)
+
+
+def _by_run(runs: Runs, number: "count[int]") -> str:
+    """A row a run: the parameters that differ, and the recorded numbers that do, as HTML."""
+    parts = []
+    for what in ("parameters", "metrics"):
+        table = _beside(runs, what)
+        differs = table[list(runs)].map(str).nunique(axis=1, dropna=False) > 1
+        parts.append(table[differs].drop(columns="notebook").drop_duplicates("name").set_index("name")[list(runs)].T)
+    parameters, metrics = (part.rename(columns=lambda name: name.replace("_", " ")) for part in parts)
+    numbers = pd.concat([parameters, metrics.map(_point)], axis=1).reset_index(drop=True)
+    caption = "Parameters that differ, and recorded numbers that do, with intervals in brackets; one row per run"
+    return _recorded(numbers, metrics.reset_index(drop=True), caption, number)
+
+
+def _point(value: Any) -> float:
+    """A recorded number without its interval."""
+    return float("nan") if value is None else float(value[0] if isinstance(value, list) else value)
+
+
+def _recorded(numbers: pd.DataFrame, full: pd.DataFrame, caption: str, number: "count[int]") -> str:
+    """A table of numbers, those of `full` shown with their intervals."""
+    floats = [name for name in numbers if pd.api.types.is_float_dtype(numbers[name])]
+    shown = written(numbers, dict.fromkeys(floats, "{:,.7g}"))
+    for name in full.columns:
+        shown[name] = full[name].map(recorded)
+    return framed(as_html(shown, numbers, caption), next(number))
 
 
 def _segments(runs: Runs, number: "count[int]") -> list[tuple[str, int, str, str]]:
@@ -194,11 +236,11 @@ def _findings(runs: Runs) -> dict[str, dict[str, str]]:
     return differing
 
 
-def _figures(runs: Runs) -> list[tuple[str, int, dict[str, dict[str, str]]]]:
+def _figures(runs: Runs, *, one: bool = False) -> list[tuple[str, int, dict[str, dict[str, str]]]]:
     """Notebook, place and, by run, the figures that are not alike in all runs."""
     differing = []
     for notebook in sorted(next(iter(runs.values())).chosen):
-        columns = {run: results.figures(notebook) for run, results in runs.items()}
+        columns = {run: results.figures(notebook, one=one) for run, results in runs.items()}
         for place in range(max(map(len, columns.values()))):
             row = {run: figures[place] for run, figures in columns.items() if place < len(figures)}
             if len({figure["png"] for figure in row.values()}) > 1 or len(row) < len(runs):

@@ -43,7 +43,7 @@ def findings(root: Path) -> Iterator[tuple[str, str, str, str]]:
     try:
         catalog = load_catalog(root)
     except CustomerlabError as error:
-        yield "catalogue", WRONG, _one_line(error), "mend data/catalog.yml"
+        yield "catalogue", WRONG, _one_line(error), "fix data/catalog.yml"
         return
     for name in catalog:
         yield _looked_at(f"data set {name}", _data_set, root, catalog, name)
@@ -80,7 +80,7 @@ def _run(root: Path, name: str, catalog: Catalog) -> tuple[str, str, str, str]:
     try:
         plan = make_plan(root, name)
     except CustomerlabError as error:
-        return what, WRONG, _one_line(error), f"mend params/{name}.yml"
+        return what, WRONG, _one_line(error), f"fix params/{name}.yml"
     missing = [f"{t}: {why}" for t, source in plan.tables.items() if (why := why_lacking(root, catalog[source], t))]
     if missing:
         return what, WRONG, "; ".join(missing), "see the data set above, or remove the params file"

@@ -61,7 +61,7 @@ def run_step(plan: Plan, step: Step, say: Say, *, inject: bool = True) -> nbform
         except (CustomerlabError, OSError) as error:
             if isinstance(error, OSError):
                 error = RunError(
-                    f"{step.name} could not be written: {error.strerror or error}", where=f"outputs/{plan.run}/",
+                    f"{step.name} could not be written: {error.strerror or error}", where=f"{plan.place}/",
                     expected="room on the disk and the right to write", do="free some space and run again",
                 )  # fmt: skip
             if not ending.is_set():
@@ -77,7 +77,10 @@ def _reports(plan: Plan, sources: dict[str, str]) -> dict[str, Any]:
 
 def resolved(plan: Plan, step: Step) -> dict[str, Any]:
     """What a notebook's Run is told of the plan, so that nothing is planned in its kernel."""
-    return {"run": plan.run, "notebook": step.name, "sources": plan.sources | step.sources, "makers": plan.makers}
+    return {
+        "run": plan.run, "notebook": step.name, "folder": plan.place,
+        "sources": plan.sources | step.sources, "makers": plan.makers,
+    }  # fmt: skip
 
 
 def _execute(plan: Plan, step: Step, staging: Path, say: Say, *, inject: bool) -> nbformat.NotebookNode:
@@ -118,7 +121,7 @@ def _stopped(plan: Plan, step: Step, error: PapermillExecutionError) -> RunError
     used = [name for name in step.parameters if name != "run" and re.search(rf"\b{name}\b", error.source)]
     values = ", ".join(f"{name} = {step.parameters[name]!r}" for name in dict.fromkeys(named + used))
     cell = f"code cell {error.exec_count}: {first_line(error.source)}" + (f" ({values}; {file})" if values else "")
-    look = f"open outputs/{plan.run}/failed/{step.name}.ipynb, mend the cause and run again"
+    look = f"open {plan.place}/failed/{step.name}.ipynb, fix the cause and run again"
     return RunError(
         f"{step.name} stopped: {what}", where="; ".join(filter(None, [own.get("where"), cell])),
         expected=own.get("expected", ""), do=own.get("do") or (f"set {named[0]} in {file}, or {look}" if named else look),

@@ -113,7 +113,7 @@ class LimitedClient(PapermillNotebookClient):
             what, where=f"code cell {place}: {first_line(self._cell.source)}",
             expected=f"at most {CELL_HOURS:g} hours and {CELL_MEGABYTES:g} MB of output of a cell, "
             f"{NOTEBOOK_HOURS:g} hours and {NOTEBOOK_MEGABYTES:g} MB of a notebook",
-            do="mend a loop that does not end, or show less; or raise the limits in lib/customerlab/workbench/kernel.py",
+            do="fix a loop that does not end, or show less; or raise the limits in lib/customerlab/workbench/kernel.py",
         )  # fmt: skip
 
     def _time_left(self, cell: Any) -> int:

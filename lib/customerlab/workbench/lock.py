@@ -9,6 +9,7 @@ from customerlab.data.project import private_folder, remove_abandoned
 from customerlab.errors import RunError
 from customerlab.workbench.plan import Plan
 from customerlab.workbench.publish import assemble, finish
+from customerlab.workbench.scratch import begin
 
 _held: list[IO[str]] = []  # open files; the system gives up their locks when the process ends, however it ends
 
@@ -26,13 +27,15 @@ def hold(plan: Plan) -> None:
     except BlockingIOError:
         handle.seek(0)
         raise RunError(
-            f"run {plan.run!r} is being executed by process {handle.read().strip() or '(starting)'}",
-            where=f"outputs/{plan.run}/", do="wait until it has ended, or end it",
+            f"run {plan.label!r} is being executed by process {handle.read().strip() or '(starting)'}",
+            where=f"{plan.place}/", do="wait until it has ended, or end it",
         ) from None  # fmt: skip
     handle.truncate(0)
     handle.write(f"{os.getpid()}\n")
     handle.flush()
     _held.append(handle)
+    if plan.scratch:
+        begin(plan.home, plan.folder)
     remove_abandoned(plan.folder, ".staging/*")
     for folder in (plan.folder, *filter(Path.is_dir, plan.folder.iterdir())):
         remove_abandoned(folder, ".aside-*")

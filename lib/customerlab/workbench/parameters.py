@@ -17,6 +17,8 @@ from customerlab.data.tables import EARLIEST, LATEST
 from customerlab.data.yaml_files import odd_sign
 from customerlab.errors import ParameterError, in_brief, shown
 
+# Parameters of earlier versions and what they are called now, refused with the new name until the end of 2027.
+RENAMED: dict[str, str] = {}
 TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 # What Python raises of a text that is none of its own, or is nested deeper than it goes.
 NOT_PYTHON = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, tokenize.TokenError)
@@ -151,7 +153,7 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
         }
         body = ast.parse(source).body
     except NOT_PYTHON as error:
-        raise ParameterError(f"the cell is not Python: {in_brief(error)}", where=where, do="mend the cell") from None
+        raise ParameterError(f"the cell is not Python: {in_brief(error)}", where=where, do="fix the cell") from None
     found: dict[str, Parameter] = {}
     for node in body:
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None):

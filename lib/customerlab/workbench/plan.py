@@ -14,8 +14,9 @@ from customerlab.data.tables import TABLES
 from customerlab.data.yaml_files import load_yaml, parse_yaml, suggest
 from customerlab.errors import CustomerlabError, ParameterError, shown
 from customerlab.workbench.notebook import OWN, Notebook, read_notebooks
-from customerlab.workbench.parameters import Parameter
+from customerlab.workbench.parameters import RENAMED, Parameter
 from customerlab.workbench.publish import record_of
+from customerlab.workbench.scratch import FOLDER, scratch_name
 
 # A letter first: a name such as 2024_06 is a number in YAML.
 RUN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -97,11 +98,33 @@ class Plan:
     sources: dict[str, str] = field(default_factory=dict)
     # the notebooks that cannot be executed, by their names, and what is wrong with each
     faults: dict[str, CustomerlabError] = field(default_factory=dict)
+    # the parameters that were given other values than the run's own: these values, and the run's
+    scratch: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        """The run's own folder, `outputs/<run>`."""
+        return self.root / "outputs" / self.run
 
     @property
     def folder(self) -> Path:
-        """`outputs/<run>`."""
-        return self.root / "outputs" / self.run
+        """Where results go: the run's own folder, or one aside where parameters were given other values."""
+        return self.home / FOLDER / self.values if self.scratch else self.home
+
+    @property
+    def values(self) -> str:
+        """The values of parameters that are not the run's own, as the name of their folder; empty where all are."""
+        return scratch_name({name: value for name, (value, _) in self.scratch.items()}) if self.scratch else ""
+
+    @property
+    def label(self) -> str:
+        """The run's name and, where some are not its own, the parameters' values."""
+        return f"{self.run} ({self.values})" if self.scratch else self.run
+
+    @property
+    def place(self) -> str:
+        """The folder of its results as messages name it."""
+        return self.folder.relative_to(self.root).as_posix()
 
     @property
     def included(self) -> list[Step]:
@@ -181,7 +204,7 @@ def run_names(root: Path) -> list[str]:
 def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> Plan:
     """Resolve the parameters of a run and decide which notebooks are part of it.
 
-    `overrides` are values of the command line, as text.
+    `overrides` are values of the command line, as text. Where one is not the run's own, results go to a folder aside.
 
     Raises
     ------
@@ -192,7 +215,10 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
     notebooks, faults = read_notebooks(root)
     guests_first = sorted(notebooks, key=lambda notebook: notebook.name in OWN)  # the project's own decide
     declared = {name: parameter for notebook in guests_first for name, parameter in notebook.parameters.items()}
-    values = _values(root, run, overrides or {}, declared, unknown=bool(faults))
+    own = _values(root, run, {}, declared, unknown=bool(faults))
+    values = _values(root, run, overrides, declared, unknown=bool(faults)) if overrides else own
+    defaults = {key: parameter.default for key, parameter in declared.items()}
+    differing = {key: (values[key], (defaults | own)[key]) for key in overrides or {}}
     catalog = load_catalog(root)
     saved = {artifact for notebook in notebooks for artifact in notebook.saves}
     made: set[str] = set()
@@ -211,7 +237,8 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
             made |= set(step.saves)
         steps.append(step)
     sources = {table: source_of(table, run, values) for table in TABLES}
-    return Plan(root, run, steps, sources, dict(sorted(faults.items())))
+    scratch = {key: pair for key, pair in differing.items() if pair[0] != pair[1]}
+    return Plan(root, run, steps, sources, dict(sorted(faults.items())), scratch)
 
 
 def _values(
@@ -226,8 +253,8 @@ def _values(
         )  # fmt: skip
     given = load_yaml(root / where, where=where)
     for key in given:
-        if key not in known and not unknown:
-            raise ParameterError(f"no notebook has a parameter {shown(key)}", where=where, expected=suggest(key, known))
+        if key not in known and (key in RENAMED or not unknown):
+            raise _unknown(key, where, known)
     if given.get("run") != run:
         raise ParameterError(
             f"run: {shown(given['run'])}" if "run" in given else "the key `run` is missing", where=where,
@@ -236,9 +263,7 @@ def _values(
     values = {key: known[key].check(value, where) for key, value in given.items() if key in known}
     for key, text in overrides.items():
         if key not in known:
-            raise ParameterError(
-                f"no notebook has a parameter {shown(key)}", where=f"-p {shown(key)}", expected=suggest(key, known)
-            )
+            raise _unknown(key, f"-p {shown(key)}", known)
         if key in ("run", "data", *TABLES):
             raise ParameterError(
                 f"{key} is not to be overridden: a rerun must not read one shop and write into another",
@@ -246,6 +271,13 @@ def _values(
             )  # fmt: skip
         values[key] = known[key].check(_from_text(text, known[key].kind), f"-p {key}")
     return values
+
+
+def _unknown(key: str, where: str, known: dict[str, Parameter]) -> ParameterError:
+    """The error for a parameter that there is not, or not any more."""
+    if key in RENAMED:
+        return ParameterError(f"the parameter {key} has been renamed", where=where, expected=RENAMED[key])
+    return ParameterError(f"no notebook has a parameter {shown(key)}", where=where, expected=suggest(key, known))
 
 
 def _from_text(text: str, kind: str) -> Any:

@@ -9,12 +9,14 @@ import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from customerlab.data.project import read_json, read_sealed, write_json, write_sealed
 
 STATE, SAVED = ".state", "saved"
+HISTORY, KEPT = "history.json", 20  # how many results' metrics are kept
 STEP, OPENED = "step.json", "opened.json"  # beside a notebook's results: what the runner resolved, what it has read
 
 
@@ -79,6 +81,28 @@ def finish(folder: Path) -> None:
         _assemble(folder)
         for results in published:
             shutil.rmtree(results, ignore_errors=True)
+
+
+def remember(folder: Path) -> None:
+    """Keep the metrics of a run that has ended, where they are other ones than the last."""
+    path, metrics = folder / STATE / HISTORY, read_json(folder / "metrics.json") or {}
+    kept = read_json(path) if isinstance(read_json(path), list) else []
+    if not kept or kept[-1].get("metrics") != metrics:
+        now = {"at": datetime.now(UTC).isoformat(timespec="minutes"), "metrics": metrics}
+        write_json(path, [*kept, now][-KEPT:])
+
+
+def changes(folder: Path) -> tuple[str, list[tuple[str, str, Any, Any]]] | None:
+    """Since when a run's metrics are other ones than before, and which: notebook, name, before, now; None at first."""
+    kept = read_json(folder / STATE / HISTORY)
+    if not isinstance(kept, list) or len(kept) < 2:
+        return None
+    was, now = (
+        {(name, key): value for name, said in one["metrics"].items() for key, value in said.items()}
+        for one in kept[-2:]
+    )
+    keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
+    return kept[-2]["at"], [(*key, was.get(key), now.get(key)) for key in sorted(keys)]
 
 
 def forget_failure(folder: Path, name: str) -> None:

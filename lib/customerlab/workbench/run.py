@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from csv import QUOTE_NONNUMERIC
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +25,7 @@ from customerlab.workbench.display import tell_progress
 from customerlab.workbench.notebook import Notebook, load_notebooks
 from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose, why_lacking
 from customerlab.workbench.publish import OPENED, STEP, assemble, digests_of, finish, note_saved
+from customerlab.workbench.scratch import FOLDER, begin, scratch_name
 
 COMPUTED = re.compile(r"'*\s*[=+\-@＝＋－＠]|'*[\t\r\n]")  # how a cell begins that a spreadsheet would compute
 OBJECT = "customerlab object"  # the only column of an artefact that is no table
@@ -83,7 +85,6 @@ class Run:
         self.name = check_run_name(name)
         self.notebook = notebook
         self.root = find_root()
-        self.folder = self.root / "outputs" / name
         self._sources: dict[str, Any] = {"data": data, **sources}
         self._engine = engine
         self._connection: Any = None
@@ -95,6 +96,7 @@ class Run:
                 expected=f'Run(run, "{self._step["notebook"]}", …), because what it saves is kept under that name',
                 do="fix the name",
             )  # fmt: skip
+        self.folder = self.root / (self._step["folder"] if self._step else f"outputs/{name}")
         self._check_parameters()
         finish(self.folder)
         if STAGING in os.environ and get_ipython() is not None:
@@ -104,9 +106,25 @@ class Run:
         shell, path = get_ipython(), self.root / "notebooks" / f"{self.notebook}.ipynb"
         if self._step or shell is None or not path.is_file():
             return
-        for name, parameter in Notebook(path).parameters.items():
-            if name in shell.user_ns:
-                parameter.check(shell.user_ns[name], f"{self.notebook}, parameters")
+        given = {
+            name: parameter.check(shell.user_ns[name], f"{self.notebook}, parameters")
+            for name, parameter in Notebook(path).parameters.items()
+            if name in shell.user_ns
+        }
+        if (self.root / "params" / f"{self.name}.yml").is_file():
+            self._set_aside(given)
+
+    def _set_aside(self, given: dict[str, Any]) -> None:
+        """Write into a folder aside where parameters have other values than the run's own."""
+        plan = make_plan(self.root, self.name)
+        own = next((step.parameters for step in plan.steps if step.name == self.notebook), {})
+        other = {name: value for name, value in given.items() if name in own and value != own[name]}
+        if not other:
+            return
+        home, self.folder = self.folder, self.folder / FOLDER / scratch_name(other)
+        begin(home, self.folder)
+        said = ", ".join(f"{name} = {value!r} (the run's: {own[name]!r})" for name, value in other.items())
+        print(f"{said}: what is saved goes to {self.folder.relative_to(self.root)}/")
 
     def __repr__(self) -> str:
         return f"Run({self.name!r}, {self.notebook!r})"
@@ -250,9 +268,9 @@ class Run:
             what = f"{artifact} of run {self.name!r} is not what was saved: it is damaged or was edited"
         maker = makers[0].name if makers else None
         raise RunError(
-            what, where=f"outputs/{self.name}/artifacts/",
+            what, where=f"{self.folder.relative_to(self.root)}/artifacts/",
             expected=f"{artifact}.parquet, which {maker or 'no notebook'} saves",
-            do=f"customerlab run {maker[:2]} --run {self.name}" if maker else "mend the name",
+            do=f"customerlab run {maker[:2]} --run {self.name}" if maker else "fix the name",
         )  # fmt: skip
 
     def save(self, artifact: str, table: Any, *, key: str | list[str] = OBJECT, csv: bool = False) -> Any:
@@ -305,12 +323,20 @@ class Run:
                 note_saved(self.folder, self.notebook, artifact, file_digest(aside))
         return None if text is None else from_json(text)
 
-    def record(self, **metrics: float) -> None:
-        """Record this notebook's numbers, for `metrics.json` and the run's front page; call it once.
+    def record(self, **metrics: float | Sequence[float]) -> None:
+        """Record this notebook's numbers, for `metrics.json`, the front page and comparisons of runs; call it once.
 
-        Ten digits are kept: beyond them sums depend on the number of threads.
+        A number with its interval is given as three: itself, the lower end and the upper one. Ten digits are kept:
+        beyond them sums depend on the number of threads.
         """
-        numbers = {name: value if isinstance(value, int) else float(f"{value:.10g}") for name, value in metrics.items()}
+        numbers = {
+            name: _rounded(value) if isinstance(value, int | float) else [_rounded(one) for one in value]
+            for name, value in metrics.items()
+        }
         write_json(self._target() / ".state" / f"{self.notebook}.metrics.json", numbers)
         if STAGING not in os.environ:
             assemble(self.folder)
+
+
+def _rounded(number: float) -> float:
+    return number if isinstance(number, int) else float(f"{number:.10g}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import bleach
 import nbformat
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, pass_context
 from nbconvert import HTMLExporter
 from nbconvert.filters import markdown2html
@@ -20,10 +21,11 @@ from customerlab.data.project import file_digest, read_json, read_sealed, write_
 from customerlab.data.tables import TABLES
 from customerlab.errors import RunError
 from customerlab.wording import visible
+from customerlab.workbench import glossary
 from customerlab.workbench.layout import arranged, findings, headline
 from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
-from customerlab.workbench.publish import records
+from customerlab.workbench.publish import changes, records
 from customerlab.workbench.standing import TEMPLATES, Standing, pages_state, standings
 
 # What the text of notebooks, which is made of data, may hold on a page. All else is shown as the text that it is.
@@ -82,9 +84,12 @@ def framed(table: str, number: int, fold: int = 0) -> str:
 
 
 def policy() -> str:
-    """The pages' Content-Security-Policy: no script, no network, the page's own style sheet and pictures within it."""
-    style = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+    """The pages' Content-Security-Policy: no network; of scripts, style sheets and pictures the page's own."""
+    style, script = (
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (_style(), _script())
+    )
+    own = f"img-src data:; style-src 'sha256-{style}'; script-src 'sha256-{script}'"
+    return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
 
 
 class PageExporter(HTMLExporter):
@@ -115,6 +120,9 @@ def render(plan: Plan) -> Path:
         _write(folder / f"{step.name}.html", _page(plan, step, manifest[step.name], pages, behind.get(step.name)))
     for old in set(folder.glob("*.html")) - {folder / f"{step.name}.html" for step in pages}:
         old.unlink()
+    if text := glossary.read(plan.root)[0]:
+        explained = cleaned(str(markdown2html(text)))
+        write_page(folder / glossary.PAGE, "glossary.html.j2", run=plan.run, pages=pages, text=explained)
     _front(plan, pages, manifest, behind)
     written = {path.name: file_digest(path) for path in sorted(folder.glob("*.html"))}
     write_sealed(plan.folder / ".state" / "site.json", {"state": pages_state(plan), "pages": written})
@@ -135,8 +143,15 @@ def _style() -> str:
     return f"{css}\n{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
+@cache
+def _script() -> str:
+    """What pages do for their reader; `policy` allows this script and no other."""
+    return (TEMPLATES / "site" / "page.js").read_text(encoding="utf-8")
+
+
 def _page(plan: Plan, step: Step, entry: dict[str, Any], pages: list[Step], behind: Standing | None) -> str:
-    notebook = arranged(read(plan, step), entry["tables"])
+    terms = glossary.read(plan.root)[1]
+    notebook = glossary.linked(arranged(read(plan, step), entry["tables"]), terms)
     place, numbers = pages.index(step), {"figure": count(1), "table": count(1)}
     exporter = PageExporter(template_name="site", extra_template_basedirs=[str(TEMPLATES)])
     exporter.anchor_link_text = ""  # no sign behind headings: the contents list leads to them
@@ -144,9 +159,10 @@ def _page(plan: Plan, step: Step, entry: dict[str, Any], pages: list[Step], behi
         notebook,
         resources={
             "page": {
-                "style": _style(), "policy": policy(), "run": plan.run, "step": step, "entry": entry, "pages": pages,
+                "style": _style(), "script": _script(), "policy": policy(), "run": plan.run, "scratch": plan.scratch, "step": step,
+                "entry": entry,                "pages": pages,
                 "before": pages[place - 1] if place else None, "after": pages[place + 1] if place + 1 < len(pages) else None,
-                "contents": contents(notebook), "behind": behind, "number": lambda kind: next(numbers[kind]),
+                "contents": contents(notebook), "glossary": bool(terms), "behind": behind, "number": lambda kind: next(numbers[kind]),
             },
         },
     )  # fmt: skip
@@ -168,7 +184,7 @@ def read(plan: Plan, step: Step) -> nbformat.NotebookNode:
     record = records(plan.folder)[step.name]
     content = was_written(plan, step, record)
     if content is None:  # changed within the second
-        raise RunError(f"{step.name}.ipynb is not the one that the run wrote", where=f"outputs/{plan.run}/")
+        raise RunError(f"{step.name}.ipynb is not the one that the run wrote", where=f"{plan.place}/")
     notebook = nbformat.reads(content.decode("utf-8"), as_version=4)
     same = record["fingerprint"] == plan.fingerprint(step)
     return retold(notebook, nbformat.read(step.notebook.path, as_version=4)) if same else notebook
@@ -193,7 +209,22 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     """Write a page that is no notebook's, from a template and its values."""
     loader = FileSystemLoader(TEMPLATES / "site")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["recorded"] = recorded
     _write(path, environment.get_template(template).render(style=_style(), policy=policy(), **values))
+
+
+def recorded(value: Any) -> str:
+    """A recorded number as text, with its interval where it has one.
+
+    Examples
+    --------
+    >>> recorded(1773), recorded([0.0262, 0.0131, 0.0388]), recorded(None)
+    ('1,773', '0.0262 (0.0131 to 0.0388)', '–')
+    """
+    if isinstance(value, list):
+        point, low, high = (f"{one:,.4g}" for one in value)
+        return f"{point} ({low} to {high})"
+    return f"{value:,.7g}" if pd.notna(value) else "–"
 
 
 def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict[str, Standing]) -> None:
@@ -204,7 +235,7 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
     metrics = (read_json(plan.folder / "metrics.json") or {}) if any(step.name == EDA for step in pages) else {}
     write_page(
         plan.folder / "site" / "index.html", "front.html.j2",
-        run=plan.run, steps=plan.steps, faults=plan.faults, behind=behind,
+        run=plan.run, scratch=plan.scratch, steps=plan.steps, faults=plan.faults, behind=behind,
         tiles={
             label.format(currency): f"{metrics[EDA][name]:,.0f}"
             for name, label in TILES.items()
@@ -215,5 +246,5 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
         whose={step.name: plan.whose(step) for step in pages},
         finished={step.name: manifest[step.name]["finished_at"] for step in pages},
         reports={table: report for table, report in reports.items() if report},
-        software=latest["software"], commit=latest["commit"],
+        software=latest["software"], commit=latest["commit"], changed=changes(plan.folder),
     )  # fmt: skip

@@ -13,9 +13,10 @@ from customerlab.data.fetch import digests
 from customerlab.data.fingerprint import code_digest, report_of
 from customerlab.data.project import file_digest, read_sealed, text_digest
 from customerlab.workbench.plan import Plan, Step
-from customerlab.workbench.publish import finish, record_of
+from customerlab.workbench.publish import HISTORY, STATE, finish, record_of
 
 TEMPLATES = Path(__file__).parent / "templates"
+GLOSSARY = "docs/glossary.md"  # of which pages are made, too
 RENDERER = "customerlab.workbench.site"  # by name: importing it would load nbconvert
 
 
@@ -26,8 +27,10 @@ def due(plan: Plan, step: Step) -> str:
     if not record or not (plan.folder / f"{step.name}.ipynb").is_file():
         return "it has not been executed"
     if _digest(plan.folder / f"{step.name}.ipynb") != record["notebook"]:
-        again = f"customerlab run {step.name.partition('_')[0]} --run {plan.run}"
-        return f"outputs/{plan.run}/{step.name}.ipynb is not the one that the run wrote; {again} makes it again"
+        again = f"customerlab run {step.name.partition('_')[0]} --run {plan.run}" + "".join(
+            f" -p {name}={value}" for name, (value, _) in plan.scratch.items()
+        )
+        return f"{plan.place}/{step.name}.ipynb is not the one that the run wrote; {again} makes it again"
     if record["fingerprint"] != plan.fingerprint(step):
         return "its code, parameters, data or packages have changed"
     artifacts = plan.folder / "artifacts"
@@ -74,7 +77,12 @@ def pages_state(plan: Plan) -> str:
     said += [[name, standing.why, standing.failure] for name, standing in standings(plan).items()]
     templates = [path for path in TEMPLATES.rglob("*") if path.is_file()]
     results = [plan.folder / f"{step.name}.ipynb" for step in plan.included]
-    results += [plan.folder / "manifest.json", *(plan.folder / "tables").glob("*.json")]
+    results += [
+        plan.root / GLOSSARY,
+        plan.folder / "manifest.json",
+        plan.folder / STATE / HISTORY,
+        *(plan.folder / "tables").glob("*.json"),
+    ]
     files = [f"{path.name} {_digest(path)}" for path in sorted([*templates, *results])]
     return text_digest(json.dumps(said), *files, code_digest([RENDERER]))
 

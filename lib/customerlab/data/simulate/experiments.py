@@ -128,7 +128,7 @@ def placed(
 
 
 def expected(units: Units, arm: str) -> pd.DataFrame:
-    """The true expectation of `visit`, `conversion` and `spend`, one row a unit, were it in `arm`.
+    """The true expectation of `visit`, `conversion` and `spend`, one row per unit, were it in `arm`.
 
     The true effect of an arm on a unit is the difference from what is expected under the control; the average effect is
     the mean of these.

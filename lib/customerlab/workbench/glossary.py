@@ -1,0 +1,66 @@
+"""The project's glossary on the pages: a page of its own, and a link from the first use of each term."""
+
+import re
+from pathlib import Path
+
+import nbformat
+
+from customerlab.workbench.standing import GLOSSARY
+
+PAGE = "glossary.html"
+# What no link is put into: headings, whose data it is, code, links, formulas, HTML.
+KEPT = re.compile(r"(?m)^#.*$|^\*\*Data:.*$|`[^`]*`|\[[^\]]*\]\([^)]*\)|\$[^$]*\$|<[^>]*>|^\|.*$")
+
+
+def read(root: Path) -> tuple[str, dict[str, str]]:
+    """The glossary as Markdown whose terms have anchors, and the anchor of each term; both empty where there is none.
+
+    A row's first cell names its terms, separated by commas; what stands in brackets is another name of the one before.
+    """
+    path = root / GLOSSARY
+    if not path.is_file():
+        return "", {}
+    anchors: dict[str, str] = {}
+
+    def row(found: re.Match[str]) -> str:
+        cell = found[1].strip()
+        if cell == "term" or not cell.strip("-: "):
+            return found[0]
+        anchor = re.sub(r"[^a-z0-9]+", "-", cell.lower()).strip("-")
+        for name in re.split(r",\s*|\s*[()]\s*", cell):
+            if name:
+                anchors.setdefault(name, anchor)
+        return f'| <span id="{anchor}">{cell}</span> |{found[2]}'
+
+    return re.sub(r"(?m)^\|([^|]*)\|(.*)$", row, path.read_text(encoding="utf-8")), anchors
+
+
+def linked(notebook: nbformat.NotebookNode, anchors: dict[str, str]) -> nbformat.NotebookNode:
+    """A notebook whose texts link the first use of each term.
+
+    Longer terms come first, so that "confidence interval" is not taken for another one within it; the plural counts,
+    and so does a capital at the beginning, unless a term is in capitals itself.
+    """
+    left = dict(sorted(anchors.items(), key=lambda pair: -len(pair[0])))
+    page = nbformat.from_dict(dict(notebook))
+    page.cells = [
+        nbformat.from_dict(dict(cell) | {"source": _linked(cell.source, left)})
+        if cell.cell_type == "markdown"
+        else cell
+        for cell in notebook.cells
+    ]
+    return page
+
+
+def _linked(source: str, left: dict[str, str]) -> str:
+    """A text with links, and `left` without the terms that are linked now."""
+    for term, anchor in list(left.items()):
+        spans = [found.span() for found in KEPT.finditer(source)]
+        pattern = re.escape(term) if term.isupper() else f"(?i:{re.escape(term[0])}){re.escape(term[1:])}"
+        for found in re.finditer(rf"(?<![\w-]){pattern}s?(?![\w-])", source):
+            if not any(begin <= found.start() < end for begin, end in spans):
+                source = f"{source[: found.start()]}[{found[0]}]({PAGE}#{anchor}){source[found.end() :]}"
+                for name in [name for name, at in left.items() if at == anchor]:
+                    del left[name]
+                break
+    return source
