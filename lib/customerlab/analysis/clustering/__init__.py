@@ -12,9 +12,9 @@ from customerlab.analysis.clustering.past import look_back
 from customerlab.analysis.clustering.purchases import purchases
 from customerlab.analysis.clustering.report import (
     SPELLED,
-    baseline_findings,
     best_of_each_method,
     best_of_other_methods,
+    cluster_findings,
     cluster_stability,
     decision,
     gate_results,
@@ -35,8 +35,8 @@ from customerlab.analysis.clustering.views import views
 
 __all__ = [
     "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "RESAMPLED", "SAMPLED", "SHARE", "SPELLED",
-    "Gates", "Segmentation", "agreement", "baseline_findings", "best_of_each_method", "best_of_other_methods",
-    "by_number", "ceilings", "cluster_stability", "clusters_on", "contingency", "contrast", "correlation",
+    "Gates", "Segmentation", "agreement", "best_of_each_method", "best_of_other_methods",
+    "by_number", "ceilings", "cluster_findings", "cluster_stability", "clusters_on", "contingency", "contrast", "correlation",
     "customer_features", "decision", "fit_all", "fit_space", "gate_results", "grow_tree", "judge", "knee",
     "limit_warning", "look_back", "neighbour_distances", "numbered", "parts", "periods", "prediction_findings",
     "preferred", "profile", "proposed_names", "purchases", "rules", "sample", "segmentation", "separation_finding",

@@ -8,9 +8,9 @@ import pandas as pd
 
 from customerlab.analysis.clustering.methods import method_of, parts
 from customerlab.analysis.clustering.models import NOISE
-from customerlab.analysis.clustering.past import CELLS, DECILES, SEGMENTS, spoken
+from customerlab.analysis.clustering.past import SEGMENTS, spoken
 from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged
-from customerlab.analysis.inference import LEAST
+from customerlab.analysis.inference import INFLUENTIAL, LEAST
 from customerlab.formats import interval, p_value, points
 from customerlab.wording import Led
 
@@ -129,8 +129,9 @@ def decision(judged: Judged) -> str:
         gain = rows.to_dict("records")[0]
         return Led(
             f"Use {best}",
-            f" in place of the RFM segments: it passes every gate. It explains more variance of {spoken(gain['outcome'])} than "
-            f"the best baseline, by {_points(gain)}.",
+            f" in place of the RFM segments: {int((judged.table['reasons'].str.len() == 0).sum())} of {tried} candidates pass every "
+            f"gate, and it is the simplest of the best. It explains more variance of {spoken(gain['outcome'])} than the best "
+            f"baseline, by {_points(gain)}.",
         )
     if best:
         return Led(
@@ -164,8 +165,11 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
     for outcome in judged.useful["outcome"].unique().tolist():
         rows = judged.useful[judged.useful["outcome"] == outcome].set_index("grouping")
         one = rows.loc[[name]].to_dict("records")[0]
-        rivals = [other for other in dict.fromkeys([SEGMENTS, one["rival"]]) if other in rows.index]
-        shares = "".join(f", {other} {rows.loc[other, 'predicted']:.1%}" for other in rivals)
+        best = one["rival"] if one["rival"] in rows.index else ""
+        shares = "".join(
+            f", {other}{', the best baseline,' if other == best else ''} {rows.loc[other, 'predicted']:.1%}"
+            for other in dict.fromkeys(filter(None, [SEGMENTS, best]))
+        )
         result = (
             "not tested because it fails an earlier gate"
             if pd.isna(one["p_holm"])
@@ -177,26 +181,11 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
         )
         said = spoken(outcome)
         found.append(
-            f"{said[0].upper() + said[1:]}, next {days} days: {name} explains {one['predicted']:.1%} of the variance{shares}. "
-            f"Difference to {one['rival']}: {_points(one)}, {result}."
+            f"{said[0].upper() + said[1:]}, next {days} days: {name} explains {one['predicted']:.1%} of the variance "
+            f"({interval(one['low'], one['high'], '{:.1%}')}){shares}. "
+            f"Difference to {'the best baseline' if best else one['rival']}: {_points(one)}, {result}."
         )
     return found
-
-
-def baseline_findings(judged: Judged) -> list[str]:
-    """How much variance of each outcome the RFM segments and the other baselines explain, with intervals."""
-    if judged.useful is None:
-        return []
-    table = judged.useful[judged.useful["grouping"].isin([SEGMENTS, CELLS, DECILES])]
-    return [
-        f"Baselines, variance of {spoken(str(outcome))} explained: "
-        + ", ".join(
-            f"{row['grouping']} {row['predicted']:.1%} ({interval(row['low'], row['high'], '{:.1%}')})"
-            for row in rows.to_dict("records")
-        )
-        + "."
-        for outcome, rows in table.groupby("outcome", sort=False)
-    ]
 
 
 def periods(judged: Judged, days: int) -> str:
@@ -251,6 +240,23 @@ def separation_finding(judged: Judged, gates: Gates = DEFAULT) -> str:
         f"Distinct groups: none found. None of {len(table)} separated candidates is separated significantly better than a single "
         f"population would be (Holm-adjusted; {listed}). {best or 'They may divide a continuum.'}"
     )
+
+
+def cluster_findings(clusters: pd.DataFrame, name: str, largest: pd.Series) -> list[str]:
+    """The most valuable cluster of a candidate, and the clusters of which one customer makes much of the revenue.
+
+    `clusters` is what `profile` returns, with the `name` of each; `largest` is what `inference.largest_share` returns.
+    """
+    rows = clusters[clusters["cluster"] != NOISE].sort_values("cluster").to_dict("records")
+    found = [
+        f"Most valuable cluster of {name}: {row['share']:.1%} of customers make {row['share_of_revenue']:.1%} of revenue "
+        f"({row['name'].lower()})."
+        for row in rows[:1]
+    ]
+    for cluster, share in ((row["cluster"], largest[row["cluster"]]) for row in rows):
+        if share >= INFLUENTIAL:
+            found.append(f"One customer makes {share:.0%} of the revenue of cluster {cluster} of {name}.")
+    return found
 
 
 def limit_warning(name: str, numbers: Sequence[int]) -> str:

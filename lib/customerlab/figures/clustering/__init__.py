@@ -6,12 +6,11 @@ from customerlab.figures.clustering.judging import (
     gates,
     neighbour_distances,
     number_of_clusters,
-    silhouette_and_stability,
     variance_explained,
 )
 from customerlab.figures.clustering.trees import dendrogram
 
 __all__ = [
     "agreement", "before_and_after", "contingency", "correlations", "dendrogram", "gates", "heat_map", "neighbour_distances",
-    "number_of_clusters", "silhouette_and_stability", "silhouettes", "variance_explained", "views",
+    "number_of_clusters", "silhouettes", "variance_explained", "views",
 ]  # fmt: skip

@@ -1,19 +1,17 @@
-"""Figures of model selection: number of clusters, gates, silhouette and stability, variance explained."""
+"""Figures of model selection: number of clusters, gates, variance explained."""
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
-from matplotlib.lines import Line2D
 
 from customerlab.analysis.clustering.methods import ONE_GROUP, method_of
 from customerlab.analysis.clustering.past import spoken
 from customerlab.figures.marks import cells
-from customerlab.figures.style import BLUE, GREY, PALETTE, PERCENT, RED, SHORT, Picture, canvas, styled
+from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SHORT, Picture, canvas, styled
 from customerlab.formats import percent, short
 
 INTERVAL = 1.96  # standard errors to either side
@@ -26,7 +24,6 @@ PANELS = {
     "bic": ("BIC of mixtures", "", "BIC of mixtures"),
     "prediction_strength": ("Prediction strength", "", "prediction strength"),
 }
-MARKERS = "osD^vPX*"
 FAILS, PASSES = "#F6C9A8", "#BFDDF0"  # tints of orange and blue, told apart by colour-blind readers
 
 
@@ -107,83 +104,28 @@ def gates(table: pd.DataFrame, also: str = "") -> Picture:
 
 
 @styled
-def silhouette_and_stability(table: pd.DataFrame, recommended: str, jaccard: float) -> Picture:
-    """The silhouette of every candidate against the stability of its least stable cluster, with the gate `jaccard`.
-
-    `table` and `recommended` are those of `Judged`.
-    """
-    known = table[table["silhouette"].notna()]
-    methods = list(dict.fromkeys(method_of(name) for name in known.index))
-    figure, axis = canvas(height=4.2, width=8.6)
-    axis.axhspan(jaccard, 1.02, color="#EEF3EE", zorder=0)
-    axis.axhline(jaccard, color=GREY, linestyle="--", linewidth=1)
-    handles = []
-    for place, method in enumerate(methods):
-        colour, marker = PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
-        rows = known[[method_of(name) == method for name in known.index]]
-        faces = ["none" if reasons else colour for reasons in rows["reasons"]]
-        look: Any = {"s": 44, "marker": marker, "edgecolors": colour, "linewidths": 1.4}
-        axis.scatter(rows["silhouette"], rows["lowest_jaccard"], c=faces, **look)
-        handles.append(Line2D([], [], marker=marker, color=colour, fillstyle="none", linestyle="", label=method))
-    figure.legend(handles=handles, loc="outside right upper", fontsize=8.5)
-    highest = str(known["silhouette"].astype(float).idxmax()) if len(known) else ""
-    _pointed_out(axis, known, {highest: "highest silhouette"} | {recommended: "recommended"})
-    axis.set(xlabel="silhouette (higher: better separated)", ylim=(0, 1.02))
-    axis.set_ylabel("bootstrap Jaccard of the least stable cluster")
-    passed = sum(not reasons for reasons in known["reasons"])
-    best = ""
-    if highest:
-        silhouette, again = (known[column].to_dict()[highest] for column in ("silhouette", "lowest_jaccard"))
-        again = np.floor(100 * again) / 100  # as the gates have it
-        best = f"Highest silhouette: {highest}, {silhouette:.2f}, with a Jaccard of {again:.2f}. "
-    return Picture(
-        figure,
-        f"Scatter plot of {len(known)} candidates, silhouette against the bootstrap Jaccard of the least stable "
-        f"cluster; a dashed line at {jaccard:g}. {best}"
-        f"{passed} candidates pass every gate and are filled{f'; recommended is {recommended}' if recommended else ''}.",
-    )
-
-
-def _pointed_out(axis: Axes, known: pd.DataFrame, words: dict[str, str]) -> None:
-    """Names of candidates beside their points, on white, towards the middle of the figure."""
-    middle = known["silhouette"].astype(float).agg(["min", "max"]).mean()
-    for name, said in words.items():
-        if not name:
-            continue
-        x, y = (known[column].to_dict()[name] for column in ("silhouette", "lowest_jaccard"))
-        axis.annotate(
-            f"{name}: {said}", (x, y), xytext=(-30 if x > middle else 30, -26 if y > 0.3 else 22), textcoords="offset points",
-            ha="right" if x > middle else "left", va="center", fontsize=8.5, fontweight="bold",
-            bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "#BBBBBB"},
-            arrowprops={"arrowstyle": "-", "color": "#555555"},
-        )  # fmt: skip
-
-
-@styled
 def variance_explained(table: pd.DataFrame, shown: Sequence[str]) -> Picture:
-    """The share of the variance of each outcome that the shown groupings explain, with intervals, top to bottom."""
+    """The share of variance of each outcome that the shown groupings explain, with intervals; baselines in orange."""
     outcomes = list(dict.fromkeys(table["outcome"]))
     figure, axes = canvas(height=0.9 + 0.3 * len(shown), width=8.2, columns=len(outcomes), sharey=True, squeeze=False)
     said = []
     for axis, outcome in zip(axes[0], outcomes, strict=True):
         rows = table[table["outcome"] == outcome].set_index("grouping").loc[list(shown)]
         places = np.arange(len(rows))
-        axis.hlines(places, rows["low"], rows["high"], color=BLUE, linewidth=2)
-        axis.plot(rows["predicted"], places, "o", color=BLUE, markersize=5)
+        colours = np.where(rows["rival"].isna(), ORANGE, BLUE).tolist()
+        axis.hlines(places, rows["low"], rows["high"], color=colours, linewidth=2)
+        axis.scatter(rows["predicted"], places, c=colours, s=25)
         axis.axvline(rows["predicted"].iloc[0], color=GREY, linestyle="--", linewidth=1)
         axis.set_title(spoken(outcome), fontsize=9.5)
         axis.xaxis.set_major_formatter(PERCENT)
         axis.set_xlabel("variance explained")
         axis.set_yticks(places, rows.index)
-        most, first = rows["predicted"].max(), rows["predicted"].iloc[0]
-        said.append(
-            f"{spoken(outcome)}: most by {rows['predicted'].idxmax()} ({percent(most)}), {shown[0]} {percent(first)}"
-        )
+        listed = rows["predicted"].iloc[:4].map(percent).to_dict().items()
+        said.append(f"{spoken(outcome)}: {', '.join(f'{name} {share}' for name, share in listed)}")
     axes[0, 0].invert_yaxis()
     return Picture(
         figure,
-        f"Dots with intervals: the share of variance that {len(shown)} groupings explain; dashed, that of {shown[0]}. "
-        f"{'; '.join(said)}.",
+        f"Dots with intervals: the share of variance that {len(shown)} groupings explain. {'; '.join(said)}.",
     )
 
 
