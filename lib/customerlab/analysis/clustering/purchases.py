@@ -12,7 +12,9 @@ from customerlab.analysis.explore.products import described
 from customerlab.analysis.orders import Snapshot, before, fetched
 
 
-def purchases(shop: Snapshot, clusters: pd.DataFrame, *, most: int = 4, smallest: int = 1) -> pd.DataFrame:
+def purchases(
+    shop: Snapshot, clusters: pd.DataFrame, *, pattern: str = "", most: int = 4, smallest: int = 1
+) -> pd.DataFrame:
     """Share of each cluster's revenue by product category, or by product where no product has a category.
 
     The log is aggregated in the engine. Order lines that a return annuls do not count.
@@ -23,6 +25,8 @@ def purchases(shop: Snapshot, clusters: pd.DataFrame, *, most: int = 4, smallest
         Its products are optional; without them products are named by their ids.
     clusters : DataFrame
         `customer_id` and `cluster`, as `Segmentation.assign` returns them; other customers do not count.
+    pattern : str
+        Regular expression for product ids, to leave out postage and fees.
     most : int
         The rows are the categories, or products, with the highest share in each cluster: so many per cluster.
     smallest : int
@@ -32,24 +36,29 @@ def purchases(shop: Snapshot, clusters: pd.DataFrame, *, most: int = 4, smallest
     -------
     DataFrame
         One row per category or product, by falling share of all customers' revenue, ties by name: `category` or
-        `product`, `all customers`, then `cluster 1`, `cluster 2` and so on, and `noise` where there is any.
+        `product`, `all customers`, then `cluster 1`, `cluster 2` and so on, and `noise` where there is any. Last,
+        `largest customer`: the highest share of one customer in the revenue behind any of these shares of clusters.
     """
     lines = sales.kept(shop.known, None if shop.returns is None else before(shop.returns, shop.day))
+    lines = lines.filter(lines.product_id.re_search(pattern)) if pattern else lines
     categories = _categories(shop.products)
     if categories is None:
         lines = lines.mutate(part=lines.product_id)
     else:
         lines = lines.left_join(categories, "product_id").mutate(part=lambda t: ibis.coalesce(t.category, "(none)"))
     lines = lines.inner_join(ibis.memtable(clusters[["customer_id", "cluster"]]), "customer_id")
-    sums = lines.group_by("cluster", "part").aggregate(
-        money=lines.amount.sum().cast("float64"), buyers=lines.customer_id.nunique()
+    each = lines.group_by("cluster", "part", "customer_id").aggregate(money=lines.amount.sum())
+    sums = each.group_by("cluster", "part").aggregate(
+        money=each.money.sum().cast("float64"), most=each.money.max().cast("float64"), buyers=each.count()
     )
     found = fetched(sums).sort_values(["part", "cluster"])
-    money, buyers = (
-        found.pivot(index="part", columns="cluster", values=name).fillna(0) for name in ("money", "buyers")
+    money, top, buyers = (
+        found.pivot(index="part", columns="cluster", values=name).fillna(0) for name in ("money", "most", "buyers")
     )
     total = money.sum(axis=1)
-    shares = money.div(money.sum().where(money.sum() > 0)).mask(hidden_cells(buyers, smallest))
+    few = hidden_cells(buyers, smallest)
+    shares = money.div(money.sum().where(money.sum() > 0)).mask(few)
+    largest = top.div(money.where(money > 0)).mask(few).max(axis=1)
     shown = {
         part
         for _, own in shares.items()
@@ -58,6 +67,7 @@ def purchases(shop: Snapshot, clusters: pd.DataFrame, *, most: int = 4, smallest
     table = noise_last(shares.T).set_index("cluster").T
     table.columns = ["noise" if number == NOISE else f"cluster {number}" for number in table.columns]
     table.insert(0, "all customers", total / total.sum())
+    table["largest customer"] = largest
     table = table.loc[sorted(shown)].sort_values("all customers", ascending=False, kind="stable").reset_index()
     if categories is not None:
         return table.rename(columns={"part": "category"})

@@ -130,7 +130,7 @@ def decision(judged: Judged) -> str:
         return Led(
             f"Use {best}",
             f" in place of the RFM segments: {int((judged.table['reasons'].str.len() == 0).sum())} of {tried} candidates pass every "
-            f"gate, and it is the simplest of the best. It explains more variance of {spoken(gain['outcome'])} than the best "
+            f"gate, and of the best ones it has the fewest clusters. It explains more variance of {spoken(gain['outcome'])} than the best "
             f"baseline, by {_points(gain)}.",
         )
     if best:
@@ -177,7 +177,7 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
             if one["p_holm"] <= gates.level
             else "significantly less"
             if one["more_high"] < 0
-            else "inconclusive"
+            else f"inconclusive{' after adjustment' if one['worse'] else ''}"
         )
         said = spoken(outcome)
         found.append(
@@ -232,13 +232,13 @@ def separation_finding(judged: Judged, gates: Gates = DEFAULT) -> str:
     )
     if yes:
         return (
-            f"Distinct groups: {yes} of {len(table)} separated candidates are separated significantly better than a single "
-            f"population would be (Holm-adjusted; {listed}). This does not show that they are useful, and is no gate."
+            f"Distinct groups: {yes} of {len(table)} candidates that pass the separation gate are significantly better separated "
+            f"than a single population would be (Holm-adjusted; {listed}). This is no gate: it does not show that they are useful."
         )
     best = f"{judged.recommended} is a useful division of a continuum." if judged.recommended else ""
     return (
-        f"Distinct groups: none found. None of {len(table)} separated candidates is separated significantly better than a single "
-        f"population would be (Holm-adjusted; {listed}). {best or 'They may divide a continuum.'}"
+        f"Distinct groups: none found. None of {len(table)} candidates that pass the separation gate is significantly better "
+        f"separated than a single population would be (Holm-adjusted; {listed}). {best or 'They may divide a continuum.'}"
     )
 
 
