@@ -92,6 +92,7 @@ rates-clustering: $(READY) ## how often groups are recommended over the RFM segm
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" # no news of Jupyter's
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks \
+	  --ContentsManager.pre_save_hook=customerlab.workbench.normalise.before_saving \
 	  $(if $(filter 0,$(shell id -u)),--allow-root)
 
 lint: $(READY) ## check style, types and the direction of imports

@@ -25,6 +25,16 @@ from customerlab.workbench.notebook import OWN, Notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def browse(page: Path, profile: Path, *words: str) -> str:
+    """Open a page in a headless browser; what it says."""
+    command = [
+        str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
+        f"--user-data-dir={profile}", "--virtual-time-budget=5000", *words, page.as_uri(),
+    ]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
 
 
 @contextmanager
@@ -64,7 +74,8 @@ def copy_project(folder: Path, *, outputs: bool = False) -> Path:
     for path in (notebook.path for notebook in own_notebooks()):
         text = path.read_text(encoding="utf-8") if outputs else without_outputs(path)
         (folder / "notebooks" / path.name).write_text(text, encoding="utf-8")
-    for name in ("requirements.lock", "pyproject.toml"):
+    (folder / "docs").mkdir()
+    for name in ("requirements.lock", "pyproject.toml", "docs/glossary.md"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 

@@ -40,4 +40,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'customerlab' has no attribute {name!r}")
     module, _, attribute = HOMES[name].partition(":")
     value = import_module(module)
+    if module.startswith("customerlab.analysis."):
+        from customerlab.doors import guard
+
+        guard(value)
     return getattr(value, attribute) if attribute else value

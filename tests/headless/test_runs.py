@@ -56,11 +56,14 @@ def test_the_pages_are_whole_and_need_no_network(demo_run):
     customers = json.loads((demo_run[0] / "outputs" / "demo" / "metrics.json").read_text())["01_eda"]["customers"]
     assert f"<dt>customers</dt><dd>{customers:,}</dd>" in (site / "index.html").read_text()
     pages = sorted(p.stem for p in site.glob("*.html"))
-    assert pages == [*NAMES, "index"]
+    assert pages == [*NAMES, "glossary", "index"]
     for path in site.glob("*.html"):
         text = path.read_text()
-        assert not re.search(r'(?:src|href)="(?!data:|#|[\w]+\.html)', text), "nothing outside the folder is loaded"
-        assert not re.search(r"<script|@import|url\(", text)
+        links = r"data:|#|[\w]+\.html|\.\./[\w/]+\.(?:csv|ipynb)\""
+        assert not re.search(rf'(?:src|href)="(?!{links})', text), "nothing outside the run's folder is loaded"
+        for near in re.findall(r'href="\.\./([^"]+)"', text):
+            assert (site.parent / near).is_file(), f"{path.name} has no {near}"
+        assert text.count("<script") == (path.stem in NAMES) and not re.search(r"@import|url\(", text)
         assert (
             text.count("<h1") == 1
             and '<html lang="en">' in text
@@ -69,9 +72,12 @@ def test_the_pages_are_whole_and_need_no_network(demo_run):
         )
         for alt in re.findall(r"<img[^>]*alt=\"([^\"]*)\"", text):
             assert len(alt) > 40
-        assert text.count("<img") == len(re.findall(r"<img[^>]*alt=\"[^\"]+\"", text)) == text.count("<figcaption>")
+        assert text.count("<img") == len(re.findall(r"<img[^>]*alt=\"[^\"]+\"", text))
+        assert text.count("<figcaption>") == (0 if path.stem == "index" else text.count("<img"))
         for target in re.findall(r'href="#([^"]+)"', text):
             assert f'id="{target}"' in text, f"{path.name} has no {target}"
+        for name, target in re.findall(r'href="(\w+)\.html#([^"]+)"', text):
+            assert f'id="{target}"' in (site / f"{name}.html").read_text(), f"{path.name} leads to {name}, {target}"
     index = (site / "index.html").read_text()
     assert all(f'href="{name}.html"' in index for name in NAMES)
     rfm = (site / "02_rfm.html").read_text()

@@ -41,8 +41,8 @@ def test_the_page_begins_with_whose_data_and_at_most_five_results():
     sentences = [f"result {n}" for n in range(7)]
     notebook = a_notebook(*sentences)
     assert layout.findings(notebook) == sentences
-    first, second, *_ = layout.arranged(notebook, TABLES).cells
-    assert first.source == "# A title\n\nA question?"
+    first, second, third, *_ = layout.arranged(notebook, TABLES).cells
+    assert first.source == "# A title" and third.source == "## About this page\n\nA question?"
     assert second.source.startswith(
         "**Data:** A &#42;shop&#42; (transactions: 12,000 rows, 2024-01-01 to 2024-12-31; returns: 3 rows); "
         "Films (ratings: 9 rows).\n\n## Key results\n\n- result 0\n- result 1\n"

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from customerlab.wording import text
 
 MOST = 5  # key results
-FINDINGS, LAST = "Findings", "Reproducibility"
+ABOUT, FINDINGS, LAST = "About this page", "Findings", "Reproducibility"
 
 
 def _heading(cell: nbformat.NotebookNode) -> str | None:
@@ -78,8 +78,20 @@ def arranged(notebook: nbformat.NotebookNode, tables: dict[str, dict[str, Any]])
         lead += ["## Key results", _listed(results), f"All of them are under [{FINDINGS}](#{FINDINGS})."]
     page = nbformat.from_dict(dict(notebook))
     last = _cells([f"## {LAST}", *uses], "last")
-    page.cells = [*told, *_cells(lead, "lead"), *_lifted([*shown, *body]), *shown, *body, *last, *setup]
+    title, about = _titled(told)
+    first = [*title, *_cells(lead, "lead"), *_lifted([*shown, *body])]
+    page.cells = [*first, *about, *shown, *body, *last, *setup]
     return page
+
+
+def _titled(told: list[nbformat.NotebookNode]) -> tuple[list[nbformat.NotebookNode], list[nbformat.NotebookNode]]:
+    """The title of a page, and what else its opening tells, which comes after the results."""
+    found = re.match(r"\s*# .+\n*", told[0].source) if told else None
+    if found is None:
+        return told, []
+    rest = told[0].source[found.end() :].strip()
+    about = _cells([f"## {ABOUT}", rest], "about") if rest else []
+    return _cells([found[0].strip()], told[0].id), [*about, *told[1:]]
 
 
 def headline(cells: Iterable[nbformat.NotebookNode]) -> tuple[int, nbformat.NotebookNode] | None:

@@ -1,11 +1,13 @@
 """Executed notebooks as they are kept: without what differs between two equal runs, with the texts of their source."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import nbformat
 
 from customerlab.data import secrets
+from customerlab.workbench.notebook import OWN
 
 # What libraries print that differs from run to run: the kernel's path in a warning, and addresses in memory. The
 # project's own outputs hold none of it; these catch warnings and default representations in cells that a user adds.
@@ -31,6 +33,15 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         for output in cell.get("outputs", []):
             _mask(output)
     return notebook
+
+
+def before_saving(model: dict[str, Any], path: str, **_: Any) -> None:
+    """Jupyter's hook before it saves: the project's own notebooks keep the metadata that they are committed with.
+
+    JupyterLab writes the version of Python and other things of the machine into every notebook that it saves.
+    """
+    if model.get("type") == "notebook" and Path(path).stem in OWN:
+        model["content"] = normalise(nbformat.from_dict(model["content"]))
 
 
 def retold(executed: nbformat.NotebookNode, notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

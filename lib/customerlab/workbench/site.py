@@ -121,7 +121,7 @@ def render(plan: Plan) -> Path:
     for old in set(folder.glob("*.html")) - {folder / f"{step.name}.html" for step in pages}:
         old.unlink()
     if text := glossary.read(plan.root)[0]:
-        explained = cleaned(str(markdown2html(text)))
+        explained = cleaned(re.sub(r'<a class="anchor-link".*?</a>', "", str(markdown2html(text))))
         write_page(folder / glossary.PAGE, "glossary.html.j2", run=plan.run, pages=pages, text=explained)
     _front(plan, pages, manifest, behind)
     written = {path.name: file_digest(path) for path in sorted(folder.glob("*.html"))}
@@ -201,7 +201,8 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
 
 def _findings(notebook: nbformat.NotebookNode, page: str) -> tuple[str, str]:
     """A notebook's first finding and the others, as HTML, with links into its page."""
-    first, *others = [f"- {sentence}".replace("](#", f"]({page}#") for sentence in findings(notebook)] or [""]
+    first, *others = [sentence.replace("](#", f"]({page}#") for sentence in findings(notebook)] or [""]
+    others = [f"- {sentence}" for sentence in others]
     return cleaned(str(markdown2html(first))), cleaned(str(markdown2html("\n".join(others)))) if others else ""
 
 
