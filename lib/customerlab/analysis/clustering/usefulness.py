@@ -103,7 +103,7 @@ def _mean(values: np.ndarray, who: np.ndarray) -> tuple[float, float]:
 def _against(
     own: np.ndarray, rivals: Mapping[str, np.ndarray], who: np.ndarray, reach: float, wide: float
 ) -> dict[str, object]:
-    """A candidate against the baseline that is hardest to beat; who beats it beats all."""
+    """A candidate against the baseline that is hardest to beat; beating it means beating all."""
     found = []
     for rival, theirs in rivals.items():
         more, error = _mean(own - theirs, who)
