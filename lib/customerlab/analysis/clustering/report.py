@@ -252,6 +252,7 @@ def cluster_findings(clusters: pd.DataFrame, name: str, largest: pd.Series) -> l
         f"Most valuable cluster of {name}: {row['share']:.1%} of customers make {row['share_of_revenue']:.1%} of revenue "
         f"({row['name'].lower()})."
         for row in rows[:1]
+        if pd.notna(row["share_of_revenue"])
     ]
     for cluster, share in ((row["cluster"], largest[row["cluster"]]) for row in rows):
         if share >= INFLUENTIAL:
