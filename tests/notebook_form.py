@@ -87,7 +87,7 @@ def unbacked(notebook: NotebookNode) -> Iterator[str]:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if heading == "## Findings" and "text/html" not in data and "image/png" not in data:
-                said += as_read(data.get("text/markdown", ""))
+                said += as_read(data.get("text/markdown", "")) + "\n"
             else:
                 shown += _numbers(data.get("text/plain", "") + as_read(data.get("text/markdown", "")))
     for line in said.splitlines():

@@ -52,7 +52,7 @@ def prepared(files: Path, clean: str) -> dict[str, Any]:
     begin = time.perf_counter()
     made = prepare(root, root / "outputs" / "log", "transactions", "log", progress=False, anew=True)
     seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "rows": made.report["rows"], "read": made.report["ladder"][0]["rows_left"]}
+    return {"seconds": seconds, "rows": made.report["rows"], "read": made.report["row_accounting"][0]["rows_left"]}
 
 
 def copied(files: Path, _: str) -> dict[str, Any]:

@@ -119,13 +119,11 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.with_returned": lambda s: with_returned(s.transactions.select("customer_id").distinct(), s.returns),
     "explore.spread": lambda s: explore.spread(explore.baskets(s.transactions), ["value", "products", "pieces"]),
     "explore.log_histogram": lambda s: explore.distributions.log_histogram(explore.baskets(s.transactions), "value"),
-    "explore.log_cumulative": lambda s: explore.distributions.log_cumulative(explore.baskets(s.transactions), "value"),
     "explore.whole_histogram": lambda s: explore.whole_histogram(explore.baskets(s.transactions), "products"),
-    "explore.cumulative": lambda s: explore.distributions.cumulative(explore.customers(s.transactions), "orders"),
     "explore.distribution": lambda s: explore.distribution(
         explore.customers(s.transactions), "orders", "o", whole=True
     ),
-    "explore.top_tenth": lambda s: explore.top_tenth(s.transactions, s.returns),
+    "explore.top_decile": lambda s: explore.top_decile(s.transactions, s.returns),
     "explore.top_products": lambda s: explore.top_products(s.transactions, s.products, 50, returns=s.returns),
     "explore.described": lambda s: explore.described(
         explore.long_tail(s.transactions)["product_id"].head(9), s.products
@@ -137,7 +135,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.by_category": lambda s: explore.by_category(s.transactions, s.products, returns=s.returns),
     "explore.returns_by_month": lambda s: explore.returns_by_month(s.transactions, s.returns),
     "explore.most_returned": lambda s: explore.most_returned(s.transactions, s.returns, s.products),
-    "explore.who_returns": lambda s: explore.who_returns(s.transactions, s.returns),
+    "explore.returns_summary": lambda s: explore.returns_summary(s.transactions, s.returns),
     "orders.day_after": lambda s: orders.day_after(s.transactions),
     "orders.first_order": lambda s: orders.first_order(s.transactions),
     "orders.before": lambda s: explore.totals(orders.before(s.transactions, pd.Timestamp(s.middle))),
@@ -346,7 +344,7 @@ NOT_IN_BIGQUERY = dict.fromkeys(
         "explore.spread",
         "explore.distribution",
         "explore.whole_histogram",
-        "explore.top_tenth",
+        "explore.top_decile",
         "experiment.winsorised",
         "experiment.sensitivity",
         "experiment.segments_of",
@@ -469,7 +467,7 @@ def test_split_files_in_another_order_give_the_same_bytes(shop, project):
     made = prepare(project, project / "outputs" / "pieces", "transactions", "pieces")
     assert made.path.read_bytes() == shop.paths["transactions"].read_bytes()
     before = prepare(ROOT, shop.paths["transactions"].parents[1], "transactions", shop.name)
-    assert made.report["ladder"] == before.report["ladder"]
+    assert made.report["row_accounting"] == before.report["row_accounting"]
 
 
 @pytest.fixture

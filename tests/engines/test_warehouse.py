@@ -1,4 +1,4 @@
-"""A log that lives in the engine: the same tables and ladders as from files, checked, and never copied."""
+"""A log that lives in the engine: the same tables and row accounting as from files, checked, and never copied."""
 
 import dataclasses
 from decimal import ROUND_HALF_UP, Decimal
@@ -74,10 +74,10 @@ def address(request):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_tables_and_ladders_are_those_of_the_files(address, project, table):
+def test_tables_and_row_accounting_are_those_of_the_files(address, project, table):
     from_files = prepare(project, project / "outputs" / "demo", table, "demo")
     made = prepare(project, project / "outputs" / "hoard", table, "hoard", engine=address)
-    assert made.made and made.report["ladder"] == from_files.report["ladder"]
+    assert made.made and made.report["row_accounting"] == from_files.report["row_accounting"]
     assert made.report["rows"] == from_files.report["rows"]
     assert [p.name for p in (project / "outputs" / "hoard" / "tables").iterdir()] == [f"{table}.json"], (
         "nothing is copied"
@@ -102,7 +102,7 @@ def test_a_run_reads_the_table_where_it_is(address, project, monkeypatch):
     pd.testing.assert_frame_equal(
         rfm.features(there.table("transactions")), rfm.features(here.table("transactions")), check_exact=True
     )
-    pd.testing.assert_frame_equal(there.ladder("transactions"), here.ladder("transactions"))
+    pd.testing.assert_frame_equal(there.row_accounting("transactions"), here.row_accounting("transactions"))
 
 
 def test_what_the_table_holds_decides_whether_it_is_looked_at_again(database, project):

@@ -20,11 +20,11 @@ def online_retail(real_table):
     return open_table(connect(), prepared.path), prepared.report
 
 
-def test_the_row_ladder(online_retail):
+def test_the_row_accounting(online_retail):
     _, report = online_retail
-    assert [step["rows_left"] for step in report["ladder"]] == [541_909, 406_829, 397_924, 397_884]
-    assert [step["rows_removed"] for step in report["ladder"]][1:] == [135_080, 8_905, 40]
-    assert float(report["ladder"][-1]["amount_left"]) == 8_911_407.904
+    assert [step["rows_left"] for step in report["row_accounting"]] == [541_909, 406_829, 397_924, 397_884]
+    assert [step["rows_removed"] for step in report["row_accounting"]][1:] == [135_080, 8_905, 40]
+    assert float(report["row_accounting"][-1]["amount_left"]) == 8_911_407.904
 
 
 def test_totals_are_those_of_the_publication(online_retail):
@@ -38,8 +38,8 @@ def test_totals_are_those_of_the_publication(online_retail):
 
 def test_returns_are_the_cancelled_lines_of_known_customers(online_retail, real_table, root):
     returned = pd.read_parquet(real_table("online_retail", "returns").path)
-    steps = online_retail[1]["ladder"]
-    # no other line is below zero, so the money of the cancellations is the step of the ladder
+    steps = online_retail[1]["row_accounting"]
+    # no other line is below zero, so the money of the cancellations is their step of the row accounting
     assert len(returned) == 8_905 and returned["order_id"].str.startswith("C").all()
     assert str(returned["amount"].sum()) == steps[2]["amount_removed"]
     assert (returned["amount"] < 0).all() and (returned["quantity"] < 0).all()
@@ -50,7 +50,7 @@ def test_what_cleaning_leaves_out_is_what_the_file_has_without_a_customer(online
     (path,) = locate(root, source)[1]
     raw = pd.read_parquet(path).assign(amount=lambda t: t["Quantity"] * t["UnitPrice"])
     nobody = raw[raw["CustomerID"].isna() & (raw["amount"] > 0)]
-    assert float(online_retail[1]["ladder"][1]["sales_removed"]) == pytest.approx(nobody["amount"].sum())
+    assert float(online_retail[1]["row_accounting"][1]["sales_removed"]) == pytest.approx(nobody["amount"].sum())
     # of these one row is no sale but an entry of the books, "Adjust bad debt"
     books = nobody["InvoiceNo"].str.startswith("A")
     assert nobody["amount"][~books].sum() == pytest.approx(1_744_214.58) and books.sum() == 1
@@ -90,12 +90,12 @@ def test_intervals_of_lift_are_those_of_a_bootstrap_of_customers(goods):
         assert pairs.loc[pair, ["lift", "low", "high"]].tolist() == pytest.approx(wanted, rel=0.015)
 
 
-def test_the_top_tenth_and_countries(online_retail, goods, real_table):
+def test_the_top_decile_and_countries(online_retail, goods, real_table):
     back = open_table(online_retail[0].get_backend(), real_table("online_retail", "returns").path)
-    best = explore.top_tenth(online_retail[0], back)
+    best = explore.top_decile(online_retail[0], back)
     days = best.table.set_index("measure").loc["days since the last order"]
     assert (days["top"], days["rest"], round(days["ratio"], 2)) == (11, 59, 0.19)
-    gross = explore.top_tenth(online_retail[0])
+    gross = explore.top_decile(online_retail[0])
     assert (gross.top, round(gross.share, 3)) == (434, 0.614)
     assert (round(gross.times_orders, 2), round(gross.times_value, 2)) == (5.72, 2.50)
     countries = explore.by_part(online_retail[0], "country", returns=back).set_index("part")
@@ -227,7 +227,7 @@ def test_raw_features_reward_a_fence_around_the_big_spenders(online_retail):
     assert found["silhouette"] == judged.table["silhouette"].max() == pytest.approx(0.90, abs=0.01) and sizes[0] < 40
     assert found["adjusted_rand"] < 0.7 and judged.recommended == ""
     assert found["reasons"][0] == "smallest cluster 0.6% of customers"
-    assert found["reasons"][1].startswith("not stable")
+    assert found["reasons"][1].startswith("unstable")
     points = clustering.fit_space(table, names).points(table)
     labels = clustering.fit_all(points, [2], 7)["K-Means 2"].predict(points)
     assert min(np.bincount(labels)) > 0.3 * len(labels)

@@ -10,7 +10,7 @@ from customerlab.analysis import clustering, rfm
 from customerlab.analysis.clustering.indices import by_size
 from customerlab.analysis.recommend.metrics import Lists, per_customer
 from customerlab.analysis.recommend.models import top
-from customerlab.data.clean import ladder, report
+from customerlab.data.clean import mark, report
 from customerlab.data.prepare import with_repeats
 
 numbers = st.lists(st.integers(0, 30), min_size=1, max_size=80)
@@ -169,7 +169,7 @@ def test_cleaning_accounts_for_every_row_and_every_penny(lines, names):
     )
 
     def counts(of):
-        marked = ladder(of, rules)
+        marked = mark(of, rules)
         counted = marked.group_by("removed_by").aggregate(rows=marked.count(), amount=marked.amount.sum())
         return counted.order_by("removed_by").to_pandas()
 

@@ -68,7 +68,7 @@ def test_cleaning_removes_exactly_the_planted_faults(say, tmp_path):
         shop.tables["transactions"].to_parquet(project / "data" / "demo" / "transactions.parquet")
         (project / "data" / "catalog.yml").write_text((ROOT / "data" / "catalog.yml").read_text())
         prepared = prepare(project, project / "outputs", "transactions", "demo")
-        steps = {step["step"]: step["rows_removed"] for step in prepared.report["ladder"]}
+        steps = {step["step"]: step["rows_removed"] for step in prepared.report["row_accounting"]}
         planted = shop.truth["faults"]["fault"].value_counts()
         for rule, fault in causes.items():
             assert steps[rule] == planted[fault], (seed, rule)

@@ -48,7 +48,7 @@ def test_money_is_that_of_python_s_decimals_from_texts_floats_and_decimals(facto
     ):
         found = canonical.canonical(raw, "transactions", MAP, Source("log", ()))
         assert [money if pd.notna(money) else None for money in found.amount.execute()] == wanted
-    unread = canonical.survey(clean.ladder(found, MAP.clean)).unread()
+    unread = canonical.survey(clean.mark(found, MAP.clean)).unread()
     assert unread == (["amount"] if None in wanted else [])
 
 
@@ -89,5 +89,5 @@ def test_a_number_of_any_type_is_the_nearest_float_and_what_is_none_is_counted(k
     found = canonical.canonical(raw, "transactions", MAP, Source("log", ()))
     read = [one if pd.notna(one) else None for one in found.unit_price.execute()]
     assert read == [None if one == "unread" else one for one in numbers]
-    asked = canonical.survey(clean.ladder(found, MAP.clean))
+    asked = canonical.survey(clean.mark(found, MAP.clean))
     assert asked.total("there_unit_price") - asked.total("filled_unit_price") == numbers.count("unread")

@@ -620,6 +620,10 @@ def test_each_gate_names_its_reason():
     }
 
 
+def test_no_size_below_its_gate_looks_like_one_that_passes():
+    assert [verdict.size(share, 0.02) for share in (0.0196, 0.0194, 0.02, 0.0204)] == ["1.96%", "1.9%", "2.0%", "2.0%"]
+
+
 def test_the_fewest_clusters_within_an_error_of_the_best_win():
     table = pd.DataFrame({"clusters": [6, 4, 3, 2]}, index=list("abcd"))
     worth = pd.DataFrame({"worth": [0.30, 0.29, 0.25, 0.5], "error": 0.02}, index=list("abcd"))
@@ -668,7 +672,7 @@ def test_every_candidate_stands_at_every_gate_with_its_mark():
         marks = "".join(row.drop(["verdict", "p vs single population"]))
         assert ("✗" in marks) == bool(judged.table.loc[name, "reasons"]), name
     smallest = judged.table["smallest"]["K-Means 4"]
-    assert table.loc["K-Means 4", "smallest cluster"] == f"{np.floor(1000 * smallest) / 10:.1f}% ✓"
+    assert table.loc["K-Means 4", "smallest cluster"] == f"{smallest:.1%} ✓"
     strict = clustering.gate_results(judged, clustering.Gates(smallest=0.4)).set_index("candidate")
     assert strict.loc["K-Means 4", "smallest cluster"].endswith("✗")
 

@@ -101,7 +101,7 @@ def test_the_readme_s_own_shop_runs(project):
     (raw / "sales.csv").write_text(f"{header}\n{line}\n{line.replace('1042', '7')}\n", encoding="utf-8")
     plan = make_plan(project, "my_shop")
     table = prepare(project, plan.folder, "transactions", "my_shop").report
-    assert table["rows"] == 2 and table["ladder"][0]["amount_left"] == "4998.0000"
+    assert table["rows"] == 2 and table["row_accounting"][0]["amount_left"] == "4998.0000"
 
 
 @pytest.mark.slow

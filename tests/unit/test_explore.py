@@ -137,11 +137,6 @@ def test_log_histogram_counts_every_value_once():
     assert explore.distributions.log_histogram(ibis.memtable(pd.DataFrame({"v": [-1.0, 0.0]})), "v").empty
 
 
-def test_cumulative_shares_by_hand():
-    table = explore.distributions.cumulative(ibis.memtable(pd.DataFrame({"v": [3, 1, 1, 10]})), "v")
-    assert table["value"].tolist() == [1, 3, 10] and table["share"].tolist() == [0.5, 0.75, 1.0]
-
-
 def test_top_products_break_ties_by_id_and_fall_back_on_it():
     best = explore.top_products(LOG, None, 2)
     assert best["product_id"].tolist() == ["x", "y"] and best["share"].sum() == pytest.approx(26 / 26.1)
@@ -159,16 +154,25 @@ def test_a_distribution_of_nothing_above_zero_is_said():
         "name": "revenue",
         "spread": spread["v"],
         "bars": explore.distributions.log_histogram(free, "v"),
-        "steps": explore.distributions.log_cumulative(free, "v"),
     }
     number = {
         "name": "orders",
         "spread": spread["n"],
         "bars": explore.whole_histogram(free, "n"),
-        "steps": explore.distributions.cumulative(free, "n"),
     }
     picture = distributions(money, number, "customers")
     assert "No revenue above zero" in picture.alt and picture.png()
+
+
+def test_months_show_active_customers_and_what_an_order_is_worth():
+    from customerlab.figures.explore import by_month
+
+    months = explore.by_month(LOG)
+    people, values = (axis.lines[0].get_ydata() for axis in by_month(months).figure.axes[1:])
+    assert people.tolist() == [1, 1, 0, 1] and values[[0, 1, 3]].tolist() == [11.0, 5.0, pytest.approx(5.05)]
+    assert np.isnan(values[2]), "no order, no value of one"
+    few = by_month(months, 2).figure.axes[1].lines[0].get_ydata()[[0, 1, 3]]
+    assert np.isnan(few).all(), "months of few customers"
 
 
 def test_fractional_quantities_are_summed_exactly():
@@ -185,13 +189,6 @@ def test_whole_histogram_counts_every_value_once_in_bins_of_one_width():
     assert np.unique(np.diff(bars["low"])).size == 1
     below = explore.whole_histogram(ibis.memtable({"v": [-2, 0, 1, 1, 2]}), "v")
     assert below[["low", "count"]].to_numpy().tolist() == [[1, 2], [2, 1]]
-
-
-def test_log_cumulative_is_the_share_below_each_edge():
-    values = np.append(np.random.default_rng(4).lognormal(3, 1, 500), [0.0, -1.0])
-    steps = explore.distributions.log_cumulative(ibis.memtable({"v": values}), "v")
-    wanted = [(values < edge).mean() for edge in steps["value"]]
-    assert steps["share"].to_numpy() == pytest.approx(wanted) and steps["share"].iloc[-1] == 1
 
 
 def test_new_and_returning_by_hand():
@@ -340,6 +337,14 @@ def test_a_pair_in_few_orders_has_no_interval_and_comes_last():
     assert pairs["low"].isna().tolist() == [False, True]
 
 
+def test_pairs_are_listed_by_description():
+    names = ibis.memtable(pd.DataFrame({"product_id": ["x"], "description": ["Pot"]}))
+    found = explore.together(orders_of({str(i): ["xy" if i < 40 else "w"] for i in range(100)}))
+    (row,) = found.listed(names, 5).to_dict("records")
+    assert (row["A"], row["B"], row["orders with both"], row["confidence A→B"]) == ("Pot", "y", 40, 1)
+    assert row["95% CI"] == f"{found.pairs['low'][0]:.1f} to {found.pairs['high'][0]:.1f}"
+
+
 @pytest.mark.slow
 def test_nothing_bought_together_is_no_pair():
     found = explore.together(LOG, min_orders=1)
@@ -373,7 +378,7 @@ def test_returns_by_hand():
     most = explore.most_returned(LOG, TAKEN, None)
     assert most["product_id"].tolist() == ["x", "w"] and most["of_sales"].iloc[0] == pytest.approx(1 / 3)
     assert np.isnan(most["of_sales"].iloc[1]) and most["largest"].tolist() == [1, 1]
-    who = explore.who_returns(LOG, TAKEN)
+    who = explore.returns_summary(LOG, TAKEN)
     assert who[["customers", "returning", "only_returns", "lines"]].tolist() == [2, 1, 1, 2]
     assert who["of_revenue"] == pytest.approx(7 / 26.1)
     assert (who["annulling"], who["annulled"], who["largest"]) == (1, 5, pytest.approx(5 / 7))
@@ -381,7 +386,7 @@ def test_returns_by_hand():
 
 @pytest.mark.slow
 def test_the_top_tenth_agrees_with_pandas(demo):
-    found = explore.top_tenth(demo["transactions"], demo["returns"])
+    found = explore.top_decile(demo["transactions"], demo["returns"])
     frame = demo["frame"]
     money = pd.concat([frame, demo["back"]]).groupby("customer_id")["amount"].sum()
     money = money[money.index.isin(frame["customer_id"])]
@@ -390,7 +395,7 @@ def test_the_top_tenth_agrees_with_pandas(demo):
     assert found.share == pytest.approx(money[top].sum() / money.sum())
     orders = frame.groupby("customer_id")["order_id"].nunique()
     table = found.table.set_index("measure")
-    for name, values in (("money spent", money), ("orders", orders), ("money per order", money / orders)):
+    for name, values in (("net revenue", money), ("orders", orders), ("average order value", money / orders)):
         assert table.loc[name, ["top", "rest"]].tolist() == pytest.approx([values[top].median(), values[~top].median()])
     assert found.times_orders * found.times_value == pytest.approx(money[top].mean() / money[~top].mean())
 
@@ -398,7 +403,7 @@ def test_the_top_tenth_agrees_with_pandas(demo):
 @pytest.mark.slow
 def test_days_of_the_top_tenth_are_the_recency_and_tenure_of_rfm(demo):
     """One quantity, one number: what 01 shows of the top tenth is what 02 shows of these customers."""
-    table = explore.top_tenth(demo["transactions"], demo["returns"]).table.set_index("measure")
+    table = explore.top_decile(demo["transactions"], demo["returns"]).table.set_index("measure")
     known = rfm.features(demo["transactions"], returns=demo["returns"], net=True)
     top = known["monetary"] >= known["monetary"].quantile(0.9)
     for measure, name in (("days since the last order", "recency"), ("days since the first order", "tenure")):
@@ -410,9 +415,9 @@ def test_parts_show_net_revenue_and_what_hangs_on_one_customer():
     table = explore.by_part(parts, "country", returns=back)
     assert table["net"].tolist() == [11, pytest.approx(8.1)] and table["revenue"].tolist() == [16, 10.1]
     assert table["largest_customer"].tolist() == [1, pytest.approx(10.1 / 12.1)]
-    assert explore.noted(table)["note"].tolist() == ["100% of it is one customer", "83% of it is one customer"]
+    assert explore.with_notes(table)["note"].tolist() == ["100% of it is one customer", "83% of it is one customer"]
     assert explore.conclusions.of_parts({"country": table}) == [
-        "By country, 1 of 1 parts owe 10% or more of their net revenue to one customer, up to 100%."
+        "By country: in 1 of 1 parts one customer makes 10% or more of net revenue (up to 100%)."
     ]
 
 
@@ -423,14 +428,14 @@ def test_the_share_of_money_returned_is_there_for_the_smallest_gross_revenue():
         + [("t", "t", "2024-01-02", "x", 1, 0.6)]
     )
     back = log([("t", "r", "2024-01-03", "x", -1, 0.15)])
-    row = explore.top_tenth(bought, back).table.set_index("measure").loc["money returned"]
+    row = explore.top_decile(bought, back).table.set_index("measure").loc["returns"]
     assert (row["top"], row["rest"]) == (pytest.approx(0.15 / 0.71), 0)
 
 
 def test_equal_customers_have_no_top_tenth():
     alike = log([(c, c, "2024-01-01", "x", 1, 2.0) for c in "abcdefghijkl"])
-    assert explore.top_tenth(alike) is None
-    assert explore.top_tenth(log([("a", "1", "2024-01-01", "x", 1, 2.0)])) is None
+    assert explore.top_decile(alike) is None
+    assert explore.top_decile(log([("a", "1", "2024-01-01", "x", 1, 2.0)])) is None
 
 
 def test_all_that_share_the_highest_value_are_named():
@@ -476,7 +481,7 @@ def test_cohorts_and_months_of_few_customers_have_no_numbers():
         2,
         20,
     ]
-    months = explore.without_few(explore.new_and_returning(log(rows)), 5)
+    months = explore.suppress_small(explore.new_and_returning(log(rows)), 5)
     assert months["new"].isna().tolist() == [True, True, False] == months["new_revenue"].isna().tolist()
     assert months["returning"].tolist()[::2] == [0, 6] and np.isnan(months["returning"][1])
 

@@ -331,7 +331,7 @@ def test_ids_are_kept_as_they_are_with_zeros_blanks_and_tabs(project, kind):
 def test_ids_that_differ_only_by_blanks_are_refused_and_empty_ones_are_empty(project):
     lines = as_written(stranger_lines())
     add_shop(project, lines.assign(Kunde=lines["Kunde"].where(lines.index != 3, "  ")))
-    assert build(project).report["ladder"][1]["rows_removed"] == 1, "no customer"
+    assert build(project).report["row_accounting"][1]["rows_removed"] == 1, "no customer"
     first = lines["Kunde"][5]
     assert (lines["Kunde"] == first).sum() > 1
     lines.assign(Kunde=lines["Kunde"].where(lines.index != 5, f"{first} ")).to_csv(
@@ -349,15 +349,17 @@ def test_kept_and_removed_are_what_was_read(project):
     lines.loc[5:14, "Menge"] = "-2"
     add_shop(project, lines)
     report = build(project).report
-    read, missing, negative = report["ladder"]
+    read, missing, negative = report["row_accounting"]
     assert (read["rows_left"], missing["rows_removed"], negative["rows_removed"]) == (len(lines), 10, 5)
     assert negative["rows_left"] == report["rows"] == len(lines) - 15
-    money = sum(float(step["amount_removed"]) for step in report["ladder"]) + float(negative["amount_left"])
+    money = sum(float(step["amount_removed"]) for step in report["row_accounting"]) + float(negative["amount_left"])
     assert money == pytest.approx(float(read["amount_left"]), abs=1e-9)
     # what was above zero of the ten rows without a customer, of which five are below
     lost = stranger_lines()[:5]
     assert float(missing["sales_removed"]) == pytest.approx((lost["Menge"] * lost["Preis"]).sum(), abs=1e-9)
     assert float(negative["sales_removed"]) == 0 > float(negative["amount_removed"])
+    empty = {row["column"]: (row["of_read"], row["of_kept"]) for row in report["missing"]}
+    assert empty.pop("customer_id") == (10, 0) and set(empty.values()) == {(0, 0)} and "amount" not in empty
 
 
 @pytest.mark.slow
@@ -392,7 +394,7 @@ def test_returns_are_what_only_the_cancellations_keep_from_the_log(project):
     assert returned[["order_id", "quantity", "amount"]].astype(float, errors="ignore").values.tolist() == [
         ["C2", -2, -21]
     ]
-    steps = build(project, table="returns").report["ladder"]
+    steps = build(project, table="returns").report["row_accounting"]
     assert [step["rows_left"] for step in steps] == [7, 6, 4, 1]
 
 
@@ -836,7 +838,7 @@ def test_empty_lines_and_packed_parts_lose_no_row(project):
     text = GOOD_TEXT.encode()
     target = with_suffix(path, ".csv.gz", gzip.compress(text + b"\n") + gzip.compress(b"\n\n" + LINE.encode()[:-1]))
     change_entry(project, ("verkauf.csv", target.name))
-    assert build(project).report["ladder"][0]["rows_left"] == ROWS + 1
+    assert build(project).report["row_accounting"][0]["rows_left"] == ROWS + 1
 
 
 @pytest.mark.parametrize("name", ["a?b", "a\nb"])

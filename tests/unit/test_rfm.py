@@ -1,5 +1,6 @@
 """Recency, frequency, monetary value: features, scores, segments, concentration, and whether they hold."""
 
+import re
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -150,6 +151,69 @@ def test_own_segments_are_read_and_must_partition():
             rfm.read_rules(bad)
 
 
+@pytest.mark.parametrize(
+    ("bins", "cuts"), [(5, {}), (3, {"recency": [30.5, 90], "frequency": [1, 2.5]}), (10, {}), (2, {})]
+)
+def test_definitions_hold_of_every_customer_of_a_segment(bins, cuts):
+    """The days and orders of a definition are those of the customers of the segment, and of no other customer."""
+    scored = rfm.score(rfm.features(random_log()), bins, cuts)
+    table, found = rfm.segment(scored), rfm.definitions(scored).set_index("segment")
+    inside = {}
+    for name, row in found.iterrows():
+        ends = [within(row[measure], table[measure]) for measure in ("recency", "frequency")]
+        inside[name] = ends[0] & ends[1]
+        assert (inside[name] == (table["segment"] == name)).all(), name
+    assert sum(inside.values()).tolist() == [1] * len(table)
+    assert found["action"].tolist() == list(rfm.ACTIONS.values()) and list(rfm.ACTIONS) == list(rfm.RULES["segment"])
+
+
+def within(said, values):
+    """Which values lie in a range as it is written."""
+    if said is None or pd.isna(said) or said == "no customers":
+        return values.isna()
+    low, high = ([int(n) for n in re.findall(r"\d+", said)] * 2)[:2]
+    return values.between(low, np.inf if "more" in said else high)
+
+
+def test_a_measure_without_differences_is_defined_by_all_customers():
+    once = log([(c, c, f"2024-01-{day:02d}", "x", 1, 1.0) for day, c in enumerate("abcdefgh", 1)])
+    found = rfm.definitions(rfm.score(rfm.features(once))).set_index("segment")["frequency"]
+    assert set(found[["Need attention", "Potential loyalists", "At risk"]]) == {"all customers"}
+    assert found["Champions"] == "no customers"
+
+
+def test_rates_by_score_are_those_of_the_customers_with_it():
+    rng = np.random.default_rng(6)
+    scores = {name: rng.integers(1, 4, 600) for name in rfm.scores.MEASURES}
+    done = after((rng.random(600) < 0.2 * scores["f_score"]) * 5.0).assign(**scores)
+    table = holdout.by_score(done).set_index(["measure", "score"])
+    for name, measure in rfm.scores.MEASURES.items():
+        wanted = done.groupby(name)["came_back"].mean()
+        assert table.loc[measure, "repurchase_rate"].to_dict() == pytest.approx(wanted.to_dict())
+    (said,) = rfm.by_scores(table.reset_index(), 90)
+    assert (
+        said.startswith("The frequency score separates repurchase rates within 90 days most: ") and "at score 3" in said
+    )
+    text = rfm.rates_by_score(table.reset_index())
+    assert list(text) == ["score", "recency", "frequency", "monetary"] and text["score"].tolist() == [3, 2, 1]
+    best = table.loc[("frequency", 3)]
+    ends = f"({best['repurchase_rate_low']:.0%} to {best['repurchase_rate_high']:.0%})"
+    assert text["frequency"][0] == f"{best['repurchase_rate']:.0%} {ends}"
+    few = holdout.by_score(done[:20])
+    assert rfm.by_scores(few, 90) == [] and set(rfm.rates_by_score(few)["recency"]) == {"too few to tell"}
+
+
+def test_stability_is_of_the_earlier_days():
+    change = pd.DataFrame(
+        {"change": ["7 days earlier", "28 days earlier", "3 bins"], "same_segment": [0.89, 0.62, 0.5]}
+    )
+    assert rfm.by_stability(change) == [
+        "Recompute segments before each campaign: 89% of customers had the same segment 7 days earlier and 62% 28 days earlier."
+    ]
+    assert rfm.by_stability(change[:1].assign(same_segment=0.95))[0].startswith("Segments are stable: 95%")
+    assert rfm.by_stability(change[2:]) == []
+
+
 def test_a_span_of_levels_that_falls_covers_nothing():
     with pytest.raises(ValueError, match="belongs to no segment"):
         rfm.read_rules(["Here: 5-1, 1-5"])
@@ -193,7 +257,7 @@ def test_repurchase_rates_have_the_published_interval_and_mean_money_that_of_sci
     came, of, low, high = NEWCOMBE[0]
     done = after((np.arange(of) < came) * (2.0 + np.arange(of)))
     row = rfm.holdout.by_segment(pd.Series(["Loyal"] * of), done, ["Loyal"]).iloc[0]
-    assert round(row["return_rate_low"], 4) == low and round(row["return_rate_high"], 4) == high
+    assert round(row["repurchase_rate_low"], 4) == low and round(row["repurchase_rate_high"], 4) == high
     interval = stats.ttest_1samp(done["money"], 0).confidence_interval()
     assert (row["money_low"], row["money_high"]) == pytest.approx((interval.low, interval.high))
     assert row["median_back"] == np.median(2.0 + np.arange(came))
@@ -205,16 +269,24 @@ def test_customers_who_are_in_several_windows_count_once_in_intervals():
     thrice = after(np.tile(money, 3), np.tile(who, 3))
     three = rfm.holdout.by_segment(pd.Series(["New"] * 300), thrice, ["New"]).iloc[0]
     # all three windows alike: three times as many rows know nothing more
-    names = ["return_rate", "return_rate_low", "return_rate_high", "money", "money_low", "money_high", "largest"]
+    names = [
+        "repurchase_rate",
+        "repurchase_rate_low",
+        "repurchase_rate_high",
+        "money",
+        "money_low",
+        "money_high",
+        "largest",
+    ]
     assert three[names].tolist() == pytest.approx(once[names].tolist()) and three["customers"] == 300
     apart = rfm.holdout.by_segment(pd.Series(["New"] * 300), after(np.tile(money, 3)), ["New"]).iloc[0]
-    assert apart["return_rate_low"] > once["return_rate_low"], "three hundred customers would"
+    assert apart["repurchase_rate_low"] > once["repurchase_rate_low"], "three hundred customers would"
 
 
 @pytest.mark.parametrize(("came", "told"), [(19, False), (20, True)])
 def test_few_who_came_back_give_no_interval(came, told):
     row = rfm.holdout.by_segment(pd.Series(["New"] * 50), after((np.arange(50) < came) * 5.0), ["New"]).iloc[0]
-    ends = [f"{name}_{end}" for name in ("return_rate", "money") for end in ("low", "high")]
+    ends = [f"{name}_{end}" for name in ("repurchase_rate", "money") for end in ("low", "high")]
     assert row[ends].notna().all() == row[ends].notna().any() == told
 
 
@@ -223,7 +295,7 @@ def test_a_segment_that_one_customer_makes_is_marked_by_his_share():
     table = rfm.holdout.by_segment(pd.Series(["New"] * 3 + ["Loyal"] * 3), done, ["Loyal", "New"])
     assert table["largest"].tolist() == [0.4, 0.9]
     assert rfm.by_influence(table[table["segment"] == "New"], "revenue") == [
-        "One customer makes a tenth or more of the revenue in New (90%)."
+        "One customer accounts for 10% or more of revenue in New (90%)."
     ]
     assert rfm.by_influence(table.assign(largest=0.099), "revenue") == []
 
@@ -290,6 +362,18 @@ def test_rules_are_compared_by_what_the_customers_they_choose_bring():
     assert shared.loc[at["chosen"]].to_numpy() == pytest.approx(at["by_rule"].to_numpy())
 
 
+def test_the_table_of_choices_begins_with_the_means_that_decide():
+    choices = rfm.choosing.compare_rules(drawn_windows(np.random.default_rng(0), customers=200), seed=1, resamples=20)
+    table = rfm.choice_table(choices)
+    assert len(table) == 16 + 2 * 4 and table["p (Holm)"].notna().tolist() == [True] * 4 + [False] * 20
+    assert table["window"].tolist()[::4] == ["all"] * 4 + ["from 2024-03-31", "from 2024-06-29"]
+    first = choices[choices["formed_on"].isna() & (choices["chosen"] == 0.2) & (choices["outcome"] == "revenue")].iloc[
+        0
+    ]
+    assert table.iloc[0][["outcome", "plain rule"]].tolist() == ["revenue", first["against"]]
+    assert table["95% CI"].iloc[0] == f"{100 * first['low']:+.1f} to {100 * first['high']:+.1f}"
+
+
 def test_two_rules_that_choose_alike_do_not_differ():
     windows = [one.assign(frequency=1) for one in drawn_windows(np.random.default_rng(0), 200)]
     windows = [one.assign(segment="all", monetary=7.0) for one in windows]
@@ -323,6 +407,7 @@ def held_of(windows):
         pd.DataFrame([holdout._window(one) for one in known[1:]]),
         rfm.holdout.by_segment(judged["segment"], judged, order),
         pd.DataFrame(),
+        pd.DataFrame(),
         {},
         rfm.choosing.compare_rules(known, seed=1, resamples=50),
     )
@@ -335,8 +420,7 @@ def test_a_verdict_on_a_handful_is_none():
     held = held_of(few)
     assert held.choices.empty
     assert rfm.by_choice(held, 90) == [
-        "Whether to choose customers by segment or by a plainer rule: too few to tell (3 ordered again in any window "
-        "of 90 days)."
+        "Segments against plain rules: too few to tell (3 customers ordered again in any window of 90 days)."
     ]
     assert "too few to tell (" in rfm.by_rate(held, 90)
 
@@ -345,21 +429,27 @@ def test_the_better_rule_is_named_where_it_is_better_and_none_where_nothing_is()
     rng = np.random.default_rng(5)
     # segments of noise against the true mean, and the other way round
     plain, segments = (held_of(drawn_windows(rng, 2_000, noise=noise)) for noise in ((50.0, 0.1), (0.1, 50.0)))
-    assert rfm.by_choice(plain, 90)[0].startswith(
-        "To reach the most revenue in the following 90 days, choose by past spend, not by segment:"
-    )
-    assert rfm.by_choice(segments, 90)[0].startswith(
-        "To reach the most revenue in the following 90 days, choose by segment:"
+    said = rfm.by_choice(plain, 90)[0]
+    assert said.lead == "Rank customers by past spend, not by segment, to reach the most net revenue"
+    # in favour of the rule that is named: the signs of the table are those of the segment less the rule
+    at = plain.choices[plain.choices["formed_on"].isna() & (plain.choices["chosen"] == rfm.DEPTH)]
+    row = at[(at["outcome"] == "revenue") & (at["against"] == "past spend")].iloc[0]
+    assert f"account for {row['by_rule']:.0%} of it within 90 days, against {row['by_segment']:.0%} by segment" in said
+    assert f"({-100 * row['difference']:+.1f} percentage points, 95% CI {-100 * row['high']:+.1f} to" in said
+    said = rfm.by_choice(segments, 90)[0]
+    assert re.match(
+        r"Rank customers by segment, not by [a-z ]+, to reach the most net revenue: the top 20% account for", said
     )
     nothing = rfm.by_choice(held_of(drawn_windows(rng, 2_000, noise=(50.0, 50.0))), 90)
-    assert all("is inconclusive" in said for said in nothing)
+    assert all("are not significantly different" in said for said in nothing)
 
 
 def test_holding_out_uses_nothing_of_what_is_judged():
     held = rfm.hold_out(Snapshot(LOG, DAY), rfm.Scheme(), days=30, seed=1)
     assert held.windows["formed_on"].tolist() == [pd.Timestamp("2024-03-04")]
     # only a was known on 4 March, and did not come back; b came later and is judged by nobody
-    assert held.segments["customers"].tolist() == [1] and held.segments["return_rate"].tolist() == [0]
+    assert held.segments["customers"].tolist() == [1] and held.segments["repurchase_rate"].tolist() == [0]
+    assert held.scores.groupby("measure")["customers"].sum().to_dict() == dict.fromkeys(rfm.scores.MEASURES.values(), 1)
     assert held.curves == {"revenue": {}, "repeat customers": {}} and held.choices.empty
     assert rfm.hold_out(Snapshot(LOG, DAY), rfm.Scheme(), days=33, seed=1) is None
 
@@ -426,7 +516,16 @@ def test_a_log_too_short_to_follow_gives_no_rate():
         waits.assign(ended=True)
     )
     few = pd.DataFrame({"customer_id": range(60), "number": 1, "days": 200}).assign(ended=lambda t: t.index < 5)
-    assert "after a first order: too few to tell (0 ordered again)" in rfm.by_repurchase(rfm.repurchase(few, [30, 90]))
+    said = rfm.by_repurchase(rfm.repurchase(few, [30, 90]))
+    assert said[0] == "Repurchase rate within 90 days of the first order: too few to tell (0 ordered again)."
+    last = table.loc[("first", 5)]
+    assert rfm.by_repurchase(table.reset_index(), 5)[0] == (
+        f"75% of customers order again within 5 days of the first order (95% CI {last['low']:.0%} to {last['high']:.0%}, "
+        "Kaplan-Meier, n = 40)."
+    )
+    assert rfm.by_repurchase(table.reset_index(), 5)[1].startswith(
+        "75% of orders are followed by another within 5 days ("
+    )
 
 
 def test_who_spends_most_in_segments_that_money_plays_no_part_in():
@@ -439,8 +538,8 @@ def test_who_spends_most_in_segments_that_money_plays_no_part_in():
     low = {s for s, own in table.groupby("segment") if own["monetary"].median() < table["monetary"].median()}
     assert set(found.index[found["low"]]) == low & set(best["segment"])
     said = rfm.by_money(found.reset_index(), len(table))
-    assert f"{found['customers'][found['low']].sum():,} of the {len(best):,} customers" in said
-    assert rfm.high_spenders(table.assign(m_score=3)).empty and "no customer" in rfm.by_money(
+    assert f"{found['customers'][found['low']].sum():,} of {len(best):,} customers" in said
+    assert rfm.high_spenders(table.assign(m_score=3)).empty and "No customer" in rfm.by_money(
         rfm.high_spenders(table.assign(m_score=3)), len(table)
     )
 
@@ -543,7 +642,7 @@ def test_of_few_high_spenders_no_number_is_said():
     )
     assert "2 in b and 8 in c" in rfm.by_money(table, 100)
     assert "some in b and some in c" in rfm.by_money(table, 100, 5)
-    assert "fewer than 50 customers" in rfm.by_money(table, 100, 50)
+    assert "Fewer than 50 customers" in rfm.by_money(table, 100, 50)
 
 
 def test_the_grid_shows_no_cell_of_few_and_none_that_tells_of_them():
@@ -551,10 +650,11 @@ def test_the_grid_shows_no_cell_of_few_and_none_that_tells_of_them():
     table = pd.DataFrame(
         [(r, f, s) for r, f, s, n in pairs for _ in range(n)], columns=["r_score", "f_score", "segment"]
     )
-    texts = [text.get_text() for text in figures.grid(table, 2, 5).figure.axes[0].texts]
-    assert texts == ["–", "–", "40", "50"]
-    assert "2 hold too few to be shown" in figures.grid(table, 2, 5).alt
-    assert [text.get_text() for text in figures.grid(table, 2).figure.axes[0].texts] == ["2", "9", "40", "50"]
+    rules = rfm.read_rules(["a: 1-5, 1-2", "b: 1-5, 3-5"])
+    texts = [text.get_text() for text in figures.grid(table, 2, 5, rules).figure.axes[0].texts]
+    assert texts == ["–", "–", "40", "50", "a", "b"]
+    assert "2 have too few to be shown" in figures.grid(table, 2, 5).alt
+    assert [text.get_text() for text in figures.grid(table, 2).figure.axes[0].texts][:4] == ["2", "9", "40", "50"]
 
 
 @pytest.mark.slow
@@ -563,6 +663,6 @@ def test_ids_are_shown_where_a_parameter_asks_for_them(project, said, monkeypatc
     for asked, shown in ((False, "Customer A"), (True, "100")):
         said.clear()
         run_cells(project, "02_rfm", monkeypatch, run="my_shop", show_ids=asked)
-        (table,) = [text for text in said if text.startswith("The first 5 of its")]
+        (table,) = [text for text in said if "rows of the campaign table" in text]
         assert (shown in table.split()) or shown in table
         assert ("Customer A" in table) != asked

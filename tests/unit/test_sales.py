@@ -102,7 +102,7 @@ def test_online_retail_as_a_loop_over_its_lines_finds_it(real_table):
     table = sales.accounting(transactions, returns).set_index("step")
     assert table["lines"].to_dict() == {
         "gross revenue": 397_884, "lines that a return annuls": len(void),
-        "paid back at another price than sold": len(void), "other returns": 8_905 - len(void),
+        "refunded at another price": len(void), "other returns": 8_905 - len(void),
         "net revenue": 397_884 - len(void),
     }  # fmt: skip
     assert table.loc["lines that a return annuls", "money"] == pytest.approx(

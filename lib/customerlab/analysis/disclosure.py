@@ -1,4 +1,4 @@
-"""What pages show of few people: labels in place of ids, and no numbers of groups that are too small."""
+"""Statistical disclosure control for pages: labels in place of ids, and no numbers of small groups."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ import pandas as pd
 
 
 def labelled(ids: pd.Series, kind: str = "Customer") -> pd.Series:
-    """Ids replaced by made-up labels, in the order in which they first stand.
+    """Ids replaced by made-up labels, in order of first appearance.
 
     Parameters
     ----------
     ids : Series
     kind : str
-        What they are of.
+        The first word of the labels.
 
     Examples
     --------
@@ -30,26 +30,26 @@ def _letters(place: int) -> str:
 
 
 def hidden(counts: "pd.Series | np.ndarray | Sequence[float]", smallest: int) -> np.ndarray:
-    """Which groups are not shown, because they are small, or because a total less the others would tell of one that is.
+    """Which groups are not shown, because they are small or because the total less the others would reveal a small one.
 
     Parameters
     ----------
     counts : Series or array of numbers, shape (groups,)
-        People in each group, where all together may be known.
+        Number of people in each group; the total may be known.
     smallest : int
-        A group of fewer is not shown; one of nobody is.
+        Groups of fewer people are not shown; empty groups are.
 
     Returns
     -------
     array of bool, shape (groups,)
-        All groups up to some size. It is the least one at which those that are hidden have at least `smallest` people
-        together, and are not all of one size: then their sizes could be exchanged without a difference to what is
-        shown, so that none is known, even to who knows this rule. Where no size does, all groups are hidden.
+        True for all groups up to some size. It is the smallest size at which the hidden groups have at least `smallest`
+        people together and are not all of one size. Their sizes could then be exchanged without a change to what is
+        shown, so that none can be inferred, even with knowledge of this rule. If there is no such size, all are hidden.
 
     Notes
     -----
-    Hiding more than is small is complementary suppression (Cox 1980, JASA 75). Only if all groups of a division are of
-    one size and few can a total divided by their number still tell it.
+    Hiding further groups is complementary suppression (Cox 1980, JASA 75). Only if all groups have one small size can
+    the total divided by their number reveal it.
 
     Examples
     --------
@@ -67,15 +67,15 @@ def hidden(counts: "pd.Series | np.ndarray | Sequence[float]", smallest: int) ->
 
 
 def hidden_cells(counts: pd.DataFrame, smallest: int, *, within: "pd.DataFrame | None" = None) -> np.ndarray:
-    """`hidden` for a table of counts: in each of its rows, or in each of the groups into which its cells fall.
+    """`hidden` for a table of counts: within each row, or within groups of cells.
 
     Parameters
     ----------
     counts : DataFrame
-        People in each cell, where the sums of the rows, or of the groups, may be known.
+        Number of people in each cell; the sums of rows or groups may be known.
     smallest : int
     within : DataFrame, optional
-        The group of each cell; a group that is `hidden` itself is hidden in all its cells.
+        The group of each cell; all cells of a group that is itself `hidden` are hidden.
 
     Returns
     -------
@@ -96,15 +96,15 @@ def hidden_cells(counts: pd.DataFrame, smallest: int, *, within: "pd.DataFrame |
 def suppressed(
     table: pd.DataFrame, smallest: int, *, keep: Sequence[str] = (), counts: str = "customers"
 ) -> pd.DataFrame:
-    """A table whose groups that are `hidden` keep their names and have no numbers.
+    """A table in which groups that are `hidden` keep their names but not their numbers.
 
     Parameters
     ----------
     table : DataFrame
-        One row a group.
+        One row per group.
     smallest : int
     keep : sequence of str
-        The columns that say what the group is; the first column by default.
+        The columns that name the group; the first column by default.
     counts : str
         The column with the number of people.
 
@@ -128,7 +128,7 @@ def suppressed(
 def of_groups(
     table: pd.DataFrame, smallest: int, *, group: str, within: str, counts: str = "customers"
 ) -> pd.DataFrame:
-    """The rows of the groups that are not `hidden` in their division, such as in a task of which a model is judged."""
+    """The rows of groups that are not `hidden` among the groups `within` which they are counted, such as a window."""
     sizes = table.groupby([within, group], observed=True)[counts].max().reset_index()
     away = [
         sizes.loc[rows.index[hidden(rows[counts], smallest)], [within, group]]

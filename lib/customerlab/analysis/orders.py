@@ -1,4 +1,4 @@
-"""A log of orders as it was known on a day: what every method asks of it first. All tables are canonical."""
+"""The log of orders as known on a day, which every method starts from. All tables are canonical."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,36 +22,36 @@ def first_order(transactions: ir.Table) -> pd.Timestamp:
 
 
 def day_after(transactions: ir.Table) -> pd.Timestamp:
-    """The day after the last order: the first day on which the whole log is known."""
+    """The day after the last order: the as-of date for which the whole log is known."""
     last = transactions.aggregate(last=transactions.ordered_at.max()).to_pandas()["last"].iloc[0]
     return pd.Timestamp(last).normalize() + pd.Timedelta(days=1)
 
 
 def before(table: ir.Table, day: pd.Timestamp) -> ir.Table:
-    """The rows that were known when `day` began."""
+    """The rows before `day`."""
     return table.filter(table.ordered_at < ibis.timestamp(day.isoformat()))
 
 
 def since(table: ir.Table, day: pd.Timestamp) -> ir.Table:
-    """The rows of `day` and of all later days."""
+    """The rows from `day` on."""
     return table.filter(table.ordered_at >= ibis.timestamp(day.isoformat()))
 
 
 def matching(lines: ir.Table | None, pattern: str) -> ir.Table | None:
-    """The lines whose product id matches a regular expression, to leave out postage and fees; all where it is empty."""
+    """The lines whose product id matches a regular expression, to exclude postage and fees; all if it is empty."""
     return lines.filter(lines.product_id.re_search(pattern)) if pattern and lines is not None else lines
 
 
 def fetched(table: ir.Table) -> pd.DataFrame:
-    """An expression's rows, through Arrow: for millions of rows ten times faster than Ibis's own `to_pandas`."""
+    """The rows of an expression, through Arrow: for millions of rows ten times faster than Ibis's own `to_pandas`."""
     return table.to_pyarrow().to_pandas()
 
 
 def by_customer(transactions: ir.Table) -> ir.Table:
-    """One row a customer: `first_order`, `last_order` (times), `frequency` (orders), `monetary` (gross). An expression.
+    """One row per customer: `first_order`, `last_order` (times), `frequency` (orders), `monetary` (gross).
 
-    Grouped by customer and order first: counting distinct orders in one step would hold a set of orders for every
-    customer in memory.
+    An expression. It groups by customer and order first: counting distinct orders in one step would hold a set of
+    orders for each customer in memory.
     """
     t = transactions
     orders = t.group_by("customer_id", "order_id").aggregate(
@@ -66,12 +66,12 @@ def by_customer(transactions: ir.Table) -> ir.Table:
 
 
 def by_customer_and_day(transactions: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:
-    """As `by_customer`, from what was known when each of several days, rising, began: one passage over the log for all.
+    """As `by_customer`, for several days in rising order, from the rows before each day, in one pass over the log.
 
-    With `place`, which of the days it is, from 0. Still an expression.
+    `place` is the position of the day, from 0. An expression.
     """
     t = _dated(transactions, days)
-    # an order that goes on over a day is known in part then; it counts once, with its first part
+    # an order that spans a day is known in part then; it counts once, with its first part
     parts = t.group_by("customer_id", "order_id", "since").aggregate(
         begun=t.ordered_at.min(), ended=t.ordered_at.max(), amount=t.amount.sum()
     )
@@ -90,27 +90,27 @@ def by_customer_and_day(transactions: ir.Table, days: Sequence[pd.Timestamp]) ->
 
 
 def _dated(table: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:
-    """The rows that are known on the last of the days, each with the place of the first on which it is."""
+    """The rows before the last day, each with the position of the first day on which it is known."""
     begun = [(table.ordered_at >= ibis.timestamp(day.isoformat())).cast("int64") for day in days]
     return before(table.mutate(since=sum(begun[1:], begun[0])), days[-1])
 
 
 def _known_on(table: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:
-    """Rows with a place `since`, once for each day on which they are known."""
+    """Rows with a position `since`, repeated for each day on which they are known."""
     places = ibis.memtable({"place": list(range(len(days)))}, schema={"place": "int64"})
     return table.inner_join(places, table.since <= places.place)
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A shop as it was known when a day began. Its customers are aggregated once, however many methods ask for them.
+    """A shop as known on a day. Its customers are aggregated once for all methods.
 
     Attributes
     ----------
     day : Timestamp
         Orders before this day count, orders on it do not.
     returns : ibis Table or None
-        What was taken back; what was so before the day counts.
+        Those before the day count.
 
     Examples
     --------
@@ -138,7 +138,7 @@ class Snapshot:
         return replace(self, day=day)
 
     def at_all(self, days: Sequence[pd.Timestamp]) -> list["Snapshot"]:
-        """The same shop on other days, in their order, whose customers are aggregated together."""
+        """The same shop on several days, in their order, with customers aggregated in one query."""
         shops = [self.at(day) for day in days]
         rising = sorted({shop.day for shop in shops})
         if len(rising) > 1:
@@ -157,21 +157,20 @@ class Snapshot:
         return before(self.transactions, self.day)
 
     def customers(self, *, net: bool = False) -> pd.DataFrame:
-        """Recency, frequency and monetary value of every customer; a ValueError if no order was placed before the day.
+        """Recency, frequency and monetary value of each customer; ValueError if there is no order before the day.
 
         Parameters
         ----------
         net : bool
-            Set what was taken back off against the monetary value, which can then be below zero.
+            Whether the monetary value is net of returns; it can then be negative.
 
         Returns
         -------
         DataFrame
-            Sorted by `customer_id`: `first_order`, `last_order` (days), `recency` (whole days from the day of the last
-            order to the snapshot's, at least 1), `frequency` (orders), `monetary` (money, gross or net), `returned`
-            (money taken back, not below zero), `tenure` (whole days from the day of the first order) and
-            `days_between_orders` (days from the first order's to the last one's, divided by the orders after the first;
-            missing where there is one order only).
+            Sorted by `customer_id`: `first_order`, `last_order` (days), `recency` (whole days since the last order,
+            at least 1), `frequency` (orders), `monetary` (revenue, gross or net), `returned` (money of
+            returns, not below zero), `tenure` (whole days since the first order) and `days_between_orders` (days from
+            the first to the last order, divided by the orders after the first; missing for customers with one order).
         """
         table = self._gross.copy()
         if net:
@@ -186,7 +185,7 @@ class Snapshot:
         return self._finished(table, None if self.returns is None else fetched(_returned(self.returns, [self.day])))
 
     def _finished(self, table: pd.DataFrame, returned: pd.DataFrame | None) -> pd.DataFrame:
-        """The features, from the sums of each customer and the money taken back from each."""
+        """The features, from the sums of each customer and the money of each customer's returns."""
         # sorted here: engines do not agree on the order of texts
         table = table.sort_values("customer_id", ignore_index=True)
         for name in ("first_order", "last_order"):
@@ -204,7 +203,7 @@ class Snapshot:
 
 
 def _returned(returns: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:
-    """The money of each customer's returns, below zero, as was known when each of some days began."""
+    """The money of each customer's returns, below zero, before each of several days."""
     t = _dated(returns, days)
     known = _known_on(t.group_by("customer_id", "since").aggregate(amount=t.amount.sum()), days)
     return known.group_by("place", "customer_id").aggregate(money=known.amount.sum().cast("float64"))
@@ -218,14 +217,14 @@ def later(
     *,
     returns: ir.Table | None = None,
 ) -> pd.DataFrame:
-    """What customers, known when `begin` began, did from that day to the day before `end`.
+    """Outcomes of customers from the day `begin` to the day before `end`.
 
     Returns
     -------
     DataFrame
-        One row for each of `customers`, in their order: `customer_id`, `orders` (placed), `gross` (money), `money` (net
-        of the returns before `end`, as `sales.net` dates them; below zero where more came back than was bought; all
-        zero for those who did not come back) and `came_back`.
+        One row for each of `customers`, in their order: `customer_id`, `orders` (placed), `gross` (gross revenue),
+        `money` (revenue net of the returns before `end`, as dated by `sales.net`; negative if returns exceed purchases)
+        and `came_back` (whether the customer ordered). All are zero for customers without an order.
     """
     known = before(transactions, end)
     found = fetched(by_customer(since(known, begin))).set_index("customer_id")

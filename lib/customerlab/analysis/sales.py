@@ -1,9 +1,9 @@
-"""Sales and what became of them: lines that a return annuls, and net revenue. All tables are canonical.
+"""Sales and returns: lines that a return annuls, and net revenue. All tables are canonical.
 
-A log does not say which sale a return belongs to. A return annuls a line where customer, product and quantity are the
-same and the return came later; lines and returns are matched one to one, each return with the latest line before it
-that no other return has annulled. What is left are returns of a part, returns of several lines together, and returns of
-sales from before the log: they lower the revenue of their product and customer, and annul no line.
+A log does not link returns to sales. A return annuls an earlier line of the same customer, product and quantity. Lines
+and returns are matched one to one: each return with the latest line before it that no other return has annulled. All
+other returns (of part of a line, of several lines, or of sales before the log) annul no line; they lower the revenue of
+their product and customer.
 
 Without a table of returns no line is annulled, and net revenue is gross. Results are expressions with the columns of
 the transactions.
@@ -20,8 +20,8 @@ def _paired(transactions: ir.Table, returns: ir.Table) -> ir.Table:
     """Lines and returns of the same customer, product and quantity, each with the time and order of its counterpart.
 
     The open lines of a key are a stack: a line opens the next level, a return closes the highest one. Sorted by time,
-    lines and returns of one level therefore alternate: what follows a line at its level is the return that annuls it,
-    and what precedes a return is the line that it annuls. Returns at the same time as a line do not come later.
+    lines and returns of one level alternate: a line is followed at its level by the return that annuls it, and a return
+    is preceded by the line that it annuls. A return at the time of a line does not count as later.
     """
     t, r = transactions, returns
     wanted = r.select("customer_id", "product_id", quantity=-r.quantity).distinct()
@@ -43,10 +43,9 @@ def _paired(transactions: ir.Table, returns: ir.Table) -> ir.Table:
 
 
 def marked(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
-    """All order lines, each with `returned_at`, when a return annulled it: for who looks back from several days.
+    """All order lines, with `returned_at`: the time of the return that annulled the line, missing for kept lines.
 
-    It is missing where the line is kept. As a return finds its line among those before it, a line with a later
-    `returned_at` than some day was kept as of that day.
+    A return is matched with an earlier line, so a line whose `returned_at` is after some day was kept as of that day.
     """
     if returns is None:
         return transactions.mutate(returned_at=ibis.null(transactions.ordered_at.type()))
@@ -58,13 +57,13 @@ def marked(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
 
 
 def annulled(transactions: ir.Table, returns: ir.Table) -> ir.Table:
-    """The order lines that a later return annuls; where a day is looked back from, hand over the rows before it."""
+    """The order lines that a later return annuls; as of a day, pass only the rows before it."""
     lines = marked(transactions, returns)
     return lines.filter(~lines.returned_at.isnull()).select(*transactions.columns)
 
 
 def kept(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
-    """The order lines that no return annuls: what baskets and recommendations are made of.
+    """The order lines that no return annuls, from which baskets and recommendations are made.
 
     Examples
     --------
@@ -84,11 +83,10 @@ def kept(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
 
 
 def net(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
-    """Sales and returns as one log, whose amounts add up to net revenue by customer, by product, by order or by period.
+    """Sales and returns as one log, whose amounts add up to net revenue by customer, product, order or period.
 
-    All lines, and all returns with quantity and amount below zero. A return that annuls a line has the time and the
-    order of that line, so that neither the month nor the order of either shows money that was never kept; all others
-    have their own.
+    All lines, and all returns with negative quantity and amount. A return that annuls a line takes the time and order
+    of that line, so that both cancel in the same month and order; other returns keep their own.
     """
     if returns is None:
         return transactions
@@ -106,9 +104,9 @@ def accounting(transactions: ir.Table, returns: ir.Table | None) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        `step`, `lines`, `money` (above zero for sales, below for what is taken off): gross revenue; lines that a return
-        annuls; the difference where those were paid back at another price; all other returns; net revenue, whose lines
-        are the sales that are kept. Rows of returns are left out where there are none.
+        `step`, `lines`, `money` (negative for returns): gross revenue; lines that a return annuls; the difference where
+        these were refunded at another price; other returns; net revenue, with the lines that are kept. Without a table
+        of returns the steps of returns are omitted.
     """
 
     def size(table: ir.Table) -> tuple[int, float]:
@@ -126,7 +124,7 @@ def accounting(transactions: ir.Table, returns: ir.Table | None) -> pd.DataFrame
         net_lines, money = lines - void, gross + repaid + other
         rows.append(("lines that a return annuls", void, -voided))
         if round(voided + repaid, 4):
-            rows.append(("paid back at another price than sold", back, voided + repaid))
+            rows.append(("refunded at another price", back, voided + repaid))
         rows.append(("other returns", others, other))
     rows.append(("net revenue", net_lines, money))
     return pd.DataFrame(rows, columns=["step", "lines", "money"])

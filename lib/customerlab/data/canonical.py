@@ -113,6 +113,19 @@ class Survey:
         names = [what.removeprefix("padded_") for what in self.groups.columns if what.startswith("padded_")]
         return [name for name in names if self.total(f"padded_{name}")]
 
+    def missing(self) -> Steps:
+        """How many values of each column are missing, of all rows and of those that are kept; without derived ones."""
+        names = [what.removeprefix("filled_") for what in self.groups.columns if what.startswith("filled_")]
+        return [
+            {
+                "column": name,
+                "of_read": self.total("rows") - self.total(f"filled_{name}"),
+                "of_kept": int(self.of_kept("rows") - self.of_kept(f"filled_{name}")),
+            }
+            for name in names
+            if name != "amount"
+        ]
+
     def of_kept(self, what: str) -> Any:
         """What has been found of the rows that are kept; 0 where there are none."""
         return self.groups[what].get(clean.KEPT, 0)
@@ -152,7 +165,7 @@ def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place
             )
 
 
-def ladder_report(found: Survey, table: str, table_map: TableMap, where: str) -> Steps:
+def row_accounting(found: Survey, table: str, table_map: TableMap, where: str) -> Steps:
     """What each cleaning rule removed; a DataError where no row is left of a table that cannot be empty."""
     steps = clean.report(found.groups.reset_index(), table_map.clean)
     if not steps[-1]["rows_left"] and not TABLES[table].made_from:  # a shop may have no returns
@@ -238,13 +251,13 @@ def report(
     ends = [found.of_kept(f"{end}_{name}") for name in times[:1] for end in ("first", "last")]
     left = steps[-1]["rows_left"]
     if count != left:
-        why = "further rows of a product"
+        why = "further rows of the same product"
         step = {"step": "one_row_a_product", "why": why, "rows_removed": left - count, "rows_left": count}
         steps = [*steps, step]
     return {
         "table": table, "data_set": data_set.name, "title": data_set.title, "licence": data_set.licence,
         "citation": data_set.citation, "currency": data_set.currency, "files": files, "fingerprint": fingerprint,
-        "ladder": steps, "rows": count,
+        "row_accounting": steps, "missing": found.missing(), "rows": count,
         "columns": {name: str(kind) for name, kind in rows.schema().items()},
         "days": [f"{end:%Y-%m-%d}" for end in ends if isinstance(end, date) and end == end],  # NaT is no day
     }  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from customerlab.data.clean import RULES, TAKES_BACK, rules_of_returns
+from customerlab.data.clean import RETURN_RULES, RULES, rules_of_returns
 from customerlab.data.project import CATALOG
 from customerlab.data.secrets import check_literal
 from customerlab.data.tables import COVARIATE, OUTCOME, TABLES
@@ -142,7 +142,7 @@ def _data_set(name: str, raw: Any) -> DataSet:
             raise DataError(f"unknown table {shown(table)}", where=f"{where}, tables", expected=suggest(table, known))
         tables[table] = _table_map(table, value, sources, f"{where}, tables, {table}")
     sold = tables.get("transactions")
-    if sold and any(name in TAKES_BACK for name, _ in sold.clean):
+    if sold and any(name in RETURN_RULES for name, _ in sold.clean):
         tables["returns"] = replace(sold, clean=rules_of_returns(sold.clean))
     return DataSet(
         name, _text(raw, "title", where), _stated(raw, "licence", where), _stated(raw, "citation", where), sources,

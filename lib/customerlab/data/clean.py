@@ -1,7 +1,7 @@
 """Cleaning as a list of named rules, with a report in which kept + removed = read.
 
 Each rule is an Ibis predicate that marks rows to remove. A row is counted under the first rule that marks it, so that
-the report reads as a ladder, and the whole ladder costs one pass over the data.
+the report adds up, and it costs one pass over the data.
 """
 
 from collections.abc import Callable
@@ -37,11 +37,11 @@ def _repeats(table: "ir.Table", _: dict[str, Any]) -> "ir.BooleanValue":
     return ibis.row_number().over(ibis.window(group_by=columns, order_by=table[columns[0]])) > 0
 
 
-def _not_taken_back(table: "ir.Table", settings: dict[str, Any]) -> "ir.BooleanValue":
+def _not_a_return(table: "ir.Table", settings: dict[str, Any]) -> "ir.BooleanValue":
     import ibis
 
-    taken = ibis.or_(*[RULES[name].marks(table, given) for name, given in settings["rules"]])
-    return ~taken.fill_null(False) | (table.amount >= 0)
+    returned = ibis.or_(*[RULES[name].marks(table, given) for name, given in settings["rules"]])
+    return ~returned.fill_null(False) | (table.amount >= 0)
 
 
 RULES: dict[str, Rule] = {
@@ -51,29 +51,29 @@ RULES: dict[str, Rule] = {
     ),
     "date_missing": Rule("no date", lambda t, _: t.ordered_at.isnull(), tables=("transactions",)),
     "order_cancelled": Rule(
-        "cancellation (by the order's prefix)",
+        "cancellation (by order prefix)",
         lambda t, s: t.order_id.startswith(s["prefix"]),
         {"prefix": "C"},
         ("transactions",),
     ),
     "quantity_not_positive": Rule("quantity not above zero", lambda t, _: t.quantity <= 0, tables=("transactions",)),
     "quantity_too_large": Rule(
-        "quantity above what can be ordered",
+        "quantity above the limit",
         lambda t, s: t.quantity > s["most"],
         {"most": 1_000_000},
         ("transactions",),
     ),
     "price_not_positive": Rule("price not above zero", lambda t, _: t.unit_price <= 0, tables=("transactions",)),
     "product_not_matching": Rule(
-        "product id outside the wanted pattern",
+        "product id does not match the pattern",
         lambda t, s: ~t.product_id.re_search(s["pattern"]),
         {"pattern": ""},
         ("transactions", "products", "ratings"),
     ),
     "exact_repeat": Rule("exact repeat of another row", _repeats),
-    "not_taken_back": Rule("not taken back", _not_taken_back, {"rules": ()}, ("returns",)),
+    "not_a_return": Rule("a sale, not a return", _not_a_return, {"rules": ()}, ("returns",)),
 }
-TAKES_BACK = ("order_cancelled", "quantity_not_positive")  # rules whose rows with money below zero are returns
+RETURN_RULES = ("order_cancelled", "quantity_not_positive")  # rules whose rows with money below zero are returns
 
 
 def rules_of_returns(rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "tuple[tuple[str, dict[str, Any]], ...]":
@@ -85,13 +85,13 @@ def rules_of_returns(rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "tuple[
     Examples
     --------
     >>> [name for name, _ in rules_of_returns((("order_cancelled", {"prefix": "C"}), ("exact_repeat", {})))]
-    ['exact_repeat', 'not_taken_back']
+    ['exact_repeat', 'not_a_return']
     """
-    taking = tuple((name, settings) for name, settings in rules if name in TAKES_BACK)
-    return (*[rule for rule in rules if rule not in taking], ("not_taken_back", {"rules": taking}))
+    taking = tuple((name, settings) for name, settings in rules if name in RETURN_RULES)
+    return (*[rule for rule in rules if rule not in taking], ("not_a_return", {"rules": taking}))
 
 
-def ladder(table: "ir.Table", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "ir.Table":
+def mark(table: "ir.Table", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "ir.Table":
     """Add the column `removed_by`: the first of the catalogue's rules that marks the row, or ``kept``."""
     import ibis
 
@@ -103,7 +103,7 @@ def ladder(table: "ir.Table", rules: "tuple[tuple[str, dict[str, Any]], ...]") -
 
 
 def report(counted: "pd.DataFrame", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> list[dict[str, Any]]:
-    """Turn rows and money by `removed_by` into the ladder, from what was read to what was kept.
+    """Turn rows and money by `removed_by` into the row accounting, from what was read to what was kept.
 
     Parameters
     ----------

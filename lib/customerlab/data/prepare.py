@@ -106,7 +106,7 @@ def _build(
         marked, found = _surveyed(con, raw, table, table_map, source)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
         _check_values(marked, found, table_map, source)
-        steps = canonical.ladder_report(found, table, table_map, paths[0].name)
+        steps = canonical.row_accounting(found, table, table_map, paths[0].name)
         canonical.check_filled(marked, found, table, table_map, _place)
         rows = canonical.kept(marked, table)
         canonical.check_whole(marked, found, rows, table, paths[0].name, _place)
@@ -140,7 +140,7 @@ def _surveyed(
         every = canonical.canonical(raw, table, table_map, source, labels)
         if "exact_repeat" in dict(table_map.clean):
             every = with_repeats(con, every)
-        marked = clean.ladder(every, table_map.clean)
+        marked = clean.mark(every, table_map.clean)
         found = canonical.survey(marked)
         more = {name for name in found.unread() if name.startswith(COVARIATE)}
         if not more:

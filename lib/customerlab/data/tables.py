@@ -100,7 +100,7 @@ TABLES: dict[str, Table] = {
     ),
 }
 
-# Lines taken back, which the cleaning rules for cancellations remove from the transactions: amounts below zero.
+# Returned lines, which the cleaning rules for cancellations remove from the transactions: amounts below zero.
 TABLES["returns"] = Table(TABLES["transactions"].columns, made_from="transactions")
 
 

@@ -40,11 +40,11 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     known = read_sealed(path)
     if known and known["fingerprint"] == fingerprint:
         return path, known, False
-    marked = clean.ladder(every, table_map.clean)
+    marked = clean.mark(every, table_map.clean)
     found = canonical.survey(marked)
     _check_read(found, where)
     canonical.check_ids(marked, found, table_map, lambda *_: where)
-    steps = canonical.ladder_report(found, table, table_map, where)
+    steps = canonical.row_accounting(found, table, table_map, where)
     canonical.check_filled(marked, found, table, table_map, lambda *_: where)
     rows = canonical.kept(marked, table)
     canonical.check_whole(marked, found, rows, table, where, lambda *_: where)
@@ -58,7 +58,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
 def expression(con: Any, data_set: DataSet, table: str) -> ir.Table:
     """The canonical table as an expression in its engine: the rows that cleaning keeps."""
     every = _canonical(con, data_set, table)
-    return canonical.kept(clean.ladder(every, data_set.tables[table].clean), table)
+    return canonical.kept(clean.mark(every, data_set.tables[table].clean), table)
 
 
 def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:

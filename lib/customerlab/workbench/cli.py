@@ -310,7 +310,7 @@ def data_check(names: tuple[str, ...]) -> None:
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     report = prepare(root, Path(folder), table, data_set.name, anew=True).report
-                for line in _ladder_lines(report["ladder"]):
+                for line in _accounting_lines(report["row_accounting"]):
                     _say(data_set.name, f"{table:<13} {line}")
             except Exception as error:  # the other tables are checked all the same
                 failed += 1
@@ -318,16 +318,16 @@ def data_check(names: tuple[str, ...]) -> None:
     sys.exit(1 if failed else 0)
 
 
-def _ladder_lines(ladder: list[dict[str, Any]]) -> list[str]:
+def _accounting_lines(steps: list[dict[str, Any]]) -> list[str]:
     """The accounting of a table for reading on a terminal: read − removed = left."""
 
     def line(what: str, step: dict[str, Any], of: str, why: str = "") -> str:
         money = f"   {Decimal(step[f'amount_{of}']):>18,.3f} money" if f"amount_{of}" in step else ""
         return f"{what:<8} {step[f'rows_{of}']:>11,} rows{money}{why and '   ' + why}"
 
-    read, *removals = ladder
+    read, *removals = steps
     removed = [line("removed", step, "removed", step["why"]) for step in removals]
-    return [line("read", read, "left"), *removed, line("left", ladder[-1], "left")]
+    return [line("read", read, "left"), *removed, line("left", steps[-1], "left")]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,13 @@ from customerlab.workbench.parameters import NOT_PYTHON, Parameter, parse_parame
 OWN = ("01_eda", "02_rfm", "03_clustering", "04_recommenders", "05_ab_analysis", "06_ratings")
 """The project's own notebooks. Any other is a guest: a fault of it, and a clash with one of these, concern it alone."""
 
-OPENS = ("table", "source", "ladder", "load", "save")  # methods of a Run whose first argument names what they open
+OPENS = (
+    "table",
+    "source",
+    "row_accounting",
+    "load",
+    "save",
+)  # methods of a Run whose first argument names what they open
 HIDES = ("eval", "exec", "globals", "locals", "vars")
 
 

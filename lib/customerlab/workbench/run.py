@@ -182,7 +182,7 @@ class Run:
         return open_table(self._connection, prepared.path)
 
     def source(self, table: str) -> dict[str, Any]:
-        """What is known of a prepared table: `title`, `licence`, `citation`, `currency`, `files`, `ladder`."""
+        """The report of a prepared table: `title`, `licence`, `currency`, `row_accounting`, `missing` and more."""
         return self._prepare(table).report
 
     @property
@@ -203,13 +203,13 @@ class Run:
         """
         return whose(load_catalog(self.root), table, self.name, self._sources)
 
-    def ladder(self, table: str) -> pd.DataFrame:
-        """The accounting of a table's rows: every cleaning step, what it removed and what was left.
+    def row_accounting(self, table: str) -> pd.DataFrame:
+        """The row accounting of a table: every cleaning step, what it removed and what was left.
 
         Columns `step`, `rows removed`, `rows left` and, where the table has money, `amount removed`, `amount left` and
         `sales removed` (what of the money removed was above zero).
         """
-        steps = pd.DataFrame(self.source(table)["ladder"]).drop(columns="step").rename(columns={"why": "step"})
+        steps = pd.DataFrame(self.source(table)["row_accounting"]).drop(columns="step").rename(columns={"why": "step"})
         for column in ("amount_removed", "amount_left", "sales_removed"):
             if column in steps:
                 steps[column] = steps[column].astype(float)

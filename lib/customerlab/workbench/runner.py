@@ -127,7 +127,7 @@ def prepare_tables(plan: Plan, tables: dict[str, str], say: Callable[[str], None
                     keep_failed(plan, step, None, error)
             continue
         if prepared.made:
-            read, kept = prepared.report["ladder"][0]["rows_left"], prepared.report["rows"]
+            read, kept = prepared.report["row_accounting"][0]["rows_left"], prepared.report["rows"]
             say(f"table {table:<13} {read:>9,} rows read, {kept:>9,} kept   from {source}")
     return unusable
 

@@ -9,7 +9,7 @@ import pandas as pd
 from customerlab.analysis.clustering.methods import method_of, parts
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.clustering.past import SEGMENTS, spoken
-from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged
+from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged, size
 from customerlab.analysis.inference import INFLUENTIAL, LEAST
 from customerlab.formats import interval, p_value, points
 from customerlab.wording import Led
@@ -87,7 +87,10 @@ def gate_results(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
     several = table["clusters"] >= 2
     p = table["p_structure"]
     tested = {
-        "smallest cluster": (np.floor(1000 * table["smallest"]) / 10, table["smallest"] >= gates.smallest, "{:.1f}%"),
+        "smallest cluster": (
+            [size(x, gates.smallest) if pd.notna(x) else None for x in table["smallest"]],
+            table["smallest"] >= gates.smallest, "{}",
+        ),
         "noise": (100 * table["noise"], table["noise"] <= gates.noise, "{:.0f}%"),
         "bootstrap Jaccard": (
             np.floor(100 * table["lowest_jaccard"]) / 100, table["lowest_jaccard"] >= gates.jaccard, "{:.2f}"

@@ -224,12 +224,17 @@ def _reasons(table: pd.DataFrame, gates: Gates) -> dict[str, list[str]]:
             reasons.append("fewer than two clusters")
             continue
         if row["smallest"] < gates.smallest:
-            reasons.append(f"smallest cluster {np.floor(1000 * row['smallest']) / 10:.1f}% of customers")
+            reasons.append(f"smallest cluster {size(row['smallest'], gates.smallest)} of customers")
         if row["noise"] > gates.noise:
             reasons.append(f"{row['noise']:.0%} noise")
         if row["lowest_jaccard"] < gates.jaccard:
             reasons.append(f"unstable (bootstrap Jaccard {np.floor(100 * row['lowest_jaccard']) / 100:.2f})")
     return found
+
+
+def size(share: float, least: float) -> str:
+    """A share of customers, with a second decimal where rounding would hide that it is below the gate."""
+    return f"{share:.2%}" if share < least <= round(share, 3) else f"{share:.1%}"
 
 
 def _not_useful(rows: pd.DataFrame, level: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""What marks the customers who bring the most money."""
+"""Profile of the top decile of customers by revenue."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from customerlab.analysis.explore.distributions import with_returned
 from customerlab.analysis.explore.trading import totals
 
 MEDIANS = {
-    "revenue": "money spent",
+    "revenue": "net revenue",
     "orders": "orders",
-    "value_per_order": "money per order",
+    "value_per_order": "average order value",
     "products": "different products",
     "span": "days from first to last order",
     "since_first": "days since the first order",
@@ -21,24 +21,24 @@ MEDIANS = {
 
 
 @dataclass(frozen=True)
-class TopTenth:
-    """The top tenth of customers by net revenue, beside the rest.
+class TopDecile:
+    """The top decile of customers by net revenue, compared with the others.
 
     Attributes
     ----------
     threshold : float
-        The 90% quantile of the money of a customer; who has at least this is in, so that equal customers are never
-        parted, and ties can make the tenth a larger part.
+        The 90% quantile of net revenue per customer. Customers at or above it are in, so that ties are never split and
+        can make the group larger than a tenth.
     top, rest : int
-        Customers.
+        Number of customers in the top decile, and of others.
     share : float
-        Of the net revenue that the top brings.
+        Share of net revenue of the top decile.
     times_orders, times_value : float
-        Orders of a customer, and net revenue of an order, in the top as a multiple of those in the rest, by their
-        means. The two multiply to the multiple of the net revenue of a customer; empty where the rest brought nothing.
+        Mean orders per customer, and net revenue per order, of the top decile as a multiple of the others. Their
+        product is the multiple of net revenue per customer; missing if the others have no revenue.
     table : DataFrame
-        `measure`, `kind` (what is compared: median, share of customers, share of gross revenue), `top`, `rest` and
-        `ratio` (empty where the rest has zero).
+        `measure`, `kind` (median, share of customers or share of gross revenue), `top`, `rest` and `ratio` (missing if
+        the others have zero).
     """
 
     threshold: float
@@ -50,15 +50,15 @@ class TopTenth:
     table: pd.DataFrame
 
     def __repr__(self) -> str:
-        return f"TopTenth({self.top:,} of {self.top + self.rest:,} customers, {self.share:.0%} of the revenue)"
+        return f"TopDecile({self.top:,} of {self.top + self.rest:,} customers, {self.share:.0%} of the revenue)"
 
 
-def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTenth | None:
-    """Compare the top tenth of customers by net revenue with the rest: a description, not a cause.
+def top_decile(transactions: ir.Table, returns: ir.Table | None = None) -> TopDecile | None:
+    """Compare the top decile of customers by net revenue with the others: a description, not a cause.
 
-    Days are counted to the day after the last order, as `orders.Snapshot` counts its recency and tenure. Returns are
-    set off against the money of a customer, and add the share of the gross revenue that was returned; without them net
-    revenue is gross. None where there is no top tenth: a single customer, all alike in money, or none with any.
+    Days are counted to the day after the last order, as in `orders.Snapshot`. With returns, revenue is net of them and
+    the returned share of gross revenue is added; without, net revenue is gross. None if there is no top decile: a
+    single customer, customers with equal revenue, or no revenue.
     """
     whole = totals(transactions)
     customers, main = _profiles(transactions, returns, whole["last"])
@@ -77,11 +77,11 @@ def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTen
         rows.append((f"orders from {main}", "share of customers", *(found["main"] / found["n"])))
     if returns is not None:
         gross = found["money"] + found["returned"]
-        rows.append(("money returned", "share of gross", *(found["returned"] / gross.where(gross > 0))))
+        rows.append(("returns", "share of gross revenue", *(found["returned"] / gross.where(gross > 0))))
     table = pd.DataFrame(rows, columns=["measure", "kind", "top", "rest"])
     table["ratio"] = table["top"] / table["rest"].where(table["rest"] > 0)
     orders, value = found["total_orders"] / found["n"], found["money"] / found["total_orders"]
-    return TopTenth(
+    return TopDecile(
         threshold=threshold,
         top=int(found.loc[True, "n"]),
         rest=int(found.loc[False, "n"]),
@@ -93,7 +93,7 @@ def top_tenth(transactions: ir.Table, returns: ir.Table | None = None) -> TopTen
 
 
 def _profiles(transactions: ir.Table, returns: ir.Table | None, last: pd.Timestamp) -> tuple[ir.Table, str | None]:
-    """One row a customer, still an expression; and the country with the most revenue, where countries are known."""
+    """One row per customer, an expression; and the country with the most revenue, if countries are known."""
     t, main = transactions, None
     if "country" in t.columns:
         ranked = t.filter(~t.country.isnull()).group_by("country").aggregate(revenue=t.amount.sum())

@@ -1,4 +1,4 @@
-"""How values are spread: quantiles, histograms and empirical distributions, all computed in the engine."""
+"""Distributions: quantiles and histograms, computed in the engine."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from customerlab.analysis.explore.trading import exact_sum
 
 
 def baskets(transactions: ir.Table) -> ir.Table:
-    """One row an order: `value` (money), `products` (different ones) and `pieces`.
+    """One row per order: `value` (money), `products` (different ones) and `pieces`.
 
-    Still an expression: a log may hold more orders than memory does.
+    An expression: a log may have more orders than fit into memory.
     """
     t = transactions
     return t.group_by("order_id").aggregate(
@@ -22,9 +22,9 @@ def baskets(transactions: ir.Table) -> ir.Table:
 
 
 def customers(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Table:
-    """One row a customer: `orders`, `revenue` (net), `gross`, `products` (different ones, as ordered).
+    """One row per customer: `orders`, `revenue` (net), `gross`, `products` (different ones, as ordered).
 
-    Without returns net revenue is gross revenue. Still an expression.
+    Without returns net revenue is gross revenue. An expression.
     """
     t = transactions
     each = t.group_by("customer_id").aggregate(
@@ -41,7 +41,7 @@ def customers(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Tab
 
 
 def with_returned(each: ir.Table, returns: ir.Table | None) -> ir.Table:
-    """A table with a row a customer, and what each has `returned`: money, not below zero."""
+    """A table with one row per customer, and the money that each has `returned`, not below zero."""
     if returns is None:
         return each.mutate(returned=ibis.literal(0))
     back = returns.group_by("customer_id").aggregate(back=-returns.amount.sum())
@@ -58,8 +58,8 @@ def spread(table: ir.Table, columns: list[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a column: `measure`, `mean`, `5%`, `25%`, `median`, `75%`, `95%`, `largest`. Quantiles are
-        interpolated linearly between the neighbouring values.
+        One row per column: `measure`, `mean`, `5%`, `25%`, `median`, `75%`, `95%`, `largest`. Quantiles are
+        interpolated linearly.
     """
     measures = {}
     for place, name in enumerate(columns):
@@ -71,10 +71,8 @@ def spread(table: ir.Table, columns: list[str]) -> pd.DataFrame:
     found = table.aggregate(**measures).to_pandas().iloc[0]
     rows = []
     for place, name in enumerate(columns):
-        quantiles = {
-            ("median" if q == 0.5 else f"{q:.0%}".replace("%", " %")): found[f"q{place}_{i}"]
-            for i, q in enumerate(QUANTILES)
-        }
+        names = ["median" if q == 0.5 else f"{q:.0%}" for q in QUANTILES]
+        quantiles = {q: found[f"q{place}_{i}"] for i, q in enumerate(names)}
         mean = found[f"total{place}"] / found[f"n{place}"]
         rows.append({"measure": name, "mean": mean, **quantiles, "largest": found[f"largest{place}"]})
     return pd.DataFrame(rows)
@@ -83,8 +81,8 @@ def spread(table: ir.Table, columns: list[str]) -> pd.DataFrame:
 def log_histogram(table: ir.Table, column: str, per_decade: int = 10) -> pd.DataFrame:
     """Counts in bins of equal width on a logarithmic scale, computed in the engine.
 
-    Values that are not above zero have no logarithm and are left out. For whole numbers take `cumulative`: bins that
-    hold different numbers of them show peaks that are not there.
+    Values that are not above zero are omitted. Use `whole_histogram` for whole numbers: bins with different numbers of
+    them show spurious peaks.
 
     Returns
     -------
@@ -103,15 +101,15 @@ def log_histogram(table: ir.Table, column: str, per_decade: int = 10) -> pd.Data
 
 
 def whole_histogram(table: ir.Table, column: str, bars: int = 40) -> pd.DataFrame:
-    """Counts of a whole number in bins that hold equally many whole numbers, with one last bin for the long tail.
+    """Counts of a whole number in bins of equal width, with one last bin for the long tail.
 
-    Numbers below 1 are left out; there are at most `bars` bins up to the 95% quantile, and one for all above.
+    Numbers below 1 are omitted; there are at most `bars` bins up to the 95% quantile, and one for all above.
 
     Returns
     -------
     DataFrame
-        `low` (the smallest number of the bin), `high` (the smallest of the next; infinite in the last row where that
-        is the long tail) and `count`; bins without a value are included.
+        `low` (the smallest number of the bin), `high` (the smallest of the next; infinite for the long tail) and
+        `count`; empty bins are included.
 
     Examples
     --------
@@ -136,45 +134,17 @@ def whole_histogram(table: ir.Table, column: str, bars: int = 40) -> pd.DataFram
     return result if counts[-1] else result[:-1]
 
 
-def cumulative(table: ir.Table, column: str) -> pd.DataFrame:
-    """The empirical distribution of a whole number, computed in the engine.
-
-    Returns
-    -------
-    DataFrame
-        `value` (rising, those that occur), `count` and `share`, the share of rows with at most this value.
-    """
-    counted = table.group_by(value=table[column]).aggregate(count=table.count()).order_by("value").to_pandas()
-    counted["share"] = counted["count"].cumsum() / counted["count"].sum()
-    return counted
-
-
-def log_cumulative(table: ir.Table, column: str) -> pd.DataFrame:
-    """The empirical distribution of money, at edges of equal distance on a logarithmic scale, computed in the engine.
-
-    Returns
-    -------
-    DataFrame
-        `value` (an edge), `count` of the rows between it and the edge before, and `share`, of all rows that lie below
-        the edge; rows that are not above zero count in every share.
-    """
-    bins = log_histogram(table, column, per_decade=50)
-    every = int(table.count().execute())
-    share = (every - bins["count"].sum() + bins["count"].cumsum()) / every
-    return pd.DataFrame({"value": bins["high"], "count": bins["count"], "share": share})
-
-
 def distribution(table: ir.Table, column: str, name: str, *, whole: bool = False, smallest: int = 1) -> dict[str, Any]:
-    """What a figure of one distribution needs, of money or of a whole number, whose histogram is not logarithmic.
+    """The distribution of money, or of a `whole` number, for a figure.
 
     Returns
     -------
     dict
-        `name`; `spread`, the quantiles by name; `bars`, a histogram without bars of fewer than `smallest` rows;
-        `steps`, the empirical distribution.
+        `name`; `spread`, the quantiles by name; `bars`, a histogram without bars of fewer than `smallest` rows, on a
+        logarithmic scale for money.
     """
-    bars, steps = (whole_histogram, cumulative) if whole else (log_histogram, log_cumulative)
+    bars = whole_histogram if whole else log_histogram
     quantiles = spread(table, [column]).set_index("measure").loc[column]
     shown = bars(table, column)
     shown["count"] = shown["count"].where(shown["count"] >= smallest, 0)
-    return {"name": name, "spread": quantiles, "bars": shown, "steps": steps(table, column)}
+    return {"name": name, "spread": quantiles, "bars": shown}

@@ -1,4 +1,4 @@
-"""A shop by country, by channel or by category of product: the largest parts, and rows that make the sums complete."""
+"""Sales by country, channel or product category: the largest parts, and rows that complete the sums."""
 
 import ibis
 import ibis.expr.types as ir
@@ -14,25 +14,24 @@ NONE = "(none)"
 def by_part(
     transactions: ir.Table, column: str, n: int = 10, *, returns: ir.Table | None = None, smallest: int = 1
 ) -> pd.DataFrame:
-    """Trading by the values of a column, such as ``country``.
+    """Sales by the values of a column, such as ``country``.
 
     Parameters
     ----------
     n : int
-        So many values with the most revenue have a row of their own; ties are broken by name. The others share one
-        row, ``(3 others)``, and empty values another, ``(none)``, so that revenue adds up to that of the log.
+        The number of values with the most revenue that have their own row; ties are broken by name. The others share
+        the row ``(3 others)``, and empty values the row ``(none)``, so that revenue adds up to that of the log.
     returns : ibis Table, optional
-        Without it net revenue is gross revenue. They have the column, too.
+        With the same column. Without it net revenue is gross revenue.
     smallest : int
-        Values of fewer customers have no row of their own, nor do the next ones where one of these would otherwise be
-        known (`disclosure.hidden`).
+        Values of fewer customers have no row of their own, nor do others that would reveal them (`disclosure.hidden`).
 
     Returns
     -------
     DataFrame
-        `part`, `revenue` (gross), `share` (of it; empty where the log's is not above zero), `orders`, `customers`,
-        `value_per_order` (gross), `net` (revenue less returns) and `largest_customer` (the share of the net revenue
-        that one customer makes, as in `largest_share`). An order or a customer that is in several parts counts in each.
+        `part`, `revenue` (gross), `share` (of gross revenue; missing if that is not above zero), `orders`, `customers`,
+        `value_per_order` (gross), `net` (net revenue) and `largest_customer` (the largest customer's share of net
+        revenue, as in `largest_share`). Orders and customers in several parts count in each.
     """
     t = transactions.mutate(part=transactions[column].cast("string"))
     ranked = t.group_by("part").aggregate(revenue=t.amount.sum(), customers=t.customer_id.nunique())
@@ -60,9 +59,9 @@ def by_part(
 
 
 def _with_place(table: ir.Table, column: str, named: list[str], rest: str, apart: bool) -> ir.Table:
-    """The rows with the `part` that they are shown under, and a `kind` that keeps a value that reads "(none)" apart.
+    """The rows with their `part`, and a `kind` that separates a value "(none)" from empty values.
 
-    Empty values are among the others where they are not to be `apart`.
+    Empty values belong to the others unless they are `apart`.
     """
     table = table.mutate(part=table[column].cast("string"))
     inside = table.part.isin(named) if named else ibis.literal(False)
@@ -79,9 +78,9 @@ def by_category(
     returns: ir.Table | None = None,
     smallest: int = 1,
 ) -> pd.DataFrame | None:
-    """Trading by category of product, as `by_part`; None where no product has a category.
+    """Sales by product category, as `by_part`; None if no product has a category.
 
-    A product that the table of products lacks counts under ``(none)``.
+    Products without a row in the table of products count under ``(none)``.
     """
     if products is None or "category" not in products.columns:
         return None

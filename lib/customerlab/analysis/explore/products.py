@@ -1,4 +1,4 @@
-"""Products: which bring the money, how long the tail is."""
+"""Products: the best sellers and the long tail."""
 
 import ibis
 import ibis.expr.types as ir
@@ -9,9 +9,9 @@ from customerlab.analysis.explore.trading import exact_sum, largest_share
 
 
 def by_product(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Table:
-    """One row a product that was sold: `revenue` (net), `gross`, `pieces` (sold less returned), `orders`, `customers`.
+    """One row per product sold: `revenue` (net), `gross`, `pieces` (sold less returned), `orders`, `customers`.
 
-    Orders and customers are those of the lines that no return annuls. Still an expression.
+    Orders and customers are those of the lines that no return annuls. An expression.
     """
     t, log, lines = transactions, sales.net(transactions, returns), sales.kept(transactions, returns)
     sold = t.group_by("product_id").aggregate(gross=t.amount.sum())
@@ -26,15 +26,14 @@ def by_product(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Ta
 def top_products(
     transactions: ir.Table, products: ir.Table | None, n: int = 10, *, returns: ir.Table | None = None
 ) -> pd.DataFrame:
-    """The products that bring the most net revenue, ties broken by id; without returns net revenue is gross revenue.
+    """The products with the most net revenue, ties broken by id; without returns net revenue is gross revenue.
 
     Returns
     -------
     DataFrame
-        `product_id`, `description` (the id where none is known), `revenue` (net), `share` of the net revenue of all
-        products that were sold (empty where that is not above zero), `gross`, `pieces`, `orders`, `customers`, as in
-        `by_product`, and `largest_customer` (the share of the product's revenue that one customer makes, as in
-        `largest_share`).
+        `product_id`, `description` (the id if none is known), `revenue` (net), `share` of the net revenue of all
+        products sold (missing if that is not above zero), `gross`, `pieces`, `orders`, `customers`, as in `by_product`,
+        and `largest_customer` (the largest customer's share of the product's revenue, as in `largest_share`).
     """
     every = by_product(transactions, returns)
     table = every.order_by([ibis.desc("revenue"), ibis.asc("product_id")]).limit(n).to_pandas()
@@ -50,7 +49,7 @@ def top_products(
 
 
 def described(ids: pd.Series, products: ir.Table | None) -> pd.Series:
-    """Descriptions of a few products; the id stands for one that has none."""
+    """Descriptions of a few products; the id if there is none."""
     if products is None:
         return ids
     names = products.filter(products.product_id.isin(ids.tolist())).to_pandas()
@@ -58,14 +57,13 @@ def described(ids: pd.Series, products: ir.Table | None) -> pd.Series:
 
 
 def long_tail(transactions: ir.Table, returns: ir.Table | None = None) -> pd.DataFrame:
-    """All products that were sold by rank of their net revenue, and what share of all the first of them bring.
+    """Products sold by rank of net revenue, with their cumulative share.
 
     Returns
     -------
     DataFrame
-        `rank` (from 1), `product_id`, `revenue` (net, falling; ties by id) and `share`, that of the products up to this
-        rank; empty where the log's revenue is not above zero. Where the returns of the last products are worth more
-        than their sales, shares pass 1 before them.
+        `rank` (from 1), `product_id`, `revenue` (net, falling; ties by id) and `share` (cumulative; missing if total
+        revenue is not above zero). If returns of the last products exceed their sales, shares pass 1 before them.
     """
     every = by_product(transactions, returns)
     table = every.select("product_id", revenue=every.revenue.cast("float64")).to_pandas()
@@ -77,12 +75,12 @@ def long_tail(transactions: ir.Table, returns: ir.Table | None = None) -> pd.Dat
 
 
 def products_for(tail: pd.DataFrame) -> pd.DataFrame:
-    """How many products, the best first of `long_tail`, bring 50, 80 and 95% of the revenue?
+    """The number of products, best first as in `long_tail`, that bring 50, 80 and 95% of revenue.
 
     Returns
     -------
     DataFrame
-        `share`, `products` and `of_all` (their share of all products); no row where the revenue is not above zero.
+        `share`, `products` and `of_all` (their share of all products); empty if revenue is not above zero.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Customers over time: new against returning, monthly cohorts and what stays of them."""
+"""Customers over time: new and returning customers, and retention of monthly cohorts."""
 
 from dataclasses import dataclass, replace
 
@@ -12,9 +12,9 @@ from customerlab.analysis.explore.trading import calendar_months, first_of, mont
 
 
 def active_months(transactions: ir.Table) -> ir.Table:
-    """One row a customer and month with an order: `month`, `first` (the customer's first month), `revenue`.
+    """One row per customer and month with an order: `month`, `first` (the customer's first month), `revenue`.
 
-    Months are numbers, as `month_number` gives them. Still an expression.
+    Months are numbers, as from `month_number`. An expression.
     """
     t = transactions
     active = t.group_by("customer_id", month=month_number(t.ordered_at)).aggregate(revenue=t.amount.sum())
@@ -22,10 +22,10 @@ def active_months(transactions: ir.Table) -> ir.Table:
 
 
 def new_and_returning(transactions: ir.Table) -> pd.DataFrame:
-    """Customers and money by month, from customers who are new and from those who have ordered before.
+    """New and returning customers, and their revenue, by month.
 
-    A customer is new in the month of the first order in the log. A log that begins within a shop's life does not show
-    earlier orders, so that in its first months many old customers look new.
+    A customer is new in the month of the first order in the log. If the log begins after the shop opened, many existing
+    customers look new in its first months.
 
     Returns
     -------
@@ -48,8 +48,8 @@ def new_and_returning(transactions: ir.Table) -> pd.DataFrame:
     return table.astype({"new": "int64", "returning": "int64"}).join(months).reset_index()
 
 
-def without_few(table: pd.DataFrame, smallest: int) -> pd.DataFrame:
-    """What `new_and_returning` returns, without numbers of few: new customers, of whom all are known, or returning."""
+def suppress_small(table: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """The table of `new_and_returning` without numbers of small groups; the total of new customers may be known."""
     few = {"new": hidden(table["new"], smallest), "returning": table["returning"].between(1, smallest - 1).to_numpy()}
     gone = {f"{kind}{ending}": rows for kind, rows in few.items() for ending in ("", "_revenue")}
     return table.assign(**{name: np.where(rows, np.nan, table[name]) for name, rows in gone.items()})
@@ -57,25 +57,25 @@ def without_few(table: pd.DataFrame, smallest: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Cohorts:
-    """Customers by the month of their first order, and what they did in the months after.
+    """Monthly cohorts: customers by the month of their first order, and their activity afterwards.
 
-    In all grids, cells that the log has not reached are empty; months that it has reached without an order are zero.
+    In all grids, cells after the end of the log are missing; months without an order are zero.
 
     Attributes
     ----------
     sizes : DataFrame
         `cohort` (month), `customers`, `revenue` (of that month).
     customers, revenue : DataFrame
-        One row a cohort, one column for each number of months since: the share of its customers who ordered then, and
-        its money, as a share of what it spent in its first month (empty where that is not above zero).
+        One row per cohort, one column per number of months since the first order: the share of its customers who
+        ordered, and its revenue as a share of its first month's revenue (missing if that is not above zero).
     partial : DataFrame of bool
-        True where the calendar month of the cell is one that the log covers only in part.
+        True for cells in incomplete calendar months.
     average : DataFrame
-        `months` since the first order, `cohorts`, `customers` and `revenue` (shares, of the cohorts taken together).
-        Cells of partial months do not count, nor does the first cohort, which holds older customers, nor, for money, a
-        cohort whose first month is partial.
+        `months` since the first order, `cohorts`, `customers` and `revenue` (shares, of all cohorts together). Without
+        incomplete months, without the first cohort, which includes existing customers, and for revenue without cohorts
+        whose first month is incomplete.
     money : float
-        What all cells add up to.
+        The total revenue of all cells.
     """
 
     sizes: pd.DataFrame
@@ -89,7 +89,7 @@ class Cohorts:
         return f"Cohorts({len(self.sizes)} cohorts, {self.sizes['customers'].sum():,} customers)"
 
     def shown(self, smallest: int) -> "Cohorts":
-        """The same without the numbers of few: of cohorts that are `disclosure.hidden`, and of fewer in a month."""
+        """The same without numbers of small groups: cohorts that are `disclosure.hidden`, and small cells."""
         people = self.sizes["customers"].to_numpy()
         counts = self.customers.mul(people, axis=0).round()
         few = hidden(people, smallest)[:, None] | (counts < smallest) & (self.customers > 0)
@@ -98,7 +98,7 @@ class Cohorts:
 
 
 def cohorts(transactions: ir.Table) -> Cohorts:
-    """Monthly cohorts and their retention, in customers and in money; a month without a new customer has none."""
+    """Monthly cohorts and their retention of customers and of revenue; a month without new customers has no cohort."""
     active = active_months(transactions)
     groups = active.group_by("first", age=active.month - active["first"])
     counted = groups.aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64")).to_pandas()
@@ -128,7 +128,7 @@ def cohorts(transactions: ir.Table) -> Cohorts:
 
 
 def _average(seen: dict[str, pd.DataFrame], partial: pd.DataFrame) -> pd.DataFrame:
-    """Retention of all cohorts but the first taken together, month for month over those that have reached it."""
+    """Retention of all cohorts but the first together, by month, over the cohorts that have reached it."""
     counts = seen["customers"].notna() & ~partial
     counts.iloc[:1] = False
     table = pd.DataFrame({"cohorts": counts.sum()})

@@ -1,8 +1,8 @@
-"""Returns: how much is returned, of what, and by whom.
+"""Returns: money returned by month, by product and by customer.
 
-The table of returns has the columns of the transactions, with quantity and amount below zero. A return annuls the line
-of the same customer, product and quantity before it (`sales.annulled`). All others, of a part of a line, of several
-lines together or of sales from before the log, belong to no line: there only sums are compared.
+The table of returns has the columns of the transactions, with negative quantity and amount. A return annuls an earlier
+line of the same customer, product and quantity (`sales.annulled`). Others cannot be matched with a line; only their
+sums are compared.
 """
 
 import ibis
@@ -15,14 +15,13 @@ from customerlab.analysis.explore.trading import by_month, exact_sum, first_of, 
 
 
 def returns_by_month(transactions: ir.Table, returns: ir.Table) -> pd.DataFrame:
-    """Money returned by month of the return, against the sales of the same month.
+    """Money returned by month of the return, compared with the sales of the same month.
 
     Returns
     -------
     DataFrame
-        `month`, `revenue` (sales), `returned` (money, above zero), `share` of the month's revenue (empty where there
-        was none; above 1 where more came back than was sold), `partial`. Months of sales and of returns, those
-        without either between them included.
+        `month`, `revenue` (sales), `returned` (money, above zero), `share` of the month's revenue (missing without
+        sales; above 1 if returns exceed sales), `partial`. All months of sales and returns, and those between them.
     """
     groups = returns.group_by(month=month_number(returns.ordered_at))
     counted = groups.aggregate(returned=(-returns.amount.sum()).cast("float64")).to_pandas()
@@ -37,14 +36,14 @@ def returns_by_month(transactions: ir.Table, returns: ir.Table) -> pd.DataFrame:
 
 
 def most_returned(transactions: ir.Table, returns: ir.Table, products: ir.Table | None, n: int = 10) -> pd.DataFrame:
-    """The products of which the most money is returned.
+    """The products with the highest returns in money.
 
     Returns
     -------
     DataFrame
-        `product_id`, `description`, `returned` (money), `share` of all that is returned, `of_sales` (against the
-        revenue of this product; empty where it has none), `pieces`, `customers` and `largest` (the largest single
-        line's share of what is returned of the product). Ties are broken by id.
+        `product_id`, `description`, `returned` (money), `share` of all returns, `of_sales` (as a share of the product's
+        revenue; missing without any), `pieces`, `customers` and `largest` (the largest line's share of the product's
+        returns). Ties are broken by id.
     """
     r, t = returns, transactions
     taken = r.group_by("product_id").aggregate(
@@ -62,17 +61,16 @@ def most_returned(transactions: ir.Table, returns: ir.Table, products: ir.Table 
     return table[["product_id", "description", "returned", "share", "of_sales", "pieces", "customers", "largest"]]
 
 
-def who_returns(transactions: ir.Table, returns: ir.Table) -> pd.Series:
-    """How returns spread over customers.
+def returns_summary(transactions: ir.Table, returns: ir.Table) -> pd.Series:
+    """Totals of returns: customers, lines, money, and the largest lines.
 
     Returns
     -------
     Series
-        `customers` (who bought), `returning` (those of them who returned something), `only_returns` (customers of the
-        returns without a sale in the log), `lines`, `annulling` (those of them that annul a sale), `annulled` (the
-        money of these sales), `returned` (money), `of_revenue` (its share of the gross revenue; empty where that is not
-        above zero), `largest_lines` (the share of the returned money that the ten largest lines hold) and `largest`
-        (that of the largest line).
+        `customers` (with sales), `returning` (of these, with returns), `only_returns` (customers with returns but no
+        sale in the log), `lines`, `annulling` (lines that annul a sale), `annulled` (money of these sales), `returned`
+        (money), `of_revenue` (its share of gross revenue; missing if that is not above zero), `largest_lines` (the
+        share of returned money in the ten largest lines) and `largest` (in the largest line).
     """
     r, t = returns, transactions
     bought = t.select("customer_id").distinct()

@@ -1,4 +1,4 @@
-"""Products that are bought together: lift, with an interval that knows that customers order more than once."""
+"""Products bought together: lift, with an interval clustered by customer."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from customerlab.analysis.explore.products import described
 from customerlab.analysis.inference import LEAST, too_few
 
 MOST = 200  # products that are compared
@@ -20,14 +21,14 @@ class Together:
     Attributes
     ----------
     pairs : DataFrame
-        `product_id`, `other_id`, `both` (orders with the two), `support` (their share of all orders), `confidence`
-        (share of the orders with the first that have the second, too), `confidence_back` (the other way round),
-        `lift`, `low`, `high`. All pairs that occur, those first whose interval begins highest; without an interval,
-        and last, are pairs in fewer than `inference.LEAST` orders.
+        `product_id`, `other_id`, `both` (orders with both), `support` (their share of all orders), `confidence` (share
+        of the orders with the first that also have the second), `confidence_back` (the reverse), `lift`, `low`, `high`.
+        All pairs that occur, ranked by the lower confidence limit; pairs in fewer than `inference.LEAST` orders have no
+        interval and come last.
     orders, products : int
-        All orders of the log, and how many products were compared with one another.
+        Orders in the log, and products compared.
     median_lift : float
-        Of all pairs of these products that occur together, for comparison; empty where none does.
+        Of all pairs that occur; missing without any.
     """
 
     pairs: pd.DataFrame
@@ -35,9 +36,26 @@ class Together:
     products: int
     median_lift: float
 
+    def listed(self, products: ir.Table | None, n: int) -> pd.DataFrame:
+        """The first `n` pairs with an interval, by their descriptions in the table of `products`, for a page."""
+        pairs = self.pairs.dropna(subset="low").head(n)
+        ids = pd.concat([pairs["product_id"], pairs["other_id"]]).drop_duplicates()
+        names = dict(zip(ids, described(ids, products), strict=True))
+        return pd.DataFrame(
+            {
+                "A": pairs["product_id"].map(names),
+                "B": pairs["other_id"].map(names),
+                "orders with both": pairs["both"],
+                "confidence A→B": pairs["confidence"],
+                "confidence B→A": pairs["confidence_back"],
+                "lift": pairs["lift"],
+                "95% CI": [f"{low:,.1f} to {high:,.1f}" for low, high in zip(pairs["low"], pairs["high"], strict=True)],
+            }
+        )
+
     @property
     def absent(self) -> str:
-        """What is said where no pair is in enough orders."""
+        """The sentence for a log in which no pair is in enough orders."""
         return f"Bought together: {too_few(sum(self.pairs['both'].head(1)), 'orders with a pair')}."
 
     def __repr__(self) -> str:
@@ -45,21 +63,21 @@ class Together:
 
 
 def together(transactions: ir.Table, *, min_orders: int = LEAST) -> Together:
-    """Which products are bought together more often than chance would have it?
+    """Pairs of products that are bought together more often than expected by chance.
 
-    Lift is the share of orders with both products over the product of their single shares; 1 is chance. Its interval
-    (95%) is Wald's on the logarithm, by the delta method, with the variance clustered by customer (Liang and Zeger
-    1986), since who likes two products orders them together again and again. Of n orders n11 have both, n1 and n2 the
-    one and the other; of the m orders of a customer d, a and b do, so that each of G customers moves log lift by
+    Lift is the share of orders with both products divided by the product of their single shares; 1 is chance. Its 95%
+    interval is Wald's on the logarithm, by the delta method, with the variance clustered by customer (Liang and Zeger
+    1986), because customers order the same products again. Of n orders n11 have both, n1 and n2 the one and the other;
+    of the m orders of a customer d, a and b do, so that each of G customers contributes to log lift
 
         u = d/n11 - a/n1 - b/n2 + m/n,    and    var(log lift) = G/(G - 1) * sum of u².
 
-    With one order a customer this is 1/n11 - 1/n1 - 1/n2 + 2 lift/n - 1/n (Agresti 2013, Categorical Data Analysis,
-    3rd ed., section 16.1), but for G/(G - 1). Pairs are ranked by the lower end, so that one chance meeting of two
-    rare products does not come first. Each interval is one pair's own: it is not adjusted for the number of pairs.
+    With one order per customer this is 1/n11 - 1/n1 - 1/n2 + 2 lift/n - 1/n (Agresti 2013, Categorical Data Analysis,
+    3rd ed., section 16.1), except for G/(G - 1). Pairs are ranked by the lower 95% confidence limit of lift, which
+    penalises rare pairs. Intervals are not adjusted for the number of pairs.
 
-    Products in fewer than `min_orders` orders are left out, and of the others the `MOST` in the most orders (ties by
-    id) are compared, so that the table of pairs stays small whatever the size of the log.
+    Products in fewer than `min_orders` orders are excluded. Of the others, the `MOST` in the most orders (ties by id)
+    are compared, so that the table of pairs stays small.
     """
     t = transactions
     orders = int(t.order_id.nunique().execute())
@@ -87,15 +105,15 @@ def together(transactions: ir.Table, *, min_orders: int = LEAST) -> Together:
 
 
 def _sums(t: ir.Table, products: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """The counts that lift is made of, and the sums over customers of their products, all whole numbers.
+    """The counts for lift, and the sums over customers for its variance, all whole numbers.
 
-    An order that several customers share belongs to the first of them by id.
+    An order shared by several customers belongs to the first of them by id.
 
     Returns
     -------
     (pairs, products, log)
-        A row a pair that occurs: `both` and the sums of d², d m, d a, d b, a b; a row a product: `orders` and the sums
-        of a², a m; and of the log `customers` and the sum of m².
+        One row per pair that occurs: `both` and the sums of d², d m, d a, d b, a b; one row per product: `orders` and
+        the sums of a², a m; for the log `customers` and the sum of m².
     """
     owned = t.group_by("order_id").aggregate(customer=t.customer_id.min())
     busy = owned.group_by("customer").aggregate(m=owned.count())

@@ -1,6 +1,8 @@
-"""Trading over time: the size of a log, months, weekdays and hours, seasons."""
+"""Trading over time: size of the log, months, weekdays and hours, seasons."""
 
 import calendar
+from collections.abc import Mapping
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -28,10 +30,35 @@ def totals(transactions: ir.Table) -> pd.Series:
     return row.iloc[0]
 
 
-def repeats(transactions: ir.Table) -> pd.Series:
-    """Lines that are alike in every column with another one: entered twice, or two pieces put down one by one.
+def missing_values(report: Mapping[str, Any]) -> pd.DataFrame:
+    """Missing values by column, from the report of a table (`Run.source`).
 
-    `lines` (without the first of each) and `money` (theirs).
+    Returns
+    -------
+    DataFrame
+        `column`, `missing` (of the rows read) with its `share`, `missing_kept` (of the rows that cleaning kept) with
+        its `share_kept`; the columns with most missing values first.
+
+    Examples
+    --------
+    >>> steps = [{"rows_left": 10}, {"rows_left": 8}]
+    >>> counts = [{"column": "order_id", "of_read": 0, "of_kept": 0}, {"column": "country", "of_read": 3, "of_kept": 2}]
+    >>> missing_values({"row_accounting": steps, "missing": counts}).values.tolist()
+    [['country', 3, 0.3, 2, 0.25], ['order_id', 0, 0.0, 0, 0.0]]
+    """
+    read, kept = (max(1, report["row_accounting"][place]["rows_left"]) for place in (0, -1))
+    rows = [
+        (row["column"], row["of_read"], row["of_read"] / read, row["of_kept"], row["of_kept"] / kept)
+        for row in report["missing"]
+    ]
+    table = pd.DataFrame(rows, columns=["column", "missing", "share", "missing_kept", "share_kept"])
+    return table.sort_values("missing", ascending=False, kind="stable", ignore_index=True)
+
+
+def repeats(transactions: ir.Table) -> pd.Series:
+    """Lines that repeat another line in every column: entered twice, or pieces entered one by one.
+
+    `lines` (without the first of each) and their `money`.
     """
     t = transactions
     each = t.group_by(t.columns).aggregate(lines=t.count() - 1)
@@ -41,21 +68,21 @@ def repeats(transactions: ir.Table) -> pd.Series:
 
 
 def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
-    """The share of a sum of money that its single largest customer, order or product makes.
+    """The share of revenue of the largest customer, order or product.
 
-    As `inference.largest_share`, computed in the engine: a sum hangs on one unit where the share is large.
+    As `inference.largest_share`, computed in the engine. If the share is large, the sum depends on one unit.
 
     Parameters
     ----------
     log : ibis Table
         Of sales, or of sales and returns as `sales.net` makes it.
     unit, by : str
-        Columns: what is largest, such as ``customer_id``, and the group of each line; by default all are one, ``all``.
+        Columns: the unit, such as ``customer_id``, and the group of each line; by default one group, ``all``.
 
     Returns
     -------
     Series
-        By group, of the sum of the units' absolute amounts; missing where that is zero.
+        By group, as a share of the sum of the units' absolute amounts; missing if that is zero.
 
     Examples
     --------
@@ -72,24 +99,24 @@ def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
     return (table["most"] / table["total"].where(table["total"] > 0)).rename(None).rename_axis(by)
 
 
-def noted(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with a `note` in place of `largest_customer`: what `inference.influence` says of it."""
+def with_notes(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with a `note` by `inference.influence` in place of `largest_customer`."""
     notes = [influence(share, "customer") for share in table["largest_customer"]]
     return table.drop(columns="largest_customer").assign(note=notes)
 
 
 def exact_sum(quantity: ir.NumericValue) -> ir.FloatingValue:
-    """The sum of quantities to four decimals, the same for any order of rows also where they are weights."""
+    """The sum of quantities to four decimals, the same for any order of rows, also for weights."""
     return quantity.cast("decimal(18, 4)").sum().cast("float64")
 
 
 def month_number(moment: ir.TimestampValue) -> ir.IntegerValue:
-    """Months as whole numbers that differ by one from each to the next, alike in every engine."""
+    """Months as consecutive whole numbers, the same in every engine."""
     return moment.year().cast("int64") * 12 + moment.month().cast("int64") - 1
 
 
 def first_of(months: "pd.Series | pd.Index") -> pd.DatetimeIndex:
-    """The first days of months that `month_number` has numbered."""
+    """The first days of months numbered by `month_number`."""
     numbers = np.asarray(months, dtype="int64")
     return pd.DatetimeIndex(pd.to_datetime({"year": numbers // 12, "month": numbers % 12 + 1, "day": 1}), name="month")
 
@@ -97,7 +124,7 @@ def first_of(months: "pd.Series | pd.Index") -> pd.DatetimeIndex:
 def calendar_months(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """The calendar months from one day to another.
 
-    By `month` (its first day): `days` (those of the month within the span) and `partial` (true where some are not).
+    By `month` (its first day): `days` (of the month within the span) and `partial` (whether some are outside).
     """
     first, last = pd.Timestamp(first).normalize(), pd.Timestamp(last).normalize()
     begin = pd.date_range(first.replace(day=1), last, freq="MS", name="month")
@@ -112,11 +139,11 @@ def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.Data
     Returns
     -------
     DataFrame
-        `month` (its first day), `revenue` (gross), `orders`, `customers`, `days` (days of the month that the log
-        spans), `partial` (true where the log begins or ends within the month, so that its sums are not those of a
-        month), `net` (revenue less returns: one that annuls a line counts in the month of that line, all others in
-        their own, or in the first or last month where theirs is outside the months of sales) and `largest_customer`
-        (the share of the net revenue that one customer makes, as in `largest_share`).
+        `month` (its first day), `revenue` (gross), `orders`, `customers`, `days` (days of the month in the log),
+        `partial` (whether the month is incomplete: the log begins or ends within it), `net` (net revenue: a return that
+        annuls a line counts in the month of that line, others in their own month, or in the first or last month of
+        sales if theirs is outside) and `largest_customer` (the largest customer's share of net revenue, as in
+        `largest_share`).
     """
     t = transactions
     money, orders, customers = t.amount.sum().cast("float64"), t.order_id.nunique(), t.customer_id.nunique()
@@ -139,7 +166,7 @@ def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.Data
 def by_weekday_hour(transactions: ir.Table) -> dict[str, pd.DataFrame]:
     """Orders and revenue by weekday and hour.
 
-    `orders` and `revenue`, each seven rows, Monday first, by 24 columns, hour 0 to 23; zero where nothing was sold.
+    `orders` and `revenue`, each with seven rows, Monday first, and 24 columns, hour 0 to 23; zero without sales.
     """
     t = transactions
     groups = t.group_by(weekday=t.ordered_at.day_of_week.index(), hour=t.ordered_at.hour())
@@ -154,14 +181,14 @@ def by_weekday_hour(transactions: ir.Table) -> dict[str, pd.DataFrame]:
 
 
 def by_weekday(transactions: ir.Table) -> pd.DataFrame:
-    """Revenue of a day, by weekday.
+    """Average daily revenue by weekday.
 
     Returns
     -------
     DataFrame
-        Seven rows, Monday first: `weekday`, `orders`, `revenue`, `days` (how many of them the log spans, those without
-        an order included), `revenue_per_day`, and `index`, that money against the mean of all days (1 is the mean).
-        Empty where the log spans no such weekday, and the index where the log's revenue is not above zero.
+        Seven rows, Monday first: `weekday`, `orders`, `revenue`, `days` (of the log, days without orders included),
+        `revenue_per_day`, and `index` (relative to the mean of all days). Missing if the log has no such weekday; the
+        index also if revenue is not above zero.
     """
     grids, span = by_weekday_hour(transactions), totals(transactions)
     dates = pd.date_range(span["first"].normalize(), span["last"].normalize())
@@ -174,16 +201,16 @@ def by_weekday(transactions: ir.Table) -> pd.DataFrame:
 
 
 def seasons(months: pd.DataFrame) -> pd.DataFrame:
-    """Revenue of a day in each whole month of `by_month`, so that a short month is not a low one.
+    """Average daily revenue of each complete month of `by_month`, so that short months are comparable.
 
-    One year shows season and growth as one: a month of the year means something when it is seen in several years.
+    With less than two years of data, trend and seasonality are confounded.
 
     Returns
     -------
     DataFrame
-        `month`, `year`, `number` (1 is January), `revenue_per_day`, `index` (that money against the mean day of all
-        whole months; empty where that is not above zero) and `years` (in how many years this month of the year is seen
-        whole). Partial months are left out.
+        `month`, `year`, `number` (1 is January), `revenue_per_day`, `index` (relative to the mean day of all complete
+        months; missing if that is not above zero) and `years` (number of years with this calendar month). Incomplete
+        months are excluded.
 
     Examples
     --------
@@ -208,15 +235,15 @@ def seasons(months: pd.DataFrame) -> pd.DataFrame:
 
 
 def highest(values: pd.Series) -> str:
-    """The names of all that share the highest value, because with ties none is the highest alone; counted above three.
+    """The names of all that share the highest value; more than three are counted.
 
     Examples
     --------
     >>> highest(pd.Series({"Monday": 5.0, "Tuesday": 5.0, "Friday": 1.0})), highest(pd.Series(0.0, index=list("abcd")))
-    ('Monday and Tuesday', '4 alike')
+    ('Monday and Tuesday', '4 tied')
     """
     known = values.dropna()
     if known.empty:
         return "none"
     names = [str(name) for name in known.index[np.isclose(known, known.max(), rtol=1e-9, atol=0)]]
-    return f"{len(names)} alike" if len(names) > 3 else " and ".join(names)
+    return f"{len(names)} tied" if len(names) > 3 else " and ".join(names)

@@ -1,4 +1,4 @@
-"""Whom to choose when not all can be reached: by segment, or by a plainer rule that the segments have to beat."""
+"""Targeting rules compared: customers ranked by segment, by number of orders or by past spend."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from scipy import stats
 from customerlab.analysis.inference import enough, holm
 
 DEPTHS = (0.1, 0.2, 0.3, 0.5)
-DEPTH = 0.2  # the one that is concluded from
+DEPTH = 0.2  # the one that conclusions are drawn from
 CHOSEN_BY = ("segment", "number of orders", "past spend")  # the rule in question first
 OUTCOMES = {"revenue": "money", "repeat customers": "came_back"}
 ALL = pd.NaT  # stands for all windows together
 
 
 def gains(rank: np.ndarray, outcome: np.ndarray) -> pd.DataFrame:
-    """The cumulative gains curve: the share of an outcome that the customers of highest rank bring.
+    """The cumulative gains curve: the share of an outcome from the customers of highest rank.
 
-    Customers of equal rank are taken in random order on average: the curve is a straight line across them. The outcome
-    is above zero in all; where some are below it, as net revenue can be, the curve falls across them.
+    Across customers of equal rank the curve is a straight line, the average over their random orders. The total outcome
+    is above zero; where single outcomes are below zero, as net revenue can be, the curve falls.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def gains(rank: np.ndarray, outcome: np.ndarray) -> pd.DataFrame:
 
 
 def _places(rank: np.ndarray) -> np.ndarray:
-    """The place of each customer's rank, 0 for the highest; equal ranks share one."""
+    """The position of each customer's rank, 0 for the highest; equal ranks share one position."""
     return np.unique(-np.asarray(rank, dtype=float), return_inverse=True)[1]
 
 
@@ -51,7 +51,7 @@ def _curve(places: np.ndarray, outcome: np.ndarray, weights: np.ndarray) -> tupl
 
 @dataclass(frozen=True)
 class _Window:
-    """The customers of a window as arrays: who they are, segment, places by the plain rules, outcomes."""
+    """The customers of a window as arrays: ids, segments, positions by the plain rules, outcomes."""
 
     formed_on: pd.Timestamp
     who: np.ndarray
@@ -77,7 +77,7 @@ def _coded(windows: Sequence[pd.DataFrame]) -> list[_Window]:
 
 
 def _ranked(past: _Window, now: _Window, outcome: int, weights: np.ndarray) -> list[np.ndarray]:
-    """The places of a window's customers by each rule: by segment as the segments paid in the window before."""
+    """The positions of a window's customers by each rule; segments are ranked by their outcome in the window before."""
     size = 1 + max(past.segment.max(), now.segment.max())
     drawn = weights[past.who]
     counts = np.bincount(past.segment, drawn, size)
@@ -86,7 +86,7 @@ def _ranked(past: _Window, now: _Window, outcome: int, weights: np.ndarray) -> l
 
 
 def _shares(windows: list[_Window], weights: np.ndarray, depths: np.ndarray) -> np.ndarray:
-    """What the first so many customers bring: one axis each for windows, outcomes, rules and depths."""
+    """The share of each outcome from the top customers: axes are windows, outcomes, rules and depths."""
     found = []
     for past, now in pairwise(windows):
         for outcome, values in enumerate(now.outcomes):
@@ -96,15 +96,15 @@ def _shares(windows: list[_Window], weights: np.ndarray, depths: np.ndarray) -> 
 
 
 def _compared(windows: list[_Window]) -> np.ndarray:
-    """Whether enough customers came back in a window to compare rules by it, and in the one before to learn from."""
+    """Whether enough customers ordered again in a window to compare rules, and in the one before to rank segments."""
     back = [one.outcomes[1].sum() for one in windows]
     return np.array([enough(past, now) for past, now in pairwise(back)])
 
 
 def mean_gains(windows: Sequence[pd.DataFrame], outcome: str) -> dict[str, pd.DataFrame]:
-    """The gains curve of each rule, the mean over the windows that `compare_rules` compares; empty where none is.
+    """The gains curve of each rule, averaged over the windows that `compare_rules` compares; empty without any.
 
-    `outcome` is one of `OUTCOMES`; curves are in steps of a hundredth of the customers, as `gains` has them.
+    `outcome` is one of `OUTCOMES`; curves have steps of 1% of customers, as in `gains`.
     """
     coded = _coded(windows)
     compared = _compared(coded)
@@ -123,27 +123,27 @@ def mean_gains(windows: Sequence[pd.DataFrame], outcome: str) -> dict[str, pd.Da
 
 
 def compare_rules(windows: Sequence[pd.DataFrame], *, seed: int, resamples: int = 200) -> pd.DataFrame:
-    """Rules side by side: what the first 10, 20, 30, 50% of customers that each chooses bring, window by window.
+    """Compare targeting rules: the share of each outcome from the top 10, 20, 30 and 50% of customers, by window.
 
     Parameters
     ----------
     windows : sequence of DataFrame
-        The earliest first; it only teaches which segments to choose first, as each does for the next. One row a
+        The earliest first. Each window ranks the segments for the next one, so the earliest is not judged. One row per
         customer: `customer_id`, `segment`, `frequency`, `monetary` (of the day), `money`, `came_back` (of the window)
         and `formed_on`.
     resamples : int
-        Of the customers, each with all that it did in all windows (bootstrap, Efron 1979, with Poisson weights); the
-        order of the segments is learned anew in each. The standard error is the root mean square of what their
-        differences are away from the one found; 95% intervals are normal.
+        Bootstrap resamples of customers, each with all of its windows (Efron 1979, with Poisson weights). Segments are
+        ranked anew in each resample. The standard error is the root mean square deviation of the resampled differences
+        from the observed one; 95% intervals are normal.
 
     Returns
     -------
     DataFrame
-        One row for each window (`formed_on`, missing for the mean of them), `outcome`, `chosen` (share of customers)
-        and plainer rule (`against`): `by_segment`, `by_rule` (shares of the outcome), `difference` with `low` and
-        `high`, `pvalue`; and for the mean at the depth `DEPTH`, from which conclusions are drawn, `pvalue_holm` (Holm
-        1979, for all outcomes and rules) and `agree` (windows whose difference has the sign of the mean). Windows in
-        which, or before which, too few customers came back are left out, as are outcomes that did not occur in one.
+        One row for each window (`formed_on`, missing for the mean over windows), `outcome`, `chosen` (share of
+        customers) and plain rule (`against`): `by_segment`, `by_rule` (shares of the outcome), `difference` with `low`
+        and `high`, `pvalue`; and for the mean at `DEPTH`, from which conclusions are drawn, `pvalue_holm` (Holm 1979,
+        over all outcomes and rules) and `agree` (windows whose difference has the sign of the mean). Windows without
+        enough repeat customers, in them or in the one before, are omitted, as are outcomes that did not occur.
     """
     coded = _coded(windows)
     compared = _compared(coded)
@@ -154,7 +154,7 @@ def compare_rules(windows: Sequence[pd.DataFrame], *, seed: int, resamples: int 
     size, depths, rng = 1 + max(one.who.max() for one in coded), np.array(DEPTHS), np.random.default_rng(seed)
     found = _with_mean(_shares(coded, np.ones(size), depths)[compared])
     drawn = np.array([_with_mean(_shares(coded, rng.poisson(1.0, size), depths)[compared]) for _ in range(resamples)])
-    # from what was found, not from their mean: with few customers who spend much, resamples are off by more than chance
+    # around the observed difference, not around the mean: a few outliers bias the resamples
     apart = (drawn[:, :, :, :1] - drawn[:, :, :, 1:]) - (found[:, :, :1] - found[:, :, 1:])
     error = np.sqrt(np.nanmean(apart**2, axis=0))
     days = [one.formed_on for one, use in zip(coded[1:], compared, strict=True) if use]
@@ -178,7 +178,7 @@ def _with_mean(shares: np.ndarray) -> np.ndarray:
 
 
 def _concluded(table: pd.DataFrame) -> pd.DataFrame:
-    """What holds of all windows together at the one depth: p-values adjusted, and how many windows agree."""
+    """Adjusted p-values of the means at `DEPTH`, and how many windows agree with each."""
     at = table[table["chosen"] == DEPTH]
     mean, single = at[at["formed_on"].isna()], at[at["formed_on"].notna()]
     alike = single.merge(mean, on=["outcome", "against"], suffixes=("", "_mean"))

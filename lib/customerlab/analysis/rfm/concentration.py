@@ -1,4 +1,4 @@
-"""How unevenly money is held: Lorenz curve, Gini coefficient, top shares; by customer, by product."""
+"""Concentration of revenue over customers or products: Lorenz curve, Gini coefficient, top shares."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,17 @@ from customerlab.analysis.orders import fetched
 
 @dataclass(frozen=True)
 class Concentration:
-    """How unevenly an amount is held.
+    """Concentration of an amount over its holders.
 
     Attributes
     ----------
     lorenz : DataFrame
-        `share_of_holders` (customers, or products) and the `share_of_revenue` that they hold, poorest first, from
-        (0, 0) to (1, 1).
+        `share_of_holders` (customers or products) and their `share_of_revenue`, smallest first, from (0, 0) to (1, 1).
     gini : float
-        Twice the area between the Lorenz curve and the diagonal: 0 when all hold the same, ``1 - 1/n`` when one
-        holds all. No correction for small n.
+        Twice the area between the Lorenz curve and the diagonal: 0 if all hold the same, ``1 - 1/n`` if one holds
+        all. No correction for small n.
     top : DataFrame
-        `share_of_holders` (the richest 1, 5, 10, 20%, rounded up to whole ones), `holders`, `share_of_revenue`.
+        `share_of_holders` (the top 1, 5, 10 and 20%, rounded up to whole holders), `holders`, `share_of_revenue`.
     """
 
     lorenz: pd.DataFrame
@@ -30,15 +29,15 @@ class Concentration:
     top: pd.DataFrame
 
     def top_share(self, holders: float) -> float:
-        """The share of the revenue that the richest 1, 5, 10 or 20% hold."""
+        """The share of revenue of the top 1, 5, 10 or 20%."""
         return float(self.top["share_of_revenue"][self.top["share_of_holders"] == holders].item())
 
 
 def concentration(amounts: pd.Series) -> Concentration:
-    """Lorenz curve, Gini coefficient and top shares of some amounts, one a holder (Gini 1912; Lorenz 1905).
+    """Lorenz curve, Gini coefficient and top shares of amounts, one per holder (Gini 1912; Lorenz 1905).
 
-    With the amounts in rising order, ``gini = 2 sum(i x_i) / (n sum(x_i)) - (n + 1) / n``. Amounts below zero, or none
-    above it, raise ValueError.
+    With the amounts in rising order, ``gini = 2 sum(i x_i) / (n sum(x_i)) - (n + 1) / n``. Amounts below zero, or no
+    amount above zero, raise ValueError.
 
     Examples
     --------
@@ -50,8 +49,8 @@ def concentration(amounts: pd.Series) -> Concentration:
     values = np.sort(amounts.to_numpy(dtype=float))
     if len(values) == 0 or values[0] < 0 or values[-1] <= 0:
         raise ValueError(
-            "no amount is above zero, or one is below it, so nothing can be said of who holds how much; expected money "
-            "earned: look at unit_price and quantity in the data set's entry, and at its cleaning rules"
+            "no amount is above zero, or one is below it, so concentration is undefined; expected revenue: check "
+            "unit_price and quantity in the data set's entry, and its cleaning rules"
         )
     n, total = len(values), values.sum()
     held = np.concatenate([[0.0], values.cumsum()]) / total
@@ -66,7 +65,7 @@ def concentration(amounts: pd.Series) -> Concentration:
 
 
 def revenue_of(transactions: ir.Table, column: str) -> pd.Series:
-    """The money of each value of a column, such as each product, summed in the engine and sorted by the value."""
+    """Revenue by the values of a column, such as product, summed in the engine and sorted by value."""
     t = transactions
     summed = fetched(t.group_by(column).aggregate(revenue=t.amount.sum().cast("float64")))
     return summed.set_index(column)["revenue"].sort_index()

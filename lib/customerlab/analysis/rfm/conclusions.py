@@ -1,18 +1,20 @@
-"""What is concluded from segments, in sentences: computed, with how many, how sure, and what hangs on one customer."""
+"""Findings about segments as sentences: computed, with sizes, intervals and the influence of single customers."""
 
 from collections.abc import Iterable
 
 import pandas as pd
 
 from customerlab.analysis.disclosure import hidden
-from customerlab.analysis.inference import INFLUENTIAL, enough, influence, too_few
+from customerlab.analysis.inference import INFLUENTIAL, too_few
 from customerlab.analysis.rfm.choosing import DEPTH
 from customerlab.analysis.rfm.concentration import Concentration
 from customerlab.analysis.rfm.holdout import Holdout
 from customerlab.analysis.rfm.repurchase import ANY
 from customerlab.formats import interval, p_value, percent, points
+from customerlab.wording import Led
 
 LEVEL = 0.05
+STABLE = 0.9  # share of customers with the same segment 28 days earlier, from which segments need no renewal
 
 
 def _listed(parts: Iterable[str]) -> str:
@@ -21,156 +23,187 @@ def _listed(parts: Iterable[str]) -> str:
 
 
 def by_choice(held: Holdout, days: int) -> list[str]:
-    """For each outcome, which rule to choose customers by, with what the fifth that each rule chooses brings.
+    """For each outcome, the rule to rank customers by, with the share of the outcome from the top customers.
 
-    The rule is named where its difference is statistically significant (Holm-adjusted for all that are compared).
+    A rule is recommended where its difference is statistically significant (Holm-adjusted over all comparisons).
     """
     at = held.choices[held.choices["formed_on"].isna() & (held.choices["chosen"] == DEPTH)]
     if at.empty:
-        few = too_few(held.windows["came_back"].max(), f"ordered again in any window of {days} days")
-        return [f"Whether to choose customers by segment or by a plainer rule: {few}."]
-    used = held.windows[held.windows["formed_on"].isin(held.choices["formed_on"].dropna())]
-    names = {
-        "revenue": f"revenue in the following {days} days",
-        "repeat customers": f"customers who order again within {days} days",
-    }
-    said = [_choice(names[str(outcome)], rows, len(used)) for outcome, rows in at.groupby("outcome", sort=False)]
-    for row in used[used["largest"] >= INFLUENTIAL].to_dict("records"):
-        one = influence(row["largest"], "customer")
-        said.append(f"Revenue in the {days} days from {row['formed_on']:%Y-%m-%d}: {one}.")
-    return said
+        few = too_few(held.windows["came_back"].max(), f"customers ordered again in any window of {days} days")
+        return [f"Segments against plain rules: {few}."]
+    return [_choice(str(outcome), rows, days) for outcome, rows in at.groupby("outcome", sort=False)]
 
 
-def _choice(outcome: str, rows: pd.DataFrame, windows: int) -> str:
+def _choice(outcome: str, rows: pd.DataFrame, days: int) -> str:
+    name, it = ("net revenue", "it") if outcome == "revenue" else ("repeat customers", "them")
     told = rows["pvalue_holm"] < LEVEL
     better, worse = rows[told & (rows["difference"] < 0)], rows[told & (rows["difference"] > 0)]
-    if len(better):
-        best = better.sort_values("by_rule")["against"].iloc[-1]
-        what = f"To reach the most {outcome}, choose by {best}, not by segment"
-    elif len(worse) == len(rows):
-        what = f"To reach the most {outcome}, choose by segment"
+    best = (better if len(better) else rows if len(worse) == len(rows) else rows.drop(worse.index)).sort_values(
+        "by_rule"
+    )
+    row, sign = best.iloc[-1], -1 if len(better) else 1
+    shares = {"segment": row["by_segment"], row["against"]: row["by_rule"]}
+    one, two = list(shares)[::sign]
+    if len(better) or len(worse) == len(rows):
+        lead = f"Rank customers by {one}, not by {two}, to reach the most {name}"
     else:
-        what = f"Whether segments are the best choice to reach the most {outcome} is inconclusive"
-    differences = "; ".join(_difference(row, windows) for row in rows.to_dict("records"))
-    how = f"mean of {windows} windows" if windows > 1 else "one window"
-    return (
-        f"{what}: a fifth of customers bring {rows['by_segment'].iloc[0]:.0%} chosen by segment, {differences} "
-        f"({how}; p-values Holm-adjusted for all comparisons)."
+        lead = f"Segment and {two} are not significantly different at reaching {name}"
+    low, high = sorted(100 * sign * row[end] for end in ("low", "high"))
+    return Led(
+        lead,
+        f": the top {DEPTH:.0%} account for {shares[one]:.0%} of {it} within {days} days, against {shares[two]:.0%} by {two} "
+        f"({points(sign * row['difference'])}, {interval(low, high, '{:+.1f}')}, Holm-adjusted {p_value(row['pvalue_holm'])}).",
     )
 
 
-def _difference(row: dict, windows: int) -> str:
-    verdict = ("less" if row["difference"] < 0 else "more") if row["pvalue_holm"] < LEVEL else "inconclusive"
-    agree = f", same sign in {row['agree']:.0f} of {windows} windows" if windows > 1 else ""
-    return (
-        f"{row['by_rule']:.0%} by {row['against']} (segment {verdict}: {points(row['difference'])}, "
-        f"{interval(100 * row['low'], 100 * row['high'], '{:+.1f}')}, {p_value(row['pvalue_holm'])}{agree})"
+def choice_table(choices: pd.DataFrame) -> pd.DataFrame:
+    """The rules of `compare_rules` side by side, for a page: means over windows first, then single windows at `DEPTH`.
+
+    Differences are in percentage points.
+    """
+    rows = choices[choices["formed_on"].isna() | (choices["chosen"] == DEPTH)]
+    rows = rows.assign(other=rows["chosen"] != DEPTH, customers=rows["outcome"] != "revenue")
+    rows = rows.sort_values(["formed_on", "other", "customers", "against", "chosen"], na_position="first")
+    ends = zip(100 * rows["low"], 100 * rows["high"], strict=True)
+    return pd.DataFrame(
+        {
+            "outcome": rows["outcome"],
+            "plain rule": rows["against"],
+            "contacted": rows["chosen"],
+            "window": rows["formed_on"].dt.strftime("from %Y-%m-%d").fillna("all"),
+            "by segment": rows["by_segment"],
+            "by rule": rows["by_rule"],
+            "difference": 100 * rows["difference"],
+            "95% CI": [f"{low:+.1f} to {high:+.1f}" for low, high in ends],
+            "p (Holm)": rows["pvalue_holm"],
+            "windows that agree": rows["agree"],
+        }
     )
+
+
+def by_windows(held: Holdout, days: int) -> list[str]:
+    """The windows in which one customer makes a tenth of the revenue or more."""
+    return [
+        f"One customer accounts for {row['largest']:.0%} of net revenue in the {days} days from {row['formed_on']:%Y-%m-%d}."
+        for row in held.windows[held.windows["largest"] >= INFLUENTIAL].to_dict("records")
+    ]
 
 
 def by_rate(held: Holdout, days: int) -> str:
-    """The segments with the highest and the lowest repurchase rate, of those with enough customers."""
-    table = held.segments.dropna(subset="return_rate_low")
-    rates = table.loc[[table["return_rate"].idxmax(), table["return_rate"].idxmin()]] if len(table) else table
-    if rates["return_rate"].nunique() < 2:
-        few = too_few(held.segments["came_back"].max(), "ordered again in any segment")
-        return f"Whether segments differ in their repurchase rate within {days} days: {few if table.empty else 'they do not'}."
-    told = [
-        f"{row['segment']} ({row['return_rate']:.0%}; 95% CI {row['return_rate_low']:.0%} to "
-        f"{row['return_rate_high']:.0%}, n = {row['customers']:,})"
-        for row in rates.to_dict("records")
-    ]
-    windows = len(held.windows)
-    return (
-        f"The repurchase rate within {days} days is highest in {told[0]} and lowest in {told[1]}, "
-        f"{f'{windows} windows together' if windows > 1 else 'in one window'}."
+    """The segments with the lowest and the highest repurchase rate, among those with enough customers."""
+    table = held.segments.dropna(subset="repurchase_rate_low")
+    rates = table.loc[[table["repurchase_rate"].idxmin(), table["repurchase_rate"].idxmax()]] if len(table) else table
+    if rates["repurchase_rate"].nunique() < 2:
+        few = too_few(held.segments["came_back"].max(), "customers ordered again in any segment")
+        return f"Repurchase rates of segments within {days} days: {few if table.empty else 'no difference'}."
+    low, high = (_rate(row, f"in {row['segment']}") for row in rates.to_dict("records"))
+    return f"The repurchase rate within {days} days ranges from {low} to {high}."
+
+
+def by_scores(scores: pd.DataFrame, days: int) -> list[str]:
+    """The score that separates repurchase rates most; nothing where fewer than two scores have intervals."""
+    known = scores.dropna(subset="repurchase_rate_low")
+    ends = known.groupby("measure", sort=False)["repurchase_rate"].agg(["idxmin", "idxmax", "min", "max"])
+    if ends.empty or not (gaps := ends["max"] - ends["min"]).max() > 0:
+        return []
+    measure = str(gaps.idxmax())
+    most = known.loc[[ends["idxmin"][measure], ends["idxmax"][measure]]].to_dict("records")
+    low, high = (_rate(row, f"at score {row['score']}") for row in most)
+    return [f"The {measure} score separates repurchase rates within {days} days most: {low}, {high}."]
+
+
+def _rate(row: dict, where: str) -> str:
+    ci = interval(row["repurchase_rate_low"], row["repurchase_rate_high"], "{:.0%}")
+    return f"{row['repurchase_rate']:.0%} {where} ({ci}, n = {row['customers']:,})"
+
+
+def rates_by_score(scores: pd.DataFrame) -> pd.DataFrame:
+    """The repurchase rate of each score with its 95% CI, as text; `scores` as `by_score` returns them."""
+    rates = scores[["repurchase_rate", "repurchase_rate_low", "repurchase_rate_high"]].itertuples(
+        index=False, name=None
     )
+    said = [f"{rate:.0%} ({low:.0%} to {high:.0%})" if low == low else "too few to tell" for rate, low, high in rates]
+    wide = scores.assign(said=said).pivot(index="score", columns="measure", values="said")
+    return wide[list(dict.fromkeys(scores["measure"]))].iloc[::-1].rename_axis(columns=None).reset_index()
 
 
 def by_influence(table: pd.DataFrame, what: str) -> list[str]:
-    """The segments of whose money one customer makes a tenth or more, as `profile` and `by_segment` return it."""
+    """The segments in which one customer makes a tenth of the revenue or more, of `profile` or `by_segment`."""
     flagged = table[table["largest"] >= INFLUENTIAL]
     if flagged.empty:
         return []
     parts = [f"{row['segment']} ({row['largest']:.0%})" for row in flagged.to_dict("records")]
-    return [f"One customer makes a tenth or more of the {what} in {_listed(parts)}."]
+    return [f"One customer accounts for {INFLUENTIAL:.0%} or more of {what} in {_listed(parts)}."]
 
 
 def by_size(table: pd.DataFrame, kind: str) -> list[str]:
-    """The segments of most revenue, gross or net, and of most customers, where one alone is; as `profile` has them."""
+    """The segment with the most revenue, gross or net, of `profile`; nothing for ties."""
+    richest = table[(table["revenue"] == table["revenue"].max()) & table["share_of_revenue"].notna()]
+    return [
+        f"The segment with the most revenue is {one['segment']}: {one['share_of_customers']:.0%} of customers, "
+        f"{one['share_of_revenue']:.0%} of {kind} revenue."
+        for one in richest.to_dict("records")
+        if len(richest) == 1
+    ]
+
+
+def by_concentration(customers: Concentration, products: Concentration, once: float, kind: str) -> list[str]:
+    """Revenue shares of the top 20% of customers and of products, and the share of customers who ordered `once`."""
+    return [
+        f"The top 20% of customers bring {percent(customers.top_share(0.2))} of {kind} revenue (Gini {customers.gini:.2f}).",
+        f"The top 20% of products bring {percent(products.top_share(0.2))} of {kind} revenue (Gini {products.gini:.2f}).",
+        f"{percent(once)} of customers ordered once.",
+    ]
+
+
+def by_repurchase(table: pd.DataFrame, days: int = 90) -> list[str]:
+    """The repurchase rates within so many `days` after a first order and after any, as `repurchase` returns them."""
     said = []
-    richest, largest = (table[table[name] == table[name].max()] for name in ("revenue", "customers"))
-    if len(richest) == 1 and richest["share_of_revenue"].notna().all():
-        one = richest.iloc[0]
+    for after in (table["after"].iloc[0], ANY):
+        rows = table[table["after"] == after]
+        known = rows[rows["days"] == days].dropna(subset="low")
+        if known.empty:
+            few = too_few(rows["ordered_again"].max(), "ordered again")
+            said.append(
+                f"Repurchase rate within {days} days of {after if after == ANY else f'the {after}'} order: {few}."
+            )
+            continue
+        row = known.iloc[0]
+        what = "orders are followed by another" if after == ANY else "customers order again"
         said.append(
-            f"The segment with the most revenue is {one['segment']}: {one['share_of_customers']:.0%} of customers bring "
-            f"{one['share_of_revenue']:.0%} of it ({kind})."
-        )
-    if len(largest) == 1:
-        one = largest.iloc[0]
-        said.append(
-            f"The segment with the most customers is {one['segment']}: {one['share_of_customers']:.0%} of them."
+            f"{row['share']:.0%} of {what} within {days} days{'' if after == ANY else f' of the {after} order'} "
+            f"({interval(row['low'], row['high'], '{:.0%}')}, Kaplan-Meier, n = {row['orders']:,})."
         )
     return said
 
 
-def by_concentration(customers: Concentration, products: Concentration, once: float, kind: str) -> str:
-    """What the best fifths of customers and of products bring, and how many have ordered `once`."""
-    return (
-        f"The fifth of customers who spend most bring {percent(customers.top_share(0.2))} of the revenue ({kind}; Gini "
-        f"{customers.gini:.2f}), the best-selling fifth of products {percent(products.top_share(0.2))} "
-        f"(Gini {products.gini:.2f}). {percent(once)} of customers have ordered once."
-    )
-
-
-def by_gaps(waits: pd.DataFrame) -> list[str]:
-    """How many of the waits that ended within the log were short; nothing where too few did."""
-    gaps = waits["days"][waits["ended"]]
-    within = ", ".join(f"{percent((gaps <= days).mean())} are at most {days} days" for days in (30, 60, 90))
-    told = f"Of the {len(gaps):,} gaps that ended within the log {within}: not the repurchase rate, which is lower."
-    return [told] if enough(len(gaps)) else []
-
-
-def by_repurchase(table: pd.DataFrame) -> str:
-    """How many order again after a first order and after any, as `repurchase` returns it."""
-    told = []
-    for after in (table["after"].iloc[0], ANY):
-        rows = table[table["after"] == after].dropna(subset="low")
-        if rows.empty:
-            few = too_few(table.loc[table["after"] == after, "ordered_again"].max(), "ordered again")
-            told.append(f"after {_order(after)} order: {few}")
-            continue
-        shares = _listed(f"{row.share:.0%} within {row.days} days" for row in rows.itertuples())
-        last = rows.iloc[-1]
-        told.append(
-            f"after {_order(after)} order {shares} (95% CI {last['low']:.0%} to {last['high']:.0%}, n = {last['orders']:,})"
-        )
-    return f"Repurchase rates, corrected for the end of the log (Kaplan-Meier): {'; '.join(told)}."
-
-
-def _order(after: str) -> str:
-    return "any" if after == ANY else f"a {after}"
-
-
 def by_money(table: pd.DataFrame, everybody: int, smallest: int = 1) -> str:
-    """That the monetary score plays no part in the segments, and whom that concerns, as `high_spenders` returns it.
+    """Customers with the highest monetary score in segments of low spending, as `high_spenders` returns them.
 
-    Of segments that are `disclosure.hidden` no number is said.
+    Numbers of segments that are `disclosure.hidden` are omitted.
     """
-    what = "The segments are formed by recency and frequency alone"
     low, few = table[table["low"]], hidden(table["customers"], smallest)[table["low"]]
+    where = "in segments of below-median spend"
     if table.empty or low.empty:
-        return f"{what}; no customer with the highest monetary score is in a segment of low spending."
+        return f"No customer with the highest monetary score is {where}."
     if low["customers"].sum() < smallest:
-        return (
-            f"{what}; fewer than {smallest} customers with the highest monetary score are in segments of low spending."
-        )
+        return f"Fewer than {smallest} customers with the highest monetary score are {where}."
     parts = [
         f"{'some' if away else format(row['customers'], ',')} in {row['segment']}"
         for row, away in zip(low.to_dict("records"), few, strict=True)
     ]
     return (
-        f"{what}: {low['customers'].sum():,} of the {table['customers'].sum():,} customers with the highest monetary score "
-        f"({low['customers'].sum() / everybody:.0%} of all, with {low['revenue'].sum():,.0f} of revenue) are in segments "
-        f"whose median customer has spent less than the shop's: {_listed(parts)}."
+        f"{low['customers'].sum():,} of {table['customers'].sum():,} customers with the highest monetary score are {where} "
+        f"({low['customers'].sum() / everybody:.0%} of all customers, revenue {low['revenue'].sum():,.0f}): {_listed(parts)}."
     )
+
+
+def by_stability(change: pd.DataFrame) -> list[str]:
+    """How many customers had the same segment on earlier days, as `sensitivity` has them, and what to do about it."""
+    rows = change[change["change"].str.endswith("earlier")]
+    if rows.empty:
+        return []
+    shares = [f"{percent(share)} {change}" for share, change in zip(rows["same_segment"], rows["change"], strict=True)]
+    shares[0] = shares[0].replace(" ", " of customers had the same segment ", 1)
+    lead = "Recompute segments before each campaign" if rows["same_segment"].min() < STABLE else "Segments are stable"
+    return [Led(lead, f": {_listed(shares)}.")]

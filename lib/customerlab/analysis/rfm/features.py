@@ -1,4 +1,4 @@
-"""What a log says of each customer on a day: recency, frequency, monetary value, tenure, days between orders."""
+"""Recency, frequency, monetary value, tenure and days between orders of each customer on a day."""
 
 import ibis.expr.types as ir
 import pandas as pd

@@ -1,4 +1,4 @@
-"""How soon customers order again after their first, second, … order, when for some the log ends first."""
+"""Time to the next order after the first, second, third and any order, with censoring at the end of the log."""
 
 from collections.abc import Sequence
 
@@ -16,15 +16,15 @@ ANY = "any"
 
 
 def waits(transactions: ir.Table, day: pd.Timestamp) -> pd.DataFrame:
-    """The days from each order before `day` to the customer's next one, or to the end of the log, the day before.
+    """Days from each order before `day` to the customer's next order, or to the end of the log (the day before `day`).
 
-    Several orders on one day are one occasion, so that a wait is at least one day where it ended.
+    Several orders on one day count as one, so a wait that ended is at least one day.
 
     Returns
     -------
     DataFrame
-        Sorted by `customer_id` and `number` (1 for the first day with an order): `days`, and `ended` (whether the
-        customer ordered again).
+        Sorted by `customer_id` and `number` (1 for the first day with an order): `days` and `ended` (whether the
+        customer ordered again; otherwise the wait is censored).
     """
     known = before(transactions, day)
     orders = known.group_by("customer_id", "order_id").aggregate(at=known.ordered_at.min())
@@ -40,16 +40,16 @@ def waits(transactions: ir.Table, day: pd.Timestamp) -> pd.DataFrame:
 
 
 def repurchase(waits: pd.DataFrame, days: Sequence[int]) -> pd.DataFrame:
-    """The share of customers who order again within some days of their first, second, third and of any order.
+    """Repurchase rate: the share of customers who order again within `days` of their first, second, third or any order.
 
     Returns
     -------
     DataFrame
-        `after` (first, second, third, any), `orders` (how many were followed), `days`, `ordered_again` (how many within
-        them), `share` (Kaplan and Meier 1958), and its 95% interval `low`, `high`, on the scale of log(-log). The
-        variance is that of the estimate as a sum over customers (Ying and Wei 1994), because the waits of one are not
-        independent. The share is missing where the log is too short to follow `enough` orders for so long, the interval
-        also where too few ordered again.
+        `after` (first, second, third, any), `orders` (orders followed), `days`, `ordered_again` (orders followed by
+        another within these days), `share` (Kaplan and Meier 1958), and its 95% interval `low`, `high` on the log(-log)
+        scale. The variance is clustered by customer (Ying and Wei 1994), because the waits of one customer are not
+        independent. The share is missing if fewer than `enough` orders are followed for so long; the interval also if
+        too few customers ordered again.
 
     Examples
     --------
@@ -74,9 +74,9 @@ def repurchase(waits: pd.DataFrame, days: Sequence[int]) -> pd.DataFrame:
 
 
 def curves(waits: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The share that has ordered again by so many days, as `kaplan_meier` returns it, after each kind of order.
+    """Kaplan-Meier curves of the share of customers who ordered again, after the first, second, third and any order.
 
-    Each is as long as `LEAST` are followed; those of which fewer are, are left out.
+    Each curve ends where fewer than `LEAST` orders are still followed; curves without such a part are omitted.
     """
     found = {name: kaplan_meier(group["days"], group["ended"]) for name, group in _groups(waits).items()}
     return {name: table for name, steps in found.items() if len(table := steps[steps["waiting"] >= LEAST])}
@@ -87,10 +87,10 @@ def _groups(waits: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _error(group: pd.DataFrame, steps: pd.DataFrame, within: int) -> float:
-    """The standard error of the cumulative hazard by some days, customers independent.
+    """The standard error of the cumulative hazard, clustered by customer.
 
-    The part of a row is 1 / waiting at its end, where it ended in time, less the sum of ended / waiting² over the days
-    on which it was waiting.
+    A row contributes 1 / waiting at its end, if it ended in time, less the sum of ended / waiting² over the days on
+    which it was waiting.
     """
     seen = steps[steps["days"] <= within]
     passed = np.append(0.0, (seen["ended"] / seen["waiting"] ** 2).cumsum())

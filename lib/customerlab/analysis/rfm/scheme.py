@@ -1,4 +1,4 @@
-"""A way of segmenting that can be kept: the same for any day and any log."""
+"""A segmentation scheme that can be saved and applied to any day and any log."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from customerlab.analysis.rfm.segments import RULES, check_rules, segment
 
 @dataclass(frozen=True, eq=False)
 class Scheme:
-    """How customers are segmented, whatever the day: what `score` and `segment` are told.
+    """How customers are segmented on any day: the options of `score` and `segment`.
 
-    What no segments can be made by raises ValueError.
+    Options that cannot form segments raise ValueError.
 
     Attributes
     ----------
     bins : int
-        Scores of each measure, 2 to 10.
+        Number of scores of each measure, 2 to 10.
     cuts : mapping of str to sequence of float
-        Own thresholds of a measure; one without any is cut at the quantiles of the day.
+        Own thresholds by measure; other measures use the quantiles of the day.
     net : bool
-        Whether what was taken back is set off against the monetary value.
+        Whether the monetary value is net of returns.
     rules : DataFrame
         The named segments, as `read_rules` returns them.
 
@@ -45,7 +45,7 @@ class Scheme:
     rules: pd.DataFrame = field(default_factory=lambda: RULES)
 
     def __post_init__(self) -> None:
-        """Refuse what no segments can be made by, before a day's customers are looked at."""
+        """Refuse invalid options before any customer is scored."""
         for measure in MEASURES.values():
             check_cuts(self.cuts.get(measure, ()), self.bins, measure)
         unknown = sorted(set(self.cuts) - set(MEASURES.values()))
@@ -54,5 +54,5 @@ class Scheme:
         check_rules(self.rules)
 
     def on(self, shop: Snapshot) -> pd.DataFrame:
-        """The segments of a day, as `segment` returns them, of what was known when it began."""
+        """The segments of a day, as `segment` returns them, from orders and returns before that day."""
         return segment(score(shop.customers(net=self.net), self.bins, self.cuts), self.rules)

@@ -1,4 +1,4 @@
-"""Scores from 1 (worst) to a number of bins (best), by quantiles or by cut-offs; equal values get equal scores."""
+"""Scores from 1 (worst) to a number of bins (best), by quantiles or by own cut-offs; equal values get equal scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ BINS = (2, 10)
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores and the thresholds that made them.
+    """Scores and their thresholds.
 
     Attributes
     ----------
     table : DataFrame
         The features with `r_score`, `f_score`, `m_score`, from 1 (worst) to `bins` (best).
     thresholds : DataFrame
-        One row a threshold: `measure`, `between` (the scores on its two sides), `threshold`.
+        One row per threshold: `measure`, `between` (the scores on its two sides), `threshold`.
     """
 
     table: pd.DataFrame
@@ -40,11 +40,10 @@ def score_one(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score one measure, from 1 to `bins`, by its own quantiles or by the ``bins - 1`` given cut-offs.
 
-    A value's score is one plus the number of thresholds that it exceeds (or, where low is good, stays below). Where
-    many values are equal, some scores stay unused; nothing splits equal values, which rank-based scores do by the order
-    of rows. Values that are all the same say nothing of who is better, and get the middle score (unless cut-offs are
-    given). The thresholds are returned, too, from the one between the scores 1 and 2 on. Missing values, and what
-    `check_cuts` refuses, raise ValueError.
+    A value's score is one plus the number of thresholds that it exceeds (or stays below, if low is good). Equal values
+    share a score, so a score can be empty; rank-based scores would split ties by the order of rows. If all values are
+    equal, all get the middle score (unless cut-offs are given). Also returns the thresholds, the one between scores 1
+    and 2 first. Missing values, and cut-offs that `check_cuts` refuses, raise ValueError.
 
     Examples
     --------
@@ -73,8 +72,7 @@ def score_one(
 def score(table: pd.DataFrame, bins: int = 5, cuts: Mapping[str, Sequence[float]] | None = None) -> Scored:
     """Score recency, frequency and monetary value of every customer of a `Snapshot`.
 
-    `cuts` are own thresholds of a measure, such as ``{"recency": [30, 90, 180, 365]}``; a measure without any is cut at
-    its quantiles.
+    `cuts` are own thresholds by measure, such as ``{"recency": [30, 90, 180, 365]}``; other measures use quantiles.
     """
     result, thresholds = table.copy(), []
     between = [f"{low} and {low + 1}" for low in range(1, bins)]

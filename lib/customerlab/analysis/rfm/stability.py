@@ -1,4 +1,4 @@
-"""How segments move: from month to month, and with the choices that made them."""
+"""Segment migration from month to month, and sensitivity of segments to the day and the number of bins."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,17 +12,17 @@ NOT_YET = "Not yet a customer"
 
 
 def month_starts(first: pd.Timestamp, day: pd.Timestamp, months: int) -> list[pd.Timestamp]:
-    """The first days of the last months up to a day, as many as lie after the first order."""
+    """The first days of the last `months` up to a day, those after the first order."""
     return [start for start in pd.date_range(end=day.normalize(), periods=months, freq="MS") if start > first]
 
 
 def snapshots(shop: Snapshot, scheme: Scheme, days: Sequence[pd.Timestamp]) -> pd.DataFrame:
-    """The segment of every customer on some days, rising, each formed from what was known then.
+    """The segment of each customer on several days, in rising order, each formed from the orders before that day.
 
     Returns
     -------
     DataFrame
-        Indexed by `customer_id`, one column a day; `NOT_YET` before a customer's first order.
+        Indexed by `customer_id`, one column per day; `NOT_YET` before a customer's first order.
     """
     columns = {
         day: scheme.on(then).set_index("customer_id")["segment"]
@@ -32,13 +32,13 @@ def snapshots(shop: Snapshot, scheme: Scheme, days: Sequence[pd.Timestamp]) -> p
 
 
 def flows(history: pd.DataFrame) -> pd.DataFrame:
-    """How many customers went from one segment to another between one of the `snapshots` and the next.
+    """How many customers moved from one segment to another between consecutive `snapshots`.
 
     Returns
     -------
     DataFrame
-        `step` (0 for the first two snapshots), `before`, `after`, `customers`; those who were no customers on either
-        day are left out.
+        `step` (0 for the first two snapshots), `before`, `after`, `customers`; without those who were not customers on
+        either day.
 
     Examples
     --------
@@ -57,10 +57,10 @@ def flows(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def migration(moves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
-    """The matrix of moves, all steps of `flows` together, the segments in the given order.
+    """The migration matrix over all steps of `flows`, with segments in the given order.
 
-    Customers that went from the segment of the row (the last row: not yet customers) to that of the column; a customer
-    counts once a step.
+    Customers who moved from the segment of the row (last row: not yet a customer) to that of the column; a customer
+    counts once per step.
     """
     matrix = moves.pivot_table(index="before", columns="after", values="customers", aggfunc="sum", fill_value=0)
     rows = [name for name in [*order, NOT_YET] if name in matrix.index or name in matrix.columns]
@@ -69,20 +69,20 @@ def migration(moves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
 
 
 def sensitivity(shop: Snapshot, scheme: Scheme, *, earlier: Sequence[int], bins: Sequence[int]) -> pd.DataFrame:
-    """How many customers would bear another name, had the day or the number of bins been another.
+    """How many customers keep their segment if the day or the number of bins changes.
 
     Parameters
     ----------
     earlier : sequence of int
-        Days by which to go back; customers who came later cannot be compared.
+        Days to go back; customers who came later are not compared.
     bins : sequence of int
-        Numbers of bins to try; none where the scheme has own cut-offs, which are made for its own number.
+        Numbers of bins to try; none if the scheme has own cut-offs, which fit its own number only.
 
     Returns
     -------
     DataFrame
-        `change`, `customers` (compared), `same_segment` (share of them), `same_segment_money` (share of their money;
-        missing where that is not above zero).
+        `change`, `customers` (compared), `same_segment` (share of customers with the same segment),
+        `same_segment_money` (their share of revenue; missing where that is not above zero).
     """
     base = scheme.on(shop).set_index("customer_id")
     back = {shop.day - pd.Timedelta(days=days): f"{days} day{'s' if days > 1 else ''} earlier" for days in earlier}

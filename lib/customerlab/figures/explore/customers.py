@@ -1,4 +1,4 @@
-"""Figures of customers: new and returning, cohorts, the top tenth."""
+"""Figures of customers: new and returning, cohorts."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from customerlab.figures.explore.trading import HATCH, month_ticks
-from customerlab.figures.marks import cells, rows, scale
-from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SHORT, Picture, canvas, styled
+from customerlab.figures.marks import cells, scale
+from customerlab.figures.style import BLUE, ORANGE, PERCENT, SHORT, Picture, canvas, styled
 from customerlab.formats import percent
 
 
 @styled
 def new_and_returning(table: pd.DataFrame) -> Picture:
-    """Stacked bars by month: customers, and their money; `table` as `explore.new_and_returning` returns it."""
+    """Stacked bars by month of customers and of revenue; `table` as `explore.new_and_returning` returns it."""
     figure, axes = canvas(height=4.4, rows=2, sharex=True)
     places = np.arange(len(table))
     hatches = [HATCH if partial else "" for partial in table["partial"]]
-    for axis, ending, label in ((axes[0], "", "customers"), (axes[1], "_revenue", "revenue")):
+    for axis, ending, label in ((axes[0], "", "customers"), (axes[1], "_revenue", "gross revenue")):
         back, new = table[f"returning{ending}"].fillna(0), table[f"new{ending}"].fillna(0)
         axis.bar(places, back, color=BLUE, hatch=hatches, edgecolor="white", label="returning")
         axis.bar(places, new, bottom=back, color=ORANGE, hatch=hatches, edgecolor="white", label="new")
@@ -40,16 +40,16 @@ def new_and_returning(table: pd.DataFrame) -> Picture:
 
 @styled
 def cohorts(grid: pd.DataFrame, partial: pd.DataFrame, sizes: pd.Series, what: str) -> Picture:
-    """A heat map of retention: a row a cohort, a column a month since its first order.
+    """A heat map of retention: one row per cohort, one column per month since the first order.
 
     Parameters
     ----------
     grid, partial : DataFrame
-        Of `explore.Cohorts`: shares, and which cells are of months that the log covers in part.
+        Of `explore.Cohorts`: shares, and which cells are of incomplete months.
     sizes : Series
-        Customers of each cohort, in the order of the rows; missing where they are not shown.
+        Customers of each cohort, in the order of the rows; missing if not shown.
     what : str
-        What the shares are of, such as ``customers``.
+        What is retained, such as ``customers``.
     """
     shown = grid.iloc[:, 1:] if grid.shape[1] > 1 else grid
     values = shown.to_numpy(dtype=float)
@@ -71,24 +71,3 @@ def cohorts(grid: pd.DataFrame, partial: pd.DataFrame, sizes: pd.Series, what: s
     first = shown.iloc[1:, 0][~partial.iloc[1:, grid.shape[1] - shown.shape[1]]].dropna()
     told = f" One month after, {percent(first.min())} to {percent(first.max())}." if len(first) else ""
     return Picture(figure, f"Heat map of retention of {what}, {len(shown)} monthly cohorts.{told}")
-
-
-@styled
-def top_tenth(table: pd.DataFrame) -> Picture:
-    """Ratios of the top tenth to the rest, on a logarithmic scale; `table` of `explore.TopTenth`."""
-    known = table[table["ratio"] > 0].reset_index(drop=True)
-    figure, axis = canvas(height=0.9 + 0.32 * max(1, len(known)))
-    axis.axvline(1, color="#555555", linewidth=1)
-    places = np.arange(len(known))
-    axis.hlines(places, 1, known["ratio"], color=GREY, linewidth=2)
-    axis.plot(known["ratio"], places, "o", color=RED, markersize=7)
-    for place, ratio in enumerate(known["ratio"]):
-        axis.annotate(f"  {ratio:.2g}×  ", (ratio, place), va="center", ha="left" if ratio >= 1 else "right")
-    axis.set_xscale("log")
-    axis.xaxis.set_major_formatter(SHORT)
-    axis.xaxis.set_minor_formatter(SHORT if known["ratio"].max() < 8 else "")
-    rows(axis, known["measure"])
-    axis.margins(x=0.15)
-    axis.set_xlabel("top tenth as a multiple of the rest (log scale)")
-    listed = "; ".join(f"{name} {ratio:.2g}" for name, ratio in zip(known["measure"], known["ratio"], strict=True))
-    return Picture(figure, f"Multiples of the top tenth over the rest: {listed}.")

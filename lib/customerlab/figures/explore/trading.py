@@ -10,7 +10,7 @@ from customerlab.figures.marks import cells, scale
 from customerlab.figures.style import BLUE, ORANGE, PALETTE, PERCENT, RED, SHORT, SKY, Picture, canvas, styled
 from customerlab.formats import percent, short
 
-HATCH = "///"  # marks what belongs to a part of a month
+HATCH = "///"  # marks incomplete months
 
 
 def month_ticks(axis: Axes, months: pd.Series) -> None:
@@ -22,39 +22,54 @@ def month_ticks(axis: Axes, months: pd.Series) -> None:
 
 
 @styled
-def revenue_by_month(months: pd.DataFrame) -> Picture:
-    """Bars of gross revenue by month, partial ones hatched, net revenue as a mark; of `explore.by_month`."""
-    figure, axis = canvas(height=3.0)
+def by_month(months: pd.DataFrame, smallest: int = 1) -> Picture:
+    """Revenue, active customers and average order value by month; `months` as `explore.by_month` returns it.
+
+    Incomplete months are hatched, or hollow. Months of fewer than `smallest` customers show revenue only.
+    """
+    figure, (axis, people, values) = canvas(height=5.2, rows=3, sharex=True, gridspec_kw={"height_ratios": [1.7, 1, 1]})
     places = np.arange(len(months))
-    for partial, colour, hatch, label in ((False, BLUE, None, "whole month"), (True, SKY, "///", "part of a month")):
+    for partial, colour, hatch, label in ((False, BLUE, None, "gross"), (True, SKY, HATCH, "gross, incomplete month")):
         part = months["partial"].to_numpy() == partial
         if part.any():
             axis.bar(places[part], months["revenue"][part], color=colour, hatch=hatch, edgecolor="white", label=label)
     returned = (months["net"] != months["revenue"]).any()
     if returned:
         axis.hlines(months["net"], places - 0.4, places + 0.4, color=RED, linewidth=2, label="net of returns")
-    month_ticks(axis, months["month"])
     axis.yaxis.set_major_formatter(SHORT)
     axis.set_ylabel("revenue")
     if months["partial"].any() or returned:
         axis.legend(loc="upper left")
+    some = months[["customers", "orders", "revenue"]].mask(months["customers"].between(1, smallest - 1))
+    for lower, line, label in (
+        (people, some["customers"], "active\ncustomers"),
+        (values, some["revenue"] / some["orders"], "average\norder value"),
+    ):
+        lower.plot(places, line, color=BLUE, marker="o", markersize=4)
+        lower.plot(places, line.where(months["partial"]), "o", markersize=4, markerfacecolor="white", color=BLUE)
+        lower.set_ylim(0, 1.15 * line.max() if line.max() > 0 else None)
+        lower.set_ylabel(label)
+        lower.yaxis.set_major_formatter(SHORT)
+    for panel in (axis, people, values):
+        panel.grid(axis="x", visible=False)
+    month_ticks(values, months["month"])
     whole = months[~months["partial"]] if (~months["partial"]).any() else months
     best, worst = whole.iloc[int(whole["revenue"].argmax())], whole.iloc[int(whole["revenue"].argmin())]
-    kind = "month" if months["partial"].all() else "whole month"
+    kind = "month" if months["partial"].all() else "complete month"
     said = [
         f"{month['month']:%B %Y} with {short(month['revenue'])}" + (f" (net {short(month['net'])})" if returned else "")
         for month in (best, worst)
     ]
     return Picture(
         figure,
-        f"Bar chart of revenue in {len(months)} months. Highest {kind}: {said[0]}; lowest: {said[1]}; "
-        f"{int(months['partial'].sum())} partial.",
+        f"Revenue, active customers and average order value in {len(months)} months, {int(months['partial'].sum())} of them "
+        f"incomplete. Highest revenue of a {kind}: {said[0]}; lowest: {said[1]}.",
     )
 
 
 @styled
 def by_weekday_hour(grids: dict[str, pd.DataFrame]) -> Picture:
-    """Heat maps of what is counted, seven weekdays by 24 hours each, one below the other."""
+    """Heat maps of orders and revenue, seven weekdays by 24 hours each."""
     figure, axes = canvas(height=0.5 + 2.1 * len(grids), rows=len(grids), sharex=True, squeeze=False)
     said = []
     for axis, (measure, grid) in zip(axes.ravel(), grids.items(), strict=True):
@@ -73,7 +88,7 @@ def by_weekday_hour(grids: dict[str, pd.DataFrame]) -> Picture:
 
 @styled
 def seasons(table: pd.DataFrame) -> Picture:
-    """Revenue of a day by month, a line a year; `table` as `explore.seasons` returns it."""
+    """Average daily revenue by month, one line per year; `table` as `explore.seasons` returns it."""
     figure, axis = canvas(height=3.0)
     axis.axhline(1, color="#555555", linewidth=1, linestyle="--")
     for place, (year, part) in enumerate(table.groupby("year")):
@@ -81,13 +96,13 @@ def seasons(table: pd.DataFrame) -> Picture:
         axis.plot(part["number"], part["index"], color=colour, marker=marker, label=str(year))
     axis.set_xticks(range(1, 13), calendar.month_abbr[1:])
     axis.set(xlim=(0.5, 12.5), ylim=(min(0, table["index"].min()), None))
-    axis.set_ylabel("revenue of a day\n(1 = mean of whole months)")
+    axis.set_ylabel("average daily revenue\n(1 = mean of all months)")
     axis.legend(loc="upper left", ncols=4)
     ranked = table.sort_values("index")
     low, high = ranked.iloc[0], ranked.iloc[-1]
     return Picture(
         figure,
-        f"Lines of revenue of a day by month, {table['year'].nunique()} years, {len(table)} whole months. Highest: "
+        f"Lines of average daily revenue by month, {table['year'].nunique()} years, {len(table)} complete months. Highest: "
         f"{high['month']:%B %Y} at {high['index']:.2f} of the mean; lowest: {low['month']:%B %Y} at {low['index']:.2f}.",
     )
 
