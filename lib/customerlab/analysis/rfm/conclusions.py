@@ -34,6 +34,22 @@ def by_choice(held: Holdout, days: int) -> list[str]:
     return [_choice(str(outcome), rows, days) for outcome, rows in at.groupby("outcome", sort=False)]
 
 
+def recorded(held: Holdout | None, change: pd.DataFrame) -> dict[str, float | list[float]]:
+    """What to choose a scheme by: how far segments are from plain rules, with intervals, and how stable they are.
+
+    `<outcome>_against_<rule>` is the share of the outcome that the top customers by segment bring less that by the
+    rule, mean of the windows, with its 95% interval; `same_segment_<change>` the share that keeps its segment.
+    """
+    found: dict[str, float | list[float]] = {}
+    choices = change.head(0) if held is None else held.choices.query("formed_on.isna() and chosen == @DEPTH")
+    for row in choices.dropna(subset=["difference", "low", "high"]).to_dict("records") if len(choices) else ():
+        name = f"{row['outcome']}_against_{row['against']}".replace(" ", "_")
+        found[name] = [float(row[part]) for part in ("difference", "low", "high")]
+    earlier = change[change["change"].str.endswith("earlier")]
+    named = "same_segment_" + earlier["change"].str.replace(" ", "_")
+    return found | {name: float(share) for name, share in zip(named, earlier["same_segment"], strict=True)}
+
+
 def _choice(outcome: str, rows: pd.DataFrame, days: int) -> str:
     name, it = ("net revenue", "it") if outcome == "revenue" else ("repeat customers", "them")
     told = rows["pvalue_holm"] < LEVEL
