@@ -171,6 +171,11 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         for day, net in ((orders.day_after(s.transactions), False), (s.middle, True))
     ],
     "clustering.clusters_on": lambda s: clustering.clusters_on(two_clusters(s), snapshot(s, later_than(s.middle))),
+    "clustering.purchases": lambda s: [
+        clustering.purchases(dataclasses.replace(one, products=products), clustering.clusters_on(two_clusters(s), one))
+        for one in [snapshot(s, later_than(s.middle))]
+        for products in (s.products, None)
+    ],
     "clustering.look_back": lambda s: clustering.look_back(
         snapshot(s, orders.day_after(s.transactions)), 60, two_clusters(s).space, rfm.Scheme(), net=True
     ),

@@ -227,7 +227,7 @@ def test_raw_features_reward_a_fence_around_the_big_spenders(online_retail):
     assert found["silhouette"] == judged.table["silhouette"].max() == pytest.approx(0.90, abs=0.01) and sizes[0] < 40
     assert found["adjusted_rand"] < 0.7 and judged.recommended == ""
     assert found["reasons"][0] == "smallest cluster 0.6% of customers"
-    assert found["reasons"][1].startswith("not stable")
+    assert found["reasons"][1].startswith("unstable")
     points = clustering.fit_space(table, names).points(table)
     labels = clustering.fit_all(points, [2], 7)["K-Means 2"].predict(points)
     assert min(np.bincount(labels)) > 0.3 * len(labels)
