@@ -106,6 +106,7 @@ GLOSSARY = """# Glossary
 | net revenue, gross revenue | Money. |
 | sample ratio mismatch (SRM) | Broken. |
 | revenue | All of it. |
+| arm | A variant. |
 """
 
 
@@ -114,13 +115,13 @@ def test_the_first_use_of_a_term_is_linked_and_nothing_else(tmp_path):
     (tmp_path / "docs" / "glossary.md").write_text(GLOSSARY)
     text, anchors = glossary.read(tmp_path)
     assert '| <span id="sample-ratio-mismatch-srm">sample ratio mismatch (SRM)</span> | Broken. |' in text
-    told = "## Net revenue\n\n`net revenue` and Net revenues, net revenue, [revenue](x), prerevenue, revenue, SRM, srm"
+    told = "## Net revenue\n\n`net revenue` and Net revenues, net revenue, [revenue](x), prerevenue, revenue, SRM, srm, arm"
     cells = [new_markdown_cell(told), new_code_cell("revenue"), new_markdown_cell("sample ratio mismatch; revenue")]
     page = glossary.linked(new_notebook(cells=cells), anchors)
     first, code, last = (cell.source for cell in page.cells)
     assert first == (
-        "## Net revenue\n\n`net revenue` and [Net revenues](glossary.html#net-revenue-gross-revenue), net "
-        "[revenue](glossary.html#revenue), [revenue](x), prerevenue, revenue, [SRM](glossary.html#sample-ratio-mismatch-srm), srm"
+        "## Net revenue\n\n`net revenue` and [Net revenues](glossary.html#net-revenue-gross-revenue), net revenue, "
+        "[revenue](x), prerevenue, [revenue](glossary.html#revenue), [SRM](glossary.html#sample-ratio-mismatch-srm), srm, arm"
     )
     assert (code, last) == ("revenue", "sample ratio mismatch; revenue")
     assert glossary.read(tmp_path / "nowhere") == ("", {})

@@ -8,6 +8,7 @@ import nbformat
 from customerlab.workbench.standing import GLOSSARY
 
 PAGE = "glossary.html"
+SHORT = 5  # letters of a word that no link explains
 # What no link is put into: headings, whose data it is, code, links, formulas, HTML.
 KEPT = re.compile(r"(?m)^#.*$|^\*\*Data:.*$|`[^`]*`|\[[^\]]*\]\([^)]*\)|\$[^$]*\$|<[^>]*>|^\|.*$")
 
@@ -38,13 +39,14 @@ def read(root: Path) -> tuple[str, dict[str, str]]:
 def linked(notebook: nbformat.NotebookNode, anchors: dict[str, str]) -> nbformat.NotebookNode:
     """A notebook whose texts link the first use of each term.
 
-    Longer terms come first, so that "confidence interval" is not taken for another one within it; the plural counts,
-    and so does a capital at the beginning, unless a term is in capitals itself.
+    A term within a longer one is not meant: in "personal frequency" there is no frequency. Nor are short words of
+    daily use, such as "unit". The plural counts, and so does a capital at the beginning, unless a term is in capitals.
     """
-    left = dict(sorted(anchors.items(), key=lambda pair: -len(pair[0])))
+    used = {term: anchor for term, anchor in anchors.items() if term.isupper() or len(term) > SHORT}
+    left = dict(sorted(used.items(), key=lambda pair: -len(pair[0])))
     page = nbformat.from_dict(dict(notebook))
     page.cells = [
-        nbformat.from_dict(dict(cell) | {"source": _linked(cell.source, left)})
+        nbformat.from_dict(dict(cell) | {"source": _linked(cell.source, left, list(used))})
         if cell.cell_type == "markdown"
         else cell
         for cell in notebook.cells
@@ -52,15 +54,20 @@ def linked(notebook: nbformat.NotebookNode, anchors: dict[str, str]) -> nbformat
     return page
 
 
-def _linked(source: str, left: dict[str, str]) -> str:
-    """A text with links, and `left` without the terms that are linked now."""
+def _linked(source: str, left: dict[str, str], terms: list[str]) -> str:
+    """A text with links, and `left` without the terms that are linked now; `terms` are all."""
     for term, anchor in list(left.items()):
-        spans = [found.span() for found in KEPT.finditer(source)]
-        pattern = re.escape(term) if term.isupper() else f"(?i:{re.escape(term[0])}){re.escape(term[1:])}"
-        for found in re.finditer(rf"(?<![\w-]){pattern}s?(?![\w-])", source):
+        longer = [other for other in terms if other != term and term in other]
+        spans = [found.span() for kept in (KEPT, *map(_pattern, longer)) for found in kept.finditer(source)]
+        for found in _pattern(term).finditer(source):
             if not any(begin <= found.start() < end for begin, end in spans):
                 source = f"{source[: found.start()]}[{found[0]}]({PAGE}#{anchor}){source[found.end() :]}"
                 for name in [name for name, at in left.items() if at == anchor]:
                     del left[name]
                 break
     return source
+
+
+def _pattern(term: str) -> re.Pattern[str]:
+    plain = re.escape(term) if term.isupper() else f"(?i:{re.escape(term[0])}){re.escape(term[1:])}"
+    return re.compile(rf"(?<![\w-]){plain}s?(?![\w-])")
