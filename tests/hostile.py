@@ -81,7 +81,7 @@ def write(project: Path, name: str = "hostile", *, names: list[str] = NAMES, cus
         "guardrails": [f"{named(2, 'outcome', names)}: 0.1"],
         "arm_costs": [f"{named(1, 'arm', names)}: 0.1"],
         "less_is_better": [named(2, "outcome", names)],
-        "rehearsals": 100, "resamples": 5, "trials": 1, "max_clusters": 3, "folds": 2, "holdout_days": 60,
+        "simulations": 100, "resamples": 5, "trials": 1, "max_clusters": 3, "folds": 2, "holdout_days": 60,
     }  # fmt: skip
     (project / "params" / f"{name}.yml").write_text(yaml.safe_dump(params), encoding="utf-8")
 

@@ -99,7 +99,9 @@ def unbacked(notebook: NotebookNode) -> Iterator[str]:
                 yield f"{value:g} in {line!r}"
 
 
-ADDED = re.compile(r"\([^()]*\)|95\s?%( CI| interval)?|[-+\d.,]+%? to [-+\d.,]+%?|\bp [=<] [\d.]+|[\d.,]+ times")
+ADDED = re.compile(
+    r"\(\[\d+\]\(#[^()]*\)\)|\([^()]*\)|95\s?%( CI| interval)?|[-+\d.,]+%? to [-+\d.,]+%?|\bp [=<] [\d.]+|[\d.,]+ times"
+)
 
 
 def _numbers(text: str) -> Iterator[tuple[float, float, str]]:

@@ -308,7 +308,7 @@ def soundness(tests: int) -> None:
         broken.append(experiment.sample_ratio(lost, "control").sound)
     checks = "sound, by any of the checks of sizes, days and balance, p < 0.001 each"
     rates = [rate(checks, ~np.array(sound), "<= 0.003")]
-    rates.append(rate("broken, by the sizes of the arms alone", ~np.array(broken), ">= 0.99"))
+    rates.append(rate("broken, by the sample ratio alone", ~np.array(broken), ">= 0.99"))
     show("Tests of 6,000 units that are refused", rates)
 
 

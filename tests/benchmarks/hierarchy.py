@@ -39,7 +39,7 @@ def ours(linkage: str) -> Callable[[np.ndarray], np.ndarray]:
     from customerlab.analysis.clustering import hierarchy
 
     def run(x: np.ndarray) -> np.ndarray:
-        micro, tree = hierarchy.grown(x, linkage)
+        micro, tree = hierarchy.grow_tree(x, linkage)
         return hierarchy.cut(tree, CLUSTERS)[micro.members]
 
     return run

@@ -171,6 +171,11 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         for day, net in ((orders.day_after(s.transactions), False), (s.middle, True))
     ],
     "clustering.clusters_on": lambda s: clustering.clusters_on(two_clusters(s), snapshot(s, later_than(s.middle))),
+    "clustering.purchases": lambda s: [
+        clustering.purchases(dataclasses.replace(one, products=products), clustering.clusters_on(two_clusters(s), one))
+        for one in [snapshot(s, later_than(s.middle))]
+        for products in (s.products, None)
+    ],
     "clustering.look_back": lambda s: clustering.look_back(
         snapshot(s, orders.day_after(s.transactions)), 60, two_clusters(s).space, rfm.Scheme(), net=True
     ),
@@ -184,6 +189,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "experiment.sample_ratio_by": lambda s: [
         experiment.split.sample_ratio_by(s.experiment, covariate, s.control) for covariate in known_before(s)[:1]
     ],
+    "experiment.sample_ratio_over_time": lambda s: experiment.split.sample_ratio_over_time(in_days(s), s.control),
     "experiment.balance": lambda s: experiment.balance.balance(s.experiment, s.control),
     "experiment.missing_by_arm": lambda s: missing_by_arm(s.experiment),
     "experiment.exposed_early": lambda s: exposed_early(
@@ -202,6 +208,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         known_before(s)[:2], ["outcome_visit", "outcome_spend"]
     ),
     "experiment.measured": lambda s: measured(s.experiment, experiment.metrics_of(s.experiment)),
+    "experiment.totals": lambda s: experiment.compare.totals(s.experiment, experiment.metrics_of(s.experiment)),
     "experiment.united": lambda s: stats_of.united([s.experiment.select("unit_id"), s.experiment.select("unit_id")]),
     "experiment.first_day": lambda s: experiment.first_day(in_days(s)),
     "experiment.by_assigned": lambda s: experiment.units.by_assigned(in_days(s)),
@@ -252,7 +259,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         s.control,
         covariates=experiment.questions.numeric_covariates(s.experiment),
         segments=[],
-        winsorised_at=0.9,
+        winsor_quantile=0.9,
     ),
     "experiment.quantile_effects": lambda s: experiment.quantiles.quantile_effects(
         s.experiment, experiment.metrics_of(s.experiment)[-1], s.control, [0.5, 0.99], 7
@@ -288,7 +295,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         experiment.metrics_of(s.experiment)[-1],
         wanted_lift=0.5,
     ),
-    "experiment.rehearsals": lambda s: experiment.planning.rehearsals(
+    "experiment.simulations": lambda s: experiment.planning.simulations(
         s.experiment,
         experiment.metrics_of(s.experiment),
         s.control,
@@ -314,6 +321,7 @@ INEXACT = {
         "moments",
         "moments_by",
         "measured",
+        "totals",
         "compare_arms",
         "balance",
         "soundness",

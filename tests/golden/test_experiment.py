@@ -118,9 +118,9 @@ def test_the_mail_for_men_is_better_and_its_break_even_cost_is_said(judged, hill
         )
         assert said[0].startswith(first)
         if not cost:
-            assert "the break-even cost of Mens E-Mail is 0.444 of spend a unit at the low end" in said[1]
-            assert "Mens E-Mail is better than Womens E-Mail is inconclusive (p = 0.122, Holm" in said[2]
-            assert "p = 0.0305 by itself" in said[2]
+            assert "Break-even cost of Mens E-Mail: 0.444 of spend per unit times the margin (lower limit" in said[1]
+            assert "Mens E-Mail over Womens E-Mail, +0.345, is inconclusive (Holm-adjusted p = 0.122)" in said[2]
+            assert said[2].endswith("+0.033 to +0.658, p = 0.030.")
     assert "but it may lose money (profit -" in said[1]
 
 

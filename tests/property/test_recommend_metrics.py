@@ -12,7 +12,7 @@ from customerlab.analysis.recommend.models import top
 
 AT_MOST_ONE = [
     "precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg", "r_precision", "serendipity", "diversity",
-    "repeat_share", "recall_of_repeats", "recall_of_discoveries", "catalogue_coverage", "user_coverage", "gini",
+    "repeat_share", "recall_of_repeats", "recall_of_new_items", "item_coverage", "user_coverage", "gini",
 ]  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def test_an_earlier_split_is_the_one_of_then(lines, holdout, before, popularity,
     now = recommend.whole_log(table, popularity_days=popularity)
     # the log of then ends on a day with an order, from which its split counts back
     end = days[data.draw(st.integers(0, len(days) - 1))] + pd.Timedelta(days=1)
-    back = (now.cut - end).days + before
+    back = (now.date - end).days + before
     earlier = now.earlier(back, before)
     then = orders.before(table, end)
     try:
@@ -70,8 +70,8 @@ def test_an_earlier_split_is_the_one_of_then(lines, holdout, before, popularity,
     equal(earlier, wanted)
     # and from a split with a future, where that future does not show
     later = recommend.whole_log(table, popularity_days=popularity).earlier(holdout, holdout)
-    if end <= later.cut:
-        equal(later.earlier((later.cut - end).days + before, before), wanted)
+    if end <= later.date:
+        equal(later.earlier((later.date - end).days + before, before), wanted)
 
 
 @st.composite
@@ -118,12 +118,12 @@ def test_what_came_back_by_the_cut_was_not_bought_and_what_came_back_later_was(s
     }
     days = sorted({time.normalize() for _, _, time, *_ in sold})
     end = days[data.draw(st.integers(0, len(days) - 1))] + pd.Timedelta(days=1)
-    earlier = whole.earlier((whole.cut - end).days + holdout, holdout)
-    bought, _ = bought_and_left(sold, returned, earlier.cut)
+    earlier = whole.earlier((whole.date - end).days + holdout, holdout)
+    bought, _ = bought_and_left(sold, returned, earlier.date)
     row, column = earlier.history.nonzero()
     assert set(zip(earlier.customers[row], earlier.products[column], strict=True)) == bought
     # the whole log knows what came back after its last order as if it had come back by its cut
-    known = [(*row[:2], min(row[2], whole.cut - pd.Timedelta(microseconds=1)), *row[3:]) for row in returned]
+    known = [(*row[:2], min(row[2], whole.date - pd.Timedelta(microseconds=1)), *row[3:]) for row in returned]
     then = orders.before(log(known), end) if returned else None
     try:
         wanted = recommend.split_by_time(orders.before(log(sold), end), holdout, returns=then)
@@ -141,10 +141,10 @@ def test_the_order_of_rows_and_the_future_do_not_matter(lines, random):
     first = recommend.whole_log(log(lines)).earlier(20, 10)
     shuffled = random.sample(lines, len(lines))
     equal(recommend.whole_log(log(shuffled)).earlier(20, 10), first)
-    cut = first.cut + pd.Timedelta(days=20)
+    cut = first.date + pd.Timedelta(days=20)
     later = [(f"x{i}", f"n{i}", cut + pd.Timedelta(hours=i), f"new{i % 3}", 1, 2) for i in range(5 * 24)]
     told = recommend.split_by_time(log([*lines, *later, *[(lines[0][0], *line[1:]) for line in later[:9]]]), 5)
-    assert told.cut == cut
+    assert told.date == cut
     equal(told.earlier(20, 10), first)
 
 
@@ -153,11 +153,11 @@ def test_folds_move_back_by_the_length_of_the_future_and_end_with_the_test():
     split = recommend.split_of(orders)
     folds = split.folds(4)
     assert folds[-1] is split
-    assert [(split.cut - fold.cut).days for fold in folds] == [84, 56, 28, 0]
+    assert [(split.date - fold.date).days for fold in folds] == [84, 56, 28, 0]
     for step, fold in zip((3, 2, 1), folds, strict=False):
         equal(fold, split.earlier(28 * step))
     every = split.folds(99)
-    assert [fold.cut for fold in every[-4:]] == [fold.cut for fold in folds]
+    assert [fold.date for fold in every[-4:]] == [fold.date for fold in folds]
     assert all(len(fold.warm) for fold in every) and len(split.earlier(28 * len(every)).warm) == 0
 
 

@@ -127,6 +127,6 @@ def test_a_broken_test_is_refused_and_a_sound_one_decided(say):
         )
         chosen += said[0].lead.endswith("is better than control")
         refused.append(experiment.soundness(canonical(experiments.simulate_broken_test(rng, units), units), "control"))
-    caught = sum("sizes of the arms" in one.refusal() for one in refused)
+    caught = sum("sample ratio" in one.refusal() for one in refused)
     say(f"{caught} of 15 broken tests are refused, {alarms} of 15 sound ones; of these {chosen} find a better arm")
     assert caught == 15 and alarms <= 1 and chosen >= 11

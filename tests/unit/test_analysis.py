@@ -40,14 +40,12 @@ SHOP = log(
 
 def test_the_split_accounts_for_everybody():
     split = recommend.split_by_time(SHOP, 10)
-    assert str(split.cut.date()) == "2024-01-24"
+    assert str(split.date.date()) == "2024-01-24"
     assert list(split.customers) == ["a", "b", "c"] and list(split.products)[:1] == ["y"]
     assert split.customers[split.warm].tolist() == ["a", "b"]
     counts = split.accounting.set_index("what")["pairs"]
-    assert (
-        counts["future, from the cut on"] == counts["dropped: customers without a history"] + counts["evaluated"] == 3
-    )
-    assert counts["of these not to be found: products without a history"] == 1
+    assert counts["bought in the window"] == counts["excluded: no history (cold start)"] + counts["evaluated"] == 3
+    assert counts["of these cold-start items"] == 1
     with pytest.raises(ValueError, match="nobody bought both before and after"):
         recommend.split_by_time(SHOP, 200)
 
@@ -71,7 +69,7 @@ def test_models_never_see_the_future():
         [("a", "9", "2024-02-02 01:00", "z", 50, 1), *[("b", f"n{i}", "2024-02-02 01:00", "z", 1, 1) for i in range(9)]]
     )
     other = recommend.split_by_time(ibis.union(SHOP, changed), 10)
-    assert other.cut == split.cut
+    assert other.date == split.date
     for model in (Popularity(), PersonalFrequency(), ItemNeighbours()):
         one = pd.DataFrame(model.fit(split).scores(np.arange(3)), columns=split.products)
         two = pd.DataFrame(model.fit(other).scores(np.arange(3)), columns=other.products)
@@ -80,7 +78,9 @@ def test_models_never_see_the_future():
 
 def test_tasks_rank_only_their_own_products():
     split = recommend.split_by_time(SHOP, 10)
-    values = recommend.found(recommend.rank(split, [PersonalFrequency()], 2)).set_index(["task", "customer_id"])
+    values = recommend.metrics_by_customer(recommend.rank(split, [PersonalFrequency()], 2)).set_index(
+        ["task", "customer_id"]
+    )
     assert values.loc[("repeat", "a"), "ndcg"] == 1 and ("repeat", "b") not in values.index
     assert values.loc[("explore", "b"), "recall"] == 0 and ("explore", "a") not in values.index
     lists = recommend.recommend(recommend.whole_log(SHOP), PersonalFrequency().fit(recommend.whole_log(SHOP)), 2)

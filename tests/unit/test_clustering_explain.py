@@ -3,6 +3,7 @@
 import re
 from itertools import combinations
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 from customerlab.analysis import clustering
 from customerlab.analysis.clustering import explain
 from customerlab.analysis.clustering.views import _principal
+from customerlab.analysis.orders import Snapshot
 from customerlab.figures.clustering import explaining as figures
 
 SMALL = pd.DataFrame(
@@ -49,15 +51,15 @@ def skewed(customers: int = 600, seed: int = 0) -> tuple[pd.DataFrame, np.ndarra
 
 def test_profile_by_hand():
     found = explain.profile(SMALL, LABELS, FEATURES)
-    assert found.columns.tolist() == ["cluster", "customers", "share", "share_of_money", "recency", "monetary"]
+    assert found.columns.tolist() == ["cluster", "customers", "share", "share_of_revenue", "recency", "monetary"]
     assert found.to_numpy().tolist() == [
         [1, 3, 0.5, 210 / 400, 3, 60],
         [2, 2, 2 / 6, 30 / 400, 85, 15],
         [-1, 1, 1 / 6, 160 / 400, 400, 160],
     ]
-    assert "share_of_money" not in explain.profile(SMALL[["recency"]], LABELS, ["recency"])
+    assert "share_of_revenue" not in explain.profile(SMALL[["recency"]], LABELS, ["recency"])
     returned_all = explain.profile(SMALL.assign(monetary=[5, -5, 0, 0, 0, 0]), LABELS, FEATURES)
-    assert returned_all["share_of_money"].isna().all(), "no share of nothing"
+    assert returned_all["share_of_revenue"].isna().all(), "no share of nothing"
 
 
 def test_profile_does_not_depend_on_the_index_or_the_order_of_rows():
@@ -152,8 +154,8 @@ def test_the_words_of_the_rules_say_all_that_is_counted(seed):
     cluster = found.table["cluster"].to_numpy()
     own = met & (labels == cluster[:, None])
     assert found.table["customers"].tolist() == met.sum(axis=1).tolist()
-    assert found.table["purity"].to_numpy() == pytest.approx(own.sum(axis=1) / met.sum(axis=1))
-    assert found.table["covers"].to_numpy() == pytest.approx(own.sum(axis=1) / [(labels == c).sum() for c in cluster])
+    assert found.table["precision"].to_numpy() == pytest.approx(own.sum(axis=1) / met.sum(axis=1))
+    assert found.table["recall"].to_numpy() == pytest.approx(own.sum(axis=1) / [(labels == c).sum() for c in cluster])
     assert (found.assign(table) == cluster[met.argmax(axis=0)]).all()
     assert found.table["cluster"].is_monotonic_increasing
 
@@ -179,7 +181,7 @@ def test_a_planted_rule_is_found_and_spoken():
         [2, "recency at least 61"],
         [2, "recency below 61 and frequency below 3"],
     ]
-    assert (found.table["purity"] == 1).all() and found.fidelity == 1 and found.high == 1 and found.low > 0.99
+    assert (found.table["precision"] == 1).all() and found.fidelity == 1 and found.high == 1 and found.low > 0.99
     assert found.largest == pytest.approx((labels == 2).mean())
     middle = np.where(table["frequency"] == 5, 1, 2)
     assert "frequency exactly 5" in clustering.rules(table, middle, ["frequency"], seed=1).table["rule"].tolist()
@@ -203,7 +205,7 @@ def test_borders_are_round_but_not_at_the_customers_cost():
     ]
     close = pd.DataFrame({"monetary": [1_000_000.25, 1_000_000.5, 1_000_001.5, 1_000_002.25]})
     found = clustering.rules(close, np.array([1, 1, 2, 2]), ["monetary"], seed=1)
-    assert (found.table["purity"] == 1).all() and found.table["customers"].tolist() == [2, 2]
+    assert (found.table["precision"] == 1).all() and found.table["customers"].tolist() == [2, 2]
     table, labels = skewed(3000)
     tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=30, random_state=1).fit(table.to_numpy(), labels)
     rounded = clustering.rules(table, labels, list(table), seed=1)
@@ -261,10 +263,10 @@ def test_rules_of_one_cluster_one_customer_and_equal_customers():
     one = clustering.rules(SMALL, np.ones(6, dtype=int), FEATURES, seed=1)
     assert one.table["rule"].tolist() == ["all customers"] and one.fidelity == one.largest == 1
     alone = clustering.rules(SMALL[:1], np.array([1]), FEATURES, seed=1)
-    assert np.isnan([alone.fidelity, alone.low, alone.high]).all() and alone.table["purity"].tolist() == [1.0]
+    assert np.isnan([alone.fidelity, alone.low, alone.high]).all() and alone.table["precision"].tolist() == [1.0]
     equal = clustering.rules(SMALL.assign(recency=5), LABELS, ["recency"], seed=1)
     assert equal.table["rule"].tolist() == ["all customers"]
-    assert equal.table["purity"].tolist() == [0.6]
+    assert equal.table["precision"].tolist() == [0.6]
 
 
 def test_a_cluster_smaller_than_a_rule_may_be_has_none():
@@ -285,7 +287,7 @@ def test_a_cluster_that_a_tree_of_three_questions_leaves_out_gets_a_rule():
     labels[(table["d"] > 0.8) & (table["e"] > 0.8)] = 1
     found = clustering.rules(table, labels, list(table), seed=1)
     assert set(found.table["cluster"]) == set(range(1, 10))
-    assert found.table.loc[0, "cluster"] == 1 and found.table.loc[0, "purity"] > 0.5
+    assert found.table.loc[0, "cluster"] == 1 and found.table.loc[0, "precision"] > 0.5
     assert 8 < len(found.table) < 30
     met = np.stack([read(rule, table) for rule in found.table["rule"]])
     assert (met.sum(axis=0) == 1).all()
@@ -341,8 +343,8 @@ def test_names_say_what_stands_out():
     assert found == [
         "Recent, frequent, large baskets",
         "Much Tea",
-        "Middling",
-        "Long absent, few orders, little Tea",
+        "Average",
+        "Lapsed, few orders, little Tea",
     ]
     assert explain.proposed_names(contrasts({"made_up": 0.9}, {"made_up": 0.1})) == ["High made up", "Low made up"]
 
@@ -356,7 +358,7 @@ def test_of_two_with_the_same_name_the_stronger_keeps_it():
     assert explain.proposed_names(rows) == [
         "Recent, frequent",
         "Recent, frequent, high spend",
-        "Long absent, few orders, low spend",
+        "Lapsed, few orders, low spend",
     ]
 
 
@@ -428,6 +430,76 @@ def test_contingency_by_hand():
         explain.contingency(LABELS, segments.where(segments.index > 10))
     with pytest.raises(ValueError, match="6 labels for 5 customers"):
         explain.contingency(LABELS, segments[:5])
+
+
+# --- purchases
+
+
+def sold(**columns):
+    lines = pd.DataFrame({"ordered_at": pd.Timestamp("2024-01-01"), "unit_price": 1.0, **columns})
+    return ibis.memtable(lines.assign(order_id=range(len(lines)), amount=lines["quantity"] * lines["unit_price"]))
+
+
+def random_log(seed=3, lines=900):
+    """A log of forty customers with some returns, and products of which a few have no category."""
+    rng = np.random.default_rng(seed)
+    log = {
+        "customer_id": [f"c{n:02d}" for n in rng.integers(0, 40, lines)],
+        "product_id": [f"p{n}" for n in rng.integers(0, 12, lines)],
+        "quantity": rng.integers(1, 400, lines).astype(float),
+    }
+    back = {name: values[:60] for name, values in log.items()} | {"quantity": -log["quantity"][:60]}
+    returns = sold(**back, ordered_at=pd.Timestamp("2024-02-01"))
+    products = pd.DataFrame(
+        {"product_id": [f"p{n}" for n in range(12)], "description": [f"Thing {n}" for n in range(12)]}
+    )
+    products["category"] = [None, None, "Tea", "Tea", "Tea", "Pots", "Pots", "Cups", "Cups", "Cups", "Jam", "Jam"]
+    return sold(**log), returns, products
+
+
+def test_purchases_are_shares_of_the_revenue_that_was_kept():
+    log, returns, products = random_log()
+    shop = Snapshot(log, pd.Timestamp("2024-03-01"), returns, ibis.memtable(products))
+    clusters = pd.DataFrame({"customer_id": [f"c{n:02d}" for n in range(38)], "cluster": [1, 2, -1] * 12 + [1, 2]})
+    found = clustering.purchases(shop, clusters, most=9)
+    # every one of the 60 returns annuls one line of its customer, product and quantity
+    lines = log.to_pandas().sort_values("order_id").iloc[60:].merge(products, "left", "product_id").merge(clusters)
+    money = lines.fillna({"category": "(none)"}).pivot_table("amount", "category", "cluster", "sum").fillna(0)
+    expected = (money / money.sum()).assign(all=money.sum(axis=1) / money.to_numpy().sum())[["all", 1, 2, -1]]
+    assert found.columns.tolist()[:5] == ["category", "all customers", "cluster 1", "cluster 2", "noise"]
+    found = found.set_index("category")
+    own = lines.fillna({"category": "(none)"}).groupby(["category", "cluster", "customer_id"])["amount"].sum()
+    largest = own.groupby(["category", "cluster"]).agg(lambda sums: sums.max() / sums.sum()).groupby("category").max()
+    assert found.pop("largest customer").to_numpy() == pytest.approx(largest[found.index].to_numpy())
+    assert found.to_numpy() == pytest.approx(expected.loc[found.index].to_numpy())
+    assert found.sum().to_numpy() == pytest.approx(1) and found["all customers"].is_monotonic_decreasing
+    earlier = clustering.purchases(shop.at(pd.Timestamp("2024-01-15")), clusters, most=9).set_index("category")[
+        found.columns
+    ]
+    assert not np.allclose(earlier.loc[found.index], found), "returns after the as-of date are not known"
+
+
+def test_purchases_are_by_product_without_categories_and_hide_few_buyers():
+    log = sold(
+        customer_id=[*"abcdef", *"abcdefgh"], product_id=["x"] * 6 + ["y"] * 8, quantity=[3.0] * 6 + [1.0] * 7 + [50.0]
+    )
+    clusters = pd.DataFrame({"customer_id": list("abcdefgh"), "cluster": [1] * 4 + [2] * 4})
+    shop = Snapshot(log, pd.Timestamp("2024-03-01"))
+    found = clustering.purchases(shop, clusters, most=1)
+    assert found["product"].tolist() == ["y", "x"] and found["cluster 1"].tolist() == [0.25, 0.75]
+    assert found["all customers"].tolist() == pytest.approx([57 / 75, 18 / 75])
+    assert clustering.purchases(shop, clusters, pattern="^x")["all customers"].tolist() == [1]
+    named = Snapshot(log, shop.day, None, ibis.memtable(pd.DataFrame({"product_id": ["x"], "description": ["Pot"]})))
+    assert clustering.purchases(named, clusters)["product"].tolist() == ["y", "Pot"]
+    buyers = {1: list("abcd"), 2: list("ef"), 3: list("ghijklm")}
+    clusters = pd.DataFrame([(who, n) for n, own in buyers.items() for who in own], columns=["customer_id", "cluster"])
+    log = sold(customer_id=[*"abcdefghijklm"] * 2, product_id=["x"] * 13 + ["y"] * 13, quantity=[3.0] * 13 + [1.0] * 13)
+    log = log.filter(~((log.product_id == "y") & log.customer_id.isin(["e", "f"])))
+    few = clustering.purchases(Snapshot(log, shop.day), clusters, smallest=3).set_index("product")
+    assert few.loc["x"].isna().tolist() == [False, True, True, False, False], (
+        "two buyers, and four that would reveal them"
+    )
+    assert few.loc["y"].tolist() == pytest.approx([11 / 50, 1 / 4, 0, 1 / 4, 1 / 4])
 
 
 # --- views
@@ -529,13 +601,34 @@ def test_figures_hold_their_numbers(clusters, noise, named):
     spread = explain.contingency(labels, np.where(table["frequency"] > 2, "Loyal", "New"))
     other = figures.contingency(spread, names)
     ends = [text.get_text() for text in other.figure.axes[0].get_yticklabels()]
-    assert ends[-1] == "all (600)" and len(ends) == clusters + noise + 1
-    assert f"{max(spread.iloc[0]):.0%}".replace("%", " %") in other.alt
+    assert ends[-1] == "all of these (600)" and len(ends) == clusters + noise + 1
+    assert f"{max(spread.iloc[0]):.0%}" in other.alt
     for drawn, again in (
         (picture, figures.heat_map(profile, contrast, names)),
         (other, figures.contingency(spread, names)),
     ):
         assert drawn.width <= 760 and drawn.png() == again.png(), "the same bytes for the same table"
+
+
+def test_cells_of_few_are_hatched_and_cells_of_nobody_say_zero():
+    segments = ["Loyal"] * 30 + ["New"] * 4 + ["Asleep"] * 6 + ["New"] * 40
+    spread = explain.contingency(np.repeat([1, 2], 40), segments, order=["Loyal", "New", "Asleep"])
+    axis = figures.contingency(spread, smallest=5).figure.axes[0]
+    texts = {text.get_position(): text.get_text() for text in axis.texts}
+    hatched = {(patch.get_x() + 0.5, patch.get_y() + 0.5) for patch in axis.patches if patch.get_hatch()}
+    assert hatched == {(1, 0), (2, 0)} and texts[1, 0] == texts[2, 0] == "–" and texts[0, 0] == "75%"
+    assert texts[0, 1] == texts[2, 1] == "0" and texts[1, 1] == "100%"
+
+
+def test_the_silhouette_plot_has_a_band_for_each_cluster():
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"cluster": np.repeat([1, 2, 3], 40), "silhouette": rng.uniform(-0.2, 0.8, 120)})
+    picture = figures.silhouettes(table, ["a", "b", "c"])
+    (axis,) = picture.figure.axes
+    assert len(axis.collections) == 3 and axis.get_ylim()[0] > axis.get_ylim()[1]
+    own = table[table["cluster"] == 2]["silhouette"]
+    assert f"cluster 2 {own.mean():.2f} ({(own < 0).mean():.0%} below zero)" in picture.alt
+    assert axis.get_yticklabels()[1].get_text().startswith(f"2  b\nmean {own.mean():.2f}")
 
 
 def test_many_features_stand_in_panels():
@@ -563,15 +656,15 @@ def test_the_views_say_what_they_are(blobs):
     found = clustering.views(points, 7, most=200)
     picture = figures.views(found, labels, ["recency", "a_feature_of_a_very_long_name", "c", "d"])
     left, right = picture.figure.axes
-    assert "a view, not a proof" in left.get_title(loc="left") and "a view, not a proof" in right.get_title(loc="left")
+    assert "illustration only" in left.get_title(loc="left") and "illustration only" in right.get_title(loc="left")
     assert len(right.get_xticks()) == len(right.get_yticks()) == 0, "the axes of UMAP have no numbers"
     for axis, places in ((left, found.pca), (right, found.umap)):
         for text in axis.texts:
             own = places[labels[found.rows] == int(text.get_text())]
             assert np.linalg.norm(own - np.array(text.xy), axis=1).min() < 1e-9, "a number stands on its own cluster"
         assert [text.get_text() for text in axis.texts] == ["1", "2", "3", "4"]
-    assert "200 of 500 customers" in picture.alt and "a view and not a proof" in picture.alt
-    assert f"{found.explained[0]:.0%}".replace("%", " %") in picture.alt and "noise" in picture.alt
+    assert "200 of 500 customers" in picture.alt and "for illustration only" in picture.alt
+    assert f"{found.explained[0]:.0%}" in picture.alt and "noise" in picture.alt
 
 
 def test_numbers_of_clusters_on_one_spot_stand_apart():

@@ -25,7 +25,7 @@ from customerlab.analysis.clustering.space import (
     correlation,
     fit_space,
     sample,
-    shape,
+    skewness,
 )
 from customerlab.analysis.orders import Snapshot, day_after
 from customerlab.codec import to_json
@@ -335,7 +335,7 @@ def test_what_cannot_be_a_point_is_refused_by_name():
 def test_skew_and_correlation_are_those_of_scipy_and_pandas(scaling):
     table = SKEWED.assign(constant=3.0)
     space = fit_space(table, list(table), transform="yeo-johnson", scaling=scaling)
-    skews = shape(table, space).set_index("feature")
+    skews = skewness(table, space).set_index("feature")
     after = pd.DataFrame(space.points(table), columns=list(table))
     for when, frame in (("before", table), ("after", after)):
         np.testing.assert_allclose(skews.loc[NAMES, when], stats.skew(frame[NAMES].to_numpy(dtype=float)), atol=1e-9)
@@ -367,7 +367,7 @@ def test_pictures_are_drawn_for_any_number_of_features(width):
     tables = correlation(table, space)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        bars = figures.before_and_after(table, space.points(table), shape(table, space))
+        bars = figures.before_and_after(table, space.points(table), skewness(table, space))
         maps = figures.correlations(tables)
         assert bars.png() and maps.png()
     assert f"{names[-1]} all the same before, all the same after" in bars.alt and bars.alt.startswith(

@@ -34,7 +34,7 @@ def repeated(seed: int, tied: bool) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_tree_over_micro_clusters_is_that_over_repeated_points(kind, seed):
     points = repeated(seed, tied=False)
-    micro, tree = hierarchy.grown(points, kind)
+    micro, tree = hierarchy.grow_tree(points, kind)
     plain = linkage(points, kind)
     assert len(tree) == len(np.unique(points, axis=0)) - 1 < len(points) - 1
     assert is_valid_linkage(tree)
@@ -48,8 +48,8 @@ def test_the_tree_over_micro_clusters_is_that_over_repeated_points(kind, seed):
 def test_sizes_count(kind):
     """Ten customers at one place are no easy merge for Ward, and draw an average to themselves."""
     points = np.array([[0.0]] * 10 + [[2.0]] + [[5.0]])
-    weighted = hierarchy.grown(points, kind)[1]
-    alone = hierarchy.grown(np.unique(points, axis=0), kind)[1]
+    weighted = hierarchy.grow_tree(points, kind)[1]
+    alone = hierarchy.grow_tree(np.unique(points, axis=0), kind)[1]
     assert np.allclose(weighted[:, 2], linkage(points, kind)[-2:, 2])
     assert not np.allclose(weighted[:, 2], alone[:, 2])
 
@@ -57,14 +57,14 @@ def test_sizes_count(kind):
 @pytest.mark.parametrize("kind", LINKAGES)
 def test_a_tree_with_tied_heights_is_cut_into_exactly_so_many(kind):
     points = np.argwhere(np.ones((6, 6))).astype(float)
-    _, tree = hierarchy.grown(points, kind)
+    _, tree = hierarchy.grow_tree(points, kind)
     assert len(np.unique(tree[:, 2].round(9))) < len(tree) / 2
     for clusters in range(1, len(tree) + 2):
         assert set(hierarchy.cut(tree, clusters)) == set(range(clusters))
     for clusters in range(2, len(tree) + 2):  # every cut refines the one before
         fine, coarse = hierarchy.cut(tree, clusters), hierarchy.cut(tree, clusters - 1)
         assert len(set(zip(fine, coarse, strict=True))) == clusters
-    nothing = hierarchy.grown(np.repeat(np.eye(4), 2, axis=0), kind)[1]
+    nothing = hierarchy.grow_tree(np.repeat(np.eye(4), 2, axis=0), kind)[1]
     assert set(hierarchy.cut(nothing, 3)) == {0, 1, 2}
 
 
@@ -111,10 +111,10 @@ def test_equal_customers_stay_together_and_count():
 def test_nothing_depends_on_the_order_of_rows_or_on_threads(most):
     points, _ = blobs(2_000)
     order = np.random.default_rng(1).permutation(len(points))
-    micro, tree = hierarchy.grown(points, "ward", most=most)
+    micro, tree = hierarchy.grow_tree(points, "ward", most=most)
     for threads in (1, 2):
         with threadpool_limits(threads):
-            again, other = hierarchy.grown(points[order], "ward", most=most)
+            again, other = hierarchy.grow_tree(points[order], "ward", most=most)
         assert np.array_equal(again.centres, micro.centres)
         assert np.array_equal(again.members, micro.members[order])
         assert np.array_equal(other, tree)
@@ -124,7 +124,7 @@ def test_nothing_depends_on_the_order_of_rows_or_on_threads(most):
 @pytest.mark.parametrize("linkage_name", ["ward", "average"])
 def test_planted_groups_are_found_through_micro_clusters(linkage_name):
     points, truth = blobs(20_000)
-    model = hierarchy.model(*hierarchy.grown(points, linkage_name), 4)
+    model = hierarchy.model(*hierarchy.grow_tree(points, linkage_name), 4)
     assert len(model.references) <= hierarchy.MOST
     assert adjusted_rand_score(model.predict(points), truth) > 0.99
     new, groups = blobs(500, seed=9)
@@ -133,14 +133,14 @@ def test_planted_groups_are_found_through_micro_clusters(linkage_name):
 
 def test_a_cut_tree_gives_the_fitted_customers_their_branch():
     points, _ = blobs()
-    micro, tree = hierarchy.grown(points, "ward", most=150)
+    micro, tree = hierarchy.grow_tree(points, "ward", most=150)
     labels = hierarchy.cut(tree, 6)[micro.members]
     assert np.array_equal(hierarchy.model(micro, tree, 6).predict(points), labels)
 
 
 def test_one_customer_and_equal_customers_are_one_cluster():
     for points in (np.array([[1.0, 2.0]]), np.ones((7, 2))):
-        micro, tree = hierarchy.grown(points)
+        micro, tree = hierarchy.grow_tree(points)
         assert tree.shape == (0, 4)
         assert hierarchy.cut(tree, 1)[micro.members].tolist() == [0] * len(points)
         with pytest.raises(ValueError, match="2 clusters of 1 different"):
@@ -157,11 +157,11 @@ def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="no linkage 'single'"):
         hierarchy.merge_tree(hierarchy.micro_clusters(np.ones((3, 1))), "single")
     with pytest.raises(ValueError, match="0 clusters"):
-        hierarchy.model(*hierarchy.grown(np.eye(3)), 0)
+        hierarchy.model(*hierarchy.grow_tree(np.eye(3)), 0)
 
 
 def test_the_top_of_a_tree_is_scipys_truncation():
-    micro, tree = hierarchy.grown(blobs()[0], "average", most=300)
+    micro, tree = hierarchy.grow_tree(blobs()[0], "average", most=300)
     small, leaf = hierarchy.top(tree, 12)
     assert is_valid_linkage(small)
     assert np.array_equal(small[:, 2], tree[-11:, 2])
@@ -174,7 +174,7 @@ def test_the_top_of_a_tree_is_scipys_truncation():
 @pytest.mark.slow
 @pytest.mark.parametrize("clusters", [1, 2, 5, 12, 40])
 def test_a_dendrogram_says_and_colours_its_clusters(clusters):
-    micro, tree = hierarchy.grown(blobs()[0], "ward", most=200)
+    micro, tree = hierarchy.grow_tree(blobs()[0], "ward", most=200)
     order = list(range(1, clusters + 1))
     picture = trees.dendrogram(micro, tree, clusters)
     axis = picture.figure.axes[0]
@@ -196,7 +196,7 @@ def test_a_dendrogram_says_and_colours_its_clusters(clusters):
 
 @pytest.mark.parametrize("points", [np.ones((4, 2)), np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [4.0]])])
 def test_small_trees_are_drawn(points):
-    micro, tree = hierarchy.grown(points)
+    micro, tree = hierarchy.grow_tree(points)
     picture = trees.dendrogram(micro, tree, len(micro.sizes))
     assert f"of {len(points)} customers in {len(micro.sizes)} micro-clusters" in picture.alt
     assert picture.png()

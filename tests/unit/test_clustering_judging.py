@@ -24,6 +24,7 @@ from customerlab.analysis.clustering import methods, null_clouds, structure, ver
 from customerlab.analysis.clustering.indices import knee_number
 from customerlab.analysis.clustering.models import Mixture
 from customerlab.analysis.inference import holm
+from customerlab.figures.clustering import judging as figures
 
 FAST = {name: clustering.METHODS[name] for name in ("K-Means", "Ward")}
 
@@ -517,7 +518,7 @@ def test_a_cloud_has_no_segmentation(name):
     judged = clustering.judge(points, range(2, 6), 7, resamples=6)
     assert judged.recommended == ""
     assert all(judged.table["reasons"]) and judged.nearest in judged.models
-    assert clustering.verdicts(judged)["verdict"].str.startswith("no: ").all()
+    assert clustering.verdicts(judged)["verdict"].str.startswith("fails: ").all()
 
 
 @pytest.mark.slow
@@ -527,8 +528,10 @@ def test_a_cloud_has_no_segmentation_however_useful_it_would_be_to_cut_it():
         points, range(2, 5), 7, past=a_past(points, 3 * stats.zscore(points[:, 2])), resamples=6, methods=FAST
     )
     assert judged.useful["more_low"].max() > 0.2 and judged.table["lowest_jaccard"].max() > 0.9
-    assert judged.recommended == "" and clustering.decision(judged).startswith("No groups: none of ")
-    assert clustering.kinds(judged).startswith("Whether there are several kinds of customer was not asked")
+    assert judged.recommended == "" and clustering.decision(judged).startswith("Keep the RFM segments: none of ")
+    assert clustering.separation_finding(judged).startswith(
+        "Distinct groups: none found. No candidate is significantly"
+    )
 
 
 @pytest.mark.slow
@@ -538,12 +541,14 @@ def test_groups_that_are_there_are_recommended_and_useless_ones_are_not():
     assert adjusted_rand_score(truth, judged.labels[judged.recommended]) > 0.99
     table = clustering.verdicts(judged)
     assert table["verdict"].iloc[0] == "recommended" and (table["verdict"] == "recommended").sum() == 1
-    assert clustering.decision(judged).startswith(f"Use {judged.recommended}: it predicts more of the variance")
+    assert clustering.decision(judged).startswith(f"Use {judged.recommended} in place of the RFM segments: ")
     assert judged.chosen_on is None and len(judged.windows) == 2
     useless = clustering.judge(points, range(2, 6), 7, past=a_past(points, np.zeros(600)), resamples=4, methods=FAST)
-    assert useless.recommended == "" and clustering.decision(useless).startswith("Keep the RFM segments: of ")
+    assert useless.recommended == "" and clustering.decision(useless).startswith("Keep the RFM segments: none of ")
     four = useless.table.loc["K-Means 4", "reasons"]
-    assert four == ("predicts no outcome better than the RFM segments, R × F cells and deciles of past spend",)
+    assert four == (
+        "no outcome explained significantly better than by the RFM segments, R × F cells and deciles of past spend",
+    )
     assert useless.shown() == useless.nearest in useless.structured and useless.shown("Ward 2") == "Ward 2"
     with pytest.raises(ValueError, match="there is no candidate 'Ward 9'"):
         useless.shown("Ward 9")
@@ -557,12 +562,18 @@ def test_what_is_better_on_one_outcome_and_worse_on_another_is_not_recommended()
     judged = clustering.judge(points, [4], 7, past=past, resamples=4, methods=FAST)
     found = judged.useful.set_index(["grouping", "outcome"])
     assert found.loc[("K-Means 4", "repurchase rate"), "p_holm"] < 0.05 and found.loc[("K-Means 4", "money"), "worse"]
-    assert judged.recommended == "" and "predicts money worse" in judged.table.loc["K-Means 4", "reasons"][0]
-    assert "those that predict repurchase rate better predict another outcome worse" in clustering.decision(judged)
-    rate, money = clustering.said_of(judged, "K-Means 4")
-    assert "significantly more (Holm-adjusted p = 0.001)" in rate and money.endswith("significantly less.")
-    marks = clustering.at_the_gates(judged).set_index("candidate").loc["K-Means 4"]
-    assert marks["repurchase rate"].endswith("✓") and marks["money"].endswith("✗")
+    reasons = judged.table.loc["K-Means 4", "reasons"]
+    assert judged.recommended == "" and reasons == ("revenue explained significantly worse than by a baseline",)
+    assert "which fails one gate: revenue explained significantly worse" in clustering.decision(judged)
+    rate, money = clustering.prediction_findings(judged, "K-Means 4", 90)
+    assert rate.startswith("Repurchase rate, next 90 days: K-Means 4 explains ")
+    assert "significantly more (Holm-adjusted p " in rate and money.endswith("significantly less.")
+    marks = clustering.gate_results(judged).set_index("candidate").loc["K-Means 4"]
+    assert marks["Δ repurchase rate (pp)"].endswith("✓") and marks["Δ revenue (pp)"].endswith("✗")
+    shares = judged.useful.set_index(["grouping", "outcome"])["predicted"]
+    best, segments = (shares[name, "money"] for name in ("K-Means 4", "RFM segments"))
+    assert f"K-Means 4 explains {best:.1%} of the variance (95% CI " in money
+    assert f", RFM segments, the best baseline, {segments:.1%}. Difference to the best baseline: " in money
 
 
 @pytest.mark.slow
@@ -586,12 +597,13 @@ def test_without_a_past_nothing_is_said_to_predict():
     assert adjusted_rand_score(truth, judged.labels[judged.recommended]) > 0.99
     words = [
         clustering.decision(judged),
-        *clustering.said_of(judged, judged.recommended),
+        *clustering.prediction_findings(judged, judged.recommended, 90),
         *clustering.verdicts(judged)["verdict"],
     ]
-    assert words[0].startswith(f"Use {judged.recommended}, to describe customers") and "cannot be told" in words[0]
-    assert not any("better than the RFM" in text or " predicts " in text for text in words[1:])
-    assert clustering.most_useful(judged, judged.recommended) == []
+    assert words[0].startswith(f"Use {judged.recommended} to describe customers: ") and "cannot tell" in words[0]
+    assert not any("RFM" in text or " explain" in text for text in words[1:])
+    assert clustering.best_of_each_method(judged, judged.recommended) == []
+    assert clustering.periods(judged, 90).startswith("Prediction was not tested: too few to tell.")
 
 
 def test_each_gate_names_its_reason():
@@ -601,11 +613,15 @@ def test_each_gate_names_its_reason():
     )  # fmt: skip
     found = verdict._reasons(table, clustering.Gates())
     assert found == {
-        "fence": ["smallest cluster 0.6% of customers", "not stable (lowest Jaccard 0.30)"],
-        "sparse": ["40% of customers in no cluster"],
+        "fence": ["smallest cluster 0.6% of customers", "unstable (bootstrap Jaccard 0.30)"],
+        "sparse": ["40% noise"],
         "none": ["fewer than two clusters"],
         "sound": [],
     }
+
+
+def test_no_size_below_its_gate_looks_like_one_that_passes():
+    assert [verdict.size(share, 0.02) for share in (0.0196, 0.0194, 0.02, 0.0204)] == ["1.96%", "1.9%", "2.0%", "2.0%"]
 
 
 def test_the_fewest_clusters_within_an_error_of_the_best_win():
@@ -649,13 +665,46 @@ def test_customers_who_are_all_alike_are_one_group():
 def test_every_candidate_stands_at_every_gate_with_its_mark():
     points, truth = planted(size=300)
     judged = clustering.judge(points, [2, 4], 7, past=a_past(points, 2.0 * truth), resamples=4, methods=FAST)
-    table = clustering.at_the_gates(judged).set_index("candidate")
+    table = clustering.gate_results(judged).set_index("candidate")
     assert table["verdict"].iloc[0] == "recommended" == table.loc[judged.recommended, "verdict"]
     assert set(judged.models) == set(table.index)
     for name, row in table.iterrows():
-        marks = "".join(row.drop(["verdict", "several kinds"]))
+        marks = "".join(row.drop(["verdict", "p vs single population"]))
         assert ("✗" in marks) == bool(judged.table.loc[name, "reasons"]), name
     smallest = judged.table["smallest"]["K-Means 4"]
-    assert table.loc["K-Means 4", "smallest cluster"] == f"{np.floor(1000 * smallest) / 10:.1f}% ✓"
-    strict = clustering.at_the_gates(judged, clustering.Gates(smallest=0.4)).set_index("candidate")
+    assert table.loc["K-Means 4", "smallest cluster"] == f"{smallest:.1%} ✓"
+    strict = clustering.gate_results(judged, clustering.Gates(smallest=0.4)).set_index("candidate")
     assert strict.loc["K-Means 4", "smallest cluster"].endswith("✗")
+
+
+@pytest.mark.slow
+def test_the_best_candidates_come_first_in_every_table():
+    points, _ = planted(size=400)
+    judged = clustering.judge(points, range(2, 6), 7, past=a_past(points, np.zeros(400)), resamples=4)
+    table = clustering.gate_results(judged)
+    assert table["candidate"].tolist() == clustering.verdicts(judged)["candidate"].tolist()
+    assert table["candidate"].iloc[0] == judged.nearest and table["candidate"].iloc[-1] == clustering.ONE_GROUP
+    failed = judged.table["reasons"].str.len()[table["candidate"]].iloc[1:-1]
+    assert failed.is_monotonic_increasing, "fewer gates failed before more"
+    assert table.set_index("candidate").loc[clustering.ONE_GROUP, "smallest cluster"] == "one group ✗"
+    picture = figures.gates(table, "Ward 5")
+    names = [label.get_text().partition(":")[0] for label in picture.figure.axes[0].get_yticklabels()]
+    methods_shown = [methods.method_of(name) for name in names]
+    assert names[0] == judged.nearest and "Ward 5" in names and clustering.ONE_GROUP not in names
+    assert set(methods_shown) == set(clustering.METHODS) - {clustering.ONE_GROUP}
+    texts = [text.get_text() for text in picture.figure.axes[0].texts]
+    first = table.drop(columns=["candidate", "verdict", "p vs single population"]).iloc[0]
+    assert texts[: len(first)] == first.tolist() and picture.alt.startswith(f"Matrix of {len(names)} candidates")
+
+
+def test_the_silhouette_of_each_customer_is_that_of_scikit_learn(monkeypatch):
+    points, truth = planted(size=200, spread=2)
+    labels = np.where(np.arange(200) % 9 == 0, clustering.NOISE, truth + 1)
+    kept = labels > 0
+    theirs = pd.DataFrame({"cluster": labels[kept], "silhouette": silhouette_samples(points[kept], labels[kept])})
+    pd.testing.assert_frame_equal(clustering.silhouettes(points, labels, 7), theirs, check_dtype=False)
+    monkeypatch.setattr(clustering.silhouette, "EXACT", 100)
+    monkeypatch.setattr(clustering.silhouette, "SAMPLED", 50)
+    drawn = clustering.silhouettes(points, labels, 7)
+    assert len(drawn) <= 50 and set(drawn["silhouette"].round(6)) <= set(theirs["silhouette"].round(6))
+    assert clustering.silhouettes(points, np.ones(200, dtype=int), 7).empty

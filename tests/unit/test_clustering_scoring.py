@@ -39,7 +39,7 @@ def gaussians(points: np.ndarray) -> Mixture:
 
 
 MODELS = {
-    "ward": lambda points: hierarchy.model(*hierarchy.grown(points, "ward"), 3),
+    "ward": lambda points: hierarchy.model(*hierarchy.grow_tree(points, "ward"), 3),
     "mixture": gaussians,
     "dbscan": lambda points: density.dbscan(points, 0.4, 8),
     "hdbscan": lambda points: density.hdbscan(points, 30, 5),

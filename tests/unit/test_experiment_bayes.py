@@ -1,4 +1,4 @@
-"""Beliefs against closed forms, and whether they are right as often as they say."""
+"""Posteriors against closed forms, and whether they are right as often as they say."""
 
 import ibis
 import numpy as np
@@ -24,7 +24,7 @@ def test_two_proportions_are_those_of_the_closed_form(numbers):
     assert table["best"].sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_two_normal_beliefs_are_those_of_the_closed_form():
+def test_two_normal_posteriors_are_those_of_the_closed_form():
     table = experiment.bayes.choices({"control": stats.norm(10, 0.5), "new": stats.norm(10.4, 0.02)}).set_index(
         "variant"
     )
@@ -64,23 +64,27 @@ def test_posteriors_are_conjugate():
     frame = frame_of()
     found = experiment.moments(ibis.memtable(frame), ["outcome_visit", "outcome_spend", "outcome_orders"])
     visits = frame.groupby("variant")["outcome_visit"].agg(["sum", "count"])
-    believed = experiment.bayes.beliefs(found, experiment.Metric("visit", "outcome_visit", proportion=True), "control")
-    assert list(believed) == ["control", "a", "b"]
-    for arm, law in believed.items():
+    posterior = experiment.bayes.posteriors(
+        found, experiment.Metric("visit", "outcome_visit", proportion=True), "control"
+    )
+    assert list(posterior) == ["control", "a", "b"]
+    for arm, law in posterior.items():
         did, units = visits.loc[arm]
         assert law.args == (1 + did, 1 + units - did)
     spend = experiment.Metric("spend", "outcome_spend")
     part = frame.loc[frame["variant"] == "a", "outcome_spend"]
     error = part.std() / np.sqrt(len(part))
-    believed = experiment.bayes.beliefs(found, spend, "control")["a"]
-    assert (believed.mean(), believed.std()) == pytest.approx((part.mean(), error))
-    ratio = experiment.bayes.beliefs(found, experiment.Metric("r", "outcome_spend", "outcome_orders"), "control")["a"]
+    posterior = experiment.bayes.posteriors(found, spend, "control")["a"]
+    assert (posterior.mean(), posterior.std()) == pytest.approx((part.mean(), error))
+    ratio = experiment.bayes.posteriors(found, experiment.Metric("r", "outcome_spend", "outcome_orders"), "control")[
+        "a"
+    ]
     own = frame[frame["variant"] == "a"]
     assert ratio.mean() == pytest.approx(own["outcome_spend"].sum() / own["outcome_orders"].sum())
 
 
 @pytest.mark.thorough
-def test_beliefs_are_right_as_often_as_they_say():
+def test_posteriors_are_right_as_often_as_they_say():
     rng = np.random.default_rng(1)
     n, runs = 300, 2000
     truth = rng.beta(6, 40, (runs, 2))
@@ -106,7 +110,7 @@ def test_beliefs_are_right_as_often_as_they_say():
 
 def test_what_does_not_vary_has_no_posterior():
     found = experiment.moments(ibis.memtable(frame_of().assign(outcome_spend=1.0)), ["outcome_spend"])
-    assert experiment.bayes.beliefs(found, experiment.Metric("spend", "outcome_spend"), "control") == {}
+    assert experiment.bayes.posteriors(found, experiment.Metric("spend", "outcome_spend"), "control") == {}
 
 
 def test_where_less_is_better_everything_is_mirrored():
@@ -123,7 +127,7 @@ def test_where_less_is_better_everything_is_mirrored():
     assert table.loc["a", "best"] > 0.99 and table.loc["b", "better"] < 0.01
 
 
-def test_a_ratio_that_never_varies_has_no_beliefs():
+def test_a_ratio_that_never_varies_has_no_posterior():
     frame = pd.DataFrame({"variant": ["a", "b"] * 40, "outcome_order": [0.0, 0.0, 1.0, 1.0] * 20})
     frame["outcome_fee"], frame["outcome_spend"] = 3.0, np.arange(80.0)
     units = ibis.memtable(frame)

@@ -49,7 +49,7 @@ def grouped(table, *, orders=None, began=BEGAN, scheme=SCHEME, segmentation=None
 @pytest.mark.slow
 def test_units_get_the_groups_of_the_day():
     table, said = grouped(units(), orders=orders(), segmentation=kept())
-    assert said == "Groups of customers are those of 2024-03-01; 75% of the units had ordered by then."
+    assert said == "RFM segments and clusters are those of 2024-03-01; 75% of units had ordered by then."
     found = table.order_by("unit_id").to_pandas()
     assert found.columns.tolist() == ["unit_id", "variant", "covariate_RFM segment", "covariate_cluster"]
     # on the day itself Bob was asleep, though he ordered on it, and Dan was no customer yet
@@ -77,7 +77,7 @@ def test_a_segmentation_of_one_group_divides_nothing():
 def test_what_was_assigned_may_be_the_customer():
     visits = units([f"v{n}" for n in range(4)]).mutate(assigned_id=ibis.literal("ann"))
     table, said = grouped(visits, orders=orders())
-    assert "100% of the units" in said and set(table.to_pandas()["covariate_RFM segment"]) == {"Asleep"}
+    assert "100% of units" in said and set(table.to_pandas()["covariate_RFM segment"]) == {"Asleep"}
 
 
 @pytest.mark.parametrize(
@@ -85,17 +85,17 @@ def test_what_was_assigned_may_be_the_customer():
     [
         ({"orders": None}, "this run has no orders"),
         ({"scheme": None}, "this run has no orders"),
-        ({"began": None}, "the test has no day on which it began"),
-        ({"began": pd.Timestamp("2024-01-05")}, "nobody had ordered before the test began, 2024-01-05"),
+        ({"began": None}, "the test has no start date (parameter test_began)"),
+        ({"began": pd.Timestamp("2024-01-05")}, "no customer had ordered before the test began, 2024-01-05"),
     ],
 )
 def test_without_orders_or_a_day_there_are_no_groups(options, why):
     table = units()
     found, said = grouped(table, **{"orders": orders()} | options)
-    assert found is table and said.startswith(f"Groups of customers are left out: {why}")
+    assert found is table and said.startswith(f"RFM segments and clusters are left out: {why}")
 
 
 def test_a_few_equal_ids_are_taken_for_an_accident():
     table = units(["ann", "eve", "fay", "gus"])
     found, said = grouped(table, orders=orders())
-    assert found is table and "left out: 25% of the units are customers who had ordered before the test began" in said
+    assert found is table and "left out: 25% of units are customers with an order before the test" in said

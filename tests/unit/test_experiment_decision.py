@@ -95,7 +95,7 @@ def test_days_are_counted_where_every_arm_has_them():
     assert experiment.arrivals(ibis.memtable(alone)).empty
     assert experiment.arrivals(ibis.memtable(frame.drop(columns="exposed_at"))).empty
     checks = experiment.soundness(ibis.memtable(alone), "control").table
-    assert checks["sound"].all() and "sizes of the arms by day" not in set(checks["check"])
+    assert checks["sound"].all() and "sample ratio by day" not in set(checks["check"])
 
 
 def power_of_t(size, each, alpha):
@@ -142,7 +142,8 @@ def test_adding_a_metric_that_decides_nothing_leaves_the_plan_of_the_primary_alo
         among.reset_index(), "spend", power=0.8, wanted_lift=0.001, significant=1, arms=2
     )
     assert (
-        len(said) == 1 and f"{among.loc['spend', 'detectable_share']:+.0%} at 80% power and the level 0.025" in said[0]
+        len(said) == 1
+        and f"spend is {among.loc['spend', 'detectable_share']:+.0%} at 80% power; detecting +0.1% needs" in said[0]
     )
     assert (
         experiment.planning.powered(among.reset_index(), "spend", power=0.8, wanted_lift=0.5, significant=0, arms=2)
@@ -151,15 +152,15 @@ def test_adding_a_metric_that_decides_nothing_leaves_the_plan_of_the_primary_alo
 
 
 @pytest.mark.slow
-def test_a_rehearsal_says_whether_a_test_keeps_its_word():
+def test_simulations_show_whether_a_test_has_its_nominal_error_rates():
     frame = simulated(6000)
     frame["outcome_rare"] = (frame.index % 600 == 0).astype(float)  # four units of the control: too few for any test
     units = ibis.memtable(frame)
     metrics = [SPEND, Metric("rare", "outcome_rare", proportion=True)]
     options = {"level": {"spend": 0.025, "rare": 0.025}, "lift": {"spend": 0.02}}
-    found = experiment.planning.rehearsals(units, metrics, "control", 1, runs=2000, **options).set_index("metric")
+    found = experiment.planning.simulations(units, metrics, "control", 1, runs=2000, **options).set_index("metric")
     spend = found.loc["spend"]
-    assert spend["verdict"] == "consistent with the level" and 0.015 <= spend["positives"] <= 0.035
+    assert spend["verdict"] == "valid" and 0.015 <= spend["positives"] <= 0.035
     assert 0.965 <= spend["coverage"] <= 0.985 and spend["lift"] == 0.02
     assert found.loc["rare", "verdict"].startswith("too few to tell (") and np.isnan(found.loc["rare", "positives"])
     assert (found["units"] == 2000).all() and experiment.planning.doubtful(found.reset_index()) == []
@@ -177,7 +178,7 @@ def test_the_covariate_that_tells_most_narrows_by_what_theory_says():
     assert (found["pvalue_holm"] >= found["pvalue_bh"]).all() and len(found) == 4
 
 
-def test_beliefs_leave_out_what_does_not_vary():
+def test_the_bayesian_analysis_leaves_out_what_does_not_vary():
     frame = simulated().assign(outcome_none=0.0)
     frame["outcome_flat"] = frame["outcome_spend"].where(frame["variant"] != "a", 3.0)
     units = ibis.memtable(frame)
@@ -217,26 +218,32 @@ def decided(frame, guards=None, primary="spend", less_is_better=(), ratios=(), e
     pairs = every[every["against"] != "control"]
     options = {"control": "control", "confidence": 0.95, "money": worth, "elsewhere": elsewhere}
     said = experiment.recommend.recommendation(table, pairs, decisive, **options)
-    return judged, table, said, experiment.decision.for_managers(table, metrics, worth)
+    read = experiment.decision.for_managers(table, metrics, worth, confidence=0.95, wanted_lift=0.05)
+    return judged, table, said, read
 
 
 @pytest.mark.slow
 def test_the_best_arm_is_rolled_out_and_its_lead_is_judged():
     judged, table, said, read = decided(simulated(lifts=(0.3, 1.0)), margin=0.4, cost=0.05)
-    assert said[0].startswith("Roll out b: spend is higher by +") and "95% CI, simultaneous over 2, +" in said[0]
-    assert said[1].startswith("After margin and cost it earns +") and said[3].startswith(
-        "b was chosen as the best of 2"
+    assert (
+        said[0].startswith("Roll out b: spend is higher by +")
+        and ", simultaneous over 2 comparisons), statistically significant." in said[0]
     )
-    assert "b is better than a is statistically significant (p < 0.001, Holm" in said[2] and len(said) == 4
+    assert said[1].startswith("After margin and cost, b earns +") and said[3].endswith(
+        "b was chosen as the best of 2 arms on the same data."
+    )
+    assert "is statistically significant (Holm-adjusted p < 0.001)" in said[2] and len(said) == 4
     spend = judged[judged["metric"] == "spend"].set_index("variant")
     profit = table[table["metric"] == "spend"].set_index("variant")
     assert profit.loc["b", "profit_low"] == pytest.approx(0.4 * spend.loc["b", "simultaneous_low"] - 0.05)
     assert table.loc[table["metric"] == "visit", ["profit", "sign"]].fillna(0).eq(0).all(axis=None)
-    assert f"{1000 * profit.loc['b', 'profit']:+,.0f} (" in read.iloc[3]["profit of 1,000 units"]
+    assert f"{1000 * profit.loc['b', 'profit']:+,.0f} (" in read.iloc[1]["profit per 1,000 units"]
     visits = judged[judged["metric"] == "visit"].iloc[0]
-    assert read.iloc[0]["effect"] == f"{100 * visits['effect']:+.1f} points" and "%" not in read.iloc[0]["interval"]
+    assert read.columns[:2].tolist() == ["metric: arm", "verdict"] and read["metric: arm"].iloc[0] == "spend: a"
+    assert read.iloc[2]["effect"] == f"{100 * visits['effect']:+.1f} pp" and "%" not in read.iloc[2]["95% CI"]
+    assert read["verdict"].tolist() == ["significantly better"] * 2 + ["inconclusive"] * 2
     close = decided(simulated(lifts=(0.85, 1.0)), cost=0.1)[2]
-    assert "Whether b is better than a is inconclusive (p = " in close[2] and "by itself)" in close[2]
+    assert "The lead of b over a, +" in close[2] and "is inconclusive (Holm-adjusted p = " in close[2]
 
 
 @pytest.mark.slow
@@ -244,17 +251,19 @@ def test_where_neither_margin_nor_cost_is_known_the_break_even_cost_is_said():
     _, table, said, _ = decided(simulated(lifts=(0.3, 1.0)))
     low = table.set_index(["metric", "variant"]).loc[("spend", "b"), "effect_low"]
     assert said[0].startswith("b is better than control: spend is higher by +") and "Roll out" not in " ".join(said)
-    assert f"the break-even cost of b is {low:.3f} of spend a unit at the low end of the CI (" in said[1]
+    assert f"Break-even cost of b: {low:.3f} of spend per unit times the margin (lower limit of the CI; " in said[1]
     loss = decided(visited_more(simulated(lifts=(0, 0))), primary="visit")[2]
-    assert loss[0].startswith("b is better than control") and "no cost is shown to be covered" in loss[1]
+    assert loss[0].startswith("b is better than control") and loss[1].startswith("No cost is shown to be covered")
 
 
 @pytest.mark.slow
 def test_a_test_of_another_shop_is_described_and_recommends_nothing():
     better = decided(simulated(lifts=(0.3, 1.0)), elsewhere=True, cost=0.05)[2]
-    assert better[0].startswith("In that test b was better than control: spend was higher by +")
+    assert better[0].startswith("In this test of another shop, b was better than control: spend was higher by +")
     nothing = decided(simulated(seed=3), elsewhere=True)[2]
-    assert nothing[0] == "In that test no arm was shown to be better than control by spend."
+    assert nothing[0] == (
+        "In this test of another shop, no arm was shown to be better than control: no arm improves spend significantly."
+    )
     assert not any(word in one for one in better + nothing for word in ("Roll out", "is recommended"))
 
 
@@ -263,11 +272,12 @@ def test_no_arm_is_rolled_out_that_costs_more_harms_or_does_nothing():
     for frame, options, why in (
         (simulated(lifts=(0.0, 1.0)), {"cost": 1.0}, "but it may lose money (profit "),
         (simulated(lifts=(0.0, 1.0)), {"cost": 9.0}, "but it loses money (profit "),
-        (simulated(lifts=(0.0, -1.0)), {}, "; lower: worse."),
+        (simulated(lifts=(0.0, -1.0)), {}, ", significantly worse."),
         (simulated(seed=3), {}, "inconclusive"),
     ):
         said = decided(frame, **options)[2]
-        assert said[0] == "No arm is recommended over control by spend." and why in said[2], said
+        assert said[0].startswith("No arm is recommended over control: ") and why in said[2], said
+        assert ("has other obstacles" in said[0]) == ("money" in why)
 
 
 @pytest.mark.slow
@@ -282,20 +292,55 @@ def test_arms_cost_what_they_cost():
         experiment.Money(by_arm={"c": 1.0}).check(["a", "b"])
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "answer"), [(0.06, 0.2, "yes"), (0.01, 0.2, "unclear"), (-0.2, 0.04, "no"), (np.nan, 0.1, "–")]
+)
+def test_practical_significance_is_read_from_the_interval(low, high, answer):
+    row = {"relative_low": low, "relative_high": high, "guardrail": False}
+    assert experiment.decision._relevance(row, SPEND, 0.05) == answer
+    falls = row | {"relative_low": -high, "relative_high": -low}
+    assert experiment.decision._relevance(falls, Metric("wait", "outcome_wait", less_is_better=True), 0.05) == answer
+    assert experiment.decision._relevance(row | {"guardrail": True}, SPEND, 0.05) == "–"
+
+
+def test_numerators_and_denominators_are_the_sums_of_the_arms():
+    frame = simulated(900)
+    units = ibis.memtable(frame)
+    found = experiment.compare.totals(units, experiment.metrics_of(units, ["spend / visit"]))
+    sums = frame.groupby("variant")[["outcome_visit", "outcome_spend"]].sum()
+    found = found.set_index(["metric", "variant"])
+    for arm, row in sums.iterrows():
+        assert found.loc[("visit", arm), ["numerator", "denominator"]].tolist() == pytest.approx([row.iloc[0], 300])
+        assert found.loc[("spend", arm), ["numerator", "denominator"]].tolist() == pytest.approx([row.iloc[1], 300])
+        ratio = found.loc[("spend / visit", arm)]
+        assert ratio.tolist() == pytest.approx([row.iloc[1] / row.iloc[0], row.iloc[1], row.iloc[0]])
+
+
+@pytest.mark.slow
+def test_relative_intervals_of_the_decision_are_those_of_its_level():
+    frame = simulated(lifts=(0.3, 1.0))
+    judged, table, _, _ = decided(frame)
+    wider = experiment.compare_arms(ibis.memtable(frame), [SPEND], "control", confidence=1 - 0.05 / 2)
+    rows = table[table["metric"] == "spend"]
+    for end in ("relative_low", "relative_high"):
+        assert rows[end].tolist() == pytest.approx(wider[end].tolist())
+    assert (rows["relative_low"] < judged.loc[judged["metric"] == "spend", "relative_low"].to_numpy()).all()
+
+
 def visited_more(frame, arm="b"):
     more = (frame["variant"] == arm) & (frame.index % 3 == frame.index[frame["variant"] == arm][0] % 3)
     return frame.assign(outcome_visit=frame["outcome_visit"].where(~(more & (frame.index % 2 == 0)), 1.0))
 
 
 @pytest.mark.slow
-def test_money_that_is_surely_lost_speaks_against_any_primary_metric():
+def test_money_that_is_significantly_lost_speaks_against_any_primary_metric():
     frame = visited_more(simulated(lifts=(0.0, -1.0)))
     said = decided(frame, primary="visit")[2]
-    assert said[0] == "No arm is recommended over control by visit."
-    assert "higher: better, but it loses money (revenue -" in said[2]
+    assert said[0].startswith("No arm is recommended over control: an arm improves visit")
+    assert ", significantly better; but it loses money (revenue -" in said[2]
     unclear = decided(visited_more(simulated()), primary="visit", cost=0.01)[2]
     assert unclear[0].startswith("Roll out b: visit is higher by +") and "percentage points" in unclear[0]
-    assert "which may be a loss" in unclear[1]
+    assert unclear[1].endswith("; a loss is not excluded.")
 
 
 @pytest.mark.slow
@@ -303,7 +348,7 @@ def test_a_ratio_that_decides_says_that_it_describes():
     frame = simulated(lifts=(0.0, 8.0))
     said = decided(frame, primary="spend / visit", ratios=["spend / visit"], cost=0.1)[2]
     assert said[0].startswith("Roll out b: spend / visit is higher")
-    assert "is a ratio of what different units did" in said[3]
+    assert "is a ratio whose denominator the treatment can change" in said[3]
 
 
 @pytest.mark.slow
@@ -312,14 +357,13 @@ def test_where_less_is_better_the_lower_arm_is_rolled_out():
     frame.loc[(frame["variant"] == "b") & (frame.index % 2 == 0), "outcome_complaint"] = 0.0
     options = {"primary": "complaint", "less_is_better": ["complaint"], "cost": 0.01}
     _, table, said, _ = decided(frame, **options)
-    assert said[0].startswith("Roll out b: complaint is lower by -") and "higher: worse." in said[-1]
+    assert said[0].startswith("Roll out b: complaint is lower by -") and said[-1].endswith(", significantly worse.")
     rows = table[table["metric"] == "complaint"].set_index("variant")
-    assert rows["sign"].to_dict() == {"a": -1, "b": 1} and rows.loc["b", "verdict"] == "lower: better"
+    assert rows["sign"].to_dict() == {"a": -1, "b": 1} and rows.loc["b", "verdict"] == "significantly better"
     guards = decided(frame, {"complaint": 0.1}, **options)[1]
     guards = guards[guards["guardrail"]].set_index("variant")
     assert (
-        guards["sign"].to_dict() == {"a": 0, "b": 1}
-        and guards.loc["b", "verdict"] == "holds: a rise by 10% of its mean is excluded"
+        guards["sign"].to_dict() == {"a": 0, "b": 1} and guards.loc["b", "verdict"] == "pass: a rise of 10% is excluded"
     )
     assert (
         np.isinf(guards["relative_low"]).all()
@@ -327,7 +371,10 @@ def test_where_less_is_better_the_lower_arm_is_rolled_out():
     )
     metrics = experiment.metrics_of(ibis.memtable(frame), (), ["complaint"])
     others = experiment.recommend.other_effects(table, metrics, "spend", confidence=0.95)
-    assert others[0].startswith(("a: complaint is worse by +", "b: complaint is better by -")) and len(others) == 2
+    assert (
+        others[0].startswith(("a: complaint is significantly worse, +", "b: complaint is significantly better, -"))
+        and len(others) == 2
+    )
     assert experiment.recommend.other_effects(table, metrics, "spend", confidence=0.95, most=1)[1].startswith(
         "1 more effects"
     )
@@ -341,18 +388,26 @@ def test_an_arm_whose_guardrail_is_open_is_not_rolled_out():
     frame["outcome_visit"] = frame["outcome_visit"].where(frame["variant"] != "a", (frame.index // 3 % 4 == 0) * 1.0)
     _, table, said, read = decided(frame, {"visit": 0.05}, cost=0.01)
     guards = table[table["guardrail"]].set_index("variant")
-    assert guards["sign"].to_dict() == {"a": 1, "b": 0} and "5% of its mean is excluded" in guards.loc["a", "verdict"]
-    assert said[0].startswith("Roll out a") and "the guardrail on visit is not shown to hold" in said[-1]
-    assert read.iloc[-1]["metric"] == "visit (guardrail)" and read.iloc[-1]["interval"].endswith("to no limit")
-    assert f"(at least {guards.loc['b', 'relative_low']:+.1%})" in read.iloc[-1]["relative"]
+    assert (
+        guards["sign"].to_dict() == {"a": 1, "b": 0} and guards.loc["a", "verdict"] == "pass: a fall of 5% is excluded"
+    )
+    assert said[0].startswith("Roll out a") and "the guardrail on visit fails" in said[-1]
+    guard = read.set_index("metric: arm").loc["visit (guardrail): b"]
+    assert guard["95% CI"].endswith("to no limit") and guard["verdict"] == "fail" and "cannot be" in guard["note"]
+    assert f"(at least {guards.loc['b', 'relative_low']:+.0%})" in guard["relative effect"]
+    said = experiment.decision.open_guardrails(table)
+    assert len(said) == 1 and said[0].startswith("b fails the guardrail on visit: a fall of 5% cannot be excluded")
     below = decided(frame.assign(outcome_spend=frame["outcome_spend"] - 20), {"spend": 0.02})[1]
-    unknown = "not judged: the control's mean is not significantly above zero"
+    unknown = "not judged: the control mean is not significantly above zero"
     assert (below.loc[below["guardrail"], "verdict"] == unknown).all()
+    assert experiment.decision.open_guardrails(below)[0].startswith(
+        "a is not judged by the guardrail on spend: the control"
+    )
     # a mean of 0.1 with an error of 0.3: above zero, but not significantly
     near = frame.assign(outcome_spend=(frame["outcome_spend"] - frame["outcome_spend"].mean()) * 10 + 0.1)
     _, table, _, read = decided(near, {"spend": 0.02})
     assert (table.loc[table["guardrail"], "verdict"] == unknown).all()
-    assert (read.loc[read["metric"].str.startswith("spend"), "relative"] == "–").all()
+    assert (read.loc[read["metric: arm"].str.startswith("spend"), "relative effect"] == "–").all()
 
 
 @pytest.mark.slow
@@ -416,13 +471,13 @@ def test_too_few_outcomes_are_said_and_decide_nothing():
     verdict = table.set_index(["metric", "variant"])["verdict"]
     assert verdict["spend", "b"] == "too few to tell (15 units with spend in these arms)" and (table["sign"] == 0).all()
     assert judged.loc[judged["metric"] == "spend", "pvalue"].dropna().iloc[0] < 0.001, "by itself it would be found"
-    assert said[0] == "No arm is recommended over control by spend."
+    assert said[0] == "No arm is recommended over control: no arm improves spend significantly."
     assert (verdict["visit"] == "not tested: no arm is significant on the primary metric").all()
     # an outcome that a treatment ends is not too little to tell
     ended = visited_more(frame)
     ended.loc[ended["variant"] == "a", "outcome_visit"] = 0.0
     found = decided(ended, primary="visit")[1].set_index(["metric", "variant"])["verdict"]
-    assert found["visit", "a"] == "lower: worse" and found["visit", "b"] == "higher: better"
+    assert found["visit", "a"] == "significantly worse" and found["visit", "b"] == "significantly better"
 
 
 @pytest.mark.slow
@@ -430,12 +485,12 @@ def test_what_waits_behind_a_shut_gate_is_exploratory():
     judged, table, _, _ = decided(visited_more(simulated(seed=3)))
     metrics = experiment.metrics_of(ibis.memtable(simulated()))
     said = experiment.recommend.other_effects(table, metrics, "spend", confidence=0.95)
-    assert len(said) == 1 and said[0].startswith("b: visit is better by +")
-    assert said[0].endswith("exploratory (p < 0.001 by itself), because no arm is significant on spend.")
+    assert len(said) == 1 and said[0].startswith("b: visit is better, +")
+    assert said[0].endswith("exploratory (unadjusted p < 0.001), since no arm is significant on spend.")
     assert (judged.loc[judged["metric"] == "visit", "pvalue_adjusted"] > 0.05).all()
 
 
-def test_means_that_hang_on_one_unit_are_flagged():
+def test_means_that_depend_on_one_unit_are_flagged():
     frame = simulated(3000)
     frame.loc[frame.index[frame["variant"] == "b"][0], "outcome_spend"] = -4000.0
     units = ibis.memtable(frame)
@@ -443,7 +498,7 @@ def test_means_that_hang_on_one_unit_are_flagged():
     found = experiment.carriers.carried(units, metrics)
     own = frame.loc[frame["variant"] == "b", "outcome_spend"].abs()
     said = experiment.carriers.influential(found, metrics)
-    assert said == [f"spend hangs on single units: in b {4000 / own.sum():.0%} of it is one unit."]
+    assert said == [f"spend depends on single units: in b {4000 / own.sum():.0%} of it is one unit."]
     counts = found.set_index(["metric", "variant"])["outcomes"]
     assert counts["visit", "a"] == frame.loc[frame["variant"] == "a", "outcome_visit"].sum()
 
@@ -456,19 +511,17 @@ def test_the_bayesian_probability_is_held_against_the_adjusted_verdict():
     _, table, _, _ = decided(frame)
     every = experiment.compare_arms(units, metrics, "control", each_other=True)
     columns = ["outcome_visit", "outcome_spend"]
-    believed = experiment.bayes.choices_of(experiment.moments(units, columns), metrics, "control")
+    posterior = experiment.bayes.choices_of(experiment.moments(units, columns), metrics, "control")
     pairs = every[every["against"] != "control"]
     options = {"control": "control", "confidence": 0.95}
-    said = experiment.recommend.reconciled(believed, table, pairs, "spend", **options)
+    said = experiment.recommend.reconciled(posterior, table, pairs, "spend", **options)
     row = pairs[pairs["metric"] == "spend"].iloc[0]
-    best = believed[believed["metric"] == "spend"].set_index("variant").loc["b", "best"]
-    assert (
-        len(said) == 1 and f"gives b a probability of {best:.1%} to be the best arm by spend, not adjusted" in said[0]
-    )
-    assert f"p = {row['pvalue']:.3g} by itself" in said[0] and f"(p = {row['pvalue_holm']:.3g}, Holm" in said[0]
-    alone = experiment.recommend.reconciled(believed[believed["variant"] != "a"], table, pairs, "spend", **options)
-    assert "with the next best, control, has p < 0.001 by itself" in alone[0] and "higher: better" in alone[0]
-    assert experiment.recommend.reconciled(believed.head(0), table, pairs, "spend", **options) == []
+    best = posterior[posterior["metric"] == "spend"].set_index("variant").loc["b", "best"]
+    assert len(said) == 2 and f"b is the best arm by spend with probability {best:.1%}, unadjusted." in said[0]
+    assert f"unadjusted p = {row['pvalue']:.3f}" in said[1] and f"Holm-adjusted p = {row['pvalue_holm']:.3f}" in said[1]
+    alone = experiment.recommend.reconciled(posterior[posterior["variant"] != "a"], table, pairs, "spend", **options)
+    assert "b versus the next best, control, by spend: significantly better; unadjusted p < 0.001." in alone
+    assert experiment.recommend.reconciled(posterior.head(0), table, pairs, "spend", **options) == []
 
 
 def test_ratios_of_what_few_units_have_are_left_out_with_the_reason():
@@ -477,8 +530,8 @@ def test_ratios_of_what_few_units_have_are_left_out_with_the_reason():
     units = ibis.memtable(frame)
     ratios = ["spend / visit", "spend / order", "spend / spend"]
     assert experiment.questions.ratios_left_out(units, ratios) == {
-        "spend / visit": "of the units of an arm 0 have any visit, expected at least 20",
-        "spend / order": "the test has not both outcomes",
+        "spend / visit": "only 0 units of an arm have any visit, at least 20 are needed",
+        "spend / order": "the test lacks one of its outcomes",
     }
     assert [one.name for one in experiment.metrics_of(units, ratios)] == ["visit", "spend", "spend / spend"]
 
@@ -512,8 +565,9 @@ def test_outcomes_that_nobody_or_everybody_has_are_named_and_leave_the_others_al
     counts = frame[frame["variant"].isin(["a", "control"])].groupby("variant")["outcome_visit"].agg(["sum", "size"])
     plain = stats.chi2_contingency([counts["sum"], counts["size"] - counts["sum"]], correction=False)
     assert row["pvalue"] == pytest.approx(plain.pvalue)
-    picture = figures.relative_effects(effects, "control", 0.9)
-    assert "90% intervals" in picture.alt and "nan" not in picture.alt and picture.png()
+    whole = experiment.decision.decision(effects, experiment.decision.no_effects(), confidence=0.9, money=money)
+    picture = figures.relative_effects(whole, "control", 0.9)
+    assert "90% CIs" in picture.alt and "nan" not in picture.alt and picture.png()
 
 
 def test_a_label_with_dollars_is_no_formula():

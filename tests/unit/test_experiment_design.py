@@ -1,4 +1,4 @@
-"""Before a test: published sample sizes, what simulated tests find, who gets what, and rehearsals of nothing."""
+"""Before a test: published sample sizes, what simulated tests find, and who gets what."""
 
 import ibis
 import numpy as np
@@ -178,7 +178,7 @@ def test_what_cannot_be_assigned_is_named(crowd):
     assert set(arms_of(crowd, ("one", {"all": 1}))["t0"]) == {"all"}
 
 
-# ---- rehearsal
+# ---- simulation
 
 
 def people(n=1500, seed=0):
@@ -206,8 +206,8 @@ METRICS = [
 @pytest.mark.thorough
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_a_sound_metric_finds_nothing_and_covers_a_planted_effect_as_often_as_promised(metric):
-    found = experiment.rehearse(people(), metric, seed=3, runs=RUNS, lift=0.3, sizes=(2_000, 3_000))
-    assert found.sound and found.verdict == "consistent with the level" and len(found.pvalues) == RUNS
+    found = experiment.simulate_tests(people(), metric, seed=3, runs=RUNS, lift=0.3, sizes=(2_000, 3_000))
+    assert found.sound and found.verdict == "valid" and len(found.pvalues) == RUNS
     assert 0.04 <= found.rate <= 0.06 and 0.935 <= found.coverage <= 0.965
     if not metric.proportion:
         assert stats.kstest(found.pvalues, "uniform").pvalue > 0.001
@@ -216,7 +216,7 @@ def test_a_sound_metric_finds_nothing_and_covers_a_planted_effect_as_often_as_pr
 def test_a_metric_that_one_unit_carries_is_found_out():
     whale = people(200)
     whale.loc[0, "spend"] = 1e6
-    found = experiment.rehearse(whale, Metric("spend", "spend"), seed=1, sizes=(20, 180), runs=RUNS)
+    found = experiment.simulate_tests(whale, Metric("spend", "spend"), seed=1, sizes=(20, 180), runs=RUNS)
     assert not found.sound and found.verdict == "intervals too short"
 
 
@@ -227,15 +227,15 @@ def test_skew_that_cancels_in_arms_of_one_size_is_seen_in_unequal_ones_and_with_
         {"unit_id": np.arange(n).astype(str), "spend": (rng.random(n) < 0.05) * rng.lognormal(4, 1.5, n)}
     )
     options = {"metric": Metric("spend", "spend"), "seed": 1, "runs": RUNS, "lift": 1.0}
-    equal = experiment.rehearse(skewed, sizes=(1_000, 1_000), **options)
-    unequal = experiment.rehearse(skewed, sizes=(1_000, 8_000), **options)
+    equal = experiment.simulate_tests(skewed, sizes=(1_000, 1_000), **options)
+    unequal = experiment.simulate_tests(skewed, sizes=(1_000, 8_000), **options)
     assert equal.rate < 0.05 < unequal.low and unequal.coverage_high < 0.95
     assert unequal.verdict == "intervals too short"
 
 
-def test_a_rehearsal_is_the_plain_test_of_drawn_units():
+def test_a_simulation_is_the_plain_test_of_drawn_units():
     units = people(300)
-    found = experiment.rehearse(units, Metric("spend", "spend"), seed=5, runs=4000, lift=0.5)
+    found = experiment.simulate_tests(units, Metric("spend", "spend"), seed=5, runs=4000, lift=0.5)
     rng, value = np.random.default_rng(6), units["spend"].to_numpy()
     new, old = rng.choice(value, (4000, 150)), rng.choice(value, (4000, 150))
     plain = stats.ttest_ind(new, old, axis=1, equal_var=False).pvalue
@@ -243,12 +243,12 @@ def test_a_rehearsal_is_the_plain_test_of_drawn_units():
     ends = stats.ttest_ind(new, old / 1.5, axis=1, equal_var=False).confidence_interval()
     truth = value.mean() / 3
     assert np.mean((ends.low <= truth) & (truth <= ends.high)) == pytest.approx(found.coverage, abs=0.015)
-    shuffled = experiment.rehearse(
+    shuffled = experiment.simulate_tests(
         units.sample(frac=1, random_state=1), Metric("spend", "spend"), seed=5, runs=4000, lift=0.5
     )
     assert shuffled.pvalues.tolist() == found.pvalues.tolist()
     with pytest.raises(ValueError, match="at least two in each"):
-        experiment.rehearse(units.head(4), Metric("spend", "spend"), seed=1, sizes=(1, 3))
+        experiment.simulate_tests(units.head(4), Metric("spend", "spend"), seed=1, sizes=(1, 3))
 
 
 @pytest.mark.slow

@@ -161,7 +161,7 @@ def test_units_that_tried_every_arm_are_refused_as_such():
 
 def test_shops_with_a_name_are_units_and_this_is_said():
     found = experiment.kind_of_rows(ibis.memtable(stores()))
-    assert not found.wrong and "is taken for a unit that was assigned, such as a shop" in found.hint
+    assert not found.wrong and "is taken to be an assigned unit, such as a shop" in found.hint
     unnamed = experiment.kind_of_rows(ibis.memtable(numbered(stores())))
     assert "Where a row is one unit after all, such as a shop, map its name as `unit_id`" in unnamed.wrong
 
@@ -174,10 +174,10 @@ def test_the_split_of_totals_is_that_of_what_they_count():
     table = gate.table.set_index("check")
     users = frame.groupby("variant")["outcome_users"].sum()
     share = users["control"] / users.sum()
-    row = table.loc["sizes of the arms, counted by users"]
+    row = table.loc["sample ratio, counted by users"]
     assert row["found"].startswith(f"control has {share:.2%}") or row["found"].startswith(f"new has {1 - share:.2%}")
-    assert not table.loc["one row a unit", "sound"] and row["pvalue"] > 0.001
-    assert "one row a unit: a row has users = " in gate.refusal() and "Find the cause" not in gate.refusal()
+    assert not table.loc["one row per unit", "sound"] and row["pvalue"] > 0.001
+    assert "one row per unit: a row has users = " in gate.refusal() and "Find the cause" not in gate.refusal()
 
 
 def events(users=200, seed=0):
@@ -218,7 +218,7 @@ def test_slips_are_told_from_events():
         and "`exact_repeat`" in again
     )
     other = pd.concat([frame, frame.head(1).assign(outcome_spend=3.25)])
-    assert "keep one row a unit" in experiment.kind_of_rows(ibis.memtable(other)).wrong
+    assert "keep one row per unit" in experiment.kind_of_rows(ibis.memtable(other)).wrong
 
 
 @pytest.mark.slow

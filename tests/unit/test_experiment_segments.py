@@ -95,7 +95,11 @@ def test_segments_that_say_one_fact_are_one_test():
     said = experiment.segments.differing(
         experiment.segments.differences(ibis.memtable(frame), metrics, "control", kept), metrics, 0.05, same=same
     )
-    assert len(said) == 1 and "differs by mens (one fact with womens) (p < 0.001" in said[0]
+    assert (
+        len(said) == 1
+        and "is larger for mens = " in said[0]
+        and said[0].endswith("; BH-adjusted p < 0.001 (mens is closely associated with womens).")
+    )
 
 
 def test_segments_of_few_outcomes_have_no_effect():
@@ -139,17 +143,14 @@ def test_a_sentence_says_where_the_effect_is_smallest_and_largest():
     metrics = [experiment.Metric("visit", "outcome_visit", proportion=True)]
     found = experiment.segments.differences(ibis.memtable(frame), metrics, "control", ["bought", "colour"])
     said = experiment.segments.differing(found, metrics, 0.01)
-    assert (
-        len(said) == 1
-        and "mail: the effect on visit differs by bought (p < 0.001, adjusted by Benjamini and Hochberg), from"
-        in said[0]
-    )
+    assert len(said) == 1 and said[0].startswith("mail: the effect on visit is larger for bought = yes (")
+    assert said[0].endswith("; BH-adjusted p < 0.001.")
     ends = []
-    for value in ("no", "yes"):
+    for value in ("yes", "no"):
         row = found.table.set_index(["segment", "value"]).loc["bought", value]
         effect, low, high = (f"{100 * row[name]:+.1f}" for name in ("effect", "effect_low", "effect_high"))
-        ends.append(f"{effect} percentage points ({low} to {high}; 4,000 units) where it is {value}")
-    assert " to ".join(ends) in said[0]
+        ends.append(f"bought = {value} ({effect} percentage points, {low} to {high}; 4,000 units)")
+    assert " than for ".join(ends) in said[0]
     assert experiment.segments.no_segments().table.columns.tolist() == found.table.columns.tolist()
     first = experiment.segments.most_different(found).head(2)
     assert first["segment"].tolist() == ["bought"] * 2 and first["value"].tolist() == ["no", "yes"]

@@ -151,9 +151,9 @@ def test_the_figure_says_when_each_interval_left_zero():
     for kind, lows in {"fixed": [-1, 0.1, 0.2], "always": [-9, -1, -0.5], "group": [-9, -1, 0.1]}.items():
         table[f"{kind}_low"], table[f"{kind}_high"] = lows, [2 - low for low in lows]
     picture = figures.over_time(table, "spend", "new", "control", 0.95)
-    assert "at one look 0.2 to 1.8, first clear of zero: 2024-05-02" in picture.alt
-    assert "at planned looks 0.1 to 1.9, first clear of zero: 2024-05-03" in picture.alt
-    assert "at all times -0.5 to 2.5, first clear of zero: never" in picture.alt and picture.png()
+    assert "fixed horizon 0.2 to 1.8, first excludes zero: 2024-05-02" in picture.alt
+    assert "group-sequential 0.1 to 1.9, first excludes zero: 2024-05-03" in picture.alt
+    assert "confidence sequence -0.5 to 2.5, first excludes zero: never" in picture.alt and picture.png()
 
 
 @pytest.mark.slow
@@ -175,9 +175,9 @@ def test_before_the_planned_end_no_more_is_said_than_its_bounds_allow():
     plain = experiment.compare_arms(units, [metric], "control").set_index("variant")
     assert plain.loc["new", "effect_low"] > 0, "an ordinary interval would already be clear"
     said = experiment.sequential.interim(daily, "spend", n, 6000)
-    assert said[0].startswith("The test is not finished: 2,000 of 6,000 planned units have come.")
-    assert said[1].endswith("inconclusive so far.") and said[2].endswith("the test may be ended here.")
-    assert "before that" in experiment.sequential.interim({}, "spend", n, 6000)[1]
+    assert said[0].startswith("The test is not finished: 2,000 of 6,000 planned units have joined.")
+    assert said[1].endswith("inconclusive.") and said[2].endswith("significant: the test may be stopped.")
+    assert "Too few days or units" in experiment.sequential.interim({}, "spend", n, 6000)[1]
 
 
 @pytest.mark.slow

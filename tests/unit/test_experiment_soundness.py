@@ -8,6 +8,7 @@ from scipy import stats
 
 from customerlab.analysis import experiment
 from customerlab.analysis.experiment.soundness import exposed_early, missing_by_arm
+from customerlab.figures import experiment as figures
 
 
 def sound(n=4000, seed=0, split=(0.5, 0.5)):
@@ -36,9 +37,9 @@ def failed(frame, **options):
     return table.loc[~table["sound"], "check"].tolist()
 
 
-SIZES = ["sizes of the arms", "sizes of the arms by day", "sizes of the arms by browser"]
-CHECKS = [SIZES[0], "one row a unit", "units in one arm", *SIZES[1:], "enough units", "names of the arms",
-          "exposure after assignment", "balance of covariates", "outcomes missing", "outcomes infinite"]  # fmt: skip
+SIZES = ["sample ratio", "sample ratio by day", "sample ratio by browser"]
+CHECKS = [SIZES[0], "one row per unit", "units in one arm", *SIZES[1:], "enough units", "distinct arm names",
+          "exposure after assignment", "covariate balance", "missing outcomes", "infinite outcomes"]  # fmt: skip
 
 
 @pytest.mark.slow
@@ -80,7 +81,7 @@ def test_a_fault_of_one_day_is_found_where_the_whole_looks_right():
     units = ibis.memtable(frame)
     table = experiment.split.sample_ratio_by(units, "exposed_at", "control")
     assert table.loc[~table["sound"], "part"].tolist() == ["2024-05-04"] and table["units"].sum() == len(frame)
-    assert failed(frame) == ["sizes of the arms by day"]
+    assert failed(frame) == ["sample ratio by day"]
     part = frame[day.loc[frame.index] == "2024-05-04"]["variant"].value_counts()
     row = table.set_index("part").loc["2024-05-04"]
     assert row["pvalue"] == pytest.approx(stats.chisquare(part).pvalue)
@@ -100,7 +101,7 @@ def test_arms_that_differed_before_are_found():
     frame = sound()
     older = frame["variant"] == "new"
     frame.loc[older, "covariate_age"] = [str(int(x) + 3) for x in frame.loc[older, "covariate_age"]]
-    assert failed(frame) == ["balance of covariates"]
+    assert failed(frame) == ["covariate balance"]
     row = experiment.balance.balance(ibis.memtable(frame), "control").set_index("covariate").loc["age"]
     new, old = (frame.loc[frame["variant"] == arm, "covariate_age"].astype(float) for arm in ("new", "control"))
     assert row["smd"] == pytest.approx((new.mean() - old.mean()) / np.sqrt((new.var() + old.var()) / 2))
@@ -127,13 +128,13 @@ def test_what_is_missing_or_infinite_is_named_by_arm():
     new = frame.index[frame["variant"] == "new"]
     frame.loc[new[:40], "outcome_spend"] = np.nan
     found = checked(frame)
-    assert found.reasons == ["outcomes missing: spend in new for 40 units; where nothing happened, write 0"]
+    assert found.reasons == ["missing outcomes: spend in new for 40 units; write 0 where nothing happened"]
     table = missing_by_arm(ibis.memtable(frame)).set_index("variant")
     assert table["missing"].to_dict() == {"control": 0, "new": 40}
     counts = [[0, 40], [len(frame) - len(new), len(new) - 40]]
     assert table.loc["new", "pvalue"] == pytest.approx(stats.chi2_contingency(counts, correction=False).pvalue)
     frame.loc[new[:40], "outcome_spend"] = np.inf
-    assert failed(frame) == ["outcomes infinite"]
+    assert failed(frame) == ["infinite outcomes"]
 
 
 @pytest.mark.slow
@@ -145,7 +146,9 @@ def test_units_in_two_arms_and_units_exposed_early():
     assert (found["mixed"], found["together"]) == (3, 2)
     reasons = checked(twice).reasons
     assert "units in one arm: 3 units in several arms, such as 00000, 00001, 00002" in reasons
-    assert reasons[0].startswith("one row a unit: 2 units have several rows in one arm, up to 2, such as 00010, 00011;")
+    assert reasons[0].startswith(
+        "one row per unit: 2 units have several rows in one arm, up to 2, such as 00010, 00011;"
+    )
     early = pd.Timestamp("2024-05-03")
     count = int((frame["exposed_at"] < early).sum())
     assert (
@@ -169,8 +172,7 @@ def test_what_is_wrong_stands_in_place_of_conclusions():
     frame = sound(split=(0.6, 0.4))
     said = checked(frame).refusal()
     assert (
-        said.startswith("No conclusion is drawn from this test. sizes of the arms: control has")
-        and "planned 50.00%" in said
+        said.startswith("No conclusion is drawn from this test. sample ratio: control has") and "planned 50.00%" in said
     )
 
 
@@ -181,15 +183,15 @@ def uneven(control, new):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("control", "answer"), [(2000, "yes"), (2070, "unusual"), (2095, "unusual"), (2130, "NO")])
+@pytest.mark.parametrize(("control", "answer"), [(2000, "pass"), (2070, "unusual"), (2095, "unusual"), (2130, "FAIL")])
 def test_a_check_has_three_answers(control, answer):
     frame, pvalue = uneven(control, 4000 - control)
     gate = checked(frame.drop(columns=["covariate_age", "covariate_region"]), segments=[])
-    assert {"yes": pvalue >= 0.05, "unusual": 0.001 <= pvalue < 0.05, "NO": pvalue < 0.001}[answer]
-    assert gate.table["answer"].iloc[0] == answer and gate.table["sound"].iloc[0] == (answer != "NO")
+    assert {"pass": pvalue >= 0.05, "unusual": 0.001 <= pvalue < 0.05, "FAIL": pvalue < 0.001}[answer]
+    assert gate.table["answer"].iloc[0] == answer and gate.table["sound"].iloc[0] == (answer != "FAIL")
     said = [one for one in gate.notes() if one.startswith("The split is unusual: ")]
     assert len(said) == (answer == "unusual")
-    assert all("before you act" in one and f"(p {pvalue:.4f})" in one for one in said)
+    assert all("before you act" in one and f"(p = {pvalue:.4f})" in one for one in said)
 
 
 def test_the_split_of_cookie_cats_is_unusual():
@@ -197,7 +199,7 @@ def test_the_split_of_cookie_cats_is_unusual():
     gate = experiment.soundness(ibis.memtable(frame.astype(str)), "gate_30")
     (said,) = gate.notes()
     assert gate.sound and said.startswith(
-        "The split is unusual: gate_30 has 49.56% of the units, planned 50.00% (p 0.0086)."
+        "The split is unusual: gate_30 has 49.56% of the units, planned 50.00% (p = 0.0086)."
     )
 
 
@@ -209,7 +211,7 @@ def test_the_split_of_cookie_cats_is_unusual():
 )  # fmt: skip
 def test_arms_that_look_alike_get_a_hint(one, other, alike):
     frame = sound(900).assign(variant=np.resize([one, other, "third"], 900))
-    row = experiment.soundness(ibis.memtable(frame), one).table.set_index("check").loc["names of the arms"]
+    row = experiment.soundness(ibis.memtable(frame), one).table.set_index("check").loc["distinct arm names"]
     assert row["sound"] == (not alike) and (f"{one!r} and {other!r} look alike" in row["found"]) == bool(alike)
     meant = {one: 1, other: 1, "third": 1}
     assert experiment.soundness(ibis.memtable(frame), one, planned=meant).sound, "a plan that names both means both"
@@ -218,6 +220,39 @@ def test_arms_that_look_alike_get_a_hint(one, other, alike):
 def test_a_control_that_is_written_otherwise_is_pointed_at():
     with pytest.raises(ValueError, match="'Control ' looks like it: write that"):
         experiment.sample_ratio(ibis.memtable(sound().replace({"variant": {"control": "Control "}})), "control")
+
+
+@pytest.mark.slow
+def test_the_check_that_did_not_pass_is_the_first_that_is_shown():
+    frame, _ = uneven(2000, 2000)
+    frame.loc[5, "outcome_spend"] = np.nan
+    gate = checked(frame, segments=[])
+    shown = gate.shown()
+    assert gate.open == 1 and shown["check"].iloc[0] == "missing outcomes" and shown["result"].iloc[0] == "FAIL"
+    assert sorted(shown["check"]) == sorted(gate.table["check"]) and (shown["result"].iloc[1:] == "pass").all()
+
+
+@pytest.mark.slow
+def test_the_split_by_day_is_that_of_pandas_and_its_range_that_of_the_check():
+    frame = sound(3000)
+    found = experiment.split.sample_ratio_over_time(ibis.memtable(frame), "control", {"control": 1, "new": 2})
+    by_day = pd.crosstab(frame["exposed_at"].dt.normalize(), frame["variant"])
+    assert found["units"].to_numpy().reshape(-1, 2).tolist() == by_day[["control", "new"]].to_numpy().tolist()
+    so_far = by_day.cumsum()
+    share = so_far.div(so_far.sum(axis=1), axis=0)[["control", "new"]].to_numpy().ravel()
+    assert found["share"].to_numpy() == pytest.approx(share)
+    assert found["planned"].iloc[:2].tolist() == pytest.approx([1 / 3, 2 / 3])
+    for control in range(900, 1101, 5):  # of 3,000 units
+        one, _ = uneven(control, 3000 - control)
+        planned = {"control": 1, "new": 2}
+        table = experiment.split.sample_ratio_over_time(ibis.memtable(one), "control", planned)
+        last = table.groupby("variant").last()
+        outside = ((last["share"] < last["low"]) | (last["share"] > last["high"])).any()
+        assert outside == (not experiment.sample_ratio(ibis.memtable(one), "control", planned).sound), control
+    picture = figures.split_by_day(found)
+    final = 100 * (share[-1] - 2 / 3)
+    assert f"new {final:+.1f}; outside the range of a valid test: control, new" in picture.alt and picture.png()
+    assert experiment.split.sample_ratio_over_time(ibis.memtable(frame.drop(columns="exposed_at")), "control").empty
 
 
 def test_sound_tests_fail_at_the_promised_rate():

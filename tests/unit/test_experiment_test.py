@@ -40,8 +40,8 @@ def asked(monkeypatch):
 def every_result(test):
     """All that a notebook may ask of a test."""
     tables = [getattr(experiment.tables, name)(test) for name in (
-        "sizes", "checks", "reach", "rehearsal", "effects", "in_both_ways", "adjusted", "ways", "quantiles", "pairs", "beliefs",
-        "by_segment", "effects_by_segment", "arm_for_whom", "policies", "decision",
+        "sizes", "checks", "reach", "simulation", "effects", "in_both_ways", "adjusted", "ways", "quantiles", "pairs", "bayesian",
+        "by_segment", "effects_by_segment", "arm_for_whom", "rankings", "policies", "decision",
     )]  # fmt: skip
     said = [experiment.sentences.findings(test), experiment.sentences.days(test), experiment.sentences.models(test)]
     return tables, said
@@ -68,8 +68,8 @@ def test_its_numbers_are_those_of_the_functions():
     daily = experiment.over_time(sums, metrics[1], "b", "control", planned_units=2000, confidence=0.975)
     pd.testing.assert_frame_equal(test.daily["b"], daily, rtol=1e-9)
     found = experiment.moments(units, ["outcome_visit", "outcome_spend"])
-    pd.testing.assert_frame_equal(test.beliefs, experiment.bayes.choices_of(found, metrics, "control"), rtol=1e-9)
-    assert set(test.decision["verdict"]) >= {"higher: better"} and test.decision["guardrail"].sum() == 2
+    pd.testing.assert_frame_equal(test.bayesian, experiment.bayes.choices_of(found, metrics, "control"), rtol=1e-9)
+    assert set(test.decision["verdict"]) >= {"significantly better"} and test.decision["guardrail"].sum() == 2
 
 
 @pytest.mark.slow
@@ -89,33 +89,47 @@ def test_of_a_test_that_is_not_sound_there_is_nothing_but_what_is_wrong():
     tables, said = every_result(test)
     assert [len(one) for one in tables] == [1, 1] + [0] * (len(tables) - 2)
     assert not test.sound and test.effects.empty and test.clear.empty and test.by_segment.table.empty
-    assert said[0] == [test.soundness.refusal()] and "outcomes missing: spend in a for 1,000 units" in said[0][0]
-    assert said[1] == ["Left out: the test is not sound."] and said[2] == [
-        "No model of effects: the test is not sound."
-    ]
+    (section, (refusal,)), = said[0]  # fmt: skip
+    assert section == "1 Test validity" and refusal == test.soundness.refusal()
+    assert "missing outcomes: spend in a for 1,000 units" in refusal
+    assert said[1] == ["Left out: the test is not valid."] and said[2] == ["No uplift models: the test is not valid."]
 
 
 @pytest.mark.slow
 def test_tables_name_and_format_their_columns():
     test = experiment.Test(ibis.memtable(drawn(lift=0.2)), money=MONEY, confidence=0.9, runs=100)
     (table, caption, forms), = experiment.tables.effects(test)  # fmt: skip
-    assert "each with its own 90% CI" in caption and set(forms) <= set(table.columns)
-    assert table.columns.tolist()[:7] == ["metric", "arm", "control mean", "arm mean", "effect", "low", "high"]
-    assert forms["effect"].format(0.5) == "+0.5" and forms["p (Holm)"].format(0.5) == "0.500"
+    assert "unadjusted 90% CI" in caption and set(forms) <= set(table.columns)
+    assert table.columns.tolist()[:6] == ["metric", "arm", "control", "treatment", "effect", "90% CI"]
+    row = test.effects[(test.effects["metric"] == "visit") & (test.effects["variant"] == "b")].iloc[0]
+    shown = table[(table["metric"] == "visit") & (table["arm"] == "b")].iloc[0]
+    assert table["metric"].iloc[0] == "spend" and shown["effect"] == f"{100 * row['effect']:+.1f} pp"
+    visits = round(row["variant_mean"] * 1000)
+    assert shown["treatment"] == f"{visits / 10:.1f}% ({visits}/1,000)" and shown["adjusted p-value"] == "< 0.001"
     for each in every_result(test)[0]:
         assert all(set(one[2]) <= set(one[0].columns) for one in each if isinstance(one[2], dict))
+
+
+def flat(found):
+    return [sentence for _, said in found for sentence in said]
 
 
 @pytest.mark.slow
 def test_findings_begin_with_the_decision_and_say_what_supports_it():
     test = experiment.Test(ibis.memtable(drawn(lift=0.3)), money=MONEY, ratios=["spend / visit"], runs=100)
-    said = experiment.sentences.findings(test)
+    said = flat(experiment.sentences.findings(test))
     assert said[0].startswith("Roll out b: spend is higher by +")
-    assert any(one.startswith("b: visit is better by +") for one in said)
-    assert any(one.startswith("By the confidence sequence") and one.count("of b on spend was first") for one in said)
-    other = experiment.sentences.findings(test, "These data are not this shop's.")
-    assert other[0].endswith("it recommends nothing to this shop.") and other[1].startswith("In that test b was better")
-    early = experiment.sentences.findings(experiment.Test(test.table, money=MONEY, planned_units=9_000, runs=100))
+    assert any(one.startswith("b: visit is significantly better, +") for one in said)
+    assert any(
+        one.startswith("Sequential monitoring: the effect of b on spend was first significant on 2024-05-")
+        for one in said
+    )
+    other = flat(experiment.sentences.findings(test, "These data are not this shop's."))
+    assert other[1].endswith("Nothing is recommended to this shop.")
+    assert other[0].startswith("In this test of another shop, b was better")
+    unfinished = experiment.Test(test.table, money=MONEY, planned_units=9_000, runs=100)
+    early = flat(experiment.sentences.findings(unfinished))
+    assert (unfinished.decided["sign"] == 0).all() and unfinished.decided["verdict"].nunique() == 1
     assert early[0].startswith("The test is not finished: 3,000 of 9,000") and not any(
         "Roll out" in one for one in early
     )

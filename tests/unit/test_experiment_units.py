@@ -98,8 +98,8 @@ def test_the_whole_test_counts_what_was_assigned():
     robust = experiment.compare_arms(units, metrics[:1], "control").iloc[0]
     assert believed["better"].iloc[1] == pytest.approx(stats.norm.cdf(robust["effect"] / robust["error"]), abs=1e-4)
     name = metrics[0].name
-    rehearsed = experiment.planning.rehearsals(units, metrics[:1], "control", 7, level={name: 0.05}, lift={}, runs=400)
-    assert rehearsed["units"].iloc[0] == 200 and rehearsed["low"].iloc[0] <= 0.05 <= rehearsed["high"].iloc[0]
+    found = experiment.planning.simulations(units, metrics[:1], "control", 7, level={name: 0.05}, lift={}, runs=400)
+    assert found["units"].iloc[0] == 200 and found["low"].iloc[0] <= 0.05 <= found["high"].iloc[0]
 
 
 def test_customers_in_two_arms_are_seen_and_a_visit_twice_is_refused():
@@ -145,7 +145,7 @@ def test_days_of_assignment_have_their_sizes_checked_where_the_control_is_never_
     assert "exposure after assignment" in table.index and table["sound"].all()
     lost = units[~((units["assigned_at"].dt.day == 1) & (units["variant"] == "new") & (number % 4 < 3))]
     found = experiment.soundness(ibis.memtable(lost), "control", planned={"control": 1, "new": 1}).table
-    assert not found.set_index("check").loc["sizes of the arms by day", "sound"]
+    assert not found.set_index("check").loc["sample ratio by day", "sound"]
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_a_few_in_several_arms_are_set_aside_and_many_are_not(crossed, aside):
         who = experiment.took_part(ibis.memtable(table), "control")
         gate = experiment.soundness(who.units, "control", who=who)
         assert (who.aside, who.assigned) == (aside, 600) and gate.sound == (aside == crossed)
-        assert any(f"{aside} of 600 units" in one and "set aside" in one for one in gate.notes()) == bool(aside)
+        assert any(f"{aside} of 600 units" in one and "excluded" in one for one in gate.notes()) == bool(aside)
         assert who.units.count().execute() == 600 - aside + (crossed if not aside else 0)
         if not gate.sound:
             assert f"{crossed} units in several arms" in gate.refusal()
@@ -216,7 +216,7 @@ def test_where_the_treatment_brings_more_rows_sums_decide_and_means_of_rows_do_n
     )
     gate = experiment.soundness(who.units, "control", who=who)
     row = gate.table.set_index("check").loc["rows per assigned unit"]
-    assert gate.sound and row["answer"] == "sums decide" and row["pvalue"] < 0.001
+    assert gate.sound and row["answer"] == "per assigned unit" and row["pvalue"] < 0.001
     assert any(one.startswith("The treatment changes how many rows there are: new has") for one in gate.notes())
     sums = frame.groupby(["variant", "assigned_id"])["outcome_spend"].sum()
     effect = experiment.compare_arms(who.units, experiment.metrics_of(who.units), "control")["effect"].iloc[0]
@@ -241,7 +241,7 @@ def test_effects_are_shown_in_both_ways():
 @pytest.mark.slow
 def test_as_many_rows_in_every_arm_leave_means_of_rows():
     who = experiment.took_part(ibis.memtable(visits()), "control")
-    assert not who.moved and "size" in who.units.columns and "those of a row" in who.grain()[0]
+    assert not who.moved and "size" in who.units.columns and "are per row" in who.grain()[1]
     few = experiment.took_part(ibis.memtable(sessions(more=9.0, users=30)), "control")
     assert not few.moved and any("too few to tell (" in one for one in few.notes())
     same = visits().groupby("assigned_id").head(1)

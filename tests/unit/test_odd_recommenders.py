@@ -54,9 +54,9 @@ def test_where_nothing_is_bought_twice_popularity_is_the_baseline_and_equal_list
     add_shop(project, as_written(lines(again=False)))
     space = alone(project, monkeypatch, folds=2, trials=2)
     assert space["baseline"] == "popularity"
-    findings = next(text for text in said if text.startswith("- The lists are made by "))
-    assert "0 of 60 customers had ordered a product twice, so that personal frequency means nothing here" in findings
-    explore = next(line for line in findings.splitlines() if "new to the customer nDCG" in line)
+    findings = next(text for text in said if "The baseline is popularity" in text)
+    assert "0 of 60 customers had ordered a product twice, too few for personal frequency" in findings
+    explore = next(text for text in said if text.startswith("- New items: nDCG"))
     assert "too few to tell" in explore or "95% CI" in explore
     lists = {name: tasks["explore"] for name, tasks in space["rankings"].ranked.items()}
     same = next(group for group in same_lists(lists) if "popularity" in group)
@@ -75,8 +75,8 @@ def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, sa
     assert "0" not in set(lists["customer_id"]) and lists["customer_id"].nunique() > 40
     bought = set(zip(sold["Kunde"].astype(str), sold["Artikel"], strict=True))
     assert not bought & set(zip(lists["customer_id"], lists["product_id"], strict=True)), "only new ones"
-    assert space["baseline"] == "popularity" and any("habit says nothing" in text for text in said)
-    assert any("1 customer who sent everything back has no list" in text for text in said)
+    assert space["baseline"] == "popularity" and any("past purchases carry no signal" in text for text in said)
+    assert any("1 customer returned everything and has no list" in text for text in said)
     no_gaps(said)
 
 
@@ -87,7 +87,7 @@ def test_a_few_models_are_compared_with_the_baselines_and_nothing_is_said_of_oth
     space = run_cells(project, "04_recommenders", monkeypatch, run="my_shop", folds=2, trials=1, models=["UP-CF"])
     compared = ["popularity", "personal frequency", "UP-CF"]
     assert list(space["rankings"].ranked) == compared and set(space["overall"].index) == set(compared)
-    assert any(f"Compared are 3 models, {', '.join(compared)}; nothing is said of others." in text for text in said)
+    assert any(f"Compared are 3 models, {', '.join(compared)}; others are not evaluated." in text for text in said)
     saved = pd.read_parquet(project / "outputs" / "my_shop" / "artifacts" / "recommender_search.parquet")
     assert saved.empty, "UP-CF has no grid"
     no_gaps(said)
@@ -104,14 +104,16 @@ def test_counts_of_plays_of_other_people_are_predicted_and_said_to_be_theirs(pro
     table.drop_duplicates(["customer_id", "product_id"]).to_csv(project / "data" / "raw" / "plays.csv", index=False)
     (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: players\n")
     space = run_cells(project, "06_ratings", monkeypatch, run="my_shop", ratings="players", rating_folds=2)
-    errors = space["stars"].table.set_index("model")["rmse"]
+    errors = space["temporal"].table.set_index("model")["rmse"]
     assert {"SVD", "SVD++"} <= set(errors.index) and errors.min() > 0.5 * space["apart"].test["rating"].std()
     theirs = "These data are not this shop's: they were measured in Somebody else's players."
-    said_of_stars = [text for text in said if theirs in text]
-    assert said_of_stars[0].startswith(f"- {theirs}"), "first of all"
-    assert said_of_stars[1].count(theirs) == 2, "and with both findings"
+    told = [number for number, text in enumerate(said) if theirs in text]
+    decision = next(number for number, text in enumerate(said) if re.match("- (Predict|Do not predict|No model)", text))
+    assert said[told[0]].startswith(f"- {theirs}") and len(told) == 2, "first of all, and first of the findings"
+    assert told[1] == decision - 1
     assert any(
-        re.search(r"relevant is what was rated \d+ or better \(2\d% of the ratings before the cut\)", t) for t in said
+        re.search(r"relevant is what was rated \d+ or better \(2\d% of the ratings before the split date\)", t)
+        for t in said
     )
     no_gaps(said)
 

@@ -135,9 +135,9 @@ def test_where_few_came_back_nothing_is_said_to_predict(project, said, monkeypat
         project, "03_clustering", monkeypatch, run="my_shop", segmentation="K-Means 5", max_clusters=5, resamples=5
     )
     words = " ".join(text for text in said if text.startswith("- "))
-    assert "Too few to tell what the groups predict: in no period of 90 days" in words
-    assert "K-Means 5 was chosen by a parameter, and is what is shown and saved." in words
-    assert "predicts" not in words.replace("Whether it predicts", "") and "significantly more" not in words
+    assert "Prediction was not tested: too few to tell. No period of 90 days" in words
+    assert "The parameter segmentation selects K-Means 5, which is shown and saved." in words
+    assert "explains" not in words and "significantly more" not in words
 
 
 def test_a_verdict_on_segments_needs_customers_who_came_back(project, said, monkeypatch):

@@ -8,8 +8,8 @@ from surprise.model_selection import KFold
 
 from customerlab.analysis import ratings as prediction
 from customerlab.analysis.ratings.errors import RatingResult, _summary
-from customerlab.analysis.ratings.models import RATING_MODELS, Size, Stars, affordable
-from customerlab.analysis.ratings.ranking import liked_from
+from customerlab.analysis.ratings.models import RATING_MODELS, FittedModel, Size, affordable
+from customerlab.analysis.ratings.ranking import RatingRanking, liked_from
 from customerlab.analysis.ratings.split import fold_rows, one_per_pair
 from customerlab.analysis.recommend.metrics import Lists, per_customer
 from customerlab.errors import DataError
@@ -60,7 +60,7 @@ def surprise_data(table, scale=(1, 5)):
 def test_many_pairs_at_once_are_what_surprise_predicts_one_by_one(name):
     table = one_per_pair(rating_frame(700, half=True))
     train = pd.concat([table, few(("once", "5", 4.5, 0), ("again", "only", 2.0, 0), ("again", "5", 2.0, 1))])
-    stars = Stars(RATING_MODELS[name], train, (1, 5), seed=3)
+    stars = FittedModel(RATING_MODELS[name], train, (1, 5), seed=3)
     customers = pd.Index([*map(str, range(60)), "once", "again", "unknown"])
     products = pd.Index([*map(str, range(40)), "only", "unknown"])
     scores = stars.scores(customers, products)
@@ -76,7 +76,7 @@ def test_many_pairs_at_once_are_what_surprise_predicts_one_by_one(name):
 def test_models_of_whole_numbers_are_given_half_stars_as_whole_numbers(name, kind):
     train = one_per_pair(rating_frame(700, half=True))
     customers, products = pd.Index([*map(str, range(60)), "unknown"]), pd.Index([*map(str, range(40)), "unknown"])
-    scores = Stars(RATING_MODELS[name], train, (1, 5), seed=3).scores(customers, products)
+    scores = FittedModel(RATING_MODELS[name], train, (1, 5), seed=3).scores(customers, products)
     options = {"random_state": 3} if kind is CoClustering else {}
     doubled = surprise_data(train.assign(rating=2 * train["rating"]), (2, 10)).build_full_trainset()
     plain = kind(**options).fit(doubled)
@@ -93,7 +93,7 @@ def test_slope_one_keeps_half_stars():
         ("bob", "milk", 4.0, 0),
         ("cid", "tea", 3.0, 0),
     )
-    stars = Stars(RATING_MODELS["SlopeOne"], table, (0.5, 5), seed=1)
+    stars = FittedModel(RATING_MODELS["SlopeOne"], table, (0.5, 5), seed=1)
     assert stars.predict(pd.Series(["cid"]), pd.Series(["milk"])) == pytest.approx([2.5])
     assert SlopeOne().fit(surprise_data(table).build_full_trainset()).predict("cid", "milk").est == 3.0, "fixed there?"
 
@@ -121,12 +121,12 @@ def test_the_cut_divides_all_ratings_and_errors_are_those_by_hand():
     ratings = rating_frame()
     result = predicted(ratings, 0.2, 7, models=["mean of all ratings"])
     counts = result.accounting.set_index("what")["ratings"]
-    assert counts["read"] == len(ratings) == counts["dropped: rated again later"] + counts["kept"]
-    assert counts["kept"] == counts["learned from, before the cut"] + counts["later ratings"]
+    assert counts["read"] == len(ratings) == counts["excluded: rated again later"] + counts["kept"]
+    assert counts["kept"] == counts["training, before the split date"] + counts["later ratings"]
     assert counts["later ratings"] == counts.iloc[5:].sum()
     latest = ratings.sort_values("rated_at").drop_duplicates(["customer_id", "product_id"], keep="last")
-    train, later = latest[latest["rated_at"] < result.cut], latest[latest["rated_at"] >= result.cut]
-    assert 0.2 <= len(later) / len(latest) < 0.2 + 24 / len(latest) * 2 and result.cut == result.cut.normalize()
+    train, later = latest[latest["rated_at"] < result.date], latest[latest["rated_at"] >= result.date]
+    assert 0.2 <= len(later) / len(latest) < 0.2 + 24 / len(latest) * 2 and result.date == result.date.normalize()
     known = later[later["customer_id"].isin(train["customer_id"]) & later["product_id"].isin(train["product_id"])]
     error = known["rating"] - train["rating"].mean()
     row = result.table.iloc[0]
@@ -219,7 +219,7 @@ def test_lists_agree_with_a_plain_count():
     fitted, _ = prediction.fit_ratings(split, 1, models=["SVD"])
     values = prediction.rank_ratings(split, fitted, 1, k=5).values
     result = values[values["model"] == "SVD"].set_index("customer_id")
-    stars = Stars(RATING_MODELS["SVD"], split.train, split.scale, 1)
+    stars = FittedModel(RATING_MODELS["SVD"], split.train, split.scale, 1)
     everything = sorted(set(split.train["product_id"]))
     for customer in result.index[:10]:
         rated = set(split.train.loc[split.train["customer_id"] == customer, "product_id"])
@@ -312,7 +312,7 @@ def test_a_model_whose_fit_diverges_is_left_out_by_name(monkeypatch):
     split = prediction.split_ratings(ratings, 0.3)
     fitted, left_out = prediction.fit_ratings(split, 7, models=["BaselineOnly", "SVD"])
     assert [stars.name for stars in fitted] == ["BaselineOnly"] and left_out["model"].tolist() == ["SVD"]
-    stars = Stars(RATING_MODELS["SVD"], split.train, split.scale, 7)
+    stars = FittedModel(RATING_MODELS["SVD"], split.train, split.scale, 7)
     with pytest.raises(ValueError, match=r"SVD predicts [\d,]+ of [\d,]+ ratings as no number"):
         prediction.time_errors(split, [stars], left_out, 7)
 
@@ -337,24 +337,66 @@ def test_what_counts_as_liked_is_said_with_its_share():
     split = prediction.split_ratings(rating_frame(800).assign(rating=lambda table: table["rating"] * 20), 0.3)
     words = prediction.rank_ratings(split, [], 1).relevant
     share = (split.train["rating"] >= 80).mean()
-    assert words == f"rated 80 or better ({share:.0%} of the ratings before the cut)"
+    assert words == f"rated 80 or better ({share:.0%} of the ratings before the split date)"
+
+
+def errors_of(counts, factors):
+    """A result of customers with so many ratings, whose squared errors differ between models by a factor."""
+    rng = np.random.default_rng(4)
+    rows = [(f"c{n:02d}", count, count * rng.uniform(0.9, 1.1)) for n, count in enumerate(counts)]
+    parts = []
+    for model, factor in factors.items():
+        part = pd.DataFrame(rows, columns=["customer_id", "count", "squared"])
+        noise = 1 + 0.8 * np.sin(np.arange(len(part)) * factor)
+        parts.append(
+            part.assign(squared=part["squared"] * factor * noise, absolute=part["count"] * 0.8, model=model, fold=0)
+        )
+    sums = pd.concat(parts, ignore_index=True)
+    return RatingResult(*_summary(sums, 1), pd.DataFrame(), pd.DataFrame(), pd.Timestamp("2024-01-01"), sums)
 
 
 @pytest.mark.parametrize("heavy", [True, False])
 def test_an_error_that_a_few_customers_decide_is_too_few_to_tell(heavy):
-    rng = np.random.default_rng(4)
     counts = [400] * 4 + [10] * 20 if heavy else [50] * 24
-    rows = [(f"c{n:02d}", count, count * rng.uniform(0.9, 1.1)) for n, count in enumerate(counts)]
-    parts = []
-    for model, factor in (("near", 1.0), ("far", 2.0)):
-        part = pd.DataFrame(rows, columns=["customer_id", "count", "squared"])
-        parts.append(part.assign(squared=part["squared"] * factor, absolute=part["count"] * 0.8, model=model, fold=0))
-    sums = pd.concat(parts, ignore_index=True)
-    result = RatingResult(*_summary(sums, 1), pd.DataFrame(), pd.DataFrame(), pd.Timestamp("2024-01-01"), sums)
-    said = prediction.lowest_error(result, 1)
-    assert said.startswith("near has the lowest RMSE, ") and "far the next" in said and "of 24 customers" in said
-    assert ("too few to tell (24 customers)" in said and "half of them of 3" in said) == heavy
-    assert ("statistically significant" in said) != heavy
+    said = prediction.decision(errors_of(counts, {"near": 1.0, "mean of all ratings": 2.0}), 1)
+    assert ("too few to tell (24 customers)" in said[0] and "half of them of 3" in said[0]) == heavy
+    assert said[0].startswith("No model is recommended" if heavy else "Predict ratings with near: the RMSE of near is ")
+    assert len(said) == (1 if heavy else 2)
+
+
+def test_ratings_are_predicted_only_where_a_model_is_significantly_better_than_the_mean():
+    result = errors_of([50] * 40, {"near": 1.0, "next": 1.01, "mean of all ratings": 2.0})
+    first, second = prediction.decision(result, 1)
+    rmse = result.table.set_index("model")["rmse"]
+    assert first.lead == "Predict ratings with near" and "significantly lower than" in first
+    assert f"(difference {rmse['mean of all ratings'] - rmse['near']:.3f}, 95% CI " in first
+    assert second.startswith("The next model, next, has an RMSE of ") and "not significantly higher" in second
+    close = prediction.decision(errors_of([50] * 40, {"near": 1.0, "mean of all ratings": 1.01}), 1)
+    assert close[0].lead == "Do not predict ratings" and "not significantly lower" in close[0]
+    worse = prediction.decision(errors_of([50] * 40, {"near": 2.0, "mean of all ratings": 1.0}), 1)
+    assert len(worse) == 1 and "no model has a lower RMSE than the mean of all ratings" in worse[0]
+
+
+def test_products_are_chosen_by_predicted_ratings_only_where_these_rank_better():
+    rng = np.random.default_rng(5)
+    base = rng.uniform(0.1, 0.6, 60)
+    for gain, lead in (
+        (0.2, "Choose products by the ratings that SVD predicts"),
+        (0.0, "Choose products by popularity"),
+    ):
+        ndcg = {"SVD": base + gain, "popularity of all time": base + rng.normal(0, 0.05, 60), "EASE": base + 0.3}
+        parts = [
+            pd.DataFrame({"model": m, "customer_id": range(60), "ndcg": v, "hit_rate": 1.0}) for m, v in ndcg.items()
+        ]
+        values = pd.concat(parts, ignore_index=True)
+        table = values.groupby("model", as_index=False)["ndcg"].mean()
+        ranking = RatingRanking(values, table, pd.DataFrame(), "rated at all", {})
+        said = prediction.ranking_decision(ranking, 10)
+        assert said.lead.startswith(lead) and f"{ndcg['SVD'].mean():.3f} for the best rating model, SVD" in said
+        few = RatingRanking(values.assign(hit_rate=0.3), table, pd.DataFrame(), "rated at all", {})
+        assert "too few to tell (18 customers with a hit on the list of popularity)" in prediction.ranking_decision(
+            few, 10
+        )
 
 
 # ---- what cannot be learned from
@@ -396,8 +438,8 @@ def test_one_customer_has_errors_but_no_interval():
 def test_equal_ratings_are_predicted_without_error():
     ratings = rating_frame(300).assign(rating=4.0)
     result = prediction.cross_validate(ratings, 7)
-    assert result.table["rmse"].max() == 0, "cut to a scale of one value"
-    stars = [Stars(model, one_per_pair(ratings), (1, 5), 7) for model in RATING_MODELS.values()]
+    assert result.table["rmse"].max() == 0, "clipped to a scale of one value"
+    stars = [FittedModel(model, one_per_pair(ratings), (1, 5), 7) for model in RATING_MODELS.values()]
     known = pd.Index(["1", "2"]), pd.Index(["3", "4", "unknown"])
     exact = [
         one for one in stars if one.name not in ("SVD", "SVD++", "NMF")
@@ -422,11 +464,11 @@ def test_figures_say_their_numbers():
     fitted, left_out = prediction.fit_ratings(split, 1, models=["BaselineOnly", "SVD"])
     timed = prediction.time_errors(split, fitted, left_out, 1).table
     random = prediction.cross_validate(rating_frame(800), 1, models=["BaselineOnly", "SVD", "KNNBasic"]).table
-    picture = figures.errors({"random folds": random, "one cut in time": timed})
-    assert f"BaselineOnly {timed['rmse'].iloc[0]:.3f}" in picture.alt and "one cut in time: " in picture.alt
+    picture = figures.errors({"random folds": random, "temporal split": timed})
+    assert f"BaselineOnly {timed['rmse'].iloc[0]:.3f}" in picture.alt and "temporal split: " in picture.alt
     assert picture.alt.count("KNNBasic") == 1, "only where it was evaluated"
     ranked = prediction.rank_ratings(split, fitted, 1).table
-    lists = figures.stars_and_lists(timed, ranked, 10)
+    lists = figures.error_and_ranking(timed, ranked, 10)
     assert f"EASE {ranked['ndcg'].iloc[-1]:.3f}" in lists.alt and "2 models" in lists.alt
     assert picture.png() and lists.png()
 

@@ -74,7 +74,7 @@ def test_values_are_the_metrics_of_the_lists_and_means_their_means():
     split, scores = shop(7)
     models = [Fixed(scores, "b"), Fixed(-scores, "a"), Popularity()]
     ranked = recommend.rank(split, models, 5)
-    values = recommend.found(ranked)
+    values = recommend.metrics_by_customer(ranked)
     assert list(values.columns) == ["model", "task", "customer_id", *METRICS]
     again = values.query("model == 'a' and task == 'repeat'").set_index("customer_id")
     lists = ranked.lists("a", "repeat")
@@ -108,7 +108,7 @@ def test_beyond_accuracy_by_hand():
     # both lists of popularity are x, y: bought by 2 and 1 of 3
     assert table.loc["popularity", "novelty"] == pytest.approx((np.log2(3 / 2) + np.log2(3)) / 2)
     assert table.loc["popularity", "repeat_share"] == 0.75 and table.loc["popularity", "revenue"] == 0.5
-    assert table.loc["popularity", "catalogue_coverage"] == pytest.approx(2 / 3), "of the products with a history"
+    assert table.loc["popularity", "item_coverage"] == pytest.approx(2 / 3), "of the products with a history"
     assert table.loc["popularity", "miscalibration"] == 0, "who bought cups is offered cups"
     assert 0 < table.loc["popularity", "diversity"] < 1, "two mugs share a word"
     assert not {"diversity", "miscalibration"} & set(recommend.beyond(ranked, 1))
@@ -117,7 +117,9 @@ def test_beyond_accuracy_by_hand():
 
 def test_a_comparison_is_turned_to_its_baseline():
     split, scores = shop(2)
-    values = recommend.found(recommend.rank(split, [Fixed(scores, "b"), Fixed(-scores, "a"), Popularity()], 5))
+    values = recommend.metrics_by_customer(
+        recommend.rank(split, [Fixed(scores, "b"), Fixed(-scores, "a"), Popularity()], 5)
+    )
     table = recommend.comparison(values)
     means = values.query("task == 'all'").groupby("model")["ndcg"].mean()
     for baseline in means.index:
@@ -143,7 +145,7 @@ def test_edges_of_lists():
     order = split.products.tolist()
     assert order[-1] == "new" and ranked.ranked["fixed"]["all"].tolist() == [[0, 1, 2] + [-1] * 6] * 2
     assert ranked.ranked["fixed"]["explore"][0].tolist() == [-1] * 9, "a has bought everything"
-    values = recommend.found(ranked).set_index(["task", "customer_id"])
+    values = recommend.metrics_by_customer(ranked).set_index(["task", "customer_id"])
     assert values.loc[("explore", "a"), "recall"] == 0, "the new product was bought, and no model can know it"
     assert values.loc[("all", "a"), "auc"] == pytest.approx(0.25), "x among two others at one half; new below all"
     assert values.loc[("all", "b"), "precision"] == pytest.approx(1 / 9)
@@ -164,5 +166,5 @@ def test_progress_is_told_to_the_log_alone(caplog, capsys):
     with caplog.at_level(logging.INFO):
         recommend.rank(split, [Fixed(scores), Popularity()], 5)
     told = [line for line in caplog.messages if "model" in line]
-    assert told == [f"fixed, model 1 of 2, cut at {split.cut:%Y-%m-%d}", told[1]] and "2 of 2" in told[1]
+    assert told == [f"fixed, model 1 of 2, split at {split.date:%Y-%m-%d}", told[1]] and "2 of 2" in told[1]
     assert capsys.readouterr() == ("", "")

@@ -32,12 +32,12 @@ def test_habits_are_those_of_the_customer():
     assert found["ann", "jam"] == "bought in 1 of 3 orders, last 4 days ago"
     assert found["eve", "mug"] == "bought in 1 of 1 order, last 1 day ago"
     assert found["ann", "pot"] == "bought by 3 customers", "of score zero, and nobody bought it these weeks"
-    assert found["fay", "mug"] == "popular: 2 buyers of the last 28 days"
-    assert found["fay", "jam"] == "popular: 1 buyer of the last 28 days"
+    assert found["fay", "mug"] == "popular: 2 buyers in the last 28 days"
+    assert found["fay", "jam"] == "popular: 1 buyer in the last 28 days"
 
 
 def test_popularity_gives_no_personal_reason():
-    assert reasons(Popularity())["ann", "tea"] == "popular: 1 buyer of the last 28 days"
+    assert reasons(Popularity())["ann", "tea"] == "popular: 1 buyer in the last 28 days"
 
 
 def test_neighbours_and_names_are_named():
@@ -101,3 +101,33 @@ def test_a_list_of_strangers_is_refused():
         recommend.explained(SHOP, Popularity().fit(SHOP), lists)
     nothing = recommend.explained(SHOP, PersonalFrequency().fit(SHOP), lists[:0])
     assert len(nothing) == 0 and "reason" in nothing
+
+
+def test_examples_are_typical_customers_of_the_largest_segments_whatever_the_order_of_rows():
+    lists = recommend.explained(
+        SHOP, model := PersonalFrequency().fit(SHOP), recommend.recommend(SHOP, model, 4), NAMED
+    )
+    segments = pd.Series({"ann": "A", "bob": "A", "cid": "A", "dan": "B", "eve": "B", "fay": "C", "away": "B"})
+    few = {"smallest": 1, "products": NAMED, "ranks": 3}
+    table = recommend.examples(SHOP, lists, segments, **few)
+    # ann bought 3 different products, bob and cid 2, the median of A; dan 2 and eve 1: both are as near to 1.5
+    assert table["customer"].tolist() == ["bob"] * 3 + ["dan"] * 3 + ["fay"] * 3
+    assert table["segment"].tolist() == ["A"] * 3 + ["B"] * 3 + ["C"] * 3 and table["rank"].tolist() == [1, 2, 3] * 3
+    bob = table[table["customer"] == "bob"]
+    assert bob["bought most often"].iloc[:2].tolist() == ["green tea", "tea pot"] and bob["orders"].iloc[
+        :2
+    ].tolist() == [1, 1]
+    assert bob[["bought most often", "orders"]].iloc[2].isna().all() and bob["reason"].notna().all()
+    own = lists[lists["customer_id"] == "bob"].head(3)
+    assert bob["reason"].tolist() == own["reason"].tolist()
+    shuffled = recommend.examples(SHOP, lists.sample(frac=1, random_state=3), segments[::-1], **few)
+    pd.testing.assert_frame_equal(shuffled, table)
+
+
+def test_no_example_is_of_a_segment_that_is_hidden():
+    lists = recommend.explained(SHOP, model := PersonalFrequency().fit(SHOP), recommend.recommend(SHOP, model, 2))
+    segments = pd.Series({"ann": "A", "bob": "A", "cid": "A", "dan": "B", "eve": "B", "fay": "C"})
+    table = recommend.examples(SHOP, lists, segments, smallest=2)
+    assert set(table["segment"]) == {"A"}, "of C there is one customer, and B less C would tell of it"
+    assert recommend.examples(SHOP, lists, segments, smallest=9).empty
+    assert recommend.examples(SHOP, lists, segments[:0], smallest=1).empty

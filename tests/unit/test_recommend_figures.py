@@ -43,7 +43,7 @@ def parts():
     ]
     split = recommend.split_of(orders)
     ranked = recommend.rank(split, MODELS, 5)
-    values = recommend.found(ranked)
+    values = recommend.metrics_by_customer(ranked)
     whole = recommend.split_of([(c, d + 28, p) for c, d, p in orders])
     some = [model.name for model in FEW]
     groups = recommend.by_group(values[values["model"].isin(some)], recommend.history_length(split), 1)
@@ -52,7 +52,7 @@ def parts():
         "beyond": recommend.beyond(ranked, 1),
         "against": recommend.against(recommend.comparison(values), FEW[0].name),
         "folds": recommend.over_folds(split.folds(3), MODELS[:10], 1, 5),
-        "flattery": recommend.flattery(whole, FEW, 28, 1, 5),
+        "leaky_splits": recommend.leaky_splits(whole, FEW, 28, 1, 5),
         "groups": groups,
         "bands": recommend.by_popularity(ranked, 1).query("model in @some"),
     }
@@ -61,11 +61,13 @@ def parts():
 DRAWN = {
     "ndcg": lambda parts: figures.ndcg(parts["summary"], 5),
     "differences": lambda parts: figures.differences(parts["against"], 5),
-    "popularity": lambda parts: figures.popularity_and_accuracy(parts["summary"], parts["beyond"], 5),
+    "popularity": lambda parts: figures.popularity_and_accuracy(
+        parts["summary"], parts["beyond"], 5, models=[model.name for model in FEW]
+    ),
     "cold start": lambda parts: figures.cold_start(parts["groups"], 5),
     "by group": lambda parts: figures.by_group(parts["groups"], 5),
     "folds": lambda parts: figures.folds(parts["folds"], 5),
-    "flattery": lambda parts: figures.flattery(parts["flattery"], 5),
+    "leaky_splits": lambda parts: figures.leaky_splits(parts["leaky_splits"], 5),
     "bands": lambda parts: figures.popularity_bands(parts["bands"], 5),
 }
 
@@ -104,7 +106,7 @@ def test_what_the_alternative_texts_say(parts):
     assert all(f"{model} {value:.3f}" in alt for model, value in summary.items())
     first = parts["against"].iloc[0]
     assert f"{first['model']} {first['difference']:+.3f} ({first['low']:+.3f} to" in DRAWN["differences"](parts).alt
-    alt = DRAWN["flattery"](parts).alt
+    alt = DRAWN["leaky_splits"](parts).alt
     assert "explore, random pairs: " in alt and "all, random pairs" not in alt, "which has nothing to find again"
     assert "in grey 2 more models" in DRAWN["folds"](parts).alt
     row = parts["bands"].iloc[0]
@@ -124,3 +126,18 @@ def test_more_models_than_colours_have_to_be_chosen(parts):
     with pytest.raises(ValueError, match="9 models; at most 8"):
         figures.cold_start(many, 5)
     assert figures.cold_start(many, 5, models=["m1", "m8"]).alt.count("m") >= 2
+
+
+def test_of_fewer_than_twenty_customers_no_mark_is_drawn(parts):
+    table = parts["groups"].assign(low=lambda own: own["mean"] - 0.01, high=lambda own: own["mean"] + 0.01)
+    group = table["group"].iloc[-1]
+    table.loc[table["group"] == group, ["low", "high"]] = np.nan
+    for draw in (figures.by_group, figures.cold_start):
+        picture = draw(table, 5)
+        assert picture.alt.count(f"{group} too few to tell") == len(FEW)
+        axis = picture.figure.axes[0]
+        labels = [label.get_text() for label in [*axis.get_xticklabels(), *axis.get_yticklabels()]]
+        told = table[table["task"] == "all"].groupby("group", observed=True)["low"].count() > 0
+        assert not told[group] and told.any()
+        for name, some in told.items():
+            assert any(label.startswith(name) and ("too few to tell" in label) != some for label in labels)

@@ -82,10 +82,10 @@ def test_the_windows_lie_before_the_cut_and_leave_a_history(days, back):
     orders = [(c, float(day), ["tea"]) for c in ("ann", "bob") for day in range(1, 100)]
     split = R.split_of(orders)
     windows = R.Hybrid()._windows(dataclasses.replace(split, holdout_days=days))
-    assert [(split.cut - window.cut).days for window in windows] == back
+    assert [(split.date - window.date).days for window in windows] == back
     assert all(window.holdout_days == days for window in windows)
     today = R.Hybrid(days)._windows(dataclasses.replace(split, holdout_days=0))
-    assert [window.cut for window in today] == [window.cut for window in windows]
+    assert [window.date for window in today] == [window.date for window in windows]
 
 
 def test_a_log_too_short_to_learn_from_leaves_personal_frequency(capfd):
@@ -126,24 +126,22 @@ def test_what_is_told_of_a_candidate():
     table.index = pd.MultiIndex.from_arrays([np.array(["bob", "ann"])[row], split.products[column]])
     assert sorted(table.loc["ann"].index) == ["jam", "milk", "rice", "tea"], "oil has no history"
     told = {
-        "own: score": 3, "own: place": 0, "own: share": 1, "all: score": 2,
-        "pair: share of the orders": 3 / 4, "pair: share of the orders since the first": 3 / 4,
+        "own: score": 3, "own: rank": 0, "own: relative score": 1, "all: score": 2,
+        "pair: share of orders": 3 / 4, "pair: share of orders since the first": 3 / 4,
         "pair: orders since the last": 0, "pair: days since the last": 40, "pair: days since the first": 90,
-        "pair: days between": 25, "pair: days since the last by days between": 40 / 25,
-        "customer: orders": 4, "customer: products": 3, "customer: share bought again": 1 - 3 / 6,
-        "customer: products an order": 6 / 4, "customer: products of the last order": 2,
-        "customer: days since the last": 40, "customer: days since the first": 90, "customer: money": 6,
+        "pair: interval in days": 25, "pair: days since the last / interval": 40 / 25,
+        "customer: orders": 4, "customer: products": 3, "customer: share of repeat purchases": 1 - 3 / 6,
+        "customer: products per order": 6 / 4, "customer: products of the last order": 2,
+        "customer: days since the last": 40, "customer: days since the first": 90, "customer: revenue": 6,
         "product: buyers": 2, "product: recent buyers": 1, "product: days since the last": 5,
         "product: days since the first": 90, "product: orders 0 to 7 days ago": 1, "product: orders 28 to 56 days ago": 1,
         "product: orders 56 to 112 days ago": 2,
-        "product: share of buyers who bought again": (1 + 2 * 2 / 6) / (2 + 2),
-        "product: orders of a week by those before": (4 + 1) / (1 + 2),
+        "product: repurchase rate": (1 + 2 * 2 / 6) / (2 + 2),
+        "product: orders of the last week / of those before": (4 + 1) / (1 + 2),
     }  # fmt: skip
     assert table.loc[("ann", "tea"), list(told)].to_numpy() == pytest.approx(np.array(list(told.values())), rel=1e-6)
     assert table.loc[("ann", "milk"), "pair: orders since the last"] == 2
-    assert (
-        table.loc[("ann", "rice"), "own: place"] == 50 and table.loc[("ann", "rice")].filter(like="pair").isna().all()
-    )
+    assert table.loc[("ann", "rice"), "own: rank"] == 50 and table.loc[("ann", "rice")].filter(like="pair").isna().all()
     assert evidence.candidates(np.array([], dtype=int)).values.shape == (0, len(evidence.names))
 
 

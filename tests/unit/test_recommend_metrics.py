@@ -12,6 +12,7 @@ from customerlab.analysis.recommend import metrics
 from customerlab.analysis.recommend.metrics import Lists
 from customerlab.analysis.recommend.metrics.table import values_of
 from customerlab.analysis.recommend.models import top
+from helpers import ROOT
 
 
 def drawn(seed, customers=60, products=12, k=5, *, levels=4, allowed=False):
@@ -93,7 +94,7 @@ def test_against_loops_over_customers(seed, allowed):
         assert own["recall_of_repeats"] == pytest.approx(
             len(again & set(listed)) / len(again) if again else np.nan, nan_ok=True
         )
-        assert own["recall_of_discoveries"] == pytest.approx(
+        assert own["recall_of_new_items"] == pytest.approx(
             len(new & set(listed)) / len(new) if new else np.nan, nan_ok=True
         )
         assert own["repeat_share"] == pytest.approx(np.mean([p in past for p in listed]))
@@ -152,7 +153,7 @@ def test_the_table_has_every_definition_once_and_its_default_first():
     assert (everything["default"] == first).all()
     bare = metrics.definitions(Lists.of([[0]], [[0]], products=2))
     assert set(bare["metric"]) == {
-        "precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg", "r_precision", "catalogue_coverage", "user_coverage",
+        "precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg", "r_precision", "item_coverage", "user_coverage",
         "gini",
     }  # fmt: skip
     defaults = everything[everything["default"]].set_index("metric")["value"]
@@ -215,9 +216,9 @@ def test_exposure_by_hand():
     assert value(lists, "gini", "by n") == pytest.approx((3 * 3 + 1 * 1) / 4 / 4)
     assert value(lists, "gini", "complement") == pytest.approx(1 - value(lists, "gini", "all"))
     assert value(lists, "gini", "listed") == pytest.approx((3 - 1) / 4)
-    assert value(lists, "catalogue_coverage", "listed") == 1 / 2
+    assert value(lists, "item_coverage", "listed") == 1 / 2
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
-    assert value(lists, "catalogue_coverage", "effective") == pytest.approx(np.exp(entropy) / 4)
+    assert value(lists, "item_coverage", "effective") == pytest.approx(np.exp(entropy) / 4)
     assert value(lists, "user_coverage", "some") == 3 / 4 and value(lists, "user_coverage", "full") == 1 / 4
 
 
@@ -245,7 +246,7 @@ def test_no_history():
     lists = Lists.of([[0, 1]], [[0]], products=3, history=[[]], categories=csr_matrix(np.eye(3)))
     values = metrics.per_customer(lists).iloc[0]
     assert values["repeat_share"] == 0 and np.isnan(values["recall_of_repeats"])
-    assert values["recall_of_discoveries"] == 1 and values["novelty"] == 0  # one customer: log2 of 1
+    assert values["recall_of_new_items"] == 1 and values["novelty"] == 0  # one customer: log2 of 1
     assert values[["popularity", "miscalibration"]].isna().all() and values["serendipity"] == 0.5
 
 
@@ -303,3 +304,13 @@ def test_nobody_and_nothing_bought():
 def test_what_cannot_be_is_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_the_page_of_definitions_lists_all_of_them():
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    defaults = {row.metric: row.definition for row in reversed(metrics.DEFINITIONS)}
+    rows = [
+        f"| `{row.metric}` | {row.definition}{' (default)' * (defaults[row.metric] == row.definition)} | {row.formula} | {row.source} |"
+        for row in metrics.DEFINITIONS
+    ]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == rows

@@ -56,15 +56,15 @@ class Recorder:
 
 def test_every_step_of_every_fold_is_accounted_for(split):
     table = recommend.accounting(split.folds(3))
-    assert table.groupby("fold")["cut"].first().is_monotonic_increasing and table["fold"].max() == 3
+    assert table.groupby("fold")["split_date"].first().is_monotonic_increasing and table["fold"].max() == 3
     for _, part in table.groupby("fold"):
         pairs = part.set_index("what")["pairs"]
-        assert pairs["future, from the cut on"] == pairs["dropped: customers without a history"] + pairs["evaluated"]
+        assert pairs["bought in the window"] == pairs["excluded: no history (cold start)"] + pairs["evaluated"]
         assert pairs["evaluated"] == pairs[pairs.index.str.startswith("of these")].sum()
         assert (pairs[pairs.index.str.startswith("of these ")] >= 0).all()
     last = table[table["fold"] == 3].set_index("what")
     again = (split.future.toarray() > 0) & (split.history.toarray() > 0)
-    assert last.loc["of these repeats", ["customers", "products", "pairs"]].tolist() == [
+    assert last.loc["of these repeat purchases", ["customers", "products", "pairs"]].tolist() == [
         again.any(axis=1).sum(), again.any(axis=0).sum(), again.sum(),
     ]  # fmt: skip
 
@@ -73,12 +73,14 @@ def test_every_step_of_every_fold_is_accounted_for(split):
 def test_models_learn_again_in_each_fold_and_the_last_is_the_test(split):
     recorder = Recorder()
     table = recommend.over_folds(split.folds(3), [PersonalFrequency(), recorder], 3, 5)
-    assert [seen.cut for seen in recorder.seen] == sorted(set(table["cut"])) and recorder.seen[-1] is split
-    alone = recommend.summary(recommend.found(recommend.rank(split, [PersonalFrequency(), Recorder()], 5)), 3)
+    assert [seen.date for seen in recorder.seen] == sorted(set(table["split_date"])) and recorder.seen[-1] is split
+    alone = recommend.summary(
+        recommend.metrics_by_customer(recommend.rank(split, [PersonalFrequency(), Recorder()], 5)), 3
+    )
     last = table[table["fold"] == 3].reset_index(drop=True)
     pd.testing.assert_frame_equal(last[alone.columns], alone)
     for _, part in table.groupby(["fold", "task"]):
-        assert part.sort_values("ndcg")["place"].is_monotonic_decreasing and part["place"].min() == 1
+        assert part.sort_values("ndcg")["rank"].is_monotonic_decreasing and part["rank"].min() == 1
 
 
 def whole_of(orders):
@@ -92,14 +94,14 @@ def whole_of(orders):
 def test_other_splits_hold_out_what_they_say():
     orders = orders_of(4)
     whole, recorder = whole_of(orders), Recorder()
-    table = recommend.flattery(whole, [recorder], 28, 5, 5)
+    table = recommend.leaky_splits(whole, [recorder], 28, 5, 5)
     time, last, purchases, pairs = recorder.seen
     split = recommend.split_of(orders)
     new = split.products[split.history.getnnz(axis=0) == 0]
     assert len(new) and all(not seen.products.isin(new).any() for seen in recorder.seen), "the same products"
     without = recommend.split_of([(c, d, [p for p in ps if p not in new]) for c, d, ps in orders])
     assert (time.history != without.history).nnz == 0 and (time.future != without.future).nnz == 0
-    honest = recommend.summary(recommend.found(recommend.rank(without, [Recorder()], 5)), 5)
+    honest = recommend.summary(recommend.metrics_by_customer(recommend.rank(without, [Recorder()], 5)), 5)
     pd.testing.assert_frame_equal(table[table["split"] == "time"][honest.columns], honest)
     # the last order of each customer, whenever it was
     ends = {}
@@ -132,7 +134,7 @@ def test_a_split_at_random_flatters_where_tastes_move():
         for month in range(5)
         for _ in range(3)
     ]
-    table = recommend.flattery(whole_of(orders), [PersonalFrequency()], 28, 1, 5)
+    table = recommend.leaky_splits(whole_of(orders), [PersonalFrequency()], 28, 1, 5)
     table = table[table["task"] == "all"].set_index("split")
     assert table.loc["time", "recall_high"] < 0.3 and table.loc["random purchases", "recall_low"] > 0.85
 
@@ -155,7 +157,9 @@ def test_tuning_finds_a_planted_value_and_never_sees_the_test():
     again = recommend.tune(recommend.split_of(other), recommend.DecayedFrequency, grid, 1, k=2)
     pd.testing.assert_frame_equal(again.table, tuned.table)
     fold = split.earlier(28)
-    values = recommend.found(recommend.rank(fold, [recommend.DecayedFrequency(90.0)], 2)).query("task == 'all'")
+    values = recommend.metrics_by_customer(recommend.rank(fold, [recommend.DecayedFrequency(90.0)], 2)).query(
+        "task == 'all'"
+    )
     assert tuned.table["ndcg"].iloc[1] == pytest.approx(values["ndcg"].mean())
 
 
@@ -187,7 +191,7 @@ def test_a_budget_draws_from_a_larger_grid(split):
 
 
 def test_groups_add_up_to_the_whole(split):
-    values = recommend.found(recommend.rank(split, [PersonalFrequency(), Popularity()], 5))
+    values = recommend.metrics_by_customer(recommend.rank(split, [PersonalFrequency(), Popularity()], 5))
     length = recommend.history_length(split)
     count = pd.Series(split.orders.customer).value_counts().sort_index()
     for name, (low, high) in {"1": (1, 1), "2": (2, 2), "3 to 4": (3, 4), "5 to 9": (5, 9)}.items():
@@ -236,27 +240,52 @@ def test_another_split_that_leaves_nobody_to_judge_is_left_out():
     # a random pair takes all purchases of it: who only ever buys jam has nothing left to learn from
     orders = [("ann", 9, ["jam"]), ("ann", 3, ["jam"]), ("bob", 40, ["jam"]), ("bob", 33, ["jam"])]
     whole = recommend.split_of(orders)
-    table = recommend.flattery(whole, [PersonalFrequency()], 5, 1, 1)
+    table = recommend.leaky_splits(whole, [PersonalFrequency()], 5, 1, 1)
     assert set(table["split"]) < {"time", "last order of each customer", "random purchases", "random pairs"}
     assert "time" in set(table["split"]) and "random pairs" not in set(table["split"])
     assert table["ndcg"].between(0, 1).all()
 
 
+def test_the_accounting_by_window_has_the_numbers_of_the_accounting(split):
+    windows = split.folds(3)
+    long, wide = recommend.accounting(windows), recommend.accounting_by_window(windows).set_index("what")
+    assert [name[:10] for name in wide.columns[:3]] == [f"{window.date:%Y-%m-%d}" for window in windows]
+    for row in long.itertuples():
+        assert wide.loc[row.what].iloc[row.fold - 1] == row.customers
+        if row.fold == 3:
+            assert wide.loc[row.what].tolist()[3:] == [row.pairs]
+    assert len(wide) == long["what"].nunique()
+
+
+def test_hit_rate_and_recall_by_k_are_those_of_shorter_lists_and_of_sets(split):
+    models, seven = [Popularity(), PersonalFrequency()], recommend.rank(split, [Popularity(), PersonalFrequency()], 7)
+    table = recommend.by_k(seven, ["popularity", "personal frequency"]).set_index(["model", "k"])
+    assert table.index.get_level_values("k").tolist() == [1, 3, 5, 7] * 2
+    short = recommend.metrics_by_customer(recommend.rank(split, models, 3)).query("task == 'all'")
+    means = short.groupby("model")[["hit_rate", "recall"]].mean()
+    bought = [set(row.nonzero()[0]) for row in seven.relevant("all").toarray()]
+    for model in ("popularity", "personal frequency"):
+        assert table.loc[(model, 3), ["hit_rate", "recall"]].tolist() == pytest.approx(means.loc[model].tolist())
+        hits = [len(set(row[:5]) & own) for row, own in zip(seven.ranked[model]["all"], bought, strict=True)]
+        rates = np.mean([n > 0 for n in hits]), np.mean([n / len(own) for n, own in zip(hits, bought, strict=True)])
+        assert table.loc[(model, 5), ["hit_rate", "recall"]].tolist() == pytest.approx(rates)
+
+
 def test_customers_who_bought_nothing_in_the_window_are_counted(split):
     table = recommend.accounting([split]).set_index("what")["customers"]
-    away = table["not judged: customers of the history who bought nothing then"]
-    assert away == table["history, before the cut"] - table["evaluated"] > 0
+    away = table["not evaluated: no purchase in the window"]
+    assert away == table["history before the split date"] - table["evaluated"] > 0
 
 
 @pytest.mark.slow
 def test_the_last_fold_need_not_be_ranked_twice(split):
     models = [Popularity(), PersonalFrequency()]
-    values = recommend.found(recommend.rank(split, [*models, Random()], 5))
+    values = recommend.metrics_by_customer(recommend.rank(split, [*models, Random()], 5))
     folds = split.folds(2)
     whole, spared = recommend.over_folds(folds, models, 1, 5), recommend.over_folds(folds, models, 1, 5, last=values)
     pd.testing.assert_frame_equal(whole, spared)
-    ahead = whole[(whole["task"] == "all") & (whole["model"] == "popularity")]["place"].eq(1).sum()
-    assert f"had the highest nDCG in {ahead} (" in recommend.places(whole, "popularity")
+    ahead = whole[(whole["task"] == "all") & (whole["model"] == "popularity")]["rank"].eq(1).sum()
+    assert f"highest nDCG of 2 models in {ahead} of 2 windows (" in recommend.windows_sentence(whole, "popularity")
 
 
 def test_a_large_catalogue_leaves_out_by_name_what_it_would_not_hold(split):
@@ -273,7 +302,9 @@ def test_a_large_catalogue_leaves_out_by_name_what_it_would_not_hold(split):
     assert left_out["why"][0] == "about 202.3 GiB of matrices, limit 2 GiB"
     slow = recommend.affordable(models, replace(split, products=pd.RangeIndex(8_000)), budget=60)[1]
     assert slow["model"].tolist() == ["hybrid"], "nine times EASE"
-    assert slow["why"][0].startswith("it needs about ") and slow["why"][0].endswith(" s, order_budget allows 60 s")
+    assert slow["why"][0].startswith("it needs about ") and slow["why"][0].endswith(
+        " s, recommender_budget allows 60 s"
+    )
 
 
 def test_what_models_need_is_told_before_it_is_spent_and_grows_with_the_data(split, caplog):
@@ -313,10 +344,10 @@ def test_models_are_chosen_by_name_beside_the_baselines():
 
 
 def test_customers_are_scored_a_few_at_once_where_there_are_many_products(split, monkeypatch):
-    whole = recommend.found(recommend.rank(split, [PersonalFrequency()], 5))
+    whole = recommend.metrics_by_customer(recommend.rank(split, [PersonalFrequency()], 5))
     lists = recommend.recommend(split, recommend.EASE().fit(split), 5)
     monkeypatch.setattr("customerlab.analysis.recommend.models.base.SCORES", 1)
-    pd.testing.assert_frame_equal(recommend.found(recommend.rank(split, [PersonalFrequency()], 5)), whole)
+    pd.testing.assert_frame_equal(recommend.metrics_by_customer(recommend.rank(split, [PersonalFrequency()], 5)), whole)
     pd.testing.assert_frame_equal(recommend.recommend(split, recommend.EASE().fit(split), 5), lists)
 
 

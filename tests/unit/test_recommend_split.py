@@ -18,7 +18,7 @@ LINES = [
 
 def test_orders_are_those_of_the_history_in_order_of_time():
     split = recommend.split_by_time(log(LINES), 10)
-    assert str(split.cut) == "2024-01-11 00:00:00"
+    assert str(split.date) == "2024-01-11 00:00:00"
     orders = split.orders
     # of equal times the order with the smaller id first; order 7 is one of a's and another one of b's
     assert split.customers[orders.customer].tolist() == ["a", "a", "a", "b"]
@@ -55,7 +55,7 @@ def test_a_split_by_hand_is_a_split_of_its_log():
     assert split.customers.tolist() == ["a", "b"] and split.products.tolist() == ["x", "y", "z"]
     assert split.recent_buyers.tolist() == [1, 0, 0] and split.warm.tolist() == [0]
     assert split.orders.days.tolist() == [90, 3, 40] and split.orders.amount.tolist() == [1, 1, 2]
-    assert split.accounting.set_index("what")["customers"]["dropped: customers without a history"] == 1
+    assert split.accounting.set_index("what")["customers"]["excluded: no history (cold start)"] == 1
 
 
 def test_a_log_without_a_past_has_no_orders():
@@ -115,7 +115,7 @@ def test_what_was_sent_back_is_ranked_for_nobody_and_counts_as_not_found():
     listed = ranked.ranked["popularity"]["all"]
     names = split.products.tolist()
     assert listed.tolist() == [[names.index("y"), -1], [names.index("x"), names.index("y")]]
-    values = recommend.found(ranked).query("task == 'all'").set_index("customer_id")
+    values = recommend.metrics_by_customer(ranked).query("task == 'all'").set_index("customer_id")
     assert values["hit_rate"].tolist() == [0, 1] and values.loc["a", "auc"] == 0
 
 

@@ -1,4 +1,4 @@
-"""What is said of models: ties, too few, baselines that mean something, hits, what an online test needs, keys."""
+"""Model selection and its sentences: ties, too few, baselines, revenue captured, cold start, online tests, keys."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from customerlab.analysis.recommend.verdict import same_lists
 
 
 def judged(ndcg: dict[str, list[float]]) -> pd.DataFrame:
-    """Values of customers by model, as `found` returns them."""
+    """Values of customers by model, as `metrics_by_customer` returns them."""
     parts = [
         pd.DataFrame({"model": model, "customer_id": [f"c{n:03d}" for n in range(len(values))], "ndcg": values})
         for model, values in ndcg.items()
@@ -62,7 +62,7 @@ def test_a_baseline_that_means_nothing_is_replaced():
     bought = [(f"c{n:02d}", 9 + n, [f"p{n % 7}"]) for n in range(40)]
     again = [(f"c{n:02d}", 5, [f"p{n % 7}"]) for n in range(19)]
     name, why = R.baseline(R.split_of(bought + again))
-    assert name == "popularity" and "19 of 40 customers had ordered a product twice" in why
+    assert name == "popularity" and "19 of 40 customers had ordered a product twice, too few" in why
     more = R.split_of([*bought, *again, ("c30", 4, ["p2"])])
     assert R.baseline(more)[0] == "personal frequency" and "20 of 40" in R.baseline(more)[1]
     assert R.baseline(more, "explore")[0] == "popularity"
@@ -73,7 +73,7 @@ def test_a_baseline_that_means_nothing_is_replaced():
     assert groups == [["popularity", "personal frequency", "personal frequency, decayed"], ["random"]]
 
 
-def test_hits_are_counted_by_hand_and_a_great_customer_is_named():
+def test_revenue_captured_is_counted_by_hand_and_one_large_customer_is_named():
     orders = [
         ("a", 9, ["x", "y"]),
         ("b", 9, ["x"]),
@@ -83,14 +83,50 @@ def test_hits_are_counted_by_hand_and_a_great_customer_is_named():
         ("c", -2, ["y"]),
     ]
     ranked = R.rank(R.split_of(orders), [Popularity(), PersonalFrequency()], 1)
-    table = R.hits(ranked, ["personal frequency", "popularity"]).set_index("model")
+    table = R.revenue_captured(ranked, ["personal frequency", "popularity"], 1).set_index("model")
     # habit lists x, x, y of whom a and c buy it; popularity lists x for all; z, which nobody knew, is never listed
     assert table["hits"].tolist() == [2, 1] and table["customers"].tolist() == [3, 3]
-    assert table["spent"].tolist() == [4 / 3] * 2 and table["spent_on_hits"].tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert table["spent"].tolist() == [4 / 3] * 2 and table["captured"].tolist() == pytest.approx([2 / 3, 1 / 3])
     assert table["share"].tolist() == pytest.approx([0.5, 0.25]) and table["largest"].tolist() == [0.5, 1.0]
-    said = R.hits_sentence(table.reset_index())
-    assert "of the 3 who bought: 67% with personal frequency, 33% with popularity" in said
-    assert "(100% of it is one customer)" in said
+    # a and c: 1 each by habit; a alone by popularity, so that c makes the difference
+    assert table["more"].tolist()[1] == pytest.approx(1 / 3) and np.isnan(table["more"].iloc[0])
+    assert table["low"].iloc[1] == 0 and table["high"].iloc[1] == 1
+    revenue, said = R.revenue_sentences(table.reset_index(), 1)
+    assert (
+        said
+        == "Customers who bought a product of their list of 1, of 3 returning buyers: 67% with personal frequency, 33% with popularity."
+    )
+    assert "too few to tell (1 customers with a hit)" in revenue
+    many = table.reset_index().assign(hits=20)
+    assert "50% of it is one customer" in R.revenue_sentences(many, 1)[0], "of what the recommended model captures"
+
+
+def test_the_decision_is_the_best_of_those_that_beat_the_baseline():
+    rng = np.random.default_rng(2)
+    base = rng.uniform(0.1, 0.8, 300)
+    values = judged({"good": base + 0.1, "same": base + rng.normal(0, 0.1, 300), "habit": base, "bad": base - 0.1})
+    overall = values.groupby("model")[["ndcg"]].mean()
+    beside = R.against(R.comparison(values.assign(task="all")), "habit")
+    chosen, said = R.decision(beside, overall, "habit", 10)
+    row = beside.set_index("model").loc["good"]
+    assert chosen == "good" and said.lead == "Use good"
+    assert (
+        f"{overall.loc['good', 'ndcg']:.3f}, against {overall.loc['habit', 'ndcg']:.3f} for the baseline, habit" in said
+    )
+    assert f"95% CI {row['low']:.3f} to {row['high']:.3f}, Holm-adjusted p < 0.001" in said
+    assert R.worse_sentence(beside, "habit").startswith("1 of the 3 models compared with habit are significantly worse")
+    kept, said = R.decision(beside[beside["model"] != "good"], overall, "habit", 10)
+    assert kept == "habit" and said.lead == "Use the baseline, habit" and "(2 comparisons" in said
+
+
+def test_cold_start_is_the_share_of_buyers_without_a_history():
+    orders = [("a", 9, ["x"]), ("b", 9, ["x"]), ("a", -1, ["x"]), ("c", -1, ["x"]), ("d", -2, ["y"])]
+    split = R.split_of(orders)
+    share, said = R.cold_start(split)
+    assert (
+        share == pytest.approx(2 / 3)
+        and "67% of customers who bought in the test window had no history (2 of 3)" in said
+    )
 
 
 @pytest.mark.slow
@@ -102,18 +138,18 @@ def test_an_online_test_of_that_size_finds_the_lift_in_four_of_five():
     ]
     split = R.split_of(orders)
     money = np.asarray(split.spent.sum(axis=1)).ravel()
-    row = R.online_test(split, lift=0.1).set_index("outcome").loc["money a customer"]
+    row = R.online_test(split, lift=0.1).set_index("outcome").loc["revenue per customer"]
     half = int(row["needed"] / 2)
     found = [
         stats.ttest_ind(rng.choice(money, half) + 0.1 * money.mean(), rng.choice(money, half)).pvalue < 0.05
         for _ in range(600)
     ]
     assert np.mean(found) == pytest.approx(0.8, abs=0.05)
-    share = R.online_test(split, lift=0.1).set_index("outcome").loc["the share who order"]
+    share = R.online_test(split, lift=0.1).set_index("outcome").loc["order rate"]
     assert share["mean"] == len(split.warm) / 300 and row["mean"] == pytest.approx(money.mean())
-    assert R.test_sentence(R.online_test(split), 0.05).count("customers for") == 2
+    assert len(R.test_sentences(R.online_test(split), 0.05)) == 2
     few = R.split_of([("a", 9, ["x"]), ("b", 8, ["x"]), ("a", -1, ["x"])])
-    assert "too few to tell (1 customers who ordered in the window)" in R.test_sentence(R.online_test(few), 0.05)
+    assert "too few to tell (1 customers who ordered in the window)" in R.test_sentences(R.online_test(few), 0.05)[0]
 
 
 @pytest.mark.slow

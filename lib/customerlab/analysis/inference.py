@@ -1,4 +1,4 @@
-"""What several methods need to say how sure a result is, and whether there is enough to say anything."""
+"""Uncertainty shared by several methods: intervals, adjusted p-values, and whether there are enough outcomes."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def enough(*outcomes: float) -> bool:
     """Whether there are enough outcomes in every group to compare the groups, or to give an interval.
 
     An outcome is what is counted or summed: a customer who came back, a unit that converted, a predicted rating. Below
-    `LEAST` of them an interval by a normal approximation is too short, and a verdict hangs on a handful.
+    `LEAST` of them an interval by a normal approximation is too short, and a verdict depends on a handful.
 
     Examples
     --------
@@ -43,10 +43,10 @@ def too_few(n: float, what: str = "") -> str:
 
 
 def largest_share(values: pd.Series, groups: "pd.Series | None" = None) -> "float | pd.Series":
-    """The share of a sum that its single largest value makes, by amount, whatever the sign.
+    """The share of a sum that is due to its largest value, by absolute amount.
 
-    A mean or a share hangs on one customer, order or product where this reaches `INFLUENTIAL`. Missing values do not
-    count; with the group of each value, in the same order, there is a share a group. Missing where the sum of the
+    A mean or a share depends on one customer, order or product where this reaches `INFLUENTIAL`. Missing values do not
+    count; with the group of each value, in the same order, there is one share per group. Missing where the sum of the
     absolute values is zero.
 
     Examples
@@ -66,7 +66,7 @@ def largest_share(values: pd.Series, groups: "pd.Series | None" = None) -> "floa
 
 
 def influence(share: float, unit: str) -> str:
-    """The words that flag a number whose `largest_share` is one customer's, or another unit's; empty where it is not.
+    """A note on a number of which one customer, or another unit, makes an influential share; else empty.
 
     Examples
     --------
@@ -77,22 +77,22 @@ def influence(share: float, unit: str) -> str:
 
 
 def kaplan_meier(days: pd.Series, ended: pd.Series) -> pd.DataFrame:
-    """The share for whom something has happened by so many days, when for some the log ends first (Kaplan, Meier 1958).
+    """The share of customers with an event within so many days, censored at the end of the log (Kaplan, Meier 1958).
 
     Parameters
     ----------
     days : Series of int
-        For each, the days until it happened, or until the log ended.
+        Days until the event, or until the log ended.
     ended : Series of bool
-        Whether it happened. Who is last seen on a day still counts as waiting on that day.
+        Whether the event happened. Customers censored on a day count as waiting (at risk) on that day.
 
     Returns
     -------
     DataFrame
-        One row for each day on which it happened to somebody: `days`, `waiting` (for whom it had not happened before
-        that day), `ended`, and `share` (for whom it has happened by then) with `low` and `high`, at 95%, missing where
-        all have gone through it: Greenwood's variance (1926) on the scale of log(-log), which keeps them between 0 and
-        1 (Kalbfleisch and Prentice 1980), with rows as independent.
+        One row for each day with an event: `days`, `waiting` (number at risk), `ended` (number of events) and `share`
+        (with an event by then) with `low` and `high`, its 95% interval, missing where the share is 1: Greenwood's
+        variance (1926) on the scale of log(-log), which keeps them between 0 and 1 (Kalbfleisch and Prentice 1980).
+        Rows are taken as independent.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def kaplan_meier(days: pd.Series, ended: pd.Series) -> pd.DataFrame:
 
 
 def happened_by(table: pd.DataFrame, days: "tuple[int, ...]") -> pd.Series:
-    """The share for whom it has happened by some days, read from the steps of `kaplan_meier`; zero before the first.
+    """The share with an event within some days, read from the steps of `kaplan_meier`; zero before the first.
 
     Examples
     --------

@@ -4,70 +4,97 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
+from matplotlib.dates import AutoDateLocator, DateFormatter
 
-from customerlab.analysis.experiment.targeting import Curves
-from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, SKY, Picture, canvas, styled
+from customerlab.analysis.experiment.targeting import CHOSEN, Curves
+from customerlab.figures import marks
+from customerlab.figures.style import BLUE, GREEN, GREY, ORANGE, PALETTE, PERCENT, RED, SKY, Picture, canvas, styled
 from customerlab.formats import shortened
 
 
 @styled
-def relative_effects(effects: pd.DataFrame, control: str, confidence: float) -> Picture:
-    """Relative effects with their intervals, one panel a metric, four in a row, arms as marks.
+def relative_effects(decided: pd.DataFrame, control: str, confidence: float) -> Picture:
+    """Relative effects with simultaneous intervals and verdicts, one row per metric and arm, the primary metric on top.
 
     Parameters
     ----------
-    effects : DataFrame
-        As `analysis.experiment.compare_arms` returns it, all arms compared with the control.
+    decided : DataFrame
+        As `analysis.experiment.decision.decision` returns it; guardrails are left out.
     control : str
         The name of the control arm.
     confidence : float
         Of the intervals.
     """
-    metrics = effects["metric"].unique()
-    arms = effects["variant"].unique()
-    columns = min(len(metrics), 4)
-    rows = -(-len(metrics) // columns)
-    height = rows * (1.3 + 0.45 * len(arms))
-    figure, axes = canvas(height=height, rows=rows, columns=columns, sharey=True, squeeze=False)
-    for axis in axes.flat[len(metrics) :]:
-        axis.set_visible(False)
+    rows = decided[~decided["guardrail"]].sort_values("primary", ascending=False, kind="stable").reset_index(drop=True)
+    figure, axis = canvas(height=1.1 + 0.36 * len(rows))
+    axis.axvline(0, color=GREY, linestyle="--", linewidth=1)
     said = []
-    for axis, metric in zip(axes.flat, metrics, strict=False):
-        part = effects[effects["metric"] == metric].reset_index(drop=True)
-        axis.axvline(0, color=GREY, linestyle="--", linewidth=1)
-        for place, row in part.iterrows():
-            if np.isnan(row["relative_low"]):
-                axis.annotate("not defined", (0, place), xytext=(4, -3), textcoords="offset points", fontsize=8.5)
-                continue
-            error = [[row["relative"] - row["relative_low"]], [row["relative_high"] - row["relative"]]]
-            axis.errorbar(row["relative"], place, xerr=error, fmt="o", color=PALETTE[place % len(PALETTE)], capsize=3)
-            axis.annotate(
-                f"{row['relative']:+.0%}",
-                (row["relative"], place),
-                xytext=(0, 7),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8.5,
-            )
-        axis.set_yticks(np.arange(len(part)), [shortened(arm, 24) for arm in part["variant"]])
-        axis.set_ylim(len(part) - 0.5, -0.6)
-        axis.grid(axis="y", visible=False)
-        axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
-        axis.xaxis.set_major_locator(MaxNLocator(4 if columns < 4 else 3))
-        axis.set_title(shortened(metric, 24), fontsize=10.5 if columns < 4 else 9)
-        said += [
-            f"{row.variant} on {metric} {row.relative:+.0%} ({row.relative_low:+.0%} to {row.relative_high:+.0%})"
-            for row in part.dropna(subset="relative_low").itertuples()
-        ]
-    figure.supxlabel(f"difference from {shortened(control)}, share of its mean", fontsize=9.5)
+    for place, row in enumerate(rows.to_dict("records")):
+        verdict = row["verdict"].partition(":")[0].partition(" (")[0]
+        axis.annotate(verdict, (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
+        if np.isnan(row["relative_low"]):
+            axis.annotate("not defined", (0, place), xytext=(4, -3), textcoords="offset points", fontsize=8.5)
+            continue
+        error = [[row["relative"] - row["relative_low"]], [row["relative_high"] - row["relative"]]]
+        colour = {1: GREEN, -1: RED}.get(row["sign"], GREY)
+        filled = colour if row["sign"] else "white"
+        axis.errorbar(row["relative"], place, xerr=error, fmt="o", color=colour, markerfacecolor=filled, capsize=3)
+        text, at = f"{round(row['relative'], 2) + 0.0:+.0%}", (row["relative"], place)
+        axis.annotate(text, at, xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8.5)
+        ends = f"{row['relative']:+.0%} ({row['relative_low']:+.0%} to {row['relative_high']:+.0%})"
+        said.append(f"{row['metric']} of {row['variant']} {ends}, {verdict}")
+    marks.rows(
+        axis, [f"{shortened(row['metric'], 22)}: {shortened(row['variant'], 22)}" for row in rows.to_dict("records")]
+    )
+    axis.set_ylim(len(rows) - 0.5, -0.7)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
+    axis.set_xlabel(f"relative difference from {shortened(control)}, simultaneous {100 * confidence:g}% CI")
     listed = "; ".join(said) or "none is defined"
-    return Picture(figure, f"Effects relative to {control} with {100 * confidence:g}% intervals: {listed}.")
+    return Picture(figure, f"Relative effects against {control} with simultaneous {100 * confidence:g}% CIs: {listed}.")
+
+
+@styled
+def split_by_day(table: pd.DataFrame) -> Picture:
+    """Units by day and arm, and how far each arm's share of all units so far is from the plan.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `analysis.experiment.split.sample_ratio_over_time` returns it. Of more than eight arms, those that are
+        furthest from the plan at the end are drawn.
+    """
+    table = table.assign(**{end: 100 * (table[end] - table["planned"]) for end in ("share", "low", "high")})
+    last = table.groupby("variant", sort=False)["share"].last()
+    arms = [arm for arm in last.index if arm in last.abs().nlargest(len(PALETTE)).index]
+    figure, (above, below) = canvas(height=4.4, rows=2, sharex=True, height_ratios=[1, 1.3])
+    band = table.groupby("day").agg({"low": "min", "high": "max"})
+    below.fill_between(band.index, band["low"], band["high"], color=GREY, alpha=0.2, label="range of a valid test")
+    below.axhline(0, color=GREY, linestyle="--", linewidth=1)
+    for arm, colour in zip(arms, PALETTE, strict=False):
+        own = table[table["variant"] == arm].set_index("day")
+        above.plot(own.index, own["units"], color=colour, marker="o", markersize=3.5, label=shortened(arm, 24))
+        below.plot(own.index, own["share"], color=colour, marker="o", markersize=3.5)
+    reach = 1.3 * max(table["share"].abs().iloc[len(table) // 4 :].max(), band["high"].iloc[len(band) // 4 :].max())
+    below.set_ylim(-reach, reach)
+    above.set_ylim(bottom=0)
+    above.set_ylabel("units per day")
+    below.set_ylabel("share so far minus plan,\npercentage points")
+    below.xaxis.set_major_locator(AutoDateLocator(maxticks=6))
+    below.xaxis.set_major_formatter(DateFormatter("%Y-%m-%d"))
+    figure.legend(loc="outside upper center", ncols=5, fontsize=8.5)
+    final = table[table["day"] == table["day"].max()].set_index("variant")
+    out = [arm for arm in final.index if not final["low"][arm] <= final["share"][arm] <= final["high"][arm]]
+    ends = ", ".join(f"{arm} {final['share'][arm]:+.1f}" for arm in arms)
+    verdict = f"outside the range of a valid test: {', '.join(out)}" if out else "all within the range of a valid test"
+    return Picture(
+        figure,
+        f"Units by day and arm, {len(band)} days. Final share minus plan, in percentage points: {ends}; {verdict}.",
+    )
 
 
 @styled
 def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, confidence: float) -> Picture:
-    """The effect of all units so far, look by look, within three intervals.
+    """Sequential monitoring: the effect of all units so far, by day, with three intervals.
 
     Parameters
     ----------
@@ -82,13 +109,13 @@ def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, conf
     figure, axis = canvas(height=3.6)
     place = np.arange(len(table))
     kinds = {
-        "always": (SKY, ":", "at all times"), "group": (ORANGE, "-.", "at planned looks"), "fixed": (BLUE, "-", "at one look"),
+        "always": (SKY, ":", "confidence sequence"), "group": (ORANGE, "-.", "group-sequential"), "fixed": (BLUE, "-", "fixed horizon"),
     }  # fmt: skip
     for kind, (colour, line, label) in kinds.items():
         axis.plot(place, table[f"{kind}_low"], color=colour, linestyle=line, linewidth=1.5, label=label)
         axis.plot(place, table[f"{kind}_high"], color=colour, linestyle=line, linewidth=1.5)
     axis.fill_between(place, table["fixed_low"], table["fixed_high"], color=BLUE, alpha=0.15)
-    axis.plot(place, table["effect"], color="black", marker="o", markersize=3.5, linewidth=1.4, label="the effect")
+    axis.plot(place, table["effect"], color="black", marker="o", markersize=3.5, linewidth=1.4, label="effect")
     axis.axhline(0, color=GREY, linestyle="--", linewidth=1)
     # the first intervals are many times wider than what is to be seen
     reach = 1.3 * np.nanmax(np.abs(table[["fixed_low", "fixed_high"]].iloc[len(table) // 4 :]))
@@ -97,7 +124,9 @@ def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, conf
     axis.set_xticks(place[::step], [str(one)[:10] for one in table[look]][::step])
     axis.set_xlabel(look)
     axis.set_ylabel(f"effect on {shortened(metric)}")
-    figure.legend(loc="outside upper center", ncols=4, fontsize=8.5, title=f"{100 * confidence:g}% interval that holds")
+    figure.legend(
+        loc="outside upper center", ncols=4, fontsize=8.5, title=f"effect with {100 * confidence:g}% intervals"
+    )
     last, said = table.iloc[-1], []
     for kind, (_, _, label) in kinds.items():
         if table[f"{kind}_low"].isna().all():
@@ -106,7 +135,7 @@ def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, conf
         first = str(table.loc[outside, look].iloc[0])[:10] if outside.any() else "never"
         ends = f"{last[f'{kind}_low']:.4g} to {last[f'{kind}_high']:.4g}"
         ends = "past the planned end" if np.isnan(last[f"{kind}_low"]) else ends
-        said.append(f"{label} {ends}, first clear of zero: {first}")
+        said.append(f"{label} {ends}, first excludes zero: {first}")
     return Picture(
         figure,
         f"Line chart of the effect of {variant} on {metric} against {control} over {len(table)} looks, at the end "
@@ -115,50 +144,39 @@ def over_time(table: pd.DataFrame, metric: str, variant: str, control: str, conf
 
 
 @styled
-def gains(found: Mapping[str, Curves], variant: str, outcome: str, confidence: float) -> Picture:
-    """What treating the first share of the customers adds, by predicted effect; one row a curve, one panel a learner.
+def gains(found: Mapping[str, Curves], outcome: str, confidence: float, learner: str = CHOSEN) -> Picture:
+    """Qini curves of one learner: the gain from treating the customers with the highest predicted effects, by arm.
 
     Parameters
     ----------
     found : mapping of str to Curves
-        By the name of the curve, "qini" or "uplift"; of the same learners.
-    variant, outcome : str
-        Their names.
+        By arm, up to six.
+    outcome : str
+        Its name.
     confidence : float
         Of the intervals.
     """
-    learners = list(next(iter(found.values())).areas["learner"])
+    columns = min(len(found), 3)
+    lines = -(-len(found) // columns)
     figure, axes = canvas(
-        height=0.6 + 2.2 * len(found),
-        width=8.6,
-        rows=len(found),
-        columns=len(learners),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
+        height=0.6 + 2.4 * lines, rows=lines, columns=columns, sharex=True, sharey=True, squeeze=False
     )
+    for axis in axes.flat[len(found) :]:
+        axis.set_visible(False)
     said = []
-    for line, (curve, one) in zip(axes, found.items(), strict=True):
-        areas = []
-        for axis, (_, area), colour in zip(line, one.areas.iterrows(), PALETTE, strict=False):
-            rows = one.table[one.table["learner"] == area["learner"]]
-            axis.fill_between(rows["share"], rows["low"], rows["high"], color=colour, alpha=0.18)
-            axis.plot(rows["share"], rows["gain"], color=colour, linewidth=1.6)
-            axis.plot([0, 1], [0, rows["gain"].iloc[-1]], color=GREY, linestyle="--", linewidth=1)
-            axis.set_title(f"{area['learner']}\narea {area['area']:.3g}", fontsize=9.5)
-            axis.set_xticks([0, 0.5, 1])
-            axis.xaxis.set_major_formatter(PERCENT)
-            areas.append(f"{area['learner']} {area['area']:.4g} ({area['low']:.4g} to {area['high']:.4g})")
-        line[0].set_ylabel(f"{shortened(outcome, 24)} added\n({curve} curve)")
-        said.append(
-            f"{curve.capitalize()} curve, area above choosing at random: {', '.join(areas)}; treating all adds {rows['gain'].iloc[-1]:.4g}."
-        )
-    figure.supxlabel("customers treated", fontsize=9.5)
-    return Picture(
-        figure,
-        f"Curves with {100 * confidence:g}% intervals of {len(learners)} learners for {variant}, a dashed line for customers chosen at "
-        f"random. {' '.join(said)}",
-    )
+    for axis, (arm, one), colour in zip(axes.flat, found.items(), PALETTE, strict=False):
+        rows, area = one.table[one.table["learner"] == learner], one.areas.set_index("learner").loc[learner]
+        axis.fill_between(rows["share"], rows["low"], rows["high"], color=colour, alpha=0.18)
+        axis.plot(rows["share"], rows["gain"], color=colour, linewidth=1.6)
+        axis.plot([0, 1], [0, rows["gain"].iloc[-1]], color=GREY, linestyle="--", linewidth=1)
+        axis.set_title(shortened(arm, 30), fontsize=9.5)
+        axis.set_xticks([0, 0.5, 1])
+        axis.xaxis.set_major_formatter(PERCENT)
+        ends = f"{area['area']:.3g} ({area['low']:.3g} to {area['high']:.3g})"
+        said.append(f"{arm} Qini coefficient {ends}, treating all gains {rows['gain'].iloc[-1]:.4g}")
+    axes[0, 0].set_ylabel(f"gain in {shortened(outcome, 20)}\nper treated customer")
+    figure.supxlabel("customers treated, by predicted effect (dashed: at random)", fontsize=9.5)
+    return Picture(figure, f"Qini curves of the {learner} model with {100 * confidence:g}% CIs: {'; '.join(said)}.")
 
 
 @styled
@@ -168,7 +186,7 @@ def by_segment(table: pd.DataFrame, metric: str, control: str, confidence: float
     Parameters
     ----------
     table : DataFrame
-        The table of `analysis.experiment.by_segment`; segments without an effect are left out.
+        The table of `analysis.experiment.by_segment`; values with too few outcomes are left out.
     metric, control : str
         Their names.
     confidence : float
@@ -218,4 +236,4 @@ def by_segment(table: pd.DataFrame, metric: str, control: str, confidence: float
     axis.set_xlabel(f"effect on {shortened(metric)}, difference from {shortened(control)}")
     figure.legend(loc="outside upper center", ncols=min(len(arms), 4), fontsize=8.5)
     listed = "; ".join(said) or "none is defined"
-    return Picture(figure, f"Effects on {metric} by segment with {100 * confidence:g}% intervals: {listed}.")
+    return Picture(figure, f"Effects on {metric} by segment with {100 * confidence:g}% CIs: {listed}.")

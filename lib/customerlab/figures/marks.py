@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 
 from customerlab.figures.style import SEQUENTIAL
 
@@ -30,6 +31,14 @@ def cells(axis: Axes, values: np.ndarray, texts: Any, size: float = 8.5, **optio
             axis.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
     axis.grid(visible=False)
     return image
+
+
+def withheld(axis: Axes, where: np.ndarray) -> None:
+    """Mark cells of a heat map whose numbers are not shown: a dash on grey stripes, unlike any colour of the scale."""
+    for row, column in np.argwhere(where):
+        look: Any = {"facecolor": "#F2F2F2", "edgecolor": "#BDBDBD", "hatch": "////", "linewidth": 0}
+        axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **look))
+        axis.text(column, row, "–", ha="center", va="center", fontsize=9, fontweight="bold")
 
 
 def scale(figure: Figure, image: AxesImage, axes: Any, label: str, pad: float = 0.01, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Figures of predicted ratings: errors under several splits, and whether who predicts best ranks best."""
+"""Figures of predicted ratings: errors under several splits, and prediction error against ranking accuracy."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ APART = 0.22  # rows between the marks of one model
 
 @styled
 def errors(tables: Mapping[str, pd.DataFrame]) -> Picture:
-    """RMSE of every model with its interval, one mark a way of splitting; the first orders the models.
+    """RMSE of every model with its interval, one mark per split; the first orders the models.
 
     Tables are the `table` of a `RatingResult`, three at most, by what the split is called.
     """
@@ -41,8 +41,8 @@ def errors(tables: Mapping[str, pd.DataFrame]) -> Picture:
 
 
 @styled
-def stars_and_lists(predicted: pd.DataFrame, ranked: pd.DataFrame, k: int) -> Picture:
-    """RMSE against nDCG at `k`, one point a model; dashed lines for the models that predict no ratings.
+def error_and_ranking(predicted: pd.DataFrame, ranked: pd.DataFrame, k: int) -> Picture:
+    """RMSE against nDCG at `k`, one point per model; dashed lines for the models that predict no ratings.
 
     `predicted` and `ranked` are the `table` of a `RatingResult` and of a `RatingRanking`.
     """

@@ -18,7 +18,12 @@ from customerlab.data.yaml_files import odd_sign
 from customerlab.errors import ParameterError, in_brief, shown
 
 # Parameters of earlier versions and what they are called now, refused with the new name until the end of 2027.
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "order_budget": "recommender_budget",
+    "rehearsals": "simulations",
+    "spending": "alpha_spending",
+    "winsorised_at": "winsor_quantile",
+}
 TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 # What Python raises of a text that is none of its own, or is nested deeper than it goes.
 NOT_PYTHON = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, tokenize.TokenError)

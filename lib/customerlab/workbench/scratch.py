@@ -25,7 +25,7 @@ def scratch_name(values: dict[str, Any]) -> str:
     Examples
     --------
     >>> scratch_name({"rfm_bins": 4, "outcome_days": 60}), scratch_name({"as_of": "a/b"})
-    ('outcome_days=60,rfm_bins=4', 'as_of=a_b,2ef8fd3c')
+    ('outcome_days=60,rfm_bins=4', 'as_of=a_b,960c98f1')
     """
     plain = ",".join(f"{key}={values[key]}" for key in sorted(values))
     name = re.sub(r"[^A-Za-z0-9._=,-]", "_", plain)[:80]

@@ -74,11 +74,11 @@ def below_chord(values: np.ndarray) -> np.ndarray:
 
 
 def dbscan(points: np.ndarray, eps: float, neighbours: int) -> Nearest:
-    """DBSCAN (Ester et al. 1996): customers with enough others within a radius, and who is within it of them.
+    """DBSCAN (Ester et al. 1996): customers with enough others within a radius, and their neighbours.
 
     A customer with at least `neighbours` customers within `eps`, itself one of them, is a core; cores within `eps` of
-    each other are in one cluster. Whoever is within `eps` of a core goes to the nearest, and not as in the paper to
-    whichever cluster was found first, so that the order of rows does not matter. The rest is noise. Memory grows with
+    each other are in one cluster. Other customers within `eps` of a core join the nearest one; in the paper they
+    join the cluster found first, so that the order of rows matters. The rest is noise. Memory grows with
     the customers and not with the pairs of neighbours. An `eps` of 0 makes clusters of equal points. The references of
     the model are the cores, each place once; without any core all customers are noise.
 

@@ -1,4 +1,4 @@
-"""What clusters are: typical values, what sets each apart, names, and how far other groupings say the same.
+"""Cluster profiles: typical values, distinctive features, names, and agreement with other groupings.
 
 Everywhere `labels` are clusters numbered from 1, with -1 for noise, one for every row of `customers`.
 """
@@ -14,20 +14,20 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 from customerlab.analysis.clustering.labelled import checked, checked_labels, noise_last
 from customerlab.analysis.clustering.models import NOISE
 
-# What a name says where a feature is low, and where it is high.
+# The words of a name where a feature is low and where it is high.
 PHRASES = {
-    "recency": ("recent", "long absent"),
+    "recency": ("recent", "lapsed"),
     "frequency": ("few orders", "frequent"),
     "monetary": ("low spend", "high spend"),
     "tenure": ("new", "long-standing"),
     "days_per_order": ("short gaps", "long gaps"),
     "basket_value": ("small baskets", "large baskets"),
-    "basket_products": ("few products a basket", "many products a basket"),
-    "breadth": ("narrow choice", "wide choice"),
+    "basket_products": ("few products per basket", "many products per basket"),
+    "breadth": ("few products", "many products"),
     "categories": ("few categories", "many categories"),
     "returned_share": ("few returns", "many returns"),
     "weekend_share": ("on weekdays", "at weekends"),
-    "evening_share": ("by day", "in the evening"),
+    "evening_share": ("in the daytime", "in the evening"),
 }
 STANDS_OUT = 0.14  # from 0.5: a difference of medium size (Vargha and Delaney 2000)
 WORDS = 3  # phrases in a name, at most
@@ -36,14 +36,14 @@ WORDS = 3  # phrases in a name, at most
 def profile(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     """The clusters in the features' own units, noise last as -1.
 
-    Medians and not means: a few large customers move the mean of a whole cluster. Labels have to be numbered from 1,
-    one for each customer, and features known for all of them; else a ValueError says what is wrong.
+    Medians, because a few large customers move the mean of a whole cluster. Labels have to be numbered from 1, one for
+    each customer, and features known for all of them; else a ValueError says what is wrong.
 
     Returns
     -------
     DataFrame
-        One row a cluster: `cluster`, `customers`, `share` (of customers), `share_of_money` (where `monetary` is known;
-        missing where all money together is not above zero), and the median of each feature.
+        One row per cluster: `cluster`, `customers`, `share` (of customers), `share_of_revenue` (where `monetary` is
+        known; missing where total revenue is not above zero), and the median of each feature.
 
     Examples
     --------
@@ -60,12 +60,12 @@ def profile(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -
     table.insert(1, "share", sizes / len(labels))
     if "monetary" in customers:
         money = customers["monetary"].groupby(labels).sum()
-        table.insert(2, "share_of_money", money / money.sum() if money.sum() > 0 else np.nan)
+        table.insert(2, "share_of_revenue", money / money.sum() if money.sum() > 0 else np.nan)
     return noise_last(table)
 
 
 def contrast(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
-    """How far each cluster's customers stand out from all others, on one scale for all features.
+    """How much each cluster differs from all other customers, on one scale for all features.
 
     The probability of superiority: that a customer of the cluster, drawn at random, has a higher value than one that
     is not in it, equal values counting half (the A of Vargha and Delaney 2000; Mann and Whitney's U over all pairs).
@@ -74,7 +74,7 @@ def contrast(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) 
     Returns
     -------
     DataFrame
-        One row a cluster, noise last as -1: `cluster`, and for each feature a number from 0 (all lower) over 0.5 (no
+        One row per cluster, noise last as -1: `cluster`, and for each feature a number from 0 (all lower) over 0.5 (no
         difference) to 1 (all higher). With one cluster alone all are 0.5.
 
     Examples
@@ -94,23 +94,23 @@ def contrast(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) 
 
 
 def proposed_names(contrasts: pd.DataFrame, given: Sequence[str] = ()) -> list[str]:
-    """A short name for each cluster, by number, made of what sets it apart most, or the `given` ones.
+    """A short name for each cluster, by number, from its most distinctive features, or the `given` ones.
 
     A name has up to three phrases, of the strongest contrasts and only where they are at least of medium size; they
-    stand in the order of the features, so that names can be compared. Where two clusters would have the same name, the
-    one that stands out more keeps it and the other is named by what is left of it; a cluster that stands out in nothing
-    is ``Middling``, and where no name is left, one has its number added. All names differ; noise has none.
+    are in the order of the features, so that names can be compared. Where two clusters would have the same name, the
+    more distinctive one keeps it and the other gets its next best. A cluster without a distinctive feature is
+    ``Average``, and where no name is left, the number is added. All names differ; noise has none.
 
     Raises
     ------
     ValueError
-        For given names of another number than the clusters, for an empty one and for one that stands twice, and for
-        clusters that are not numbered 1, 2, 3, ….
+        For given names of another number than the clusters, for an empty or a repeated one, and for clusters that are
+        not numbered 1, 2, 3, ….
 
     Examples
     --------
     >>> proposed_names(pd.DataFrame({"cluster": [1, 2], "recency": [0.1, 0.9], "monetary": [0.95, 0.05]}))
-    ['Recent, high spend', 'Long absent, low spend']
+    ['Recent, high spend', 'Lapsed, low spend']
     """
     table = contrasts[contrasts["cluster"] != NOISE].set_index("cluster").sort_index()
     if table.index.tolist() != list(range(1, len(table) + 1)):
@@ -135,7 +135,7 @@ def _possible_names(row: pd.Series) -> list[str]:
     sets = [some for size in range(1, WORDS + 1) for some in combinations(features, size)]
     sets.sort(key=lambda some: -sum(strongest[feature] for feature in some))
     names = [", ".join(phrases[feature] for feature in some) for some in sets]
-    return [name[0].upper() + name[1:] for name in names] or ["Middling"]
+    return [name[0].upper() + name[1:] for name in names] or ["Average"]
 
 
 def _phrase(feature: str, *, high: bool) -> str:
@@ -159,18 +159,18 @@ def _given_names(given: Sequence[str], clusters: int) -> list[str]:
 
 
 def agreement(labels: Mapping[str, Sequence | np.ndarray | pd.Series]) -> pd.DataFrame:
-    """How far groupings of the same customers say the same, every two of them.
+    """Agreement between groupings of the same customers, for every pair.
 
-    Both measures are 1 for the same groups and 0 for what chance alone would give; the adjusted Rand index (Hubert and
-    Arabie 1985) counts pairs of customers and follows the large groups, the adjusted mutual information (Vinh, Epps and
-    Bailey 2010, arithmetic mean) counts what one grouping tells of the other and heeds small groups more. Groups are
-    numbers or texts, such as RFM segments; noise is a group like any other. Fewer than two groupings, or of different
-    numbers of customers, raise ValueError.
+    Both measures are 1 for identical groups and 0 for chance agreement. The adjusted Rand index (Hubert and Arabie
+    1985) counts pairs of customers and is dominated by large groups. The adjusted mutual information (Vinh, Epps and
+    Bailey 2010, arithmetic mean) measures shared information and gives small groups more weight. Groups are numbers or
+    texts, such as RFM segments; noise is a group like any other. Fewer than two groupings, or of different numbers of
+    customers, raise ValueError.
 
     Returns
     -------
     DataFrame
-        One row a pair, in the order of the mapping: `one`, `other`, `adjusted_rand`, `adjusted_mutual_information`.
+        One row per pair, in the order of the mapping: `one`, `other`, `adjusted_rand`, `adjusted_mutual_information`.
 
     Examples
     --------
@@ -193,13 +193,13 @@ def contingency(
 ) -> pd.DataFrame:
     """How the customers of each cluster spread over named segments.
 
-    Segments stand in the `order` that is given, else by name; those without a customer are left out. ValueError where
+    Segments are in the `order` that is given, else by name; those without a customer are left out. ValueError where
     labels are not one for each customer from 1, a customer has no segment, or one is not in the order.
 
     Returns
     -------
     DataFrame
-        Shares of each cluster's customers, one row a cluster (noise last as -1) and one column a segment; every row
+        Shares of each cluster's customers, one row per cluster (noise last as -1) and one column per segment; every row
         sums to one. The index holds `cluster` and `customers`.
 
     Examples

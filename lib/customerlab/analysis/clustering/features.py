@@ -1,4 +1,4 @@
-"""What customers may be grouped by: one column a feature, as known on a day, each named with its meaning and unit."""
+"""Features of customers as of a day: one column per feature, each with its meaning and unit."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,17 +12,17 @@ from customerlab.analysis.orders import Snapshot, fetched
 FEATURES: dict[str, str] = {
     "recency": "whole days since the day of the last order, at least 1",
     "frequency": "orders",
-    "monetary": "money spent; less what was taken back where that is asked for",
+    "monetary": "revenue, in the shop's currency; net of returns if asked for",
     "tenure": "whole days since the day of the first order, at least 1",
-    "days_per_order": "tenure divided by orders, in days: the pace, known also of who ordered once",
-    "basket_value": "monetary divided by orders, in money",
-    "basket_products": "different products in an order, the mean over the orders",
+    "days_per_order": "tenure divided by orders, in days; also known for customers with one order",
+    "basket_value": "monetary divided by orders (average order value)",
+    "basket_products": "mean number of different products per order",
     "breadth": "different products bought",
     "categories": "different categories of product bought",
-    "returned_share": "money taken back, as a share of the money spent before it (0 to 1)",
+    "returned_share": "returns as a share of gross revenue (0 to 1)",
     "weekend_share": "share of the orders that began on Saturday or Sunday (0 to 1)",
     "evening_share": "share of the orders that began at 18:00 or later (0 to 1)",
-    "category_shares": "one column for each of the eight categories that took most money: share of the customer's money (0 to 1)",
+    "category_shares": "one column for each of the eight categories with most revenue: share of the customer's revenue (0 to 1)",
 }
 """The features that can be asked for, and what each says in which unit."""
 
@@ -32,27 +32,27 @@ EVENING = 18  # the hour from which it is evening
 
 
 def customer_features(shop: Snapshot, *, names: Iterable[str], net: bool = False) -> pd.DataFrame:
-    """The features of every customer that are asked for, from what was known on a day.
+    """The requested features of every customer, as of a day.
 
     Parameters
     ----------
     shop : Snapshot
-        On that day. `categories` and `category_shares` need its products with their `category`: one without counts for
-        no category, but its money belongs to the customer's. `returned_share` and `net` need its returns.
+        On that day. `categories` and `category_shares` need its products with their `category`; products without one
+        count in no category, but in the customer's revenue. `returned_share` and `net` need its returns.
     names : iterable of str
-        Of `FEATURES`. A column of `category_shares` can be asked for by its own name, such as ``share of Kitchen``: the
-        categories that take most money may be others on another day, and new customers need the columns that a
-        clustering was fitted on.
+        Of `FEATURES`. A column of `category_shares` can be requested by its own name, such as ``share of Kitchen``: the
+        largest categories may differ on another day, and new customers need the columns that a clustering was fitted
+        on.
     net : bool
-        Set what was taken back off against `monetary` and `basket_value`, which can then be below zero. All shares are
-        of gross money.
+        Whether `monetary` and `basket_value` are net of returns; they can then be below zero. All shares are of gross
+        revenue.
 
     Returns
     -------
     DataFrame
-        Sorted by `customer_id`: that, and the features in the order in which they were asked for, each once. None is
-        missing: who spent nothing has no share of any category, and a `returned_share` of 0, or of 1 where something
-        was taken back all the same. Ties between categories are broken by name.
+        Sorted by `customer_id`: that, and the features in the requested order, each once. None is missing: without
+        revenue all category shares are 0, and `returned_share` is 0, or 1 where there are returns all the same. Ties
+        between categories are broken by name.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _by_category(wanted: list[str], products: ir.Table | None) -> list[str]:
 
 
 def _check(wanted: list[str], asked: list[str], returns: ir.Table | None, *, net: bool) -> None:
-    """Raise where a name is unknown, or where money taken back is needed and not known."""
+    """Raise where a name is unknown, or where returns are needed and not known."""
     if not wanted:
         raise ValueError(f"no feature is named; expected some of {', '.join(FEATURES)}")
     for name in wanted:
@@ -185,7 +185,7 @@ def _categorised(t: ir.Table, products: ir.Table) -> ir.Table:
 
 
 def _top_categories(t: ir.Table, products: ir.Table) -> list[str]:
-    """The categories that took most money, ties by name."""
+    """The categories with most revenue, ties by name."""
     lines = _categorised(t, products)
     summed = lines.group_by("category").aggregate(money=lines.amount.sum())
     ranked = summed.order_by([ibis.desc("money"), ibis.asc("category")]).limit(MOST_CATEGORIES)

@@ -1,4 +1,4 @@
-"""Hierarchical clustering that reaches millions of customers: micro-clusters first, then a tree over them.
+"""Hierarchical clustering for millions of customers: micro-clusters first, then a tree over them.
 
 A tree over n customers needs all n² distances. Customers who are alike are therefore merged first, and the tree is
 grown over at most some thousand of such micro-clusters, each with the weight of its customers. Where the customers
@@ -238,7 +238,7 @@ def _groups(tree: np.ndarray, clusters: int) -> np.ndarray:
     return pd.factorize(connected_components(graph, directed=False)[1])[0].astype("int64")
 
 
-def grown(points: np.ndarray, linkage: Linkage = "ward", *, most: int = MOST) -> tuple[Micro, np.ndarray]:
+def grow_tree(points: np.ndarray, linkage: Linkage = "ward", *, most: int = MOST) -> tuple[Micro, np.ndarray]:
     """Micro-clusters, at most so many, and the tree over them, to be cut into several numbers of clusters."""
     micro = micro_clusters(points, most)
     return micro, merge_tree(micro, linkage)

@@ -1,4 +1,4 @@
-"""What the points alone say of a clustering: sizes, validity indices, and the number of clusters that they prefer."""
+"""Internal validity indices, cluster sizes, and the number of clusters that each index prefers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -49,7 +49,7 @@ def validity(points: np.ndarray, labels: Mapping[str, np.ndarray], seed: int) ->
         By name: `clusters`, `smallest` (share of all points in the smallest cluster), `noise` (share), `silhouette`
         with `silhouette_error` (see `mean_silhouettes`; -1 to 1, higher is better), `davies_bouldin` (1979; lower is
         better), `calinski_harabasz` (1974; higher is better). The indices are not defined (NaN) with fewer than two
-        clusters or with one point a cluster.
+        clusters or with one point per cluster.
     """
     rows = {}
     for name, own in labels.items():
@@ -69,12 +69,12 @@ def validity(points: np.ndarray, labels: Mapping[str, np.ndarray], seed: int) ->
 
 
 def by_number(points: np.ndarray, numbers: Sequence[int], seed: int) -> pd.DataFrame:
-    """Seven opinions on the number of clusters: six of K-Means' groups, one of Gaussian mixtures.
+    """Seven indices of the number of clusters: six for K-Means, one for Gaussian mixtures.
 
     Parameters
     ----------
     points : array of shape (customers, features)
-        At most 2,000 of them are looked at, drawn at random.
+        A random sample of at most 2,000 is used.
     numbers : sequence of int
         Rising and without gaps; 1 is added, since it is an answer too. Numbers above that of different points are left
         out.
@@ -82,7 +82,7 @@ def by_number(points: np.ndarray, numbers: Sequence[int], seed: int) -> pd.DataF
     Returns
     -------
     DataFrame
-        One row a number: `clusters`, `inertia` (sum of squared distances to the centres), `silhouette` with
+        One row per number: `clusters`, `inertia` (sum of squared distances to the centres), `silhouette` with
         `silhouette_error`, `davies_bouldin`, `calinski_harabasz` (these four missing for one cluster), `gap` and
         `gap_error` (Tibshirani, Walther and Hastie 2001), `bic` (of a mixture; lower is better) and
         `prediction_strength` (Tibshirani and Walther 2005).
@@ -119,7 +119,7 @@ def _gap(
 
 
 def prediction_strength(points: np.ndarray, clusters: int, seed: int) -> float:
-    """How well groups found in one half of the customers predict who belongs together in the other half.
+    """How well clusters of one half of the customers predict which customers of the other half belong together.
 
     Mean over five halvings of the worst cluster's share of pairs that stay together (Tibshirani and Walther 2005); 1
     for one cluster, NaN where a half has fewer different points than clusters. A cluster of one customer has no pair
@@ -144,13 +144,13 @@ def prediction_strength(points: np.ndarray, clusters: int, seed: int) -> float:
 
 
 def preferred(table: pd.DataFrame) -> pd.DataFrame:
-    """The number of clusters that each index of `by_number` prefers, by the rule that its authors give.
+    """The number of clusters that each index of `by_number` prefers, by its published selection rule.
 
     Returns
     -------
     DataFrame
-        `index`, `rule`, `clusters` (missing where the index is nowhere defined, or its rule nowhere met) and a `note`
-        where the number is the largest tried, so that a larger one could be preferred. Only the gap statistic, the
+        `index`, `rule`, `clusters` (missing where the index is not defined or its rule not met) and a `note` where the
+        number is the largest tried, so that a larger one could be preferred. Only the gap statistic, the
         mixtures' BIC and the prediction strength can prefer one cluster.
     """
     t = table.set_index("clusters")
@@ -162,9 +162,9 @@ def preferred(table: pd.DataFrame) -> pd.DataFrame:
         ("silhouette", "highest", _at(t["silhouette"], "max")),
         ("Davies–Bouldin", "lowest", _at(t["davies_bouldin"], "min")),
         ("Calinski–Harabasz", "highest", _at(t["calinski_harabasz"], "max")),
-        ("gap statistic", "first within an error of the next", enough[0] if enough else np.nan),
+        ("gap statistic", "smallest within one standard error of the next", enough[0] if enough else np.nan),
         ("BIC of mixtures", "lowest", _at(t["bic"], "min")),
-        ("prediction strength", f"most clusters with at least {STRONG}", strong.max() if len(strong) else np.nan),
+        ("prediction strength", f"largest with at least {STRONG}", strong.max() if len(strong) else np.nan),
     ]
     result = pd.DataFrame(rows, columns=["index", "rule", "clusters"]).astype({"clusters": "Int64"})
     result["note"] = np.where(result["clusters"].eq(t.index[-1]).fillna(False), "the largest tried", "")
@@ -172,7 +172,7 @@ def preferred(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def votes(preferred: pd.DataFrame) -> str:
-    """How many indices prefer which number of clusters, as a sentence about what `preferred` returns.
+    """How many indices prefer which number of clusters, in a sentence.
 
     Examples
     --------

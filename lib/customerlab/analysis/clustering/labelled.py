@@ -1,4 +1,4 @@
-"""Customers with the numbers of their clusters: the checks that everything which explains clusters begins with."""
+"""Customers with the numbers of their clusters: checks that all profiles begin with."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ def feature_values(customers: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     Raises
     ------
     ValueError
-        For no name, one that is no column or stands twice, and a feature that is missing or infinite for a customer.
+        For no name, one that is no column or is repeated, and a feature that is missing or infinite for a customer.
     """
     listed = list(names)
     if not listed or len(set(listed)) < len(listed):
@@ -57,6 +57,6 @@ def feature_values(customers: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
 
 
 def noise_last(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with one row a cluster, its index, in the order of the clusters and noise after them."""
+    """A table with one row per cluster, its index, in the order of the clusters, noise last."""
     ordered = table.rename_axis("cluster").reset_index()
     return ordered.sort_values("cluster", key=lambda c: c.where(c != NOISE, np.inf), kind="stable", ignore_index=True)

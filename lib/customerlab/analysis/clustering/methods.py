@@ -80,7 +80,7 @@ def average(points: np.ndarray, numbers: Sequence[int], seed: int) -> dict[int, 
 
 
 def _cut(linkage: hierarchy.Linkage, points: np.ndarray, numbers: Sequence[int]) -> dict[int, Model]:
-    micro, tree = hierarchy.grown(points, linkage)
+    micro, tree = hierarchy.grow_tree(points, linkage)
     return {k: hierarchy.model(micro, tree, k) for k in numbers}
 
 

@@ -1,4 +1,4 @@
-"""Customers without groups, else like those given: what a segmentation must be better than."""
+"""Null models: simulated customers without clusters that are otherwise like those given."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sklearn.preprocessing import PowerTransformer
 from customerlab.analysis.clustering.space import Space
 
 SHAPES = ("normal", "uniform")
-REPEATED = 5  # a feature whose values occur so often on average has steps, which its cloud has too
+REPEATED = 5  # a feature whose values occur so often on average has steps, in simulations, too
 FEW = 10  # customers at an edge that are too few to draw others like them
 ORDERED = (
     ("recency", "tenure"),
@@ -19,19 +19,19 @@ ORDERED = (
     ("basket_products", "breadth"),
     ("categories", "breadth"),
 )
-"""Features of which the first is never above the second, and equal to it for many: all who ordered once, as a rule."""
+"""Pairs of features: the first never exceeds the second and often equals it, as for all customers with one order."""
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A feature that is never above another: with nobody beyond it and many on it, no cloud has such an edge of itself.
+    """A feature that never exceeds another. Many customers lie on this edge and none beyond it.
 
     Attributes
     ----------
     low, high : int
         Columns of the points.
     places, heights : array of shape (values,)
-        Where a customer stands in the column `high`, rising, and how far it could at most stand in the column `low`.
+        Values in the column `high`, rising, and the largest possible value in the column `low` for each.
     """
 
     low: int
@@ -40,7 +40,7 @@ class Ceiling:
     heights: np.ndarray
 
     def at(self, points: np.ndarray) -> np.ndarray:
-        """How far each point could stand in the column `low` at most; beyond the customers seen in a straight line."""
+        """The largest possible value of each point in the column `low`; extrapolated in a straight line."""
         own = points[:, self.high]
         if len(self.places) == 1:
             return np.full(len(points), self.heights[0])
@@ -65,7 +65,7 @@ def ceilings(space: Space, customers: pd.DataFrame) -> tuple[Ceiling, ...]:
 def clouds(
     points: np.ndarray, shape: str, number: int, rng: np.random.Generator, ceilings: Sequence[Ceiling] = ()
 ) -> Iterator[np.ndarray]:
-    """Points without groups, else like those given: one cloud of the same extent, correlations, skew, steps and edges.
+    """Simulate points without clusters of the same extent, correlations, skew, steps and edges as those given.
 
     Parameters
     ----------
@@ -74,16 +74,16 @@ def clouds(
         Normal: the most likely Gaussian after each feature was made symmetric (Yeo and Johnson 2000), and back.
         Uniform: an even box along the principal axes, with the points' variances.
     number : int
-        Of clouds.
+        Of simulations.
     ceilings : sequence of Ceiling
-        Those who stand on one, such as all who ordered once, are drawn apart from the others, as many as there are, and
-        stay on it; nobody is drawn above it.
+        Customers on an edge, such as all with one order, are drawn separately, as many as there are, and stay on it;
+        none is drawn beyond it.
 
     Yields
     ------
     array
-        As many points. A feature with few different values, such as a number of orders, takes no others here: steps
-        are no groups.
+        As many points. A feature with few different values, such as a number of orders, takes no others: steps are no
+        clusters.
     """
     free = points.copy()
     for ceiling in ceilings:  # how far below, which is zero on the edge
@@ -102,7 +102,7 @@ def clouds(
 
 
 def _drawn(points: np.ndarray, shape: str, number: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Clouds of one kind of customers; what is the same for all of them stays as it is."""
+    """Simulations of customers on one edge, or on none; features that do not vary stay as they are."""
     varies = np.ptp(points, axis=0) > 0
     live = points[:, varies]
     straight = PowerTransformer().fit(live) if varies.any() and shape == "normal" else None

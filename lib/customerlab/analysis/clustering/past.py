@@ -1,4 +1,4 @@
-"""Customers as they were on earlier days, and what they did in the days that followed."""
+"""Customers as of earlier days, and what they did in the days that followed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,16 +16,22 @@ SEGMENTS, CELLS, DECILES = "RFM segments", "R × F cells", "deciles of past spen
 WINDOWS = 4  # periods that are looked back to, at most
 CUT = 0.01  # share of customers at either end of the money that is set to the value there
 RATE, MONEY, LOG_MONEY = "repurchase rate", "money", "log money"
+SPOKEN = {MONEY: "revenue", LOG_MONEY: "log revenue"}  # how pages name outcomes; tables keep their columns
+
+
+def spoken(outcome: str) -> str:
+    """The name of an outcome on a page."""
+    return SPOKEN.get(outcome, outcome)
 
 
 @dataclass(frozen=True)
 class Past:
-    """Customers as of an earlier day, what they are grouped by without any clustering, and what came after.
+    """Customers as of an earlier day, their groups without any clustering, and what they did afterwards.
 
     Attributes
     ----------
     formed_on : Timestamp
-        What was known when this day began is known.
+        The as-of date.
     customers : DataFrame
         `customer_id` and the features of that day.
     points : array of shape (customers, features)
@@ -33,7 +39,7 @@ class Past:
     baselines : dict of str to array
         Groups that a segmentation has to beat.
     outcomes : DataFrame
-        One column an outcome, in the points' order.
+        One column per outcome, one row per customer in the points' order.
     """
 
     formed_on: pd.Timestamp
@@ -51,24 +57,23 @@ def look_back(
     Parameters
     ----------
     shop : Snapshot
-        On that day. Money of the outcomes is net of its returns wherever there are any.
+        On that day. Revenue of the outcomes is net of returns where there are any.
     days : int
         Length of a period.
     space : Space
-        In which the candidates were fitted: earlier customers are put into it, as a saved segmentation does.
+        The space of the candidates, into which a saved segmentation would put earlier customers.
     scheme : Scheme
         How the shop forms its RFM segments.
     net : bool
-        As `customer_features` has it.
+        As in `customer_features`.
     most : int
-        Of more customers a random sample is taken.
+        Larger shops are sampled at random.
 
     Returns
     -------
     list of Past
-        The latest first, at most four, whose periods do not overlap; without those before which the log has fewer
-        days than a period, and those after which fewer customers came back, or stayed away, than `inference.enough`
-        asks for.
+        The latest first, at most four, with periods that do not overlap. Left out are days with less than one period of
+        log before them, and days after which too few customers came back, or too few did not (`inference.enough`).
     """
     period = pd.Timedelta(days=days)
     begun, found = first_order(shop.transactions), []
@@ -88,8 +93,8 @@ def look_back(
 def baselines_of(segmented: pd.DataFrame) -> dict[str, np.ndarray]:
     """The groups that a segmentation has to beat: RFM segments, cells of recency and frequency, deciles of past spend.
 
-    The segments merge the cells and leave past spend out, so that to beat them alone says little: of the next period's
-    money the deciles of past spend can predict twice as much. `segmented` is what `rfm.segment` returns.
+    The segments merge the cells and leave past spend out, so beating them alone says little: deciles of past spend can
+    explain twice as much variance of the next period's revenue. `segmented` is what `rfm.segment` returns.
     """
     return {
         SEGMENTS: pd.factorize(segmented["segment"], sort=True)[0],
@@ -104,14 +109,14 @@ def deciles(values: np.ndarray) -> np.ndarray:
 
 
 def outcomes_of(after: pd.DataFrame) -> pd.DataFrame:
-    """What customers did, of what `orders.later` returns.
+    """The outcomes of customers, from what `orders.later` returns.
 
     Returns
     -------
     DataFrame
-        `repurchase rate` (one where a customer ordered again, else zero), `money` (net; the lowest and the highest
-        hundredth are set to the value there, so that no single order decides) and `log money` (natural logarithm of one
-        plus money above zero).
+        `repurchase rate` (one for customers who ordered again, else zero), `money` (net revenue, winsorised at the 1st
+        and 99th percentile, so that no single order decides) and `log money` (natural logarithm of one plus revenue
+        above zero).
     """
     low, high = after["money"].quantile([CUT, 1 - CUT])
     return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""What was found of the candidates in words: the decision first, the tables, and the findings."""
+"""The result of the comparison in words: the decision first, the tables of all candidates, and the findings."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -8,27 +8,31 @@ import pandas as pd
 
 from customerlab.analysis.clustering.methods import method_of, parts
 from customerlab.analysis.clustering.models import NOISE
-from customerlab.analysis.clustering.past import CELLS, DECILES, SEGMENTS
-from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged
-from customerlab.analysis.inference import LEAST
+from customerlab.analysis.clustering.past import SEGMENTS, spoken
+from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged, size
+from customerlab.analysis.inference import INFLUENTIAL, LEAST
 from customerlab.formats import interval, p_value, points
+from customerlab.wording import Led
 
 SPELLED = {
     "davies_bouldin": "Davies–Bouldin", "calinski_harabasz": "Calinski–Harabasz", "dbcv": "DBCV",
-    "adjusted_rand": "adjusted Rand", "lowest_jaccard": "lowest Jaccard", "p_structure": "p structure",
+    "adjusted_rand": "ARI, bootstrap", "seeds": "ARI, seeds", "money": "revenue", "log money": "log revenue",
 }  # fmt: skip
 """Columns of `verdicts` as a reader sees them."""
 
+SINGLE = "p vs single population"
+
 
 def verdicts(judged: Judged) -> pd.DataFrame:
-    """Every candidate with what was found of it and why it is, or is not, recommended.
+    """Every candidate with its measures and with the reason why it is, or is not, recommended.
 
     Returns
     -------
     DataFrame
-        The recommended candidate first, then by rising number of reasons against: `candidate`, `clusters`, columns of
-        `Judged.table`, one column an outcome with the share predicted, and `verdict` in words. Ten decimals are kept:
-        beyond them sums of distances depend on how memory is laid out.
+        The best candidates first: the recommended one, or the best that fails; then by gates failed, gates reached and
+        variance explained. `candidate`, `clusters`, columns of `Judged.table`, one column per outcome with the share of
+        variance explained, and `verdict` in words. Ten decimals are kept: beyond them sums of distances depend on how
+        memory is laid out.
     """
     table = judged.table.reset_index()
     outcomes: list[str] = []
@@ -46,8 +50,12 @@ def verdicts(judged: Judged) -> pd.DataFrame:
 
 
 def _order(judged: Judged) -> np.ndarray:
-    against = judged.table["reasons"].str.len() - (judged.table.index == judged.recommended)
-    return np.argsort(against.to_numpy(), kind="stable")
+    """Candidates from the best to the worst."""
+    table, first = judged.table, judged.nearest
+    worth = judged.worth["worth"].reindex(table.index).round(9)
+    failed, untested = table["reasons"].str.len(), table[["p_structure", "p_kinds"]].isna().sum(axis=1)
+    keys = [-worth, untested, failed, table["clusters"] < 2, pd.Series(table.index != first)]
+    return np.lexsort([key.to_numpy(dtype=float) for key in keys])
 
 
 def _in_words(judged: Judged, name: str) -> str:
@@ -56,93 +64,89 @@ def _in_words(judged: Judged, name: str) -> str:
     if name == best:
         return "recommended"
     if reasons:
-        return "no: " + "; ".join(reasons)
-    by = "silhouette" if judged.chosen_on is None else "share predicted"
+        return "fails: " + "; ".join(reasons)
+    by = "silhouette" if judged.chosen_on is None else "share of variance explained"
     if worth[name] > worth[best]:
-        return f"passes; {best} has fewer clusters and its {by} is within a standard error"
+        return f"passes; {best} has fewer clusters and its {by} is within one standard error"
     return f"passes; the {by} of {best} is {'higher' if worth[name] < worth[best] else 'the same'}"
 
 
-def at_the_gates(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
+def gate_results(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
     """Every candidate at every gate, in the order of `verdicts`, as short texts.
 
     Returns
     -------
     DataFrame
-        `candidate`; `smallest cluster`, `noise` (shares of customers), `Jaccard` (of the least stable cluster), `one
-        cloud` (p-value, 0.001 for less), each with ✓ or ✗, or – where it was not asked; for each outcome the points by
-        which the share predicted exceeds that of the baseline which is hardest to beat, ✓ where it is significantly
-        more (Holm-adjusted), ✗ where it is significantly less than that of a baseline (not adjusted); `several kinds`
-        (silhouette, that of one population, p-value; no gate); and `verdict`.
+        `candidate`; `verdict`; `smallest cluster`, `noise` (shares of customers), `bootstrap Jaccard` (of the least
+        stable cluster), `p vs unimodal null`, each with ✓ or ✗, or – where it was not tested; for each outcome the
+        percentage points of variance explained beyond the best baseline, ✓ where it is significantly more
+        (Holm-adjusted), ✗ where it is significantly less than for a baseline (not adjusted), no mark where it is
+        inconclusive or not tested; and `p vs single population`, which is no gate.
     """
     table = judged.table.iloc[_order(judged)]
-    p = table["p_structure"].clip(lower=0.001)
-    marks = {
-        "smallest cluster": (np.floor(1000 * table["smallest"]) / 10, table["smallest"] >= gates.smallest, "{:.1f}%"),
+    several = table["clusters"] >= 2
+    p = table["p_structure"]
+    tested = {
+        "smallest cluster": (
+            [size(x, gates.smallest) if pd.notna(x) else None for x in table["smallest"]],
+            table["smallest"] >= gates.smallest, "{}",
+        ),
         "noise": (100 * table["noise"], table["noise"] <= gates.noise, "{:.0f}%"),
-        "Jaccard": (np.floor(100 * table["lowest_jaccard"]) / 100, table["lowest_jaccard"] >= gates.jaccard, "{:.2f}"),
-        "one cloud": (p, p <= gates.level, "{:.3f}"),
-    }
-    result = pd.DataFrame({"candidate": table.index})
-    for name, (values, met, form) in marks.items():
+        "bootstrap Jaccard": (
+            np.floor(100 * table["lowest_jaccard"]) / 100, table["lowest_jaccard"] >= gates.jaccard, "{:.2f}"
+        ),
+        "p vs unimodal null": ([_only(x) if pd.notna(x) else None for x in p], p <= gates.level, "{}"),
+    }  # fmt: skip
+    verdicts = ["fails" if reasons else "passes" for reasons in table["reasons"]]
+    result = pd.DataFrame({"candidate": table.index, "verdict": verdicts})
+    result.loc[result["candidate"] == judged.recommended, "verdict"] = "recommended"
+    for name, (values, met, form) in tested.items():
         result[name] = [
-            f"{form.format(value)} {'✓' if ok else '✗'}" if pd.notna(value) else "–"
-            for value, ok in zip(values, met, strict=True)
+            f"{form.format(value)} {'✓' if ok else '✗'}" if pd.notna(value) and more else "–"
+            for value, ok, more in zip(values, met, several, strict=True)
         ]
+    result.loc[~several.to_numpy(), "smallest cluster"] = "one group ✗"
     if judged.useful is not None:
         for outcome, rows in judged.useful.set_index("grouping").groupby("outcome", sort=False):
-            rows = rows.reindex(table.index)
-            result[str(outcome)] = [_compared(row, gates.level) for _, row in rows.iterrows()]
-    kinds = zip(table["kinds_sample"], table["kinds_cloud"], table["p_kinds"], strict=True)
-    result["several kinds"] = [
-        f"{own:.3f} / {cloud:.3f}, {max(p, 0.001):.3f} {'yes' if p <= gates.level else 'no'}" if pd.notna(p) else "–"
-        for own, cloud, p in kinds
-    ]
-    result["verdict"] = [
-        "recommended" if name == judged.recommended else "no" if reasons else "passes"
-        for name, reasons in table["reasons"].items()
-    ]
-    few = (table["clusters"] < 2).to_numpy()
-    result.loc[few, "verdict"] = "no: one group"
+            marked = [_compared(row, gates.level) for _, row in rows.reindex(table.index).iterrows()]
+            result[f"Δ {spoken(str(outcome))} (pp)"] = np.where(several, marked, "–")
+    result[SINGLE] = [_only(p) if pd.notna(p) else "–" for p in table["p_kinds"]]
     return result
 
 
+def _only(p: float) -> str:
+    """A p-value in a column of them."""
+    return p_value(p).removeprefix("p ").removeprefix("= ")
+
+
 def _compared(row: pd.Series, level: float) -> str:
-    if pd.isna(row["p_holm"]):
-        return "–"
-    return f"{100 * row['more']:+.1f}{' ✓' if row['p_holm'] <= level else ' ✗' if row['worse'] else ''}"
+    mark = "" if pd.isna(row["p_holm"]) else " ✓" if row["p_holm"] <= level else " ✗" if row["worse"] else ""
+    return f"{100 * row['more']:+.1f}{mark}"
 
 
 def decision(judged: Judged) -> str:
-    """The verdict as one decision with its main reason: ``Use …``, ``Keep the RFM segments …`` or ``No groups …``."""
-    tried, structured, best = len(judged.table), judged.structured, judged.recommended
+    """The verdict as one decision with its main reason: ``Use …`` or ``Keep the RFM segments …``."""
+    tried, best = len(judged.table), judged.recommended
     if best and judged.useful is not None:
-        rows = judged.useful[(judged.useful["grouping"] == best)].sort_values("p_holm", kind="stable")
-        rows = rows[rows["p_holm"] <= DEFAULT.level]
-        gains = ", ".join(
-            f"{row['outcome']} by {_points(row)} (Holm-adjusted {p_value(row['p_holm'])})"
-            for row in rows.to_dict("records")
-        )
-        return (
-            f"Use {best}: it predicts more of the variance of what customers do next than the {SEGMENTS}, {CELLS} and {DECILES} "
-            f"do, and no outcome worse: {gains}."
+        rows = judged.useful[judged.useful["grouping"] == best].sort_values("p_holm", kind="stable")
+        gain = rows.to_dict("records")[0]
+        return Led(
+            f"Use {best}",
+            f" in place of the RFM segments: {int((judged.table['reasons'].str.len() == 0).sum())} of {tried} candidates pass every "
+            f"gate, and of the best ones it has the fewest clusters. It explains more variance of {spoken(gain['outcome'])} than the best "
+            f"baseline, by {_points(gain)}.",
         )
     if best:
-        return (
-            f"Use {best}, to describe customers: its clusters are sizeable, stable and better separated than one cloud. "
-            "Whether it predicts what customers do next better than the RFM segments cannot be told from this log."
+        return Led(
+            f"Use {best}",
+            " to describe customers: its clusters are large enough, stable and well separated. This log cannot tell whether it "
+            "predicts better than the RFM segments.",
         )
-    if structured and judged.useful is not None:
-        better = " and ".join(judged.useful.loc[judged.useful["p_holm"] <= DEFAULT.level, "outcome"].unique())
-        return (
-            f"Keep the RFM segments: of {len(structured)} candidates that are sizeable, stable and better separated than one "
-            f"cloud, none predicts what customers do next significantly better than these, {CELLS} and {DECILES} do"
-            f"{f'; those that predict {better} better predict another outcome worse' if better else ''}."
-        )
-    near = "; ".join(judged.table["reasons"][judged.nearest])
-    return (
-        f"No groups: none of {tried} candidates is sizeable, stable and better separated than one cloud. Nearest is "
-        f"{judged.nearest} ({near}). The RFM segments are a rule and need no groups."
+    near, reasons = judged.nearest, judged.table["reasons"][judged.nearest]
+    failed = "one gate" if len(reasons) == 1 else f"{len(reasons)} gates"
+    return Led(
+        f"Keep the {SEGMENTS}",
+        f": none of {tried} candidates passes every gate. Best candidate: {near}, which fails {failed}: {'; '.join(reasons)}.",
     )
 
 
@@ -153,89 +157,121 @@ def _points(row: Mapping[Hashable, Any]) -> str:
     return f"{points(row['more'])} ({kind}{ends})"
 
 
-def said_of(judged: Judged, name: str, gates: Gates = DEFAULT) -> list[str]:
-    """What a candidate predicts of each outcome beside the baselines, a sentence each; none if nothing was judged."""
+def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEFAULT) -> list[str]:
+    """How much variance of each outcome, in periods of so many days, a candidate and the baselines explain.
+
+    One finding per outcome; none if the log is too short or too small to predict anything.
+    """
     if judged.useful is None:
         return []
     found = []
     for outcome in judged.useful["outcome"].unique().tolist():
         rows = judged.useful[judged.useful["outcome"] == outcome].set_index("grouping")
         one = rows.loc[[name]].to_dict("records")[0]
-        shares = ", ".join(
-            f"{other} {rows.loc[other, 'predicted']:.1%}" for other in (SEGMENTS, CELLS, DECILES) if other in rows.index
+        best = one["rival"] if one["rival"] in rows.index else ""
+        shares = "".join(
+            f", {other}{', the best baseline,' if other == best else ''} {rows.loc[other, 'predicted']:.1%}"
+            for other in dict.fromkeys(filter(None, [SEGMENTS, best]))
         )
-        better = (
-            "not tested, because it fails another gate"
+        result = (
+            "not tested because it fails an earlier gate"
             if pd.isna(one["p_holm"])
             else f"significantly more (Holm-adjusted {p_value(one['p_holm'])})"
             if one["p_holm"] <= gates.level
             else "significantly less"
             if one["more_high"] < 0
-            else "inconclusive"
+            else f"inconclusive{' after adjustment' if one['worse'] else ''}"
         )
+        said = spoken(outcome)
         found.append(
-            f"Of the variance of the {outcome} {name} predicts {one['predicted']:.1%} (95% CI {one['low']:.1%} to {one['high']:.1%}), "
-            f"{shares}; the difference to {one['rival']} is {_points(one)}: {better}."
+            f"{said[0].upper() + said[1:]}, next {days} days: {name} explains {one['predicted']:.1%} of the variance "
+            f"({interval(one['low'], one['high'], '{:.1%}')}){shares}. "
+            f"Difference to {'the best baseline' if best else one['rival']}: {_points(one)}, {result}."
         )
     return found
 
 
-def windows_of(judged: Judged, days: int) -> str:
-    """By which periods of so many days candidates were judged, and by which one was chosen among those that pass."""
+def periods(judged: Judged, days: int) -> str:
+    """The periods of so many days that candidates were evaluated on, and the one that selects among those that pass."""
     if judged.useful is None:
         return (
-            f"Too few to tell what the groups predict: in no period of {days} days with as long a log before it did at least "
-            f"{LEAST} customers come back and as many stay away."
+            f"Prediction was not tested: too few to tell. No period of {days} days has as long a log before it, {LEAST} customers "
+            "who came back and as many who did not."
         )
-    periods = ", ".join(f"{begin:%Y-%m-%d} to {begin + pd.Timedelta(days=days):%Y-%m-%d}" for begin in judged.windows)
-    choice = "no period chose among the candidates."
+    listed = ", ".join(f"{begin:%Y-%m-%d} to {begin + pd.Timedelta(days=days):%Y-%m-%d}" for begin in judged.windows)
+    choice = "the silhouette"
     if judged.chosen_on is not None:
-        choice = f"chosen by the {days} days from {judged.chosen_on:%Y-%m-%d}, which did not judge."
-    return f"Judged by {periods}; {choice}"
+        choice = f"the {days} days from {judged.chosen_on:%Y-%m-%d}, which are not used for evaluation"
+    return f"Evaluated on {listed}. Among candidates that pass, the choice is made by {choice}."
 
 
-def highest_silhouette(judged: Judged) -> list[str]:
-    """Which candidate has the highest silhouette, and what became of it; nothing where none has any."""
+def silhouette_finding(judged: Judged) -> list[str]:
+    """Which candidate has the highest silhouette, and whether it passes; nothing where none has any."""
     known = judged.table["silhouette"].dropna().astype(float).sort_values(kind="stable")
-    said = []
+    found = []
     for candidate, value in list(known.to_dict().items())[-1:]:
-        fate = "; ".join(judged.table["reasons"].to_dict()[candidate]) or "passes every gate"
-        fate = "is recommended" if candidate == judged.recommended else fate
-        said.append(f"The highest silhouette, {value:.2f}, belongs to {candidate}: {fate}.")
-    return said
+        reasons = "; ".join(judged.table["reasons"].to_dict()[candidate])
+        result = f"it fails: {reasons}" if reasons else "it passes every gate"
+        result = "it is recommended" if candidate == judged.recommended else result
+        found.append(f"The highest silhouette is that of {candidate} ({value:.2f}); {result}.")
+    return found
 
 
-def kinds(judged: Judged, gates: Gates = DEFAULT) -> str:
-    """Whether the groups of candidates with structure are several kinds of customer, or cuts through a continuum."""
+def separation_finding(judged: Judged, gates: Gates = DEFAULT) -> str:
+    """Whether customers form distinct groups, or the candidates divide a continuum."""
+    tested = judged.table["p_structure"].dropna()
     table = judged.table.loc[judged.structured].sort_values("p_kinds", kind="stable")
+    if tested.empty:
+        return "Distinct groups: not tested. No candidate has clusters that are large and stable enough."
     if table.empty:
-        return "Whether there are several kinds of customer was not asked: no candidate is better separated than one cloud."
+        return (
+            "Distinct groups: none found. No candidate is significantly better separated than in simulated data without clusters "
+            f"(smallest Holm-adjusted {p_value(tested.min())})."
+        )
     yes = int((table["p_kinds"] <= gates.level).sum())
-    told = "; ".join(
-        f"{row['candidate']}: {row['kinds_sample']:.3f} against {row['kinds_cloud']:.3f}, {p_value(row['p_kinds'])}"
+    listed = "; ".join(
+        f"{row['candidate']}: silhouette {row['kinds_sample']:.3f} vs {row['kinds_cloud']:.3f}, {p_value(row['p_kinds'])}"
         for row in table.reset_index().head(max(yes, 1)).to_dict("records")
     )
-    asked = f"of {len(table)} candidates that are better separated than one cloud"
     if yes:
         return (
-            f"Several kinds of customer: {yes} {asked} have a significantly higher silhouette than one population with the same "
-            f"edges would give them (Holm-adjusted; {told})."
+            f"Distinct groups: {yes} of {len(table)} candidates that pass the separation gate are significantly better separated "
+            f"than a single population would be (Holm-adjusted; {listed}). This is no gate: it does not show that they are useful."
         )
+    best = f"{judged.recommended} is a useful division of a continuum." if judged.recommended else ""
     return (
-        f"Not several kinds of customer: none {asked} has a significantly higher silhouette than one population with the same "
-        f"edges would give it (Holm-adjusted; smallest p, {told}). Their groups may be cuts through a continuum."
+        f"Distinct groups: none found. None of {len(table)} candidates that pass the separation gate is significantly better "
+        f"separated than a single population would be (Holm-adjusted; {listed}). {best or 'They may divide a continuum.'}"
     )
 
 
-def at_the_limit(name: str, numbers: Sequence[int]) -> str:
+def cluster_findings(clusters: pd.DataFrame, name: str, largest: pd.Series) -> list[str]:
+    """The most valuable cluster of a candidate, and the clusters of which one customer makes much of the revenue.
+
+    `clusters` is what `profile` returns, with the `name` of each; `largest` is what `inference.largest_share` returns.
+    """
+    rows = clusters[clusters["cluster"] != NOISE].sort_values("cluster").to_dict("records")
+    found = [
+        f"Most valuable cluster of {name}: {row['share']:.1%} of customers make {row['share_of_revenue']:.1%} of revenue "
+        f"({row['name'].lower()})."
+        for row in rows[:1]
+        if pd.notna(row["share_of_revenue"])
+    ]
+    for cluster, share in ((row["cluster"], largest[row["cluster"]]) for row in rows):
+        if share >= INFLUENTIAL:
+            found.append(f"One customer makes {share:.0%} of the revenue of cluster {cluster} of {name}.")
+    return found
+
+
+def limit_warning(name: str, numbers: Sequence[int]) -> str:
     """A warning where a candidate has the largest number of clusters that was tried; else empty."""
     number = parts(name)[1]
     if number != max(numbers):
         return ""
-    return f"{number} is the largest number of clusters that was tried: more may fit better (parameter max_clusters)."
+    return f"{number} is the largest number of clusters that was tried; more may fit better (parameter max_clusters)."
 
 
-def stable(judged: Judged, name: str, labels: np.ndarray) -> pd.Series:
+def cluster_stability(judged: Judged, name: str, labels: np.ndarray) -> pd.Series:
     """The bootstrap stability (Jaccard) of each cluster, by the number that it has in `labels`; without noise."""
     raw = judged.labels[name]
     number = pd.Series(labels).groupby(raw).first().drop(index=NOISE, errors="ignore")
@@ -243,8 +279,8 @@ def stable(judged: Judged, name: str, labels: np.ndarray) -> pd.Series:
     return pd.Series(again[number.index].to_numpy(), index=number.to_numpy()).sort_index()
 
 
-def most_useful(judged: Judged, name: str) -> list[str]:
-    """The baselines, a candidate, and of each method the one that predicts most of what comes next."""
+def best_of_each_method(judged: Judged, name: str) -> list[str]:
+    """The baselines, a candidate, and of each method the candidate that explains most variance on average."""
     if judged.useful is None:
         return []
     means = judged.useful.groupby("grouping", sort=False)["predicted"].mean()
@@ -252,7 +288,7 @@ def most_useful(judged: Judged, name: str) -> list[str]:
     return list(dict.fromkeys([*baselines, name, *_best_of_each(judged, means).values()]))
 
 
-def rivals(judged: Judged, name: str) -> list[str]:
+def best_of_other_methods(judged: Judged, name: str) -> list[str]:
     """The best candidate of each other method, of those with as many clusters as `name` where there are any."""
     worth, own = judged.worth["worth"], method_of(name)
     alike = judged.table.index[judged.table["clusters"] == judged.table["clusters"][name]]

@@ -1,4 +1,4 @@
-"""A chosen segmentation that can be kept, and that gives customers of later days their cluster.
+"""A segmentation that can be saved and that assigns customers of later days.
 
 It is made of plain arrays, numbers and texts, which `customerlab.codec` keeps, and assigns the same after loading.
 """
@@ -20,7 +20,7 @@ STEPS = np.linspace(0, 1, 101)
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """A clustering with all that it needs to assign customers whom it has not seen.
+    """A clustering with all that is needed to assign new customers.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Segmentation:
     ranges : array of shape (2, features)
         Lowest and highest value of each feature among fitted customers, in its own unit.
     net : bool
-        Whether money is less what was taken back in the features, so that later customers get the same.
+        Whether monetary features are net of returns, for later customers, too.
     """
 
     method: str
@@ -55,13 +55,13 @@ class Segmentation:
     net: bool
 
     def assign(self, customers: pd.DataFrame) -> pd.DataFrame:
-        """Give each customer a cluster, and say how far it is from those that the segmentation was fitted on.
+        """Assign each customer to a cluster, with the distance from the customers that it was fitted on.
 
         Returns
         -------
         DataFrame
-            One row a customer, in the same order: `customer_id`; `cluster`, -1 for noise; `name`; `strength`, where
-            the model knows how surely a customer belongs; `distance` to the cluster's centre; `farther_than`, the
+            One row per customer, in the same order: `customer_id`; `cluster`, -1 for noise; `name`; `strength`, the
+            probability of membership where the model has one; `distance` to the cluster's centre; `farther_than`, the
             share of the cluster's fitted customers who are nearer to it, to a percent, 1 being farther than all (both
             missing for noise); `outside`, the features with values that no fitted customer had.
 
@@ -105,7 +105,7 @@ def segmentation(
     *,
     net: bool = False,
 ) -> Segmentation:
-    """Make a fitted model into a segmentation that can be kept.
+    """Make a fitted model into a segmentation that can be saved.
 
     Parameters
     ----------
@@ -154,10 +154,10 @@ def segmentation(
 
 
 def clusters_on(segmentation: Segmentation, shop: Snapshot) -> pd.DataFrame:
-    """The clusters of a day, by the segmentation of this or another day, from what was known when it began.
+    """The clusters of all customers as of a day, by the segmentation of this or another day.
 
-    Its features have to be such as `customer_features` computes, which says what is raised. Sorted by `customer_id`,
-    one row for each who had ordered by then; as `Segmentation.assign` returns it.
+    Its features have to be those of `customer_features`, which says what is raised. One row per customer who had
+    ordered by then, sorted by `customer_id`; as `Segmentation.assign` returns it.
     """
     return segmentation.assign(customer_features(shop, names=segmentation.space.names, net=segmentation.net))
 

@@ -1,8 +1,8 @@
-"""Customers as points: features transformed and scaled, so that a distance between two customers means something.
+"""Customers as points: features transformed and scaled, so that distances between customers are meaningful.
 
-Money, orders and days are skewed: untransformed, a handful of large customers decides every distance, and an index such
-as the silhouette rewards fencing them off. `log1p`, the default, compares by ratio, needs nothing from the data and has
-no parameter that a resample could move. Standard scaling lets every feature count by its own spread; min-max depends on
+Money, orders and days are skewed: untransformed, a few large customers dominate every distance, and an index such as
+the silhouette rewards separating them from the rest. `log1p`, the default, compares by ratio and has no parameter to
+estimate. Standard scaling lets every feature count by its own spread; min-max depends on
 the two most extreme customers; robust scaling on the middle half; quantile scaling keeps only the order of customers,
 and with it pulls apart what lies close together.
 """
@@ -23,7 +23,7 @@ ALIKE = 1e-12  # values that differ by less of their size are one value with ano
 
 @dataclass(frozen=True)
 class Space:
-    """How features become coordinates: plain arrays, one entry a feature.
+    """How features become coordinates: plain arrays, one entry per feature.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Space:
 def fit_space(
     customers: pd.DataFrame, names: Sequence[str], *, transform: str = "log1p", scaling: str = "standard"
 ) -> Space:
-    """Learn from customers how their features become coordinates; the order of rows does not matter.
+    """Fit the transform and the scaling of features; the order of rows does not matter.
 
     Parameters
     ----------
@@ -117,8 +117,8 @@ def fit_space(
     return Space(names, transform, scaling, powers, centre, np.where(flat | _flat(values), 0.0, scale), quantiles)
 
 
-def shape(customers: pd.DataFrame, space: Space) -> pd.DataFrame:
-    """How skewed each feature is, in its own units and as a coordinate.
+def skewness(customers: pd.DataFrame, space: Space) -> pd.DataFrame:
+    """Skewness of each feature, in its own units and as a coordinate.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def shape(customers: pd.DataFrame, space: Space) -> pd.DataFrame:
 
 
 def correlation(customers: pd.DataFrame, space: Space) -> dict[str, pd.DataFrame]:
-    """How far features say the same, `before` and `after`: Pearson's correlation, as square tables.
+    """Pearson's correlation between features, `before` and `after` the transform, as square tables.
 
     Spearman's would be the same before and after, because the transforms keep the order of customers. Missing where a
     feature is the same for all customers.

@@ -1,4 +1,4 @@
-"""Are the same groups found again: in bootstrap samples, and with other seeds?"""
+"""Stability of clusters over bootstrap samples and over seeds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,16 +9,16 @@ from sklearn.metrics import adjusted_rand_score
 from customerlab.analysis.clustering.methods import FIXED, METHODS, Method, fit_all, method_of
 from customerlab.analysis.clustering.models import NOISE, Model
 
-MOST = 1_000  # points a resample: what cannot be found again with so many is no pattern that a shop could use
+MOST = 1_000  # points a resample: what is unstable with so many is no pattern that a shop could use
 
 
 def jaccard(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """How far each cluster is found again among other ones: the largest Jaccard similarity (Hennig 2007).
+    """The largest Jaccard similarity of each cluster with any cluster of another clustering (Hennig 2007).
 
     Both clusterings are of the same points, from 0; noise, -1, is a cluster of neither. One number for each cluster of
     `labels`: customers in both, divided by customers in either, for the most similar of the other clusters; 0 where
-    there is none. NaN for a number that no point has, such as that of a mixture's component which is nowhere the most
-    probable: there is no cluster to be found again.
+    there is none. NaN for a number that no point has, such as a component of a mixture that is nowhere the most
+    probable.
 
     Examples
     --------
@@ -44,12 +44,12 @@ def stability(
     resamples: int = 15,
     methods: Mapping[str, Method] = METHODS,
 ) -> pd.DataFrame:
-    """How far each candidate finds its groups again in bootstrap samples.
+    """Bootstrap stability of each candidate and of each of its clusters.
 
-    Every method is fitted to a sample of customers drawn with replacement, at most a thousand, and gives all customers
-    their cluster. That is compared with the candidate's own clusters, from 0: as a whole by the adjusted Rand index
-    (Hubert and Arabie 1985), noise, -1, counting as one group; and cluster by cluster by `jaccard`. Hennig (2007) calls
-    a cluster stable whose mean is at least 0.75, and warns of those below 0.6.
+    Every method is fitted to a sample of customers drawn with replacement, at most a thousand, and assigns all
+    customers. The result is compared with the candidate's own clusters, from 0: as a whole by the adjusted Rand index
+    (Hubert and Arabie 1985), with noise, -1, as one group; and cluster by cluster by `jaccard`. Hennig (2007) calls
+    a cluster stable if its mean is at least 0.75, and unstable below 0.6.
 
     Returns
     -------

@@ -1,7 +1,8 @@
-"""Is there more structure than in one cloud? Every candidate against customers without groups.
+"""Separation of every candidate, compared with a null model of customers without clusters.
 
-Any method cuts any cloud, and stably so where the cloud is long. What its groups are worth shows against clouds that
-have none but are else alike (Hennig and Lin 2015): the same method, the same number of clusters, the same index.
+Any method divides any data, and does so stably where the data are elongated. So the separation is compared with that in
+simulated data without clusters that are otherwise alike (Hennig and Lin 2015): the same method, the same number of
+clusters, the same index.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from customerlab.analysis.clustering.null_clouds import SHAPES, Ceiling, clouds
 from customerlab.analysis.clustering.silhouette import mean_silhouettes
 from customerlab.analysis.inference import holm
 
-LOOK = 5  # clouds after which candidates without a chance are left alone
+LOOK = 5  # simulations after which candidates without a chance are dropped
 MOST = 1_500  # points that are looked at; distances of all pairs are needed
 
 
@@ -30,12 +31,12 @@ def excess(
     ceilings: Sequence[Ceiling] = (),
     methods: Mapping[str, Method] = METHODS,
 ) -> pd.DataFrame:
-    """How much better the candidates' groups are separated than those that the same methods make of one cloud.
+    """Test whether candidates are better separated than the clusters that the same methods make of the null model.
 
     The silhouette (Rousseeuw 1987) of a candidate, fitted to at most 1,500 of the points, is compared with its
-    silhouettes on clouds of both shapes, as one more draw from the same normal distribution; the shape that explains it
-    better counts. P-values are Holm's (1979) over the candidates. One that is no better than half of the first five
-    clouds of a shape is given up, which can only lose, never win.
+    silhouettes on simulated data of both shapes, as one more draw from the same normal distribution; the larger p-value
+    counts. P-values are Holm-adjusted (1979) over the candidates. A candidate that is no better than half of the first
+    five simulations of a shape is not simulated further; it cannot become significant in this way.
 
     Parameters
     ----------
@@ -43,15 +44,15 @@ def excess(
     candidates : sequence of str
         Names as `fit_all` gives them.
     number : int
-        Of clouds of each shape.
+        Of simulations of each shape.
     ceilings : sequence of Ceiling
-        Features that are never above others, as `clouds` has them.
+        Features that never exceed others, as in `clouds`.
 
     Returns
     -------
     DataFrame
-        By candidate: `silhouette_sample`, `silhouette_cloud` (mean over the clouds of the shape that counts), `cloud`
-        (its shape) and `p_structure`; no row without candidates. One with fewer than two clusters has the silhouette
+        By candidate: `silhouette_sample`, `silhouette_cloud` (mean over simulations of the shape that counts), `cloud`
+        (this shape) and `p_structure`; no row without candidates. With fewer than two clusters the silhouette is
         zero.
     """
     rng = np.random.default_rng(seed)
@@ -64,7 +65,7 @@ def excess(
             rows: list[pd.Series] = []
             for drawn in clouds(points, shape, number if left else 0, rng, ceilings):
                 rows.append(_silhouettes(drawn, left, seed, methods))
-                if len(rows) == LOOK:  # who is no better than half of the clouds will not pass, and costs no more
+                if len(rows) == LOOK:  # those no better than half of the simulations will not pass
                     so_far = _upper_tail(own, pd.DataFrame(rows, columns=list(candidates), dtype=float))
                     left = [name for name in left if so_far[name] <= 0.5]
                     if not left:
@@ -96,11 +97,11 @@ def _silhouettes(points: np.ndarray, candidates: Sequence[str], seed: int, metho
 
 
 def _upper_tail(own: pd.Series, drawn: pd.DataFrame) -> pd.Series:
-    """The chance of a value as large among normal ones of which a few were seen: Student's prediction."""
+    """The probability of a value as large, given a few normal draws: Student's prediction interval."""
     size = drawn.count()
     spread = drawn.std() * np.sqrt(1 + 1 / size.clip(lower=1))
     far = (own - drawn.mean()) / spread.where(spread > 0)
     p = pd.Series(stats.t.sf(far, size - 1), index=own.index)
-    # where all clouds give one value, no more is known than the rank; where there was none, nothing
+    # where all simulations give one value, only the rank is known; where there is none, nothing
     ranked = pd.Series(np.where(own > drawn.max(), 1 / (size + 1), 1.0), index=own.index)
     return p.where(spread > 0, ranked).where(size > 0)

@@ -1,4 +1,4 @@
-"""Clusters in words: a short decision tree in the features' own units, and how far its rules give the clusters."""
+"""Surrogate decision tree: clusters as short rules in the features' own units, and the accuracy of these rules."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,32 +11,31 @@ from sklearn.tree import DecisionTreeClassifier
 
 from customerlab.analysis.clustering.labelled import checked, feature_values
 from customerlab.analysis.clustering.models import NOISE
-from customerlab.formats import percent
+from customerlab.formats import interval, percent
 
 MOVED = 0.01  # of the customers whom a border parts, so many may change sides when it is rounded
 FOLDS = 5
 GROWTH = 1.2  # of the leaves, where some cluster has no rule
-LONG = 3  # rules a cluster, beyond which a tree does not grow only to reach half of each cluster
-PURE = 0.7  # purity below which a rule is a poor description of its cluster
+LONG = 3  # rules per cluster, beyond which a tree does not grow only to reach half of each cluster
+PRECISE = 0.7  # precision below which a rule describes its cluster poorly
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Rules that put every customer into exactly one cluster.
+    """Rules that assign every customer to exactly one cluster.
 
     Attributes
     ----------
     table : DataFrame
-        One row a rule, by cluster and falling size: `cluster`, `rule` (in words), `customers` (who meet it),
-        `purity` (share of them that are in the cluster) and `covers` (share of the cluster that meets it). Counted
-        over the customers that the rules come from, noise left out.
+        One row per rule, by cluster and falling size: `cluster`, `rule` (in words), `customers` (who meet it),
+        `precision` (share of them that are in the cluster) and `recall` (share of the cluster that meets it). Counted
+        over the customers that the rules are fitted on, without noise.
     fidelity, low, high : float
-        Share of customers whom rules put into their own cluster, with its 95% interval, where the rules come from
-        other customers: five folds, each judged by the rules of the other four, rounded as these are.
+        Accuracy of the rules, with its 95% interval, by five-fold cross-validation; borders are rounded in each fold.
     largest : float
-        Share of customers in the largest cluster: the fidelity of saying its name to everyone.
+        Share of customers in the largest cluster: the accuracy of the majority-class baseline.
     at_least, below : array of shape (rules, features)
-        What the words say: the bounds of each rule, infinite where there is none.
+        The bounds of each rule, infinite where there is none.
     """
 
     table: pd.DataFrame
@@ -49,19 +48,18 @@ class Rules:
     below: np.ndarray
 
     def __repr__(self) -> str:
-        interval = f"{self.low:.0%} to {self.high:.0%}"
-        return f"Rules({len(self.table)}, fidelity {self.fidelity:.0%} ({interval}), largest alone {self.largest:.0%})"
+        ends = f"{self.low:.0%} to {self.high:.0%}"
+        return f"Rules({len(self.table)}, fidelity {self.fidelity:.0%} ({ends}), largest alone {self.largest:.0%})"
 
     @property
-    def told(self) -> str:
-        """How far the rules can be trusted, in sentences, and which describe their cluster badly."""
-        poor = self.table[self.table["purity"] < PURE]
-        pairs = zip(poor["cluster"], poor["purity"], strict=True)
-        listed = ", ".join(f"cluster {cluster} {percent(purity)}" for cluster, purity in pairs)
+    def summary(self) -> str:
+        """The accuracy of the rules in a sentence, and which of them describe their cluster poorly."""
+        poor = self.table[self.table["precision"] < PRECISE]
+        pairs = zip(poor["cluster"], poor["precision"], strict=True)
+        listed = ", ".join(f"cluster {cluster} {percent(share)}" for cluster, share in pairs)
         return (
-            f"The rules put {percent(self.fidelity)} of other customers into their own cluster ({percent(self.low)} to "
-            f"{percent(self.high)}; {percent(self.largest)} by naming the largest for everyone)."
-            + (f" Rules of low purity, which describe their cluster badly: {listed}." if listed else "")
+            f"Cross-validated accuracy: {percent(self.fidelity)} ({interval(self.low, self.high, percent)}; majority-class "
+            f"baseline {percent(self.largest)})." + (f" Rules with low precision: {listed}." if listed else "")
         )
 
     def assign(self, customers: pd.DataFrame) -> np.ndarray:
@@ -75,15 +73,14 @@ def rules(
 ) -> Rules:
     """Describe clusters by a decision tree of depth three, or as many leaves as give each a rule (Breiman et al. 1984).
 
-    Where some cluster has no rule at that depth, or one that few of its customers meet, the tree grows by the leaf that
-    parts clusters best until every cluster has one, and within reason until half of each cluster meets its rules.
-    Borders are rounded to two significant digits, or as many more as keep 99% of the customers at that border on
-    their side, and whole numbers stay whole; all that is counted is counted with the rounded borders. Parts of the
-    tree that lead to the same cluster are one rule.
+    Where a cluster has no rule at that depth, or few of its customers meet its rules, the tree grows leaf by leaf, best
+    split first, until every cluster has a rule, and within reason until half of each cluster meets its rules. Borders
+    are rounded to two significant digits, or as many more as keep 99% of the customers at that border on their side,
+    and whole numbers stay whole; counts use the rounded borders. Sibling leaves of the same cluster are one rule.
 
-    The interval is Wilson's (1927) over all customers. It takes the folds for independent, which they are not (Bates,
-    Hastie and Tibshirani 2023), and is somewhat narrow: over 150 trials with 1,000 customers it held the fidelity among
-    new customers in 91%, with 200 customers in 87%. With one customer the fidelity is not defined (NaN); with one
+    The interval is Wilson's (1927) over all customers. It treats the folds as independent, which they are not (Bates,
+    Hastie and Tibshirani 2023), and is somewhat narrow: over 150 trials with 1,000 customers it covered the accuracy
+    among new customers in 91%, with 200 customers in 87%. With one customer the accuracy is not defined (NaN); with one
     cluster the one rule is ``all customers``.
 
     Parameters
@@ -93,10 +90,9 @@ def rules(
     labels : array of int
         Clusters from 1; customers that are noise (-1) are left out.
     smallest : float
-        A rule holds at least for this share of customers, before borders are rounded. Smaller clusters get no rule
-        of their own.
+        Least share of customers per rule, before borders are rounded. Smaller clusters get no rule of their own.
     seed : int
-        Of the folds, and of the choice between features that part the clusters equally well.
+        Of the folds, and of the choice between equally good splits.
 
     Raises
     ------
@@ -128,14 +124,14 @@ def rules(
         if best == (number, number) or (best[0] == number and len(grown) > LONG * number):
             break
     right, judged = _right_of_others(values, clusters, shape, smallest, seed, whole)
-    interval = binomtest(right, judged).proportion_ci(0.95, "wilson") if judged else None
+    wilson = binomtest(right, judged).proportion_ci(0.95, "wilson") if judged else None
     sizes = np.bincount(clusters)
     table, at_least, below = _told(boxes, values, clusters, names, whole)
     return Rules(
         table=table,
         fidelity=right / judged if judged else np.nan,
-        low=interval.low if interval else np.nan,
-        high=interval.high if interval else np.nan,
+        low=wilson.low if wilson else np.nan,
+        high=wilson.high if wilson else np.nan,
         largest=float(sizes.max() / sizes.sum()),
         names=tuple(names),
         at_least=at_least,
@@ -252,8 +248,8 @@ def _told(
             "cluster": cluster,
             "rule": [_words(low, high, names, whole) for low, high in zip(at_least, below, strict=True)],
             "customers": met.sum(axis=0),
-            "purity": own / met.sum(axis=0),
-            "covers": own / np.bincount(clusters)[cluster],
+            "precision": own / met.sum(axis=0),
+            "recall": own / np.bincount(clusters)[cluster],
         }
     ).sort_values(["cluster", "customers"], ascending=[True, False], kind="stable")
     order = table.index.to_numpy()

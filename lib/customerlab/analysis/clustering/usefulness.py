@@ -1,4 +1,4 @@
-"""How well do groups predict what their customers do next, and better than other groups of the same customers?"""
+"""Predictive value: how much variance of what customers do next groups explain, compared with the baselines."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,8 +16,8 @@ ALPHA = 0.05
 def within(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """What each customer adds to the variance of an outcome within groups, without bias for the number of groups.
 
-    The squared distance from the group's mean, times n / (n - 1) for a group of n customers. Who is alone in a group
-    has the distance from the mean of all: of one customer nothing was learned. Noise is a group.
+    The squared distance from the group's mean, times n / (n - 1) for a group of n customers. A customer alone in a
+    group has the distance from the overall mean. Noise is a group.
     """
     codes = np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(codes)[codes]
@@ -28,13 +28,13 @@ def within(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
 
 
 def predicted(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
-    """What each customer adds to the share of a later outcome's variance that groups predict; the share is the mean.
+    """What each customer adds to the share of a later outcome's variance that groups explain; the share is the mean.
 
-    The share is 1 less the variance within groups over that of all, of the groups' true means, estimated without bias:
-    groups made at random predict nothing on average, however many there are. R² flatters many small groups;
-    cross-validation charges them for the error of their means, so that few groups without any meaning beat many: in
-    small shops it preferred them to the RFM segments. Zero where the outcome does not vary. With equal variances in all
-    groups it is epsilon squared (Kelley 1935). The spread is that of a ratio of sums.
+    The share is 1 less the variance within groups over the total variance, estimated without bias: groups made at
+    random explain nothing on average, however many there are. R² is too high for many small groups. Cross-validation is
+    too low for them, because it includes the error of their means; in small shops it preferred few meaningless groups
+    to the RFM segments. Zero where the outcome does not vary. With equal variances in all groups it is epsilon squared
+    (Kelley 1935). The spread is that of a ratio of sums.
 
     Examples
     --------
@@ -49,26 +49,27 @@ def predicted(groups: np.ndarray, outcome: np.ndarray) -> np.ndarray:
 
 
 def usefulness(models: Mapping[str, Model], past: Sequence[Past], *, comparisons: int = 1) -> pd.DataFrame:
-    """How much of each outcome candidates and baselines predict, and how candidates compare with the baselines.
+    """How much variance of each outcome candidates and baselines explain, and how candidates compare.
 
     Parameters
     ----------
     models : mapping of str to Model
-        Of the candidates: the earlier customers get the groups that a saved segmentation would give them.
+        Of the candidates; they assign the earlier customers as a saved segmentation would.
     past : sequence of Past
         At least one; all with the same baselines and outcomes.
     comparisons : int
-        Differences of which the intervals are to hold together (Bonferroni).
+        Number of differences whose intervals hold simultaneously (Bonferroni).
 
     Returns
     -------
     DataFrame
-        One row a grouping and outcome, baselines first: `grouping`, `outcome`, `predicted` (share of the variance, as
-        `predicted` has it, customers of all windows together), `low`, `high`, `error`. For candidates: `rival`, the
-        baseline that is hardest to beat, `more` (the share predicted less that of the rival), `more_low`, `more_high`,
-        `p` (two-sided, not adjusted; the largest of those against each baseline and against no groups, 1 unless it
-        beats all), and `worse` (whether a baseline predicts significantly more, not adjusted). Errors are those of a
-        mean over customers, who may be there in several windows (Liang and Zeger 1986); 95% intervals are normal.
+        One row per grouping and outcome, baselines first: `grouping`, `outcome`, `predicted` (share of the variance
+        explained, as in `predicted`, over the customers of all periods), `low`, `high`, `error`. For candidates:
+        `rival`, the baseline that is hardest to beat, `more` (share explained less that of the rival), `more_low`,
+        `more_high`, `p` (two-sided, not adjusted; the largest of those against each baseline and against no groups, 1
+        unless it beats all), and `worse` (whether a baseline explains significantly more, not adjusted). Standard
+        errors are clustered by customer, who may be in several periods (Liang and Zeger 1986); 95% intervals are
+        normal.
     """
     groups = [dict(one.baselines) | {name: model.predict(one.points) for name, model in models.items()} for one in past]
     baselines, reach = list(past[0].baselines), stats.norm.ppf(1 - ALPHA / 2)
@@ -102,7 +103,7 @@ def _mean(values: np.ndarray, who: np.ndarray) -> tuple[float, float]:
 def _against(
     own: np.ndarray, rivals: Mapping[str, np.ndarray], who: np.ndarray, reach: float, wide: float
 ) -> dict[str, object]:
-    """A candidate against the baseline that is hardest to beat: to beat all of them is to beat that one."""
+    """A candidate against the baseline that is hardest to beat; beating it means beating all."""
     found = []
     for rival, theirs in rivals.items():
         more, error = _mean(own - theirs, who)

@@ -1,9 +1,8 @@
-"""Every candidate before the same gates, and what is recommended of those that pass: one, or none.
+"""Every candidate at the same gates, and the one that is recommended of those that pass, if any.
 
-To pass is to be sizeable, stable, better separated than one cloud, and to predict what customers do next better than
-the RFM segments, the cells that these are made of, and the deciles of past spend. Whether the groups are several kinds
-of customer, or a cut through one population that has no borders, is asked beside it and is no gate: such a cut can
-serve, too.
+To pass, clusters must be large enough, stable and better separated than a unimodal null model, and predict what
+customers do next better than the RFM segments, the cells that these are made of, and deciles of past spend. Whether
+clusters are distinct populations or divide a continuum is tested as well and is no gate: a division can be useful, too.
 """
 
 import time
@@ -18,31 +17,32 @@ from customerlab.analysis.clustering.indices import validity
 from customerlab.analysis.clustering.methods import METHODS, Method, fit_all
 from customerlab.analysis.clustering.models import Model
 from customerlab.analysis.clustering.null_clouds import Ceiling
-from customerlab.analysis.clustering.past import Past
+from customerlab.analysis.clustering.past import CELLS, DECILES, SEGMENTS, Past, spoken
 from customerlab.analysis.clustering.stability import agreement_of_seeds, stability
 from customerlab.analysis.clustering.structure import excess
 from customerlab.analysis.clustering.usefulness import usefulness
 from customerlab.analysis.inference import holm
+from customerlab.formats import p_value
 
 DENSITY = ("DBSCAN", "HDBSCAN")
 SEEDS = 2  # other seeds that each candidate is fitted with
-CHOOSING = 3  # with at least so many windows the earliest one chooses among those that pass, and does not judge
+CHOOSING = 3  # with at least so many periods the earliest one selects among those that pass and does not evaluate
 
 
 @dataclass(frozen=True)
 class Gates:
-    """What a segmentation must be to be recommended.
+    """What a segmentation must meet to be recommended.
 
     Attributes
     ----------
     smallest, noise : float
-        At least this share of customers in the smallest cluster: fewer are not worth a plan of their own; at most this
-        share in no cluster.
+        Least share of customers in the smallest cluster, since fewer are not worth a plan of their own; largest share
+        of customers in no cluster.
     jaccard : float
-        At least this mean Jaccard similarity of every cluster over bootstrap samples; 0.75 is what Hennig (2007) asks.
+        Least mean Jaccard similarity of every cluster over bootstrap samples; 0.75 is the threshold of Hennig (2007).
     level : float
-        At most this p-value, adjusted for all candidates that it is asked of: of more structure than in one cloud, and
-        of better predictions than the baselines.
+        Largest p-value, adjusted for all candidates tested, of better separation than the unimodal null and of better
+        predictions than the baselines.
     """
 
     smallest: float = 0.02
@@ -56,7 +56,7 @@ DEFAULT = Gates()
 
 @dataclass(frozen=True)
 class Judged:
-    """The candidates and what was found of them.
+    """The candidates and their results.
 
     Attributes
     ----------
@@ -64,21 +64,19 @@ class Judged:
         From 0, noise -1.
     table : DataFrame
         By candidate: the columns of `validity`, `stability` and `excess` (the latter missing for candidates that
-        another gate had stopped), the same against clouds that have the customers' edges, too (`kinds_sample`,
-        `kinds_cloud`, `p_kinds`; of candidates that are sizeable, stable and better separated than one cloud), `dbcv`
-        (of density methods), `seeds` (adjusted Rand index between seeds), `seconds` (to fit), `reasons` (a tuple, empty
-        where nothing speaks against it).
+        fail an earlier gate), the same against a single population that has the customers' edges (`kinds_sample`,
+        `kinds_cloud`, `p_kinds`; of candidates that pass all gates before prediction), `dbcv` (of density methods),
+        `seeds` (adjusted Rand index between seeds), `seconds` (to fit), `reasons` (the gates that it fails, a tuple).
     windows : tuple of Timestamp
-        The days from which candidates were judged by what came after; none where the log is too short.
+        First days of the periods that candidates were evaluated on; none where the log is too short.
     chosen_on : Timestamp or None
-        The day from which the recommended one was chosen among those that pass, by what came after; None where the
-        silhouette chose.
+        First day of the period that selects among candidates that pass; None where the silhouette does.
     useful : DataFrame or None
-        As `usefulness` returns it, with `p_holm`, adjusted for all candidates with structure and all outcomes.
+        As `usefulness` returns it, with `p_holm`, adjusted for all separated candidates and all outcomes.
     worth : DataFrame
-        By candidate, what the choice is made by: `worth` and its `error`.
+        By candidate, what selects among those that pass: `worth` and its `error`.
     recommended : str
-        The candidate, or an empty text where there is none.
+        The candidate, or an empty text where none passes.
     """
 
     models: Mapping[str, Model]
@@ -91,7 +89,7 @@ class Judged:
     recommended: str
 
     def shown(self, wanted: str = "") -> str:
-        """The candidate to explain: the wanted one, else the recommended, else the nearest to passing.
+        """The candidate to describe: the wanted one, else the recommended one, else the best that fails.
 
         Raises
         ------
@@ -104,7 +102,7 @@ class Judged:
 
     @property
     def nearest(self) -> str:
-        """The recommended candidate, or else the choice among those that passed most gates."""
+        """The recommended candidate, or else the best of those that pass most gates."""
         if self.recommended:
             return self.recommended
         if self.structured:
@@ -118,7 +116,7 @@ class Judged:
 
     @property
     def structured(self) -> list[str]:
-        """Candidates that are sizeable, stable and better separated than one cloud."""
+        """Candidates that pass the gates of size, stability and separation."""
         return [str(name) for name in self.table.index[self.table["p_kinds"].notna()]]
 
 
@@ -133,20 +131,20 @@ def judge(
     ceilings: Sequence[Ceiling] = (),
     methods: Mapping[str, Method] = METHODS,
 ) -> Judged:
-    """Fit every candidate, ask of each whether it is sizeable, stable, more than a cut through one cloud, and useful.
+    """Fit every candidate and test its size, stability, separation and predictive value.
 
     Parameters
     ----------
     points : array of shape (customers, features)
     numbers : sequence of int
-        Numbers of clusters for the methods that want one.
+        Numbers of clusters for the methods that need one.
     past : sequence of Past
-        The latest first. Without any, usefulness is not asked for. Of three or more the earliest one chooses among the
-        candidates that pass, and the others judge; of fewer all judge, and the silhouette chooses.
+        The latest first. Without any, predictive value is not tested. Of three or more the earliest one selects among
+        the candidates that pass and the others evaluate; of fewer all evaluate, and the silhouette selects.
     resamples : int
         Bootstrap samples for the stability.
     ceilings : sequence of Ceiling
-        Features that are never above others, which makes edges that are no groups.
+        Features that never exceed others, which makes edges that are no clusters.
 
     Examples
     --------
@@ -171,8 +169,10 @@ def judge(
     left = [name for name, found in reasons.items() if not found]
     table = table.join(excess(points, left, seed, methods=methods))
     for name in left:
-        if table["p_structure"][name] > gates.level:
-            reasons[name].append("no more structure than one cloud without groups")
+        p = table["p_structure"][name]
+        if p > gates.level:
+            text = "clusters not significantly better separated than in simulated data without clusters"
+            reasons[name].append(f"{text} (Holm-adjusted {p_value(p)})")
     left = [name for name in left if not reasons[name]]
     edges = excess(points, left, seed, ceilings=ceilings, methods=methods) if ceilings else table.loc[left]
     table["kinds_sample"], table["kinds_cloud"] = edges["silhouette_sample"], edges["silhouette_cloud"]
@@ -193,7 +193,7 @@ def judge(
 def _fitted(
     points: np.ndarray, numbers: Sequence[int], seed: int, methods: Mapping[str, Method]
 ) -> tuple[dict[str, Model], dict[str, float]]:
-    """Every candidate, and the seconds that each took."""
+    """Every candidate and its time to fit, in seconds."""
     models: dict[str, Model] = {}
     seconds: dict[str, float] = {}
     for name, method in methods.items():
@@ -205,9 +205,10 @@ def _fitted(
 
 
 def compared(models: Mapping[str, Model], past: Sequence[Past], asked: Sequence[str]) -> pd.DataFrame:
-    """What `usefulness` finds, with `p_holm` and intervals adjusted for the candidates that could be recommended.
+    """`usefulness` with `p_holm` and intervals adjusted for the candidates that could be recommended.
 
-    Which ones these are depends on no outcome. `p_holm` is Holm's (1979) over them and all outcomes, else missing.
+    Which ones these are does not depend on any outcome. `p_holm` is Holm's (1979) over them and all outcomes; it is
+    missing for the others.
     """
     useful = usefulness(models, past, comparisons=len(asked) * past[0].outcomes.shape[1])
     useful["p_holm"] = holm(useful.loc[useful["grouping"].isin(asked), "p"])
@@ -215,7 +216,7 @@ def compared(models: Mapping[str, Model], past: Sequence[Past], asked: Sequence[
 
 
 def _reasons(table: pd.DataFrame, gates: Gates) -> dict[str, list[str]]:
-    """What speaks against each candidate, but for the comparisons with clouds and with the baselines."""
+    """The gates of size, noise and stability that each candidate fails."""
     found: dict[str, list[str]] = {}
     for name, row in table.iterrows():
         reasons = found.setdefault(str(name), [])
@@ -223,31 +224,32 @@ def _reasons(table: pd.DataFrame, gates: Gates) -> dict[str, list[str]]:
             reasons.append("fewer than two clusters")
             continue
         if row["smallest"] < gates.smallest:
-            reasons.append(f"smallest cluster {row['smallest']:.1%} of customers")
+            reasons.append(f"smallest cluster {size(row['smallest'], gates.smallest)} of customers")
         if row["noise"] > gates.noise:
-            reasons.append(f"{row['noise']:.0%} of customers in no cluster")
+            reasons.append(f"{row['noise']:.0%} noise")
         if row["lowest_jaccard"] < gates.jaccard:
-            reasons.append(f"not stable (lowest Jaccard {np.floor(100 * row['lowest_jaccard']) / 100:.2f})")
+            reasons.append(f"unstable (bootstrap Jaccard {np.floor(100 * row['lowest_jaccard']) / 100:.2f})")
     return found
 
 
+def size(share: float, least: float) -> str:
+    """A share of customers, with a second decimal where rounding would hide that it is below the gate."""
+    return f"{share:.2%}" if share < least <= round(share, 3) else f"{share:.1%}"
+
+
 def _not_useful(rows: pd.DataFrame, level: float) -> list[str]:
-    """Why a candidate does not beat the baselines: on no outcome, or on one at the cost of another."""
+    """Why a candidate does not beat the baselines: on no outcome, or on one and significantly worse on another."""
     if not (rows["p_holm"] <= level).any():
-        return ["predicts no outcome better than the RFM segments, R × F cells and deciles of past spend"]
-    worse = rows.loc[rows["worse"], "outcome"]
-    return (
-        [f"predicts {' and '.join(worse)} worse than the RFM segments, R × F cells or deciles of past spend"]
-        if len(worse)
-        else []
-    )
+        return [f"no outcome explained significantly better than by the {SEGMENTS}, {CELLS} and {DECILES}"]
+    worse = rows.loc[rows["worse"], "outcome"].map(spoken)
+    return [f"{' and '.join(worse)} explained significantly worse than by a baseline"] if len(worse) else []
 
 
 def chosen(table: pd.DataFrame, worth: pd.DataFrame, among: Sequence[str]) -> str:
-    """The candidate with the fewest clusters that is worth about as much as the best: within one standard error of it.
+    """The candidate with the fewest clusters within one standard error of the best (one-standard-error rule).
 
-    `worth` is the mean over the outcomes of the shares predicted in a window that does not judge, or where there is
-    none the silhouette. Among equals the one named first wins.
+    `worth` is the mean over the outcomes of the shares explained in a period that is not used for evaluation, or the
+    silhouette where there is none. Of equal candidates the first is taken.
     """
     value, error, clusters = (column.to_dict() for column in (worth["worth"], worth["error"], table["clusters"]))
     best = max(among, key=lambda name: value[name])
@@ -256,7 +258,7 @@ def chosen(table: pd.DataFrame, worth: pd.DataFrame, among: Sequence[str]) -> st
 
 
 def _worth(table: pd.DataFrame, useful: pd.DataFrame | None) -> pd.DataFrame:
-    """What speaks for each candidate, with its standard error."""
+    """What selects among candidates that pass, with its standard error."""
     if useful is None:
         return pd.DataFrame({"worth": table["silhouette"].fillna(-1.0), "error": table["silhouette_error"].fillna(0.0)})
     means = useful.groupby("grouping")[["predicted", "error"]].mean()

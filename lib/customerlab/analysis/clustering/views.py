@@ -1,4 +1,4 @@
-"""Two pictures of many dimensions. They are views of the customers and never evidence for clusters."""
+"""Two-dimensional projections of customers. They illustrate clusters and are no evidence for them."""
 
 import warnings
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Views:
 
 
 def views(points: np.ndarray, seed: int, *, most: int = 2000) -> Views:
-    """Look at points by principal components and by UMAP (McInnes, Healy and Melville 2018).
+    """Project points by principal components and by UMAP (McInnes, Healy and Melville 2018).
 
     Both show the same points: all, or a random sample of `most`; the components are those of all points. UMAP begins
     with the principal components, so that what its picture keeps of the whole is not left to chance (Kobak and

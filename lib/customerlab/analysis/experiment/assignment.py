@@ -1,8 +1,8 @@
-"""Who gets what: by a hash of the unit, the same on every day and in every engine, with tests that exclude each other.
+"""Assignment to arms by a hash of the unit: the same on every day and in every engine, with mutually exclusive tests.
 
-A hash of the test's name and the unit's id is as good as a draw, needs no memory, and makes tests independent of each
-other. Its hexadecimal digits sort like the number between 0 and 1 that they are, so that no engine has to convert them.
-DuckDB and Spark give the same arms; Ibis has no words for the hash in BigQuery.
+A hash of the test's name and the unit's id is as random as a draw, needs no memory, and makes tests independent of each
+other. Its hexadecimal digits sort like the number between 0 and 1 that they stand for, so no engine has to convert
+them. DuckDB and Spark give the same arms; Ibis does not support the hash in BigQuery.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ DIGITS = 12  # hexadecimal: steps of 1 / 16^12
 
 @dataclass(frozen=True)
 class Layer:
-    """Tests that must not meet: each has a slot of the layer's units.
+    """Mutually exclusive tests: each has a slot of the layer's units.
 
     Attributes
     ----------
     slots : mapping of str to (float, float)
-        By test, from which share of the units to which; a slot that is free today can be taken tomorrow. ValueError if
-        slots overlap, or are not within 0 and 1.
+        By test, the range of its shares of the units; free ranges can be used by later tests. ValueError if slots
+        overlap, or are not within 0 and 1.
 
     Examples
     --------
@@ -54,9 +54,9 @@ def assign(unit: ir.StringColumn, test: str, split: Mapping[str, float], layer: 
     unit : ibis string column
         Ids.
     test : str
-        Its name is a part of what is hashed: another test divides the same units anew.
+        Its name is part of the hashed text, so that each test is assigned anew.
     split : mapping of str to float
-        Weights of the arms, above zero. Who changes the weights during a test moves units between arms.
+        Weights of the arms, above zero. Changing them during a test moves units between arms.
     layer : Layer, optional
         With a slot for the test; without one, a ValueError.
 

@@ -1,4 +1,4 @@
-"""Were the arms alike before the treatment?"""
+"""Covariate balance: were the arms alike before the treatment?"""
 
 import numpy as np
 import pandas as pd
@@ -14,15 +14,15 @@ MOST = 20  # values of a label that are compared, the most frequent ones
 
 
 def balance(experiment: Units, control: str) -> pd.DataFrame:
-    """Were the arms alike before the treatment?
+    """Covariate balance of the arms.
 
     Covariates whose values are all numbers are compared by their means, others by the share of each value. One that is
     missing for some units is compared too: by its absence, and over the units that have it.
 
-    One row a covariate (or value of it) and arm: `covariate`, `value`, `variant`, `control_mean`, `variant_mean`, `smd`
-    (the standardised mean difference: by the root of the mean of the two variances; Austin 2009), `pvalue` (Welch),
-    `pvalue_holm` (over all rows), `sound`. The usual limit for the difference, 0.1, is for observational data; in a
-    randomised test its size by chance depends on the number of units, and the p-value tells.
+    One row per covariate (or value of it) and arm: `covariate`, `value`, `variant`, `control_mean`, `variant_mean`,
+    `smd` (the standardised mean difference: by the root of the mean of the two variances; Austin 2009), `pvalue`
+    (Welch), `pvalue_holm` (over all rows), `sound`. The usual limit for the difference, 0.1, is for observational data;
+    in a randomised test its size by chance depends on the number of units, so the p-value decides.
     """
     units, rows = Measured.of(experiment), []
     facts = units.facts(COVARIATE)

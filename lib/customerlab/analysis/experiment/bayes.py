@@ -1,7 +1,7 @@
-"""The same arms read as beliefs: which is best, and what is lost by choosing wrongly.
+"""Bayesian analysis of the arms: the probability to be best, and the expected loss of choosing wrongly.
 
-A posterior needs a prior, and both are stated. The probability to be best and the expected loss are integrals, computed
-on a grid of quantiles: no draws, no seed.
+A posterior needs a prior, and both are stated. Probability and loss are integrals, computed on a grid of quantiles: no
+draws, no seed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,35 +18,35 @@ TAIL = 1e-12
 COLUMNS = ["variant", "mean", "low", "high", "best", "loss", "better"]
 
 
-def beliefs(found: Moments, metric: Metric, control: str) -> dict[str, stats.distributions.rv_frozen]:
-    """What is believed of each arm's value after the test (of `found`, by `variant`), the control first.
+def posteriors(found: Moments, metric: Metric, control: str) -> dict[str, stats.distributions.rv_frozen]:
+    """The posterior distribution of each arm's value (of `found`, by `variant`), the control first.
 
-    The prior is the same for every arm. Of a proportion it is the beta distribution (1, 1), every proportion as likely
-    as any other; of a mean or ratio nothing is assumed: its belief is the normal one of the estimate with its error,
-    which is near for many units. Covariates are not used. Empty where a mean or a ratio does not vary in some arm.
+    The prior is the same for every arm: Beta(1, 1) for a proportion, flat for a mean or a ratio, whose posterior is the
+    normal distribution of the estimate with its standard error (an approximation for many units). Covariates are not
+    used. Empty where a mean or a ratio does not vary in some arm.
     """
     arms = arms_of(found, control)
     value, _ = values_of(found.names, metric)
-    believed = {}
+    posterior = {}
     for name in [control, *sorted(set(arms) - {control})]:
         mean, slope = value.of(arms[name])
         if metric.proportion:
             units = int(found.count[np.flatnonzero(found.groups["variant"] == name)[0]])
             did = round(float(mean) * units)
-            believed[name] = stats.beta(1.0 + did, 1.0 + units - did)
+            posterior[name] = stats.beta(1.0 + did, 1.0 + units - did)
         elif (error := float(slope @ arms[name].error @ slope)) > 0:
-            believed[name] = stats.norm(float(mean), np.sqrt(error))
-    return believed if len(believed) == len(arms) else {}
+            posterior[name] = stats.norm(float(mean), np.sqrt(error))
+    return posterior if len(posterior) == len(arms) else {}
 
 
 def choices(
-    believed: Mapping[str, stats.distributions.rv_frozen], *, confidence: float = 0.95, less_is_better: bool = False
+    posterior: Mapping[str, stats.distributions.rv_frozen], *, confidence: float = 0.95, less_is_better: bool = False
 ) -> pd.DataFrame:
-    """What each choice of an arm is worth, by independent `beliefs`, of which the first is the control's.
+    """What each choice of an arm is worth, by independent `posteriors`, of which the first is the control's.
 
     Columns: `variant`, `mean`, `low`, `high` (the credible interval, equal tails), `best` (the probability that the arm
-    has the best value), `loss` (by how much the best arm is expected to be better than this one: what a wrong choice
-    costs a unit), `better` (the probability to be better than the control; NaN for itself).
+    has the best value), `loss` (the expected loss per unit: by how much the best arm is expected to be better than this
+    one), `better` (the probability to be better than the control; NaN for itself).
 
     Examples
     --------
@@ -54,17 +54,17 @@ def choices(
     >>> table[["best", "loss", "better"]].round(3).to_numpy().tolist()
     [[0.24, 1.2, nan], [0.76, 0.2, 0.76]]
     """
-    names = list(believed)
-    grid, towards = _grid([believed[name] for name in names]), -1 if less_is_better else 1
-    below = np.array([believed[name].cdf(grid) for name in names])
+    names = list(posterior)
+    grid, towards = _grid([posterior[name] for name in names]), -1 if less_is_better else 1
+    below = np.array([posterior[name].cdf(grid) for name in names])
     if less_is_better:  # the highest of what is mirrored
-        grid, below = -grid[::-1], np.array([believed[name].sf(grid[::-1]) for name in names])
+        grid, below = -grid[::-1], np.array([posterior[name].sf(grid[::-1]) for name in names])
     all_below = below.prod(axis=0)
     highest = grid[-1] - np.trapezoid(all_below, grid)
     tail = (1 - confidence) / 2
     rows = []
     for place, name in enumerate(names):
-        own = believed[name]
+        own = posterior[name]
         best = _above(below[place], np.delete(below, place, axis=0).prod(axis=0))
         loss = max(float(highest - towards * own.mean()), 0.0)
         better = np.nan if place == 0 else _above(below[place], below[0])
@@ -73,11 +73,11 @@ def choices(
 
 
 def choices_of(found: Moments, metrics: Sequence[Metric], control: str, *, confidence: float = 0.95) -> pd.DataFrame:
-    """`choices` by each metric, after the column `metric`, without those of which there are no `beliefs`."""
+    """`choices` by each metric, after the column `metric`, without those that have no `posteriors`."""
     parts = []
     for metric in metrics:
-        if believed := beliefs(found, metric, control):
-            table = choices(believed, confidence=confidence, less_is_better=metric.less_is_better)
+        if posterior := posteriors(found, metric, control):
+            table = choices(posterior, confidence=confidence, less_is_better=metric.less_is_better)
             parts.append(table.assign(metric=metric.name)[["metric", *COLUMNS]])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["metric", *COLUMNS])
 

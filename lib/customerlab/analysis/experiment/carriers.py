@@ -1,4 +1,4 @@
-"""How many units carry a metric, and how much of it a single one does: whether there is enough to tell anything."""
+"""How many units have an outcome, and how much of it a single one makes: whether there is enough to conclude."""
 
 from collections.abc import Sequence
 
@@ -35,11 +35,11 @@ def carried(experiment: Units, metrics: Sequence[Metric]) -> pd.DataFrame:
 
 
 def fewness(outcomes: Sequence[float], units: Sequence[float], what: str, *, proportion: bool = False) -> str:
-    """What is said in place of a comparison of arms that has not `enough` outcomes; empty where it has.
+    """What replaces a comparison of arms without `enough` outcomes; empty where there are enough.
 
-    There have to be as many in the smallest arm as it would have if the treatment changed nothing. A treatment that
-    ends all outcomes of many is so not called too little to tell. Of a proportion the fewer have to be enough, units
-    with the outcome or those without. `outcomes` and `units` are those of each arm.
+    The smallest arm has to have enough outcomes under no effect, at the rate of all arms together: a treatment that
+    prevents all of many outcomes is still tested. Of a proportion, both the units with the outcome and those without
+    have to be enough. `outcomes` and `units` are those of each arm.
 
     Examples
     --------
@@ -54,10 +54,10 @@ def fewness(outcomes: Sequence[float], units: Sequence[float], what: str, *, pro
 
 
 def influential(found: pd.DataFrame, metrics: Sequence[Metric]) -> list[str]:
-    """Sentences for the means (of `carried`) that hang on one unit for a tenth or more; proportions never do."""
+    """Sentences for the means (of `carried`) of which one unit makes a tenth or more; proportions are left out."""
     said = []
     for name in [metric.name for metric in metrics if not (metric.proportion or metric.ratio)]:
         rows = found[(found["metric"] == name) & (found["outcomes"] > 0)].to_dict("records")
         flagged = [f"in {row['variant']} {words}" for row in rows if (words := influence(row["largest"], "unit"))]
-        said += [f"{name} hangs on single units: {'; '.join(flagged)}."] if flagged else []
+        said += [f"{name} depends on single units: {'; '.join(flagged)}."] if flagged else []
     return said

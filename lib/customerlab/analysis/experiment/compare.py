@@ -32,9 +32,9 @@ class Metric:
     proportion : bool
         Whether `above` is one or zero for every unit: compared by score tests, and not adjusted.
     allowed_loss : float
-        For a guardrail: the share by which the metric may get worse. The test is one-sided, of a loss beyond that.
+        For a guardrail: the largest acceptable relative loss. The test is one-sided (non-inferiority).
     less_is_better : bool
-        As of complaints: the metric gets worse where it rises.
+        Whether a lower value is better, as of complaints.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Metric:
 
     @property
     def counted(self) -> str:
-        """The outcome of which a unit has to have any to carry the metric."""
+        """The outcome that is counted for the least number of outcomes: the denominator of a ratio."""
         return self.below if self.ratio and self.below else self.above
 
     @property
@@ -82,7 +82,7 @@ def compare_arms(
     Parameters
     ----------
     experiment : ibis Table or Measured
-        One row a unit, with `variant`; checked by `soundness` before.
+        One row per unit, with `variant`; checked by `soundness` before.
     each_other : bool
         Compare also the other arms with each other, the later in the alphabet with the earlier.
     stratum : str, optional
@@ -92,11 +92,11 @@ def compare_arms(
     Returns
     -------
     DataFrame
-        One row a metric and pair of arms: `metric`, `variant`, `against`, `against_mean`, `variant_mean`, `effect`
+        One row per metric and pair of arms: `metric`, `variant`, `against`, `against_mean`, `variant_mean`, `effect`
         with `error` (its standard error), `effect_low` and `effect_high`, `relative` with `relative_low` and
         `relative_high`, `pvalue`, `kept` (the share of variance that a covariate leaves), `allowed_loss` and
-        `less_is_better` of the metric, and, adjusted over all rows, `pvalue_holm` (the chance of any false finding;
-        Holm 1979) and `pvalue_bh` (the share of false findings; Benjamini and Hochberg 1995).
+        `less_is_better` of the metric, and, adjusted over all rows, `pvalue_holm` (family-wise error rate; Holm 1979)
+        and `pvalue_bh` (false-discovery rate; Benjamini and Hochberg 1995).
 
     Raises
     ------
@@ -124,9 +124,34 @@ def compare_arms(
 
 
 def measured(experiment: Units, metrics: Sequence[Metric], by: str = "") -> Moments:
-    """What effects on some metrics come from, by arm and the labels of another column, if one is given."""
+    """The moments that effects on some metrics need, by arm and the labels of another column, if one is given."""
     every = list(dict.fromkeys(column for metric in metrics for column in metric.columns))
     return Measured.of(experiment).moments(every, by, together=[metric.columns for metric in metrics])
+
+
+def totals(experiment: Units, metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Numerator and denominator of each metric by arm, such as units that converted and all units.
+
+    Columns: `variant`, `metric`, `value` (their quotient, NaN over zero), `numerator`, `denominator`.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> units = ibis.memtable({"variant": ["a", "a", "b"], "outcome_spend": [1.0, 2.0, 4.0]})
+    >>> totals(units, [Metric("spend", "outcome_spend")]).values.tolist()
+    [['a', 'spend', 1.5, 3.0, 2], ['b', 'spend', 4.0, 4.0, 1]]
+    """
+    found, parts = measured(experiment, metrics), []
+    for metric in metrics:
+        above, below = (
+            found.count * found.mean[:, found.names.index(one)] if one else found.count
+            for one in (metric.above, metric.below)
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = np.where(below != 0, above / below, np.nan)
+        part = {"variant": found.groups["variant"], "metric": metric.name, "value": value, "numerator": above}
+        parts.append(pd.DataFrame(part | {"denominator": below}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def with_adjusted(table: pd.DataFrame) -> pd.DataFrame:

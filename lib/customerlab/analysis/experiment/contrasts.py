@@ -1,10 +1,10 @@
 """Two arms compared: difference, relative effect, intervals and p-value that never contradict each other.
 
-Every method brings an arm down to a value, the variance of its error and its degrees of freedom; one rule then holds.
+Every method reduces an arm to a value, the variance of its error and its degrees of freedom; one rule then applies.
 The p-value of "no effect" and the interval of the difference come from the same Student's t (Welch 1947), so p < α
 exactly when zero is outside. The interval of the relative effect is the set of shares r for which "treatment =
-(1 + r) · control" is not refused by the same t (Fieller 1954); at r = 0 that is the test of the difference. An interval
-on a logarithmic scale, or by the plain delta method, can leave out zero where the difference's holds it.
+(1 + r) · control" is not rejected by the same t (Fieller 1954); at r = 0 that is the test of the difference. Intervals
+on a logarithmic scale, or by the plain delta method, can exclude zero where that of the difference includes it.
 """
 
 from dataclasses import dataclass
@@ -46,8 +46,8 @@ class Contrast:
         Treatment minus control, its standard error, and its interval, infinite on the side that a one-sided alternative
         leaves open.
     relative, relative_low, relative_high
-        The same as a share of the control's value; NaN where that is not (or not surely at this confidence) above zero.
-        The interval is NaN, too, where an arm does not vary.
+        The same as a share of the control's value; NaN where that is not above zero (the interval: not significantly,
+        at this confidence). The interval is NaN, too, where an arm does not vary.
     pvalue
         Of no effect, or of an effect at the margin. NaN, like the interval, where nothing varies, and where a share of
         the control's value is the margin and that is not above zero.
@@ -194,7 +194,7 @@ def _fieller(
 
 
 def pvalue_of(statistic: np.ndarray, law: Any, alternative: Alternative) -> np.ndarray:
-    """The p-value of a statistic that has a symmetric law (frozen) where nothing happens."""
+    """The p-value of a statistic that has a symmetric distribution (frozen) under the null hypothesis."""
     if alternative == "two-sided":
         return 2 * law.sf(np.abs(statistic))
     return law.sf(statistic if alternative == "greater" else -statistic)
@@ -206,7 +206,7 @@ def _form(one: np.ndarray, matrix: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def check_options(confidence: float, alternative: str) -> None:
-    """Refuse what no test can be made of."""
+    """Refuse invalid options."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence = {confidence}; expected a number between 0 and 1")
     if alternative not in ("two-sided", "greater", "less"):

@@ -1,4 +1,4 @@
-"""What the shop knew of the units when the test began: the groups of its customers on that day, as covariates."""
+"""RFM segments and clusters of the units on the day on which the test began, as covariates."""
 
 import ibis
 import ibis.expr.types as ir
@@ -11,7 +11,7 @@ from customerlab.data.tables import COVARIATE
 
 RFM, CLUSTER = "RFM segment", "cluster"
 NO_ORDER = "no order before"
-LEFT_OUT = "Groups of customers are left out:"
+LEFT_OUT = "RFM segments and clusters are left out:"
 LEAST_KNOWN = 0.5  # share of the units that have to be customers, so that equal ids are no accident
 
 
@@ -27,7 +27,7 @@ def with_customer_groups(
 ) -> tuple[ir.Table, str]:
     """The units with the RFM segment and the cluster that each was in when the test began.
 
-    Groups of a later day would be a consequence of the treatment, and effects by them no effects.
+    Groups of a later day could be a consequence of the treatment, which would bias effects by group.
 
     Parameters
     ----------
@@ -41,17 +41,17 @@ def with_customer_groups(
     Returns
     -------
     (ibis Table, str)
-        The table with the covariates `RFM segment` and `cluster`, in which units that had not ordered have a value of
-        their own, or as it was; and a sentence: of which day they are and of how many units, or why there are none.
+        The table with the covariates `RFM segment` and `cluster`, in which units without an earlier order have a value
+        of their own; or the table as it was. And a sentence: the day and the share of units, or why there are none.
     """
     if orders is None or (scheme is None and segmentation is None):
-        return experiment, f"{LEFT_OUT} this run has no orders to form them from."
+        return experiment, f"{LEFT_OUT} this run has no orders."
     if began is None:
-        return experiment, f"{LEFT_OUT} the test has no day on which it began; `test_began` can give one."
+        return experiment, f"{LEFT_OUT} the test has no start date (parameter test_began)."
     shop = Snapshot(orders, began, returns, products)
     day = shop.day
     if not shop.known.limit(1).count().execute():
-        return experiment, f"{LEFT_OUT} nobody had ordered before the test began, {day:%Y-%m-%d}."
+        return experiment, f"{LEFT_OUT} no customer had ordered before the test began, {day:%Y-%m-%d}."
     groups = {}
     if scheme is not None:
         groups[RFM] = scheme.on(shop).set_index("customer_id")["segment"]
@@ -65,12 +65,12 @@ def with_customer_groups(
     for name in [one for one in ("unit_id", "assigned_id") if one in experiment.columns]:
         table, share = _joined(experiment, name, pd.DataFrame(groups))
         if share >= LEAST_KNOWN:
-            said = f"Groups of customers are those of {day:%Y-%m-%d}; {share:.0%} of the units had ordered by then."
+            said = f"RFM segments and clusters are those of {day:%Y-%m-%d}; {share:.0%} of units had ordered by then."
             return table, said
         known = max(known, share)
     return experiment, (
-        f"{LEFT_OUT} {known:.0%} of the units are customers who had ordered before the test began; expected at least "
-        f"{LEAST_KNOWN:.0%}, because fewer equal ids can be an accident."
+        f"{LEFT_OUT} {known:.0%} of units are customers with an order before the test; at least {LEAST_KNOWN:.0%} are needed, since "
+        "fewer matching ids can be a coincidence."
     )
 
 

@@ -1,4 +1,4 @@
-"""From effects to a decision: what is saved, what an effect is worth, and the table that a manager reads."""
+"""From effects to a decision: verdicts, what an effect is worth, and the decision table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric
+from customerlab.analysis.experiment.gatekeeping import ENDS, SIMULTANEOUS
 from customerlab.errors import ParameterError
+from customerlab.formats import p_value
 
 SHOWN = ("metric", "variant", "effect", "effect_low", "effect_high", "relative", "relative_low", "relative_high")
 SAVED = {"metric": "outcome", "variant": "variant", "against_mean": "control_mean", "variant_mean": "variant_mean"}
@@ -16,7 +18,7 @@ SAVED |= {name: name for name in (*SHOWN[2:], "pvalue", "pvalue_holm", "pvalue_b
 SAVED |= {name: name for name in ("simultaneous_low", "simultaneous_high")}
 """Columns of the artefact `experiment_effects`, by those of `gatekept`."""
 
-BETTER = {1: "better", -1: "worse"}
+BETTER = {1: "significantly better", -1: "significantly worse"}
 INCONCLUSIVE = "inconclusive"
 NOT_TESTED = "not tested: no arm is significant on the primary metric"
 PROFIT = ("profit", "profit_low", "profit_high")
@@ -31,20 +33,20 @@ def no_effects() -> pd.DataFrame:
 
 
 def saved(effects: pd.DataFrame) -> pd.DataFrame:
-    """The effects in the form of the artefact: one row an outcome or ratio and arm, all compared with the control."""
+    """The effects in the form of the artefact: one row per outcome (or ratio) and arm, each against the control."""
     return effects[list(SAVED)].rename(columns=SAVED)
 
 
 @dataclass(frozen=True)
 class Money:
-    """What an effect is worth, if `metric` (empty where there is none) is money a unit.
+    """What an effect is worth, if `metric` (empty where there is none) is money per unit.
 
     Attributes
     ----------
     margin : float
-        The share of it that is kept.
+        The share of it that is profit.
     cost, by_arm : float, mapping of str to float
-        What treating one unit costs, and in arms that cost something else.
+        The cost of treating one unit, and that of single arms where it differs.
     """
 
     metric: str = ""
@@ -59,43 +61,42 @@ class Money:
         return self
 
     def cost_of(self, arm: str) -> float:
-        """What treating one unit of an arm costs."""
+        """The cost of treating one unit of an arm."""
         return self.by_arm.get(arm, self.cost)
 
     @property
     def known(self) -> bool:
-        """Whether a margin or a cost was given: without them money is revenue, not profit."""
+        """Whether a margin or a cost was given; without them money is revenue, not profit."""
         return self.margin != 1 or self.cost > 0 or bool(self.by_arm)
 
     @property
     def word(self) -> str:
-        """What the money is."""
+        """What the money is called: profit or revenue."""
         return "profit" if self.known else "revenue"
 
 
 def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: float, money: Money) -> pd.DataFrame:
-    """What a manager reads: each effect, whether it is statistically significant, and what it is worth.
+    """Each effect and guardrail with its verdict, and what the effect is worth.
 
     `effects` are as `gatekept` returns them, and `guardrails` as `compare_arms` does, of metrics with an allowed loss;
-    there may be none. All that are asked have to hold for an arm, so that none is adjusted for the others (Berger
-    1982).
+    there may be none. An arm has to pass all of its guardrails, so none is adjusted for the others (Berger 1982).
 
-    Columns: `metric`, `variant`, `guardrail`, `primary` (bool), `family` (comparisons that the interval holds together
-    with), `effect`, `effect_low`, `effect_high` (the simultaneous ones; of a guardrail its own), `relative`,
-    `relative_low`, `relative_high` (missing where the control's value is not significantly above zero), `pvalue`,
-    `sign` (1 or -1 where the arm is significantly better or worse, else 0; of a guardrail 1 where it holds), `verdict`,
-    and `profit`, `profit_low`, `profit_high` a unit: margin times effect minus cost, of the metric that is money.
+    Columns: `metric`, `variant`, `guardrail`, `primary` (bool), `family` (comparisons that the interval is simultaneous
+    over), `effect`, `relative` and their `_low` and `_high` (simultaneous; of a guardrail one-sided; relative ones are
+    missing where the control's value is not significantly above zero), `pvalue`, `sign` (1 or -1 where the arm is
+    significantly better or worse, else 0; of a guardrail 1 where it passes), `verdict`, and `profit`, `profit_low`,
+    `profit_high` per unit: margin times effect minus cost, of the metric that is money.
     """
     alpha, worse = 1 - confidence, set()
     found = effects.assign(found=effects["pvalue_adjusted"] < alpha)
     shut = not found.loc[found["primary"], "found"].any()
     rows = []
     for row in found.to_dict("records"):
-        row |= {"effect_low": row["simultaneous_low"], "effect_high": row["simultaneous_high"]}
+        row |= {end: row[name] for end, name in zip(ENDS, SIMULTANEOUS, strict=True)}
         change = int(np.sign(row["effect"])) if row["found"] else 0
         sign = -change if row["less_is_better"] else change
         worse |= {(row["metric"], row["variant"])} if sign < 0 else set()
-        one = _shown(row) | {"guardrail": False, "sign": sign, "verdict": _verdict(row, change, sign, shut, alpha)}
+        one = _shown(row) | {"guardrail": False, "sign": sign, "verdict": _verdict(row, sign, shut, alpha)}
         if row["metric"] == money.metric:
             ends = [money.margin * row[name] - money.cost_of(row["variant"]) for name in SHOWN[2:5]]
             one |= dict(zip(PROFIT, ends, strict=True))
@@ -104,10 +105,10 @@ def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: flo
         one = _shown(row) | {"guardrail": True, "primary": False, "family": 1}
         judged = pd.notna(one["relative"]) and row["pvalue"] >= 0
         holds = bool(judged and row["pvalue"] < alpha)
-        loss = f"a {'rise' if row['less_is_better'] else 'fall'} by {100 * row['allowed_loss']:g}% of its mean"
-        also = ", and it is significantly worse" if (row["metric"], row["variant"]) in worse else ""
-        said = f"holds: {loss} is excluded" if holds else f"not shown to hold: {loss} is not excluded{also}"
-        unknown = "not judged: the control's mean is not significantly above zero"
+        loss = f"a {'rise' if row['less_is_better'] else 'fall'} of {100 * row['allowed_loss']:g}%"
+        also = ", and the arm is significantly worse" if (row["metric"], row["variant"]) in worse else ""
+        said = f"pass: {loss} is excluded" if holds else f"fail: {loss} cannot be excluded{also}"
+        unknown = "not judged: the control mean is not significantly above zero"
         rows.append(one | {"sign": int(holds), "verdict": said if judged else unknown})
     columns = [*SHOWN, "pvalue", "guardrail", "primary", "family", "sign", "verdict", *PROFIT]
     types = dict.fromkeys(PROFIT, float) | dict.fromkeys(("guardrail", "primary"), bool)
@@ -121,50 +122,78 @@ def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
     return one if known else one | dict.fromkeys(SHOWN[5:], np.nan)
 
 
-def _verdict(row: Mapping[Any, Any], change: int, sign: int, shut: bool, alpha: float) -> str:
+def _verdict(row: Mapping[Any, Any], sign: int, shut: bool, alpha: float) -> str:
     if not row["pvalue"] >= 0:
         return "cannot be judged: it does not vary"
     if row["few"]:
         return str(row["few"])
-    if change:
-        return f"{'higher' if change > 0 else 'lower'}: {BETTER[sign]}"
+    if sign:
+        return BETTER[sign]
     if shut and not row["primary"]:
         return NOT_TESTED
     if row["randomised"] * row["family"] >= alpha:
-        return f"{INCONCLUSIVE}: the randomisation test, which holds at any skew, has p = {row['randomised']:.3g} by itself"
+        return f"{INCONCLUSIVE}: the randomisation test has {p_value(row['randomised'])}, unadjusted"
     return INCONCLUSIVE
 
 
 def open_guardrails(decided: pd.DataFrame) -> list[str]:
-    """Sentences for the guardrails that are not shown to hold."""
+    """Sentences for the guardrails that are not passed."""
     rows = decided[decided["guardrail"] & (decided["sign"] == 0)]
-    return [f"{row.variant}: the guardrail on {row.metric} is {row.verdict}." for row in rows.itertuples()]
+    verdicts = {"fail": "fails the guardrail", "not judged": "is not judged by the guardrail"}
+    parts = [(row["variant"], row["metric"], *row["verdict"].split(": ", 1)) for row in rows.to_dict("records")]
+    return [f"{arm} {verdicts[verdict]} on {metric}: {why}." for arm, metric, verdict, why in parts]
 
 
-def for_managers(decided: pd.DataFrame, metrics: Sequence[Metric], money: Money) -> pd.DataFrame:
-    """The same in words: percentage points for proportions, intervals in one column, money for 1,000 units."""
+def for_managers(
+    decided: pd.DataFrame, metrics: Sequence[Metric], money: Money, *, confidence: float, wanted_lift: float
+) -> pd.DataFrame:
+    """The decision table in words, what decides first, then the guardrails; money per 1,000 units.
+
+    Proportions are in percentage points (pp). The column "improvement ≥ …" is the practical significance: whether the
+    relative effect is at least `wanted_lift` for the better, "yes" where its whole interval is, "no" where its whole
+    interval is below, else "unclear".
+    """
     by_name = {metric.name: metric for metric in metrics}
+    ordered = decided.sort_values(["primary", "guardrail"], ascending=False, kind="stable")
     rows = []
-    for row in decided.to_dict("records"):
+    for row in ordered.to_dict("records"):
         metric = by_name[row["metric"]]
         effect, low, high = spelled(row["effect"], row["effect_low"], row["effect_high"], points=metric.proportion)
-        relative = "–" if np.isnan(row["relative"]) else f"{row['relative']:+.1%}"
-        ends = [f"at least {row['relative_low']:+.1%}"] * bool(np.isfinite(row["relative_low"]))
-        ends += [f"at most {row['relative_high']:+.1%}"] * bool(np.isfinite(row["relative_high"]))
-        if row["guardrail"] and ends:
-            relative += f" ({', '.join(ends)})"
+        verdict, _, note = row["verdict"].partition(": ")
+        note = note if row["verdict"] != NOT_TESTED else ""
         one = {
-            "metric": f"{metric.name} (guardrail)" if row["guardrail"] else metric.name, "arm": row["variant"],
-            "effect": effect + (" points" if metric.proportion else ""),
-            "interval": "–" if np.isnan(row["effect_low"]) else f"{low} to {high}", "relative": relative,
-            "verdict": row["verdict"],
-        }  # fmt: skip
+            "metric: arm": f"{metric.name}{' (guardrail)' if row['guardrail'] else ''}: {row['variant']}",
+            "verdict": verdict,
+            "effect": effect + " pp" * metric.proportion,
+            f"{100 * confidence:g}% CI": "–" if np.isnan(row["effect_low"]) else f"{low} to {high}",
+            "relative effect": relative(row),
+            f"improvement ≥ {100 * wanted_lift:g}%": _relevance(row, metric, wanted_lift),
+        }
         if money.metric:
             worth = [1000 * row[name] for name in PROFIT]
             said = "–" if np.isnan(worth[0]) else "{:+,.0f} ({:+,.0f} to {:+,.0f})".format(*worth)
-            one[f"{money.word} of 1,000 units"] = said
-        rows.append(one)
-    return pd.DataFrame(rows)
+            one[f"{money.word} per 1,000 units"] = said
+        rows.append(one | {"note": note})
+    table = pd.DataFrame(rows)
+    return table if table["note"].any() else table.drop(columns="note")
+
+
+def relative(row: Mapping[Any, Any]) -> str:
+    """A relative effect with its interval, of which a guardrail has one end; – where it is not defined."""
+    if np.isnan(row["relative"]):
+        return "–"
+    relative, *ends = spelled(*(row[name] for name in SHOWN[5:]), points=True)
+    low, high = (f"{end}%" if np.isfinite(row[name]) else "" for name, end in zip(SHOWN[6:], ends, strict=True))
+    said = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}"
+    return f"{relative}% ({said})"
+
+
+def _relevance(row: Mapping[Any, Any], metric: Metric, wanted_lift: float) -> str:
+    low, high = row["relative_low"], row["relative_high"]
+    low, high = (-high, -low) if metric.less_is_better else (low, high)
+    if row["guardrail"] or not (np.isfinite(low) and np.isfinite(high)):
+        return "–"
+    return "yes" if low >= wanted_lift else "no" if high < wanted_lift else "unclear"
 
 
 def spelled(value: float, low: float, high: float, *, points: bool = False) -> tuple[str, str, str]:
@@ -181,6 +210,12 @@ def spelled(value: float, low: float, high: float, *, points: bool = False) -> t
     digits = int(np.clip(2 - np.floor(np.log10(width)) - points, 0, 10)) if width > 0 else 0
 
     def one(number: float) -> str:
-        return "–" if np.isnan(number) else f"{scale * number:+,.{digits}f}" if np.isfinite(number) else "no limit"
+        return (
+            "–"
+            if np.isnan(number)
+            else f"{round(scale * number, digits) + 0.0:+,.{digits}f}"
+            if np.isfinite(number)
+            else "no limit"
+        )
 
     return one(value), one(low), one(high)

@@ -1,7 +1,7 @@
-"""Before a test: how many units it needs, what it can see, how long it runs.
+"""Planning a test: sample size, minimum detectable effect, power and duration.
 
-Power is that of the tests that are used afterwards: Student's t for means and ratios, the score test for proportions.
-Several arms share the level by Bonferroni, with which Holm begins, so that the power is that of the hardest comparison.
+Power is that of the tests used in the analysis: Student's t for means and ratios, the score test for proportions.
+Several arms share the level (Bonferroni).
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ FAR, MANY = 8, 10_000
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a metric is like without the treatment.
+    """Mean and standard deviation of a metric without the treatment.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ def power_of(
     alpha: float = 0.05,
     alternative: Alternative = "two-sided",
 ) -> float:
-    """The chance to find an effect (treatment minus control, in units of the metric) at the level of this comparison.
+    """The power to detect an effect (treatment minus control, in units of the metric) at the level of this comparison.
 
     `units` are those of the control and of the treatment.
 
@@ -108,7 +108,7 @@ def sample_size(
     alpha: float = 0.05,
     alternative: Alternative = "two-sided",
 ) -> pd.Series:
-    """The fewest units that find an effect with the wanted power: `control`, `each_treatment`, `total`, whole numbers.
+    """The fewest units that detect an effect with the wanted power: `control`, `each_treatment`, `total`.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def detectable(
     alpha: float = 0.05,
     alternative: Alternative = "two-sided",
 ) -> float:
-    """The smallest effect that so many units find with the wanted power (minimum detectable effect), without its sign.
+    """The minimum detectable effect of so many units at the wanted power, without its sign.
 
     In units of the metric; NaN where a proportion cannot change by so much. The units are those of all arms together,
     and the options those of `sample_size`.
@@ -185,10 +185,9 @@ def detectable(
 
 
 def run_length(units: float, per_day: float | Sequence[float]) -> int:
-    """Days until so many units have come, in whole weeks: every weekday counts the same.
+    """Days until so many units have joined, in whole weeks, so that every weekday counts the same.
 
-    `per_day` are new units a day, one number, or those of the first days, whose last week is repeated, since visitors
-    come again and new ones become fewer.
+    `per_day` are new units per day: one number, or those of the first days, of which the last week is repeated.
 
     Examples
     --------

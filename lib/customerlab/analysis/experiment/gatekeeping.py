@@ -1,9 +1,9 @@
-"""What decides is tested first, and apart; the other metrics behind it (parallel gatekeeping).
+"""Parallel gatekeeping: the primary metric is tested first, the other metrics behind it.
 
 The m₁ comparisons of the primary metric are tested at alpha / m₁ each. Every one that is statistically significant
 passes its alpha / m₁ on, and the m₂ comparisons of the other metrics share what was passed (Dmitrienko, Offen and
 Westfall 2003, with Bonferroni in both families). The chance of any false finding in both families stays below alpha,
-however metrics and arms hang together: if t primary effects are nil, one of them is found with at most t · alpha / m₁,
+however metrics and arms are correlated: if t primary effects are nil, one of them is found with at most t · alpha / m₁,
 and without them at most (m₁ - t) · alpha / m₁ can be passed on.
 
 Bonferroni's levels are fixed before a p-value is seen, so each test has an interval of its level, which leaves out zero
@@ -21,6 +21,9 @@ from customerlab.analysis.experiment.carriers import carried, fewness
 from customerlab.analysis.experiment.compare import Metric, compare_arms
 from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.randomisation import randomised
+
+ENDS = ["effect_low", "effect_high", "relative_low", "relative_high"]
+SIMULTANEOUS = [f"simultaneous_{end.removeprefix('effect_')}" for end in ENDS]
 
 
 def gatekeep(pvalues: pd.Series, primary: pd.Series) -> pd.Series:
@@ -82,9 +85,10 @@ def gatekept(
         `effects` with `primary` (bool), `family` (comparisons that are tested together), `few` (what is said where
         there are too few outcomes to test; else empty), `randomised` (the p-value of the randomisation test, of a mean
         or ratio whose own is below its level; else missing), `pvalue_adjusted` (`gatekeep`; missing where `few`), and
-        `simultaneous_low` and `simultaneous_high`, intervals that hold together over the family (Bonferroni). They
-        leave out zero exactly where `pvalue_adjusted` is below the level, but for a family whose gate is shut, what is
-        too few, and what the randomisation test does not find.
+        `simultaneous_low` and `simultaneous_high`, intervals that are simultaneous over the family (Bonferroni), and
+        `simultaneous_relative_low` and `_high`, those of the relative effect. They exclude zero exactly where
+        `pvalue_adjusted` is below the level, but for a family whose gate is shut, what has too few outcomes, and what
+        the randomisation test does not find.
     """
     units, alpha, control = Measured.of(experiment), 1 - confidence, effects["against"].iloc[0]
     first = effects["metric"] == primary.name
@@ -97,12 +101,12 @@ def gatekept(
     known = table["pvalue"].where(~refused, table[["pvalue", "randomised"]].max(axis=1)).where(table["few"] == "")
     table["pvalue_adjusted"] = gatekeep(known, first)
     found = int((table.loc[first, "pvalue_adjusted"] < alpha).sum())
+    table[SIMULTANEOUS] = np.nan
     for rows, share in ((first, 1.0), (~first, (found or first.sum()) / first.sum())):
         own = [metric for metric in metrics if metric.name in set(table.loc[rows, "metric"])]
         if own:
             wider = compare_arms(units, own, control, confidence=1 - alpha * share / rows.sum())
-            table.loc[rows, "simultaneous_low"] = wider["effect_low"].to_numpy()
-            table.loc[rows, "simultaneous_high"] = wider["effect_high"].to_numpy()
+            table.loc[rows, SIMULTANEOUS] = wider[ENDS].to_numpy()
     return table
 
 

@@ -1,6 +1,6 @@
-"""What is asked of the units of a test: sizes, outcomes, covariates, cells, moments, values.
+"""The numbers that all results of a test need: sizes, outcomes, covariates, cells, moments, values.
 
-The many views of a test begin with the same numbers: the engine is asked when they are first wanted, many at a time.
+They are queried when they are first needed, many in one query, and kept.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ SOME = "some "  # before the name of an outcome: whether a unit has any of it
 
 
 class Measured:
-    """A canonical table, one row a unit, and what is known of it so far; functions take it in place of the table."""
+    """A canonical table, one row per unit, and the numbers queried so far; functions take it in place of the table."""
 
     def __init__(self, table: ir.Table, known: dict[Any, Any] | None = None) -> None:
         self.table, self._known = table, {} if known is None else known
@@ -75,7 +75,7 @@ class Measured:
         return self._once("facts", self._facts)["units"]
 
     def facts(self, kind: str) -> dict[str, pd.DataFrame]:
-        """By outcome or covariate: what `_of_outcome` or `_of_covariate` counts, one row an arm."""
+        """By outcome or covariate: what `_of_outcome` or `_of_covariate` counts, one row per arm."""
         whole = self._once("facts", self._facts)
         tables = {}
         for place, name in enumerate(self.columns(kind)):

@@ -1,4 +1,4 @@
-"""Who takes part in the comparison: one row for each that was assigned, in one arm, by rows or by sums over them."""
+"""The units of analysis: one row per assigned unit, in one arm, by rows or by sums over them."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SET_ASIDE, SIZE, by_assigned, in_one_arm
 from customerlab.analysis.inference import LEAST, enough, holm, too_few
 from customerlab.data.tables import OUTCOME
+from customerlab.formats import p_value
 from customerlab.wording import Led
 
 DRAWS, SEED = 10_000, 7  # of arms that are dealt out anew
@@ -23,19 +24,19 @@ UNUSUAL = 0.05  # a smaller p-value of a split, or of numbers of rows, is said t
 
 @dataclass(frozen=True)
 class Participants:
-    """Who is compared, and what was found on the way.
+    """The units that are compared, and how they were formed.
 
     Attributes
     ----------
     units : ibis Table
-        Canonical, one row for each that was assigned. Where rows are finer it has `size`, and means are those of rows,
-        unless the treatment moves their number: then means are of sums for each that was assigned.
+        Canonical, one row per assigned unit. Where rows are finer it has `size`, and means are those of rows, unless
+        the treatment changes their number: then means are of sums per assigned unit.
     finer : ibis Table or None
-        With `size` in any case; None where rows are what was assigned.
+        With `size` in any case; None where rows are assigned units.
     rows : DataFrame
-        As `rows_by_arm` returns it; without a row where rows are what was assigned.
+        As `rows_by_arm` returns it; without a row where rows are assigned units.
     aside, assigned : int
-        How many were in several arms and were set aside, and how many there were with these.
+        Units that were in several arms and are excluded, and all assigned units.
     kind : Kind
         What rows look like.
     """
@@ -49,17 +50,17 @@ class Participants:
 
     @property
     def moved(self) -> bool:
-        """Whether the treatment moves how many rows there are of what was assigned."""
+        """Whether the treatment changes the number of rows per assigned unit."""
         return bool((self.rows["pvalue_holm"] < SAMPLE_RATIO_ALPHA).any())
 
     def grain(self) -> list[str]:
-        """Of what means and errors are, where rows are finer than what was assigned; otherwise nothing."""
+        """What means and errors are per, where rows are finer than assigned units; otherwise nothing."""
         if self.rows.empty:
             return []
-        of = "an assigned unit, and means of rows are left out" if self.moved else "a row"
+        of = "assigned unit, and means per row are left out" if self.moved else "row"
         return [
-            f"The {self.rows['rows'].sum():,} rows belong to {self.rows['units'].sum():,} units that were assigned at random. Sizes, "
-            f"errors and plans count the assigned units; means, costs and money are those of {of}."
+            f"The {self.rows['rows'].sum():,} rows belong to {self.rows['units'].sum():,} units that were assigned at random.",
+            f"Sample sizes and errors count assigned units; means, costs and money are per {of}.",
         ]
 
     def notes(self) -> list[str]:
@@ -67,41 +68,34 @@ class Participants:
         said = [self.kind.hint] if self.kind.hint else []
         if self.aside:
             said.append(
-                f"{self.aside:,} of {self.assigned:,} units {'are' if self.aside > 1 else 'is'} in several arms and set aside; above "
-                f"{SET_ASIDE:.0%} of them no conclusion would be drawn."
+                f"{self.aside:,} of {self.assigned:,} units {'are' if self.aside > 1 else 'is'} in several arms and excluded (the limit is "
+                f"{SET_ASIDE:.0%})."
             )
         if self.rows.empty:
             return said
         first, row = self.rows.iloc[0], self.rows.iloc[int(self.rows["pvalue_holm"].fillna(1).argmin())]
         found = (
             f"{row['variant']} has {row['rows_each']:,.3g} rows per assigned unit, {first['variant']} {first['rows_each']:,.3g} "
-            f"(p {_small(row['pvalue_holm'])})"
+            f"({p_value(row['pvalue_holm'])})"
         )
         if self.rows["units"].min() < LEAST:
             few = too_few(self.rows["units"].min(), "assigned units in an arm")
             said.append(f"Whether the treatment changes the number of rows per assigned unit: {few}.")
         if self.moved:
-            rest = (
-                f": {found}. Effects per row would compare different sets of rows and are no conclusion; what decides are the "
-                "sums per assigned unit."
-            )
+            rest = f": {found}. Effects per row are therefore not comparable; sums per assigned unit decide."
             said.append(Led("The treatment changes how many rows there are", rest))
         elif row["pvalue_holm"] < UNUSUAL:
             said.append(
-                f"The number of rows is unusual: {found}. Compare the effects per assigned unit with those per row before you act."
+                f"The number of rows is unusual: {found}. Compare effects per assigned unit and per row before you act."
             )
         return said
 
 
-def _small(pvalue: float) -> str:
-    return "< 0.0001" if pvalue < 1e-4 else f"{pvalue:.4f}"
-
-
 def took_part(experiment: Units, control: str) -> Participants:
-    """Who is to be compared: units in several arms set aside, rows of what was assigned added up.
+    """The units of analysis: units in several arms excluded, rows of assigned units added up.
 
-    Means are those of rows where `assigned_id` says that rows are finer, unless the treatment changes their number:
-    then a mean over rows compares different sets of rows in each arm, and sums for each that was assigned decide.
+    Where rows are finer (`assigned_id`), means are those of rows, unless the treatment changes their number: then means
+    over rows compare different sets of rows, and sums per assigned unit decide.
 
     Examples
     --------
@@ -126,10 +120,10 @@ def took_part(experiment: Units, control: str) -> Participants:
 
 
 def rows_by_arm(units: ir.Table, control: str) -> pd.DataFrame:
-    """Does the treatment change how many rows there are of what was assigned (`by_assigned`, with `size`)?
+    """Does the treatment change the number of rows per assigned unit (`by_assigned`, with `size`)?
 
-    Where it does, such as by bringing customers back for more sessions, rows of the arms are not alike before anything
-    is measured of them, and a mean over rows says nothing of the treatment.
+    Where it does, such as by bringing customers back for more sessions, the rows of the arms are not comparable, and a
+    mean over rows is a biased estimate of the effect.
 
     Columns: `variant`, the control first, `units` (that were assigned), `rows`, `rows_each` (for each of these),
     `pvalue` (of the rank sum of an arm and the control) and `pvalue_holm` (over the arms): NaN for the control, with
@@ -182,7 +176,7 @@ def _no_rows() -> pd.DataFrame:
 def per_assigned_and_row(finer: ir.Table, control: str, *, confidence: float = 0.95) -> pd.DataFrame:
     """The effects on every outcome twice: on its sum for each that was assigned, and on its mean over rows.
 
-    One row an outcome, arm and way: `outcome`, `variant`, `per` (``assigned unit``, ``row``), `against_mean`,
+    One row per outcome, arm and way: `outcome`, `variant`, `per` (``assigned unit``, ``row``), `against_mean`,
     `variant_mean`, `effect`, `effect_low`, `effect_high` and `pvalue`, which is not adjusted. Errors count what was
     assigned in both ways.
     """

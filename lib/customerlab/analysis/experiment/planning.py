@@ -1,4 +1,4 @@
-"""What a test could find at all, and what the next one needs: tables over all metrics, from the control's own units."""
+"""Power and minimum detectable effects of all metrics, from the control's own units, and A/A simulations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +11,10 @@ from customerlab.analysis.experiment.compare import Metric, measured
 from customerlab.analysis.experiment.design import Baseline, baseline, detectable, run_length, sample_size
 from customerlab.analysis.experiment.gatekeeping import levels
 from customerlab.analysis.experiment.measured import Measured, Units
-from customerlab.analysis.experiment.rehearsal import rehearse
+from customerlab.analysis.experiment.simulation import simulate_tests
 from customerlab.analysis.experiment.stats import NONE
 
-MOST_UNITS = 20_000  # of the control that are rehearsed with
+MOST_UNITS = 20_000  # of the control that are simulated with
 MOST_LIFT, LEAST_LIFT = 1.0, 0.01  # that are planted
 
 
@@ -42,10 +42,10 @@ def reach(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> pd.DataFrame:
-    """What a test of this size can find in each metric, and what a wanted effect (a share of the mean) would take.
+    """The minimum detectable effect of each metric, and the units that a wanted effect (a share of the mean) needs.
 
     Columns: `metric`, `level` (of one comparison: its part of `alpha`, two-sided, of the whole test;
-    `gatekeeping.levels`), `control_mean`, `detectable` (the smallest effect that is found with this power),
+    `gatekeeping.levels`), `control_mean`, `detectable` (the minimum detectable effect at this power),
     `detectable_share` (of the control's value), `units_needed` (of all arms, for the wanted effect) and `days_needed`
     (where `per_day`, new units a day, is given). NaN where a metric is zero or does not vary in the control, or no
     number of units is enough.
@@ -78,7 +78,7 @@ def _needed(base: Baseline, lift: float, options: dict[str, Any]) -> float:
         return np.nan
 
 
-def rehearsals(
+def simulations(
     experiment: Units,
     metrics: Sequence[Metric],
     control: str,
@@ -88,16 +88,16 @@ def rehearsals(
     lift: Mapping[str, float],
     runs: int = 1000,
 ) -> pd.DataFrame:
-    """How often each metric's test is wrong at this split: false positives, and intervals that miss a planted effect.
+    """Simulated error rates of each metric's test at this split: false positives, and coverage of a planted effect.
 
-    Both arms are drawn from the control's units, as many as the control and the smallest other arm have (`rehearse`);
-    of a large control 20,000 units are drawn from. `level` and `lift` are by metric: the level at which it is decided,
-    and the effect that is planted, as a share of the control's value, brought between 1% and 100%; 10% where it is
-    missing.
+    Both arms are drawn from the control's units, in the sizes of the control and of the smallest other arm
+    (`simulate_tests`); a control of more than 20,000 units is sampled. `level` and `lift` are by metric: the level at
+    which it is decided, and the planted effect, as a share of the control's value, clipped to 1% to 100%; 10% where it
+    is missing.
 
     Columns: `metric`, `units` (of the smallest arm), `level`, `positives` (the share of runs without an effect with p
     below the level) with its 99% interval, `low` and `high`, `lift`, `coverage` (the share of runs with that effect
-    whose interval of 1 - level holds it), `coverage_low`, `coverage_high`, and `verdict` (`Rehearsal.verdict`). NaN
+    whose interval of 1 - level holds it), `coverage_low`, `coverage_high`, and `verdict` (`Simulation.verdict`). NaN
     where the arms would have too few outcomes, which the verdict says.
     """
     test = Measured.of(experiment)
@@ -117,7 +117,7 @@ def rehearsals(
         if few:
             rows.append(row | {"verdict": few})
             continue
-        one = rehearse(units, metric, seed, sizes=arms, lift=planted, runs=runs, alpha=level[metric.name])
+        one = simulate_tests(units, metric, seed, sizes=arms, lift=planted, runs=runs, alpha=level[metric.name])
         rows.append(row | vars(one) | {"positives": one.rate, "verdict": one.verdict})
     names = ["positives", "low", "high", "lift", "coverage", "coverage_low", "coverage_high", "verdict"]
     return pd.DataFrame(rows).reindex(columns=["metric", "units", "level", *names])
@@ -126,32 +126,33 @@ def rehearsals(
 def powered(
     found: pd.DataFrame, primary: str, *, power: float, wanted_lift: float, significant: int, arms: int
 ) -> list[str]:
-    """A sentence on what the test could find by the primary metric, where it is more than wanted and an arm is open.
+    """A sentence on the minimum detectable effect of the primary metric, where it exceeds the wanted one.
 
-    `found` is as `reach` returns it; `arms` are all but the control, of which some have a significant effect.
+    Nothing is said where all `arms` (but the control) are significant. `found` is as `reach` returns it.
     """
     row = found.set_index("metric").loc[primary]
     if significant >= arms or not row["detectable_share"] > wanted_lift:
         return []
-    needs = f"; {wanted_lift:+.0%} would need {row['units_needed']:,.0f} units" if row["units_needed"] > 0 else ""
+    needs = (
+        f"; detecting {100 * wanted_lift:+g}% needs {row['units_needed']:,.0f} units" if row["units_needed"] > 0 else ""
+    )
     return [
-        f"The minimum detectable effect of this test on {primary} is {row['detectable_share']:+.0%} at {power:.0%} power and the level "
-        f"{row['level']:.3g} of its decision{needs}."
+        f"The minimum detectable effect on {primary} is {row['detectable_share']:+.0%} at {power:.0%} power{needs}."
     ]
 
 
-def doubtful(rehearsed: pd.DataFrame) -> list[str]:
-    """Sentences for the metrics whose tests are wrong more often in the rehearsal (`rehearsals`) than they promise."""
+def doubtful(simulated: pd.DataFrame) -> list[str]:
+    """Sentences for the metrics whose simulated error rates (`simulations`) exceed the nominal ones."""
     said = []
-    for row in rehearsed.to_dict("records"):
+    for row in simulated.to_dict("records"):
         if row["verdict"] == "too many false positives":
             said.append(
-                f"In the rehearsal without an effect Welch's t finds one on {row['metric']} in {row['positives']:.1%} of the runs, not "
-                f"{row['level']:.2%}. Verdicts need the randomisation test too, which is exact; the intervals are too short."
+                f"A/A simulation: the false-positive rate of Welch's t-test on {row['metric']} is {row['positives']:.1%}, not "
+                f"{row['level']:.2%}. Intervals are too short; verdicts also need the exact randomisation test."
             )
         if row["verdict"] == "intervals too short":
             said.append(
-                f"In the rehearsal intervals of {row['metric']} hold a planted effect of {row['lift']:+.0%} in {row['coverage']:.1%} of "
-                f"the runs, not {1 - row['level']:.1%}: they are too short for outcomes so skewed."
+                f"Simulation: intervals of {row['metric']} cover a planted effect of {row['lift']:+.0%} in {row['coverage']:.1%} of "
+                f"runs, not {1 - row['level']:.1%}: they are too short for such a skewed outcome."
             )
     return said

@@ -1,9 +1,9 @@
-"""Two proportions compared by score tests, which hold for rare conversions and for none at all.
+"""Two proportions compared by score tests, which are valid for rare conversions and for none at all.
 
-The plain variance p(1 - p)/n of an arm without a conversion is zero, and an interval from it far too narrow. A score
-test takes the variance at the proportions that are likeliest if the hypothesis holds, and its interval are the
-hypotheses that it does not refuse: for the difference Mee (1984), for the ratio Koopman (1984). At no effect both are
-the pooled z test, which is Pearson's χ²; so p < α exactly when zero is outside of either.
+The Wald variance p(1 - p)/n of an arm without a conversion is zero, and its interval far too narrow. A score test uses
+the variance at the most likely proportions under the hypothesis, and its interval holds the hypotheses that it does not
+reject: for the difference Mee (1984), for the ratio Koopman (1984). At no effect both are the pooled z test, which is
+Pearson's χ²; so p < α exactly when zero is outside of either.
 """
 
 import numpy as np
@@ -25,10 +25,10 @@ def proportions(
     alternative: Alternative = "two-sided",
     relative_margin: float = 0.0,
 ) -> Contrast:
-    """Compare how many units of two arms did something: integers, or arrays of them.
+    """Compare the conversions of two arms: integers, or arrays of them.
 
-    The options are those of `contrast`. The relative effect is NaN where no unit of the control did it. With none in
-    both arms p is 1. ValueError if more units did it than there are.
+    The options are those of `contrast`. The relative effect is NaN where the control has no conversion. With none in
+    both arms p is 1. ValueError if an arm has more conversions than units.
 
     Examples
     --------

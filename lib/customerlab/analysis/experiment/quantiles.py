@@ -69,7 +69,7 @@ def quantile_effects(
 ) -> pd.DataFrame:
     """How all arms move the quantiles (`shares`) of a metric, a mean; its values leave the engine.
 
-    One row a quantile and arm: `quantile`, `variant`, `against`, `against_value`, `variant_value`, `effect`,
+    One row per quantile and arm: `quantile`, `variant`, `against`, `against_value`, `variant_value`, `effect`,
     `effect_low`, `effect_high`, `pvalue`, `pvalue_holm` and `pvalue_bh` over all rows that are compared, and `why_not`:
     empty, or the reason (`why_not`) for which an effect is missing.
     """
@@ -116,22 +116,14 @@ def why_not(treatment: np.ndarray, control: np.ndarray, share: float) -> str:
 
 
 def of_quantiles(moved: pd.DataFrame, metric: str, control: str, confidence: float) -> list[str]:
-    """Sentences for the quantiles that an arm moves significantly, and one for those that are not compared, and why.
+    """Sentences for the quantiles that differ significantly from the control's.
 
     `moved` is as `quantile_effects` returns it, and may be empty.
     """
-    said: list[str] = []
-    reasons: dict[str, list[str]] = {}
-    for row in moved.to_dict("records"):
-        what = f"{row['quantile']:.1%}"
-        if row["why_not"]:
-            if not any(what in where for where in reasons.values()):
-                reasons.setdefault(row["why_not"], []).append(what)
-        elif row["pvalue_holm"] < 1 - confidence:
-            ends = f"{100 * confidence:g}% CI of this one comparison {row['effect_low']:+,.4g} to {row['effect_high']:+,.4g}"
-            said.append(
-                f"{row['variant']}: the {what} quantile of {metric} is {row['variant_value']:,.4g}, {row['effect']:+,.4g} from {control} "
-                f"({ends}; significant, Holm)."
-            )
-    listed = "; ".join(f"{why}: {', '.join(where)}" for why, where in reasons.items())
-    return said + ([f"Quantiles of {metric} that are not compared, because {listed}."] if reasons else [])
+    if moved.empty:
+        return []
+    return [
+        f"{row['variant']}: the {row['quantile']:.1%} quantile of {metric} is {row['variant_value']:,.4g}, {row['effect']:+,.4g} against "
+        f"{control} ({100 * confidence:g}% CI {row['effect_low']:+,.4g} to {row['effect_high']:+,.4g}; significant, Holm-adjusted)."
+        for row in moved[moved["pvalue_holm"] < 1 - confidence].to_dict("records")
+    ]

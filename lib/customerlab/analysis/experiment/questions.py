@@ -1,4 +1,4 @@
-"""What is asked of a test, from its table and from short texts: metrics, guardrails, segments, the planned split."""
+"""The options of a test, from its table and from short texts: metrics, guardrails, segments, the planned split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -74,20 +74,20 @@ def metrics_of(experiment: Units, ratios: Sequence[str] = (), less_is_better: Se
 
 
 def ratios_left_out(experiment: Units, ratios: Sequence[str]) -> dict[str, str]:
-    """Why some ratios, such as "spend / conversion", cannot be looked at: the reason, a clause, by the ratio.
+    """Why some ratios, such as "spend / conversion", are left out: the reason, a clause, by the ratio.
 
-    The delta method takes what is below the line to be nearly normal. Of few units that have any of it the error is far
-    too small as a rule: with two converters an arm, a third of tests without an effect would have a p-value below .05.
+    The delta method assumes that the denominator is nearly normal. With few units in it the standard error is far too
+    small: with two converters per arm, a third of tests without an effect would have a p-value below .05.
     """
     units, why = Measured.of(experiment), {}
     for text in ratios:
         above, below = _parts(text)
         if not {OUTCOME + above, OUTCOME + below} <= set(units.columns(OUTCOME)):
-            why[text] = "the test has not both outcomes"
+            why[text] = "the test lacks one of its outcomes"
             continue
         fewest = units.facts(OUTCOME)[OUTCOME + below]["some"].min()
         if not enough(fewest):
-            why[text] = f"of the units of an arm {fewest:,.0f} have any {below}, expected at least {LEAST}"
+            why[text] = f"only {fewest:,.0f} units of an arm have any {below}, at least {LEAST} are needed"
     return why
 
 
@@ -107,13 +107,13 @@ def chosen(metrics: Sequence[Metric], name: str, what: str) -> Metric:
 
 
 def leading(effects: pd.DataFrame, metric: str) -> list[str]:
-    """The arms to look at more closely: all in which the metric varies, or the six with the smallest p-values."""
+    """The arms for figures and models: all in which the metric varies, at most the six with the smallest p-values."""
     rows = effects[(effects["metric"] == metric) & (effects["error"] > 0)]
     return sorted(rows.sort_values(["pvalue", "variant"]).head(MOST_ARMS)["variant"])
 
 
 def guarded(metrics: Sequence[Metric], allowed: Mapping[str, float]) -> list[Metric]:
-    """The metrics that may get worse by a share at most, as guardrails; ParameterError for a share of one or more."""
+    """The guardrail metrics, with their acceptable relative loss; ParameterError for a share of one or more."""
     if allowed and max(allowed.values()) >= 1:
         most = max(allowed.values())
         raise ParameterError(f"a guardrail of {most:g}", expected="a share below 1, such as 'visit: 0.02'")
@@ -126,7 +126,7 @@ def numeric_covariates(experiment: Units) -> list[str]:
 
 
 def segments_of(experiment: Units, wanted: Sequence[str] = ()) -> tuple[Measured, list[str]]:
-    """The units with their segments, from what was known of them before; and the names of these.
+    """The units with their segments, from covariates; and the names of the segments.
 
     Each has a column named like its covariate: its values, or, of more than six numbers, four bands of about equally
     many units, each with its upper end. ParameterError if there is no such covariate.
@@ -135,7 +135,7 @@ def segments_of(experiment: Units, wanted: Sequence[str] = ()) -> tuple[Measured
     ----------
     wanted : sequence of str
         Covariates by their names. By default all but those of more than twelve labels. One that is the same for every
-        unit divides nothing and is left out.
+        unit is left out.
     """
     units = Measured.of(experiment)
     names = [spoken(name) for name in units.columns(COVARIATE)]

@@ -1,9 +1,9 @@
-"""The randomisation test (Fisher 1935): what the assignment alone would do to the outcomes as they are.
+"""The randomisation test (Fisher 1935): the distribution of the statistic over random assignments.
 
-Where the treatment changes nothing, every unit would have had its outcome in the other arm too. Dealing the arms out
-again shows how far apart they come by the assignment alone, at any skew and sizes of the arms. Student's t does not
-know that: of arms of unequal sizes, a test of 5% finds one in ten in skewed spend where there is nothing. So an effect
-on a mean or a ratio has to pass both.
+If the treatment has no effect, every unit would have had the same outcome in the other arm. Assigning the arms again
+and again gives the distribution of the difference by chance, at any skew and any sizes of the arms. Student's t is only
+approximate: with arms of unequal sizes and skewed spend, a 5% test can have a false-positive rate of 10%. So an effect
+on a mean or a ratio has to pass both tests.
 """
 
 import ibis.expr.types as ir

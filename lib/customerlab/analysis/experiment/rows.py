@@ -1,8 +1,8 @@
-"""What a row is: a unit that was assigned at random, or a total of many, an event, a member of what was assigned.
+"""Unit of analysis: is a row an assigned unit, or a total of many, an event, or a member of the assigned unit?
 
-Every error and p-value takes rows for independent draws. A table of totals, of events or of clusters has another number
-of draws than it has rows, and nothing in the arithmetic would show it. The rules here go by what such tables have and
-tables of units have not; each is chosen so that a table of units falls under it by a rare accident only.
+Standard errors and p-values assume that rows are independent. A table of totals, events or clusters has fewer
+independent units than rows, and nothing in the arithmetic would show it. These rules use properties that such tables
+have and tables of units do not have; a table of units meets one by a rare coincidence only.
 """
 
 import re
@@ -28,7 +28,7 @@ COUNTED = {
 """Words in the names of outcomes that count people, or what many people did."""
 
 SHARED = 0.8  # of the values of a key that are in every arm
-MANY_TIMES = 7  # of one row an arm each, that are no accident
+MANY_TIMES = 7  # of one row per arm each, that are no accident
 BY_CHANCE = 1e-6  # below it all rows of each value are in one arm by design
 FEW = 0.05  # of the units in several rows: slips, and no log of events
 
@@ -40,11 +40,11 @@ class Kind:
     Attributes
     ----------
     wrong : str
-        What they are in place of units, by what it is seen, and what to write; empty where they may well be units.
+        What they are in place of units, the evidence, and what to change; empty where they may well be units.
     counted : str
         Of totals, the outcome (a column) that counts the units, if there is one.
     hint : str
-        What the table cannot tell, and a reader can.
+        A question that the table cannot answer, and a reader can.
     made_up : bool
         Whether rows have no ids of their own, so that a unit in two rows could not be seen.
     """
@@ -56,12 +56,12 @@ class Kind:
 
 
 def kind_of_rows(experiment: Units) -> Kind:
-    """Say what the rows of a canonical table look like, before anything is summed and they are taken for units.
+    """What the rows of a canonical table look like, before they are analysed as units.
 
     Rows are *totals* where each arm has one row; where four ids in five are in every arm; where rows fill a grid (the
     same times, or labels, in every arm, and as many rows of each) and outcomes are counts; or where rows have no ids of
     their own and an outcome whose name counts people (`COUNTED`) has whole numbers of 30 and more in half of the rows
-    and nowhere 0 or 1. A row that has an id of its own is believed to be a unit, such as a shop, unless its times fill
+    and nowhere 0 or 1. A row that has an id of its own is taken to be a unit, such as a shop, unless its times fill
     a grid. Rows are *events, sessions or days* where an id has several rows in one arm. They are *members* of what was
     assigned where a covariate has many values with several rows, and all rows of a value are in one arm, which a draw
     for each row would do less than once in a million tables.
@@ -92,14 +92,14 @@ def kind_of_rows(experiment: Units) -> Kind:
     if not wrong and len(named) and named["low"].max() >= LARGE:
         one = named["low"].idxmax()
         hint = (
-            f"Every row has {one} of {named['low'].max():,.0f} or more, and is taken for a unit that was assigned, such as a shop; "
-            "if rows are totals, the table before it was summed is needed."
+            f"Every row has {one} of {named['low'].max():,.0f} or more, and is taken to be an assigned unit, such as a shop; if rows are "
+            "totals, use the table before it was summed."
         )
     return Kind(wrong, "", hint, made_up)
 
 
 TOTALS = (
-    ": these look like totals of each arm{}, not units. 05 reads one row a unit: map the table from before it was summed, with "
+    ": these look like totals of each arm{}, not units. 05 reads one row per unit: map the table from before it was summed, with "
     "what was assigned (such as the user) as `unit_id`; totals of yes-or-no outcomes can be compared by "
     "`experiment.proportions`"
 )
@@ -178,7 +178,7 @@ def _repeated(experiment: ir.Table) -> str:
         alike = rows - int(experiment.distinct().count().to_pandas())
         if alike == rows - units:
             return f"{said}; these rows are alike in every column: list `exact_repeat` under `clean:`"
-        return f"{said}: keep one row a unit, unless rows are events of units{FINER}"
+        return f"{said}: keep one row per unit, unless rows are events of units{FINER}"
     return f"{said}: rows look like {_pieces(experiment, rows)}{FINER}"
 
 

@@ -1,7 +1,7 @@
-"""For whom? The effect in every segment, and whether segments differ by more than chance.
+"""Heterogeneous effects: the effect in every segment, and whether segments differ by more than chance.
 
-An effect that is significant in one segment and not in another is no difference between them: that is asked by a test
-of its own, and asked of many segments at once it needs an adjustment. Segments that say one fact are one test.
+An effect that is significant in one segment and not in another is not evidence that they differ: that needs an
+interaction test, adjusted for the number of segments. Nearly equivalent segments are tested once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from customerlab.formats import p_value
 SHOWN = 12  # effects of the segments that differ most
 COLUMNS = ["segment", "value", "variant", "units"]
 COLUMNS += ["control_mean", "variant_mean", "effect", "error", "effect_low", "effect_high"]
-ONE_FACT = 0.7  # Cramér's V from which two segments say the same: one to one it is 1, of unrelated ones near 0
+EQUIVALENT = 0.7  # Cramér's V from which two segments count as one: 1 if one determines the other, near 0 if unrelated
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def differences(
 def _effects(
     found: Moments, metric: Metric, variant: str, control: str, column: str, confidence: float
 ) -> pd.DataFrame:
-    """One row a value, with its difference from all others."""
+    """One row per value, with its difference from all others."""
     rows = []
     for value in sorted(found.groups[column].unique()):
         kept = (found.groups[column] == value).to_numpy() & found.groups["variant"].isin([variant, control]).to_numpy()
@@ -124,11 +124,11 @@ def _interaction(part: pd.DataFrame, column: str, variant: str) -> dict[str, obj
 
 
 def distinct(experiment: Units, segments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """The segments without those that say the same as an earlier one; and of each of these the one that is kept.
+    """The segments without those nearly equivalent to an earlier one; and for each of these the one that is kept.
 
-    Two columns say one fact where knowing one nearly tells the other: Cramér's V (1946) of their values of 0.7 or more,
-    as of money and bands of money, or of who bought for men and who for women where hardly anybody bought for both.
-    Tested twice, one finding would look like two, and every other one would pay for the adjustment.
+    Two columns are nearly equivalent where knowing one nearly determines the other: Cramér's V (1946) of 0.7 or more,
+    as of spend and bands of spend, or of customers who bought for men and those who bought for women where few bought
+    for both. Tested twice, one finding would look like two, and the adjustment would cost the others power.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def distinct(experiment: Units, segments: Sequence[str]) -> tuple[list[str], dic
     cells = dict(zip(pairs, Measured.of(experiment).cells(pairs), strict=True))
     same: dict[str, str] = {}
     for one, other in pairs:
-        if one not in same and other not in same and _cramer(cells[one, other]) >= ONE_FACT:
+        if one not in same and other not in same and _cramer(cells[one, other]) >= EQUIVALENT:
             same[other] = one
     return [name for name in segments if name not in same], same
 
@@ -175,33 +175,40 @@ def no_segments() -> BySegment:
 
 
 def _told(row: pd.Series, *, points: bool) -> str:
-    """An effect with its interval and where it is."""
+    """A segment's value, with the effect, its interval and the units."""
     effect, low, high = spelled(row["effect"], row["effect_low"], row["effect_high"], points=points)
     unit = " percentage points" if points else ""
-    return f"{effect}{unit} ({low} to {high}; {row['units']:,} units) where it is {row['value']}"
+    return f"{row['segment']} = {row['value']} ({effect}{unit}, {low} to {high}; {row['units']:,} units)"
 
 
 def differing(
-    found: BySegment, metrics: Sequence[Metric], alpha: float, most: int = 5, *, same: Mapping[str, str] | None = None
+    found: BySegment,
+    metrics: Sequence[Metric],
+    alpha: float,
+    most: int = 5,
+    *,
+    same: Mapping[str, str] | None = None,
+    against: str = "",
 ) -> list[str]:
-    """Sentences for the effects that differ by segment, by their p-values, with where they are smallest and largest.
+    """Sentences for the effects that differ by segment, the smallest p-values first, with the largest and the smallest.
 
-    More than `most` sentences are counted; `same` are columns that say the same as a segment, as `distinct` returns
-    them.
+    Beyond `most` sentences they are counted; `same` are columns nearly equivalent to a segment, as `distinct` returns
+    them; `against` is the arm that is compared with, where that is not the control.
     """
     proportions = {metric.name: metric.proportion for metric in metrics}
     clear = found.interactions[found.interactions["pvalue_bh"] < alpha]
     clear = clear.sort_values(["pvalue", "metric", "segment", "variant"])
-    said = []
+    said, versus = [], f" against {against}" if against else ""
     for row in clear.head(most).to_dict("records"):
         here = found.table[["metric", "segment", "variant"]] == [row["metric"], row["segment"], row["variant"]]
         own = found.table[here.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
         points = proportions[row["metric"]]
-        ends = [_told(one, points=points) for one in (own.iloc[0], own.iloc[-1])]
-        also = "".join(f" (one fact with {one})" for one, other in (same or {}).items() if other == row["segment"])
+        least, largest = (_told(one, points=points) for one in (own.iloc[0], own.iloc[-1]))
+        alike = [one for one, other in (same or {}).items() if other == row["segment"]]
+        also = f" ({row['segment']} is closely associated with {', '.join(alike)})" if alike else ""
         said.append(
-            f"{row['variant']}: the effect on {row['metric']} differs by {row['segment']}{also} ({p_value(row['pvalue_bh'])}, adjusted by "
-            f"Benjamini and Hochberg), from {ends[0]} to {ends[1]}."
+            f"{row['variant']}{versus}: the effect on {row['metric']} is larger for {largest} than for {least}; BH-adjusted "
+            f"{p_value(row['pvalue_bh'])}{also}."
         )
     more = len(clear) - most
     return said + ([f"{more} more effects differ by segment."] if more > 0 else [])

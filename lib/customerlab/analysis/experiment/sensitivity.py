@@ -1,4 +1,4 @@
-"""Does the answer hang on the way it is computed? Effects adjusted for what was known before, and without extremes."""
+"""Is the effect robust to the estimator? Raw, CUPED, post-stratified and winsorised effects."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -61,16 +61,16 @@ def sensitivity(
     *,
     covariates: Sequence[str],
     segments: Sequence[str],
-    winsorised_at: float,
+    winsor_quantile: float,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """The effects on one metric, in every way that there is to compute them.
+    """The effects on one metric by every estimator.
 
     `adjusted` by covariates and `stratified` by segments, if there are any, and `winsorised` at a quantile, on both
     sides of zero, for a metric that is no proportion and where anything is beyond.
 
     Columns: `way`, `variant`, `effect`, `effect_low`, `effect_high`, `narrower` (by what share the interval is, beside
-    that of the effect as measured) and `pvalue`. With cut values it is the effect on what is left of the metric.
+    that of the effect as measured) and `pvalue`. Winsorised effects are those on the winsorised metric.
     """
     units = Measured.of(experiment)
     parts = {MEASURED: compare_arms(units, [metric], control, confidence=confidence)}
@@ -81,7 +81,7 @@ def sensitivity(
     if len(strata):
         parts[f"post-stratified by {strata['segment'].iloc[0]}"] = strata
     if not metric.proportion:
-        cut, low, high, beyond = winsorised(units.table, metric.above, winsorised_at)
+        cut, low, high, beyond = winsorised(units.table, metric.above, winsor_quantile)
         ends = " to ".join(f"{end:,.4g}" for end in (low, high) if np.isfinite(end))
         way = f"with {spoken(metric.above)} winsorised to {ends} ({beyond:,} units)"
         if beyond:
@@ -93,7 +93,7 @@ def sensitivity(
 
 
 def fragile(table: pd.DataFrame, metric: str, clear: Sequence[str], alpha: float) -> list[str]:
-    """Sentences for the arms (`clear`) whose effect is significant as measured, but not in another way, even alone."""
+    """Sentences for the arms (`clear`) whose effect is significant as measured, but not by another estimator."""
     open_ways = table[table["variant"].isin(clear) & ~(table["pvalue"] < alpha)]
     return [
         f"{variant}: the effect on {metric} is significant {MEASURED}, but not {' or '.join(rows['way'])}, even unadjusted."

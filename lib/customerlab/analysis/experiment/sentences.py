@@ -1,4 +1,4 @@
-"""What is said of a test, sentence by sentence, in the order in which it is read."""
+"""What is said of a test, sentence by sentence, in the order of importance."""
 
 from customerlab.analysis.experiment.carriers import carried, influential
 from customerlab.analysis.experiment.decision import open_guardrails
@@ -13,22 +13,27 @@ from customerlab.analysis.experiment.targeting import advice, ordered
 from customerlab.analysis.experiment.test import Test
 from customerlab.data.tables import COVARIATE
 
-UNSOUND = "the test is not sound"
-UNKNOWN = "nothing is known of the units before the test"
+UNSOUND = "the test is not valid"
+UNKNOWN = "no covariates are known from before the test"
+VALIDITY, POWER, EFFECTS = "1 Test validity", "2 Power and minimum detectable effect", "3 Effects"
+MONITORING, BAYES, SEGMENTS, DECISION = (
+    "4 Sequential monitoring", "5 Bayesian analysis", "6 Heterogeneous effects and targeting", "7 Decision",
+)  # fmt: skip
+"""The sections of the notebook that findings are from."""
 
 
 def compared(test: Test) -> list[str]:
-    """What is compared, and of what the means are."""
+    """The metrics, and what means are taken over."""
     names = ", ".join(metric.name for metric in test.metrics)
-    return [f"Compared: {names}; what decides is {test.decisive.name}.", *test.who.grain()]
+    return [f"Metrics: {names}. The primary metric is {test.decisive.name}.", *test.who.grain()]
 
 
 def soundness(test: Test) -> list[str]:
     """Whether the checks passed, and what the test lacks."""
-    lacking = [] if test.segments else ["It has no covariates: balance, adjustment and segments are left out."]
+    lacking = [] if test.segments else ["The test has no covariates: balance, adjustment and segments are left out."]
     if len(test.arrivals) < 2:
-        what = "the split by day, the run length and section 4"
-        lacking.append(f"It has no times on several days in every arm: {what} are left out.")
+        what = "the sample ratio by day, the run length and sequential monitoring"
+        lacking.append(f"The test has no times on several days in every arm: {what} are left out.")
     return [test.soundness.summary(), *test.soundness.notes(), *lacking]
 
 
@@ -41,75 +46,90 @@ def days(test: Test) -> list[str]:
     """Why nothing is shown day by day, where that is so."""
     if test.daily:
         return []
-    return [f"Left out: {'it takes days with twenty units of every arm' if test.sound else UNSOUND}."]
+    return [f"Left out: {'no days with twenty units in every arm' if test.sound else UNSOUND}."]
 
 
-def beliefs(test: Test) -> list[str]:
-    """Which metrics cannot be read as beliefs."""
-    read = set() if test.beliefs.empty else set(test.beliefs["metric"])
+def bayesian(test: Test) -> list[str]:
+    """Which metrics have no Bayesian analysis."""
+    read = set() if test.bayesian.empty else set(test.bayesian["metric"])
     unread = [metric.name for metric in test.metrics if metric.name not in read] if test.sound else []
-    return [f"Left out: {', '.join(unread)}, which does not vary in some arm."] if unread else []
+    return [f"Left out, because it does not vary in some arm: {', '.join(unread)}."] if unread else []
 
 
 def segments(test: Test) -> list[str]:
-    """Which segments say the same, or why there are none."""
+    """Which segments are not tested, or why there are none."""
     if not (test.sound and test.segments):
         return [f"Left out: {UNKNOWN if test.sound else UNSOUND}."]
-    return [
-        f"{one} says the same as {other}, so that it is not tested again." for one, other in test.distinct[1].items()
-    ]
+    return [f"{one} is not tested: it is nearly equivalent to {other}." for one, other in test.distinct[1].items()]
 
 
 def models(test: Test) -> list[str]:
-    """Why there is no model of effects, where that is so."""
+    """Why there is no uplift model, where that is so."""
     if any(test.models):
         return test.models[1]
     name = test.decisive.name
     reason = (
         UNSOUND if not test.sound
         else UNKNOWN if not test.units.columns(COVARIATE)
-        else f"{name} is one of which less is better" if test.decisive.less_is_better
-        else f"{name} is no mean of what was assigned" if test.decisive.below
+        else f"{name} is a metric that should fall" if test.decisive.less_is_better
+        else f"{name} is not a mean per assigned unit" if test.decisive.below
         else f"{name} does not vary"
     )  # fmt: skip
-    return [f"No model of effects: {reason}."]
+    return [f"No uplift models: {reason}."]
 
 
-def findings(test: Test, whose: str = "") -> list[str]:
-    """What is concluded, the decision first; of data that are not this shop's (says `whose`) nothing is recommended."""
-    about = [f"{whose} What follows describes that test; it recommends nothing to this shop."] if whose else []
+def findings(test: Test, whose: str = "") -> list[tuple[str, list[str]]]:
+    """The findings, the decision first: pairs of a section of the notebook and sentences from it.
+
+    Of data that are not this shop's (as `whose` says) nothing is recommended.
+    """
+    about = [f"{whose} Nothing is recommended to this shop."] if whose else []
     if not test.sound:
-        return [*about, test.soundness.refusal()]
-    first = interim(test.daily, test.decisive.name, test.came, test.planned_units)
-    if test.finished:
-        first = recommendation(
-            test.decision, test.pairs, test.decisive,
-            control=test.control, confidence=test.confidence, money=test.worth, elsewhere=bool(whose),
-        )  # fmt: skip
-    said = [first[0], *test.soundness.notes(), *first[1:], *open_guardrails(test.decision)]
-    said += influential(carried(test.units, test.metrics), test.metrics)
-    return [*about, *said, *(_supported(test) if test.finished else [])]
-
-
-def _supported(test: Test) -> list[str]:
-    """What else the sections of a finished test say, in their order."""
+        return [(VALIDITY, [test.soundness.refusal(), *about])]
+    if not test.finished:
+        first = interim(test.daily, test.decisive.name, test.came, test.planned_units)
+        early = [(DECISION, [first[0], *about]), *_caveats(test), (MONITORING, first[1:])]
+        return [one for one in early if one[1]]
+    said = recommendation(
+        test.decision, test.pairs, test.decisive,
+        control=test.control, confidence=test.confidence, money=test.worth, elsewhere=bool(whose),
+    )  # fmt: skip
     name = test.decisive.name
     found = list(test.clear.loc[test.clear["metric"] == name, "variant"])
     counts = {"significant": len(found), "arms": len(test.arms)}
-    against = differing(test.by_segment_against_best, test.metrics, test.alpha, same=test.distinct[1])
-    said = [
-        *reconciled(test.beliefs, test.decision, test.pairs, name, control=test.control, confidence=test.confidence),
-        *(advice(table, arm) for arm, table in test.profits.items()),
-        *other_effects(test.decision, test.metrics, name, confidence=test.confidence),
-        *first_outside(test.daily, name),
-        *powered(test.reach, name, power=test.power, wanted_lift=test.wanted_lift, **counts),
-        *doubtful(test.rehearsed),
-        *fragile(test.ways, name, found, test.alpha),
-        *of_quantiles(test.moved, name, test.control, test.confidence),
-        *differing(test.by_segment, test.metrics, test.alpha, same=test.distinct[1]),
-        *(f"Against {test.fits}, {one}" for one in against),
-        *ordered({arm: of["qini"].areas for arm, of in test.curves.items()}, test.alpha),
+    limits = powered(test.reach, name, power=test.power, wanted_lift=test.wanted_lift, **counts)
+    notes, guardrails, checks, outliers = _caveats(test)
+    top = [(DECISION, [said[0], *about]), notes, (DECISION, said[1:3]), (POWER, limits), checks]
+    return [one for one in (*top, (DECISION, said[3:]), guardrails, outliers, *_supported(test, found)) if one[1]]
+
+
+def _caveats(test: Test) -> list[tuple[str, list[str]]]:
+    """What limits the decision: the split, guardrails, the checks, single units."""
+    return [
+        (VALIDITY, test.soundness.notes()),
+        (DECISION, open_guardrails(test.decision)),
+        (VALIDITY, [test.soundness.summary()]),
+        (EFFECTS, influential(carried(test.units, test.metrics), test.metrics)),
     ]
+
+
+def _supported(test: Test, found: list[str]) -> list[tuple[str, list[str]]]:
+    """The evidence of a finished test, by section; `found` are the arms that are significant by the primary metric."""
+    name, same = test.decisive.name, test.distinct[1]
+    against = differing(test.by_segment_against_best, test.metrics, test.alpha, same=same, against=test.fits)
+    segments = differing(test.by_segment, test.metrics, test.alpha, same=same)
     if test.segments and test.differing.empty:
-        said.append("No segment is shown to react differently from the rest (adjusted by Benjamini and Hochberg).")
-    return said
+        segments.append("No effect differs significantly by segment (BH-adjusted).")
+    targeting = [advice(table, arm) for arm, table in test.profits.items()]
+    return [
+        (DECISION, other_effects(test.decision, test.metrics, name, confidence=test.confidence)),
+        (SEGMENTS, [*segments, *against, *targeting]),
+        (SEGMENTS, ordered({arm: one.areas for arm, one in test.curves.items()}, test.alpha)),
+        (EFFECTS, fragile(test.ways, name, found, test.alpha)),
+        (EFFECTS, of_quantiles(test.moved, name, test.control, test.confidence)),
+        (MONITORING, first_outside(test.daily, name)),
+        (POWER, doubtful(test.simulated)),
+        (BAYES, reconciled(
+            test.bayesian, test.decision, test.pairs, name, control=test.control, confidence=test.confidence
+        )),
+    ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""While a test runs: intervals and bounds that may be looked at before the end.
+"""Sequential monitoring: intervals and bounds that stay valid when results are looked at before the end.
 
-Who looks five times at an interval of 95% and stops at the first that leaves out zero is wrong in 14% of tests
-without an effect. Two ways out: confidence sequences, which hold at all times at once, whatever the plan; and
-group-sequential bounds, which share the level over looks up to a planned end, and are narrower there.
+Five looks at a 95% interval, stopping at the first that excludes zero, find an effect in 14% of tests without one. Two
+remedies: confidence sequences, valid at any time, whatever the plan; and group-sequential bounds, which spend the level
+over looks up to a planned end, and are narrower there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -191,27 +191,27 @@ def over_time(
 
 
 def first_outside(daily: Mapping[str, pd.DataFrame], metric: str) -> list[str]:
-    """Sentences that say when the effect of each arm was first significant by the interval that holds at all times."""
-    said = []
+    """Sentences that say when the effect of each arm was first significant by its confidence sequence."""
+    said, never = [], []
     for arm, table in daily.items():
         outside = table.loc[(table["always_low"] > 0) | (table["always_high"] < 0), "day"]
-        first = [f"first significant with the units up to {day:%Y-%m-%d}" for day in outside.head(1)]
-        when = "".join(first) or "never significant"
-        said.append(
-            f"By the confidence sequence, which holds at all times, the effect of {arm} on {metric} was {when}."
-        )
-    return said
+        day = f"{outside.iloc[0]:%Y-%m-%d}" if len(outside) else ""
+        effect = f"Sequential monitoring: the effect of {arm} on {metric} was first significant on {day}"
+        said += [f"{effect} (confidence sequence)."] if day else []
+        never += [] if day else [arm]
+    none = f"Sequential monitoring: on no day was the effect on {metric} significant for {', '.join(never)} (confidence sequence)."
+    return [*said, none] if never else said
 
 
 def interim(daily: Mapping[str, pd.DataFrame], metric: str, came: int, planned_units: int) -> list[str]:
-    """What may be said of a test before its planned end: no more than the bounds for planned looks allow."""
-    rest = f": {came:,} of {planned_units:,} planned units have come. No arm is recommended before its end."
+    """What may be said of a test before its planned end: no more than the group-sequential bounds allow."""
+    rest = f": {came:,} of {planned_units:,} planned units have joined. No arm is recommended before its end."
     said: list[str] = [Led("The test is not finished", rest)]
     for arm, table in daily.items():
         effect, low, high = table.iloc[-1][["effect", "group_low", "group_high"]]
         clear = low > 0 or high < 0
         said.append(
-            f"{arm}: so far the effect on {metric} is {effect:+,.4g}, {low:+,.4g} to {high:+,.4g} by the interval for planned looks; "
-            + ("significant, so that the test may be ended here." if clear else "inconclusive so far.")
+            f"{arm}: the effect on {metric} so far is {effect:+,.4g} (group-sequential CI {low:+,.4g} to {high:+,.4g}), "
+            + ("significant: the test may be stopped." if clear else "inconclusive.")
         )
-    return said if daily else [*said, "It has too few days or units to say anything before that."]
+    return said if daily else [*said, "Too few days or units for an interim result."]

@@ -1,7 +1,7 @@
-"""May anything be concluded? Sizes of the arms, balance, missing outcomes, units in two arms, exposure too early.
+"""Validity of a test: sample ratio, balance, missing outcomes, units in two arms, exposure before assignment.
 
-A check that fails means that the arms differ by more than the treatment, or that units were lost on the way: then every
-effect, its interval and its p-value are of something else, and what is wrong is reported in place of conclusions.
+A failed check means that the arms differ by more than the treatment, or that units were lost: then effects, intervals
+and p-values are invalid, and the failed checks are reported in place of conclusions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.wording import Led
 
 LEAST_UNITS = 2  # of an arm, without which nothing varies
-UNITS, COUNTS = "one row a unit", "sizes of the arms, counted by "
+UNITS, COUNTS = "one row per unit", "sample ratio, counted by "
 FINER = "rows per assigned unit"
 Row = tuple[str, str, float, bool]
 
@@ -76,8 +76,9 @@ class Soundness:
     Attributes
     ----------
     table : DataFrame
-        `check`, `found` (in words), `pvalue` (NaN where the check is a count), `sound`, and `answer`: "yes", "NO", or
-        "unusual" where a check passes with p below 0.05; of rows whose number the treatment changes "sums decide".
+        `check`, `found` (in words), `pvalue` (NaN where the check is a count), `sound`, and `answer`: "pass", "FAIL",
+        or "unusual" where a check passes with p below 0.05; "per assigned unit" where the treatment changes the number
+        of rows.
     who : Participants
         Of whose units the checks are.
     """
@@ -97,33 +98,39 @@ class Soundness:
         return [f"{row['check']}: {row['found']}" for row in failed.to_dict("records")]
 
     def shown(self) -> pd.DataFrame:
-        """The table for readers: `check`, `found`, `p`, `sound` (the answer)."""
-        shown = self.table[["check", "found", "pvalue", "answer"]].set_axis(["check", "found", "p", "sound"], axis=1)
-        return shown.assign(found=shown["found"].str.replace("`", ""))
+        """The table for readers: `check`, `result`, `detail`, `p-value`; those that did not pass first."""
+        first = self.table.sort_values("answer", key=lambda answer: answer == "pass", kind="stable")
+        shown = first[["check", "answer", "found", "pvalue"]].set_axis(["check", "result", "detail", "p-value"], axis=1)
+        return shown.assign(detail=shown["detail"].str.replace("`", ""))
+
+    @property
+    def open(self) -> int:
+        """How many checks did not plainly pass."""
+        return int((self.table["answer"] != "pass").sum())
 
     def summary(self) -> str:
         """Whether the checks passed, or what stands in place of conclusions."""
-        open_ones = self.table[self.table["answer"] != "yes"]
         if not self.sound:
             return self.refusal()
-        if open_ones.empty:
-            return f"The test passes all {len(self.table)} checks."
-        said = ", ".join(f"{row['check']} ({row['answer']})" for row in open_ones.to_dict("records"))
-        return f"None of {len(self.table)} checks stops the test; look at: {said}."
+        if not self.open:
+            return f"The test is valid: {len(self.table)} of {len(self.table)} checks passed."
+        rows = self.table[self.table["answer"] != "pass"].to_dict("records")
+        said = ", ".join(f"{row['check']} ({row['answer']})" for row in rows)
+        return f"No validity check failed, {len(self.table) - self.open} of {len(self.table)} passed; look at {said}."
 
     def notes(self) -> list[str]:
         """What a reader has to know of the units before the effects, one sentence each; mostly nothing.
 
-        An unusual split that does not end the test, units that were set aside, rows whose number the treatment changes.
+        An unusual sample ratio that does not fail, units that were set aside, rows whose number the treatment changes.
         """
         split = self.table.iloc[0]
-        unusual = f"The split is unusual: {split['found']} (p {split['pvalue']:.4f}). Look at its cause before you act."
+        unusual = f"The split is unusual: {split['found']} (p = {split['pvalue']:.4f}). Find its cause before you act."
         return [unusual] * bool(split["answer"] == "unusual") + self.who.notes()
 
     def refusal(self) -> str:
-        """What stands in place of conclusions; empty where the test is sound.
+        """What stands in place of conclusions; empty where the test is valid.
 
-        Where rows are no units only that is said: the other checks are of rows, and come after.
+        Where rows are not units only that is said: the other checks assume units.
         """
         if self.sound:
             return ""
@@ -142,11 +149,11 @@ def soundness(
     start: pd.Timestamp | None = None,
     who: Participants | None = None,
 ) -> Soundness:
-    """All checks of a test, before any outcome is compared.
+    """All validity checks of a test, before any outcome is compared.
 
-    Each check by p-value has the level 0.001 over all that it looks at (Holm): a sound test fails one of k such checks
-    at most k times in a thousand. Rows of which the treatment changes the number stop conclusions about means of rows;
-    where `who` has left these for sums per assigned unit, the check says so and does not fail.
+    Each check by p-value has the level 0.001, Holm-adjusted over its parts: a valid test fails one of k such checks at
+    most k times in a thousand. Where the treatment changes the number of rows per assigned unit, means over rows are
+    invalid; where `who` has replaced these by sums per assigned unit, the check says so and does not fail.
 
     Parameters
     ----------
@@ -164,13 +171,13 @@ def soundness(
     experiment = units.table
     who = took_part(units, control) if who is None else who
     whole = sample_ratio(units, control, split)
-    rows = [("sizes of the arms", _furthest(whole, "units"), whole.pvalue, whole.sound)]
+    rows = [("sample ratio", _furthest(whole, "units"), whole.pvalue, whole.sound)]
     rows += [*_units(units, who), *_counts(experiment, who.kind.counted, control, split)]
     parts = {units.joined: "day"} if units.joined else {}
     for column, name in (parts | {one: spoken(one) for one in segments}).items():
         rows.append(_parts(name, sample_ratio_by(units, column, control, split)))
     fewest = int(whole.table["units"].min())
-    rows.append(("enough units", f"the smallest arm has {fewest:,}", np.nan, fewest >= LEAST_UNITS))
+    rows.append(("enough units", f"the smallest arm has {fewest:,} units", np.nan, fewest >= LEAST_UNITS))
     rows.append(_names(whole.table["variant"].tolist(), planned is not None))
     times = [name for name in TIMES if name in experiment.columns]
     if len(times) + (start is not None) > 1 and times:
@@ -183,7 +190,7 @@ def soundness(
     table = pd.DataFrame(rows, columns=["check", "found", "pvalue", "sound"]).astype({"sound": bool})
     low = table["pvalue"] < np.where(table["sound"], UNUSUAL, 0)
     conditions = [~table["sound"], table["check"].eq(FINER) & who.moved, low]
-    return Soundness(table.assign(answer=np.select(conditions, ["NO", "sums decide", "unusual"], "yes")), who)
+    return Soundness(table.assign(answer=np.select(conditions, ["FAIL", "per assigned unit", "unusual"], "pass")), who)
 
 
 def counted(units: int) -> str:
@@ -207,7 +214,7 @@ def _counts(experiment: ir.Table, column: str, control: str, split: dict[str, fl
 
 def _units(units: Measured, who: Participants) -> list[Row]:
     """Is a row a unit, in one arm, and of as many as in the other arms?"""
-    unseen = "rows have no ids, so that a unit in several rows would not be seen"
+    unseen = "rows have no ids: duplicate units cannot be detected"
     alike = unseen if who.kind.made_up else "each unit has one row"
     several, twice = (int(units.by_value[what]["unit_id"]) for what in ("mixed", "together"))
     aside = f", {who.aside:,} set aside" if who.aside and not several else ""
@@ -227,36 +234,36 @@ def _names(arms: list[str], planned: bool) -> Row:
     """Are two arms one, written in two ways? A plan that names both says that they are two."""
     twins = [[repr(one) for one in arms if plain(one) == name] for name in dict.fromkeys(map(plain, arms))]
     alike = [" and ".join(names) for names in twins if len(names) > 1]
-    found = f"{'; '.join(alike)} look alike: if they are one arm, write it in one way" if alike else "no two look alike"
-    return "names of the arms", found, np.nan, planned or not alike
+    found = f"{'; '.join(alike)} look alike: if they are one arm, spell it one way" if alike else "no two look alike"
+    return "distinct arm names", found, np.nan, planned or not alike
 
 
 def _parts(name: str, table: pd.DataFrame) -> Row:
-    tested, label = table.dropna(subset="pvalue_holm"), f"sizes of the arms by {name}"
+    tested, label = table.dropna(subset="pvalue_holm"), f"sample ratio by {name}"
     if tested.empty:
-        return label, "too few units in every part to tell", np.nan, True
+        return label, "too few units in every part to test", np.nan, True
     row, bad = tested.iloc[int(tested["pvalue_holm"].argmin())], int((~tested["sound"]).sum())
     furthest = f"{row['part']} with {row['share']:.2%} in {row['worst']}, planned {row['planned']:.2%}"
-    words = f"{bad} of {len(tested)} parts off; the furthest is {furthest}"
+    words = f"mismatch in {bad} of {len(tested)} parts; largest deviation: {furthest}"
     return label, words, float(row["pvalue_holm"]), bad == 0
 
 
 def _balanced(table: pd.DataFrame) -> Row:
-    tested, label = table.dropna(subset="pvalue_holm"), "balance of covariates"
+    tested, label = table.dropna(subset="pvalue_holm"), "covariate balance"
     if tested.empty:
         return label, "no covariate varies", np.nan, True
     row = tested.iloc[int(tested["pvalue_holm"].argmin())]
     what = f"{row['covariate']} {row['value']}".strip()
-    words = f"the furthest is {what} in {row['variant']}, {row['smd']:+.3f} standard deviations from the control"
+    words = f"largest difference: {what} in {row['variant']}, {row['smd']:+.3f} standard deviations from the control"
     return label, words, float(row["pvalue_holm"]), bool(tested["sound"].all())
 
 
 def _missing(table: pd.DataFrame) -> list[Row]:
     rows = []
-    for word, column in (("outcomes missing", "missing"), ("outcomes infinite", "infinite")):
+    for word, column in (("missing outcomes", "missing"), ("infinite outcomes", "infinite")):
         lacking = table[table[column] > 0]
         of = lacking.to_dict("records")
         said = ", ".join(f"{row['outcome']} in {row['variant']} for {counted(row[column])}" for row in of)
         pvalue = float(lacking["pvalue"].min()) if column == "missing" and len(lacking) else np.nan
-        rows.append((word, f"{said}; where nothing happened, write 0" if said else "none", pvalue, lacking.empty))
+        rows.append((word, f"{said}; write 0 where nothing happened" if said else "none", pvalue, lacking.empty))
     return rows

@@ -1,4 +1,4 @@
-"""The split of a test: have the arms the sizes that were planned, in all and in every part?"""
+"""Sample ratio: do the arms have the planned sizes, overall, in every part and by day?"""
 
 import re
 import unicodedata
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chisquare
+from scipy.stats import chisquare, norm
 
 from customerlab.analysis.experiment.balance import SAMPLE_RATIO_ALPHA
 from customerlab.analysis.experiment.measured import Measured, Units
+from customerlab.analysis.experiment.stats import NONE
 from customerlab.analysis.inference import holm
 
 FEWEST = 5  # expected units of every arm that a chi-squared test needs
@@ -34,7 +35,7 @@ class SampleRatio:
 
 
 def sample_ratio(experiment: Units, control: str, planned: dict[str, float] | None = None) -> SampleRatio:
-    """Check the sizes of the arms against the planned split, before anything else is looked at.
+    """Check the sample ratio against the planned split, before anything else is looked at.
 
     The planned shares need not sum to one, and are equal by default. ValueError if there is no such arm, fewer than two
     arms, or `planned` names other arms.
@@ -69,7 +70,7 @@ def ratio_of(counted: pd.Series, control: str, planned: dict[str, float] | None 
 def sample_ratio_by(
     experiment: Units, by: str, control: str, planned: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
-    """The sizes of the arms in every part of the test, such as every day (of a time) or every segment.
+    """The sample ratio in every part of the test, such as every day (of a time) or every segment.
 
     A fault that hits some days or some browsers only can be lost in the whole.
 
@@ -94,6 +95,33 @@ def sample_ratio_by(
     )  # fmt: skip
     table["pvalue_holm"] = holm(table["pvalue"])
     return table.assign(sound=~(table["pvalue_holm"] < SAMPLE_RATIO_ALPHA))
+
+
+def sample_ratio_over_time(experiment: Units, control: str, planned: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """Units by day and arm, and the share of each arm in all units so far.
+
+    Columns: `day`, `variant`, the control first, `units` (that joined on that day), `share` (of all units up to that
+    day), `planned` (share), `low` and `high`: the range of shares of a valid test at the level of the check, for one
+    arm on one day. With two arms, the last day is outside of it exactly where the sample ratio check fails. Days
+    without units are left out; without times in every arm there is no row.
+    """
+    units = Measured.of(experiment)
+    plan = sample_ratio(units, control, dict(planned) if planned else None).table.set_index("variant")["planned"]
+    if not units.joined:
+        return pd.DataFrame(columns=["day", "variant", "units", "share", "planned", "low", "high"])
+    wide = units.cells([(units.joined, "variant")])[0].drop(NONE, errors="ignore")
+    wide = wide.reindex(columns=plan.index, fill_value=0).sort_index()
+    so_far = wide.cumsum()
+    share, size = so_far.div(so_far.sum(axis=1), axis=0), so_far.sum(axis=1).to_numpy()[:, None]
+    reach = norm.isf(SAMPLE_RATIO_ALPHA / 2) * np.sqrt((plan * (1 - plan)).to_numpy() / size)
+    days = pd.to_datetime(wide.index).astype("datetime64[us]")
+    return pd.DataFrame(
+        {
+            "day": np.repeat(days, len(plan)), "variant": np.tile(plan.index, len(wide)), "units": wide.to_numpy().ravel(),
+            "share": share.to_numpy().ravel(), "planned": np.tile(plan, len(wide)),
+            "low": (plan.to_numpy() - reach).ravel(), "high": (plan.to_numpy() + reach).ravel(),
+        }
+    )  # fmt: skip
 
 
 def plain(name: str) -> str:

@@ -1,6 +1,6 @@
-"""What an experiment is computed from: counts, means and covariances by arm, from one GROUP BY in the engine.
+"""Moments of a test: counts, means and covariances by arm, from one GROUP BY in the engine.
 
-One row an arm (and stratum) leaves the engine; every estimate works from these rows. Sums of products are the cheapest
+One row per arm (and stratum) leaves the engine; every estimate works from these rows. Sums of products are the cheapest
 aggregates, and Σx² - (Σx)²/n is exact enough while the mean is not many times the deviation: at a mean of a million and
 a deviation of one, four digits of sixteen are left. Then, and where nothing varies, the engine's own `VAR_SAMP` and
 `COVAR_SAMP` are asked for, which update squares around the running mean (Welford 1962; Chan, Golub and LeVeque 1983)
@@ -33,7 +33,7 @@ class Moments:
     Attributes
     ----------
     groups : DataFrame
-        One row a group: the columns that were grouped by, sorted by them.
+        One row per group: the columns that were grouped by, sorted by them.
     names : tuple of str
         The columns that were measured.
     count, mean, covariance : arrays of shape (groups,), (groups, names), (groups, names, names)
@@ -180,7 +180,7 @@ def _refuse(units: ir.Table, names: Sequence[str]) -> None:
             raise DataError(
                 f"{number:,.0f} units {word} {spoken(names[int(which)])}",
                 expected="a finite number for every unit, 0 where nothing happened",
-                do="mend the outcome, or leave it out",
+                do="fix the outcome, or leave it out",
             )
 
 

@@ -1,19 +1,14 @@
-"""Is it worth to choose? Uplift and Qini curves, and the profit of a rule, on customers that its model has not seen.
+"""Does targeting pay? Qini curves, and the profit of a policy, on customers that its model has not seen.
 
-The customers are ordered by predicted effect, the highest first. For the first share s of them, with n units of each
-arm and sums y of the outcome:
-
-- **uplift curve** (Gutierrez and Gérardy 2017): s · (y₁/n₁ - y₀/n₀), what treating them adds per customer of all;
-- **Qini curve** (Radcliffe 2007): (y₁ - y₀ · n₁/n₀) / N₁, the same counted by treated units, N₁ in all.
-
-Both begin at zero and end at the mean effect, where choosing at random goes straight. The **area above that line** is
-the coefficient of the curve (AUUC, Qini). Curves of other authors are scaled otherwise: their numbers do not compare.
+The customers are ordered by predicted effect, the highest first. For the first share of them, with n units of each arm
+and sums y of the outcome, the **Qini curve** (Radcliffe 2007) is (y₁ - y₀ · n₁/n₀) / N₁, with N₁ treated units in all.
+It begins at zero and ends at the mean effect; treating at random is the straight line between. The **area above that
+line** is the Qini coefficient. Other authors scale it differently: numbers do not compare.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,13 +20,12 @@ from customerlab.analysis.inference import percentile_interval, resampled
 
 SHARES = np.linspace(0, 1, 101)
 AT_ONCE = 4_000_000  # weights of customers that are kept at once, which bounds memory
-Curve = Literal["uplift", "qini"]
-CHOSEN = "DR"  # the learner whose rule is advised, chosen before its profit is known
+CHOSEN = "DR"  # the learner whose policy counts, chosen before its profit is known
 
 
 @dataclass(frozen=True)
 class Curves:
-    """How well predicted effects order the customers.
+    """How well predicted effects rank the customers.
 
     Attributes
     ----------
@@ -46,21 +40,17 @@ class Curves:
     areas: pd.DataFrame
 
 
-def curves(
-    predicted: Predicted, seed: int, *, curve: Curve = "qini", confidence: float = 0.95, resamples: int = 500
-) -> Curves:
-    """The curve of every learner with bootstrap intervals over customers.
+def curves(predicted: Predicted, seed: int, *, confidence: float = 0.95, resamples: int = 500) -> Curves:
+    """The Qini curve of every learner with bootstrap intervals over customers.
 
     Customers of one predicted effect are taken in random order, on the mean: the curve is straight between them.
     """
-    if curve not in ("uplift", "qini"):
-        raise ValueError(f"curve = {curve!r}; expected 'uplift' or 'qini'")
     rows, areas = [], []
     weights = partial(resampled, len(predicted.outcome), seed, resamples, at_once=AT_ONCE)
     for name, effect in predicted.effects.items():
         order, ends = _order(effect.groupby(predicted.half).rank(pct=True).to_numpy())
-        own = _gains(np.ones((1, len(order))), predicted, order, ends, curve)[0]
-        drawn = np.vstack([_gains(part, predicted, order, ends, curve) for part in weights()])
+        own = _gains(np.ones((1, len(order))), predicted, order, ends)[0]
+        drawn = np.vstack([_gains(part, predicted, order, ends) for part in weights()])
         low, high = percentile_interval(drawn, confidence)
         rows.append(pd.DataFrame({"learner": name, "share": SHARES, "gain": own, "low": low, "high": high}))
         area, spread = _area(own[None])[0], _area(drawn)
@@ -73,12 +63,12 @@ def curves(
 def profits(
     predicted: Predicted, seed: int, *, margin: float, cost: float, confidence: float = 0.95, resamples: int = 500
 ) -> pd.DataFrame:
-    """What treating nobody, everybody, or those whose predicted effect pays brings per customer.
+    """Profit per customer of treating nobody, everybody, or the customers whose predicted effect pays.
 
-    A unit of the outcome brings the margin (0.3 for spend with one of 30%), and treating a customer costs the cost.
-    The arms of the customers that a rule would treat tell its profit: share · (margin · effect - cost). The rule is
-    taken as it is; that it was learned from other customers makes its profit an honest one. With both halves judged,
-    treating everybody has the effect of the whole test.
+    A unit of the outcome brings the margin (0.3 for spend with a margin of 30%). The profit of a policy is estimated
+    from the customers that it would treat, share · (margin · effect - cost), by their random assignment. The model has
+    not seen these customers, so the estimate is unbiased. With both halves judged, treating everybody has the effect of
+    the whole test.
 
     Columns: `policy` (nobody, everybody, and one for each learner: treat where margin · effect > cost), `treated`
     (share of the customers), `profit` per customer above treating nobody with `low` and `high` (bootstrap over
@@ -108,31 +98,34 @@ def profits(
 
 
 def advice(earned: pd.DataFrame, arm: str) -> str:
-    """What the rule of the learner that was chosen beforehand earns, by the table of `profits`, as a sentence."""
+    """The profit of the policy of the learner that was chosen beforehand, by the table of `profits`, as a sentence."""
     rows = earned.set_index("policy").to_dict("index")
     rule, plain = rows[CHOSEN], "everybody" if rows["everybody"]["profit"] > 0 else "nobody"
     if rule["treated"] in (0, 1):
-        return f"The {CHOSEN} model finds nobody for whom {arm} {'does not pay' if rule['treated'] else 'pays'}."
+        return f"The {CHOSEN} model finds no customer for whom {arm} {'does not pay' if rule['treated'] else 'pays'}."
     verdict = "significantly more" if rule["better_low"] > 0 else "inconclusive"
     better, low, high = spelled(rule["better"], rule["better_low"], rule["better_high"])
     return (
-        f"Treating with {arm} only where the {CHOSEN} model says that it pays, {rule['treated']:.0%} of the customers, "
-        f"earns {better} a customer ({low} to {high}) beside treating {plain}: {verdict}."
+        f"Targeting {arm} by the {CHOSEN} model, {rule['treated']:.0%} of customers, earns {better} per customer compared with treating "
+        f"{plain} ({low} to {high}): {verdict}."
     )
 
 
 def ordered(areas: Mapping[str, pd.DataFrame], alpha: float) -> list[str]:
-    """Sentences on whether any model orders customers by their effect better than chance.
+    """Sentences on whether any model ranks customers by their effect better than random.
 
     `areas` are those of the Qini curves, by arm; all learners of all arms share `alpha`.
     """
-    said = []
+    said, none = [], []
     for arm, table in areas.items():
         found = table.loc[(table["area"] > 0) & (len(table) * len(areas) * table["pvalue"] < alpha), "learner"]
-        who = f"Uplift models order customers by the effect of {arm} significantly better than chance: {', '.join(found)}."
-        none = f"No uplift model orders customers by the effect of {arm} significantly better than chance (Qini, adjusted)."
-        said.append(who if len(found) else none)
-    return said
+        who = (
+            f"Uplift models rank customers by the effect of {arm} significantly better than random: {', '.join(found)}."
+        )
+        said += [who] if len(found) else []
+        none += [] if len(found) else [arm]
+    what = "No uplift model ranks customers significantly better than random (Qini coefficient, Bonferroni-adjusted)"
+    return [*said, f"{what}: {', '.join(none)}."] if none else said
 
 
 def _order(effect: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,8 +134,8 @@ def _order(effect: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, np.append(np.flatnonzero(np.diff(effect[order])), len(order) - 1)
 
 
-def _gains(weights: np.ndarray, predicted: Predicted, order: np.ndarray, ends: np.ndarray, curve: Curve) -> np.ndarray:
-    """The curve at `SHARES`, one row a resample."""
+def _gains(weights: np.ndarray, predicted: Predicted, order: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The curve at `SHARES`, one row per resample."""
     treated, outcome = predicted.treated[order], predicted.outcome[order]
     ordered = weights[:, order]
 
@@ -152,7 +145,7 @@ def _gains(weights: np.ndarray, predicted: Predicted, order: np.ndarray, ends: n
     n1, n0, y1, y0 = (summed(one) for one in (treated, ~treated, treated * outcome, ~treated * outcome))
     share = (n1 + n0) / (n1 + n0)[:, -1:]
     with np.errstate(invalid="ignore", divide="ignore"):
-        gain = share * (y1 / n1 - y0 / n0) if curve == "uplift" else (y1 - y0 * n1 / n0) / n1[:, -1:]
+        gain = (y1 - y0 * n1 / n0) / n1[:, -1:]
     gain = np.where((n1 > 0) & (n0 > 0), gain, 0)  # of the very first customers one arm may have none
     return np.array([np.interp(SHARES, one, values) for one, values in zip(share, gain, strict=True)])
 

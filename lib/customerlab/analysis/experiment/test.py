@@ -1,4 +1,4 @@
-"""One randomised test: what is asked of it is said once, and what was found is measured once, when it is wanted."""
+"""One randomised test: its options, and its results, each computed once, when it is first used."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,18 +11,18 @@ import pandas as pd
 
 from customerlab.analysis.experiment import questions
 from customerlab.analysis.experiment.bayes import choices_of
-from customerlab.analysis.experiment.compare import Metric, compare_arms, measured
+from customerlab.analysis.experiment.compare import Metric, compare_arms, measured, totals
 from customerlab.analysis.experiment.decision import Money, decision, no_effects
 from customerlab.analysis.experiment.gatekeeping import gatekept
 from customerlab.analysis.experiment.measured import SOME, Measured
 from customerlab.analysis.experiment.participants import Participants, took_part
-from customerlab.analysis.experiment.planning import arrivals, reach, rehearsals
+from customerlab.analysis.experiment.planning import arrivals, reach, simulations
 from customerlab.analysis.experiment.quantiles import quantile_effects
 from customerlab.analysis.experiment.segments import BySegment, differences, distinct, no_segments
 from customerlab.analysis.experiment.sensitivity import sensitivity
 from customerlab.analysis.experiment.sequential import Spending, by_day, over_time
 from customerlab.analysis.experiment.soundness import Soundness, soundness
-from customerlab.analysis.experiment.split import SampleRatio, sample_ratio
+from customerlab.analysis.experiment.split import SampleRatio, sample_ratio, sample_ratio_over_time
 from customerlab.analysis.experiment.targeting import Curves, curves, profits
 from customerlab.analysis.experiment.uplift import Predicted, predict_effects
 from customerlab.data.tables import COVARIATE
@@ -35,28 +35,28 @@ def when_sound(measure: Callable[["Test"], pd.DataFrame]) -> "cached_property[pd
 
 @dataclass(frozen=True)
 class Test:
-    """A randomised test. Where it is not sound its effects are empty, and so is all that follows from them.
+    """A randomised test. Where it is not valid its effects are empty, and so is all that follows from them.
 
     Attributes
     ----------
     table : ibis Table
         Canonical, with the covariates that are known of its units.
     control : str
-        The arm that the others are compared with.
+        The control arm.
     confidence : float
-        Of the intervals; the level of the whole test is what it leaves.
+        Of the intervals; the level of the whole test is one minus it.
     money : Money
-        Where the test has no metric of its name, nothing is money.
+        Ignored where the test has no metric of its name.
     planned_split, ratios, less_is_better, guardrails : sequences of str
         As "control: 9" (equal by default), "spend / conversion", names of metrics, and as "visit: 0.02".
     began, planned_units : str, int
-        The first day, before which nobody may be exposed; and the units of all arms, what came by default.
+        The first day, before which no unit may be exposed; the planned units of all arms, by default those that joined.
     primary : str
-        The metric that decides: by default the money, or else the first.
+        The primary metric: by default the money, or else the first.
     wanted_lift, power : float
-        The effect that would be worth finding, as a share of the mean, and the chance with which it should be found.
-    runs, quantiles, spending, winsorised_at : int, sequence of float, str, float
-        Of the rehearsal, `quantile_effects`, `bounds` and `sensitivity`.
+        The smallest relative effect worth detecting, and the probability of detecting it.
+    runs, quantiles, alpha_spending, winsor_quantile : int, sequence of float, str, float
+        Simulated tests; options of `quantile_effects`, `bounds` and `sensitivity`.
     segment_by : sequence of str
         Covariates; all that have few values by default.
     seed : int
@@ -90,8 +90,8 @@ class Test:
     power: float = 0.8
     runs: int = 1000
     quantiles: Sequence[float] = (0.5, 0.9, 0.99)
-    spending: Spending = "obrien-fleming"
-    winsorised_at: float = 0.95
+    alpha_spending: Spending = "obrien-fleming"
+    winsor_quantile: float = 0.95
     segment_by: Sequence[str] = ()
     seed: int = 7
 
@@ -126,7 +126,7 @@ class Test:
 
     @cached_property
     def decisive(self) -> Metric:
-        """The metric that decides."""
+        """The primary metric."""
         return questions.chosen(self.metrics, self.primary or self.worth.metric or self.metrics[0].name, "primary")
 
     @cached_property
@@ -157,7 +157,7 @@ class Test:
 
     @cached_property
     def ratio(self) -> SampleRatio:
-        """The sizes of the arms."""
+        """The sizes of the arms against the plan."""
         return sample_ratio(self.units, self.control, self.split)
 
     @cached_property
@@ -197,9 +197,20 @@ class Test:
         """New units a day."""
         return arrivals(self.units)
 
+    @cached_property
+    def ratio_over_time(self) -> pd.DataFrame:
+        """Units by day and arm; none where they joined on one day, or rows are not units."""
+        table = sample_ratio_over_time(self.units, self.control, self.split)
+        return table.head(0) if self.who.kind.wrong or table["day"].nunique() < 2 else table
+
+    @cached_property
+    def totals(self) -> pd.DataFrame:
+        """Numerator and denominator of each metric by arm."""
+        return totals(self._measured, self.metrics)
+
     @when_sound
     def reach(self) -> pd.DataFrame:
-        """What it can find in each metric, and what the wanted effect needs."""
+        """The minimum detectable effect of each metric, and what the wanted effect needs."""
         pace = self.arrivals.tolist() if len(self.arrivals) > 1 else []
         return reach(
             self._measured, self.metrics, self.control, self.decisive,
@@ -207,12 +218,12 @@ class Test:
         )  # fmt: skip
 
     @when_sound
-    def rehearsed(self) -> pd.DataFrame:
-        """How often the test of each metric is wrong where the effect is known."""
+    def simulated(self) -> pd.DataFrame:
+        """Simulated error rates of the test of each metric."""
         planned = self.reach.to_dict("records")
         level, lift = ({row["metric"]: row[one] for row in planned} for one in ("level", "detectable_share"))
         asked = (self._measured, self.metrics, self.control, self.seed)
-        return rehearsals(*asked, level=level, lift=lift, runs=self.runs)
+        return simulations(*asked, level=level, lift=lift, runs=self.runs)
 
     @cached_property
     def _measured(self) -> Measured:
@@ -234,7 +245,7 @@ class Test:
 
     @cached_property
     def effects(self) -> pd.DataFrame:
-        """The effects of all arms on all metrics, adjusted, what decides first."""
+        """The effects of all arms on all metrics, with adjusted p-values and simultaneous intervals."""
         if not self.sound:
             return no_effects()
         effects = self._compared(self.metrics)
@@ -247,20 +258,20 @@ class Test:
 
     @cached_property
     def closer(self) -> list[str]:
-        """The arms that are looked at more closely."""
+        """The arms that figures, monitoring and models are made of."""
         return questions.leading(self.effects, self.decisive.name)
 
     @when_sound
     def ways(self) -> pd.DataFrame:
-        """The effect on what decides, in every way that there is to compute it."""
+        """The effect on the primary metric by every estimator."""
         return sensitivity(
             self._measured, self.decisive, self.control, covariates=self.covariates, segments=self.segments,
-            winsorised_at=self.winsorised_at, confidence=self.confidence,
+            winsor_quantile=self.winsor_quantile, confidence=self.confidence,
         )  # fmt: skip
 
     @when_sound
     def moved(self) -> pd.DataFrame:
-        """What each arm does to quantiles of what decides."""
+        """The effects on quantiles of the primary metric."""
         if not self.quantiles or self.decisive.proportion or self.decisive.below:
             return pd.DataFrame()
         asked = (self.decisive, self.control, self.quantiles, self.seed)
@@ -274,12 +285,12 @@ class Test:
 
     @cached_property
     def daily(self) -> dict[str, pd.DataFrame]:
-        """By arm: how the estimate of what decides settled."""
+        """By arm: sequential monitoring of the primary metric."""
         if not (self.closer and len(self.arrivals) > 1):
             return {}
         sums, sizes = by_day(self._measured, self.decisive.columns), self.units.sizes
         share = self.planned_units / self.came if self.planned_units else 1.0
-        options: dict[str, Any] = {"confidence": 1 - self.alpha / len(self.arms), "spending": self.spending}
+        options: dict[str, Any] = {"confidence": 1 - self.alpha / len(self.arms), "spending": self.alpha_spending}
         planned = {arm: sizes[[self.control, arm]].sum() * share for arm in self.closer}
         tables = {
             arm: over_time(sums, self.decisive, arm, self.control, planned_units=units, **options)
@@ -288,14 +299,14 @@ class Test:
         return {arm: table for arm, table in tables.items() if len(table)}
 
     @when_sound
-    def beliefs(self) -> pd.DataFrame:
-        """What each choice of an arm is worth, by each metric."""
+    def bayesian(self) -> pd.DataFrame:
+        """The Bayesian analysis of each metric."""
         found = measured(self._measured, self.metrics)
         return choices_of(found, self.metrics, self.control, confidence=self.confidence)
 
     @cached_property
     def distinct(self) -> tuple[list[str], dict[str, str]]:
-        """The segments that are tested, and which of them each other one says the same as."""
+        """The segments that are tested, and which of them each other one is nearly equivalent to."""
         return distinct(self.units, self.segments) if self.sound else ([], {})
 
     @cached_property
@@ -315,14 +326,14 @@ class Test:
 
     @cached_property
     def fits(self) -> str:
-        """Of several arms the one that looks best by what decides."""
+        """Of several arms the one with the best estimate of the primary metric."""
         rows = self.effects[(self.effects["metric"] == self.decisive.name) & self.effects["variant"].isin(self.closer)]
         best = rows.sort_values("effect", ascending=self.decisive.less_is_better)["variant"]
         return str(best.iloc[0]) if len(best) > 1 else ""
 
     @cached_property
     def by_segment_against_best(self) -> BySegment:
-        """The other arms against the one that looks best, in every segment: which arm for whom?"""
+        """The other arms against the one that looks best, in every segment."""
         known = self.distinct[0] and self.fits
         return self._differences(self.units.only(self.closer), self.fits) if known else no_segments()
 
@@ -336,20 +347,17 @@ class Test:
                 try:
                     found[arm] = predict_effects(known, self.decisive.above, arm, self.control, names, self.seed)
                 except ValueError as error:
-                    refused.append(f"No model of the effect of {arm}: {error}.")
+                    refused.append(f"No uplift model for {arm}: {error}.")
         return found, refused
 
     @cached_property
-    def curves(self) -> dict[str, dict[str, Curves]]:
-        """By arm: the Qini and the uplift curve."""
-        return {
-            arm: {one: curves(found, self.seed, curve=one, confidence=self.confidence) for one in ("qini", "uplift")}
-            for arm, found in self.models[0].items()
-        }
+    def curves(self) -> dict[str, Curves]:
+        """By arm: the Qini curves of all learners."""
+        return {arm: curves(found, self.seed, confidence=self.confidence) for arm, found in self.models[0].items()}
 
     @cached_property
     def profits(self) -> dict[str, pd.DataFrame]:
-        """By arm: what each rule of whom to treat earns, where money decides."""
+        """By arm: the profit of each targeting policy, where money is the primary metric."""
         if self.decisive.name != self.worth.metric:
             return {}
         confidence = 1 - self.alpha / max(len(self.models[0]), 1)
@@ -363,6 +371,11 @@ class Test:
     def decision(self) -> pd.DataFrame:
         """Every effect and guardrail with its verdict, and what it is worth."""
         return decision(self.effects, self._compared(self.guarded), confidence=self.confidence, money=self.worth)
+
+    @property
+    def decided(self) -> pd.DataFrame:
+        """The decision table; of a test that is not finished without verdicts."""
+        return self.decision if self.finished else self.decision.assign(verdict="the test is not finished", sign=0)
 
     def _compared(self, metrics: Sequence[Metric], each_other: bool = False) -> pd.DataFrame:
         if not (self.sound and metrics):

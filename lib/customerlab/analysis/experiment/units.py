@@ -1,4 +1,4 @@
-"""The units of a test: when they joined it, and what was assigned where they are finer."""
+"""The units of a test: when they joined it, and the assigned units where rows are finer."""
 
 import ibis
 import ibis.expr.types as ir
@@ -23,12 +23,12 @@ def first_day(experiment: ir.Table) -> pd.Timestamp | None:
 
 
 def in_one_arm(experiment: Units) -> tuple[ir.Table, int, int]:
-    """The table without what was assigned to several arms, where that is a small share.
+    """The table without the units that were assigned to several arms, where these are a small share.
 
-    Of a unit in two arms nobody can say what either did to it. A few, such as customers with two accounts, cannot
-    change a result; many are a fault of the assignment, which leaving them out would hide. Those in several arms are
-    left out if they are at most `SET_ASIDE` of all that were assigned (`assigned_id`, or else `unit_id`). The numbers
-    say how many the table is without, and how many there were.
+    The effect on a unit in two arms is undefined. A few, such as customers with two accounts, cannot change a result;
+    many are a fault of the assignment, which excluding them would hide. They are excluded if they are at most
+    `SET_ASIDE` of all assigned units (`assigned_id`, or else `unit_id`). The numbers are those of excluded and of all
+    assigned units.
 
     Examples
     --------
@@ -49,10 +49,10 @@ def in_one_arm(experiment: Units) -> tuple[ir.Table, int, int]:
 
 
 def by_assigned(experiment: ir.Table) -> ir.Table:
-    """One row for each thing that was assigned (`assigned_id`), where units are finer, such as visits of customers.
+    """One row per assigned unit (`assigned_id`), where rows are finer, such as visits of customers.
 
-    Errors have to count what was assigned: two visits of one customer are no two draws. A mean over units is then the
-    ratio of two sums over what was assigned, the outcome's and `size`'s, whose error by the delta method is the
+    Standard errors have to count assigned units: two visits of one customer are not independent. A mean over rows is
+    then the ratio of two sums over assigned units, of the outcome and of `size`, whose error by the delta method is the
     cluster-robust one.
 
     Returns
@@ -85,9 +85,9 @@ def by_assigned(experiment: ir.Table) -> ir.Table:
         name, rows, arms = twice.iloc[0][["unit_id", "rows", "arms"]]
         raise DataError(
             f"the unit {name!r} has {rows} rows in {arms} arm{'s' if arms > 1 else ''}", where="table experiment",
-            expected="one row a unit, each with its assigned_id",
+            expected="one row per unit, each with its assigned_id",
             do="list `exact_repeat` under `clean:` where the rows are alike, or write `unit_id: {row_number: true}` where each "
-            "is a unit; a unit in two arms is a fault of the assignment, which no choice of a row mends",
+            "is a unit; a unit in two arms is a fault of the assignment, which no choice of a row fixes",
         )  # fmt: skip
     facts = Measured(experiment).facts(COVARIATE)
     columns: dict[str, ir.Scalar] = {SIZE: experiment.count().cast("float64")}

@@ -1,17 +1,17 @@
-"""Whom to treat: models of the effect on a customer, learned from a randomised test.
+"""Uplift models: the effect of a treatment on a customer, estimated from a randomised test.
 
-No customer is seen both treated and not; what can be learned is how the mean effect depends on what was known before.
-Each half of the customers is predicted by models that learned from the other half (cross-fitting), so that `targeting`
-judges all of them, and the effect of treating everybody is that of the whole test.
+No customer is observed both treated and untreated; models estimate how the mean effect depends on covariates. Each half
+of the customers is predicted by models that were trained on the other half (cross-fitting), so that `targeting`
+evaluates all of them, and the effect of treating everybody is that of the whole test.
 
-Four ways to make a model of effects out of models of outcomes, here gradient-boosted trees of scikit-learn:
+Four meta-learners over gradient-boosted trees of scikit-learn:
 
-- **S**: one model of the outcome with the treatment among its features; the effect is what it adds.
+- **S**: one model of the outcome with the treatment among its features; the effect is the difference that it makes.
 - **T**: one model for each arm; the effect is their difference.
-- **X**: the T models fill in what was not seen, the differences are learned again and weighted by the shares of the
-  arms (Künzel, Sekhon, Bickel and Yu 2019).
-- **DR**: doubly robust. The T models' difference plus what they missed, weighted by the shares of the arms, is learned;
-  each customer's share of it comes from models of other customers (Kennedy 2023).
+- **X**: the T models impute the missing outcomes; models of the differences are weighted by the shares of the arms
+  (Künzel, Sekhon, Bickel and Yu 2019).
+- **DR**: doubly robust. The T models' difference plus their residuals, weighted by the shares of the arms, is modelled;
+  these pseudo-effects come from models of other customers (Kennedy 2023).
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ Effect = Callable[[np.ndarray], np.ndarray]
 
 
 def trees(seed: int) -> Any:
-    """A cautious regression: effects are small beside the outcomes."""
+    """A regularised regression: effects are small compared with the outcomes."""
     return HistGradientBoostingRegressor(
         max_iter=80, learning_rate=0.05, max_depth=3, min_samples_leaf=100, early_stopping=False, random_state=seed
     )
@@ -83,7 +83,7 @@ def t_learner(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> E
 
 
 def x_learner(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> Effect:
-    """Differences from the other arm's model, learned again."""
+    """Models of the differences from the other arm's model."""
     with_it, without = _by_arm(x, treated, y, seed)
     share = treated.mean()
     gained = trees(seed).fit(x[treated], y[treated] - without.predict(x[treated]))
@@ -92,15 +92,15 @@ def x_learner(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> E
 
 
 def dr_learner(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> Effect:
-    """Doubly robust pseudo-effects, learned."""
+    """A model of doubly robust pseudo-effects."""
     model = trees(seed).fit(x, pseudo_effects(x, treated, y, seed))
     return lambda at: model.predict(at)
 
 
 def pseudo_effects(x: np.ndarray, treated: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
-    """For each unit a number whose mean over any kind of units is their mean effect, however bad the models are.
+    """Doubly robust pseudo-effects: their mean over any group of units is an unbiased estimate of its mean effect.
 
-    The difference of the arms' models, which have not seen the unit, and the unit's own error, by the share of its arm.
+    The difference of the arms' models, which have not seen the unit, plus its residual over the share of its arm.
     """
     share = treated.mean()
     fold = np.random.default_rng(seed).permutation(len(y)) % FOLDS
@@ -123,10 +123,10 @@ class Predicted:
     Attributes
     ----------
     effects : DataFrame
-        By `unit_id`: one column a learner.
+        By `unit_id`: one column per learner.
     treated, outcome, half : arrays of bool, float, int
-        `half` says which models predicted it. Orders of customers are made within it, since models of two halves differ
-        in level.
+        `half` is the half of the customers, predicted by models of the other. Customers are ranked within it, since the
+        models of the two halves differ in level.
     """
 
     effects: pd.DataFrame
@@ -138,7 +138,7 @@ class Predicted:
 def predict_effects(
     units: pd.DataFrame, outcome: str, variant: str, control: str, covariates: list[str], seed: int
 ) -> Predicted:
-    """Learn effects from each half of the customers of two arms, and predict them for the other.
+    """Train uplift models on each half of the customers of two arms, and predict the other half.
 
     `units` have `unit_id`, `variant`, the outcome and covariates known before the assignment; those of other arms are
     left out. The seed divides the customers, and is that of the learners. ValueError if no covariate varies, or there

@@ -1,4 +1,4 @@
-"""How well stars are predicted: RMSE and MAE with intervals, by one cut in time and by random folds."""
+"""Errors of predicted ratings: RMSE and MAE with intervals, by one temporal split and by random folds."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,10 @@ import pandas as pd
 from scipy.stats import norm
 
 from customerlab.analysis.inference import enough, percentile_interval, resampled, too_few
-from customerlab.analysis.ratings.models import BUDGET, Size, Stars, affordable, models_named
+from customerlab.analysis.ratings.models import BUDGET, FittedModel, Mean, Size, affordable, models_named
 from customerlab.analysis.ratings.split import RatingSplit, fold_rows, kept_of, one_per_pair, scale_of
+from customerlab.formats import interval
+from customerlab.wording import Led
 
 LOG = logging.getLogger(__name__)  # a run shows it on the terminal, and no notebook stores it
 LEVEL = 0.95
@@ -24,23 +26,23 @@ SUMS = ["count", "squared", "absolute"]
 
 @dataclass(frozen=True)
 class RatingResult:
-    """How well stars were predicted.
+    """Errors of predicted ratings.
 
     Attributes
     ----------
     table : DataFrame
-        One row a model: `model`, `folds`, `ratings`, `customers`, `rmse` with `rmse_low` and `rmse_high`, `mae` with
-        `mae_low` and `mae_high`, in stars: means over the folds, as Surprise takes them, with 95% bootstrap intervals
-        over customers. A cut in time is one fold.
+        One row per model: `model`, `folds`, `ratings`, `customers`, `rmse` with `rmse_low` and `rmse_high`, `mae` with
+        `mae_low` and `mae_high`, in units of the ratings: means over the folds, as Surprise takes them, with 95%
+        bootstrap intervals over customers. A temporal split is one fold.
     by_fold : DataFrame
-        `model`, `fold`, `ratings`, `rmse`, `mae`; also of models that the budget pays some folds only. Folds differ by
-        more than models do, so these are in no mean.
+        `model`, `fold`, `ratings`, `rmse`, `mae`; also of models for which the budget allows some folds only. Folds
+        differ by more than models do, so these are in no mean.
     left_out : DataFrame
-        `model`, `folds` (that it has none the less), `why`: the budget does not allow it, or not in full, or its fit
+        `model`, `folds` (that were fitted), `why`: the budget does not allow it, or not in full, or its fit
         diverged.
     accounting : DataFrame
         `what`, `ratings`, `customers`, `products`.
-    cut : Timestamp or None
+    date : Timestamp or None
         Ratings before it were learned from; None where folds are random.
     by_customer : DataFrame
         `model`, `fold`, `customer_id`, and of the errors of their ratings `count`, `squared` and `absolute` (sums).
@@ -50,14 +52,14 @@ class RatingResult:
     by_fold: pd.DataFrame
     left_out: pd.DataFrame
     accounting: pd.DataFrame
-    cut: pd.Timestamp | None
+    date: pd.Timestamp | None
     by_customer: pd.DataFrame
 
 
 def fit_ratings(
     split: RatingSplit, seed: int, *, models: Sequence[str] | None = None, budget: float = BUDGET
-) -> tuple[list[Stars], pd.DataFrame]:
-    """Fit models by name, all by default, on the ratings before the cut; also returns `left_out` of `RatingResult`.
+) -> tuple[list[FittedModel], pd.DataFrame]:
+    """Fit models by name, all by default, on the ratings before the split date; also returns `left_out`.
 
     `seed` is of models that start at random, `budget` in seconds that a model may take, judged by the size of the data,
     never by a clock, so that results do not depend on the machine.
@@ -65,22 +67,22 @@ def fit_ratings(
     size = Size.of(split.train)
     allowed = [(model, *affordable(model, size, 1, budget)) for model in models_named(models)]
     paid = [model for model, fits, _ in allowed if fits]
-    LOG.info("about %.0f s to fit on the ratings before the cut", sum(model.seconds(size) for model in paid))
+    LOG.info("about %.0f s to fit on the ratings before the split date", sum(model.seconds(size) for model in paid))
     fitted = []
     for model in paid:
         LOG.info("%s, about %.0f s", model.name, model.seconds(size))
-        fitted.append(Stars(model, split.train, split.scale, seed))
+        fitted.append(FittedModel(model, split.train, split.scale, seed))
     left_out = [(model.name, fits, why) for model, fits, why in allowed if why]
-    left_out += [(stars.name, 0, DIVERGED) for stars in fitted if stars.diverged]
-    return [stars for stars in fitted if not stars.diverged], _left_out(left_out)
+    left_out += [(model.name, 0, DIVERGED) for model in fitted if model.diverged]
+    return [model for model in fitted if not model.diverged], _left_out(left_out)
 
 
-def time_errors(split: RatingSplit, fitted: Sequence[Stars], left_out: pd.DataFrame, seed: int) -> RatingResult:
+def time_errors(split: RatingSplit, fitted: Sequence[FittedModel], left_out: pd.DataFrame, seed: int) -> RatingResult:
     """Predict the later ratings of customers and products with an earlier one; `seed` is of the bootstrap."""
     test = split.test
-    parts = [_part(stars.name, 0, test, stars.predict(test["customer_id"], test["product_id"])) for stars in fitted]
+    parts = [_part(model.name, 0, test, model.predict(test["customer_id"], test["product_id"])) for model in fitted]
     by_customer = pd.concat(parts, ignore_index=True)
-    return RatingResult(*_summary(by_customer, seed), left_out, split.accounting, split.cut, by_customer)
+    return RatingResult(*_summary(by_customer, seed), left_out, split.accounting, split.date, by_customer)
 
 
 def cross_validate(
@@ -92,11 +94,11 @@ def cross_validate(
     budget: float = BUDGET,
     scale: tuple[float, float] | None = None,
 ) -> RatingResult:
-    """Predict each of random folds from the others, as most published errors of ratings are made.
+    """Predict each of several random folds from the others, as in most published results.
 
-    A random fold lets models learn from what customers did later, and from other ratings of the same evening, so it
-    flatters; beside the cut in time it shows how much. Every rating is predicted: where the customer or the product
-    has none in the other folds, by what Surprise falls back to, the known bias or the mean.
+    A random fold lets models learn from what customers did later, and from other ratings of the same evening, so that
+    errors are too low; the temporal split beside them shows by how much. Every rating is predicted: where the customer
+    or the product has none in the other folds, by what Surprise falls back to, the known bias or the mean.
 
     Folds are those of Surprise's `KFold(folds, random_state=seed)` on the ratings sorted by customer and product;
     models, all by default, are named as in `RATING_MODELS`, and the scale is that of `one_per_pair`. A model that needs
@@ -118,11 +120,11 @@ def cross_validate(
         test = table.iloc[np.sort(held)]
         for model, fits, _ in allowed:
             if fold < fits and model.name not in diverged:
-                stars = Stars(model, train, scale or scale_of(table), seed)
-                if stars.diverged:
+                learned = FittedModel(model, train, scale or scale_of(table), seed)
+                if learned.diverged:
                     diverged[model.name] = fold
                     continue
-                parts.append(_part(model.name, fold, test, stars.predict(test["customer_id"], test["product_id"])))
+                parts.append(_part(model.name, fold, test, learned.predict(test["customer_id"], test["product_id"])))
     by_customer = pd.concat(parts, ignore_index=True)
     left_out = [(model.name, fits, why) for model, fits, why in allowed if why and model.name not in diverged]
     left_out += [(name, fold, DIVERGED) for name, fold in diverged.items()]
@@ -131,47 +133,62 @@ def cross_validate(
 
 
 def error_table(folds: RatingResult, time: RatingResult) -> pd.DataFrame:
-    """RMSE and MAE by random folds and by one cut in time beside each other, the lowest RMSE in time first."""
+    """RMSE and MAE by random folds and by the temporal split side by side, sorted by RMSE of the temporal split."""
     names = {"rmse": "RMSE", "mae": "MAE"}
     parts = [result.table[["model", *names]].rename(columns=names) for result in (folds, time)]
-    both = parts[0].merge(parts[1], on="model", how="outer", suffixes=(", random folds", ", cut in time"))
-    return both.sort_values(["RMSE, cut in time", "model"], ignore_index=True)
+    both = parts[0].merge(parts[1], on="model", how="outer", suffixes=(", random folds", ", temporal split"))
+    return both.sort_values(["RMSE, temporal split", "model"], ignore_index=True)
 
 
 def errors_by_split(results: Mapping[str, RatingResult]) -> pd.DataFrame:
-    """The tables of several ways to split below one another, `split` first; empty without any."""
+    """The tables of several splits in one, `split` first; empty without any."""
     parts = [result.table.assign(split=split) for split, result in results.items()]
     return pd.concat(parts or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)[COLUMNS]
 
 
-def lowest_error(result: RatingResult, seed: int) -> str:
-    """Which model has the lowest RMSE, and whether the next is worse: a clause for a sentence.
+def decision(result: RatingResult, seed: int) -> list[str]:
+    """Whether any model predicts better than the mean of all ratings, which one, and how far the next is, as sentences.
 
-    A few customers may hold most of the ratings. What counts is the number of equally active customers that would say
-    as much, (Σ n)² / Σ n² of their ratings n (Kish 1965): below `inference.LEAST` it is too few to tell. Else the
-    difference has an interval by a bootstrap over customers, adjusted for all models that could have been next.
+    A few customers may hold most of the ratings. What counts is the number of equally active customers with the same
+    information, (Σ n)² / Σ n² of their ratings n (Kish 1965): below `inference.LEAST` it is too few to tell. Else
+    differences have bootstrap intervals over customers, adjusted for all models that could have been the other one.
     """
-    table = result.table.sort_values(["rmse", "model"], ignore_index=True)
+    rmse = result.table.set_index("model")["rmse"].sort_index().sort_values(kind="stable")
     ratings = result.by_customer.drop_duplicates("customer_id").set_index("customer_id")["count"]
     half = int(np.searchsorted(np.sort(ratings)[::-1].cumsum(), ratings.sum() / 2)) + 1
-    said = f"{table['model'][0]} has the lowest RMSE, {table['rmse'][0]:.3f}"
     of = f"{ratings.sum():,} ratings of {len(ratings):,} customers, half of them of {half:,}"
-    if len(table) < 2:
-        return f"{said} ({of})"
-    said += f", {table['model'][1]} the next, {table['rmse'][1]:.3f} ({of})"
+    best, floor = str(rmse.index[0]), Mean.name
     if not enough(ratings.sum() ** 2 / (ratings**2).sum()):
-        return f"{said}: {too_few(len(ratings), 'customers')}"
-    two = result.by_customer[result.by_customer["model"].isin(table["model"][:2])]
+        few = too_few(len(ratings), "customers")
+        return [Led("No model is recommended", f": {few} by the temporal split ({of}).")]
+    if best == floor:
+        return [
+            Led("Do not predict ratings", f": no model has a lower RMSE than the {floor}, {rmse[floor]:.3f} ({of}).")
+        ]
+    said = {}
+    for other in (floor, str(rmse.index[1])):
+        difference, reach = _difference(result, best, other, seed)
+        ends = interval(difference - reach, difference + reach, "{:.3f}")
+        sure = "significantly" if reach < difference else "not significantly"
+        said[other] = (sure, f"(difference {difference:.3f}, {ends}, adjusted for {len(rmse) - 1} comparisons)")
+    sure, how = said[floor]
+    lead = f"Predict ratings with {best}" if sure == "significantly" else "Do not predict ratings"
+    first = f": the RMSE of {best} is {rmse[best]:.3f}, {sure} lower than {rmse[floor]:.3f} for the {floor} {how}."
+    other, (sure, how) = list(said.items())[-1]
+    return [
+        Led(lead, first),
+        f"The next model, {other}, has an RMSE of {rmse[other]:.3f}, {sure} higher {how[:-1]}; {of}).",
+    ]
+
+
+def _difference(result: RatingResult, best: str, other: str, seed: int) -> tuple[float, float]:
+    """How much higher another model's RMSE is, and half the interval, adjusted for all models beside the best."""
+    two = result.by_customer[result.by_customer["model"].isin([best, other])]
     cube = two.pivot(index="customer_id", columns="model", values=["count", "squared"]).sort_index()
     drawn = _drawn(cube.to_numpy().reshape(len(cube), 2, 2), seed)
     spread = np.diff(np.sqrt(drawn[:, 1] / drawn[:, 0]), axis=1).std()
-    difference = table["rmse"][1] - table["rmse"][0]
-    reach = norm.isf((1 - LEVEL) / (2 * (len(table) - 1))) * spread
-    sure = "statistically significant" if reach < difference else "not significant"
-    return (
-        f"{said}: a difference of {difference:.3f} (95% CI {difference - reach:.3f} to {difference + reach:.3f}, adjusted for "
-        f"{len(table) - 1} comparisons), {sure}"
-    )
+    rmse = result.table.set_index("model")["rmse"]
+    return float(rmse[other] - rmse[best]), float(norm.isf((1 - LEVEL) / (2 * (len(rmse) - 1))) * spread)
 
 
 def _left_out(rows: list[tuple[str, int, str]]) -> pd.DataFrame:
@@ -179,7 +196,7 @@ def _left_out(rows: list[tuple[str, int, str]]) -> pd.DataFrame:
 
 
 def _part(model: str, fold: int, test: pd.DataFrame, predicted: np.ndarray) -> pd.DataFrame:
-    """Sums of errors by customer; what is no number would be left out of them in silence."""
+    """Sums of errors by customer; a prediction that is no number is refused, as sums would ignore it."""
     if not np.isfinite(predicted).all():
         raise ValueError(
             f"{model} predicts {(~np.isfinite(predicted)).sum():,} of {len(predicted):,} ratings as no number"

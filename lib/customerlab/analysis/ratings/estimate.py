@@ -23,7 +23,7 @@ from surprise import (
 
 
 def estimate(model: AlgoBase, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Predictions of a fitted model for pairs, not cut to the scale.
+    """Predictions of a fitted model for pairs, not clipped to the scale.
 
     `user` and `item` are inner ids of the training set; for unknown ones, -1, what Surprise falls back to is predicted.
     """

@@ -1,4 +1,4 @@
-"""Surprise's models of ratings, what fitting them costs, and the fitted model that predicts and ranks."""
+"""Surprise's rating models, their estimated cost, and the fitted model that predicts and ranks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,21 +27,23 @@ BUDGET = 30.0
 """Seconds that a model may take for all its fits of one evaluation."""
 MEMORY = 2 * 2**30
 """Bytes that a model may take for its matrices."""
-PARTS = 1000  # Surprise's Slope One and co-clustering read a rating as a whole number: stars are given as thousandths
+PARTS = 1000  # Surprise's Slope One and co-clustering read a rating as a whole number: ratings are given as thousandths
 HIGHEST = 5.0
 """The highest rating that models are fitted on. Gradient descent takes steps of a fixed size: Surprise's are meant for
-stars, and on a scale of 1 to 100, or on counts of plays, it leaves all bounds."""
+one to five, and on a scale of 1 to 100, or on counts of plays, it leaves all bounds."""
 LEARNED = ("bu", "bi", "pu", "qi", "yj")  # what gradient descent learns
 DIGITS = 10  # decimals of a score, so that sums in another order leave equal scores equal
 
 
 class Mean(AlgoBase):
-    """Every prediction is the mean of all ratings: the floor that a model has to be above."""
+    """Every prediction is the mean of all ratings: the baseline of all models."""
+
+    name = "mean of all ratings"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is to learn from: ratings, customers, products, and Σ n² over the ratings n of each of them."""
+    """Size of the training data: ratings, customers, products, and Σ n² over the ratings n of each of them."""
 
     ratings: int
     customers: int
@@ -60,7 +62,7 @@ class Size:
 
 @dataclass(frozen=True)
 class RatingModel:
-    """A model by the name of its class in Surprise, and what a fit and its predictions take."""
+    """A model by the name of its class in Surprise, with the time and memory that it needs."""
 
     name: str
     make: Callable[[int], AlgoBase]  # from a seed
@@ -81,7 +83,7 @@ def _neighbours(name: str, kind: type[AlgoBase]) -> RatingModel:
 RATING_MODELS = {
     model.name: model
     for model in (
-        RatingModel("mean of all ratings", lambda seed: Mean(), lambda size: 0),
+        RatingModel(Mean.name, lambda seed: Mean(), lambda size: 0),
         RatingModel("BaselineOnly", lambda seed: BaselineOnly(verbose=False), lambda size: 2e-6 * size.ratings),
         RatingModel(
             "SlopeOne", lambda seed: SlopeOne(), lambda size: 1e-7 * size.customer_squares + 3e-8 * size.products**2,
@@ -104,22 +106,22 @@ RATING_MODELS = {
 """From the simple to the flexible, with Surprise's own defaults.
 
 `NormalPredictor` is left out: it draws from a normal distribution with the ratings' mean and variance, and so has about
-√2 times the error of the mean itself, which is the floor here.
+√2 times the error of the mean itself, which is the baseline here.
 """
 
 PUBLISHED = {
     "BaselineOnly": 0.944, "SlopeOne": 0.946, "CoClustering": 0.963, "KNNBasic": 0.980, "KNNWithMeans": 0.951,
     "KNNBaseline": 0.931, "NMF": 0.963, "SVD++": 0.919, "SVD": 0.934,
 }  # fmt: skip
-"""RMSE of the same models by five random folds of MovieLens 100k, an older and other set of whole stars: Surprise's
+"""RMSE of the same models by five random folds of MovieLens 100k, an older and other set of whole numbers: Surprise's
 README (github.com/NicolasHug/Surprise), section Benchmarks. Near, and in nearly this order, is what to expect."""
 
 
-class Stars:
-    """A fitted model: what ratings would customers give to products?
+class FittedModel:
+    """A fitted model, which predicts the ratings that customers would give to products.
 
     Models are fitted on ratings of which the highest of the scale is 5 and zero is zero (or the lowest, where that is
-    below zero); what they predict is in the scale's own units. Stars of up to five are fitted as they are.
+    below zero); what they predict is in the scale's own units. Ratings up to five are fitted as they are.
 
     Parameters
     ----------
@@ -127,7 +129,7 @@ class Stars:
     train : DataFrame
         `customer_id`, `product_id`, `rating`; factor models learn in the order of rows.
     scale : (float, float)
-        Predictions are cut to it, scores are not.
+        Predictions are clipped to it, scores are not.
     seed : int
     """
 
@@ -148,17 +150,17 @@ class Stars:
 
     @property
     def diverged(self) -> bool:
-        """Whether what was learned is no finite number, so that nothing can be predicted."""
+        """Whether a learned parameter is not finite, so that nothing can be predicted."""
         learned = (np.asarray(getattr(self.model, name)) for name in LEARNED if hasattr(self.model, name))
         return not all(np.isfinite(part).all() for part in learned if part.dtype.kind == "f")
 
     def predict(self, customers: pd.Series, products: pd.Series) -> np.ndarray:
-        """Ratings for pairs, cut to the scale."""
+        """Ratings for pairs, clipped to the scale."""
         user, item = self.customers.get_indexer(customers), self.products.get_indexer(products)
         return np.clip(self._estimate(user, item), *self.scale)
 
     def scores(self, customers: pd.Index, products: pd.Index) -> np.ndarray:
-        """Ratings, customers by products, for all their pairs, not cut: the scale's end would tie the best."""
+        """Ratings, customers by products, for all their pairs, not clipped: the scale's end would tie the best."""
         user, item = self.customers.get_indexer(customers), self.products.get_indexer(products)
         pairs = np.repeat(user, len(item)), np.tile(item, len(user))
         return self._estimate(*pairs).reshape(len(user), len(item)).round(DIGITS)

@@ -1,4 +1,4 @@
-"""Do the models that predict stars best also rank best? Lists from predicted stars, beside EASE and popularity."""
+"""Lists from predicted ratings, compared with EASE and popularity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,24 +8,28 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from customerlab.analysis.ratings.models import Mean, Stars
+from customerlab.analysis.inference import enough, too_few
+from customerlab.analysis.ratings.models import FittedModel, Mean
 from customerlab.analysis.ratings.split import RatingSplit, counts
-from customerlab.analysis.recommend.metrics import Lists, intervals, paired, per_customer
+from customerlab.analysis.recommend.evaluate import against
+from customerlab.analysis.recommend.metrics import Lists, compare, intervals, paired, per_customer
 from customerlab.analysis.recommend.models import EASE, AllTimePopularity, Model, top
 from customerlab.analysis.recommend.models.base import batches
 from customerlab.analysis.recommend.split import Split, split_by_time
+from customerlab.formats import interval, p_value
+from customerlab.wording import Led
 
 METRICS = ("ndcg", "recall", "precision", "hit_rate")
 
 
 @dataclass(frozen=True)
 class RatingRanking:
-    """How well models rank what customers rated later.
+    """Accuracy of lists of products that customers liked later.
 
     Attributes
     ----------
     values : DataFrame
-        One row a model and customer: `model`, `customer_id`, `ndcg`, `recall`, `precision`, `hit_rate`, of lists of
+        One row per model and customer: `model`, `customer_id`, `ndcg`, `recall`, `precision`, `hit_rate`, of lists of
         length k. `recommend.metrics.compare(paired(values, "ndcg"), seed)` tests the differences.
     table : DataFrame
         By model: `model`, `customers`, `ndcg` with `ndcg_low` and `ndcg_high`, `recall` with `recall_low` and
@@ -46,17 +50,18 @@ class RatingRanking:
 
 
 def rank_ratings(
-    split: RatingSplit, fitted: Sequence[Stars], seed: int, *, liked: float | None = None, k: int = 10
+    split: RatingSplit, fitted: Sequence[FittedModel], seed: int, *, liked: float | None = None, k: int = 10
 ) -> RatingRanking:
-    """Rank the catalogue for every warm customer and look for what they liked later.
+    """Rank the catalogue for every warm customer and evaluate the lists by what they liked later.
 
-    - **Relevant** are the products that a customer rated from the cut on with at least `liked`, and had not rated
-      before. Those that nobody had rated before the cut count as not found: no model can know them.
-    - **Ranked** are all products rated before the cut, but for those that the customer had rated.
-    - **Warm** are customers with a relevant product who liked at least one before the cut, so that every model has
-      something to go by.
-    - Stars are learned from all earlier ratings and ranked as predicted, not cut to the scale; `AllTimePopularity` and
-      `EASE` beside them learn from which products were liked. The mean of all ratings ranks nothing and is left out.
+    - **Relevant** are the products that a customer rated from the split date on with at least `liked`, and had not
+      rated before. Those that nobody had rated before the split date count as not found: no model can know them.
+    - **Ranked** are all products rated before the split date, but for those that the customer had rated.
+    - **Warm** are customers with a relevant product who liked at least one before the split date, so that every model
+      has something to go by.
+    - Rating models learn from all earlier ratings and rank by prediction, not clipped to the scale; `AllTimePopularity`
+      and `EASE` beside them learn from which products were liked. The mean of all ratings ranks nothing and is left
+      out.
 
     Parameters
     ----------
@@ -65,8 +70,8 @@ def rank_ratings(
     seed : int
         Of the bootstrap.
     liked : float, optional
-        The lowest rating that is relevant: `liked_from` of the ratings before the cut by default. Below the scale,
-        every rating is (rated at all). A ValueError says that there is no warm customer.
+        The lowest rating that is relevant: `liked_from` of the ratings before the split date by default. Below the
+        scale, every rating is (rated at all). A ValueError says that there is no warm customer.
     k : int
         The length of a list.
     """
@@ -77,19 +82,19 @@ def rank_ratings(
     warm = found[found["customer_id"].isin(good["customer_id"])]
     if warm.empty:
         raise ValueError(
-            f"nobody with a rating of at least {least:g} before {split.cut:%Y-%m-%d} gave one after it; expected at least "
+            f"nobody with a rating of at least {least:g} before {split.date:%Y-%m-%d} gave one after it; expected at least "
             "one customer, choose another rating_holdout or a lower rating that counts as liked"
         )
-    history = _liked(pd.concat([good, found]), split.cut)
+    history = _liked(pd.concat([good, found]), split.date)
     products = _ordered(history, train, later)
     customers = pd.Index(np.sort(warm["customer_id"].unique()))
     known = products.isin(train["product_id"])
     owned, relevant = (_marked(part, customers, products) for part in (train, warm))
-    able = [stars for stars in fitted if not isinstance(stars.model, Mean)]  # one number for all ranks nothing
-    models: list[Model | Stars] = [*able, AllTimePopularity(), EASE()]
+    able = [one for one in fitted if not isinstance(one.model, Mean)]  # a constant ranks nothing
+    models: list[Model | FittedModel] = [*able, AllTimePopularity(), EASE()]
     parts, lists = [], {}
     for model in models:
-        if not isinstance(model, Stars):
+        if not isinstance(model, FittedModel):
             model.fit(history)
         ranked = [
             top(_scores(model, customers[rows], products, history), known & (owned[rows].toarray() == 0), k)
@@ -99,21 +104,47 @@ def rank_ratings(
         values = per_customer(Lists(lists[model.name], relevant), METRICS)
         parts.append(values.assign(model=model.name, customer_id=customers))
     values = pd.concat(parts, ignore_index=True)[["model", "customer_id", *METRICS]]
-    words = f"rated {least:g} or better ({len(good) / len(train):.0%} of the ratings before the cut)"
+    words = f"rated {least:g} or better ({len(good) / len(train):.0%} of the ratings before the split date)"
     words = words if least > split.scale[0] else "rated at all"
     return RatingRanking(values, _table(values, seed), _accounting(train, good, found, warm), words, lists)
+
+
+def ranking_decision(ranking: RatingRanking, k: int) -> Led:
+    """Whether products should be chosen by predicted rating or by popularity, as a sentence.
+
+    Every model is compared with popularity on the same customers (paired t, Holm). By predicted rating only where a
+    rating model has a significantly higher nDCG; fewer than `inference.LEAST` customers with a hit are too few to tell.
+    """
+    popular, rates = AllTimePopularity.name, ranking.values.groupby("model")["hit_rate"].sum()
+    pairs = against(compare(paired(ranking.values, "ndcg")), popular)
+    pairs = pairs[pairs["model"] != EASE.name]
+    if pairs.empty or not enough(rates[[popular, pairs["model"].iloc[0]]].min()):
+        few = too_few(rates[popular], "customers with a hit on the list of popularity")
+        return Led("No way to choose products is recommended", f": {few}.")
+    row, ndcg = pairs.iloc[0], ranking.table.set_index("model")["ndcg"]
+    better = row["p_holm"] < 0.05 and row["difference"] > 0
+    ends = interval(row["low"], row["high"], "{:.3f}")
+    lead, said = "Choose products by popularity, not by predicted rating", "no rating model ranks significantly better"
+    if better:
+        lead = f"Choose products by the ratings that {row['model']} predicts"
+        said = "they rank significantly better than popularity"
+    return Led(
+        lead,
+        f": {said} (nDCG@{k} {ndcg[popular]:.3f} for {popular}, {ndcg[row['model']]:.3f} for the best rating model, {row['model']}; "
+        f"difference {row['difference']:+.3f}, {ends}, Holm-adjusted {p_value(row['p_holm'])}).",
+    )
 
 
 def liked_from(ratings: pd.DataFrame, scale: tuple[float, float]) -> float:
     """The lowest rating that counts as liked: of the upper quarter of the scale, or else of the best quarter of all.
 
-    On stars from 1 to 5 it is 4. Where less than a tenth of the ratings are in the upper quarter of the scale, as with
-    counts of plays, whose highest is far from all others, it is what the best quarter of the ratings reaches.
+    On a scale from 1 to 5 it is 4. Where less than a tenth of the ratings are in the upper quarter of the scale, as
+    with counts of plays, whose highest is far from all others, it is what the best quarter of the ratings reaches.
 
     Examples
     --------
-    >>> stars, plays = pd.DataFrame({"rating": [1, 2, 4, 5]}), pd.DataFrame({"rating": [*range(1, 12), 950]})
-    >>> liked_from(stars, (1, 5)), liked_from(plays, (1, 950))
+    >>> scale, plays = pd.DataFrame({"rating": [1, 2, 4, 5]}), pd.DataFrame({"rating": [*range(1, 12), 950]})
+    >>> liked_from(scale, (1, 5)), liked_from(plays, (1, 950))
     (4.0, 10.0)
     """
     rising = np.sort(ratings["rating"].to_numpy(dtype=float))
@@ -122,8 +153,8 @@ def liked_from(ratings: pd.DataFrame, scale: tuple[float, float]) -> float:
     return float(rising[upper if len(rising) - upper >= 0.1 * len(rising) else best])
 
 
-def _liked(good: pd.DataFrame, cut: pd.Timestamp) -> Split:
-    """A split in which to like is to buy: one order a rating."""
+def _liked(good: pd.DataFrame, date: pd.Timestamp) -> Split:
+    """A split in which each liked rating is a purchase: one order per rating."""
     frame = pd.DataFrame(
         {
             "customer_id": good["customer_id"],
@@ -133,12 +164,12 @@ def _liked(good: pd.DataFrame, cut: pd.Timestamp) -> Split:
         }
     )
     table = ibis.memtable(frame.reset_index(drop=True)).mutate(amount=ibis.literal(1).cast("decimal(18, 4)"))
-    days = (frame["ordered_at"].max().normalize() - cut).days + 1  # from the day after the last one back to the cut
+    days = (frame["ordered_at"].max().normalize() - date).days + 1  # from the day after the last one
     return split_by_time(table, days)
 
 
 def _ordered(history: Split, train: pd.DataFrame, later: pd.DataFrame) -> pd.Index:
-    """All products, those liked before the cut first, then by how often they were rated: the order that breaks ties."""
+    """All products, those liked before the split date first, then by number of ratings: the order that breaks ties."""
     times = train.groupby("product_id").size()
     every = pd.Index(pd.concat([train, later])["product_id"].unique())
     rest = pd.DataFrame({"product_id": every.difference(history.products)})
@@ -147,8 +178,8 @@ def _ordered(history: Split, train: pd.DataFrame, later: pd.DataFrame) -> pd.Ind
     return history.products.append(pd.Index(rest["product_id"]))
 
 
-def _scores(model: Model | Stars, customers: pd.Index, products: pd.Index, history: Split) -> np.ndarray:
-    if isinstance(model, Stars):
+def _scores(model: Model | FittedModel, customers: pd.Index, products: pd.Index, history: Split) -> np.ndarray:
+    if isinstance(model, FittedModel):
         scores = model.scores(customers, products)
         if not np.isfinite(scores).all():
             raise ValueError(f"{model.name} scores a product with a value that is no number; expected numbers")
@@ -170,11 +201,11 @@ def _accounting(train: pd.DataFrame, good: pd.DataFrame, found: pd.DataFrame, wa
     new = ~warm["product_id"].isin(train["product_id"])
     return counts(
         {
-            "liked, before the cut": good,
-            "liked, from the cut on": found,
-            "dropped: customers who had liked nothing before": found[cold],
-            "to be found": warm,
-            "of these not to be found: products nobody had rated": warm[new],
+            "liked, before the split date": good,
+            "liked, from the split date on": found,
+            "excluded: customers who had liked nothing before": found[cold],
+            "evaluated": warm,
+            "of these cold-start items, without an earlier rating": warm[new],
         }
     )
 

@@ -1,4 +1,4 @@
-"""Ratings before they are learned from: checked, one a pair, in a fixed order, cut in time or into folds."""
+"""Ratings before models are trained: checked, one per pair, in a fixed order, split in time or into folds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ PAIR = ["customer_id", "product_id"]
 def one_per_pair(ratings: pd.DataFrame, scale: tuple[float, float] | None = None) -> pd.DataFrame:
     """The latest rating of every pair of a customer and a product, sorted by both.
 
-    Who rates a product again has changed their mind. Of two ratings of one instant the higher is kept. A DataError says
+    Of two ratings of one instant the higher is kept. A DataError says
     that there is no rating, or that one is not a finite number within the scale, the lowest and the highest rating that
     can be given.
 
@@ -35,7 +35,7 @@ def one_per_pair(ratings: pd.DataFrame, scale: tuple[float, float] | None = None
             f"{wrong.sum():,} of {len(ratings):,} ratings cannot be used; the first is {row['rating']}",
             where=f"ratings of product {row['product_id']!r}",
             expected="a finite number" if scale is None else f"a number from {low:g} to {high:g}",
-            do="mend the table, or say the scale that was used",
+            do="fix the table, or say the scale that was used",
         )
     ordered = ratings.sort_values([*PAIR, "rated_at", "rating"])
     return ordered.drop_duplicates(PAIR, keep="last").reset_index(drop=True)
@@ -43,42 +43,42 @@ def one_per_pair(ratings: pd.DataFrame, scale: tuple[float, float] | None = None
 
 @dataclass(frozen=True)
 class RatingSplit:
-    """Ratings cut at one midnight for everybody."""
+    """Ratings split at one midnight for everybody."""
 
-    cut: pd.Timestamp
-    train: pd.DataFrame  # the ratings before the cut, sorted by customer and product
+    date: pd.Timestamp
+    train: pd.DataFrame  # the ratings before the split date, sorted by customer and product
     later: pd.DataFrame  # and from it on
     test: pd.DataFrame  # those of the later ones whose customer and product have an earlier rating
-    scale: tuple[float, float]  # the lowest and the highest rating there are; predictions are cut to it
+    scale: tuple[float, float]  # the lowest and the highest rating there are; predictions are clipped to it
     accounting: pd.DataFrame  # `what`, `ratings`, `customers`, `products`
 
 
 def split_ratings(ratings: pd.DataFrame, holdout_share: float) -> RatingSplit:
-    """Cut at the last midnight that leaves at least a share of the ratings for later.
+    """Split at the last midnight that leaves at least a share of the ratings for later.
 
     A ValueError says that no later rating is of a customer and a product that have an earlier one.
     """
     table = one_per_pair(ratings)
     times = table["rated_at"].sort_values(ignore_index=True)
-    cut = pd.Timestamp(times.iloc[int((1 - holdout_share) * (len(times) - 1))]).normalize()
-    before = table["rated_at"] < cut
+    date = pd.Timestamp(times.iloc[int((1 - holdout_share) * (len(times) - 1))]).normalize()
+    before = table["rated_at"] < date
     train, later = table[before].reset_index(drop=True), table[~before].reset_index(drop=True)
     known = later["customer_id"].isin(train["customer_id"])
     both = known & later["product_id"].isin(train["product_id"])
     if not both.any():
         raise ValueError(
-            f"no rating from {cut:%Y-%m-%d} on is of a customer and a product with earlier ones; "
+            f"no rating from {date:%Y-%m-%d} on is of a customer and a product with earlier ones; "
             "choose another rating_holdout"
         )
     rows = {
-        "learned from, before the cut": train,
+        "training, before the split date": train,
         "later ratings": later,
-        "dropped: customers without a history": later[~known],
-        "dropped: products without a history": later[known & ~both],
+        "excluded: customers without a history (cold start)": later[~known],
+        "excluded: products without a history (cold start)": later[known & ~both],
         "evaluated": later[both],
     }
     accounting = pd.concat([kept_of(ratings, table, "kept"), counts(rows)], ignore_index=True)
-    return RatingSplit(cut, train, later, later[both].reset_index(drop=True), scale_of(table), accounting)
+    return RatingSplit(date, train, later, later[both].reset_index(drop=True), scale_of(table), accounting)
 
 
 def scale_of(table: pd.DataFrame) -> tuple[float, float]:
@@ -102,10 +102,10 @@ def fold_rows(count: int, folds: int, seed: int) -> list[np.ndarray]:
 
 
 def kept_of(ratings: pd.DataFrame, table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """The first rows of an accounting: what was read, what of it a later rating replaced, what is left."""
+    """The first rows of an accounting: ratings read, replaced by later ones, and kept."""
     replaced = ratings.sort_values([*PAIR, "rated_at", "rating"])
     replaced = replaced[replaced.duplicated(PAIR, keep="last")]
-    return counts({"read": ratings, "dropped: rated again later": replaced, what: table})
+    return counts({"read": ratings, "excluded: rated again later": replaced, what: table})
 
 
 def counts(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -1,21 +1,48 @@
-"""For whom and for what models work: by groups of customers, by the length of their history, by popularity."""
+"""Results by length of list, group of customers, length of their history, and popularity of the product."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from customerlab.analysis.inference import LEAST
-from customerlab.analysis.recommend.metrics import intervals, pooled
+from customerlab.analysis.recommend.metrics import Lists, intervals, per_customer, pooled
 from customerlab.analysis.recommend.metrics.compare import RESAMPLES
 from customerlab.analysis.recommend.rankings import Rankings
 from customerlab.analysis.recommend.split import Split
 
 LENGTHS = {"1": 1, "2": 2, "3 to 4": 4, "5 to 9": 9, "10 or more": np.inf}  # orders, up to
-BANDS = {"head": 0.5, "middle": 0.8, "tail": 1.0}  # shares of all pairs of a customer and a product, up to
+BANDS = {"head": 0.5, "middle": 0.8, "tail": 1.0}  # shares of all user–item pairs, up to
 NEVER = "not sold before"
+LISTED = (1, 3, 5, 10)  # lengths of a list
+
+
+def by_k(rankings: Rankings, models: Sequence[str], task: str = "all", lengths: Sequence[int] = LISTED) -> pd.DataFrame:
+    """Hit rate and recall of the first k products of the lists, for several k.
+
+    One row per model and k: `model`, `k`, `customers` (with something to find), `hit_rate` (share of them with a hit)
+    and `recall` (mean). Of `lengths`, those below the length of the lists are used, and that length itself.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend import rank, split_of
+    >>> from customerlab.analysis.recommend.models import Popularity
+    >>> split = split_of([("ann", 9, ["tea", "jam"]), ("bob", 8, ["tea"]), ("ann", -1, ["jam"]), ("bob", -1, ["tea"])])
+    >>> table = by_k(rank(split, [Popularity()], 2), ["popularity"])
+    >>> table[["k", "hit_rate", "recall"]].values.tolist()
+    [[1.0, 0.5, 0.5], [2.0, 1.0, 1.0]]
+    """
+    rows = []
+    for model in models:
+        for k in [*[k for k in lengths if k < rankings.k], rankings.k]:
+            lists = Lists(rankings.ranked[model][task][:, :k], rankings.relevant(task))
+            found = per_customer(lists, ["hit_rate", "recall"])
+            rows.append((model, k, int(found["recall"].notna().sum()), *found.mean()))
+    return pd.DataFrame(rows, columns=["model", "k", "customers", "hit_rate", "recall"])
 
 
 def history_length(split: Split) -> pd.Series:
-    """In which class of `LENGTHS` the number of a customer's orders before the cut is, an ordered category.
+    """The number of a customer's orders before the split date, as an ordered category of `LENGTHS`.
 
     Examples
     --------
@@ -36,17 +63,17 @@ def by_group(values: pd.DataFrame, groups: pd.Series, seed: int) -> pd.DataFrame
     Parameters
     ----------
     values : DataFrame
-        As `found` returns it.
+        As `metrics_by_customer` returns it.
     groups : Series
-        By customer; who is in none is left out. In the order of the categories where it is categorical, else sorted.
+        By customer; customers without a group are left out. In the order of the categories, else sorted.
     seed : int
         Of the bootstrap of the customers of each group.
 
     Returns
     -------
     DataFrame
-        One row a task, group and model: `task`, `group`, `model`, `customers`, `mean`, `low`, `high`, these missing
-        where there are fewer than `inference.LEAST` customers.
+        One row per task, group and model: `task`, `group`, `model`, `customers`, `mean`, and `low` and `high`, which
+        are missing for fewer than `inference.LEAST` customers.
 
     Examples
     --------
@@ -74,8 +101,8 @@ def by_group(values: pd.DataFrame, groups: pd.Series, seed: int) -> pd.DataFrame
 def bands(split: Split) -> pd.Series:
     """The popularity of each product, as a band of `BANDS`.
 
-    By falling number of customers who bought them before the cut, the head are the products that make up the first half
-    of all pairs of a customer and a product, the middle those up to 80%, the tail the rest. Equal products are in one
+    Products are sorted by falling number of buyers before the split date. The head are those that make up the first
+    half of all user–item pairs, the middle those up to 80%, the tail the rest. Equally popular products are in one
     band, that of the first of them.
 
     Examples
@@ -96,14 +123,14 @@ def bands(split: Split) -> pd.Series:
 
 
 def by_popularity(rankings: Rankings, seed: int, task: str = "all") -> pd.DataFrame:
-    """How much of what was bought is found, by the popularity of the product.
+    """Recall by the popularity of the product.
 
     Returns
     -------
     DataFrame
-        One row a model and band, bands of which nothing was bought left out: `model`, `band`, `products`, `bought`
-        (pairs of a customer and a product in the future), `found` (of these on the lists), `recall` with `low` and
-        `high` (bootstrap of customers), `listed` (places on lists that go to the band, as a share).
+        One row per model and band, bands without a purchase left out: `model`, `band`, `products`, `bought` (user–item
+        pairs in the future), `found` (of these on the lists), `recall` with `low` and `high` (bootstrap of customers;
+        missing below `inference.LEAST` pairs), `listed` (share of all listed products that are of the band).
     """
     band = bands(rankings.split)
     inside = np.array([band == name for name in band.cat.categories], dtype=float).T
@@ -122,4 +149,5 @@ def by_popularity(rankings: Rankings, seed: int, task: str = "all") -> pd.DataFr
     table = pd.concat(rows, ignore_index=True).rename(columns={"part": "found", "whole": "bought", "ratio": "recall"})
     columns = ["model", "band", "products", "bought", "found", "recall", "low", "high", "listed"]
     table = table.astype({"bought": int, "found": int})
+    table.loc[table["bought"] < LEAST, ["low", "high"]] = np.nan
     return table.loc[table["bought"] > 0, columns].reset_index(drop=True)

@@ -30,7 +30,7 @@ from customerlab.analysis.recommend.tuning import Tuned
 from customerlab.errors import ParameterError, shown
 
 BASELINES = (Popularity.name, PersonalFrequency.name)
-"""What all others are held against, so that they are always compared."""
+"""Always compared, beside the models that are asked for."""
 
 
 def candidates(
@@ -69,7 +69,7 @@ def check_models(names: Sequence[str]) -> None:
 
 
 def with_tuned(models: Sequence[Model], tuned: Sequence[Tuned]) -> list[Model]:
-    """The models, those that were tuned with the parameters that were chosen."""
+    """The models, with the chosen parameters where they were tuned."""
     found = {one.model.name: one.model for one in tuned}
     return [found.get(model.name, model) for model in models]
 
@@ -83,5 +83,5 @@ def _every(
         PersonalFrequency(), RepurchaseInterval(), UPCF(), TIFUKNN(), ItemNeighbours(weighting="cosine"),
         ItemNeighbours(weighting="TF-IDF"), ItemNeighbours(weighting="BM25"), UserNeighbours(weighting="TF-IDF"),
         RP3beta(), ALS(), BPR(seed=seed), DecayedFrequency(), EASE(), PureSVD(), Content(named),
-        Hybrid(holdout_days, seed, warm_start=True),  # what is judged makes the lists of today
+        Hybrid(holdout_days, seed, warm_start=True),  # the evaluated trees make the lists of today
     ]  # fmt: skip

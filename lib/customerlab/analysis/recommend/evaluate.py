@@ -1,4 +1,4 @@
-"""Models side by side on the same customers: what their lists find, what they are like, and how sure that is."""
+"""Models compared on the same customers: accuracy of their lists, beyond-accuracy metrics, and intervals."""
 
 from collections.abc import Sequence
 
@@ -20,13 +20,13 @@ from customerlab.analysis.recommend.split import Split
 METRICS = (*RANKING, "auc")
 BEYOND = (
     "novelty", "diversity", "serendipity", "popularity", "miscalibration", "repeat_share", "recall_of_repeats",
-    "recall_of_discoveries", "revenue",
+    "recall_of_new_items", "revenue",
 )  # fmt: skip
 MATERIAL = {"diversity": "vectors", "miscalibration": "categories"}  # which a shop may not have
 
 
-def found(rankings: Rankings) -> pd.DataFrame:
-    """What the lists find, one row a model, task and customer: `model`, `task`, `customer_id` and `METRICS`.
+def metrics_by_customer(rankings: Rankings) -> pd.DataFrame:
+    """Accuracy per model, task and customer, one row each: `model`, `task`, `customer_id` and `METRICS`.
 
     Customers who bought none of a task's kind in the future are left out of it.
     """
@@ -42,9 +42,9 @@ def found(rankings: Rankings) -> pd.DataFrame:
 
 
 def summary(values: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Means over customers of what `found` returns, every one with a bootstrap interval.
+    """Means over customers of `metrics_by_customer`, each with a bootstrap interval.
 
-    One row a task and model, in the order of `TASKS` and of the models: `task`, `model`, `customers`, and of every
+    One row per task and model, in the order of `TASKS` and of the models: `task`, `model`, `customers`, and of every
     metric the mean, and with `_low` and `_high` behind its name the 2.5 and 97.5 percentiles of the mean over customers
     drawn with replacement, the same for all models of a task.
     """
@@ -60,7 +60,7 @@ def summary(values: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def returned_in_full(lists: pd.DataFrame, transactions: ir.Table, returns: ir.Table | None) -> int:
-    """How many places on lists are of products of which the customer has sent back as much as they bought.
+    """How many listed products their customer had returned in full.
 
     Lists have `customer_id` and `product_id`, the tables are canonical; 0 without returns.
     """
@@ -73,10 +73,10 @@ def returned_in_full(lists: pd.DataFrame, transactions: ir.Table, returns: ir.Ta
 
 
 def beyond(rankings: Rankings, seed: int, products: pd.DataFrame | None = None, task: str = "all") -> pd.DataFrame:
-    """What lists are like beyond what they find.
+    """Beyond-accuracy metrics of the lists.
 
-    One row a model: `model`; the mean of each of `BEYOND` for which there is material, with `_low` and `_high` as in
-    `summary` (a customer without a value is left out of a mean); and of all lists together `catalogue_coverage` and
+    One row per model: `model`; the mean of each of `BEYOND` for which there is material, with `_low` and `_high` as in
+    `summary` (a customer without a value is left out of a mean); and of all lists together `item_coverage` and
     `gini` of the products that have a history, `user_coverage`, and `popularity_gap`. Diversity and calibration need
     products, see `Rankings.lists`.
     """
@@ -93,14 +93,14 @@ def beyond(rankings: Rankings, seed: int, products: pd.DataFrame | None = None, 
 
 
 def comparison(values: pd.DataFrame, task: str = "all") -> pd.DataFrame:
-    """Every pair of models on the same customers by their nDCG: `metrics.compare` for one task of `found`."""
+    """Every pair of models compared by nDCG on the same customers, for one task of `metrics_by_customer`."""
     return compare(paired(values[values["task"] == task], "ndcg"))
 
 
 def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """The rows of a `comparison` that a baseline is in, turned so that it is always the other one.
+    """The comparisons of all other models with a baseline, from the table of `comparison`.
 
-    By falling difference, with `p_holm`, `low` and `high` adjusted over these rows, as no other is asked: p by Holm's
+    By falling difference, with `p_holm`, `low` and `high` adjusted for these comparisons alone: p by Holm's
     steps, and the intervals at 1 − 0.05 / rows (Bonferroni, with Student's t), so that all of them hold together with
     95%; missing for a single customer. A ValueError says that no model has that name.
 
@@ -128,8 +128,8 @@ def against(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
 def recommend(split: Split, model: Model, k: int = 10, *, only_new: bool = False) -> pd.DataFrame:
     """The fitted model's list for every customer of the history, for a campaign tool.
 
-    No list has a product that its customer sent back in full, or with `only_new` one that the customer owns. Columns
-    are `customer_id`, `rank` (from 1), `product_id`, `score`.
+    No list has a product that its customer returned in full, or with `only_new` one that the customer has bought.
+    Columns are `customer_id`, `rank` (from 1), `product_id`, `score`.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def recommend(split: Split, model: Model, k: int = 10, *, only_new: bool = False
 
 
 def _wide(values: pd.DataFrame, metrics: Sequence[str], seed: int) -> pd.DataFrame:
-    """Means and intervals of metrics of models, one row a model: each metric's mean, low and high beside each other."""
+    """Means and intervals of metrics, one row per model: mean, low and high of each metric in turn."""
     table = intervals(values.pivot(index="customer_id", columns="model", values=metrics), seed, resamples=RESAMPLES)
     columns: dict[str, pd.Series] = {}
     for metric in metrics:

@@ -1,4 +1,4 @@
-"""Why a product is on a list: a habit of the customer, products that they own, its name, or that many buy it."""
+"""Reasons for recommendations: past purchases, related products, the name of the product, or its popularity."""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,7 +29,7 @@ LONG = 40  # characters of a name
 
 
 def explained(split: Split, model: Model, lists: pd.DataFrame, products: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Lists with the reason of every place: what a campaign tool may print beside a product.
+    """Lists with a reason for every recommendation, as a campaign tool may print it beside the product.
 
     The first of these that holds is the reason:
 
@@ -38,7 +38,7 @@ def explained(split: Split, model: Model, lists: pd.DataFrame, products: pd.Data
     - they had bought products from which the model predicts it: of its weights, the two largest. For other models,
       the two products whose buyers are most like its buyers (cosine);
     - its name is like that of a product they had bought, for content models, and for all where nothing else holds;
-    - customers bought it in the weeks before the cut; or ever.
+    - customers bought it in the weeks before the split date; or ever.
 
     A product whose score is zero is on the list because it is popular, and so are all that popularity recommends. For
     models whose score is no sum over the customer's products this is evidence, not the computation.
@@ -65,7 +65,7 @@ def explained(split: Split, model: Model, lists: pd.DataFrame, products: pd.Data
     >>> model = PersonalFrequency().fit(split)
     >>> explained(split, model, recommend(split, model, 3)).head(3)["reason"].tolist()  # doctest: +NORMALIZE_WHITESPACE
     ['bought in 2 of 2 orders, last 2 days ago', 'bought in 1 of 2 orders, last 9 days ago',
-     'popular: 1 buyer of the last 28 days']
+     'popular: 1 buyer in the last 28 days']
     """
     row = split.customers.get_indexer(pd.Index(lists["customer_id"]))
     column = split.products.get_indexer(pd.Index(lists["product_id"]))
@@ -74,7 +74,7 @@ def explained(split: Split, model: Model, lists: pd.DataFrame, products: pd.Data
         raise ValueError(
             f"the list of a customer has product {wrong['product_id']!r}; expected customers and products of the split"
         )
-    names, reason = _names(split.products, products), _popular(split, column)
+    names, reason = names_of(split.products, products), _popular(split, column)
     # a product of score zero is where it is because it is popular
     left = np.ones(len(row), dtype=bool) if "score" not in lists else (lists["score"] != 0).to_numpy(copy=True)
     for texts in () if isinstance(model, SAME_FOR_ALL) else _personal(split, model, names, products):
@@ -109,7 +109,7 @@ def _alike(split: Split, content: Content, names: np.ndarray, row: np.ndarray, c
 
 def _popular(split: Split, column: np.ndarray) -> np.ndarray:
     recent, ever = split.recent_buyers, split.history.getnnz(axis=0)
-    weeks = f" of the last {split.popularity_days} days"
+    weeks = f" in the last {split.popularity_days} days"
     texts = [
         f"popular: {_many(n, 'buyer')}{weeks}" if n else f"bought by {_many(all_, 'customer')}" if all_ else "new"
         for n, all_ in zip(recent, ever, strict=True)
@@ -121,8 +121,8 @@ def _many(number: int, thing: str) -> str:
     return f"{number} {thing}" + ("s" if number > 1 else "")
 
 
-def _names(ids: pd.Index, products: pd.DataFrame | None) -> np.ndarray:
-    """What the products are called, cut to a length; the id where there is no name."""
+def names_of(ids: pd.Index, products: pd.DataFrame | None) -> np.ndarray:
+    """What the products are called, shortened; the id where there is no name."""
     names = pd.Series(ids, ids, dtype=object)
     if products is not None:
         known = products.dropna(subset="description").drop_duplicates("product_id").set_index("product_id")
@@ -171,7 +171,7 @@ def _causes(
     words: tuple[str, str],
     products: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Words around the names of the owned products that weigh most for each place; empty where none does.
+    """Words around the names of the purchased products with the largest weights; empty where none has any.
 
     `column` is of the weights; where these are of some products only, `products` says which.
     """

@@ -1,4 +1,4 @@
-"""The order lines of a log as whole numbers, with the returns that annulled them: what splits are made from."""
+"""Order lines as whole numbers, with the returns that annulled them; splits are made from it."""
 
 from dataclasses import dataclass, replace
 
@@ -13,25 +13,25 @@ DAY = 86_400_000_000  # microseconds
 CENTS = 10_000  # parts of the currency in which money is counted, the four decimals of `amount`
 
 
-NEVER = np.iinfo("int64").min  # later than any cut
+NEVER = np.iinfo("int64").min  # later than any split date
 PAIR = ["customer", "product"]
 LITTLE = 1e-6  # of a quantity, which may be in kilograms
 
 
 @dataclass(frozen=True)
 class Log:
-    """A log as whole numbers, which cuts are made from; sorted by order."""
+    """Order lines as whole numbers, sorted by order."""
 
     customers: pd.Index
     products: pd.Index
     customer: np.ndarray  # of each order, from a customer's oldest to their latest
     order: np.ndarray  # of each line, as are all below
     product: np.ndarray
-    before: np.ndarray  # microseconds from the line to the cut
+    before: np.ndarray  # microseconds from the line to the split date
     returned: np.ndarray  # and from the return that annulled it; `NEVER` where none did
     amount: np.ndarray  # money in ten-thousandths
     # `customer`, `product`, `before` and `quantity` of sales and, below zero, of returns, of pairs with a return, by
-    # customer, product and time (returns first): what says that a product was sent back in full
+    # customer, product and time (returns first): what says that a product was returned in full
     moved: pd.DataFrame
 
     def some(self, chosen: np.ndarray) -> "Log":
@@ -39,24 +39,24 @@ class Log:
         lines = ("order", "product", "before", "returned", "amount")
         return replace(self, **{name: getattr(self, name)[chosen] for name in lines})
 
-    def known(self, end: int, cut: int) -> "Log":
-        """The log as it was at `end`, with the cut moved to `cut`: both in microseconds before the cut of now."""
+    def known(self, end: int, start: int) -> "Log":
+        """The log as it was at `end`, split at `start`: both in microseconds before the present split date."""
         past = self.some(self.before > end)
-        returned = np.where(past.returned > end, past.returned - cut, NEVER)
+        returned = np.where(past.returned > end, past.returned - start, NEVER)
         moved = self.moved[self.moved["before"] > end]
         some_back = moved.groupby(PAIR)["quantity"].transform("min") < 0
-        moved = moved[some_back].assign(before=moved["before"] - cut).reset_index(drop=True)
-        return replace(past, before=past.before - cut, returned=returned, moved=moved)
+        moved = moved[some_back].assign(before=moved["before"] - start).reset_index(drop=True)
+        return replace(past, before=past.before - start, returned=returned, moved=moved)
 
     def sent_back(self) -> csr_matrix:
-        """One where a customer had sent back, by the cut, all that they bought of a product: customers by products."""
+        """Customers by products: one where the customer had returned the product in full by the split date."""
         moved = self.moved[self.moved["before"] > 0]
         left = moved.groupby(PAIR, as_index=False)["quantity"].sum()
         gone = left[left["quantity"] < LITTLE]
         return csr_matrix((np.ones(len(gone)), (gone["customer"], gone["product"])), self.shape)
 
     def refused(self) -> np.ndarray:
-        """Which lines are of a product that the customer had sent back in full by the cut."""
+        """Which lines are of a product that the customer had returned in full by the split date."""
         pairs = self.sent_back()
         if not pairs.nnz:
             return np.zeros(len(self.order), dtype=bool)
@@ -68,10 +68,10 @@ class Log:
         return len(self.customers), len(self.products)
 
 
-def log_of(transactions: ir.Table, returns: ir.Table | None, cut: pd.Timestamp, *, whole: bool = False) -> Log:
-    """The log of canonical tables as whole numbers, time counted back from the cut; without returns every line counts.
+def log_of(transactions: ir.Table, returns: ir.Table | None, date: pd.Timestamp, *, whole: bool = False) -> Log:
+    """The log of canonical tables as whole numbers, time counted back from the split date.
 
-    With `whole` nothing lies behind the cut, and what came back later is known.
+    Without returns every line counts. With `whole` nothing lies after the split date, and later returns are known.
     """
     t = marked(transactions, returns)
     table = (
@@ -81,8 +81,8 @@ def log_of(transactions: ir.Table, returns: ir.Table | None, cut: pd.Timestamp, 
     )
     customer, customers = pd.factorize(table["customer_id"], sort=True)
     product, products = pd.factorize(table["product_id"], sort=True)
-    before = _until(table["ordered_at"], cut)
-    returned = np.where(table["returned_at"].isna(), NEVER, _until(table["returned_at"], cut))
+    before = _until(table["ordered_at"], date)
+    returned = np.where(table["returned_at"].isna(), NEVER, _until(table["returned_at"], date))
     # orders of a customer by the time of their first line, then by id
     named, _ = pd.factorize(table["order_id"], sort=True)
     order = customer.astype("int64") * len(table) + named
@@ -100,7 +100,7 @@ def log_of(transactions: ir.Table, returns: ir.Table | None, cut: pd.Timestamp, 
         before[by_time],
         returned[by_time],
         np.rint(table["amount"].to_numpy()[by_time] * CENTS).astype("int64"),
-        _moved(transactions, returns, cut, customers, products),
+        _moved(transactions, returns, date, customers, products),
     )
     if whole:
         back = np.where(log.returned > NEVER, np.maximum(log.returned, 1), NEVER)
@@ -108,15 +108,15 @@ def log_of(transactions: ir.Table, returns: ir.Table | None, cut: pd.Timestamp, 
     return log
 
 
-def _until(times: pd.Series, cut: pd.Timestamp) -> np.ndarray:
-    """Microseconds from each time to the cut."""
-    return (cut - times.fillna(cut)).to_numpy().astype("timedelta64[us]").astype("int64")
+def _until(times: pd.Series, date: pd.Timestamp) -> np.ndarray:
+    """Microseconds from each time to the split date."""
+    return (date - times.fillna(date)).to_numpy().astype("timedelta64[us]").astype("int64")
 
 
 def _moved(
-    transactions: ir.Table, returns: ir.Table | None, cut: pd.Timestamp, customers: pd.Index, products: pd.Index
+    transactions: ir.Table, returns: ir.Table | None, date: pd.Timestamp, customers: pd.Index, products: pd.Index
 ) -> pd.DataFrame:
-    """What customers bought and sent back of the products of which they sent back any, in order of time."""
+    """What customers bought and returned, of products of which they returned any, in order of time."""
     if returns is None:
         return pd.DataFrame({name: np.array([], dtype="int64") for name in (*PAIR, "before")} | {"quantity": [0.0][:0]})
     pair = ["customer_id", "product_id"]
@@ -128,7 +128,7 @@ def _moved(
         {
             "customer": pd.Index(customers).get_indexer(found["customer_id"]),
             "product": pd.Index(products).get_indexer(found["product_id"]),
-            "before": _until(found["ordered_at"], cut),
+            "before": _until(found["ordered_at"], date),
             "quantity": found["quantity"].astype(float),
         }
     )

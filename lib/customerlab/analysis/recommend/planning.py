@@ -1,4 +1,4 @@
-"""What an online test of lists would need: customers, counted from the shop's own window."""
+"""Sample size and minimum detectable effect of an online test, from the shop's own test window."""
 
 import numpy as np
 import pandas as pd
@@ -7,14 +7,15 @@ from customerlab.analysis.experiment.design import Baseline, detectable, sample_
 from customerlab.analysis.inference import largest_share
 from customerlab.analysis.recommend.split import Split
 
+ORDER_RATE, REVENUE = "order rate", "revenue per customer"
+
 
 def online_test(split: Split, *, lift: float = 0.05) -> pd.DataFrame:
-    """How many customers a randomised test of two recommenders would need, in orders and in money.
+    """How many customers a randomised test of two recommenders would need, for order rate and revenue.
 
-    A metric of lists that nobody was shown, such as nDCG, cannot be measured by an experiment: that compares what
-    customers do. Every customer with a history is a unit, one half gets the new lists, and what they do in a window of
-    the length of the split's future is compared, two-sided at the level 0.05. What it is like without the new lists is
-    taken from that future.
+    An experiment cannot measure nDCG: it compares what customers do. Every customer with a history is a unit, and one
+    half gets the new lists. Outcomes in a window as long as the split's future are compared, two-sided at the level
+    0.05. Their mean and standard deviation without the new lists are taken from that future.
 
     Parameters
     ----------
@@ -26,22 +27,21 @@ def online_test(split: Split, *, lift: float = 0.05) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `outcome` ("the share who order", "money a customer", of lines that were kept), `customers` (that there are),
-        `mean`, `deviation`, `needed` (customers of both halves; missing where no number is enough), `detectable` (the
-        smallest relative effect that all of them would find) and `largest` (the share of the sum that is one
-        customer's).
+        `outcome` ("order rate", "revenue per customer", of lines that were kept), `customers` (that there are), `mean`,
+        `deviation`, `needed` (customers of both halves; missing where no number is enough), `detectable` (the minimum
+        detectable effect with all customers, relative) and `largest` (the share of the sum that is one customer's).
 
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of
     >>> split = split_of([(f"c{n}", 9, ["tea"]) for n in range(40)] + [(f"c{n}", -1, ["tea"]) for n in range(20)])
     >>> online_test(split, lift=0.2)[["outcome", "mean", "needed"]].values.tolist()
-    [['the share who order', 0.5, 776.0], ['money a customer', 0.5, 808.0]]
+    [['order rate', 0.5, 776.0], ['revenue per customer', 0.5, 808.0]]
     """
     money = np.asarray(split.spent.sum(axis=1)).ravel()
     ordered = np.asarray(split.future.getnnz(axis=1) > 0, dtype=float)
     rows = []
-    for outcome, values, proportion in (("the share who order", ordered, True), ("money a customer", money, False)):
+    for outcome, values, proportion in ((ORDER_RATE, ordered, True), (REVENUE, money, False)):
         deviation = float(values.std(ddof=1)) if len(values) > 1 else np.nan
         base = Baseline(float(values.mean()) if len(values) else np.nan, deviation, proportion)
         told = len(values) >= 4 and base.mean > 0 and deviation > 0

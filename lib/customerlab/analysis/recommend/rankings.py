@@ -1,4 +1,4 @@
-"""Every model fitted, and the whole catalogue ranked once for every customer who is evaluated."""
+"""Every model fitted, and the whole catalogue ranked once for every evaluated customer."""
 
 import logging
 from collections.abc import Sequence
@@ -80,21 +80,21 @@ def rank(split: Split, models: Sequence[Model], k: int = 10) -> Rankings:
     """Fit every model on the history and rank the whole catalogue for every warm customer.
 
     A product without a history is never recommended: that it will be sold is known from the future alone; nor is one
-    that the customer has sent back in full: where it is bought again, it counts as not found. In the tasks repeat and
+    that the customer has returned in full: where it is bought again, it counts as not found. In the tasks repeat and
     explore, only products of the kind are ranked. A ValueError says that nobody is evaluated, two models have one name,
     or a score is not a number.
     """
     if len(split.warm) == 0:
-        raise ValueError(f"nobody who bought before {split.cut:%Y-%m-%d} bought after it; there is nobody to evaluate")
+        raise ValueError(f"no customer bought both before and after {split.date:%Y-%m-%d}; there is nobody to evaluate")
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise ValueError(f"two models have one name: {', '.join(sorted({n for n in names if names.count(n) > 1}))}")
     ranked, auc = {}, {}
-    size, cut = Size.of(split), f"{split.cut:%Y-%m-%d}"
+    size, date = Size.of(split), f"{split.date:%Y-%m-%d}"
     for number, model in enumerate(models, 1):
         seconds = needs(model, size)[0]
         said = f", about {seconds:.0f} s" if seconds >= 1 else ""
-        LOG.info("%s, model %s of %s, cut at %s%s", model.name, number, len(models), cut, said)
+        LOG.info("%s, model %s of %s, split at %s%s", model.name, number, len(models), date, said)
         model.fit(split)
         parts = [_ranked(split, model, rows, k) for rows in batches(split.warm, max(split.history.shape))]
         lists, areas = ([part[which] for part in parts] for which in (0, 1))

@@ -1,4 +1,4 @@
-"""One cut in time for everybody: what came before is known, what came after is to be found."""
+"""Temporal split: one date for everybody, with purchases before it known and purchases after it to be predicted."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,11 @@ from scipy.sparse import csr_matrix
 from customerlab.analysis.orders import day_after, matching
 from customerlab.analysis.recommend.log import CENTS, DAY, NEVER, Log, log_of
 
+FUTURE, COLD = (
+    "bought in the window",
+    "excluded: no history (cold start)",
+)  # rows of an accounting
+
 
 @dataclass(frozen=True)
 class Orders:
@@ -22,51 +27,53 @@ class Orders:
     """
 
     customer: np.ndarray  # the row of the customer
-    days: np.ndarray  # from the order to the cut, above zero
+    days: np.ndarray  # from the order to the split date, above zero
     amount: np.ndarray  # the money of the order's lines
     products: csr_matrix  # orders by products, one where the order has it; its sums by customer are the history
 
 
 @dataclass(frozen=True)
 class Split:
-    """A log cut in time, as matrices of customers by products.
+    """A log split at a date, as matrices of customers by products.
 
-    Products are numbered by falling popularity in the weeks before the cut (customers who bought them, then buyers of
-    all time, ties by id), so that the order of columns is the tie-break of every model.
+    Products are numbered by falling popularity in the weeks before the split date (customers who bought them, then
+    buyers of all time, ties by id), so that the order of columns is the tie-break of every model.
 
-    A line that a return had annulled by the cut is no purchase of the history, nor is any line of a product that the
-    customer had sent back in full; a line of the future is none where a return annulled it by the future's end.
+    A line that a return had annulled by the split date is no purchase of the history, nor is any line of a product that
+    the customer had returned in full; a line of the future is none where a return annulled it by the future's end.
 
     Attributes
     ----------
-    cut : Timestamp
+    date : Timestamp
         Orders before it are the history, orders from it on the future. An order with lines on both sides is on both.
     customers, products : Index
-        The rows, all customers of the history, and the columns, all products. Who sent everything back has none.
+        The rows, all customers of the history, and the columns, all products. Customers who returned everything have no
+        row.
     history : sparse matrix of shape (customers, products)
-        In how many orders before the cut a customer bought a product.
+        In how many orders before the split date a customer bought a product.
     recent_buyers : array of shape (products,)
-        How many customers bought the product in the weeks before the cut.
+        How many customers bought the product in the weeks before the split date.
     future : sparse matrix of the shape of the history
-        One where a customer bought a product from the cut on. Products without a history are in it: no model can know
-        them, and they count as not found.
+        One where a customer bought a product from the split date on. Products without a history are in it: no model can
+        know them, and they count as not found.
     spent : sparse matrix of the shape of the history
-        The money that the customer spent on the product from the cut on, of lines that were kept.
+        The money that the customer spent on the product from the split date on, of lines that were kept.
     sent_back : sparse matrix of the shape of the history
-        One where the customer had sent back in full, by the cut, what they bought of the product: it is on no list.
+        One where the customer had returned in full, by the split date, what they bought of the product: it is on no
+        list.
     warm : array of int
         The customers (rows) with a history who bought in the future: those that are evaluated.
     accounting : DataFrame
-        `what`, `customers`, `products`, `pairs`: who was there and who was dropped, at every step.
+        `what`, `customers`, `products`, `pairs`: kept and excluded at every step.
     orders : Orders
         The orders that the history counts.
     log : Log
-        All that was known at the cut: what an earlier split is made from.
+        All that was known on the split date: what an earlier split is made from.
     holdout_days, popularity_days : int
-        The length of the future, and of the weeks before the cut.
+        The length of the future, and of the weeks before the split date.
     """
 
-    cut: pd.Timestamp
+    date: pd.Timestamp
     customers: pd.Index
     products: pd.Index
     history: csr_matrix
@@ -82,11 +89,11 @@ class Split:
     popularity_days: int
 
     def earlier(self, days: int, holdout_days: int | None = None) -> "Split":
-        """The split of some days ago, made from the history alone: what a model may be trained or tuned on.
+        """The split of some days ago, made from the history alone, for training and tuning.
 
         It is `split_by_time` of the log as it was when the earlier future ended, and cannot see what came after. The
         earlier future is as long as this split's by default, or `days` where it has none; a ValueError says that it
-        would not end by this split's cut.
+        would not end by this split's date.
 
         Examples
         --------
@@ -98,19 +105,19 @@ class Split:
         length = (self.holdout_days or days) if holdout_days is None else holdout_days
         if not 0 < length <= days:
             raise ValueError(
-                f"the cut moves back by {days} days, and the earlier future lasts {length}; expected at least 1 day and "
-                "no more than the cut moves, or it would reach into what is to be predicted"
+                f"the split date moves back by {days} days, and the earlier future lasts {length}; expected at least 1 day and "
+                "no more than the split date moves, or it would reach into what is to be predicted"
             )
         known = self.log.known((days - length) * DAY, days * DAY)
-        return _divide(known, self.cut - pd.Timedelta(days=days), length, self.popularity_days)
+        return _divide(known, self.date - pd.Timedelta(days=days), length, self.popularity_days)
 
     def barred(self, *, only_new: bool = False) -> csr_matrix:
-        """Above zero where a product may not be on a customer's list: it was sent back or, if asked, is owned."""
+        """Above zero where a product may not be on a customer's list: it was returned or, if asked, is owned."""
         return (self.sent_back + self.history).tocsr() if only_new else self.sent_back
 
-    def divided(self, log: Log, past: np.ndarray, cut: pd.Timestamp, holdout_days: int) -> "Split":
+    def divided(self, log: Log, past: np.ndarray, date: pd.Timestamp, holdout_days: int) -> "Split":
         """Another split of lines of this log: `past` says which of them are the history, the others the future."""
-        return _divide(log, cut, holdout_days, self.popularity_days, past)
+        return _divide(log, date, holdout_days, self.popularity_days, past)
 
     def folds(self, n: int) -> list["Split"]:
         """Rolling origins: windows of the length of this split's future, the oldest first and this split, the test,
@@ -122,7 +129,7 @@ class Split:
         Examples
         --------
         >>> split = split_of([("ann", days, ["tea"]) for days in (90, 50, 20, -1)])
-        >>> [f"{fold.cut:%Y-%m-%d}" for fold in split.folds(3)]
+        >>> [f"{fold.date:%Y-%m-%d}" for fold in split.folds(3)]
         ['2023-11-06', '2023-12-04', '2024-01-01']
         """
         folds = [self]
@@ -139,26 +146,26 @@ def split_by_time(
     pattern: str = "",
     returns: ir.Table | None = None,
 ) -> Split:
-    """Cut a log at midnight, `holdout_days` before the day after its last order.
+    """Split a log at midnight, `holdout_days` before the day after its last order.
 
     Parameters
     ----------
     transactions, returns : ibis Table
         Canonical. Without returns every line counts.
     holdout_days : int
-        The length of the future. A ValueError says that nobody bought on both sides of the cut.
+        The length of the future. A ValueError says that no customer bought both before and after the split date.
     popularity_days : int
-        The length of the weeks before the cut in which popularity is counted.
+        The length of the weeks before the split date in which popularity is counted.
     pattern : str
         A regular expression; products whose id does not match it (postage, fees) are left out. Empty for all.
     """
-    cut = day_after(transactions) - pd.Timedelta(days=holdout_days)
-    split = _divide(log_of(matching(transactions, pattern), returns, cut), cut, holdout_days, popularity_days)
+    date = day_after(transactions) - pd.Timedelta(days=holdout_days)
+    split = _divide(log_of(matching(transactions, pattern), returns, date), date, holdout_days, popularity_days)
     if len(split.warm) == 0:
         raise ValueError(
-            f"nobody bought both before and after {split.cut:%Y-%m-%d}; expected at least one customer, "
+            f"nobody bought both before and after {split.date:%Y-%m-%d}; expected at least one customer, "
             f"choose another holdout_days than {holdout_days}"
-            + (f", or mend product_pattern = {pattern!r}" if pattern else "")
+            + (f", or fix product_pattern = {pattern!r}" if pattern else "")
         )
     return split
 
@@ -166,21 +173,21 @@ def split_by_time(
 def whole_log(
     transactions: ir.Table, *, popularity_days: int = 28, pattern: str = "", returns: ir.Table | None = None
 ) -> Split:
-    """The whole log as history, with nothing after it: what the recommendations of today are made from.
+    """The whole log as history, without a future: the training data for the recommendations of today.
 
     Parameters are as in `split_by_time`; a return after the last order is known, too.
     """
-    cut = day_after(transactions)
-    return _divide(log_of(matching(transactions, pattern), returns, cut, whole=True), cut, 0, popularity_days)
+    date = day_after(transactions)
+    return _divide(log_of(matching(transactions, pattern), returns, date, whole=True), date, 0, popularity_days)
 
 
 def split_of(
     orders: list[tuple[str, float, list[str]]], returned: list[tuple[str, float, list[str]]] | None = None
 ) -> Split:
-    """A split of a few orders written by hand, for examples and tests: who, when in days before the cut, and what.
+    """A split of a few orders written by hand, for examples and tests: customer, days before the split date, products.
 
-    Days are below zero for an order of the 28 days after the cut, and every product costs 1. Of what was returned, one
-    piece of each product came back.
+    Days are below zero for an order of the 28 days after the split date, and every product costs 1. Of what was
+    returned, one piece of each product came back.
 
     Examples
     --------
@@ -188,11 +195,11 @@ def split_of(
     >>> split.customers.tolist(), split.products.tolist(), split.history.toarray().tolist(), split.warm.tolist()
     (['ann', 'bob'], ['milk', 'tea'], [[1.0, 2.0], [1.0, 0.0]], [1])
     """
-    cut = pd.Timestamp("2024-01-01")
+    date = pd.Timestamp("2024-01-01")
 
     def table_of(written: list[tuple[str, float, list[str]]], quantity: float) -> ir.Table:
         lines = [
-            (customer, f"{number:06d}", cut - pd.Timedelta(days=days), product)
+            (customer, f"{number:06d}", date - pd.Timedelta(days=days), product)
             for number, (customer, days, products) in enumerate(written)
             for product in products
         ]
@@ -202,13 +209,13 @@ def split_of(
         return table.mutate(quantity=one, unit_price=ibis.literal(1.0), amount=one.cast("decimal(18, 4)"))
 
     back = None if returned is None else table_of(returned, -1.0)
-    return _divide(log_of(table_of(orders, 1.0), back, cut), cut, 28, 28)
+    return _divide(log_of(table_of(orders, 1.0), back, date), date, 28, 28)
 
 
 def _divide(
-    log: Log, cut: pd.Timestamp, holdout_days: int, popularity_days: int, past: np.ndarray | None = None
+    log: Log, date: pd.Timestamp, holdout_days: int, popularity_days: int, past: np.ndarray | None = None
 ) -> Split:
-    """The split of a log; its past are the lines before the cut, or those that are said to be."""
+    """The split of a log; its past are the lines before the split date, or those that are said to be."""
     past = log.before > 0 if past is None else past
     shape, everybody = (len(log.customer), len(log.products)), len(log.customers)
     of_customer = csr_matrix((np.ones(shape[0]), (log.customer, np.arange(shape[0]))), (everybody, shape[0]))
@@ -236,15 +243,19 @@ def _divide(
     )
     bought = [(of_customer @ marks(part)).sign() for part in (past, ~past)]
     rows = [
-        ("history, before the cut", before),
-        ("left out: bought before the cut and returned by then", (bought[0] - before.sign()).tocsr()),
-        ("future, from the cut on", after),
-        ("left out: bought from the cut on and returned", (bought[1] - after).tocsr()),
-        ("dropped: customers without a history", after[~known]),
+        ("history before the split date", before),
+        ("excluded: returned by the split date", (bought[0] - before.sign()).tocsr()),
+        (FUTURE, after),
+        ("excluded: bought and returned in the window", (bought[1] - after).tocsr()),
+        (COLD, after[~known]),
         ("evaluated", future),
-        ("of these not to be found: products without a history", future[:, (buyers["before"] == 0).to_numpy()]),
+        ("of these cold-start items", future[:, (buyers["before"] == 0).to_numpy()]),
     ]
-    accounting = [counted(*row) for row in rows if row[1].nnz or not row[0].startswith("left out")]
+    accounting = [
+        counted(*row)
+        for row in rows
+        if row[1].nnz or not row[0].endswith(("returned by the split date", "returned in the window"))
+    ]
     first = np.full(shape[0], NEVER)
     np.maximum.at(first, log.order[past], log.before[past])
     ordered = by_order.getnnz(axis=1) > 0
@@ -256,7 +267,7 @@ def _divide(
         _sorted(by_order[ordered][:, columns]),
     )
     return Split(
-        cut, log.customers[known], log.products[columns], history, buyers["recent"].to_numpy(), future, money,
+        date, log.customers[known], log.products[columns], history, buyers["recent"].to_numpy(), future, money,
         np.flatnonzero(future.getnnz(axis=1)), pd.DataFrame(accounting), sent_back, orders,
         log.some(past).known(0, 0), holdout_days, popularity_days,
     )  # fmt: skip

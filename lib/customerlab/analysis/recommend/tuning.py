@@ -1,4 +1,4 @@
-"""Parameters chosen on the window before the test, within a stated number of trials."""
+"""Parameter search on the window before the test, with a limited number of trials."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.recommend.evaluate import found
+from customerlab.analysis.recommend.evaluate import metrics_by_customer
 from customerlab.analysis.recommend.metrics import intervals
 from customerlab.analysis.recommend.models import Model
 from customerlab.analysis.recommend.rankings import LOG, rank
@@ -19,11 +19,11 @@ Grid = Mapping[str, Sequence[Any]]
 
 
 class Tuned(NamedTuple):
-    """A search and what it chose.
+    """A search and the chosen model.
 
-    `table` has one row a trial, in the order of the grid: `model`, `parameters` (as text), `customers`, the mean `ndcg`
-    with `low` and `high`, `difference` to the best trial and its standard `error`, `chosen`. `model` has the chosen
-    parameters, and is not yet fitted.
+    `table` has one row per trial, in the order of the grid: `model`, `parameters` (as text), `customers`, the mean
+    `ndcg` with `low` and `high`, `difference` to the best trial and its standard `error`, `chosen`. `model` has the
+    chosen parameters, and is not yet fitted.
     """
 
     table: pd.DataFrame
@@ -72,7 +72,7 @@ def tune(split: Split, make: Callable[..., Model], grid: Grid, seed: int, *, tri
     columns = []
     for number, (model, text) in enumerate(zip(models, texts, strict=True), 1):
         LOG.info("trial %s of %s: %s", number, len(points), text)
-        tried = found(rank(before[0], [model], k))
+        tried = metrics_by_customer(rank(before[0], [model], k))
         columns.append(tried[tried["task"] == "all"].set_index("customer_id")["ndcg"])
     values = pd.concat(columns, axis=1, keys=range(len(points)))
     shown = intervals(values, seed)
@@ -87,7 +87,7 @@ def tune(split: Split, make: Callable[..., Model], grid: Grid, seed: int, *, tri
 
 
 def searches(tuned: Sequence[Tuned]) -> pd.DataFrame:
-    """The tables of several searches below one another; empty without any."""
+    """The tables of several searches in one; empty without any."""
     tables = [one.table for one in tuned]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 

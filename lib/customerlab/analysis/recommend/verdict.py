@@ -1,4 +1,4 @@
-"""What may be said of models: which leads, how sure that is, which baseline means something, what lists found."""
+"""Which model is recommended, and what may be said of its lists: sentences for findings, each of one fact."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
@@ -9,8 +9,11 @@ import pandas as pd
 from customerlab.analysis.inference import enough, influence, largest_share, too_few
 from customerlab.analysis.recommend.evaluate import against
 from customerlab.analysis.recommend.metrics import compare, intervals, paired, per_customer
+from customerlab.analysis.recommend.planning import REVENUE
 from customerlab.analysis.recommend.rankings import Rankings
-from customerlab.analysis.recommend.split import Split
+from customerlab.analysis.recommend.split import COLD, FUTURE, Split
+from customerlab.formats import interval, p_value, percent
+from customerlab.wording import Led
 
 HABIT, POPULAR = "personal frequency", "popularity"
 
@@ -18,8 +21,8 @@ HABIT, POPULAR = "personal frequency", "popularity"
 def baseline(split: Split, task: str = "all") -> tuple[str, str]:
     """The model that others have to beat, and a sentence that says why.
 
-    Personal frequency, unless it knows nothing: where fewer than `inference.LEAST` customers had ordered anything twice
-    by the cut, or where only products are listed that the customer does not own. Then popularity.
+    Personal frequency by default. Popularity where past purchases carry no signal: where fewer than `inference.LEAST`
+    customers had ordered anything twice by the split date, or where only new products are listed.
 
     Examples
     --------
@@ -30,17 +33,47 @@ def baseline(split: Split, task: str = "all") -> tuple[str, str]:
     'personal frequency'
     """
     again = int((split.history.max(axis=1).toarray() > 1).sum()) if split.history.nnz else 0
+    of = f"{again:,} of {len(split.customers):,} customers had ordered a product twice"
     if task == "explore":
-        return POPULAR, "The baseline is popularity: of products that a customer never bought, habit says nothing."
+        return POPULAR, "The baseline is popularity: only new products are listed, so past purchases carry no signal."
     if not enough(again):
-        return POPULAR, (
-            f"The baseline is popularity: {again:,} of {len(split.customers):,} customers had ordered a product twice, so "
-            "that personal frequency means nothing here."
-        )
-    return (
-        HABIT,
-        f"The baseline is personal frequency: {again:,} of {len(split.customers):,} customers reordered a product.",
+        return POPULAR, f"The baseline is popularity: {of}, too few for personal frequency."
+    return HABIT, f"The baseline is personal frequency: {of}."
+
+
+def decision(beside: pd.DataFrame, overall: pd.DataFrame, baseline: str, k: int) -> tuple[str, Led]:
+    """The recommended model and the decision as a sentence.
+
+    Recommended is the model with the highest nDCG among those that are significantly better than the baseline
+    (Holm-adjusted), or else the baseline. `beside` is what `against` returns, `overall` the `summary` of the task by
+    model.
+
+    Examples
+    --------
+    >>> row = {"model": "a", "difference": 0.03, "low": 0.01, "high": 0.05, "p_holm": 0.002}
+    >>> overall = pd.DataFrame({"ndcg": [0.53, 0.5]}, ["a", "b"])
+    >>> print(decision(pd.DataFrame([row]), overall, "b", 10)[1])  # doctest: +NORMALIZE_WHITESPACE
+    Use a: its nDCG@10 is 0.530, against 0.500 for the baseline, b (+0.030, 95% CI 0.010 to 0.050, Holm-adjusted
+    p = 0.002).
+    """
+    ahead = beside[(beside["p_holm"] < 0.05) & (beside["difference"] > 0)]
+    if ahead.empty:
+        said = f": no model has a significantly higher nDCG@{k} ({len(beside)} comparisons, Holm-adjusted)."
+        return baseline, Led(f"Use the baseline, {baseline}", said)
+    row = ahead.to_dict("records")[0]
+    best, ndcg = str(row["model"]), overall["ndcg"].to_dict()
+    return best, Led(
+        f"Use {best}",
+        f": its nDCG@{k} is {ndcg[best]:.3f}, against {ndcg[baseline]:.3f} for the baseline, "
+        f"{baseline} ({row['difference']:+.3f}, {interval(row['low'], row['high'], '{:.3f}')}, Holm-adjusted "
+        f"{p_value(row['p_holm'])}).",
     )
+
+
+def worse_sentence(beside: pd.DataFrame, baseline: str) -> str:
+    """How many models are significantly worse than the baseline, by the table of `against`, as a sentence."""
+    worse = int(((beside["p_holm"] < 0.05) & (beside["difference"] < 0)).sum())
+    return f"{worse} of the {len(beside)} models compared with {baseline} are significantly worse (Holm-adjusted)."
 
 
 def same_lists(lists: Mapping[str, np.ndarray]) -> list[list[str]]:
@@ -61,7 +94,8 @@ def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: 
     """Which model ranks best, of how many customers, and whether the next is worse: a clause for a sentence.
 
     Models with the same lists are one. Fewer than `inference.LEAST` customers with a hit on the lists of the best, or
-    of the next, are too few to tell. `values` is what `found` returns, of one task, and `lists` are of the same models.
+    of the next, are too few to tell. `values` is what `metrics_by_customer` returns, of one task, and `lists` are of
+    the same models.
 
     Examples
     --------
@@ -101,66 +135,93 @@ def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: 
     )
 
 
-def hits(rankings: Rankings, models: Sequence[str], task: str = "all") -> pd.DataFrame:
-    """What lists hit, in customers and in money, beside all that was spent.
+def revenue_captured(rankings: Rankings, models: Sequence[str], seed: int, task: str = "all") -> pd.DataFrame:
+    """Customers with a hit, and what customers spent on products of their list, whether they saw a list or not.
 
-    The same products for everybody (popularity) and habit (personal frequency) belong beside a model: without them a
-    share of customers with a hit says nothing. One row a model: `model`, `customers` (who bought), `hits` (with a hit
-    on their list), `hit_rate`, `spent_on_hits` and `spent` (a customer who bought, kept lines), `share` of the two, and
-    `largest`: the share of the money on hits that is one customer's.
+    The recommended model comes first, others serve for comparison; `seed` is of the bootstrap. One row per model:
+    `model`, `customers` (returning buyers), `hits` (of these with a hit), `hit_rate`, `captured` and `spent` per buyer
+    (kept lines), `share` of the two, `largest` (share of the captured revenue that is one customer's), and `more`: what
+    the first model captures more per buyer, with `low` and `high` (95%, paired).
     """
     spent = np.asarray(rankings.split.spent[rankings.split.warm].sum(axis=1)).ravel()
+    found = {model: per_customer(rankings.lists(model, task), ["hit_rate", "revenue"]) for model in models}
+    money = pd.DataFrame({model: table["revenue"].to_numpy() for model, table in found.items()}, rankings.customers)
     rows = []
-    for model in models:
-        found = per_customer(rankings.lists(model, task), ["hit_rate", "revenue"])
-        hit, money = found["hit_rate"] > 0, found["revenue"]
-        share = money.mean() / spent.mean() if spent.mean() > 0 else np.nan
-        rows.append((model, len(hit), hit.sum(), hit.mean(), money.mean(), spent.mean(), share, largest_share(money)))
-    columns = ["model", "customers", "hits", "hit_rate", "spent_on_hits", "spent", "share", "largest"]
-    return pd.DataFrame(rows, columns=columns)
+    for model, table in found.items():
+        hit, mean = table["hit_rate"] > 0, money[model].mean()
+        share = mean / spent.mean() if spent.mean() > 0 else np.nan
+        rows.append(
+            (model, len(hit), int(hit.sum()), hit.mean(), mean, spent.mean(), share, largest_share(money[model]))
+        )
+    columns = ["model", "customers", "hits", "hit_rate", "captured", "spent", "share", "largest"]
+    more = intervals(-money.sub(money[models[0]], axis=0), seed)[["mean", "low", "high"]].reset_index(drop=True)
+    more.loc[0] = np.nan  # itself
+    return pd.DataFrame(rows, columns=columns).join(more.rename(columns={"mean": "more"}))
 
 
-def hits_sentence(table: pd.DataFrame) -> str:
-    """The first model of `hits` beside the others, as a sentence.
+def revenue_sentences(table: pd.DataFrame, k: int) -> list[str]:
+    """Revenue captured by the first two models of `revenue_captured`, and all hit rates, as two sentences.
 
     Examples
     --------
-    >>> row = {"customers": 40, "hits": 30, "hit_rate": 0.75, "spent_on_hits": 9.0, "spent": 50.0, "largest": 0.3}
+    >>> row = {"customers": 40, "hits": 30, "hit_rate": 0.75, "captured": 9.0, "spent": 50.0, "share": 0.18}
     >>> table = pd.DataFrame([{"model": "a"} | row, {"model": "b"} | row])
-    >>> print(hits_sentence(table))  # doctest: +NORMALIZE_WHITESPACE
-    Customers with a hit on their list, of the 40 who bought: 75% with a, 75% with b. Spent on hits, of 50 a customer in
-    all: 9 with a (30% of it is one customer), 9 with b (30% of it is one customer).
+    >>> print("\\n".join(revenue_sentences(table.assign(largest=0.3, more=1, low=-1, high=2), 10)))
+    The lists of a capture 18% of what returning buyers spent, those of b 18% \
+(9 and 9 of 50 per buyer; difference +1, 95% CI -1 to +2; 30% of it is one customer).
+    Customers who bought a product of their list of 10, of 40 returning buyers: 75% with a, 75% with b.
     """
-    rates = ", ".join(f"{row.hit_rate:.0%} with {row.model}" for row in table.itertuples())
-    flags = [influence(share, "customer") for share in table["largest"]]
-    money = ", ".join(
-        f"{row.spent_on_hits:,.0f} with {row.model}{f' ({flag})' if flag else ''}"
-        for row, flag in zip(table.itertuples(), flags, strict=True)
-    )
-    first = table.iloc[0]
-    return (
-        f"Customers with a hit on their list, of the {first['customers']:,} who bought: {rates}. Spent on hits, of "
-        f"{first['spent']:,.0f} a customer in all: {money}."
+    first, second, *_ = table.to_dict("records")
+    hits, flag = min(first["hits"], second["hits"]), influence(first["largest"], "customer")
+    if enough(hits):
+        revenue = (
+            f"The lists of {first['model']} capture {percent(first['share'])} of what returning buyers spent, those of "
+            f"{second['model']} {percent(second['share'])} ({first['captured']:,.0f} and {second['captured']:,.0f} of "
+            f"{first['spent']:,.0f} per buyer; difference {second['more']:+,.0f}, "
+            f"{interval(second['low'], second['high'], '{:+,.0f}')}{f'; {flag}' if flag else ''})."
+        )
+    else:
+        few = too_few(hits, "customers with a hit")
+        revenue = f"Revenue captured by the lists of {first['model']} and {second['model']}: {few}."
+    rates = [f"{percent(rate)} with {model}" for rate, model in zip(table["hit_rate"], table["model"], strict=True)]
+    of = f"{first['customers']:,} returning buyers"
+    return [revenue, f"Customers who bought a product of their list of {k}, of {of}: {', '.join(rates)}."]
+
+
+def cold_start(split: Split) -> tuple[float, str]:
+    """The share of customers who bought in the window without a history, and the same as a sentence.
+
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend.split import split_of
+    >>> print(cold_start(split_of([("ann", 9, ["tea"]), ("ann", -1, ["tea"]), ("bob", -1, ["tea"])]))[1])
+    Cold start: 50% of customers who bought in the test window had no history (1 of 2) and get no personal list.
+    """
+    counts = split.accounting.set_index("what")["customers"]
+    share = float(counts[COLD] / counts[FUTURE])
+    return share, (
+        f"Cold start: {percent(share)} of customers who bought in the test window had no history ({counts[COLD]:,} of "
+        f"{counts[FUTURE]:,}) and get no personal list."
     )
 
 
-def places(over_folds: pd.DataFrame, model: str, task: str = "all") -> str:
+def windows_sentence(over_folds: pd.DataFrame, model: str, task: str = "all") -> str:
     """In how many windows a model has the highest nDCG, by the table of `over_folds`, as a sentence.
 
     Examples
     --------
     >>> rows = [(1, "a", 0.3, 1), (1, "b", 0.2, 2), (2, "a", 0.3, 2), (2, "b", 0.4, 1)]
-    >>> table = pd.DataFrame(rows, columns=["fold", "model", "ndcg", "place"]).assign(task="all", customers=30)
-    >>> places(table, "a")
-    'Of the 2 models that were compared in 2 windows, a had the highest nDCG in 1 (0.300, 0.300; 30, 30 customers).'
+    >>> table = pd.DataFrame(rows, columns=["fold", "model", "ndcg", "rank"]).assign(task="all", customers=30)
+    >>> windows_sentence(table, "a")
+    'a had the highest nDCG of 2 models in 1 of 2 windows (0.300, 0.300; 30, 30 customers).'
     """
     table = over_folds[over_folds["task"] == task]
     own = table[table["model"] == model].sort_values("fold")
     numbers = ", ".join(f"{value:.3f}" for value in own["ndcg"])
     counts = ", ".join(f"{value:,.0f}" for value in own["customers"])
     return (
-        f"Of the {table['model'].nunique()} models that were compared in {len(own)} windows, {model} had the highest nDCG in "
-        f"{(own['place'] == 1).sum()} ({numbers}; {counts} customers)."
+        f"{model} had the highest nDCG of {table['model'].nunique()} models in {(own['rank'] == 1).sum()} of {len(own)} windows "
+        f"({numbers}; {counts} customers)."
     )
 
 
@@ -179,98 +240,77 @@ def metric_key(name: str) -> str:
     return written.translate({ord(sign): f"%{ord(sign):02X}" for sign in "._~"} | {ord(" "): "_"})
 
 
-def gain_sentence(beside: pd.DataFrame, best: str, baseline: str) -> str:
-    """Whether the model of the lists beats the baseline of `against`, by how much and how sure, and how many do worse.
-
-    Examples
-    --------
-    >>> row = {"model": "a", "difference": 0.03, "low": 0.01, "high": 0.05, "p_holm": 0.002}
-    >>> print(gain_sentence(pd.DataFrame([row]), "a", "b"))  # doctest: +NORMALIZE_WHITESPACE
-    a beats b by 0.030 nDCG (95% CI 0.010 to 0.050, paired, adjusted for 1 comparison): statistically significant
-    (Holm-adjusted). 0 of the 1 models compared with b are significantly worse.
-    """
-    worse = int(((beside["p_holm"] < 0.05) & (beside["difference"] < 0)).sum())
-    tail = f" {worse} of the {len(beside)} models compared with {baseline} are significantly worse."
-    tries = f"adjusted for {len(beside)} comparison{'s' if len(beside) > 1 else ''}"
-    if best == baseline:
-        return f"No model is statistically significantly better than {baseline} (Holm, {tries}).{tail}"
-    row = beside.set_index("model").loc[best]
-    return (
-        f"{best} beats {baseline} by {row['difference']:.3f} nDCG (95% CI {row['low']:.3f} to {row['high']:.3f}, paired, "
-        f"{tries}): statistically significant (Holm-adjusted).{tail}"
-    )
-
-
-def test_sentence(needs: pd.DataFrame, lift: float) -> str:
-    """What an online test would need, by the table of `online_test` for the lift, as a sentence.
+def test_sentences(needs: pd.DataFrame, lift: float) -> list[str]:
+    """What an online test can detect, and the customers that it needs, by the table of `online_test` for the lift.
 
     Examples
     --------
     >>> row = {"customers": 400, "needed": 6_284.0, "detectable": 0.2, "largest": 0.01}
-    >>> outcomes = [{"outcome": "the share who order", "mean": 0.5}, {"outcome": "money a customer", "mean": 8.0}]
-    >>> table = pd.DataFrame([row | outcome for outcome in outcomes])
-    >>> print(test_sentence(table, 0.05))  # doctest: +NORMALIZE_WHITESPACE
-    Whether lists sell more, only an online test shows, in orders or money and not in nDCG: to find +5% with 80% power
-    it would need 6,284 customers for the share who order (50% now) and 6,284 customers for money a customer (8 now).
-    There are 400, who would find +20% and +20%.
+    >>> outcomes = [{"outcome": "order rate", "mean": 0.5}, {"outcome": "revenue per customer", "mean": 8.0}]
+    >>> said = test_sentences(pd.DataFrame([row | outcome for outcome in outcomes]), 0.05)
+    >>> print(" ".join(said))  # doctest: +NORMALIZE_WHITESPACE
+    Higher sales are not shown: an online test of all 400 customers detects +20% in order rate or +20% in revenue per
+    customer at best. An online test needs 6,284 customers to detect +5% in order rate and 6,284 in revenue per customer
+    (80% power; now 50% and 8).
     """
     first = needs.iloc[0]
     buyers = round(first["mean"] * first["customers"]) if pd.notna(first["mean"]) else 0
     if not enough(buyers):
-        return f"What an online test of the lists would need: {too_few(buyers, 'customers who ordered in the window')}."
-    parts, found = [], []
+        return [
+            f"What an online test of the lists would need: {too_few(buyers, 'customers who ordered in the window')}."
+        ]
+    detected, needed, now = [], [], []
     for row in needs.to_dict("records"):
         flag = influence(row["largest"], "customer")
-        needed = f"{row['needed']:,.0f}" if pd.notna(row["needed"]) else "more than any number of"
-        now = f"{row['mean']:,.0f}" if row["outcome"].startswith("money") else f"{row['mean']:.0%}"
-        parts.append(f"{needed} customers for {row['outcome']} ({now} now{f'; {flag}' if flag else ''})")
-        found.append(f"{row['detectable']:+.0%}" if pd.notna(row["detectable"]) else "nothing")
-    return (
-        "Whether lists sell more, only an online test shows, in orders or money and not in nDCG: to find "
-        f"{lift:+.0%} with 80% power it would need {' and '.join(parts)}. There are {first['customers']:,}, who would find "
-        f"{' and '.join(found)}."
-    )
+        detected.append(f"{row['detectable']:+.0%} in {row['outcome']}" if pd.notna(row["detectable"]) else "nothing")
+        needed.append(f"{row['needed']:,.0f}" if pd.notna(row["needed"]) else "more than any number of")
+        mean = f"{row['mean']:,.0f}" if row["outcome"] == REVENUE else percent(row["mean"])
+        now.append(f"{mean}{f', {flag}' if flag else ''}")
+    return [
+        f"Higher sales are not shown: an online test of all {first['customers']:,} customers detects {' or '.join(detected)} at best.",
+        f"An online test needs {needed[0]} customers to detect {lift:+.0%} in order rate and {needed[1]} in revenue per customer "
+        f"(80% power; now {' and '.join(now)}).",
+    ]
 
 
-def season(windows: Sequence[Split]) -> str:
-    """How the test window compares with those before, in the share of customers who bought, as a sentence.
+def buyers_sentence(windows: Sequence[Split]) -> str:
+    """The share of customers with a history who bought, in the test window and in those before, as a sentence.
 
     Examples
     --------
     >>> from customerlab.analysis.recommend.split import split_of
     >>> split = split_of([("ann", 40, ["tea"]), ("bob", 40, ["tea"]), ("ann", 9, ["tea"]), ("ann", -1, ["tea"])])
-    >>> season(split.folds(2))
-    'From 2024-01-01 on 50% of the customers with a history bought, in the window before 50%.'
+    >>> buyers_sentence(split.folds(2))  # doctest: +NORMALIZE_WHITESPACE
+    'Scores are conditional on a purchase: 1 of the 2 customers with a history bought from 2024-01-01 on (50%; in the
+    windows before: 50%).'
     """
     shares = [f"{len(window.warm) / len(window.customers):.0%}" for window in windows]
-    windows_before = "windows" if len(shares) > 2 else "window"
-    before = f", in the {windows_before} before {', '.join(shares[:-1])}" if len(shares) > 1 else ""
-    return f"From {windows[-1].cut:%Y-%m-%d} on {shares[-1]} of the customers with a history bought{before}."
+    before = f"; in the windows before: {', '.join(shares[:-1])}" if len(shares) > 1 else ""
+    test = windows[-1]
+    return (
+        f"Scores are conditional on a purchase: {len(test.warm):,} of the {len(test.customers):,} customers with a history "
+        f"bought from {test.date:%Y-%m-%d} on ({shares[-1]}{before})."
+    )
 
 
 def today_sentence(today: Split, lists: pd.DataFrame) -> str:
-    """What the lists that `recommend` makes of the `whole_log` show, and who has none, as a sentence.
+    """What the lists that `recommend` makes of the `whole_log` contain, and which customers have none, as a sentence.
 
-    Examples
-    --------
-    >>> from customerlab.analysis.recommend import recommend, split_of
-    >>> from customerlab.analysis.recommend.models import PersonalFrequency
-    >>> today = split_of([("ann", 9, ["tea"]), ("bob", 8, ["jam"])], [("bob", 7, ["jam"])])
-    >>> lists = recommend(today, PersonalFrequency().fit(today))
-    >>> print(today_sentence(today, lists))  # doctest: +NORMALIZE_WHITESPACE
-    Of the 1 recommendations of today 100% are products that the customer had bought before; together they show 1 of 1
-    product. 1 customer who sent everything back has no list.
+    Examples -------- >>> from customerlab.analysis.recommend import recommend, split_of >>> from
+    customerlab.analysis.recommend.models import PersonalFrequency >>> today = split_of([("ann", 9, ["tea"]), ("bob", 8,
+    ["jam"])], [("bob", 7, ["jam"])]) >>> print(today_sentence(today, recommend(today, PersonalFrequency().fit(today))))
+    # doctest: +NORMALIZE_WHITESPACE 100% of the 1 recommendations of today are repeat purchases; they show 1 of 1
+    product. 1 customer returned everything and has no list.
     """
     row = today.customers.get_indexer(pd.Index(lists["customer_id"]))
     column = today.products.get_indexer(pd.Index(lists["product_id"]))
     owned = np.asarray(today.history[row, column]).ravel() > 0
     none = len(np.unique(today.log.customer[today.log.order])) - len(today.customers)
-    who = (
-        "1 customer who sent everything back has" if none == 1 else f"{none:,} customers who sent everything back have"
+    customers = (
+        "1 customer returned everything and has" if none == 1 else f"{none:,} customers returned everything and have"
     )
-    without = f" {who} no list." if none else ""
     return (
-        f"Of the {len(lists):,} recommendations of today {owned.mean():.0%} are products that the customer had bought before; "
-        f"together they show {lists['product_id'].nunique():,} of {len(today.products):,} "
-        f"product{'s' if len(today.products) > 1 else ''}.{without}"
+        f"{percent(owned.mean())} of the {len(lists):,} recommendations of today are repeat purchases; they show "
+        f"{lists['product_id'].nunique():,} of {len(today.products):,} product{'s' if len(today.products) > 1 else ''}."
+        f"{f' {customers} no list.' if none else ''}"
     )

@@ -1,4 +1,4 @@
-"""What clusters are, in figures: profiles, agreement with other groupings, and two views of the customers."""
+"""Figures of clusters: profiles, silhouettes, agreement with other groupings, and two projections of customers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.clustering.views import Views
 from customerlab.analysis.disclosure import hidden, hidden_cells
-from customerlab.figures.marks import cells, scale, share_of_row, slanted
-from customerlab.figures.style import PALETTE, PERCENT, Picture, canvas, styled
+from customerlab.figures.marks import cells, scale, share_of_row, slanted, withheld
+from customerlab.figures.style import GREY, PALETTE, PERCENT, Picture, canvas, styled
 from customerlab.formats import percent, short, shortened
 
 NOISE_COLOUR = "#BBBBBB"
@@ -39,7 +39,9 @@ def title(cluster: int, names: Sequence[str] = ()) -> str:
 
 @styled
 def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str] = ()) -> Picture:
-    """Medians of each cluster in original units, coloured by how far its customers stand out from all others.
+    """Medians of each cluster in original units, coloured by the probability of superiority over all other customers.
+
+    It shows the same profile as a snake plot, with values that can be read and without lines that cross.
 
     `profile` and `contrast` are of the same clusters and features; `names` are those of the clusters, by number.
     """
@@ -60,7 +62,7 @@ def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str]
             axis.axhline(len(clusters) - 1.5, color="white", linewidth=4)  # a gap before the noise, which is no cluster
         _plain(axis)
     bar = figure.colorbar(image, ax=axes[0, 0], location="top", fraction=0.06, pad=0.03, aspect=60, ticks=[0, 0.5, 1])
-    ends = bar.ax.set_xticklabels(["lower than all others", "no different", "higher than all others"])
+    ends = bar.ax.set_xticklabels(["lower than all others", "no difference", "higher than all others"])
     for label, side in zip(ends, ("left", "center", "right"), strict=True):
         label.set(horizontalalignment=side)
     bar.ax.tick_params(labelsize=8.5)
@@ -71,15 +73,47 @@ def heat_map(profile: pd.DataFrame, contrast: pd.DataFrame, names: Sequence[str]
         for row, (head, best) in enumerate(zip(heads, strongest.tolist(), strict=True))
     )
     begin = f"Heat map of medians, {_some(len(clusters), 'row')} of clusters by {_some(len(features), 'feature')}"
-    which = "" if len(features) <= 3 else ", for each the three features in which it stands out most"
+    which = "" if len(features) <= 3 else ", for each its three most distinctive features"
     return Picture(figure, f"{begin}{which}. {listed}.")
 
 
 @styled
-def contingency(table: pd.DataFrame, names: Sequence[str] = (), smallest: int = 1) -> Picture:
-    """How each cluster spreads over named segments, and how all customers do; as `clustering.contingency` returns it.
+def silhouettes(table: pd.DataFrame, names: Sequence[str] = ()) -> Picture:
+    """Silhouette plot (Rousseeuw 1987): the silhouettes of each cluster, sorted, the first cluster on top.
 
-    Clusters and cells of fewer than `smallest` customers are left out, and others that would tell of them.
+    `table` is what `clustering.silhouettes` returns, of the clusters that may be shown.
+    """
+    groups = {n: np.sort(table.loc[table["cluster"] == n, "silhouette"])[::-1] for n in sorted(set(table["cluster"]))}
+    mean, gap = float(table["silhouette"].mean()), max(1, len(table) // 60)
+    figure, axis = canvas(height=1.3 + 0.55 * len(groups))
+    begin, middles, heads, listed = 0, [], [], []
+    for cluster, own in groups.items():
+        axis.fill_betweenx(np.arange(begin, begin + len(own)), 0, own, color=colour(cluster), linewidth=0, step="mid")
+        middles.append(begin + len(own) / 2)
+        below = float((own < 0).mean())
+        heads.append(f"{title(cluster, names)}\nmean {own.mean():.2f}, {percent(below)} below 0")
+        listed.append(f"cluster {cluster} {own.mean():.2f} ({percent(below)} below zero)")
+        begin += len(own) + gap
+    axis.axvline(mean, color="black", linestyle="--", linewidth=1)
+    axis.axvline(0, color=GREY, linewidth=0.8)
+    axis.annotate(
+        f"mean {mean:.2f}", (mean, -gap), xytext=(4, 0), textcoords="offset points", va="bottom", fontsize=8.5
+    )
+    axis.set_yticks(middles, heads, fontsize=8.5)
+    axis.set_ylim(begin, -3 * gap)
+    axis.set_xlabel("silhouette of each customer (below 0: closer to another cluster)")
+    axis.tick_params(axis="y", length=0)
+    axis.grid(visible=False, axis="y")
+    return Picture(
+        figure, f"Silhouette plot of {len(table):,} customers. Mean {mean:.2f}; by cluster: {', '.join(listed)}."
+    )
+
+
+@styled
+def contingency(table: pd.DataFrame, names: Sequence[str] = (), smallest: int = 1) -> Picture:
+    """Distribution of each cluster, and of all customers, over named segments; as `clustering.contingency` returns it.
+
+    Clusters of fewer than `smallest` customers are left out and such cells hatched, with others that would reveal them.
     """
     counts = table.mul(table.index.get_level_values("customers"), axis=0).round()
     table = table[~hidden(counts.sum(axis=1), smallest)]
@@ -88,16 +122,17 @@ def contingency(table: pd.DataFrame, names: Sequence[str] = (), smallest: int = 
     together = sizes @ table.to_numpy() / sizes.sum()
     shares = np.vstack([table.mask(few).to_numpy(), together])
     figure, axis = canvas(height=1.7 + 0.32 * len(shares))
-    texts = [[share_of_row(share) for share in row] for row in shares]
-    image = cells(axis, shares, texts, size=8, vmin=0, vmax=1)
+    texts = [["0" if share == 0 else share_of_row(share) for share in row] for row in shares]
+    image = cells(axis, shares, texts, size=8, cmap="Blues", vmin=0, vmax=1)
+    withheld(axis, few)
     said = [title(cluster, names) for cluster in clusters]
     heads = [f"{text} ({size:,})" for text, size in zip(said, sizes, strict=True)]
-    axis.set_yticks(range(len(shares)), [*heads, f"all ({sizes.sum():,})"])
+    axis.set_yticks(range(len(shares)), [*heads, f"all of these ({sizes.sum():,})"])
     slanted(axis, (shortened(str(name), 26) for name in table))
     axis.axhline(len(table) - 0.5, color="white", linewidth=4)
     axis.set_ylabel("cluster")
     _plain(axis)
-    scale(figure, image, axis, "share of the row", format=PERCENT)
+    scale(figure, image, axis, "share of the cluster's customers", format=PERCENT)
     most = table.to_numpy().argmax(axis=1)
     listed = "; ".join(
         f"{text}: {percent(share)} {table.columns[place]}"
@@ -122,9 +157,9 @@ def agreement(table: pd.DataFrame) -> Picture:
     labels = [shortened(name, 26) for name in names]
     slanted(axis, labels)
     axis.set_yticks(range(len(names)), labels)
-    axis.set_title("below: adjusted Rand · above: mutual information", fontsize=9, fontweight="normal")
+    axis.set_title("below: adjusted Rand · above: adjusted mutual information", fontsize=9, fontweight="normal")
     _plain(axis)
-    scale(figure, image, axis, "0 chance, 1 the same groups", pad=0.02)
+    scale(figure, image, axis, "0 chance, 1 identical groups", pad=0.02)
     listed = "; ".join(
         f"{row.one} and {row.other} {row.adjusted_rand:.2f} and {row.adjusted_mutual_information:.2f}"
         for row in table.itertuples()
@@ -136,13 +171,13 @@ def agreement(table: pd.DataFrame) -> Picture:
 def views(found: Views, labels: np.ndarray, features: Sequence[str]) -> Picture:
     """Customers by principal components and by UMAP, in the colours of their clusters.
 
-    `labels` are those of all points, not of the shown alone; `features` stand in the order of the points' columns.
+    `labels` are those of all points, not only of those shown; `features` are in the order of the points' columns.
     """
     shown = np.asarray(labels)[found.rows]
     figure, axes = canvas(height=3.9, columns=1 if found.umap is None else 2, squeeze=False)
     first = axes[0, 0]
     _scatter(first, found.pca, shown)
-    first.set_title("Principal components: a view, not a proof", fontsize=9.5)
+    first.set_title("Principal components (illustration only)", fontsize=9.5)
     told = [_component(found, number, features) for number in (0, 1)]
     for name, (share, made_of) in zip((first.set_xlabel, first.set_ylabel), told, strict=True):
         name(f"{share} of the variance\n{made_of}", fontsize=8.5)
@@ -150,15 +185,15 @@ def views(found: Views, labels: np.ndarray, features: Sequence[str]) -> Picture:
     if found.umap is not None:
         second = axes[0, 1]
         _scatter(second, found.umap, shown)
-        second.set_title("UMAP: a view, not a proof", fontsize=9.5)
+        second.set_title("UMAP (illustration only)", fontsize=9.5)
         second.set(xticks=[], yticks=[])
-        second.set_xlabel("only who is near whom means something:\nno axis, distance or area does", fontsize=8.5)
+        second.set_xlabel("only neighbourhoods are meaningful,\nnot axes, distances or areas", fontsize=8.5)
     clusters = np.unique(shown[shown != NOISE])
     noise = f", {percent(float(np.mean(shown == NOISE)))} noise" if (shown == NOISE).any() else ""
     sizes = ", ".join(f"{cluster}: {(shown == cluster).sum():,}" for cluster in clusters) or "none"
     return Picture(
         figure,
-        f"Scatter plots of {len(shown):,} of {len(labels):,} customers, a view and not a proof, by two principal components "
+        f"Scatter plots of {len(shown):,} of {len(labels):,} customers, for illustration only, by two principal components "
         f"({told[0][0]} and {told[1][0]} of the variance of all; the first is {told[0][1]}; the second is {told[1][1]})"
         f"{'' if found.umap is None else ' and by UMAP'}. Customers shown by cluster: {sizes}{noise}.",
     )

@@ -1,4 +1,4 @@
-"""Figures of features before and after they become coordinates."""
+"""Figures of features before and after the transform."""
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,14 @@ from customerlab.formats import shortened
 BARS = 36  # about so many in a panel
 REACH = 0.08  # a bar reaches at most so far beyond its values, as a share of the axis
 SIDE_BY_SIDE = 8  # up to so many features, the two heat maps stand beside each other
-LEAST = 0.1  # with more features, smaller correlations are told by their colour alone
+LEAST = 0.1  # with more features, smaller correlations are shown by colour alone
 
 
 @styled
 def before_and_after(customers: pd.DataFrame, points: np.ndarray, skews: pd.DataFrame) -> Picture:
     """A small histogram of every feature in its own units, and one of its coordinates, as `Space.points` returns them.
 
-    The features of `skews` are shown, in its order; it is what `clustering.shape` returns.
+    The features of `skews` are shown, in its order; it is what `clustering.skewness` returns.
     """
     rows, pairs = -(-len(skews) // 2), min(len(skews), 2)
     figure, axes = canvas(3.8 * pairs, 0.3 + 1.32 * rows, rows, 2 * pairs, squeeze=False)

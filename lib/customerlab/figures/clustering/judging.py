@@ -1,15 +1,17 @@
-"""Figures of the judging: numbers of clusters, what an index rewards, what the groups predict of the next period."""
+"""Figures of model selection: number of clusters, gates, variance explained."""
 
+import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
+from matplotlib.colors import ListedColormap
 
-from customerlab.analysis.clustering.methods import method_of
-from customerlab.figures.style import BLUE, GREY, PALETTE, PERCENT, RED, SHORT, Picture, canvas, styled
+from customerlab.analysis.clustering.methods import ONE_GROUP, method_of
+from customerlab.analysis.clustering.past import spoken
+from customerlab.figures.marks import cells
+from customerlab.figures.style import BLUE, GREY, ORANGE, PERCENT, RED, SHORT, Picture, canvas, styled
 from customerlab.formats import percent, short
 
 INTERVAL = 1.96  # standard errors to either side
@@ -22,12 +24,12 @@ PANELS = {
     "bic": ("BIC of mixtures", "", "BIC of mixtures"),
     "prediction_strength": ("Prediction strength", "", "prediction strength"),
 }
-MARKERS = "osD^vPX*"
+FAILS, PASSES = "#F6C9A8", "#BFDDF0"  # tints of orange and blue, told apart by colour-blind readers
 
 
 @styled
-def numbers(table: pd.DataFrame, preferred: pd.DataFrame) -> Picture:
-    """Seven small panels, what each index says of every number of clusters, and an eighth that counts their votes."""
+def number_of_clusters(table: pd.DataFrame, preferred: pd.DataFrame) -> Picture:
+    """Seven panels of an index by number of clusters, and an eighth with the number of indices that prefer each."""
     figure, axes = canvas(height=4.6, rows=2, columns=4, width=9.0)
     votes = preferred.set_index("index")
     said = []
@@ -50,7 +52,7 @@ def numbers(table: pd.DataFrame, preferred: pd.DataFrame) -> Picture:
     counts = votes["clusters"].dropna().value_counts().reindex(table["clusters"], fill_value=0)
     last = axes.ravel()[-1]
     last.bar(counts.index, counts.to_numpy(dtype=float), color=GREY, width=0.6)
-    last.set_title("Preferred by", fontsize=9.5)
+    last.set_title("Indices that prefer it", fontsize=9.5)
     last.set_yticks(range(int(counts.max()) + 1))
     _whole(last, table["clusters"])
     for axis in axes[1]:
@@ -58,8 +60,8 @@ def numbers(table: pd.DataFrame, preferred: pd.DataFrame) -> Picture:
     low, high = table["clusters"].min(), table["clusters"].max()
     return Picture(
         figure,
-        f"Seven small line charts over {low} to {high} clusters, the preferred number circled, and a bar chart of the "
-        f"preferences. Preferred are: {', '.join(said)}.",
+        f"Seven line charts over {low} to {high} clusters, the preferred number circled, and a bar chart of the "
+        f"preferences. Preferred numbers: {', '.join(said)}.",
     )
 
 
@@ -68,81 +70,62 @@ def _whole(axis: Axes, clusters: pd.Series) -> None:
 
 
 @styled
-def rewarded(table: pd.DataFrame, recommended: str, jaccard: float) -> Picture:
-    """The silhouette of every candidate against the stability of its least stable cluster, `jaccard` being the gate.
+def gates(table: pd.DataFrame, also: str = "") -> Picture:
+    """Which gates the best candidate of each method passes, and the candidate `also`; one column per gate.
 
-    `table` and `recommended` are those of `Judged`.
+    `table` is what `clustering.gate_results` returns; its last column, which is no gate, is left out.
     """
-    known = table[table["silhouette"].notna()]
-    methods = list(dict.fromkeys(method_of(name) for name in known.index))
-    figure, axis = canvas(height=4.2, width=8.6)
-    axis.axhspan(jaccard, 1.02, color="#EEF3EE", zorder=0)
-    axis.axhline(jaccard, color=GREY, linestyle="--", linewidth=1)
-    handles = []
-    for place, method in enumerate(methods):
-        colour, marker = PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
-        rows = known[[method_of(name) == method for name in known.index]]
-        faces = ["none" if reasons else colour for reasons in rows["reasons"]]
-        look: Any = {"s": 44, "marker": marker, "edgecolors": colour, "linewidths": 1.4}
-        axis.scatter(rows["silhouette"], rows["lowest_jaccard"], c=faces, **look)
-        handles.append(Line2D([], [], marker=marker, color=colour, fillstyle="none", linestyle="", label=method))
-    figure.legend(handles=handles, loc="outside right upper", fontsize=8.5)
-    highest = str(known["silhouette"].astype(float).idxmax()) if len(known) else ""
-    _pointed_out(axis, known, {highest: "highest silhouette"} | {recommended: "recommended"})
-    axis.set(xlabel="silhouette (higher looks better)", ylim=(0, 1.02))
-    axis.set_ylabel("bootstrap stability of the weakest cluster (Jaccard)")
-    passed = sum(not reasons for reasons in known["reasons"])
-    best = ""
-    if highest:
-        silhouette, again = (known[column].to_dict()[highest] for column in ("silhouette", "lowest_jaccard"))
-        again = np.floor(100 * again) / 100  # as the gates have it
-        best = f"The highest silhouette, {silhouette:.2f}, has {highest}, whose weakest cluster has {again:.2f}. "
+    methods = table["candidate"].map(method_of)
+    rows = table[(~methods.duplicated() | (table["candidate"] == also)) & (methods != ONE_GROUP)]
+    texts = rows.drop(columns=["candidate", "verdict"]).iloc[:, :-1]
+    passed = texts.map(lambda said: 1.0 if said.endswith("✓") else 0.0 if said.endswith("✗") else np.nan)
+    figure, axis = canvas(height=1.0 + 0.34 * len(rows))
+    axis.set_facecolor("#EEEEEE")
+    cells(axis, passed.to_numpy(), texts.to_numpy(), size=9, cmap=ListedColormap([FAILS, PASSES]), vmin=0, vmax=1)
+    axis.set_yticks(
+        range(len(rows)),
+        [f"{name}: {verdict}" for name, verdict in zip(rows["candidate"], rows["verdict"], strict=True)],
+    )
+    axis.set_xticks(range(texts.shape[1]), [textwrap.fill(str(name), 10) for name in texts], fontsize=8.5)
+    axis.xaxis.tick_top()
+    axis.set_xticks(np.arange(texts.shape[1] - 1) + 0.5, minor=True)
+    axis.set_yticks(np.arange(len(rows) - 1) + 0.5, minor=True)
+    axis.grid(which="minor", color="white", linewidth=2)
+    axis.tick_params(which="both", length=0)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    first, own = rows.iloc[0], passed.iloc[0]
+    failed = ", ".join(f"{name} {texts.iloc[0][name]}" for name in own.index[own == 0]) or "none"
     return Picture(
         figure,
-        f"Scatter plot of {len(known)} candidates, silhouette against the bootstrap stability (Jaccard) of the weakest "
-        f"cluster; a dashed line at {jaccard:g}. {best}"
-        f"{passed} candidates pass every gate and are filled{f'; recommended is {recommended}' if recommended else ''}.",
+        f"Matrix of {len(rows)} candidates by {texts.shape[1]} gates, passed, failed or neither. First is {first['candidate']} "
+        f"({first['verdict']}); gates marked as failed: {failed}.",
     )
 
 
-def _pointed_out(axis: Axes, known: pd.DataFrame, words: dict[str, str]) -> None:
-    """Names of candidates beside their points, on white, towards the middle of the figure."""
-    middle = known["silhouette"].astype(float).agg(["min", "max"]).mean()
-    for name, said in words.items():
-        if not name:
-            continue
-        x, y = (known[column].to_dict()[name] for column in ("silhouette", "lowest_jaccard"))
-        axis.annotate(
-            f"{name}: {said}", (x, y), xytext=(-30 if x > middle else 30, -26 if y > 0.3 else 22), textcoords="offset points",
-            ha="right" if x > middle else "left", va="center", fontsize=8.5, fontweight="bold",
-            bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "#BBBBBB"},
-            arrowprops={"arrowstyle": "-", "color": "#555555"},
-        )  # fmt: skip
-
-
 @styled
-def useful(table: pd.DataFrame, shown: Sequence[str]) -> Picture:
-    """The share of each outcome of the next period that the shown groupings predict, with intervals, top to bottom."""
+def variance_explained(table: pd.DataFrame, shown: Sequence[str]) -> Picture:
+    """The share of variance of each outcome that the shown groupings explain, with intervals; baselines in orange."""
     outcomes = list(dict.fromkeys(table["outcome"]))
     figure, axes = canvas(height=0.9 + 0.3 * len(shown), width=8.2, columns=len(outcomes), sharey=True, squeeze=False)
     said = []
     for axis, outcome in zip(axes[0], outcomes, strict=True):
         rows = table[table["outcome"] == outcome].set_index("grouping").loc[list(shown)]
         places = np.arange(len(rows))
-        axis.hlines(places, rows["low"], rows["high"], color=BLUE, linewidth=2)
-        axis.plot(rows["predicted"], places, "o", color=BLUE, markersize=5)
+        colours = np.where(rows["rival"].isna(), ORANGE, BLUE).tolist()
+        axis.hlines(places, rows["low"], rows["high"], color=colours, linewidth=2)
+        axis.scatter(rows["predicted"], places, c=colours, s=25)
         axis.axvline(rows["predicted"].iloc[0], color=GREY, linestyle="--", linewidth=1)
-        axis.set_title(outcome, fontsize=9.5)
+        axis.set_title(spoken(outcome), fontsize=9.5)
         axis.xaxis.set_major_formatter(PERCENT)
-        axis.set_xlabel("share predicted")
+        axis.set_xlabel("variance explained")
         axis.set_yticks(places, rows.index)
-        most, first = rows["predicted"].max(), rows["predicted"].iloc[0]
-        said.append(f"{outcome}: most by {rows['predicted'].idxmax()} ({percent(most)}), {shown[0]} {percent(first)}")
+        listed = rows["predicted"].iloc[:4].map(percent).to_dict().items()
+        said.append(f"{spoken(outcome)}: {', '.join(f'{name} {share}' for name, share in listed)}")
     axes[0, 0].invert_yaxis()
     return Picture(
         figure,
-        f"Dots with intervals: the share of what customers did next that {len(shown)} groupings predict; dashed, that of "
-        f"{shown[0]}. {'; '.join(said)}.",
+        f"Dots with intervals: the share of variance that {len(shown)} groupings explain. {'; '.join(said)}.",
     )
 
 
@@ -158,6 +141,6 @@ def neighbour_distances(distances: np.ndarray, eps: float, neighbours: int) -> P
     beyond = float((distances > eps).mean())
     return Picture(
         figure,
-        f"Rising curve of every customer's distance to its nearest point number {neighbours}, itself the first, from "
+        f"Rising curve of each customer's distance to neighbour {neighbours}, the customer itself being the first, from "
         f"{distances[0]:.2f} to {distances[-1]:.2f}. The knee is at {eps:.2f}; {percent(beyond)} of customers lie beyond it.",
     )

@@ -1,4 +1,4 @@
-"""Models against each other: what they find, how sure the differences are, and what popularity has to do with it."""
+"""Accuracy of models, differences to the baseline, and accuracy against popularity."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from customerlab.figures.style import BLUE, GREY, RED, Picture, canvas, styled
+from customerlab.figures.style import BLUE, GREY, PALETTE, RED, Picture, canvas, styled
 
-ROW = 0.22  # inches a model
+ROW = 0.22  # inches per model
+MARKERS = "osD^vPXh"
 
 
 def interval(axis: Any, value: float, place: float, low: float, high: float, color: str, **look: Any) -> None:
@@ -28,7 +29,7 @@ def pointed(
 
 @styled
 def ndcg(summary: pd.DataFrame, k: int) -> Picture:
-    """nDCG of `analysis.recommend.summary`, one panel a task; models in all by falling nDCG in the first."""
+    """nDCG of `analysis.recommend.summary`, one panel per task; models in all by falling nDCG in the first."""
     tasks = list(dict.fromkeys(summary["task"]))
     first = summary[summary["task"] == tasks[0]].sort_values("ndcg", ascending=False, kind="stable")
     models = first["model"].tolist()
@@ -51,12 +52,12 @@ def ndcg(summary: pd.DataFrame, k: int) -> Picture:
         axis.xaxis.set_major_locator(MaxNLocator(4))
         axis.set_xlabel(f"nDCG@{k}")
         said.append(f"{task}: " + ", ".join(f"{row.Index} {row.ndcg:.3f}" for row in part.itertuples()))
-    return Picture(figure, f"Dot plots of nDCG at {k} with 95% intervals, one panel a task. {'; '.join(said)}.")
+    return Picture(figure, f"Dot plots of nDCG at {k} with 95% intervals, one panel per task. {'; '.join(said)}.")
 
 
 @styled
 def differences(table: pd.DataFrame, k: int) -> Picture:
-    """Differences of `analysis.recommend.against`; full marks are those that remain after Holm's adjustment."""
+    """Differences of `analysis.recommend.against`; filled markers are significant after Holm's adjustment."""
     baseline = table["other"].iloc[0]
     figure, axis = canvas(height=1.1 + ROW * len(table))
     axis.axvline(0, color=GREY, linewidth=1)
@@ -76,7 +77,7 @@ def differences(table: pd.DataFrame, k: int) -> Picture:
     axis.set_ylim(len(table) - 0.4, -0.6)
     axis.set_xlabel(
         f"nDCG@{k} minus that of {baseline}, {table['customers'].iloc[0]:,} customers\n"
-        f"full marks: statistically significant (Holm-adjusted over these {len(table)} comparisons)"
+        f"filled markers: significant (Holm, {len(table)} comparisons)"
     )
     return Picture(
         figure,
@@ -86,25 +87,27 @@ def differences(table: pd.DataFrame, k: int) -> Picture:
 
 
 @styled
-def popularity_and_accuracy(summary: pd.DataFrame, beyond: pd.DataFrame, k: int, *, task: str = "all") -> Picture:
-    """nDCG over how much more popular the lists are than what the customers had bought, by `summary` and `beyond`."""
+def popularity_and_accuracy(
+    summary: pd.DataFrame, beyond: pd.DataFrame, k: int, *, models: list[str], task: str = "all"
+) -> Picture:
+    """nDCG over popularity lift, by `summary` and `beyond`; some models by name, the others in grey."""
     found = summary[summary["task"] == task].set_index("model")
-    table = beyond.set_index("model").join(found[["ndcg"]]).sort_values("ndcg", kind="stable")
-    figure, axis = canvas(height=max(3.4, 0.8 + 0.17 * len(table)))
+    table = beyond.set_index("model").join(found[["ndcg"]]).sort_values("ndcg", ascending=False, kind="stable")
+    others = table.drop(models)
+    figure, axis = canvas(height=3.6)
     axis.axvline(0, color=GREY, linewidth=1)
-    axis.plot(table["popularity"], table["ndcg"], linestyle="none", marker="o", markersize=5, color=BLUE, zorder=3)
-    top = 1.05 * max(table["ndcg"].max(), 0.01)
-    axis.set_ylim(0, top)
-    places = spread(table["ndcg"].to_numpy() / top, gap=min(0.95 / max(len(table), 1), 0.05))
-    for (name, row), place in zip(table.iterrows(), places, strict=True):
-        at = (row["popularity"], row["ndcg"])
-        pointed(axis, str(name), at, (1.04, place), {"color": "#BBBBBB", "linewidth": 0.6, "shrinkB": 3})
+    for (model, row), color, marker in zip(table.loc[models].iterrows(), PALETTE, MARKERS, strict=False):
+        axis.plot(row["popularity"], row["ndcg"], marker, markersize=7, color=color, label=model)
+    rest = {"markersize": 5, "color": "#C4C4C4", "zorder": 1, "label": f"{len(others)} others"}
+    axis.plot(others["popularity"], others["ndcg"], "o", **rest)
+    figure.legend(loc="outside upper left", ncols=4, fontsize=8.5, handletextpad=0.4)
+    axis.set_ylim(0, 1.08 * max(table["ndcg"].max(), 0.01))
     axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}" if value else "0%")
-    axis.set_xlabel("mean popularity of the list, against that of the customer's history")
+    axis.set_xlabel("popularity lift (list relative to the customer's history)")
     axis.set_ylabel(f"nDCG@{k}, {task}")
-    said = ", ".join(f"{name} {row.popularity:+.0%} and {row.ndcg:.3f}" for name, row in table[::-1].iterrows())
-    return Picture(figure, f"Popularity of the lists against that of the histories, and nDCG at {k}: {said}.")
+    said = ", ".join(f"{name} {row.popularity:+.0%} and {row.ndcg:.3f}" for name, row in table.iterrows())
+    return Picture(figure, f"Popularity lift of the lists, and nDCG at {k}: {said}.")
 
 
 def spread(wanted: np.ndarray, gap: float) -> np.ndarray:

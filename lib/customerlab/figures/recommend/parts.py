@@ -1,4 +1,4 @@
-"""For whom and for what models work, from month to month, and under other splits."""
+"""Results by group of customers and popularity of products, over time, and under leaky splits."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from customerlab.figures.recommend.judging import interval, pointed, spread
+from customerlab.figures.recommend.judging import MARKERS, interval, pointed, spread
 from customerlab.figures.style import GREY, PALETTE, PERCENT, Picture, canvas, styled
 from customerlab.formats import shortened
 
-MARKERS = "osD^vPXh"
+FEW = "too few to tell"
 
 
 def _chosen(names: pd.Series, models: list[str] | None) -> list[str]:
@@ -27,17 +27,24 @@ def _legend(figure: Any, axis: Any) -> None:
 
 
 def _columns(axis: Any, table: pd.DataFrame, by: str, value: str, models: list[str], apart: float, **look: Any) -> str:
-    """A group a place from left to right, a mark with its interval a model; returns what they show, in words."""
+    """One mark with its interval per group and model, where there is one; returns what they show, in words."""
     groups, said = list(dict.fromkeys(table[by])), []
     for number, model in enumerate(models):
         part = table[table["model"] == model].set_index(by).reindex(groups)
+        part[value] = part[value].where(part["low"].notna())
         axis.errorbar(
             np.arange(len(groups)) + apart * (number - (len(models) - 1) / 2), part[value],
             yerr=[part[value] - part["low"], part["high"] - part[value]], color=PALETTE[number],
             marker=MARKERS[number], markersize=5, label=model, **look,
         )  # fmt: skip
-        said.append(f"{model} " + ", ".join(f"{group} {mean:.3f}" for group, mean in part[value].items()))
+        said.append(f"{model} {_listed(part[value])}")
+    axis.set_xlim(-0.5, len(groups) - 0.5)  # also where a group has no mark
     return "; ".join(said)
+
+
+def _listed(values: pd.Series) -> str:
+    """Groups with their values, in words."""
+    return ", ".join(f"{group} {FEW if pd.isna(value) else f'{value:.3f}'}" for group, value in values.items())
 
 
 def _rows(axis: Any, labels: list[str]) -> None:
@@ -50,25 +57,32 @@ def _rows(axis: Any, labels: list[str]) -> None:
     axis.set_xlim(left=0)
 
 
+def _few(table: pd.DataFrame, group: str, by: str = "group") -> str:
+    """What the label of a group adds where no model has an interval."""
+    return "" if table.loc[table[by] == group, "low"].notna().any() else f"\n{FEW}"
+
+
 @styled
 def cold_start(table: pd.DataFrame, k: int, *, models: list[str] | None = None, task: str = "all") -> Picture:
-    """nDCG by the number of orders before the cut: `analysis.recommend.by_group` for `history_length`."""
+    """nDCG by the number of orders before the split date: `analysis.recommend.by_group` for `history_length`."""
     table = table[table["task"] == task]
     chosen, groups = _chosen(table["model"], models), list(dict.fromkeys(table["group"]))
     counts = table.groupby("group", observed=True)["customers"].max()
     figure, axis = canvas(height=3.4)
     said = _columns(axis, table, "group", "mean", chosen, 0.07, linewidth=1.4, elinewidth=1)
-    axis.set_xticks(np.arange(len(groups)), [f"{group}\n{counts[group]:,} customers" for group in groups])
-    axis.set_xlabel("orders before the cut")
+    axis.set_xticks(
+        np.arange(len(groups)), [f"{group}\n{counts[group]:,} customers{_few(table, group)}" for group in groups]
+    )
+    axis.set_xlabel("orders before the split date")
     axis.set_ylabel(f"nDCG@{k}, {task}")
     axis.set_ylim(bottom=0)
     _legend(figure, axis)
-    return Picture(figure, f"nDCG at {k} with 95% intervals by the number of orders before the cut: {said}.")
+    return Picture(figure, f"nDCG at {k} with 95% intervals by the number of orders before the split date: {said}.")
 
 
 @styled
 def by_group(table: pd.DataFrame, k: int, *, models: list[str] | None = None, task: str = "all") -> Picture:
-    """nDCG of `analysis.recommend.by_group`, such as by RFM segments: a row a group, a mark a model."""
+    """nDCG of `analysis.recommend.by_group`, such as by RFM segments: one row per group, one mark per model."""
     table = table[table["task"] == task]
     chosen, groups = _chosen(table["model"], models), list(dict.fromkeys(table["group"]))
     counts = table.groupby("group", observed=True)["customers"].max()
@@ -77,23 +91,24 @@ def by_group(table: pd.DataFrame, k: int, *, models: list[str] | None = None, ta
     for number, model in enumerate(chosen):
         part = table[table["model"] == model].set_index("group").reindex(groups)
         offset = 0.8 * ((number + 0.5) / len(chosen) - 0.5)
+        told = part["mean"].where(part["low"].notna())
         for place, (_, row) in enumerate(part.iterrows()):
             look = {"marker": MARKERS[number], "label": model if place == 0 else None}
-            interval(axis, row["mean"], place + offset, row["low"], row["high"], PALETTE[number], **look)
-        said.append(f"{model} " + ", ".join(f"{group} {mean:.3f}" for group, mean in part["mean"].items()))
-    _rows(axis, [f"{shortened(group, 28)}, {counts[group]:,}" for group in groups])
-    axis.set_xlabel(f"nDCG@{k}, {task}; behind the groups their customers")
+            interval(axis, told.iloc[place], place + offset, row["low"], row["high"], PALETTE[number], **look)
+        said.append(f"{model} {_listed(told)}")
+    _rows(axis, [f"{shortened(group, 28)}, {counts[group]:,}{_few(table, group)}" for group in groups])
+    axis.set_xlabel(f"nDCG@{k}, {task}; number of customers after each group")
     _legend(figure, axis)
     return Picture(figure, f"nDCG at {k} with 95% intervals by group of customers: {'; '.join(said)}.")
 
 
 @styled
 def folds(table: pd.DataFrame, k: int, *, task: str = "all") -> Picture:
-    """nDCG of `analysis.recommend.over_folds`, the eight best of the last, the test, in colours."""
+    """nDCG of `analysis.recommend.over_folds`, in colours the eight best of the last window, the test."""
     table = table[table["task"] == task]
     last = table[table["fold"] == table["fold"].max()].sort_values("ndcg", ascending=False, kind="stable")
     chosen, others = last["model"].tolist()[: len(PALETTE)], last["model"].tolist()[len(PALETTE) :]
-    cuts = table.groupby("fold")["cut"].first()
+    dates = table.groupby("fold")["split_date"].first()
     figure, axis = canvas(height=3.6)
     for model in others:
         part = table[table["model"] == model]
@@ -113,19 +128,19 @@ def folds(table: pd.DataFrame, k: int, *, task: str = "all") -> Picture:
         pointed(axis, named, end, (1.02, label_at[model]), line, color=color)
         said.append(f"{model} " + ", ".join(f"{value:.3f}" for value in part["ndcg"]))
     axis.set_ylim(0, top)
-    axis.set_xlim(cuts.index.min() - 0.1, cuts.index.max() + 0.1)
-    names = [f"{cut:%Y-%m-%d}" + ("\ntest" if fold == cuts.index.max() else "") for fold, cut in cuts.items()]
-    axis.set_xticks(cuts.index, names)
-    axis.set_xlabel("cut in time")
+    axis.set_xlim(dates.index.min() - 0.1, dates.index.max() + 0.1)
+    names = [f"{date:%Y-%m-%d}" + ("\ntest" if fold == dates.index.max() else "") for fold, date in dates.items()]
+    axis.set_xticks(dates.index, names)
+    axis.set_xlabel("split date")
     axis.set_ylabel(f"nDCG@{k}, {task}")
     grey = f"; in grey {len(others)} more models" if others else ""
-    dates = ", ".join(f"{cut:%Y-%m-%d}" for cut in cuts)
-    return Picture(figure, f"nDCG at {k} with 95% intervals, cut at {dates}: {'; '.join(said)}{grey}.")
+    days = ", ".join(f"{date:%Y-%m-%d}" for date in dates)
+    return Picture(figure, f"nDCG at {k} with 95% intervals, split at {days}: {'; '.join(said)}{grey}.")
 
 
 @styled
-def flattery(table: pd.DataFrame, k: int) -> Picture:
-    """nDCG of `analysis.recommend.flattery`: under a split in time and others, for all products and for discoveries."""
+def leaky_splits(table: pd.DataFrame, k: int) -> Picture:
+    """nDCG of `analysis.recommend.leaky_splits`, for all products and for new items."""
     tasks = [task for task in ("all", "explore") if (table["task"] == task).any()]
     ways, models = list(dict.fromkeys(table["split"])), list(dict.fromkeys(table["model"]))
     figure, axes = canvas(height=1.3 + 0.5 * len(models), columns=len(tasks), sharey=True, squeeze=False)
@@ -133,7 +148,7 @@ def flattery(table: pd.DataFrame, k: int) -> Picture:
     for axis, task in zip(axes[0], tasks, strict=True):
         for number, way in enumerate(ways):
             part = table[(table["task"] == task) & (table["split"] == way)].set_index("model").reindex(models)
-            shown = not (task == "all" and way == "random pairs")  # nothing is left to be found again
+            shown = not (task == "all" and way == "random pairs")  # no repeat purchases are left
             offset = 0.7 * ((number + 0.5) / len(ways) - 0.5)
             color = GREY if number == 0 else PALETTE[number - 1]
             for place, row in enumerate(part.itertuples()):
@@ -148,22 +163,25 @@ def flattery(table: pd.DataFrame, k: int) -> Picture:
         axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.set_xlabel(f"nDCG@{k}")
     _legend(figure, axes[0][0])
-    return Picture(figure, f"nDCG at {k} with 95% intervals under {len(ways)} ways of splitting. {'; '.join(said)}.")
+    return Picture(figure, f"nDCG at {k} with 95% intervals under {len(ways)} splits. {'; '.join(said)}.")
 
 
 @styled
 def popularity_bands(table: pd.DataFrame, k: int, *, models: list[str] | None = None) -> Picture:
-    """Recall of what was bought, by the popularity of the product: `analysis.recommend.by_popularity`."""
+    """Recall by the popularity of the product: `analysis.recommend.by_popularity`."""
     chosen, bands = _chosen(table["model"], models), list(dict.fromkeys(table["band"]))
     sizes = table.drop_duplicates("band").set_index("band")
     figure, axis = canvas(height=3.4)
     said = _columns(axis, table, "band", "recall", chosen, 0.08, linestyle="none", elinewidth=1.2)
-    names = [f"{band}\n{sizes['products'][band]:,} products\n{sizes['bought'][band]:,.0f} bought" for band in bands]
+    names = [
+        f"{band}\n{sizes['products'][band]:,} products\n{sizes['bought'][band]:,.0f} bought{_few(table, band, 'band')}"
+        for band in bands
+    ]
     axis.set_xticks(np.arange(len(bands)), names)
     axis.grid(axis="x", visible=False)
     axis.set_ylim(bottom=0)
     axis.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set_ylabel(f"found on lists of {k}")
+    axis.set_ylabel(f"recall@{k}")
     _legend(figure, axis)
     return Picture(figure, f"Recall at {k} with 95% intervals by the popularity of the product: {said}.")

@@ -1,8 +1,8 @@
-"""Metrics of recommendations, each with its formula, its source and its rivals of the same name.
+"""Metrics of recommendations, each with its formula, its source and other definitions of the same name.
 
-`lists` what metrics are computed from, `ranking` what lists find, `beyond` novelty, diversity, serendipity, popularity,
-calibration, `business` repeats, money and coverage, `table` all of them at once and under all definitions, `compare`
-models on the same customers.
+`lists` is what metrics are computed from, `ranking` accuracy, `beyond` novelty, diversity, serendipity, popularity and
+calibration, `business` repeat purchases, revenue and coverage. `table` has all of them under all definitions, `compare`
+compares models on the same customers.
 """
 
 from customerlab.analysis.recommend.metrics.beyond import popularity_gap

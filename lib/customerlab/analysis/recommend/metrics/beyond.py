@@ -1,4 +1,4 @@
-"""What lists are like beyond what they find: new, varied, surprising, popular, true to taste. One value a customer.
+"""Beyond-accuracy metrics: novelty, diversity, serendipity, popularity, calibration. One value per customer.
 
 - **Novelty** is the mean self-information of a list in bits (Zhou et al. 2010); a product that nobody bought counts as
   bought by one. "choice" takes the share of all pairs of customer and product (Castells, Vargas and Wang 2011),
@@ -124,7 +124,7 @@ DEFINITIONS = (
     Definition("novelty", "complement", "1 - buyers / customers", "Vargas and Castells 2011 (EPC)",
                lambda own: own.mean((1 - _popularity(own))[own.ranked] + 0.0), B),
     Definition("diversity", "cosine", "1 - mean cosine of pairs", "Smyth and McClave 2001", _diversity, V),
-    Definition("serendipity", "unexpected", "hits that k most bought miss / k", "Ge et al. 2010",
+    Definition("serendipity", "unexpected", "hits outside the k most bought / k", "Ge et al. 2010",
                lambda own: _serendipity(own, _unexpected(own)), B),
     Definition("serendipity", "rank", "Σ hit max(0, p - q) / k", "Murakami et al. 2008; RecTools",
                lambda own: _serendipity(own, _above_popularity(own)), B),

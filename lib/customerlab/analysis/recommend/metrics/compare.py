@@ -1,4 +1,4 @@
-"""Models against each other on the same customers: intervals and tests.
+"""Models compared on the same customers: intervals and tests.
 
 The test is Student's paired t. The question is one about means, which Wilcoxon's and the sign test do not ask, and on
 retrieval runs t agrees with the permutation test (Smucker, Allan and Carterette 2007; Urbano, Lima and Hanjalic 2019).
@@ -21,8 +21,8 @@ RESAMPLES = 1000
 def paired(values: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One metric as a table of customers by models, with the customers that have a value under every model.
 
-    `values` has one row a model and customer: `model`, `customer_id` and metrics, as `found` returns it for one task. A
-    ValueError says that a model has a customer twice, as when tasks are mixed.
+    `values` has one row per model and customer: `model`, `customer_id` and metrics, as `metrics_by_customer` returns it
+    for one task. A ValueError says that a model has a customer twice, as when tasks are mixed.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def pooled(part: pd.DataFrame, whole: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def compare(values: pd.DataFrame) -> pd.DataFrame:
-    """Every pair of models on the same customers; `against` adjusts those that are asked for.
+    """Every pair of models compared on the same customers; `against` adjusts for multiple comparisons.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def compare(values: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a pair, the better `model` first, by falling difference: `model`, `other`, `customers`, `difference`
+        One row per pair, the better `model` first, by falling difference: `model`, `other`, `customers`, `difference`
         of the means, `better`, `worse` (customers for whom the model is strictly so), `error` (standard, of the
         difference), `t`, `p` (two-sided). Where all customers differ by one amount, t is infinite and p is 2 / 2ⁿ, the
         permutation test's; where none does, 1.

@@ -1,4 +1,4 @@
-"""Lists of recommendations with all that they are judged by: what was bought later, earlier, at what price."""
+"""Lists of recommendations with what metrics need: later purchases, earlier purchases, spending."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -95,7 +95,7 @@ class Lists:
         history: Sequence[Sequence[int]] | None = None,
         **material: Any,
     ) -> "Lists":
-        """From one sequence of columns a customer: those listed, those bought and those bought in the past."""
+        """From one sequence of columns per customer: those listed, those bought and those bought in the past."""
         k = max([len(own) for own in ranked], default=0)
         filled = np.array([[*own, *[-1] * (k - len(own))] for own in ranked], dtype=int).reshape(len(ranked), k)
         past = None if history is None else _marked(history, products)
@@ -169,7 +169,7 @@ class Lists:
 
 
 class Definition(NamedTuple):
-    """One meaning of a metric's name: its formula, who uses it, how to compute it, what that needs beside purchases."""
+    """One definition of a metric: formula, source, function, and what it needs beside purchases."""
 
     metric: str
     definition: str

@@ -1,4 +1,4 @@
-"""How well lists find what was bought: one value a customer, NaN for a customer who bought nothing.
+"""Ranking accuracy: one value per customer, NaN for a customer who bought nothing.
 
 R is how many products a customer bought, k how many a list may have, hit(r) whether the product at rank r was bought; a
 list shorter than k has no hits at the ranks that are missing. The field uses several definitions under one name:
@@ -76,7 +76,7 @@ DEFINITIONS = (
     Definition("precision", "reachable", "hits / min(k, R)", "per customer; see pooled",
                lambda own: ratio(own.found, _reachable(own))),
     Definition("precision", "pooled", "Σ hits / Σ min(k, R)", "implicit", _pooled_precision),
-    Definition("precision", "everybody", "hits / k, 0 for who bought nothing", "Spark",
+    Definition("precision", "everybody", "hits / k, 0 for customers without a purchase", "Spark",
                lambda own: mean(own.found / own.k)),
     Definition("recall", "bought", "hits / R", "Spark; RecTools; RecBole", lambda own: ratio(own.found, own.bought)),
     Definition("recall", "reachable", "hits / min(k, R)", "Liang et al. 2018",
@@ -93,18 +93,18 @@ DEFINITIONS = (
                lambda own: ratio(_of_hits(own), _reachable(own))),
     Definition("map", "bought", "Σ P(r) hit(r) / R", "RecTools; trec_eval", lambda own: ratio(_of_hits(own), own.bought)),
     Definition("map", "k", "Σ P(r) hit(r) / k", "RecTools, divide_by_k", lambda own: _of_hits(own) / own.k),
-    Definition("map", "found", "Σ P(r) hit(r) / hits", "blind to what is missed",
+    Definition("map", "found", "Σ P(r) hit(r) / hits", "ignores misses",
                lambda own: _of_hits(own) / np.maximum(own.found, 1)),
     Definition("map", "precisions", "Σ P(r) / k", "Elliot", lambda own: _precisions(own).mean(axis=1)),
     Definition("ndcg", "reachable", "DCG / DCG of min(k, R) hits", "Spark; implicit; RecBole",
                lambda own: _ndcg(own, _reachable(own))),
     Definition("ndcg", "k", "DCG / DCG of k hits", "RecTools", lambda own: _dcg(own) / _discounts(own)[: own.k].sum()),
-    Definition("ndcg", "bought", "DCG / DCG of R hits", "the ideal is not cut at k", lambda own: _ndcg(own, own.bought)),
-    Definition("ndcg", "found", "DCG / DCG of the list's own hits", "blind to what is missed",
+    Definition("ndcg", "bought", "DCG / DCG of R hits", "ideal list not truncated at k", lambda own: _ndcg(own, own.bought)),
+    Definition("ndcg", "found", "DCG / DCG of the list's own hits", "ignores misses",
                lambda own: np.nan_to_num(_ndcg(own, own.found))),
     Definition("ndcg", "2002", "the same with 1 / max(1, log2 r)", "Järvelin and Kekäläinen 2002", _ndcg_of_2002),
     Definition("r_precision", "reachable", "hits in the first min(k, R) / min(k, R)",
-               "Buckley and Voorhees 2000, cut at k", lambda own: ratio(_early(own), _reachable(own))),
+               "Buckley and Voorhees 2000, truncated at k", lambda own: ratio(_early(own), _reachable(own))),
     Definition("r_precision", "bought", "hits in the first min(k, R) / R", "Microsoft Recommenders",
                lambda own: ratio(_early(own), own.bought)),
 )  # fmt: skip

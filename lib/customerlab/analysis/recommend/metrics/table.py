@@ -9,14 +9,14 @@ from customerlab.analysis.recommend.metrics import beyond, business, ranking
 from customerlab.analysis.recommend.metrics.lists import Definition, Lists, mean
 
 RANKING = ("precision", "recall", "f1", "hit_rate", "mrr", "map", "ndcg", "r_precision")
-WHOLE = ("catalogue_coverage", "user_coverage", "gini")  # of all lists together; no customer has a value
+WHOLE = ("item_coverage", "user_coverage", "gini")  # of all lists together; no customer has a value
 DEFINITIONS = (*ranking.DEFINITIONS, *beyond.DEFINITIONS, *business.DEFINITIONS)  # the first of a metric is the default
 DEFAULTS = {row.metric: row for row in reversed(DEFINITIONS)}
 NAMES = list(dict.fromkeys(row.metric for row in DEFINITIONS))
 
 
 def values_of(lists: Lists, row: Definition) -> np.ndarray | float:
-    """A metric under one definition: a value a customer, or one of all lists together."""
+    """A metric under one definition: a value per customer, or one of all lists together."""
     values = row.function(lists)
     if row.metric not in RANKING or isinstance(values, float):
         return values
@@ -26,7 +26,7 @@ def values_of(lists: Lists, row: Definition) -> np.ndarray | float:
 def per_customer(lists: Lists, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """The default definition of every metric, or of some, for every customer.
 
-    One row a customer in the order of the lists, one column a metric, by default all for which the lists have the
+    One row per customer in the order of the lists, one column per metric, by default all for which the lists have the
     material; NaN where a customer has no value. A ValueError says that a metric is unknown, or its material missing.
 
     Examples
@@ -50,7 +50,7 @@ def over_all(lists: Lists) -> pd.Series:
     Examples
     --------
     >>> over_all(Lists.of([[0, 1], [0, 2]], [[0], [0]], products=4)).round(4).to_dict()
-    {'catalogue_coverage': 0.75, 'user_coverage': 1.0, 'gini': 0.5}
+    {'item_coverage': 0.75, 'user_coverage': 1.0, 'gini': 0.5}
     """
     return pd.Series({name: values_of(lists, DEFAULTS[name]) for name in WHOLE}, dtype=float)
 
@@ -61,7 +61,7 @@ def definitions(lists: Lists) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a definition whose material the lists have: `metric`, `definition`, `default` (whether it is what the
+        One row per definition whose material the lists have: `metric`, `definition`, `default` (whether it is what the
         library means by the name), `formula` (R: products bought, n: products), `source` (a paper, or software that
         computes it so), `value` (the mean over the customers who have one) and `customers` (how many have one).
 

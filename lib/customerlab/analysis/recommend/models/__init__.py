@@ -1,4 +1,4 @@
-"""Recommenders behind one small interface: `fit(split)`, then `scores(rows)`.
+"""Recommenders with one interface: `fit(split)`, then `scores(rows)`.
 
 The columns of a split are products by falling popularity. Where scores tie, the more popular product comes first,
 in every model. Models read the split's history, never its future. Scores are rounded, so that equal products are equal

@@ -1,4 +1,4 @@
-"""What the recommenders share: the interface, the ranking, and sums over the orders of a customer."""
+"""Shared by the recommenders: the interface, ranking, and sums over the orders of a customer."""
 
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -15,7 +15,7 @@ DIGITS = 10
 
 
 class Model(Protocol):
-    """What an evaluated model has."""
+    """The interface of a model."""
 
     name: str
 
@@ -67,7 +67,7 @@ def largest(values: np.ndarray, most: int) -> np.ndarray:
 
 
 def batches(rows: np.ndarray, width: int) -> list[np.ndarray]:
-    """Customers in parts, each of which can be scored at once over so many products; at least one part."""
+    """Customers in batches small enough to be scored at once; at least one."""
     size = max(1, min(BATCH, SCORES // max(width, 1)))
     return [rows[begin : begin + size] for begin in range(0, max(len(rows), 1), size)]
 
@@ -119,7 +119,7 @@ class Pairs:
     row: np.ndarray
     column: np.ndarray
     count: np.ndarray  # orders of the customer that have the product
-    first: np.ndarray  # days from the first of them to the cut
+    first: np.ndarray  # days from the first of them to the split date
     last: np.ndarray  # and from the last
     after_first: np.ndarray  # orders of the customer after the first of them
     after_last: np.ndarray  # and after the last

@@ -1,4 +1,4 @@
-"""Next-basket models: a customer's orders weighed by their age, and those of customers alike."""
+"""Next-basket models: a customer's orders weighted by their age, and those of similar customers."""
 
 from dataclasses import KW_ONLY, dataclass
 from typing import Self
@@ -12,7 +12,7 @@ from customerlab.analysis.recommend.split import Split
 
 @dataclass(eq=False)
 class UPCF:
-    """UP-CF: popularity within a customer's last orders, averaged over customers alike.
+    """UP-CF: popularity within a customer's last orders, averaged over similar customers.
 
     Faggioli, Polato and Aiolli (2020), "Recency aware collaborative filtering for next basket recommendation". With the
     user-wise popularity uwp(u, i), the share of the last min(r, orders of u) orders of u that have i, the score is

@@ -1,4 +1,4 @@
-"""Products called like those that the customer bought: the one model that can offer what was never sold."""
+"""Content-based filtering: products with descriptions like those the customer bought, also products never sold."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -15,7 +15,7 @@ from customerlab.analysis.recommend.split import Split
 
 @dataclass(eq=False)
 class Content:
-    """Products whose description and category are most like those of what the customer bought.
+    """Products whose description and category are most similar to those the customer bought.
 
     A product is the TF-IDF vector of its words (Salton and Buckley 1988; `TfidfVectorizer` of scikit-learn: of length
     one, with the smoothed idf log((1 + D) / (1 + d)) + 1 over D products), its category being one word more; without

@@ -1,4 +1,4 @@
-"""What models cost, estimated from the sizes of the data, before any of them is fitted."""
+"""Time and memory of models, estimated from the size of the data before any is fitted."""
 
 import logging
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ MEMORY = 2 * 2**30
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is to learn from and to rank.
+    """Size of the training data and of the ranking.
 
     Pairs are of a customer and a product that they bought in the history; two products meet in a customer, and two
     customers share a product, so often as the sums of squares say.
@@ -35,7 +35,7 @@ class Size:
     customers: int
     products: int
     pairs: int
-    judged: int  # customers who are ranked for
+    judged: int  # evaluated customers
     met: int  # Σ n² over the n products of each customer
     shared: int  # Σ n² over the n customers of each product
 
@@ -49,7 +49,7 @@ class Size:
 
     @property
     def share(self) -> float:
-        """The share of the customers who are ranked for."""
+        """The share of customers that are evaluated."""
         return self.judged / max(self.customers, 1)
 
 
@@ -67,6 +67,12 @@ def needs(model: Any, size: Size) -> tuple[float, float]:
     ranking = 6e-8 * size.judged * size.products + 2e-7 * size.pairs
     seconds, memory = _own(model, size)
     return ranking + seconds, memory
+
+
+def estimated_seconds(models: Sequence[Model], split: Split) -> pd.Series:
+    """Seconds of one core to fit each model and rank once, by name, as `needs` estimates them: never by a clock."""
+    size = Size.of(split)
+    return pd.Series({model.name: needs(model, size)[0] for model in models}, dtype=float)
 
 
 def _own(model: Any, size: Size) -> tuple[float, float]:
@@ -96,7 +102,7 @@ def _own(model: Any, size: Size) -> tuple[float, float]:
 
 
 def affordable(models: Sequence[Model], split: Split, *, budget: float = BUDGET) -> tuple[list[Model], pd.DataFrame]:
-    """The models that the size of the data allows; the others by name, with the reason.
+    """The models that fit within the budget and the memory; the others by name, with the reason.
 
     Decided by sizes, never by a clock, so that results do not depend on the machine; `budget` is in seconds that a
     model may take to be fitted and ranked once. What all allowed ones are going to take is told to the log. The table
@@ -108,7 +114,7 @@ def affordable(models: Sequence[Model], split: Split, *, budget: float = BUDGET)
     >>> split = split_of([("ann", 9, ["tea", "jam"])])
     >>> models, left_out = affordable([EASE()], split, budget=1e-12)
     >>> len(models), left_out.values.tolist()
-    (0, [['EASE', 'it needs about 4e-07 s, order_budget allows 1e-12 s']])
+    (0, [['EASE', 'it needs about 4e-07 s, recommender_budget allows 1e-12 s']])
     """
     size, allowed, left_out, whole = Size.of(split), [], [], 0.0
     for model in models:
@@ -116,7 +122,7 @@ def affordable(models: Sequence[Model], split: Split, *, budget: float = BUDGET)
         if memory > MEMORY:
             why = f"about {memory / 2**30:,.1f} GiB of matrices, limit {MEMORY / 2**30:g} GiB"
         elif seconds > budget:
-            why = f"it needs about {seconds:,.2g} s, order_budget allows {budget:g} s"
+            why = f"it needs about {seconds:,.2g} s, recommender_budget allows {budget:g} s"
         else:
             allowed.append(model)
             whole += seconds

@@ -1,4 +1,4 @@
-"""What the hybrid knows of a customer and a product: other models' words on them, and their histories."""
+"""Features of the hybrid: the scores of other models, and the histories of customer and product."""
 
 from typing import NamedTuple, Self
 
@@ -8,7 +8,7 @@ import pandas as pd
 from customerlab.analysis.recommend.models.base import Model, Pairs, batches, from_last, pairs_of
 from customerlab.analysis.recommend.split import Split
 
-DEPTH = 50  # places of a model's list that are told apart
+DEPTH = 50  # ranks of a model's list that are distinguished
 NOMINATED = 20  # products of a model's list that become candidates
 
 
@@ -25,10 +25,10 @@ class Candidates(NamedTuple):
 
 
 class Evidence:
-    """Models fitted on a split, the candidates that they nominate, and what there is to say of these.
+    """Models fitted on a split, their candidates, and the features of these.
 
     A candidate is among the first 20 of one of the models, and scored above zero. Of every candidate is told, by each
-    model, its score, its place (50 and later alike) and its score as a share of the customer's highest; of the pair,
+    model, its score, its rank (50 and later alike) and its score as a share of the customer's highest; of the pair,
     the orders with it and their times; of the customer and of the product what their orders have in common. Models are
     given by the names that the features shall have.
     """
@@ -55,11 +55,11 @@ class Evidence:
     @property
     def names(self) -> list[str]:
         """The names of the features."""
-        of_models = [f"{name}: {what}" for name in self.models for what in ("score", "place", "share")]
+        of_models = [f"{name}: {what}" for name in self.models for what in ("score", "rank", "relative score")]
         return [*of_models, *self.of_pair_.columns, *self.of_customer_.columns, *self.of_product_.columns]
 
     def candidates(self, rows: np.ndarray) -> Candidates:
-        """The candidates of some customers, with what is known of them."""
+        """The candidates of some customers, with their features."""
         batch = batches(rows, len(self.known_))
         parts = [self._of_batch(some) for some in batch]
         row = np.concatenate([part.row + number * len(batch[0]) for number, part in enumerate(parts)])
@@ -113,13 +113,13 @@ def _of_pairs(pairs: Pairs, split: Split) -> pd.DataFrame:
     interval = np.where(again, (pairs.first - pairs.last) / np.maximum(pairs.count - 1, 1), np.nan)
     return pd.DataFrame(
         {
-            "pair: share of the orders": pairs.count / orders,
-            "pair: share of the orders since the first": pairs.count / (pairs.after_first + 1),
+            "pair: share of orders": pairs.count / orders,
+            "pair: share of orders since the first": pairs.count / (pairs.after_first + 1),
             "pair: orders since the last": pairs.after_last,
             "pair: days since the last": pairs.last,
             "pair: days since the first": pairs.first,
-            "pair: days between": interval,
-            "pair: days since the last by days between": pairs.last / np.maximum(interval, 1),
+            "pair: interval in days": interval,
+            "pair: days since the last / interval": pairs.last / np.maximum(interval, 1),
         }
     )
 
@@ -139,14 +139,14 @@ def _of_customers(split: Split) -> pd.DataFrame:
         {
             "customer: orders": count,
             "customer: products": split.history.getnnz(axis=1),
-            "customer: share bought again": 1 - split.history.getnnz(axis=1) / np.maximum(bought, 1),
-            "customer: products an order": bought / np.maximum(count, 1),
+            "customer: share of repeat purchases": 1 - split.history.getnnz(axis=1) / np.maximum(bought, 1),
+            "customer: products per order": bought / np.maximum(count, 1),
             "customer: products of the last order": last_size,
             "customer: days since the last": last,
             "customer: days since the first": first,
-            "customer: days between": interval,
-            "customer: days since the last by days between": last / np.maximum(interval, 1),
-            "customer: money": np.bincount(orders.customer, weights=orders.amount, minlength=everybody).round(4),
+            "customer: interval in days": interval,
+            "customer: days since the last / interval": last / np.maximum(interval, 1),
+            "customer: revenue": np.bincount(orders.customer, weights=orders.amount, minlength=everybody).round(4),
         }
     )
 
@@ -172,10 +172,10 @@ def _of_products(pairs: Pairs, split: Split) -> pd.DataFrame:
         {
             "product: buyers": buyers,
             "product: recent buyers": split.recent_buyers,
-            "product: share of buyers who bought again": (again + 2 * overall) / (buyers + 2),
+            "product: repurchase rate": (again + 2 * overall) / (buyers + 2),
             "product: days since the last": last,
             "product: days since the first": first,
             **weeks,
-            "product: orders of a week by those before": (4 * week + 1) / (4 / 3 * month + before + 2),
+            "product: orders of the last week / of those before": (4 * week + 1) / (4 / 3 * month + before + 2),
         }
     )

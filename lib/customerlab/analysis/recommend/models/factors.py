@@ -75,7 +75,7 @@ class ALS(_Factors):
 
 @dataclass(eq=False)
 class BPR(_Factors):
-    """BPR: factors by which what a customer bought comes before what others bought, pair by pair.
+    """BPR: Bayesian personalised ranking; factors that rank purchased products above others, pair by pair.
 
     Rendle, Freudenthaler, Gantner and Schmidt-Thieme (2009), "BPR: Bayesian personalized ranking from implicit
     feedback", as `implicit` descends: for a purchase and a product drawn from all purchases, a step up the slope of
@@ -100,7 +100,7 @@ class BPR(_Factors):
     seed: int = 7
 
     def fit(self, split: Split) -> Self:
-        """Descend."""
+        """Learn by stochastic gradient descent."""
         # products of the future have columns too, which the first random numbers must not know
         sold = np.unique(split.history.indices)
         with threadpool_limits(1):

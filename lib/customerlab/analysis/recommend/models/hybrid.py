@@ -1,4 +1,4 @@
-"""A ranker over the other models: what they say of a product, weighed by what earlier weeks brought."""
+"""A learned ranker over the scores of other models, trained on earlier windows."""
 
 from dataclasses import KW_ONLY, dataclass, field
 from hashlib import blake2b
@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 def parts() -> dict[str, Model]:
-    """The models that the hybrid asks, by the names that its features have."""
+    """The models whose scores the hybrid uses, by the names of its features."""
     return {
         "personal frequency": PersonalFrequency(),
         "repurchase interval": RepurchaseInterval(1, 50),
@@ -48,13 +48,13 @@ Lesson = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(eq=False)
 class Hybrid:
-    """Gradient-boosted trees that learn from earlier weeks which model to believe of whom.
+    """Gradient-boosted trees that learn from earlier windows how to combine other models.
 
     Seven models nominate products, see `Evidence`, and LambdaMART (Burges 2010, "From RankNet to LambdaRank to
     LambdaMART"; LightGBM) ranks the nominated by what the models say of them and by the histories of customer and
-    product. It is trained on windows of the split's history, made by `Split.earlier`: the cut moves back by 1, 1.5,
-    2, … 4.5 times the length of the future, as long as one length of history is left before it, and in every window the
-    models are fitted anew on what was known then. Nothing from the split's cut on is seen.
+    product. It is trained on windows of the split's history, made by `Split.earlier`: the split date moves back by 1,
+    1.5, 2, … 4.5 times the length of the future, as long as one length of history is left before it, and in every
+    window the models are fitted anew on what was known then. Nothing from the split date on is seen.
 
     Windows that hybrids share, or that one fit shares with the next, are learned from once where they are given the
     same `lessons`; results are the same.
@@ -64,7 +64,7 @@ class Hybrid:
     importance_ : DataFrame
         `feature`, `gain`: the share of what the trees gained that they gained by the feature, the largest first.
     windows_ : list of Timestamp
-        The cuts of the windows that it was trained on.
+        The split dates of the windows that it was trained on.
 
     Notes
     -----
@@ -72,10 +72,10 @@ class Hybrid:
     personal frequency. A log too short for one window, or too small for a tree (500 candidates a leaf), teaches
     nothing: the lists are then those of personal frequency, and `importance_` is empty.
 
-    What is here was chosen on Online Retail in windows cut 28, 56 and 84 days before the last, each trained on windows
-    before it; the last had no say. Without EASE or the user neighbours nDCG@10 was lower by 0.001 to 0.002; PureSVD,
-    ALS, item neighbours, descriptions, decayed frequencies, a second UP-CF and a second TIFU-KNN changed it by less
-    than 0.001 and were left out. Six times as many trees changed it by less than 0.002 and cost six times as much.
+    What is here was chosen on Online Retail in windows split 28, 56 and 84 days before the last, each trained on
+    windows before it; the last had no say. Without EASE or the user neighbours nDCG@10 was lower by 0.001 to 0.002;
+    PureSVD, ALS, item neighbours, descriptions, decayed frequencies, a second UP-CF and a second TIFU-KNN changed it by
+    less than 0.001 and were left out. Six times as many trees changed it by less than 0.002 and cost six times as much.
 
     Examples
     --------
@@ -90,8 +90,8 @@ class Hybrid:
     days: int = 28  # length of the training windows where the split has no future; else it is that of the future
     seed: int = 7  # of the rows and features that a tree is grown from
     _: KW_ONLY
-    warm_start: bool = False  # keep the trees of an earlier fit, so that those that were judged make the lists of today
-    lessons: dict[bytes, Lesson] = field(default_factory=dict)  # what windows have taught so far, by their content
+    warm_start: bool = False  # keep the trees of an earlier fit, so that the evaluated trees make the lists of today
+    lessons: dict[bytes, Lesson] = field(default_factory=dict)  # training data of windows so far, by their content
 
     def fit(self, split: Split) -> Self:
         """Learn from earlier windows, and fit the models on the whole history."""
@@ -100,7 +100,7 @@ class Hybrid:
         if self.warm_start and hasattr(self, "rankers_"):
             return self
         windows = [window for window in self._windows(split) if len(window.warm)]
-        self.windows_ = [window.cut for window in windows]
+        self.windows_ = [window.date for window in windows]
         learned = [self._lesson(window) for window in windows]
         self.rankers_ = self._trained([part for part in learned if len(part[0])])
         self.importance_ = self._importance()
@@ -119,7 +119,7 @@ class Hybrid:
         return self.lessons[key]
 
     def _trained(self, learned: list[Lesson]) -> list[lightgbm.Booster]:
-        """The trees; none where nothing could be told apart."""
+        """The trees; none where there is too little to learn from."""
         if not learned:
             return []
         values, bought, sizes = (np.concatenate(column) for column in zip(*learned, strict=True))
@@ -153,7 +153,7 @@ class Hybrid:
 
 
 def _content(window: Split) -> bytes:
-    """A hash of all that a window can teach."""
+    """A hash of the training data of a window."""
     orders = window.orders
     arrays = [window.recent_buyers, orders.customer, orders.days, orders.amount]
     arrays += [part for m in (orders.products, window.future) for part in (m.indptr, m.indices, m.data)]
@@ -163,7 +163,7 @@ def _content(window: Split) -> bytes:
 def _labelled(window: Split) -> Lesson:
     """Values of the window's candidates, whether they were bought, and how many there are of each customer.
 
-    Customers who bought none of their candidates are left out: they have no order to teach.
+    Customers without a purchase among their candidates are left out: there is no order to learn.
     """
     row, column, values = Evidence(parts()).fit(window).candidates(window.warm)
     bought = np.asarray(window.future[window.warm[row], column]).ravel() > 0

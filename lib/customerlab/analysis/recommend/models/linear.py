@@ -68,7 +68,7 @@ class EASE:
 
 @dataclass(eq=False)
 class PureSVD:
-    """PureSVD: the customers by products compressed to a few directions, and read from there.
+    """PureSVD: a low-rank approximation of the customers by products matrix.
 
     Cremonesi, Koren and Turrin (2010), "Performance of recommender algorithms on top-N recommendation tasks". With V
     the first `factors` right singular vectors of X (yes or no), the scores are X V Vᵀ; X itself where there are no

@@ -1,4 +1,4 @@
-"""What the customer bought before, and nothing else: ties, and with them all other products, go by popularity."""
+"""Models of the customer's own purchases alone; ties, and so all other products, are ranked by popularity."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -37,7 +37,7 @@ class PersonalFrequency:
 
 @dataclass(eq=False)
 class DecayedFrequency:
-    """The products that the customer has ordered most often, an order the less the older it is.
+    """The products that the customer has ordered most often, with older orders weighted less.
 
     The score of a product is Σ 2^(−days / half_life) over the customer's orders that have it: after `half_life` days an
     order counts half.

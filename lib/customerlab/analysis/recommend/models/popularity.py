@@ -1,4 +1,4 @@
-"""The same for everybody, or for everybody of a segment: chance and popularity, the floor of every comparison."""
+"""Random and popularity baselines, the same for all customers or for all of a segment."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -13,7 +13,7 @@ from customerlab.analysis.recommend.split import Split
 
 @dataclass(eq=False)
 class Random:
-    """Every product is as likely as any other: what lists are worth that know nothing.
+    """Products at random: the accuracy of lists without any information.
 
     A score is the hash of the seed, the customer's id and the product's id, uniform in [0, 1). A customer's list
     therefore depends neither on who else is there nor on how many customers are ranked at once.
@@ -62,7 +62,7 @@ class _SameForAll:
 
 
 class Popularity(_SameForAll):
-    """The products that most customers bought in the weeks before the cut, the same for everybody.
+    """The products that most customers bought in the weeks before the split date, the same for everybody.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class AllTimePopularity(_SameForAll):
 
 @dataclass(eq=False)
 class DecayedPopularity(_SameForAll):
-    """The products of most orders, an order the less the older it is, the same for everybody.
+    """The products of most orders, with older orders weighted less; the same for everybody.
 
     The score of a product is Σ 2^(−days / half_life) over the orders that have it.
 
@@ -124,9 +124,9 @@ class DecayedPopularity(_SameForAll):
 
 @dataclass(eq=False)
 class SegmentPopularity:
-    """The products that most customers of the same segment bought in the weeks before the cut.
+    """The products that most customers of the same segment bought in the weeks before the split date.
 
-    Segments are those of recency, frequency and monetary value, each cut in two at its median over the customers: eight
+    Segments are those of recency, frequency and monetary value, each divided at its median over the customers: eight
     at most, equal values always in the same half. Small segments know little, so that the share of buyers is drawn
     towards that among all customers, as if `prior` more were in the segment who buy like all:
 

@@ -12,7 +12,7 @@ from customerlab.analysis.recommend.split import Split
 
 @dataclass(eq=False)
 class RP3beta:
-    """RP3β: where a walk of three steps from the customer ends, popular products held back.
+    """RP3β: the end of a random walk of three steps from the customer, with popular products discounted.
 
     Paudel, Christoffel, Newell and Bernstein (2017), "Updatable, accurate, diverse, and scalable recommendations for
     interactive applications". With p(i|u) = 1 / |products of u| and p(u|i) = 1 / |buyers of i|, each to the power of

@@ -1,4 +1,4 @@
-"""A rehearsal on the user's own data: tests whose effect is known, none (A/A simulation) and a planted one."""
+"""Simulated tests from the user's own data whose effect is known: none (A/A simulation), and a planted one."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,8 +14,8 @@ from customerlab.analysis.experiment.randomisation import AT_ONCE, arm_of, produ
 
 
 @dataclass(frozen=True)
-class Rehearsal:
-    """What tests of a known effect found.
+class Simulation:
+    """Error rates of simulated tests.
 
     Attributes
     ----------
@@ -45,15 +45,15 @@ class Rehearsal:
 
     @property
     def verdict(self) -> str:
-        """What a reader has to know, the worst first."""
+        """The worst that the simulations show."""
         if self.coverage_high < 1 - self.alpha:
             return "intervals too short"
         if self.low > self.alpha:
             return "too many false positives"
-        return "consistent with the level" if self.sound else "conservative"
+        return "valid" if self.sound else "conservative"
 
 
-def rehearse(
+def simulate_tests(
     units: pd.DataFrame,
     metric: Metric,
     seed: int,
@@ -62,17 +62,17 @@ def rehearse(
     lift: float = 0.1,
     runs: int = 2000,
     alpha: float = 0.05,
-) -> Rehearsal:
+) -> Simulation:
     """Draw both arms from the units, again and again, without an effect and with a planted one.
 
-    Skewed outcomes and few units can make a test find an effect more often, or less, than it promises, and its interval
-    too short. Arms of one size hide the second where nothing happens, for their skews cancel; so an effect is planted,
-    and the arms have their own sizes. Of greater values than these units have it says nothing.
+    With skewed outcomes and few units, the false-positive rate can differ from the level, and intervals can be too
+    short. Arms of equal size hide the second in A/A tests, because their skews cancel; so an effect is planted, and the
+    arms have their own sizes. The result says nothing about larger values than these units have.
 
     Parameters
     ----------
     units : DataFrame
-        One row a unit, with the metric's columns: what the metric is like.
+        One row per unit, with the metric's columns: what the metric is like.
     sizes : (int, int), optional
         Units of the treatment and of the control, drawn with replacement; half of the units each by default.
     lift : float
@@ -113,7 +113,7 @@ def rehearse(
     false, held = int((pvalues < alpha).sum()), int(((planted.low <= truth) & (truth <= planted.high)).sum())
     ends = [stats.binomtest(hits, runs).proportion_ci(0.99) for hits in (false, held)]
     numbers = [(hits / runs, float(end.low), float(end.high)) for hits, end in zip((false, held), ends, strict=True)]
-    return Rehearsal(pvalues, *numbers[0], *numbers[1], alpha)
+    return Simulation(pvalues, *numbers[0], *numbers[1], alpha)
 
 
 def _drawn(rng: np.random.Generator, rows: np.ndarray, often: np.ndarray, size: int, runs: int) -> Arm:
