@@ -67,7 +67,7 @@ def _choice(outcome: str, rows: pd.DataFrame, days: int) -> str:
     low, high = sorted(100 * sign * row[end] for end in ("low", "high"))
     return Led(
         lead,
-        f": the top {DEPTH:.0%} account for {shares[one]:.0%} of {it} within {days} days, against {shares[two]:.0%} by {two} "
+        f". The top {DEPTH:.0%} account for {shares[one]:.0%} of {it} within {days} days, against {shares[two]:.0%} by {two} "
         f"({points(sign * row['difference'])}, {interval(low, high, '{:+.1f}')}, Holm-adjusted {p_value(row['pvalue_holm'])}).",
     )
 
