@@ -12,7 +12,7 @@ from customerlab.workbench import display
 from helpers import run_cells
 
 NOTEBOOKS = ["01_eda", "02_rfm", "03_clustering", "04_recommenders", "05_ab_analysis", "06_ratings"]
-OURS = {"ul", "li", "strong", "em", "p", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+OURS = {"a", "ul", "li", "strong", "em", "p", "table", "caption", "thead", "tbody", "tr", "th", "td"}
 
 
 @pytest.mark.thorough
@@ -54,7 +54,10 @@ def _checked(item, how):
     for page in map(hostile.Shown, pages):
         assert {tag for tag, _ in page.tags} <= OURS | {"span"}
         assert all(
-            name in ("class", "scope") and value in ("n", "col") for _, given in page.tags for name, value in given
+            (name in ("class", "scope") and value in ("n", "col"))
+            or (name == "href" and re.fullmatch(r"#\d-[A-Za-z,-]+", value))  # a finding's section
+            for _, given in page.tags
+            for name, value in given
         )
     alt = json.dumps(how, ensure_ascii=False) + data.get("text/plain", "")
     assert not [sign for sign in alt if sign in "\x1b\u202e\u200b\u2066"]

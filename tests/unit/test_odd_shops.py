@@ -72,7 +72,7 @@ def test_a_shop_of_returns_gets_net_revenue_and_true_sentences(project, said, mo
     run_cells(project, "01_eda", monkeypatch, run="my_shop")
     net = round((RETURNING[shop]["Menge"] * RETURNING[shop]["Preis"]).sum(), 4) + 0.0
     findings = next(text for text in said if "customers placed" in text)
-    assert f"{net:,.0f} net of returns" in findings
+    assert f"net revenue {net:,.0f} (gross" in findings
     for text in said:
         assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
     if "giant" in shop:
@@ -147,9 +147,8 @@ def test_a_verdict_on_segments_needs_customers_who_came_back(project, said, monk
     add_shop(project, as_written(pd.concat([once, one, two], ignore_index=True)))
     run_cells(project, "02_rfm", monkeypatch, run="my_shop")
     text = " ".join(said)
-    assert "by a plainer rule: too few to tell (1 ordered again in any window of 90 days)" in text
-    assert "repurchase rate within 90 days: too few to tell (1" in text and "choose by" not in text
-    assert re.search(r"after a first order: too few to tell \([01] ordered again\)", text)
+    assert "Segments against plain rules: too few to tell (1 ordered again in any window of 90 days)" in text
+    assert "Repurchase rates of segments within 90 days: too few to tell (1" in text and "Rank customers" not in text
 
 
 def test_what_hangs_on_one_customer_is_marked_in_table_figure_and_text(project, said, monkeypatch):
@@ -158,11 +157,9 @@ def test_what_hangs_on_one_customer_is_marked_in_table_figure_and_text(project, 
     add_shop(project, as_written(shop.assign(Menge=shop["Menge"].where(~great, 4_000))))
     run_cells(project, "02_rfm", monkeypatch, run="my_shop")
     (figure,) = [text for text in said if text.startswith("Points with intervals by segment")]
-    (table,) = [text for text in said if text.startswith("All windows together")]
-    (finding,) = [text for text in said if "revenue of the following 90 days (net) in" in text]
-    segment, share = re.search(
-        r"(?:in|,) ?([A-Z][a-z ]+) \((\d+)%\)", finding.split("following 90 days (net)")[1]
-    ).groups()
+    (table,) = [text for text in said if text.startswith("Outcomes by segment over all windows")]
+    (finding,) = [text for text in said if "net revenue of the following 90 days in" in text]
+    segment, share = re.search(r"(?:in|,) ?([A-Z][a-z ]+) \((\d+)%\)", finding.split("following 90 days")[1]).groups()
     assert int(share) > 50 and f"({share}% of it is one customer)" in figure
     row = next(line for line in table.splitlines() if line.strip().startswith(segment))
     # the table has a decimal more, so that its value lies within half a point of the sentence's
@@ -172,10 +169,9 @@ def test_what_hangs_on_one_customer_is_marked_in_table_figure_and_text(project, 
 def test_a_number_is_the_same_in_figure_table_and_finding(project, said, monkeypatch):
     run_cells(project, "02_rfm", monkeypatch, run="demo")
     text = "\n".join(said)
-    (finding,) = re.findall(r"To reach the most revenue[^.]*?choose.*?\.\n|To reach the most revenue.*", text)
-    by = dict(re.findall(r"a fifth chosen by ([a-z ]+) brings (\d+) %", text))
+    (finding,) = re.findall(r"Rank customers by past spend.*", text)
+    by = dict(re.findall(r"the top 20% by ([a-z ]+) bring (\d+)%", text))
     assert set(by) == {"segment", "number of orders", "past spend"}
-    assert f"{by['segment']}% chosen by segment" in finding and f"{by['past spend']}% by past spend" in finding
-    rates = dict(re.findall(r"(first|any) order (\d+) %", text))
-    for after, share in rates.items():
-        assert re.search(rf"after (a )?{after} order [^;]*{share}% within 90 days", text), after
+    assert f"account for {by['past spend']}% of it within 90 days, against {by['segment']}% by segment" in finding
+    shares = re.search(r"revenue +past spend +20% +all +([\d.]+)% +([\d.]+)%", text).groups()
+    assert [f"{float(share):.0f}" for share in shares] == [by["segment"], by["past spend"]]

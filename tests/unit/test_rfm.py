@@ -420,7 +420,7 @@ def test_a_verdict_on_a_handful_is_none():
     held = held_of(few)
     assert held.choices.empty
     assert rfm.by_choice(held, 90) == [
-        "Segments against plain rules: too few to tell (3 customers ordered again in any window of 90 days)."
+        "Segments against plain rules: too few to tell (3 ordered again in any window of 90 days)."
     ]
     assert "too few to tell (" in rfm.by_rate(held, 90)
 
@@ -666,3 +666,15 @@ def test_ids_are_shown_where_a_parameter_asks_for_them(project, said, monkeypatc
         (table,) = [text for text in said if "rows of the campaign table" in text]
         assert (shown in table.split()) or shown in table
         assert ("Customer A" in table) != asked
+
+
+def test_what_is_recorded_of_a_scheme_is_what_its_tables_show():
+    held = rfm.hold_out(Snapshot(LOG, DAY), rfm.Scheme(), days=30, seed=1)
+    change = pd.DataFrame({"change": ["7 days earlier", "3 bins"], "same_segment": [0.9, 0.5]})
+    found = rfm.recorded(held, change)
+    mean = held.choices[held.choices["formed_on"].isna() & (held.choices["chosen"] == rfm.DEPTH)].dropna(subset="low")
+    assert len(found) == len(mean) + 1 and found["same_segment_7_days_earlier"] == 0.9
+    for row in mean.itertuples():
+        wanted = [row.difference, row.low, row.high]
+        assert found[f"{row.outcome}_against_{row.against}".replace(" ", "_")] == pytest.approx(wanted)
+    assert rfm.recorded(None, change) == {"same_segment_7_days_earlier": 0.9}

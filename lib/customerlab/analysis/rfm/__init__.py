@@ -15,6 +15,7 @@ from customerlab.analysis.rfm.conclusions import (
     by_windows,
     choice_table,
     rates_by_score,
+    recorded,
 )
 from customerlab.analysis.rfm.features import features
 from customerlab.analysis.rfm.holdout import hold_out
@@ -37,6 +38,6 @@ __all__ = [
     "ACTIONS", "DEPTH", "NOT_YET", "RULES", "Scheme", "by_choice", "by_concentration", "by_influence", "by_money",
     "by_rate", "by_repurchase", "by_scores", "by_size", "by_stability", "by_windows", "choice_table", "concentration", "curves",
     "definitions", "features", "flows", "for_display", "high_spenders", "hold_out", "migration", "month_starts",
-    "profile", "rates_by_score", "read_rules", "repurchase", "revenue_of", "score", "segment", "sensitivity",
+    "profile", "rates_by_score", "read_rules", "recorded", "repurchase", "revenue_of", "score", "segment", "sensitivity",
     "snapshots", "waits",
 ]  # fmt: skip

@@ -29,9 +29,25 @@ def by_choice(held: Holdout, days: int) -> list[str]:
     """
     at = held.choices[held.choices["formed_on"].isna() & (held.choices["chosen"] == DEPTH)]
     if at.empty:
-        few = too_few(held.windows["came_back"].max(), f"customers ordered again in any window of {days} days")
+        few = too_few(held.windows["came_back"].max(), f"ordered again in any window of {days} days")
         return [f"Segments against plain rules: {few}."]
     return [_choice(str(outcome), rows, days) for outcome, rows in at.groupby("outcome", sort=False)]
+
+
+def recorded(held: Holdout | None, change: pd.DataFrame) -> dict[str, float | list[float]]:
+    """What to choose a scheme by: how far segments are from plain rules, with intervals, and how stable they are.
+
+    `<outcome>_against_<rule>` is the share of the outcome that the top customers by segment bring less that by the
+    rule, mean of the windows, with its 95% interval; `same_segment_<change>` the share that keeps its segment.
+    """
+    found: dict[str, float | list[float]] = {}
+    choices = change.head(0) if held is None else held.choices.query("formed_on.isna() and chosen == @DEPTH")
+    for row in choices.dropna(subset=["difference", "low", "high"]).to_dict("records") if len(choices) else ():
+        name = f"{row['outcome']}_against_{row['against']}".replace(" ", "_")
+        found[name] = [float(row[part]) for part in ("difference", "low", "high")]
+    earlier = change[change["change"].str.endswith("earlier")]
+    named = "same_segment_" + earlier["change"].str.replace(" ", "_")
+    return found | {name: float(share) for name, share in zip(named, earlier["same_segment"], strict=True)}
 
 
 def _choice(outcome: str, rows: pd.DataFrame, days: int) -> str:
@@ -94,7 +110,7 @@ def by_rate(held: Holdout, days: int) -> str:
     table = held.segments.dropna(subset="repurchase_rate_low")
     rates = table.loc[[table["repurchase_rate"].idxmin(), table["repurchase_rate"].idxmax()]] if len(table) else table
     if rates["repurchase_rate"].nunique() < 2:
-        few = too_few(held.segments["came_back"].max(), "customers ordered again in any segment")
+        few = too_few(held.segments["came_back"].max(), "ordered again in any segment")
         return f"Repurchase rates of segments within {days} days: {few if table.empty else 'no difference'}."
     low, high = (_rate(row, f"in {row['segment']}") for row in rates.to_dict("records"))
     return f"The repurchase rate within {days} days ranges from {low} to {high}."
