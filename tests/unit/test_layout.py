@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from customerlab.wording import text
 from customerlab.workbench import display, glossary, layout, site
 from helpers import own_notebooks
 
@@ -150,3 +151,11 @@ def test_a_folded_table_keeps_all_of_its_rows():
     page = site.framed(html, 1, 2)
     assert "<summary>All 3 rows</summary>" in page and page.count('<tr class="rest">') == 1
     assert page.count('<th scope="row">') == 3 and site.framed(html, 1).count("rest") == 0
+
+
+def test_the_front_page_begins_with_what_was_found_not_with_whose_data_it_is():
+    whose = {"ratings": "These data are *another* shop's."}
+    notebook = a_notebook(text(whose["ratings"]), "**Use x** ([2](#2-Error))", "more")
+    first, others = site._findings(notebook, "06.html", whose)
+    assert "<strong>Use x</strong>" in first and 'href="06.html#2-Error"' in first
+    assert "another" not in first + others and "more" in others

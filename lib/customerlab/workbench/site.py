@@ -20,7 +20,7 @@ from pygments.formatters import HtmlFormatter
 from customerlab.data.project import file_digest, read_json, read_sealed, write_sealed, written_aside
 from customerlab.data.tables import TABLES
 from customerlab.errors import RunError
-from customerlab.wording import visible
+from customerlab.wording import text, visible
 from customerlab.workbench import glossary
 from customerlab.workbench.layout import arranged, findings, headline
 from customerlab.workbench.normalise import retold
@@ -120,8 +120,8 @@ def render(plan: Plan) -> Path:
         _write(folder / f"{step.name}.html", _page(plan, step, manifest[step.name], pages, behind.get(step.name)))
     for old in set(folder.glob("*.html")) - {folder / f"{step.name}.html" for step in pages}:
         old.unlink()
-    if text := glossary.read(plan.root)[0]:
-        explained = cleaned(re.sub(r'<a class="anchor-link".*?</a>', "", str(markdown2html(text))))
+    if terms := glossary.read(plan.root)[0]:
+        explained = cleaned(re.sub(r'<a class="anchor-link".*?</a>', "", str(markdown2html(terms))))
         write_page(folder / glossary.PAGE, "glossary.html.j2", run=plan.run, pages=pages, text=explained)
     _front(plan, pages, manifest, behind)
     written = {path.name: file_digest(path) for path in sorted(folder.glob("*.html"))}
@@ -199,9 +199,11 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
     return [(heading, match[1]) for heading, match in zip(headings, found, strict=True) if match]
 
 
-def _findings(notebook: nbformat.NotebookNode, page: str) -> tuple[str, str]:
-    """A notebook's first finding and the others, as HTML, with links into its page."""
-    first, *others = [sentence.replace("](#", f"]({page}#") for sentence in findings(notebook)] or [""]
+def _findings(notebook: nbformat.NotebookNode, page: str, whose: dict[str, str]) -> tuple[str, str]:
+    """A notebook's first finding and the others, as HTML, with links into its page; not those that say whose data."""
+    known = {text(sentence) for sentence in whose.values()}
+    found = [sentence for sentence in findings(notebook) if sentence not in known]
+    first, *others = [sentence.replace("](#", f"]({page}#") for sentence in found] or [""]
     others = [f"- {sentence}" for sentence in others]
     return cleaned(str(markdown2html(first))), cleaned(str(markdown2html("\n".join(others)))) if others else ""
 
@@ -233,6 +235,7 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
     reports = {t: read_sealed(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
     currency = tables.get("transactions", {}).get("currency") or "the shop's currency"
     latest = manifest[pages[-1].name] if pages else {"software": {}, "commit": None}
+    whose = {step.name: plan.whose(step) for step in pages}
     metrics = (read_json(plan.folder / "metrics.json") or {}) if any(step.name == EDA for step in pages) else {}
     write_page(
         plan.folder / "site" / "index.html", "front.html.j2",
@@ -242,9 +245,9 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
             for name, label in TILES.items()
             if name in metrics.get(EDA, {})
         },
-        findings={step.name: _findings(read(plan, step), f"{step.name}.html") for step in pages},
+        findings={step.name: _findings(read(plan, step), f"{step.name}.html", whose[step.name]) for step in pages},
         thumbs={step.name: found[1] if (found := headline(read(plan, step).cells)) else None for step in pages},
-        whose={step.name: plan.whose(step) for step in pages},
+        whose=whose,
         finished={step.name: manifest[step.name]["finished_at"] for step in pages},
         reports={table: report for table, report in reports.items() if report},
         software=latest["software"], commit=latest["commit"], changed=changes(plan.folder),
