@@ -21,7 +21,7 @@ REFUSED = {
     r"\bhangs? on\b": "depends on",
     r"\bmend(s|ed)?\b": "fix",
     r"\bgreat spenders?\b": "outliers, high spenders",
-    r"\b(row|revenue|orders|money|value) a (customer|unit|order|row|product)\b": "per customer",
+    r"\b(row|revenue|orders|money|value) a (customer|order|product)\b|\bone row a unit\b": "per customer",
     r"\bin the median\b": "the median is",
     r"\bpredict(ed|ing)? stars\b": "rating prediction",
     r"\d %(?!})": "12%, without a blank",
