@@ -230,15 +230,13 @@ def test_online_retail(project):
     }  # fmt: skip
     found = metrics["04_recommenders"]
     # of the lines that were kept; of all lines it is 0.353 for 1,301 customers, see tests/golden
-    assert found["customers_evaluated"] == 1_297 and round(found["ndcg_personal_frequency"], 3) == 0.354
-    # above what a blend by LambdaMART is known to reach, and surely above habit on the same customers
-    assert found["ndcg_hybrid"] > 0.370 and found["ndcg_ALS"] > 0.227 and found["gain_low"] > 0
-    assert found["ndcg_hybrid"] == max(
-        value for name, value in found.items() if name.startswith("ndcg_") and "gain" not in name
-    )
+    assert found["customers_evaluated"] == 1_297 and round(found["ndcg_personal_frequency"][0], 3) == 0.354
+    # above what a blend by LambdaMART is known to reach, and significantly above habit on the same customers
+    assert found["ndcg_hybrid"][0] > 0.370 and found["ndcg_ALS"][0] > 0.227 and found["gain"][1] > 0
+    assert found["ndcg_hybrid"] == max(value for name, value in found.items() if name.startswith("ndcg_"))
     # near what Surprise's authors publish for another MovieLens; exactly tested in tests/golden
     stars = metrics["06_ratings"]
-    assert all(0.85 < stars[f"rmse_{model}_folds"] < 0.97 for model in ("SVD", "KNNBaseline", "SlopeOne", "NMF"))
+    assert all(0.85 < stars[f"rmse_{model}_folds"][0] < 0.97 for model in ("SVD", "KNNBaseline", "SlopeOne", "NMF"))
     assert metrics["05_ab_analysis"]["units"] == 64_000 and metrics["05_ab_analysis"]["split_sound"] == 1
     page = (out / "site" / "01_eda.html").read_text()
     assert all(

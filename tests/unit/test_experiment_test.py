@@ -57,6 +57,10 @@ def test_its_numbers_are_those_of_the_functions():
         units, experiment.compare_arms(units, metrics, "control"), metrics, metrics[1], test.seed
     )
     pd.testing.assert_frame_equal(test.effects, effects, rtol=1e-9)
+    spent = effects[(effects["metric"] == "spend") & (effects["variant"] == "b")].iloc[0]
+    recorded = experiment.sentences.recorded(test)
+    assert set(recorded) == {"effect_a", "effect_b"}
+    assert recorded["effect_b"] == pytest.approx([spent["effect"], spent["effect_low"], spent["effect_high"]])
     assert test.decisive.name == "spend" and test.closer == ["a", "b"] and test.fits == "b"
     divided, segments = experiment.segments_of(units)
     apart = experiment.segments.differences(divided, metrics[:2], "control", segments)
@@ -92,6 +96,7 @@ def test_of_a_test_that_is_not_sound_there_is_nothing_but_what_is_wrong():
     (section, (refusal,)), = said[0]  # fmt: skip
     assert section == "1 Test validity" and refusal == test.soundness.refusal()
     assert "missing outcomes: spend in a for 1,000 units" in refusal
+    assert experiment.sentences.recorded(test) == {}
     assert said[1] == ["Left out: the test is not valid."] and said[2] == ["No uplift models: the test is not valid."]
 
 

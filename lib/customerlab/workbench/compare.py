@@ -154,7 +154,8 @@ def compare(plans: list[Plan], only: str = "", target: Path | None = None) -> Pa
 def _beside(runs: Runs, what: str) -> pd.DataFrame:
     """One of the mappings of all runs as a table, a column a run."""
     values = pd.DataFrame({name: pd.Series(getattr(results, what), dtype=object) for name, results in runs.items()})
-    return values.rename_axis(["table" if what == "data" else "notebook", "name"]).reset_index()
+    table = values.rename_axis(["table" if what == "data" else "notebook", "name"]).reset_index()
+    return table.assign(name=table["name"].str.replace("_", " ")) if what == "metrics" else table
 
 
 def _differing(runs: Runs, number: "count[int]") -> str:
@@ -195,7 +196,9 @@ def _point(value: Any) -> float:
 def _recorded(numbers: pd.DataFrame, full: pd.DataFrame, caption: str, number: "count[int]") -> str:
     """A table of numbers, those of `full` shown with their intervals."""
     floats = [name for name in numbers if pd.api.types.is_float_dtype(numbers[name])]
-    shown = written(numbers, dict.fromkeys(floats, "{:,.7g}"))
+    shown = written(numbers, {})
+    for name in floats:
+        shown[name] = numbers[name].map(recorded)
     for name in full.columns:
         shown[name] = full[name].map(recorded)
     return framed(as_html(shown, numbers, caption), next(number))

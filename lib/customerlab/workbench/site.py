@@ -221,13 +221,13 @@ def recorded(value: Any) -> str:
 
     Examples
     --------
-    >>> recorded(1773), recorded([0.0262, 0.0131, 0.0388]), recorded(None)
-    ('1,773', '0.0262 (0.0131 to 0.0388)', '–')
+    >>> recorded(1773), recorded(8300065.8), recorded([0.02617, 0.0131, 0.0388]), recorded(None)
+    ('1,773', '8,300,066', '0.02617 (0.0131 to 0.0388)', '–')
     """
     if isinstance(value, list):
-        point, low, high = (f"{one:,.4g}" for one in value)
+        point, low, high = map(recorded, value)
         return f"{point} ({low} to {high})"
-    return f"{value:,.7g}" if pd.notna(value) else "–"
+    return "–" if pd.isna(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
 
 
 def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict[str, Standing]) -> None:

@@ -133,3 +133,10 @@ def _supported(test: Test, found: list[str]) -> list[tuple[str, list[str]]]:
             test.bayesian, test.decision, test.pairs, name, control=test.control, confidence=test.confidence
         )),
     ]  # fmt: skip
+
+
+def recorded(test: Test) -> dict[str, list[float]]:
+    """By arm, `effect_<arm>`, the effect on the primary metric with the two ends of its interval; none without one."""
+    effects = test.effects[test.effects["metric"] == test.decisive.name].dropna(subset=["effect_low", "effect_high"])
+    ends = effects.set_index("variant")[["effect", "effect_low", "effect_high"]].astype(float)
+    return {f"effect_{arm}": row.tolist() for arm, row in zip(ends.index, ends.to_numpy(), strict=True)}
