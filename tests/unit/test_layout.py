@@ -156,6 +156,8 @@ def test_a_folded_table_keeps_all_of_its_rows():
 def test_the_front_page_begins_with_what_was_found_not_with_whose_data_it_is():
     whose = {"ratings": "These data are *another* shop's."}
     notebook = a_notebook(text(whose["ratings"]), "**Use x** ([2](#2-Error))", "more")
-    first, others = site._findings(notebook, "06.html", whose)
+    terms = {"more": "more", "Use": "use"}
+    first, others = site._findings(notebook, "06.html", whose, terms)
+    assert 'href="glossary.html' not in others and terms == {"more": "more", "Use": "use"}
     assert "<strong>Use x</strong>" in first and 'href="06.html#2-Error"' in first
     assert "another" not in first + others and "more" in others

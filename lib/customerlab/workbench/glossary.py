@@ -1,6 +1,7 @@
 """The project's glossary on the pages: a page of its own, and a link from the first use of each term."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -8,7 +9,7 @@ import nbformat
 from customerlab.workbench.standing import GLOSSARY
 
 PAGE = "glossary.html"
-SHORT = 5  # letters of a word that no link explains
+SHORT = 3  # letters of a word that no link explains
 # What no link is put into: headings, whose data it is, code, links, formulas, HTML.
 KEPT = re.compile(r"(?m)^#.*$|^\*\*Data:.*$|`[^`]*`|\[[^\]]*\]\([^)]*\)|\$[^$]*\$|<[^>]*>|^\|.*$")
 
@@ -39,14 +40,12 @@ def read(root: Path) -> tuple[str, dict[str, str]]:
 def linked(notebook: nbformat.NotebookNode, anchors: dict[str, str]) -> nbformat.NotebookNode:
     """A notebook whose texts link the first use of each term.
 
-    A term within a longer one is not meant: in "personal frequency" there is no frequency. Nor are short words of
-    daily use, such as "unit". The plural counts, and so does a capital at the beginning, unless a term is in capitals.
+    A term within a longer one is not meant: in "personal frequency" there is no frequency. Nor are the shortest
+    words, such as "run". The plural counts, and so does a capital at the beginning, unless a term is in capitals.
     """
-    used = {term: anchor for term, anchor in anchors.items() if term.isupper() or len(term) > SHORT}
-    left = dict(sorted(used.items(), key=lambda pair: -len(pair[0])))
-    page = nbformat.from_dict(dict(notebook))
+    left, page = dict(anchors), nbformat.from_dict(dict(notebook))
     page.cells = [
-        nbformat.from_dict(dict(cell) | {"source": _linked(cell.source, left, list(used))})
+        nbformat.from_dict(dict(cell) | {"source": explained(cell.source, left, list(anchors))})
         if cell.cell_type == "markdown"
         else cell
         for cell in notebook.cells
@@ -54,10 +53,12 @@ def linked(notebook: nbformat.NotebookNode, anchors: dict[str, str]) -> nbformat
     return page
 
 
-def _linked(source: str, left: dict[str, str], terms: list[str]) -> str:
-    """A text with links, and `left` without the terms that are linked now; `terms` are all."""
-    for term, anchor in list(left.items()):
-        longer = [other for other in terms if other != term and term in other]
+def explained(source: str, left: dict[str, str], terms: Iterable[str] = ()) -> str:
+    """A text with links to terms of `left`, which loses those that are linked now; all are `terms`, or in `left`."""
+    for term, anchor in sorted(left.items(), key=lambda pair: -len(pair[0])):
+        if term not in left or not (term.isupper() or len(term) > SHORT):
+            continue
+        longer = [other for other in terms or list(left) if other != term and term in other]
         spans = [found.span() for kept in (KEPT, *map(_pattern, longer)) for found in kept.finditer(source)]
         for found in _pattern(term).finditer(source):
             if not any(begin <= found.start() < end for begin, end in spans):

@@ -199,12 +199,17 @@ def contents(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
     return [(heading, match[1]) for heading, match in zip(headings, found, strict=True) if match]
 
 
-def _findings(notebook: nbformat.NotebookNode, page: str, whose: dict[str, str]) -> tuple[str, str]:
-    """A notebook's first finding and the others, as HTML, with links into its page; not those that say whose data."""
+def _findings(
+    notebook: nbformat.NotebookNode, page: str, whose: dict[str, str], terms: dict[str, str]
+) -> tuple[str, str]:
+    """A notebook's first finding and the others, as HTML, with links into its page; not those that say whose data.
+
+    The first one links the `terms` that it uses, which are taken out of them.
+    """
     known = {text(sentence) for sentence in whose.values()}
     found = [sentence for sentence in findings(notebook) if sentence not in known]
     first, *others = [sentence.replace("](#", f"]({page}#") for sentence in found] or [""]
-    others = [f"- {sentence}" for sentence in others]
+    others, first = [f"- {sentence}" for sentence in others], glossary.explained(first, terms)
     return cleaned(str(markdown2html(first))), cleaned(str(markdown2html("\n".join(others)))) if others else ""
 
 
@@ -236,6 +241,7 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
     currency = tables.get("transactions", {}).get("currency") or "the shop's currency"
     latest = manifest[pages[-1].name] if pages else {"software": {}, "commit": None}
     whose = {step.name: plan.whose(step) for step in pages}
+    terms = dict(glossary.read(plan.root)[1])  # each is linked once on the page
     metrics = (read_json(plan.folder / "metrics.json") or {}) if any(step.name == EDA for step in pages) else {}
     write_page(
         plan.folder / "site" / "index.html", "front.html.j2",
@@ -245,10 +251,12 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
             for name, label in TILES.items()
             if name in metrics.get(EDA, {})
         },
-        findings={step.name: _findings(read(plan, step), f"{step.name}.html", whose[step.name]) for step in pages},
+        findings={
+            step.name: _findings(read(plan, step), f"{step.name}.html", whose[step.name], terms) for step in pages
+        },
         thumbs={step.name: found[1] if (found := headline(read(plan, step).cells)) else None for step in pages},
         whose=whose,
         finished={step.name: manifest[step.name]["finished_at"] for step in pages},
         reports={table: report for table, report in reports.items() if report},
-        software=latest["software"], commit=latest["commit"], changed=changes(plan.folder),
+        explained=bool(terms), software=latest["software"], commit=latest["commit"], changed=changes(plan.folder),
     )  # fmt: skip
