@@ -239,7 +239,10 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
     tables = {t: r for step in pages for t, r in manifest[step.name]["tables"].items()}
     reports = {t: read_sealed(plan.folder / "tables" / f"{t}.json") for t in TABLES if t in tables}
     currency = tables.get("transactions", {}).get("currency") or "the shop's currency"
-    latest = manifest[pages[-1].name] if pages else {"software": {}, "commit": None}
+    latest = manifest[pages[-1].name] if pages else {"software": {}}
+    commits: dict[str, list[str]] = {}
+    for step in pages:
+        commits.setdefault(manifest[step.name]["commit"] or "", []).append(step.name[:2])
     whose = {step.name: plan.whose(step) for step in pages}
     terms = dict(glossary.read(plan.root)[1])  # each is linked once on the page
     metrics = (read_json(plan.folder / "metrics.json") or {}) if any(step.name == EDA for step in pages) else {}
@@ -258,5 +261,5 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
         whose=whose,
         finished={step.name: manifest[step.name]["finished_at"] for step in pages},
         reports={table: report for table, report in reports.items() if report},
-        explained=bool(terms), software=latest["software"], commit=latest["commit"], changed=changes(plan.folder),
+        explained=bool(terms), software=latest["software"], commits=commits, changed=changes(plan.folder),
     )  # fmt: skip
