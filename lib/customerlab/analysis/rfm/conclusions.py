@@ -14,7 +14,7 @@ from customerlab.formats import interval, p_value, percent, points
 from customerlab.wording import Led
 
 LEVEL = 0.05
-COUNTED = "n counts customers once per window"
+COUNTED = "Customers count once per window."
 STABLE = 0.9  # share of customers with the same segment 28 days earlier, from which segments need no renewal
 
 
@@ -36,8 +36,8 @@ def by_choice(held: Holdout, days: int) -> list[str]:
     said = [_choice(str(outcome), rows, days) for outcome, rows in at.groupby("outcome", sort=False)]
     return [
         *said,
-        "These rankings predict who will order, not whom a contact changes: they may buy anyway. Only an experiment measures that. "
-        "Ranking by monetary value within segments was not compared.",
+        "These rankings predict who will order, not whom a contact changes: top customers may buy anyway. Only an experiment measures "
+        "that. Ranking by monetary value within segments was not compared.",
     ]
 
 
@@ -122,7 +122,7 @@ def by_rate(held: Holdout, days: int) -> str:
         few = too_few(held.segments["came_back"].max(), "ordered again in any segment")
         return f"Repurchase rates of segments within {days} days: {few if table.empty else 'no difference'}."
     low, high = (_rate(row, f"in {row['segment']}") for row in rates.to_dict("records"))
-    return f"The repurchase rate within {days} days ranges from {low} to {high}; {COUNTED}."
+    return f"The repurchase rate within {days} days ranges from {low} to {high}. {COUNTED}"
 
 
 def by_scores(scores: pd.DataFrame, days: int) -> list[str]:
@@ -135,7 +135,7 @@ def by_scores(scores: pd.DataFrame, days: int) -> list[str]:
     most = known.loc[[ends["idxmin"][measure], ends["idxmax"][measure]]].to_dict("records")
     low, high = (_rate(row, f"at score {row['score']}") for row in most)
     return [
-        f"The {measure} score has the widest range of repurchase rates within {days} days: from {low} to {high}; {COUNTED}."
+        f"The {measure} score has the widest range of repurchase rates within {days} days: from {low} to {high}. {COUNTED}"
     ]
 
 
@@ -211,7 +211,7 @@ def by_money(table: pd.DataFrame, everybody: int, currency: str, smallest: int =
     Numbers of segments that are `disclosure.hidden` are omitted.
     """
     low, few = table[table["low"]], hidden(table["customers"], smallest)[table["low"]]
-    where = "in segments of low spend (whose median is below that of all customers)"
+    where = "in segments whose median spend is below that of all customers"
     if table.empty or low.empty:
         return f"No customer with the highest monetary score is {where}."
     if low["customers"].sum() < smallest:
@@ -221,9 +221,9 @@ def by_money(table: pd.DataFrame, everybody: int, currency: str, smallest: int =
         for row, away in zip(low.to_dict("records"), few, strict=True)
     ]
     return (
-        f"{low['customers'].sum():,} of {table['customers'].sum():,} customers with the highest monetary score are {where}. "
-        f"They are {percent(low['customers'].sum() / everybody)} of all customers, with {low['revenue'].sum():,.0f} {currency} of "
-        f"revenue so far: {_listed(parts)}."
+        f"{low['customers'].sum():,} of {table['customers'].sum():,} customers with the highest monetary score are {where} "
+        f"({percent(low['customers'].sum() / everybody)} of all customers, revenue so far {low['revenue'].sum():,.0f} {currency}). By "
+        f"segment: {_listed(parts)}."
     )
 
 
