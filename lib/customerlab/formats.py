@@ -1,6 +1,6 @@
 """How numbers are written in sentences, captions and alt texts: one form of each.
 
-Money is written as numbers are, and its currency is said once, in the line above a page's results. Days are ISO dates.
+Money in sentences has its currency behind it; tables and figures say it in their captions. Days are ISO dates.
 """
 
 import math

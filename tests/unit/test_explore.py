@@ -377,6 +377,7 @@ def test_returns_by_hand():
     assert table["partial"].tolist() == [True, False, False, True, True]
     most = explore.most_returned(LOG, TAKEN, None)
     assert most["product_id"].tolist() == ["x", "w"] and most["of_sales"].iloc[0] == pytest.approx(1 / 3)
+    assert explore.most_returned(LOG, TAKEN.filter(TAKEN.product_id == "none"), None).empty
     assert np.isnan(most["of_sales"].iloc[1]) and most["largest"].tolist() == [1, 1]
     who = explore.returns_summary(LOG, TAKEN)
     assert who[["customers", "returning", "only_returns", "lines"]].tolist() == [2, 1, 1, 2]
@@ -397,6 +398,9 @@ def test_the_top_tenth_agrees_with_pandas(demo):
     table = found.table.set_index("measure")
     for name, values in (("net revenue", money), ("orders", orders), ("average order value", money / orders)):
         assert table.loc[name, ["top", "rest"]].tolist() == pytest.approx([values[top].median(), values[~top].median()])
+    assert table.loc[["orders per customer", "net revenue per order"], "ratio"].tolist() == pytest.approx(
+        [found.times_orders, found.times_value]
+    )
     assert found.times_orders * found.times_value == pytest.approx(money[top].mean() / money[~top].mean())
 
 
@@ -417,7 +421,7 @@ def test_parts_show_net_revenue_and_what_hangs_on_one_customer():
     assert table["largest_customer"].tolist() == [1, pytest.approx(10.1 / 12.1)]
     assert explore.with_notes(table)["note"].tolist() == ["100% of it is one customer", "83% of it is one customer"]
     assert explore.conclusions.of_parts({"country": table}) == [
-        "By country: in 1 of 1 parts one customer makes 10% or more of net revenue (up to 100%)."
+        "In 1 of 1 listed countries one customer makes 10% or more of net revenue (up to 100%)."
     ]
 
 

@@ -33,21 +33,22 @@ def test_scale_and_quality_are_those_of_the_log():
         {"customers": 3, "orders": 4, "first": pd.Timestamp("2024-01-05"), "last": pd.Timestamp("2024-03-09")},
         dtype=object,
     )
-    assert conclusions.of_scale(totals, gross=150.0, net=120.0) == (
-        "3 customers placed 4 orders from 2024-01-05 to 2024-03-09: net revenue 120 (gross 150)."
+    assert conclusions.of_scale(totals, gross=150.0, net=120.0, currency="EUR") == (
+        "3 customers placed 4 orders from 2024-01-05 to 2024-03-09. Sales that name a customer bring a net revenue of 120 EUR (gross "
+        "150)."
     )
     accounting = pd.DataFrame({"rows left": [10, 9, 8]})
-    assert conclusions.of_quality(accounting, 1).startswith("Check 1 data alert before")
-    assert conclusions.of_quality(accounting, 2) == (
-        "Check 2 data alerts before using these numbers: cleaning kept 8 of 10 rows (80%)."
+    assert conclusions.of_quality(accounting, ["A."]).startswith("Check 1 data alert before")
+    assert conclusions.of_quality(accounting, ["One is odd (1.5 EUR). It is kept.", "Two is.", "Three is."]) == (
+        "Check 3 data alerts before using these numbers: cleaning kept 8 of 10 rows (80%) as sales. One is odd (1.5 EUR). Two is."
     )
-    assert conclusions.of_quality(accounting, 0).startswith("No data alerts: ")
+    assert conclusions.of_quality(accounting, []).startswith("No data alerts: ")
 
 
 HOURS = pd.DataFrame([[0, 2], [1, 0]])
 PLAIN = {
-    "repeated": {"lines": 0, "money": 0.0}, "orders": pd.DataFrame({"median": [10.0], "largest": [90.0]}), "once": 0.2,
-    "largest": {"customer": 0.02, "order": 0.01}, "hours": HOURS,
+    "repeated": {"lines": 0, "money": 0.0}, "orders": pd.DataFrame({"median": [10.0], "largest": [90.0]}),
+    "largest": {"customer": 0.02, "order": 0.01}, "hours": HOURS, "currency": "EUR",
 }  # fmt: skip
 
 
@@ -65,20 +66,19 @@ def test_a_log_without_anything_odd_has_no_alerts():
 
 def test_each_alert_says_what_is_odd():
     odd = PLAIN | {
-        "repeated": {"lines": 3, "money": 12.0}, "orders": pd.DataFrame({"median": [10.0], "largest": [500.0]}), "once": 0.5,
+        "repeated": {"lines": 3, "money": 12.0}, "orders": pd.DataFrame({"median": [10.0, 11.0], "largest": [500.0, 600.0]}),
         "largest": {"customer": 0.3, "order": 0.01}, "hours": HOURS * [1, 0], "only_returns": 7,
     }  # fmt: skip
     report = accounted(("customer_missing", "25"), ("too large", "9"))
     said = conclusions.alerts(report, MONTHS.assign(orders=[5, 0, 4, 4]), **odd)
     assert said == [
-        "2 rows (sales 25, 25% of sales) name no customer. Results by customer exclude them.",
-        "Removed by the rule 'too large': 2 rows (sales 9).",
+        "The largest order is 500 EUR, 50 times the median (as placed: 600 EUR).",
+        "2 rows (sales 25 EUR, 25% of sales) name no customer. All results exclude them.",
+        "One customer makes 30% of net revenue.",
+        "3 lines (revenue 12 EUR) repeat another line in every column. They are kept; the rule exact_repeat would remove them.",
+        "The rule 'too large' removed 2 rows (sales 9 EUR).",
         "Incomplete months: 2024-01. Comparisons exclude them.",
         "Months without orders: 2024-02.",
-        "3 lines (revenue 12) repeat another line in every column. They are kept; the rule exact_repeat would remove them.",
-        "50% of customers ordered once.",
-        "The largest order is 500, 50 times the median.",
-        "One customer makes 30% of net revenue.",
         "All orders are at 0:00: the log has dates without times.",
         "7 customers have returns but no sale in the log.",
     ]

@@ -192,7 +192,8 @@ def test_rates_by_score_are_those_of_the_customers_with_it():
         assert table.loc[measure, "repurchase_rate"].to_dict() == pytest.approx(wanted.to_dict())
     (said,) = rfm.by_scores(table.reset_index(), 90)
     assert (
-        said.startswith("The frequency score separates repurchase rates within 90 days most: ") and "at score 3" in said
+        said.startswith("The frequency score has the widest range of repurchase rates within 90 days: ")
+        and "at score 3" in said
     )
     text = rfm.rates_by_score(table.reset_index())
     assert list(text) == ["score", "recency", "frequency", "monetary"] and text["score"].tolist() == [3, 2, 1]
@@ -371,7 +372,8 @@ def test_the_table_of_choices_begins_with_the_means_that_decide():
         0
     ]
     assert table.iloc[0][["outcome", "plain rule"]].tolist() == ["revenue", first["against"]]
-    assert table["95% CI"].iloc[0] == f"{100 * first['low']:+.1f} to {100 * first['high']:+.1f}"
+    assert table["95% CI"].iloc[0] == f"{-100 * first['high']:+.1f} to {-100 * first['low']:+.1f}"
+    assert table["rule less segment"].to_numpy() == pytest.approx(100 * (table["by rule"] - table["by segment"]))
 
 
 def test_two_rules_that_choose_alike_do_not_differ():
@@ -430,18 +432,22 @@ def test_the_better_rule_is_named_where_it_is_better_and_none_where_nothing_is()
     # segments of noise against the true mean, and the other way round
     plain, segments = (held_of(drawn_windows(rng, 2_000, noise=noise)) for noise in ((50.0, 0.1), (0.1, 50.0)))
     said = rfm.by_choice(plain, 90)[0]
-    assert said.lead == "Rank customers by past spend, not by segment, to reach the most net revenue"
+    assert said.lead == "Rank customers by past spend rather than by segment to predict who will spend"
     # in favour of the rule that is named: the signs of the table are those of the segment less the rule
     at = plain.choices[plain.choices["formed_on"].isna() & (plain.choices["chosen"] == rfm.DEPTH)]
     row = at[(at["outcome"] == "revenue") & (at["against"] == "past spend")].iloc[0]
-    assert f"account for {row['by_rule']:.0%} of it within 90 days, against {row['by_segment']:.0%} by segment" in said
-    assert f"({-100 * row['difference']:+.1f} percentage points, 95% CI {-100 * row['high']:+.1f} to" in said
+    assert (
+        f"account for {row['by_rule']:.0%} of net revenue within 90 days, against {row['by_segment']:.0%} by segment"
+        in said
+    )
+    assert f"({-100 * row['difference']:+.1f} percentage points, unadjusted 95% CI {-100 * row['high']:+.1f} to" in said
     said = rfm.by_choice(segments, 90)[0]
     assert re.match(
-        r"Rank customers by segment, not by [a-z ]+, to reach the most net revenue. The top 20% account for", said
+        r"Rank customers by segment rather than by [a-z ]+ to predict who will spend. The top 20% account for", said
     )
     nothing = rfm.by_choice(held_of(drawn_windows(rng, 2_000, noise=(50.0, 50.0))), 90)
-    assert all("are not significantly different" in said for said in nothing)
+    assert all("are not significantly different" in said for said in nothing[:-1])
+    assert nothing[-1].startswith("These rankings predict who will order, not whom a contact changes")
 
 
 def test_holding_out_uses_nothing_of_what_is_judged():
@@ -537,10 +543,10 @@ def test_who_spends_most_in_segments_that_money_plays_no_part_in():
     assert found["revenue"].sum() == pytest.approx(best["monetary"].sum())
     low = {s for s, own in table.groupby("segment") if own["monetary"].median() < table["monetary"].median()}
     assert set(found.index[found["low"]]) == low & set(best["segment"])
-    said = rfm.by_money(found.reset_index(), len(table))
+    said = rfm.by_money(found.reset_index(), len(table), "EUR")
     assert f"{found['customers'][found['low']].sum():,} of {len(best):,} customers" in said
     assert rfm.high_spenders(table.assign(m_score=3)).empty and "No customer" in rfm.by_money(
-        rfm.high_spenders(table.assign(m_score=3)), len(table)
+        rfm.high_spenders(table.assign(m_score=3)), len(table), "EUR"
     )
 
 
@@ -640,9 +646,9 @@ def test_of_few_high_spenders_no_number_is_said():
     table = pd.DataFrame(
         {"segment": ["a", "b", "c"], "customers": [30, 2, 8], "revenue": [90.0, 9.0, 20.0], "low": [False, True, True]}
     )
-    assert "2 in b and 8 in c" in rfm.by_money(table, 100)
-    assert "some in b and some in c" in rfm.by_money(table, 100, 5)
-    assert "Fewer than 50 customers" in rfm.by_money(table, 100, 50)
+    assert "2 in b and 8 in c" in rfm.by_money(table, 100, "EUR")
+    assert "some in b and some in c" in rfm.by_money(table, 100, "EUR", 5)
+    assert "Fewer than 50 customers" in rfm.by_money(table, 100, "EUR", 50)
 
 
 def test_the_grid_shows_no_cell_of_few_and_none_that_tells_of_them():

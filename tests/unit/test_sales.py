@@ -100,9 +100,9 @@ def test_online_retail_as_a_loop_over_its_lines_finds_it(real_table):
     ]
     void, _ = matched(rows)
     table = sales.accounting(transactions, returns).set_index("step")
-    assert table["lines"].to_dict() == {
+    assert table["lines"].dropna().to_dict() == {
         "gross revenue": 397_884, "lines that a return annuls": len(void),
-        "refunded at another price": len(void), "other returns": 8_905 - len(void),
+        "other returns": 8_905 - len(void),
         "net revenue": 397_884 - len(void),
     }  # fmt: skip
     assert table.loc["lines that a return annuls", "money"] == pytest.approx(

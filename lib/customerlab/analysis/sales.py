@@ -105,8 +105,8 @@ def accounting(transactions: ir.Table, returns: ir.Table | None) -> pd.DataFrame
     -------
     DataFrame
         `step`, `lines`, `money` (negative for returns): gross revenue; lines that a return annuls; the difference where
-        these were refunded at another price; other returns; net revenue, with the lines that are kept. Without a table
-        of returns the steps of returns are omitted.
+        these were refunded at another price (no lines of its own); other returns; net revenue, with the lines that are
+        kept. Without a table of returns the steps of returns are omitted.
     """
 
     def size(table: ir.Table) -> tuple[int, float]:
@@ -114,17 +114,17 @@ def accounting(transactions: ir.Table, returns: ir.Table | None) -> pd.DataFrame
         return int(row["lines"]), float(row["money"]) if pd.notna(row["money"]) else 0.0
 
     lines, gross = size(transactions)
-    rows: list[tuple[str, int, float]] = [("gross revenue", lines, gross)]
+    rows: list[tuple[str, int | None, float]] = [("gross revenue", lines, gross)]
     net_lines, money = lines, gross
     if returns is not None:
         pairs = _paired(transactions, returns)
         void, voided = size(pairs.filter((pairs.step > 0) & ~pairs.returned_at.isnull()))
-        back, repaid = size(pairs.filter((pairs.step < 0) & ~pairs.sold_at.isnull()))
+        _, repaid = size(pairs.filter((pairs.step < 0) & ~pairs.sold_at.isnull()))
         others, other = size(pairs.filter((pairs.step < 0) & pairs.sold_at.isnull()))
         net_lines, money = lines - void, gross + repaid + other
         rows.append(("lines that a return annuls", void, -voided))
         if round(voided + repaid, 4):
-            rows.append(("refunded at another price", back, voided + repaid))
+            rows.append(("price difference of their refunds", None, voided + repaid))
         rows.append(("other returns", others, other))
     rows.append(("net revenue", net_lines, money))
-    return pd.DataFrame(rows, columns=["step", "lines", "money"])
+    return pd.DataFrame(rows, columns=["step", "lines", "money"]).astype({"lines": "Int64"})

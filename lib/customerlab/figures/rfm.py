@@ -178,7 +178,7 @@ def gains(curves: Mapping[str, pd.DataFrame], outcome: str) -> Picture:
         said.append(f"the top 20% by {name} bring {percent(float(np.interp(0.2, x, y)))}")
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set(xlabel="share of customers contacted, best ranked first", ylabel=f"share of {outcome}")
+    axis.set(xlabel="share of customers, best ranked first", ylabel=f"share of {outcome}")
     axis.legend(loc="lower right")
     return Picture(figure, f"Cumulative gains curves of {outcome}: {'; '.join(said)}.")
 

@@ -37,8 +37,8 @@ class TopDecile:
         Mean orders per customer, and net revenue per order, of the top decile as a multiple of the others. Their
         product is the multiple of net revenue per customer; missing if the others have no revenue.
     table : DataFrame
-        `measure`, `kind` (median, share of customers or share of gross revenue), `top`, `rest` and `ratio` (missing if
-        the others have zero).
+        `measure`, `kind` (median, mean, share of customers or share of gross revenue), `top`, `rest` and `ratio`
+        (missing if the others have zero).
     """
 
     threshold: float
@@ -72,7 +72,9 @@ def top_decile(transactions: ir.Table, returns: ir.Table | None = None) -> TopDe
     sums |= {"returned": side.returned.sum().cast("float64"), "main": side.main.sum()}
     sums |= {name: side[name].cast("float64").quantile(0.5) for name in MEDIANS}
     found = side.group_by("top").aggregate(**sums).to_pandas().set_index("top").reindex([True, False])
+    orders, value = found["total_orders"] / found["n"], found["money"] / found["total_orders"]
     rows = [(label, "median", *found[name]) for name, label in MEDIANS.items()]
+    rows += [("orders per customer", "mean", *orders), ("net revenue per order", "mean", *value)]
     if main is not None:
         rows.append((f"orders from {main}", "share of customers", *(found["main"] / found["n"])))
     if returns is not None:
@@ -80,7 +82,6 @@ def top_decile(transactions: ir.Table, returns: ir.Table | None = None) -> TopDe
         rows.append(("returns", "share of gross revenue", *(found["returned"] / gross.where(gross > 0))))
     table = pd.DataFrame(rows, columns=["measure", "kind", "top", "rest"])
     table["ratio"] = table["top"] / table["rest"].where(table["rest"] > 0)
-    orders, value = found["total_orders"] / found["n"], found["money"] / found["total_orders"]
     return TopDecile(
         threshold=threshold,
         top=int(found.loc[True, "n"]),

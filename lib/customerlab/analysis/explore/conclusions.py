@@ -1,6 +1,6 @@
 """Findings about the log as sentences: computed, with sizes and the influence of single customers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,9 +12,9 @@ from customerlab.analysis.inference import INFLUENTIAL, influence
 from customerlab.formats import percent
 from customerlab.wording import Led
 
-MANY_ONCE = 1 / 3  # share of customers who ordered once
 REMOVED = 0.01  # sales that a cleaning rule removed, as a share of those that it left
 LARGE_ORDER = 50  # times the median order
+NAMED = 2  # alerts that the first finding names
 
 
 def alerts(
@@ -23,13 +23,13 @@ def alerts(
     *,
     repeated: Mapping[str, float] | pd.Series,
     orders: pd.DataFrame,
-    once: float,
     largest: Mapping[str, float],
     hours: pd.DataFrame,
+    currency: str,
     only_returns: int = 0,
     smallest: int = 1,
 ) -> list[str]:
-    """What is unusual in the data, and may need a check before numbers are used.
+    """What is unusual in the data, and may need a check before numbers are used, the most money first.
 
     Parameters
     ----------
@@ -40,63 +40,67 @@ def alerts(
     repeated : mapping
         As `repeats` returns it.
     orders : DataFrame
-        The `spread` of baskets, its first row that of their value.
-    once : float
-        Share of customers who ordered once.
+        The `spread` of baskets: the first row is their value, the last their value as placed, before returns.
     largest : mapping of str to float
         By unit, such as ``customer``, the largest one's share of net revenue.
     hours : DataFrame
         Orders by weekday and hour, of `by_weekday_hour`.
+    currency : str
+        Of all money.
     only_returns : int
         Customers with returns but no sale in the log.
     smallest : int
         Numbers of fewer customers are not given.
     """
     _, *steps = report["row_accounting"]
-    said = _removed(steps)
+    kept = float(steps[-1].get("amount_left", 0)) if steps else 0.0
+    sized, said = _removed(steps, kept, currency), []
     incomplete, empty = (months.loc[which, "month"] for which in (months["partial"], months["orders"] == 0))
     if len(incomplete):
         said.append(f"Incomplete months: {_months(incomplete)}. Comparisons exclude them.")
     if len(empty):
         said.append(f"Months without orders: {_months(empty)}.")
     if repeated["lines"]:
-        said.append(
-            f"{repeated['lines']:,.0f} lines (revenue {repeated['money']:,.0f}) repeat another line in every column. They are kept; "
-            "the rule exact_repeat would remove them."
+        alert = (
+            f"{repeated['lines']:,.0f} lines (revenue {repeated['money']:,.0f} {currency}) repeat another line in every column. They "
+            "are kept; the rule exact_repeat would remove them."
         )
-    if once >= MANY_ONCE:
-        said.append(f"{percent(once)} of customers ordered once.")
+        sized.append((repeated["money"], alert))
     value = orders.iloc[0]
     if value["largest"] >= LARGE_ORDER * value["median"] > 0:
-        said.append(
-            f"The largest order is {value['largest']:,.0f}, {value['largest'] / value['median']:,.0f} times the median."
-        )
-    said += [
-        f"One {unit} makes {percent(share)} of net revenue." for unit, share in largest.items() if share >= INFLUENTIAL
+        times = value["largest"] / value["median"]
+        placed = f"as placed: {orders['largest'].iloc[-1]:,.0f} {currency}"
+        alert = f"The largest order is {value['largest']:,.0f} {currency}, {times:,.0f} times the median ({placed})."
+        sized.append((value["largest"], alert))
+    sized += [
+        (share * kept, f"One {unit} makes {percent(share)} of net revenue.")
+        for unit, share in largest.items()
+        if share >= INFLUENTIAL
     ]
     if hours.to_numpy().sum() and not hours.iloc[:, 1:].to_numpy().any():
         said.append("All orders are at 0:00: the log has dates without times.")
     if only_returns:
         number = f"{only_returns:,}" if only_returns >= smallest else "Some"
         said.append(f"{number} customers have returns but no sale in the log.")
-    return said
+    return [alert for _, alert in sorted(sized, key=lambda one: -one[0])] + said
 
 
-def _removed(steps: list[dict[str, Any]]) -> list[str]:
-    """The cleaning rules that removed many sales; missing customers concern all results by customer."""
-    said, gross = [], float(steps[-1].get("amount_left", 0)) if steps else 0.0
+def _removed(steps: list[dict[str, Any]], gross: float, currency: str) -> list[tuple[float, str]]:
+    """The cleaning rules that removed many sales, and how many; missing customers concern all results by customer."""
+    said = []
     for step in steps:
         lost = float(step.get("sales_removed", 0))
         if lost < REMOVED * gross or not lost:
             continue
         share = percent(lost / (lost + gross)) if gross > 0 else "all"
         if step["step"] == "customer_missing":
-            said.append(
-                f"{step['rows_removed']:,} rows (sales {lost:,.0f}, {share} of sales) name no customer. Results by customer "
+            alert = (
+                f"{step['rows_removed']:,} rows (sales {lost:,.0f} {currency}, {share} of sales) name no customer. All results "
                 "exclude them."
             )
         else:
-            said.append(f"Removed by the rule '{step['why']}': {step['rows_removed']:,} rows (sales {lost:,.0f}).")
+            alert = f"The rule '{step['why']}' removed {step['rows_removed']:,} rows (sales {lost:,.0f} {currency})."
+        said.append((lost, alert))
     return said
 
 
@@ -104,18 +108,22 @@ def _months(months: pd.Series) -> str:
     return ", ".join(f"{month:%Y-%m}" for month in months)
 
 
-def of_quality(accounting: pd.DataFrame, alerts: int) -> str:
-    """How many rows cleaning kept, and how many `alerts` there are; `accounting` as from `Run.row_accounting`."""
-    read, kept = accounting["rows left"].iloc[[0, -1]]
-    lead = f"Check {alerts} data alert{'s' * (alerts != 1)} before using these numbers" if alerts else "No data alerts"
-    return Led(lead, f": cleaning kept {kept:,} of {read:,} rows ({percent(kept / read)}).")
+def of_quality(accounting: pd.DataFrame, alerts: Sequence[str]) -> str:
+    """How many rows cleaning kept, how many `alerts` there are, and the first `NAMED` of them.
+
+    `accounting` as from `Run.row_accounting`.
+    """
+    (read, kept), number = accounting["rows left"].iloc[[0, -1]], len(alerts)
+    lead = f"Check {number} data alert{'s' * (number != 1)} before using these numbers" if alerts else "No data alerts"
+    named = "".join(f" {alert.partition('. ')[0].rstrip('.')}." for alert in alerts[:NAMED])
+    return Led(lead, f": cleaning kept {kept:,} of {read:,} rows ({percent(kept / read)}) as sales.{named}")
 
 
-def of_scale(totals: pd.Series, gross: float, net: float) -> str:
+def of_scale(totals: pd.Series, gross: float, net: float, currency: str) -> str:
     """Customers, orders and revenue of the log; `totals` as `explore.totals` returns them."""
     return (
         f"{totals['customers']:,} customers placed {totals['orders']:,} orders from {totals['first']:%Y-%m-%d} to "
-        f"{totals['last']:%Y-%m-%d}: net revenue {net:,.0f} (gross {gross:,.0f})."
+        f"{totals['last']:%Y-%m-%d}. Sales that name a customer bring a net revenue of {net:,.0f} {currency} (gross {gross:,.0f})."
     )
 
 
@@ -144,11 +152,11 @@ def of_times(grids: dict[str, pd.DataFrame], weekdays: pd.DataFrame) -> list[str
     return [f"Average daily gross revenue peaks on {daily}; the peak hour is {highest(hours)}."]
 
 
-def of_orders(kept: pd.Series, placed: pd.Series) -> str:
+def of_orders(kept: pd.Series, placed: pd.Series, currency: str) -> str:
     """Median and average order value, `kept` (without annulled lines) and as `placed`."""
     return (
-        f"The average order value is {kept['mean']:,.1f}, the median {kept['median']:,.1f} (as placed: {placed['mean']:,.1f} and "
-        f"{placed['median']:,.1f})."
+        f"The average order value is {kept['mean']:,.1f} {currency}, the median {kept['median']:,.1f} {currency} (as placed: "
+        f"{placed['mean']:,.1f} and {placed['median']:,.1f})."
     )
 
 
@@ -163,8 +171,12 @@ def of_products(best: pd.DataFrame, sold: int) -> str:
 
 def of_cohorts(found: Cohorts) -> list[str]:
     """Retention one month after the first order; nothing if no cohort is followed for so long."""
-    after = found.average.loc[found.average["months"] == 1, "customers"]
-    return [f"{percent(share)} of new customers order again in the following calendar month." for share in after]
+    after = found.average[found.average["months"] == 1].to_dict("records")
+    return [
+        f"By cohort, {percent(row['customers'])} of new customers order in the calendar month after that of their first order "
+        f"({row['cohorts']:.0f} monthly cohorts, without the first, which includes existing customers)."
+        for row in after
+    ]
 
 
 def of_top_decile(best: TopDecile | None) -> list[str]:
@@ -172,11 +184,12 @@ def of_top_decile(best: TopDecile | None) -> list[str]:
     if not best:
         return []
     more = (
-        f"; {best.times_orders:.1f} times the orders at {best.times_value:.1f} times the average order value of the others"
+        f" On average they place {best.times_orders:.1f} times the orders of the others, at {best.times_value:.1f} times the "
+        "net revenue per order."
         if best.times_value > 0
         else ""
     )
-    return [f"The top 10% of customers bring {percent(best.share)} of net revenue{more}."]
+    return [f"The top 10% of customers bring {percent(best.share)} of net revenue.{more}"]
 
 
 def of_largest(shares: Mapping[str, float]) -> str:
@@ -195,19 +208,20 @@ def of_parts(parts: dict[str, pd.DataFrame]) -> list[str]:
         shares = table.loc[~table["part"].str.startswith("("), "largest_customer"]
         large = shares[shares >= INFLUENTIAL]
         if len(large):
+            names = f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
             said.append(
-                f"By {name}: in {len(large)} of {len(shares)} parts one customer makes {INFLUENTIAL:.0%} or more of net revenue "
-                f"(up to {large.max():.0%})."
+                f"In {len(large)} of {len(shares)} listed {names} one customer makes {INFLUENTIAL:.0%} or more of net revenue (up to "
+                f"{large.max():.0%})."
             )
     return said
 
 
-def of_returns(taken: pd.Series | None) -> list[str]:
+def of_returns(taken: pd.Series | None, currency: str) -> list[str]:
     """How much was returned; `taken` as `returns_summary` returns it, or None."""
     if taken is None:
         return []
     return [
-        f"Returns are {taken['returned']:,.0f} ({percent(taken['of_revenue'])} of gross revenue); {taken['annulling']:,} of "
-        f"{taken['lines']:,} return lines annul a sale.",
+        f"Returns are {taken['returned']:,.0f} {currency} ({percent(taken['of_revenue'])} of gross revenue); {taken['annulling']:,} "
+        f"of {taken['lines']:,} return lines annul a sale.",
         f"The ten largest return lines make {percent(taken['largest_lines'])} of returns, the largest {percent(taken['largest'])}.",
     ]

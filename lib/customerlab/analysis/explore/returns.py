@@ -41,9 +41,9 @@ def most_returned(transactions: ir.Table, returns: ir.Table, products: ir.Table 
     Returns
     -------
     DataFrame
-        `product_id`, `description`, `returned` (money), `share` of all returns, `of_sales` (as a share of the product's
-        revenue; missing without any), `pieces`, `customers` and `largest` (the largest line's share of the product's
-        returns). Ties are broken by id.
+        `product_id`, `description`, `returned` (money), `share` of the table's returns, `of_sales` (as a share of the
+        product's revenue; missing without any), `pieces`, `customers` and `largest` (the largest line's share of the
+        product's returns). Ties are broken by id.
     """
     r, t = returns, transactions
     taken = r.group_by("product_id").aggregate(
@@ -52,9 +52,10 @@ def most_returned(transactions: ir.Table, returns: ir.Table, products: ir.Table 
     table = taken.order_by([ibis.desc("returned"), ibis.asc("product_id")]).limit(n).to_pandas()
     ids = table["product_id"].tolist()
     sold = t.filter(t.product_id.isin(ids)).group_by("product_id").aggregate(revenue=t.amount.sum().cast("float64"))
-    revenue = table["product_id"].map(sold.to_pandas().set_index("product_id")["revenue"])
+    revenue = table["product_id"].map(sold.to_pandas().set_index("product_id")["revenue"]).astype(float)
     table["returned"] = table["returned"].astype(float)
-    table["share"] = table["returned"] / float(-r.amount.sum().execute())
+    total = float(r.amount.sum().execute() or 0)
+    table["share"] = table["returned"] / (-total if total < 0 else float("nan"))
     table["of_sales"] = table["returned"] / revenue.where(revenue > 0)
     table["largest"] = table["line"].astype(float) / table["returned"]
     table["description"] = described(table["product_id"], products)

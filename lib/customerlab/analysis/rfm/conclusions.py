@@ -14,6 +14,7 @@ from customerlab.formats import interval, p_value, percent, points
 from customerlab.wording import Led
 
 LEVEL = 0.05
+COUNTED = "Customers count once per window."
 STABLE = 0.9  # share of customers with the same segment 28 days earlier, from which segments need no renewal
 
 
@@ -25,13 +26,19 @@ def _listed(parts: Iterable[str]) -> str:
 def by_choice(held: Holdout, days: int) -> list[str]:
     """For each outcome, the rule to rank customers by, with the share of the outcome from the top customers.
 
-    A rule is recommended where its difference is statistically significant (Holm-adjusted over all comparisons).
+    A rule is recommended where its difference is statistically significant (Holm-adjusted over all comparisons). The
+    last sentence says what such a ranking is no evidence of.
     """
     at = held.choices[held.choices["formed_on"].isna() & (held.choices["chosen"] == DEPTH)]
     if at.empty:
         few = too_few(held.windows["came_back"].max(), f"ordered again in any window of {days} days")
         return [f"Segments against plain rules: {few}."]
-    return [_choice(str(outcome), rows, days) for outcome, rows in at.groupby("outcome", sort=False)]
+    said = [_choice(str(outcome), rows, days) for outcome, rows in at.groupby("outcome", sort=False)]
+    return [
+        *said,
+        "These rankings predict who will order, not whom a contact changes: top customers may buy anyway. Only an experiment measures "
+        "that. Ranking by monetary value within segments was not compared.",
+    ]
 
 
 def recorded(held: Holdout | None, change: pd.DataFrame) -> dict[str, float | list[float]]:
@@ -51,7 +58,7 @@ def recorded(held: Holdout | None, change: pd.DataFrame) -> dict[str, float | li
 
 
 def _choice(outcome: str, rows: pd.DataFrame, days: int) -> str:
-    name, it = ("net revenue", "it") if outcome == "revenue" else ("repeat customers", "them")
+    what, name = ("who will spend", "net revenue") if outcome == "revenue" else ("who will order again", outcome)
     told = rows["pvalue_holm"] < LEVEL
     better, worse = rows[told & (rows["difference"] < 0)], rows[told & (rows["difference"] > 0)]
     best = (better if len(better) else rows if len(worse) == len(rows) else rows.drop(worse.index)).sort_values(
@@ -61,37 +68,39 @@ def _choice(outcome: str, rows: pd.DataFrame, days: int) -> str:
     shares = {"segment": row["by_segment"], row["against"]: row["by_rule"]}
     one, two = list(shares)[::sign]
     if len(better) or len(worse) == len(rows):
-        lead = f"Rank customers by {one}, not by {two}, to reach the most {name}"
+        lead = f"Rank customers by {one} rather than by {two} to predict {what}"
     else:
-        lead = f"Segment and {two} are not significantly different at reaching {name}"
+        lead = f"Segment and {two} are not significantly different at predicting {what}"
     low, high = sorted(100 * sign * row[end] for end in ("low", "high"))
     return Led(
         lead,
-        f". The top {DEPTH:.0%} account for {shares[one]:.0%} of {it} within {days} days, against {shares[two]:.0%} by {two} "
-        f"({points(sign * row['difference'])}, {interval(low, high, '{:+.1f}')}, Holm-adjusted {p_value(row['pvalue_holm'])}).",
+        f". The top {DEPTH:.0%} account for {shares[one]:.0%} of {name} within {days} days, against {shares[two]:.0%} by {two} "
+        f"({points(sign * row['difference'])}, unadjusted {interval(low, high, '{:+.1f}')}, Holm-adjusted {p_value(row['pvalue_holm'])}).",
     )
 
 
 def choice_table(choices: pd.DataFrame) -> pd.DataFrame:
     """The rules of `compare_rules` side by side, for a page: means over windows first, then single windows at `DEPTH`.
 
-    Differences are in percentage points.
+    Differences, of the rule less the segment, are in percentage points.
     """
     rows = choices[choices["formed_on"].isna() | (choices["chosen"] == DEPTH)]
     rows = rows.assign(other=rows["chosen"] != DEPTH, customers=rows["outcome"] != "revenue")
     rows = rows.sort_values(["formed_on", "other", "customers", "against", "chosen"], na_position="first")
-    ends = zip(100 * rows["low"], 100 * rows["high"], strict=True)
+    ends = zip(-100 * rows["high"], -100 * rows["low"], strict=True)
     return pd.DataFrame(
         {
             "outcome": rows["outcome"],
             "plain rule": rows["against"],
-            "contacted": rows["chosen"],
+            "top customers": rows["chosen"],
             "window": rows["formed_on"].dt.strftime("from %Y-%m-%d").fillna("all"),
             "by segment": rows["by_segment"],
             "by rule": rows["by_rule"],
-            "difference": 100 * rows["difference"],
+            "rule less segment": -100 * rows["difference"],
             "95% CI": [f"{low:+.1f} to {high:+.1f}" for low, high in ends],
-            "p (Holm)": rows["pvalue_holm"],
+            "p (Holm)": [
+                p_value(p).removeprefix("p ").removeprefix("= ") if p == p else None for p in rows["pvalue_holm"]
+            ],
             "windows that agree": rows["agree"],
         }
     )
@@ -113,11 +122,11 @@ def by_rate(held: Holdout, days: int) -> str:
         few = too_few(held.segments["came_back"].max(), "ordered again in any segment")
         return f"Repurchase rates of segments within {days} days: {few if table.empty else 'no difference'}."
     low, high = (_rate(row, f"in {row['segment']}") for row in rates.to_dict("records"))
-    return f"The repurchase rate within {days} days ranges from {low} to {high}."
+    return f"The repurchase rate within {days} days ranges from {low} to {high}. {COUNTED}"
 
 
 def by_scores(scores: pd.DataFrame, days: int) -> list[str]:
-    """The score that separates repurchase rates most; nothing where fewer than two scores have intervals."""
+    """The score with the widest range of repurchase rates; nothing where fewer than two scores have intervals."""
     known = scores.dropna(subset="repurchase_rate_low")
     ends = known.groupby("measure", sort=False)["repurchase_rate"].agg(["idxmin", "idxmax", "min", "max"])
     if ends.empty or not (gaps := ends["max"] - ends["min"]).max() > 0:
@@ -125,7 +134,9 @@ def by_scores(scores: pd.DataFrame, days: int) -> list[str]:
     measure = str(gaps.idxmax())
     most = known.loc[[ends["idxmin"][measure], ends["idxmax"][measure]]].to_dict("records")
     low, high = (_rate(row, f"at score {row['score']}") for row in most)
-    return [f"The {measure} score separates repurchase rates within {days} days most: {low}, {high}."]
+    return [
+        f"The {measure} score has the widest range of repurchase rates within {days} days: from {low} to {high}. {COUNTED}"
+    ]
 
 
 def _rate(row: dict, where: str) -> str:
@@ -157,7 +168,7 @@ def by_size(table: pd.DataFrame, kind: str) -> list[str]:
     richest = table[(table["revenue"] == table["revenue"].max()) & table["share_of_revenue"].notna()]
     return [
         f"The segment with the most revenue is {one['segment']}: {one['share_of_customers']:.0%} of customers, "
-        f"{one['share_of_revenue']:.0%} of {kind} revenue."
+        f"{one['share_of_revenue']:.0%} of {kind} revenue so far."
         for one in richest.to_dict("records")
         if len(richest) == 1
     ]
@@ -186,20 +197,21 @@ def by_repurchase(table: pd.DataFrame, days: int = 90) -> list[str]:
             continue
         row = known.iloc[0]
         what = "orders are followed by another" if after == ANY else "customers order again"
+        more = f" Frequent buyers weigh more here; for new customers, use the rate after the {table['after'].iloc[0]} order."
         said.append(
             f"{row['share']:.0%} of {what} within {days} days{'' if after == ANY else f' of the {after} order'} "
-            f"({interval(row['low'], row['high'], '{:.0%}')}, Kaplan-Meier, n = {row['orders']:,})."
+            f"({interval(row['low'], row['high'], '{:.0%}')}, Kaplan-Meier, n = {row['orders']:,}).{more if after == ANY else ''}"
         )
     return said
 
 
-def by_money(table: pd.DataFrame, everybody: int, smallest: int = 1) -> str:
+def by_money(table: pd.DataFrame, everybody: int, currency: str, smallest: int = 1) -> str:
     """Customers with the highest monetary score in segments of low spending, as `high_spenders` returns them.
 
     Numbers of segments that are `disclosure.hidden` are omitted.
     """
     low, few = table[table["low"]], hidden(table["customers"], smallest)[table["low"]]
-    where = "in segments of below-median spend"
+    where = "in segments whose median spend is below that of all customers"
     if table.empty or low.empty:
         return f"No customer with the highest monetary score is {where}."
     if low["customers"].sum() < smallest:
@@ -210,7 +222,8 @@ def by_money(table: pd.DataFrame, everybody: int, smallest: int = 1) -> str:
     ]
     return (
         f"{low['customers'].sum():,} of {table['customers'].sum():,} customers with the highest monetary score are {where} "
-        f"({low['customers'].sum() / everybody:.0%} of all customers, revenue {low['revenue'].sum():,.0f}): {_listed(parts)}."
+        f"({percent(low['customers'].sum() / everybody)} of all customers, revenue so far {low['revenue'].sum():,.0f} {currency}). By "
+        f"segment: {_listed(parts)}."
     )
 
 

@@ -102,7 +102,7 @@ def seasons(table: pd.DataFrame) -> Picture:
     low, high = ranked.iloc[0], ranked.iloc[-1]
     return Picture(
         figure,
-        f"Lines of average daily revenue by month, {table['year'].nunique()} years, {len(table)} complete months. Highest: "
+        f"Lines of average daily revenue by month, {len(table)} complete months in {table['year'].nunique()} calendar years. Highest: "
         f"{high['month']:%B %Y} at {high['index']:.2f} of the mean; lowest: {low['month']:%B %Y} at {low['index']:.2f}.",
     )
 
