@@ -294,6 +294,16 @@ def test_a_cluster_that_a_tree_of_three_questions_leaves_out_gets_a_rule():
     assert set(found.assign(table)) == set(range(1, 10))
 
 
+def test_a_cluster_that_is_not_adopted_is_shown_for_inspection_only():
+    clusters = explain.profile(SMALL, LABELS, FEATURES).assign(name=["Recent", "Lapsed", "noise"])
+    largest = pd.Series({1: 0.05, 2: 0.67})
+    first, other = clustering.cluster_findings(clusters, "Ward 2", largest, adopted=True)
+    assert first == "Most valuable cluster of Ward 2: 50.0% of customers make 52.5% of revenue (recent)."
+    assert other == "One customer makes 67% of the revenue of cluster 2 of Ward 2."
+    (said, _) = clustering.cluster_findings(clusters, "Ward 2", largest, adopted=False)
+    assert said.startswith("For inspection only (not recommended): most valuable cluster of Ward 2: 50.0% ")
+
+
 def test_votes_are_counted():
     names = ["inertia", "silhouette", "gap statistic", "BIC of mixtures"]
     table = pd.DataFrame(

@@ -22,6 +22,12 @@ SPELLED = {
 
 SINGLE = "p vs single population"
 
+LEGEND = (
+    "Prediction: ✓ where some Δ is significantly more (Holm-adjusted) and none significantly less (not adjusted). Δ: variance "
+    "explained beyond the best baseline, in percentage points; ✓ significantly more, ✗ significantly less (both adjusted). "
+)
+"""What the columns of `gate_results` on prediction mean."""
+
 
 def verdicts(judged: Judged) -> pd.DataFrame:
     """Every candidate with its measures and with the reason why it is, or is not, recommended.
@@ -78,10 +84,10 @@ def gate_results(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
     -------
     DataFrame
         `candidate`; `verdict`; `smallest cluster`, `noise` (shares of customers), `bootstrap Jaccard` (of the least
-        stable cluster), `p vs unimodal null`, each with ✓ or ✗, or – where it was not tested; for each outcome the
-        percentage points of variance explained beyond the best baseline, ✓ where it is significantly more
-        (Holm-adjusted), ✗ where it is significantly less than for a baseline (not adjusted), no mark where it is
-        inconclusive or not tested; and `p vs single population`, which is no gate.
+        stable cluster), `p vs unimodal null`, each with ✓ or ✗, or – where it was not tested; `prediction`, likewise,
+        where the log can test it; for each outcome, of which this gate is made, the percentage points of variance
+        explained beyond the best baseline, ✓ or ✗ where it is significantly more or less (adjusted), no mark where it
+        is inconclusive or not tested; and `p vs single population`, which is no gate.
     """
     table = judged.table.iloc[_order(judged)]
     several = table["clusters"] >= 2
@@ -107,6 +113,8 @@ def gate_results(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
         ]
     result.loc[~several.to_numpy(), "smallest cluster"] = "one group ✗"
     if judged.useful is not None:
+        reached = table.index.isin(judged.structured)
+        result["prediction"] = np.where(reached, np.where(table["reasons"].str.len() == 0, "✓", "✗"), "–")
         for outcome, rows in judged.useful.set_index("grouping").groupby("outcome", sort=False):
             marked = [_compared(row, gates.level) for _, row in rows.reindex(table.index).iterrows()]
             result[f"Δ {spoken(str(outcome))} (pp)"] = np.where(several, marked, "–")
@@ -120,7 +128,7 @@ def _only(p: float) -> str:
 
 
 def _compared(row: pd.Series, level: float) -> str:
-    mark = "" if pd.isna(row["p_holm"]) else " ✓" if row["p_holm"] <= level else " ✗" if row["worse"] else ""
+    mark = "" if pd.isna(row["p_holm"]) else " ✓" if row["p_holm"] <= level else " ✗" if row["more_high"] < 0 else ""
     return f"{100 * row['more']:+.1f}{mark}"
 
 
@@ -142,12 +150,30 @@ def decision(judged: Judged) -> str:
             " to describe customers: its clusters are large enough, stable and well separated. This log cannot tell whether it "
             "predicts better than the RFM segments.",
         )
-    near, reasons = judged.nearest, judged.table["reasons"][judged.nearest]
-    failed = "one gate" if len(reasons) == 1 else f"{len(reasons)} gates"
     return Led(
         f"Keep the {SEGMENTS}",
-        f": none of {tried} candidates passes every gate. Best candidate: {near}, which fails {failed}: {'; '.join(reasons)}.",
+        f" as the grouping: none of {tried} candidates passes every gate. To rank customers by expected revenue, see 02_rfm.",
     )
+
+
+def nearest_finding(judged: Judged) -> list[str]:
+    """Where no candidate passes: the best one, the gates that it fails, and those that it was not tested at."""
+    if judged.recommended:
+        return []
+    row = judged.table.to_dict("index")[judged.nearest]
+    failed, later = [], ["separation", "prediction"]
+    if pd.notna(row["p_structure"]):
+        failed, later = later[:1], later[1:]
+    if pd.notna(row["p_kinds"]):
+        failed, later = ["prediction"], []
+    elif not failed:
+        unstable = [reason.startswith("unstable") for reason in row["reasons"]]
+        failed = ["size"] * (not all(unstable)) + ["stability"] * any(unstable)
+    if judged.useful is None:
+        later = [gate for gate in later if gate != "prediction"]
+    gates = f"{' and '.join(failed)} gate{'s' * (len(failed) > 1)}"
+    then = f" Not tested for this reason: {' and '.join(later)}." if later else ""
+    return [f"Best candidate: {judged.nearest}. It fails the {gates}: {'; '.join(row['reasons'])}.{then}"]
 
 
 def _points(row: Mapping[Hashable, Any]) -> str:
@@ -155,6 +181,19 @@ def _points(row: Mapping[Hashable, Any]) -> str:
     kind = "adjusted " if pd.notna(row["p_holm"]) else ""
     ends = interval(100 * row["more_low"], 100 * row["more_high"], "{:+.1f}")
     return f"{points(row['more'])} ({kind}{ends})"
+
+
+def saved_finding(judged: Judged, wanted: str = "") -> list[str]:
+    """What is saved where it is not the recommended candidate: one group, or the candidate `wanted`."""
+    if wanted and wanted != judged.recommended:
+        return [
+            f"The parameter segmentation selects {wanted}, which is shown and saved although it is not recommended."
+        ]
+    if judged.recommended:
+        return []
+    return [
+        "The artefact clusters has one group, all customers, because no candidate is recommended. For campaigns use rfm_segments."
+    ]
 
 
 def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEFAULT) -> list[str]:
@@ -168,13 +207,13 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
     for outcome in judged.useful["outcome"].unique().tolist():
         rows = judged.useful[judged.useful["outcome"] == outcome].set_index("grouping")
         one = rows.loc[[name]].to_dict("records")[0]
-        best = one["rival"] if one["rival"] in rows.index else ""
+        best, baselines = one["rival"] if one["rival"] in rows.index else "", int(rows["rival"].isna().sum())
         shares = "".join(
-            f", {other}{', the best baseline,' if other == best else ''} {rows.loc[other, 'predicted']:.1%}"
+            f", {other}{f', the best of {baselines} baselines,' if other == best else ''} {rows.loc[other, 'predicted']:.1%}"
             for other in dict.fromkeys(filter(None, [SEGMENTS, best]))
         )
         result = (
-            "not tested because it fails an earlier gate"
+            "not tested"
             if pd.isna(one["p_holm"])
             else f"significantly more (Holm-adjusted {p_value(one['p_holm'])})"
             if one["p_holm"] <= gates.level
@@ -182,11 +221,13 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
             if one["more_high"] < 0
             else f"inconclusive{' after adjustment' if one['worse'] else ''}"
         )
-        said = spoken(outcome)
+        said, better = spoken(outcome), ""
+        if best not in ("", SEGMENTS) and one["more"] <= 0 and one["low"] > rows.loc[SEGMENTS, "high"]:
+            better = f"It exceeds the {SEGMENTS}, but not the best baseline. "
         found.append(
             f"{said[0].upper() + said[1:]}, next {days} days: {name} explains {one['predicted']:.1%} of the variance "
             f"({interval(one['low'], one['high'], '{:.1%}')}){shares}. "
-            f"Difference to {'the best baseline' if best else one['rival']}: {_points(one)}, {result}."
+            f"{better}Difference to {'the best baseline' if best else one['rival']}: {_points(one)}, {result}."
         )
     return found
 
@@ -198,7 +239,8 @@ def periods(judged: Judged, days: int) -> str:
             f"Prediction was not tested: too few to tell. No period of {days} days has as long a log before it, {LEAST} customers "
             "who came back and as many who did not."
         )
-    listed = ", ".join(f"{begin:%Y-%m-%d} to {begin + pd.Timedelta(days=days):%Y-%m-%d}" for begin in judged.windows)
+    last = pd.Timedelta(days=days - 1)
+    listed = ", ".join(f"{begin:%Y-%m-%d} to {begin + last:%Y-%m-%d}" for begin in judged.windows)
     choice = "the silhouette"
     if judged.chosen_on is not None:
         choice = f"the {days} days from {judged.chosen_on:%Y-%m-%d}, which are not used for evaluation"
@@ -245,14 +287,16 @@ def separation_finding(judged: Judged, gates: Gates = DEFAULT) -> str:
     )
 
 
-def cluster_findings(clusters: pd.DataFrame, name: str, largest: pd.Series) -> list[str]:
+def cluster_findings(clusters: pd.DataFrame, name: str, largest: pd.Series, *, adopted: bool) -> list[str]:
     """The most valuable cluster of a candidate, and the clusters of which one customer makes much of the revenue.
 
-    `clusters` is what `profile` returns, with the `name` of each; `largest` is what `inference.largest_share` returns.
+    `clusters` is what `profile` returns, with the `name` of each; `largest` is what `inference.largest_share` returns;
+    a candidate that is not `adopted` is shown for inspection only.
     """
     rows = clusters[clusters["cluster"] != NOISE].sort_values("cluster").to_dict("records")
+    lead = "Most valuable" if adopted else "For inspection only (not recommended): most valuable"
     found = [
-        f"Most valuable cluster of {name}: {row['share']:.1%} of customers make {row['share_of_revenue']:.1%} of revenue "
+        f"{lead} cluster of {name}: {row['share']:.1%} of customers make {row['share_of_revenue']:.1%} of revenue "
         f"({row['name'].lower()})."
         for row in rows[:1]
         if pd.notna(row["share_of_revenue"])
