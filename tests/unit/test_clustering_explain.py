@@ -1,6 +1,7 @@
 """Explaining clusters: profiles, contrasts, rules in words, names, agreement, and views that prove nothing."""
 
 import re
+from dataclasses import replace
 from itertools import combinations
 
 import ibis
@@ -183,6 +184,8 @@ def test_a_planted_rule_is_found_and_spoken():
     ]
     assert (found.table["precision"] == 1).all() and found.fidelity == 1 and found.high == 1 and found.low > 0.99
     assert found.largest == pytest.approx((labels == 2).mean())
+    poor = replace(found, table=found.table.assign(precision=0.4, customers=[20, 19, 300]))
+    assert poor.summary.endswith(" Rules with low precision, of at least 20 customers: cluster 1 40%, cluster 2 40%.")
     middle = np.where(table["frequency"] == 5, 1, 2)
     assert "frequency exactly 5" in clustering.rules(table, middle, ["frequency"], seed=1).table["rule"].tolist()
 

@@ -651,7 +651,11 @@ def judged_by_hand(reasons, **tested):
 @pytest.mark.parametrize(
     ("reasons", "tested", "said"),
     [
-        (["40% noise"], {}, "size gate: 40% noise. Not tested for this reason: separation and prediction."),
+        (
+            ["40% noise"],
+            {},
+            "size gate: 40% noise. Not tested for this reason: separation and prediction. It explains less than the best ",
+        ),
         (["40% noise", "unstable (x)"], {}, "size and stability gates: 40% noise; unstable (x). Not tested for this"),
         (["unstable (x)"], {}, "stability gate: unstable (x). Not tested for this reason: separation and prediction."),
         (["not better"], {"p_structure": 0.3}, "separation gate: not better. Not tested for this reason: prediction."),
@@ -674,7 +678,7 @@ def test_periods_end_on_their_last_day():
     ("tested", "gate", "mark", "said"),
     [
         ({}, "–", "-2.0", "not tested."),
-        ({"p_structure": 0.01, "p_kinds": 0.2, "p_holm": 1.0}, "✗", "-2.0", "inconclusive after adjustment."),
+        ({"p_structure": 0.01, "p_kinds": 0.2, "p_holm": 1.0}, "✗", "-2.0", "inconclusive after adjustment, significantly less before."),
         (
             {"p_structure": 0.01, "p_kinds": 0.2, "p_holm": 1.0, "more_high": -0.01},
             "✗", "-2.0 ✗", "significantly less.",
@@ -687,6 +691,7 @@ def test_the_marks_of_the_table_are_the_results_of_the_findings(tested, gate, ma
     assert (row["prediction"], row["Δ revenue (pp)"]) == (gate, mark)
     (finding,) = clustering.prediction_findings(judged, "Ward 2", 90)
     assert finding.endswith(said)
+    assert f"({'un' * (gate == '–')}adjusted 95% CI -5.0 to " in finding
     assert "RFM segments 12.0%, deciles of past spend, the best of 2 baselines, 27.0%. " in finding
     assert "It exceeds the RFM segments, but not the best baseline. Difference to the best baseline: -2.0 " in finding
     near = judged.useful.assign(high=0.3)

@@ -9,6 +9,7 @@ import pandas as pd
 from customerlab.analysis.clustering.methods import method_of, parts
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.clustering.past import SEGMENTS, spoken
+from customerlab.analysis.clustering.structure import MOST
 from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged, size
 from customerlab.analysis.inference import INFLUENTIAL, LEAST
 from customerlab.formats import interval, p_value, points
@@ -21,6 +22,8 @@ SPELLED = {
 """Columns of `verdicts` as a reader sees them."""
 
 SINGLE = "p vs single population"
+
+WEAK = 0.5  # silhouettes up to here are weak structure at best (Kaufman and Rousseeuw 1990)
 
 LEGEND = (
     "Prediction: ✓ where some Δ is significantly more (Holm-adjusted) and none significantly less (not adjusted). Δ: variance "
@@ -142,7 +145,7 @@ def decision(judged: Judged) -> str:
             f"Use {best}",
             f" in place of the RFM segments: {int((judged.table['reasons'].str.len() == 0).sum())} of {tried} candidates pass every "
             f"gate, and of the best ones it has the fewest clusters. It explains more variance of {spoken(gain['outcome'])} than the best "
-            f"baseline, by {_points(gain)}.",
+            f"baseline, by {_points(gain, adjusted=True)}.",
         )
     if best:
         return Led(
@@ -169,16 +172,19 @@ def nearest_finding(judged: Judged) -> list[str]:
     elif not failed:
         unstable = [reason.startswith("unstable") for reason in row["reasons"]]
         failed = ["size"] * (not all(unstable)) + ["stability"] * any(unstable)
+    gates = f"{' and '.join(failed)} gate{'s' * (len(failed) > 1)}"
     if judged.useful is None:
         later = [gate for gate in later if gate != "prediction"]
-    gates = f"{' and '.join(failed)} gate{'s' * (len(failed) > 1)}"
     then = f" Not tested for this reason: {' and '.join(later)}." if later else ""
+    if judged.useful is not None and later:
+        more = judged.useful.loc[judged.useful["grouping"] == judged.nearest, "more"]
+        then += f" It explains less than the best baseline on {(more < 0).sum()} of {len(more)} outcomes."
     return [f"Best candidate: {judged.nearest}. It fails the {gates}: {'; '.join(row['reasons'])}.{then}"]
 
 
-def _points(row: Mapping[Hashable, Any]) -> str:
+def _points(row: Mapping[Hashable, Any], *, adjusted: bool) -> str:
     """A difference of shares in percentage points with its interval."""
-    kind = "adjusted " if pd.notna(row["p_holm"]) else ""
+    kind = "adjusted " if adjusted else "unadjusted "
     ends = interval(100 * row["more_low"], 100 * row["more_high"], "{:+.1f}")
     return f"{points(row['more'])} ({kind}{ends})"
 
@@ -203,7 +209,7 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
     """
     if judged.useful is None:
         return []
-    found = []
+    found, adjusted = [], bool(judged.useful["p_holm"].notna().any())  # for those tested; wider for all
     for outcome in judged.useful["outcome"].unique().tolist():
         rows = judged.useful[judged.useful["outcome"] == outcome].set_index("grouping")
         one = rows.loc[[name]].to_dict("records")[0]
@@ -219,7 +225,7 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
             if one["p_holm"] <= gates.level
             else "significantly less"
             if one["more_high"] < 0
-            else f"inconclusive{' after adjustment' if one['worse'] else ''}"
+            else f"inconclusive{' after adjustment, significantly less before' if one['worse'] else ''}"
         )
         said, better = spoken(outcome), ""
         if best not in ("", SEGMENTS) and one["more"] <= 0 and one["low"] > rows.loc[SEGMENTS, "high"]:
@@ -227,7 +233,7 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
         found.append(
             f"{said[0].upper() + said[1:]}, next {days} days: {name} explains {one['predicted']:.1%} of the variance "
             f"({interval(one['low'], one['high'], '{:.1%}')}){shares}. "
-            f"{better}Difference to {'the best baseline' if best else one['rival']}: {_points(one)}, {result}."
+            f"{better}Difference to {'the best baseline' if best else one['rival']}: {_points(one, adjusted=adjusted)}, {result}."
         )
     return found
 
@@ -271,14 +277,17 @@ def separation_finding(judged: Judged, gates: Gates = DEFAULT) -> str:
             f"(smallest Holm-adjusted {p_value(tested.min())})."
         )
     yes = int((table["p_kinds"] <= gates.level).sum())
-    listed = "; ".join(
-        f"{row['candidate']}: silhouette {row['kinds_sample']:.3f} vs {row['kinds_cloud']:.3f}, {p_value(row['p_kinds'])}"
+    weak = ""
+    if table["kinds_sample"].max() <= WEAK:
+        weak = f" A silhouette of at most {WEAK:.2f} is weak evidence (Kaufman and Rousseeuw 1990)."
+    listed = f"silhouettes of refits to at most {MOST:,} customers; " + "; ".join(
+        f"{row['candidate']}: {row['kinds_sample']:.3f} vs {row['kinds_cloud']:.3f}, {p_value(row['p_kinds'])}"
         for row in table.reset_index().head(max(yes, 1)).to_dict("records")
     )
     if yes:
         return (
             f"Distinct groups: {yes} of {len(table)} candidates that pass the separation gate are significantly better separated "
-            f"than a single population would be (Holm-adjusted; {listed}). This is no gate: it does not show that they are useful."
+            f"than a single population would be (Holm-adjusted; {listed}).{weak} This is no gate: it does not show that they are useful."
         )
     best = f"{judged.recommended} is a useful division of a continuum." if judged.recommended else ""
     return (

@@ -98,7 +98,7 @@ def gates(table: pd.DataFrame, also: str = "") -> Picture:
     failed = ", ".join(f"{name} {texts.iloc[0][name]}" for name in own.index[own == 0]) or "none"
     return Picture(
         figure,
-        f"Matrix of {len(rows)} candidates by {texts.shape[1]} tests of the gates, passed, failed or neither. First is "
+        f"Matrix of {len(rows)} candidates by {texts.shape[1]} results at the gates, passed, failed or neither. First is "
         f"{first['candidate']} ({first['verdict']}); marked as failed: {failed}.",
     )
 
