@@ -1,6 +1,7 @@
 """Explaining clusters: profiles, contrasts, rules in words, names, agreement, and views that prove nothing."""
 
 import re
+from dataclasses import replace
 from itertools import combinations
 
 import ibis
@@ -183,6 +184,8 @@ def test_a_planted_rule_is_found_and_spoken():
     ]
     assert (found.table["precision"] == 1).all() and found.fidelity == 1 and found.high == 1 and found.low > 0.99
     assert found.largest == pytest.approx((labels == 2).mean())
+    poor = replace(found, table=found.table.assign(precision=0.4, customers=[20, 19, 300]))
+    assert poor.summary.endswith(" Rules with low precision, of at least 20 customers: cluster 1 40%, cluster 2 40%.")
     middle = np.where(table["frequency"] == 5, 1, 2)
     assert "frequency exactly 5" in clustering.rules(table, middle, ["frequency"], seed=1).table["rule"].tolist()
 
@@ -292,6 +295,16 @@ def test_a_cluster_that_a_tree_of_three_questions_leaves_out_gets_a_rule():
     met = np.stack([read(rule, table) for rule in found.table["rule"]])
     assert (met.sum(axis=0) == 1).all()
     assert set(found.assign(table)) == set(range(1, 10))
+
+
+def test_a_cluster_that_is_not_adopted_is_shown_for_inspection_only():
+    clusters = explain.profile(SMALL, LABELS, FEATURES).assign(name=["Recent", "Lapsed", "noise"])
+    largest = pd.Series({1: 0.05, 2: 0.67})
+    first, other = clustering.cluster_findings(clusters, "Ward 2", largest, adopted=True)
+    assert first == "Most valuable cluster of Ward 2: 50.0% of customers make 52.5% of revenue (recent)."
+    assert other == "One customer makes 67% of the revenue of cluster 2 of Ward 2."
+    (said, _) = clustering.cluster_findings(clusters, "Ward 2", largest, adopted=False)
+    assert said.startswith("For inspection only (not recommended): most valuable cluster of Ward 2: 50.0% ")
 
 
 def test_votes_are_counted():

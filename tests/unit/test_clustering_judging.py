@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -528,7 +529,9 @@ def test_a_cloud_has_no_segmentation_however_useful_it_would_be_to_cut_it():
         points, range(2, 5), 7, past=a_past(points, 3 * stats.zscore(points[:, 2])), resamples=6, methods=FAST
     )
     assert judged.useful["more_low"].max() > 0.2 and judged.table["lowest_jaccard"].max() > 0.9
-    assert judged.recommended == "" and clustering.decision(judged).startswith("Keep the RFM segments: none of ")
+    assert judged.recommended == "" and clustering.decision(judged).startswith(
+        "Keep the RFM segments as the grouping: none of "
+    )
     assert clustering.separation_finding(judged).startswith(
         "Distinct groups: none found. No candidate is significantly"
     )
@@ -544,11 +547,18 @@ def test_groups_that_are_there_are_recommended_and_useless_ones_are_not():
     assert clustering.decision(judged).startswith(f"Use {judged.recommended} in place of the RFM segments: ")
     assert judged.chosen_on is None and len(judged.windows) == 2
     useless = clustering.judge(points, range(2, 6), 7, past=a_past(points, np.zeros(600)), resamples=4, methods=FAST)
-    assert useless.recommended == "" and clustering.decision(useless).startswith("Keep the RFM segments: none of ")
-    four = useless.table.loc["K-Means 4", "reasons"]
-    assert four == (
-        "no outcome explained significantly better than by the RFM segments, R × F cells and deciles of past spend",
+    assert useless.recommended == "" and clustering.decision(useless).startswith(
+        "Keep the RFM segments as the grouping: none of "
     )
+    four = useless.table.loc["K-Means 4", "reasons"]
+    assert four[0].startswith("no outcome explained significantly better than by the best baseline") and len(four) == 1
+    assert clustering.nearest_finding(judged) == clustering.saved_finding(judged) == []
+    assert clustering.nearest_finding(useless)[0].startswith(
+        f"Best candidate: {useless.nearest}. It fails the prediction gate: no outcome explained significantly better "
+    )
+    assert clustering.saved_finding(useless)[0].startswith("The artefact clusters has one group, all customers")
+    assert clustering.saved_finding(judged, judged.recommended) == []
+    assert "although it is not recommended" in clustering.saved_finding(judged, "Ward 2")[0]
     assert useless.shown() == useless.nearest in useless.structured and useless.shown("Ward 2") == "Ward 2"
     with pytest.raises(ValueError, match="there is no candidate 'Ward 9'"):
         useless.shown("Ward 9")
@@ -563,17 +573,23 @@ def test_what_is_better_on_one_outcome_and_worse_on_another_is_not_recommended()
     found = judged.useful.set_index(["grouping", "outcome"])
     assert found.loc[("K-Means 4", "repurchase rate"), "p_holm"] < 0.05 and found.loc[("K-Means 4", "money"), "worse"]
     reasons = judged.table.loc["K-Means 4", "reasons"]
-    assert judged.recommended == "" and reasons == ("revenue explained significantly worse than by a baseline",)
-    assert "which fails one gate: revenue explained significantly worse" in clustering.decision(judged)
+    assert judged.recommended == "" and reasons == (
+        "revenue explained significantly worse than by a baseline (not adjusted)",
+    )
+    assert clustering.nearest_finding(judged)[0].endswith(f"It fails the prediction gate: {reasons[0]}.")
     rate, money = clustering.prediction_findings(judged, "K-Means 4", 90)
     assert rate.startswith("Repurchase rate, next 90 days: K-Means 4 explains ")
     assert "significantly more (Holm-adjusted p " in rate and money.endswith("significantly less.")
     marks = clustering.gate_results(judged).set_index("candidate").loc["K-Means 4"]
-    assert marks["Δ repurchase rate (pp)"].endswith("✓") and marks["Δ revenue (pp)"].endswith("✗")
+    assert (
+        marks["prediction"] == "✗"
+        and marks["Δ repurchase rate (pp)"].endswith("✓")
+        and marks["Δ revenue (pp)"].endswith("✗")
+    )
     shares = judged.useful.set_index(["grouping", "outcome"])["predicted"]
     best, segments = (shares[name, "money"] for name in ("K-Means 4", "RFM segments"))
     assert f"K-Means 4 explains {best:.1%} of the variance (95% CI " in money
-    assert f", RFM segments, the best baseline, {segments:.1%}. Difference to the best baseline: " in money
+    assert f", RFM segments, the best of 2 baselines, {segments:.1%}. Difference to the best baseline: " in money
 
 
 @pytest.mark.slow
@@ -604,6 +620,83 @@ def test_without_a_past_nothing_is_said_to_predict():
     assert not any("RFM" in text or " explain" in text for text in words[1:])
     assert clustering.best_of_each_method(judged, judged.recommended) == []
     assert clustering.periods(judged, 90).startswith("Prediction was not tested: too few to tell.")
+
+
+def judged_by_hand(reasons, **tested):
+    """One candidate that fails, on two periods of 90 days; its tests, and how it explains revenue beside baselines."""
+    row = {
+        "clusters": 2,
+        "smallest": 0.3,
+        "noise": 0.0,
+        "lowest_jaccard": 0.9,
+        "p_structure": np.nan,
+        "p_kinds": np.nan,
+    }
+    table = pd.DataFrame([row | {name: tested[name] for name in row.keys() & tested.keys()}], index=["Ward 2"])
+    table["reasons"] = [tuple(reasons)]
+    explained = {"RFM segments": 0.12, "deciles of past spend": 0.27, "Ward 2": 0.25}
+    useful = pd.DataFrame({"grouping": list(explained), "outcome": "money", "predicted": explained.values()}).assign(
+        low=lambda x: x["predicted"] - 0.05, high=lambda x: x["predicted"] + 0.05
+    )
+    useful["rival"] = [None, None, "deciles of past spend"]
+    useful["more"], useful["more_low"] = [np.nan, np.nan, -0.02], [np.nan, np.nan, -0.05]
+    useful["more_high"] = [np.nan, np.nan, tested.get("more_high", 0.01)]
+    useful["p_holm"], useful["worse"] = [np.nan, np.nan, tested.get("p_holm", np.nan)], [None, None, True]
+    days = tuple(pd.to_datetime(["2024-10-03", "2024-07-05"]))
+    worth = pd.DataFrame({"worth": [0.2], "error": 0.1}, index=["Ward 2"])
+    labels = {"Ward 2": np.array([0, 1])}
+    return verdict.Judged({"Ward 2": Fixed()}, labels, table, days, None, useful, worth, "")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "tested", "said"),
+    [
+        (
+            ["40% noise"],
+            {},
+            "size gate: 40% noise. Not tested for this reason: separation and prediction. It explains less than the best ",
+        ),
+        (["40% noise", "unstable (x)"], {}, "size and stability gates: 40% noise; unstable (x). Not tested for this"),
+        (["unstable (x)"], {}, "stability gate: unstable (x). Not tested for this reason: separation and prediction."),
+        (["not better"], {"p_structure": 0.3}, "separation gate: not better. Not tested for this reason: prediction."),
+        (["worse"], {"p_structure": 0.01, "p_kinds": 0.2}, "prediction gate: worse."),
+    ],
+)
+def test_the_best_that_fails_names_its_gates_and_those_not_reached(reasons, tested, said):
+    assert (
+        f"Best candidate: Ward 2. It fails the {said}"
+        in clustering.nearest_finding(judged_by_hand(reasons, **tested))[0]
+    )
+
+
+def test_periods_end_on_their_last_day():
+    said = clustering.periods(judged_by_hand(["40% noise"]), 90)
+    assert "2024-10-03 to 2024-12-31, 2024-07-05 to 2024-10-02." in said
+
+
+@pytest.mark.parametrize(
+    ("tested", "gate", "mark", "said"),
+    [
+        ({}, "–", "-2.0", "not tested."),
+        ({"p_structure": 0.01, "p_kinds": 0.2, "p_holm": 1.0}, "✗", "-2.0", "inconclusive after adjustment, significantly less before."),
+        (
+            {"p_structure": 0.01, "p_kinds": 0.2, "p_holm": 1.0, "more_high": -0.01},
+            "✗", "-2.0 ✗", "significantly less.",
+        ),
+    ],
+)  # fmt: skip
+def test_the_marks_of_the_table_are_the_results_of_the_findings(tested, gate, mark, said):
+    judged = judged_by_hand(["some reason"], **tested)
+    row = clustering.gate_results(judged).loc[0]
+    assert (row["prediction"], row["Δ revenue (pp)"]) == (gate, mark)
+    (finding,) = clustering.prediction_findings(judged, "Ward 2", 90)
+    assert finding.endswith(said)
+    assert f"({'un' * (gate == '–')}adjusted 95% CI -5.0 to " in finding
+    assert "RFM segments 12.0%, deciles of past spend, the best of 2 baselines, 27.0%. " in finding
+    assert "It exceeds the RFM segments, but not the best baseline. Difference to the best baseline: -2.0 " in finding
+    near = judged.useful.assign(high=0.3)
+    (other,) = clustering.prediction_findings(replace(judged, useful=near), "Ward 2", 90)
+    assert "exceeds" not in other, "intervals overlap"
 
 
 def test_each_gate_names_its_reason():

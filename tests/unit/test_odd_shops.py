@@ -136,7 +136,7 @@ def test_where_few_came_back_nothing_is_said_to_predict(project, said, monkeypat
     )
     words = " ".join(text for text in said if text.startswith("- "))
     assert "Prediction was not tested: too few to tell. No period of 90 days" in words
-    assert "The parameter segmentation selects K-Means 5, which is shown and saved." in words
+    assert "The parameter segmentation selects K-Means 5, which is shown and saved" in words
     assert "explains" not in words and "significantly more" not in words
 
 

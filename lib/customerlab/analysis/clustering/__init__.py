@@ -11,6 +11,7 @@ from customerlab.analysis.clustering.null_clouds import ceilings
 from customerlab.analysis.clustering.past import look_back
 from customerlab.analysis.clustering.purchases import purchases
 from customerlab.analysis.clustering.report import (
+    LEGEND,
     SPELLED,
     best_of_each_method,
     best_of_other_methods,
@@ -19,8 +20,10 @@ from customerlab.analysis.clustering.report import (
     decision,
     gate_results,
     limit_warning,
+    nearest_finding,
     periods,
     prediction_findings,
+    saved_finding,
     separation_finding,
     silhouette_finding,
     verdicts,
@@ -34,11 +37,11 @@ from customerlab.analysis.clustering.verdict import Gates, judge
 from customerlab.analysis.clustering.views import views
 
 __all__ = [
-    "EXACT", "FEATURES", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "RESAMPLED", "SAMPLED", "SHARE", "SPELLED",
+    "EXACT", "FEATURES", "LEGEND", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "RESAMPLED", "SAMPLED", "SHARE", "SPELLED",
     "Gates", "Segmentation", "agreement", "best_of_each_method", "best_of_other_methods",
     "by_number", "ceilings", "cluster_findings", "cluster_stability", "clusters_on", "contingency", "contrast", "correlation",
     "customer_features", "decision", "fit_all", "fit_space", "gate_results", "grow_tree", "judge", "knee",
-    "limit_warning", "look_back", "neighbour_distances", "numbered", "parts", "periods", "prediction_findings",
-    "preferred", "profile", "proposed_names", "purchases", "rules", "sample", "segmentation", "separation_finding",
+    "limit_warning", "look_back", "nearest_finding", "neighbour_distances", "numbered", "parts", "periods", "prediction_findings",
+    "preferred", "profile", "proposed_names", "purchases", "rules", "sample", "saved_finding", "segmentation", "separation_finding",
     "silhouette_finding", "silhouettes", "skewness", "verdicts", "views", "votes",
 ]  # fmt: skip

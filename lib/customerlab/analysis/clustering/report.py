@@ -9,6 +9,7 @@ import pandas as pd
 from customerlab.analysis.clustering.methods import method_of, parts
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.clustering.past import SEGMENTS, spoken
+from customerlab.analysis.clustering.structure import MOST
 from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged, size
 from customerlab.analysis.inference import INFLUENTIAL, LEAST
 from customerlab.formats import interval, p_value, points
@@ -21,6 +22,14 @@ SPELLED = {
 """Columns of `verdicts` as a reader sees them."""
 
 SINGLE = "p vs single population"
+
+WEAK = 0.5  # silhouettes up to here are weak structure at best (Kaufman and Rousseeuw 1990)
+
+LEGEND = (
+    "Prediction: ✓ where some Δ is significantly more (Holm-adjusted) and none significantly less (not adjusted). Δ: variance "
+    "explained beyond the best baseline, in percentage points; ✓ significantly more, ✗ significantly less (both adjusted). "
+)
+"""What the columns of `gate_results` on prediction mean."""
 
 
 def verdicts(judged: Judged) -> pd.DataFrame:
@@ -78,10 +87,10 @@ def gate_results(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
     -------
     DataFrame
         `candidate`; `verdict`; `smallest cluster`, `noise` (shares of customers), `bootstrap Jaccard` (of the least
-        stable cluster), `p vs unimodal null`, each with ✓ or ✗, or – where it was not tested; for each outcome the
-        percentage points of variance explained beyond the best baseline, ✓ where it is significantly more
-        (Holm-adjusted), ✗ where it is significantly less than for a baseline (not adjusted), no mark where it is
-        inconclusive or not tested; and `p vs single population`, which is no gate.
+        stable cluster), `p vs unimodal null`, each with ✓ or ✗, or – where it was not tested; `prediction`, likewise,
+        where the log can test it; for each outcome, of which this gate is made, the percentage points of variance
+        explained beyond the best baseline, ✓ or ✗ where it is significantly more or less (adjusted), no mark where it
+        is inconclusive or not tested; and `p vs single population`, which is no gate.
     """
     table = judged.table.iloc[_order(judged)]
     several = table["clusters"] >= 2
@@ -107,6 +116,8 @@ def gate_results(judged: Judged, gates: Gates = DEFAULT) -> pd.DataFrame:
         ]
     result.loc[~several.to_numpy(), "smallest cluster"] = "one group ✗"
     if judged.useful is not None:
+        reached = table.index.isin(judged.structured)
+        result["prediction"] = np.where(reached, np.where(table["reasons"].str.len() == 0, "✓", "✗"), "–")
         for outcome, rows in judged.useful.set_index("grouping").groupby("outcome", sort=False):
             marked = [_compared(row, gates.level) for _, row in rows.reindex(table.index).iterrows()]
             result[f"Δ {spoken(str(outcome))} (pp)"] = np.where(several, marked, "–")
@@ -120,7 +131,7 @@ def _only(p: float) -> str:
 
 
 def _compared(row: pd.Series, level: float) -> str:
-    mark = "" if pd.isna(row["p_holm"]) else " ✓" if row["p_holm"] <= level else " ✗" if row["worse"] else ""
+    mark = "" if pd.isna(row["p_holm"]) else " ✓" if row["p_holm"] <= level else " ✗" if row["more_high"] < 0 else ""
     return f"{100 * row['more']:+.1f}{mark}"
 
 
@@ -134,7 +145,7 @@ def decision(judged: Judged) -> str:
             f"Use {best}",
             f" in place of the RFM segments: {int((judged.table['reasons'].str.len() == 0).sum())} of {tried} candidates pass every "
             f"gate, and of the best ones it has the fewest clusters. It explains more variance of {spoken(gain['outcome'])} than the best "
-            f"baseline, by {_points(gain)}.",
+            f"baseline, by {_points(gain, adjusted=True)}.",
         )
     if best:
         return Led(
@@ -142,19 +153,53 @@ def decision(judged: Judged) -> str:
             " to describe customers: its clusters are large enough, stable and well separated. This log cannot tell whether it "
             "predicts better than the RFM segments.",
         )
-    near, reasons = judged.nearest, judged.table["reasons"][judged.nearest]
-    failed = "one gate" if len(reasons) == 1 else f"{len(reasons)} gates"
     return Led(
         f"Keep the {SEGMENTS}",
-        f": none of {tried} candidates passes every gate. Best candidate: {near}, which fails {failed}: {'; '.join(reasons)}.",
+        f" as the grouping: none of {tried} candidates passes every gate. To rank customers by expected revenue, see 02_rfm.",
     )
 
 
-def _points(row: Mapping[Hashable, Any]) -> str:
+def nearest_finding(judged: Judged) -> list[str]:
+    """Where no candidate passes: the best one, the gates that it fails, and those that it was not tested at."""
+    if judged.recommended:
+        return []
+    row = judged.table.to_dict("index")[judged.nearest]
+    failed, later = [], ["separation", "prediction"]
+    if pd.notna(row["p_structure"]):
+        failed, later = later[:1], later[1:]
+    if pd.notna(row["p_kinds"]):
+        failed, later = ["prediction"], []
+    elif not failed:
+        unstable = [reason.startswith("unstable") for reason in row["reasons"]]
+        failed = ["size"] * (not all(unstable)) + ["stability"] * any(unstable)
+    gates = f"{' and '.join(failed)} gate{'s' * (len(failed) > 1)}"
+    if judged.useful is None:
+        later = [gate for gate in later if gate != "prediction"]
+    then = f" Not tested for this reason: {' and '.join(later)}." if later else ""
+    if judged.useful is not None and later:
+        more = judged.useful.loc[judged.useful["grouping"] == judged.nearest, "more"]
+        then += f" It explains less than the best baseline on {(more < 0).sum()} of {len(more)} outcomes."
+    return [f"Best candidate: {judged.nearest}. It fails the {gates}: {'; '.join(row['reasons'])}.{then}"]
+
+
+def _points(row: Mapping[Hashable, Any], *, adjusted: bool) -> str:
     """A difference of shares in percentage points with its interval."""
-    kind = "adjusted " if pd.notna(row["p_holm"]) else ""
+    kind = "adjusted " if adjusted else "unadjusted "
     ends = interval(100 * row["more_low"], 100 * row["more_high"], "{:+.1f}")
     return f"{points(row['more'])} ({kind}{ends})"
+
+
+def saved_finding(judged: Judged, wanted: str = "") -> list[str]:
+    """What is saved where it is not the recommended candidate: one group, or the candidate `wanted`."""
+    if wanted and wanted != judged.recommended:
+        return [
+            f"The parameter segmentation selects {wanted}, which is shown and saved although it is not recommended."
+        ]
+    if judged.recommended:
+        return []
+    return [
+        "The artefact clusters has one group, all customers, because no candidate is recommended. For campaigns use rfm_segments."
+    ]
 
 
 def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEFAULT) -> list[str]:
@@ -164,29 +209,31 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
     """
     if judged.useful is None:
         return []
-    found = []
+    found, adjusted = [], bool(judged.useful["p_holm"].notna().any())  # for those tested; wider for all
     for outcome in judged.useful["outcome"].unique().tolist():
         rows = judged.useful[judged.useful["outcome"] == outcome].set_index("grouping")
         one = rows.loc[[name]].to_dict("records")[0]
-        best = one["rival"] if one["rival"] in rows.index else ""
+        best, baselines = one["rival"] if one["rival"] in rows.index else "", int(rows["rival"].isna().sum())
         shares = "".join(
-            f", {other}{', the best baseline,' if other == best else ''} {rows.loc[other, 'predicted']:.1%}"
+            f", {other}{f', the best of {baselines} baselines,' if other == best else ''} {rows.loc[other, 'predicted']:.1%}"
             for other in dict.fromkeys(filter(None, [SEGMENTS, best]))
         )
         result = (
-            "not tested because it fails an earlier gate"
+            "not tested"
             if pd.isna(one["p_holm"])
             else f"significantly more (Holm-adjusted {p_value(one['p_holm'])})"
             if one["p_holm"] <= gates.level
             else "significantly less"
             if one["more_high"] < 0
-            else f"inconclusive{' after adjustment' if one['worse'] else ''}"
+            else f"inconclusive{' after adjustment, significantly less before' if one['worse'] else ''}"
         )
-        said = spoken(outcome)
+        said, better = spoken(outcome), ""
+        if best not in ("", SEGMENTS) and one["more"] <= 0 and one["low"] > rows.loc[SEGMENTS, "high"]:
+            better = f"It exceeds the {SEGMENTS}, but not the best baseline. "
         found.append(
             f"{said[0].upper() + said[1:]}, next {days} days: {name} explains {one['predicted']:.1%} of the variance "
             f"({interval(one['low'], one['high'], '{:.1%}')}){shares}. "
-            f"Difference to {'the best baseline' if best else one['rival']}: {_points(one)}, {result}."
+            f"{better}Difference to {'the best baseline' if best else one['rival']}: {_points(one, adjusted=adjusted)}, {result}."
         )
     return found
 
@@ -198,7 +245,8 @@ def periods(judged: Judged, days: int) -> str:
             f"Prediction was not tested: too few to tell. No period of {days} days has as long a log before it, {LEAST} customers "
             "who came back and as many who did not."
         )
-    listed = ", ".join(f"{begin:%Y-%m-%d} to {begin + pd.Timedelta(days=days):%Y-%m-%d}" for begin in judged.windows)
+    last = pd.Timedelta(days=days - 1)
+    listed = ", ".join(f"{begin:%Y-%m-%d} to {begin + last:%Y-%m-%d}" for begin in judged.windows)
     choice = "the silhouette"
     if judged.chosen_on is not None:
         choice = f"the {days} days from {judged.chosen_on:%Y-%m-%d}, which are not used for evaluation"
@@ -229,14 +277,17 @@ def separation_finding(judged: Judged, gates: Gates = DEFAULT) -> str:
             f"(smallest Holm-adjusted {p_value(tested.min())})."
         )
     yes = int((table["p_kinds"] <= gates.level).sum())
-    listed = "; ".join(
-        f"{row['candidate']}: silhouette {row['kinds_sample']:.3f} vs {row['kinds_cloud']:.3f}, {p_value(row['p_kinds'])}"
+    weak = ""
+    if table["kinds_sample"].max() <= WEAK:
+        weak = f" A silhouette of at most {WEAK:.2f} is weak evidence (Kaufman and Rousseeuw 1990)."
+    listed = f"silhouettes of refits to at most {MOST:,} customers; " + "; ".join(
+        f"{row['candidate']}: {row['kinds_sample']:.3f} vs {row['kinds_cloud']:.3f}, {p_value(row['p_kinds'])}"
         for row in table.reset_index().head(max(yes, 1)).to_dict("records")
     )
     if yes:
         return (
             f"Distinct groups: {yes} of {len(table)} candidates that pass the separation gate are significantly better separated "
-            f"than a single population would be (Holm-adjusted; {listed}). This is no gate: it does not show that they are useful."
+            f"than a single population would be (Holm-adjusted; {listed}).{weak} This is no gate: it does not show that they are useful."
         )
     best = f"{judged.recommended} is a useful division of a continuum." if judged.recommended else ""
     return (
@@ -245,14 +296,16 @@ def separation_finding(judged: Judged, gates: Gates = DEFAULT) -> str:
     )
 
 
-def cluster_findings(clusters: pd.DataFrame, name: str, largest: pd.Series) -> list[str]:
+def cluster_findings(clusters: pd.DataFrame, name: str, largest: pd.Series, *, adopted: bool) -> list[str]:
     """The most valuable cluster of a candidate, and the clusters of which one customer makes much of the revenue.
 
-    `clusters` is what `profile` returns, with the `name` of each; `largest` is what `inference.largest_share` returns.
+    `clusters` is what `profile` returns, with the `name` of each; `largest` is what `inference.largest_share` returns;
+    a candidate that is not `adopted` is shown for inspection only.
     """
     rows = clusters[clusters["cluster"] != NOISE].sort_values("cluster").to_dict("records")
+    lead = "Most valuable" if adopted else "For inspection only (not recommended): most valuable"
     found = [
-        f"Most valuable cluster of {name}: {row['share']:.1%} of customers make {row['share_of_revenue']:.1%} of revenue "
+        f"{lead} cluster of {name}: {row['share']:.1%} of customers make {row['share_of_revenue']:.1%} of revenue "
         f"({row['name'].lower()})."
         for row in rows[:1]
         if pd.notna(row["share_of_revenue"])

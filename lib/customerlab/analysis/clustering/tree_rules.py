@@ -11,6 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from customerlab.analysis.clustering.labelled import checked, feature_values
 from customerlab.analysis.clustering.models import NOISE
+from customerlab.analysis.inference import LEAST
 from customerlab.formats import interval, percent
 
 MOVED = 0.01  # of the customers whom a border parts, so many may change sides when it is rounded
@@ -54,12 +55,13 @@ class Rules:
     @property
     def summary(self) -> str:
         """The accuracy of the rules in a sentence, and which of them describe their cluster poorly."""
-        poor = self.table[self.table["precision"] < PRECISE]
+        poor = self.table[(self.table["precision"] < PRECISE) & (self.table["customers"] >= LEAST)]
         pairs = zip(poor["cluster"], poor["precision"], strict=True)
         listed = ", ".join(f"cluster {cluster} {percent(share)}" for cluster, share in pairs)
         return (
             f"Cross-validated accuracy: {percent(self.fidelity)} ({interval(self.low, self.high, percent)}; majority-class "
-            f"baseline {percent(self.largest)})." + (f" Rules with low precision: {listed}." if listed else "")
+            f"baseline {percent(self.largest)})."
+            + (f" Rules with low precision, of at least {LEAST} customers: {listed}." if listed else "")
         )
 
     def assign(self, customers: pd.DataFrame) -> np.ndarray:

@@ -17,7 +17,7 @@ from customerlab.analysis.clustering.indices import validity
 from customerlab.analysis.clustering.methods import METHODS, Method, fit_all
 from customerlab.analysis.clustering.models import Model
 from customerlab.analysis.clustering.null_clouds import Ceiling
-from customerlab.analysis.clustering.past import CELLS, DECILES, SEGMENTS, Past, spoken
+from customerlab.analysis.clustering.past import Past, spoken
 from customerlab.analysis.clustering.stability import agreement_of_seeds, stability
 from customerlab.analysis.clustering.structure import excess
 from customerlab.analysis.clustering.usefulness import usefulness
@@ -240,9 +240,13 @@ def size(share: float, least: float) -> str:
 def _not_useful(rows: pd.DataFrame, level: float) -> list[str]:
     """Why a candidate does not beat the baselines: on no outcome, or on one and significantly worse on another."""
     if not (rows["p_holm"] <= level).any():
-        return [f"no outcome explained significantly better than by the {SEGMENTS}, {CELLS} and {DECILES}"]
+        less = rows.loc[rows["more_high"] < 0, "outcome"].map(spoken)
+        also = f", {' and '.join(less)} significantly worse" if len(less) else ""
+        return [f"no outcome explained significantly better than by the best baseline{also}"]
     worse = rows.loc[rows["worse"], "outcome"].map(spoken)
-    return [f"{' and '.join(worse)} explained significantly worse than by a baseline"] if len(worse) else []
+    if worse.empty:
+        return []
+    return [f"{' and '.join(worse)} explained significantly worse than by a baseline (not adjusted)"]
 
 
 def chosen(table: pd.DataFrame, worth: pd.DataFrame, among: Sequence[str]) -> str:

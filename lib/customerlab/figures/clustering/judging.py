@@ -71,7 +71,7 @@ def _whole(axis: Axes, clusters: pd.Series) -> None:
 
 @styled
 def gates(table: pd.DataFrame, also: str = "") -> Picture:
-    """Which gates the best candidate of each method passes, and the candidate `also`; one column per gate.
+    """Which gates the best candidate of each method passes, and the candidate `also`; one column per test.
 
     `table` is what `clustering.gate_results` returns; its last column, which is no gate, is left out.
     """
@@ -98,8 +98,8 @@ def gates(table: pd.DataFrame, also: str = "") -> Picture:
     failed = ", ".join(f"{name} {texts.iloc[0][name]}" for name in own.index[own == 0]) or "none"
     return Picture(
         figure,
-        f"Matrix of {len(rows)} candidates by {texts.shape[1]} gates, passed, failed or neither. First is {first['candidate']} "
-        f"({first['verdict']}); gates marked as failed: {failed}.",
+        f"Matrix of {len(rows)} candidates by {texts.shape[1]} results at the gates, passed, failed or neither. First is "
+        f"{first['candidate']} ({first['verdict']}); marked as failed: {failed}.",
     )
 
 
