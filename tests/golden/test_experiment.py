@@ -111,15 +111,20 @@ def test_the_mail_for_men_is_better_and_its_break_even_cost_is_said(judged, hill
     pairs = every[every["against"] != "No E-Mail"]
     heads = {0: "Mens E-Mail is better than No E-Mail", 0.1: "Roll out Mens E-Mail"}
     for cost, first in (heads | {0.9: "No arm is recommended over No E-Mail"}).items():
-        money = experiment.Money("spend", cost=cost)
+        money = experiment.Money("spend", cost=cost, currency="USD")
         decided = experiment.decision.decision(effects, experiment.decision.no_effects(), confidence=0.95, money=money)
         said = experiment.recommend.recommendation(
             decided, pairs, metrics[2], control="No E-Mail", confidence=0.95, money=money
         )
         assert said[0].startswith(first)
         if not cost:
-            assert "Break-even cost of Mens E-Mail: 0.444 of spend per unit times the margin (lower limit" in said[1]
-            assert "Mens E-Mail over Womens E-Mail, +0.345, is inconclusive (Holm-adjusted p = 0.122)" in said[2]
+            assert (
+                "Mens E-Mail pays if treating one customer costs less than 0.444 USD times the margin (lower" in said[1]
+            )
+            assert (
+                "Mens E-Mail over Womens E-Mail, +0.345 USD per customer, is inconclusive (Holm-adjusted p = 0.122)"
+                in said[2]
+            )
             assert said[2].endswith("+0.033 to +0.658, p = 0.030.")
     assert "but it may lose money (profit -" in said[1]
 

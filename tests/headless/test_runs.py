@@ -126,7 +126,7 @@ def test_a_planned_split_and_a_test_without_days_or_covariates(project):
     call(project, "customerlab", "run", "05", "--no-site")
     text = said.read_text()
     assert (
-        "The test is valid: " in text
+        "No check found a fault: " in text
         and "visit (guardrail)" in text
         and "Left out: no days with twenty units" in text
         and "Left out: no covariates are known from before the test" in text

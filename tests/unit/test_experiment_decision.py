@@ -11,7 +11,7 @@ from customerlab.analysis.experiment import Metric
 from customerlab.errors import ParameterError
 from customerlab.figures import experiment as figures
 
-SPEND = Metric("spend", "outcome_spend")
+SPEND, MONEY = Metric("spend", "outcome_spend"), experiment.Money("spend", currency="EUR")
 
 
 def simulated(n=3000, lifts=(0.0, 0.0), seed=1, rho=0.8):
@@ -71,7 +71,7 @@ def test_segments_are_values_or_bands_of_equally_many_units():
     assert set(table["variant"]) == {"control", "a", "b"} and set(table["member"]) == {"0", "1"}
     assert table["age"].isna().sum() == 60 and set(table["variant (covariate)"]) == {"0", "1", "2"}
     bands = table.groupby("age")["covariate_age"].agg(["min", "max", "size"])
-    assert bands.index.tolist() == ["1) up to 34", "2) 34 to 49", "3) 49 to 64", "4) above 64"]
+    assert bands.index.tolist() == ["1) up to 34", "2) above 34, up to 49", "3) above 49, up to 64", "4) above 64"]
     assert bands["max"].tolist() == [34, 49, 64, 79] and bands["min"].tolist() == [20, 35, 50, 65]
     assert bands["size"].between(965, 995).all()
     assert experiment.segments_of(ibis.memtable(frame), ["zip"])[1] == ["zip"]
@@ -139,12 +139,20 @@ def test_adding_a_metric_that_decides_nothing_leaves_the_plan_of_the_primary_alo
     assert among.loc["spend", "units_needed"] == alone["units_needed"] and alone["level"] == 0.025
     assert among["level"].to_dict() == {"visit": 0.0125, "spend": 0.025, "spend / visit": 0.0125}
     said = experiment.planning.powered(
-        among.reset_index(), "spend", power=0.8, wanted_lift=0.001, significant=1, arms=2
+        among.reset_index(), "spend", power=0.8, wanted_lift=0.001, significant=0, arms=2
     )
-    assert (
-        len(said) == 1
-        and f"spend is {among.loc['spend', 'detectable_share']:+.0%} at 80% power; detecting +0.1% needs" in said[0]
+    both = experiment.planning.powered(
+        among.reset_index().assign(days_needed=14.0), "spend", power=0.8, wanted_lift=0.001, significant=1, arms=2
     )
+    assert both[0].startswith("The minimum detectable effect on spend is ") and both[1].endswith(
+        " units in all arms (14 days at the pace of this test)."
+    )
+    assert len(said) == 1 and f"needs {among.loc['spend', 'units_needed']:,.0f} units in all arms." in said[0]
+    share = f"{among.loc['spend', 'detectable_share']:.0%}"
+    assert experiment.planning.missed(among.reset_index(), "spend", 0.8).startswith(
+        f"Effects below {share} can be missed"
+    )
+    assert experiment.planning.missed(among.reset_index().assign(detectable_share=np.nan), "spend", 0.8) == ""
     assert (
         experiment.planning.powered(among.reset_index(), "spend", power=0.8, wanted_lift=0.5, significant=0, arms=2)
         == []
@@ -213,10 +221,10 @@ def decided(frame, guards=None, primary="spend", less_is_better=(), ratios=(), e
     guarded = experiment.decision.no_effects()
     if guards:
         guarded = experiment.compare_arms(units, experiment.questions.guarded(metrics, guards), "control")
-    worth = experiment.Money("spend", **money)
+    worth = experiment.Money("spend", currency="EUR", **money)
     table = experiment.decision.decision(judged, guarded, confidence=0.95, money=worth)
     pairs = every[every["against"] != "control"]
-    options = {"control": "control", "confidence": 0.95, "money": worth, "elsewhere": elsewhere}
+    options = {"control": "control", "confidence": 0.95, "money": worth, "elsewhere": elsewhere, "missed": "Missed."}
     said = experiment.recommend.recommendation(table, pairs, decisive, **options)
     read = experiment.decision.for_managers(table, metrics, worth, confidence=0.95, wanted_lift=0.05)
     return judged, table, said, read
@@ -237,13 +245,18 @@ def test_the_best_arm_is_rolled_out_and_its_lead_is_judged():
     profit = table[table["metric"] == "spend"].set_index("variant")
     assert profit.loc["b", "profit_low"] == pytest.approx(0.4 * spend.loc["b", "simultaneous_low"] - 0.05)
     assert table.loc[table["metric"] == "visit", ["profit", "sign"]].fillna(0).eq(0).all(axis=None)
-    assert f"{1000 * profit.loc['b', 'profit']:+,.0f} (" in read.iloc[1]["profit per 1,000 units"]
+    assert f"{1000 * profit.loc['b', 'profit']:+,.0f} (" in read.iloc[1]["profit, EUR per 1,000 customers"]
     visits = judged[judged["metric"] == "visit"].iloc[0]
     assert read.columns[:2].tolist() == ["metric: arm", "verdict"] and read["metric: arm"].iloc[0] == "spend: a"
     assert read.iloc[2]["effect"] == f"{100 * visits['effect']:+.1f} pp" and "%" not in read.iloc[2]["95% CI"]
     assert read["verdict"].tolist() == ["significantly better"] * 2 + ["inconclusive"] * 2
     close = decided(simulated(lifts=(0.85, 1.0)), cost=0.1)[2]
-    assert "The lead of b over a, +" in close[2] and "is inconclusive (Holm-adjusted p = " in close[2]
+    assert "b is better" not in close[2] and close[2].startswith("a is also better than control, by +0.")
+    assert (
+        " EUR per customer (95% CI +" in close[2]
+        and "The lead of b over a, +" in close[2]
+        and "is inconclusive (Holm-adjusted p = " in close[2]
+    )
 
 
 @pytest.mark.slow
@@ -251,9 +264,12 @@ def test_where_neither_margin_nor_cost_is_known_the_break_even_cost_is_said():
     _, table, said, _ = decided(simulated(lifts=(0.3, 1.0)))
     low = table.set_index(["metric", "variant"]).loc[("spend", "b"), "effect_low"]
     assert said[0].startswith("b is better than control: spend is higher by +") and "Roll out" not in " ".join(said)
-    assert f"Break-even cost of b: {low:.3f} of spend per unit times the margin (lower limit of the CI; " in said[1]
+    assert said[1].startswith(
+        f"b pays if treating one customer costs less than {low:.3f} EUR times the margin (lower limit of the CI; estimate "
+    )
+    assert said[1].endswith("No margin or cost is given (parameters margin, cost_per_unit, arm_costs).")
     loss = decided(visited_more(simulated(lifts=(0, 0))), primary="visit")[2]
-    assert loss[0].startswith("b is better than control") and loss[1].startswith("No cost is shown to be covered")
+    assert loss[0].startswith("b is better than control") and loss[1].startswith("No cost of b is shown to be covered")
 
 
 @pytest.mark.slow
@@ -262,7 +278,7 @@ def test_a_test_of_another_shop_is_described_and_recommends_nothing():
     assert better[0].startswith("In this test of another shop, b was better than control: spend was higher by +")
     nothing = decided(simulated(seed=3), elsewhere=True)[2]
     assert nothing[0] == (
-        "In this test of another shop, no arm was shown to be better than control: no arm improves spend significantly."
+        "In this test of another shop, no arm was shown to be better or worse than control on spend. Missed."
     )
     assert not any(word in one for one in better + nothing for word in ("Roll out", "is recommended"))
 
@@ -276,7 +292,10 @@ def test_no_arm_is_rolled_out_that_costs_more_harms_or_does_nothing():
         (simulated(seed=3), {}, "inconclusive"),
     ):
         said = decided(frame, **options)[2]
-        assert said[0].startswith("No arm is recommended over control: ") and why in said[2], said
+        none = (
+            "Inconclusive: no arm is shown to be " if why == "inconclusive" else "No arm is recommended over control: "
+        )
+        assert said[0].startswith(none) and why in said[2], said
         assert ("has other obstacles" in said[0]) == ("money" in why)
 
 
@@ -287,7 +306,11 @@ def test_arms_cost_what_they_cost():
     assert decided(frame, cost=0.1, by_arm={"b": 0.5})[2][0].startswith("Roll out a"), "the one that pays most"
     money = experiment.Money("spend", cost=0.1, by_arm={"b": 0.5})
     assert (money.cost_of("a"), money.cost_of("b"), money.word) == (0.1, 0.5, "profit")
-    assert experiment.Money("spend").word == "revenue"
+    assert experiment.Money("spend").word == "revenue" and "revenue, not profit" in experiment.Money("spend").basis
+    assert (experiment.Money().basis, money.basis) == ("", "Profit is at a margin of 1 and the costs of the arms.")
+    amounts = [SPEND, Metric("spend / visit", "outcome_spend", "outcome_visit"), Metric("visit", "outcome_visit")]
+    assert [experiment.Money("spend", currency="EUR").unit(one) for one in amounts] == [" EUR per customer", " EUR", ""]
+    assert [money.unit(one) for one in amounts] == [" per customer", "", ""]
     with pytest.raises(ParameterError, match="arm_costs: 'c'"):
         experiment.Money(by_arm={"c": 1.0}).check(["a", "b"])
 
@@ -370,14 +393,14 @@ def test_where_less_is_better_the_lower_arm_is_rolled_out():
         and guards.loc["b", "relative_high"] < 0.1 < guards.loc["a", "relative_high"]
     )
     metrics = experiment.metrics_of(ibis.memtable(frame), (), ["complaint"])
-    others = experiment.recommend.other_effects(table, metrics, "spend", confidence=0.95)
+    others = experiment.recommend.other_effects(table, metrics, "spend", money=MONEY, confidence=0.95)
     assert (
         others[0].startswith(("a: complaint is significantly worse, +", "b: complaint is significantly better, -"))
         and len(others) == 2
     )
-    assert experiment.recommend.other_effects(table, metrics, "spend", confidence=0.95, most=1)[1].startswith(
-        "1 more effects"
-    )
+    assert experiment.recommend.other_effects(table, metrics, "spend", money=MONEY, confidence=0.95, most=1)[
+        1
+    ].startswith("1 more effects")
 
 
 @pytest.mark.slow
@@ -471,7 +494,7 @@ def test_too_few_outcomes_are_said_and_decide_nothing():
     verdict = table.set_index(["metric", "variant"])["verdict"]
     assert verdict["spend", "b"] == "too few to tell (15 units with spend in these arms)" and (table["sign"] == 0).all()
     assert judged.loc[judged["metric"] == "spend", "pvalue"].dropna().iloc[0] < 0.001, "by itself it would be found"
-    assert said[0] == "No arm is recommended over control: no arm improves spend significantly."
+    assert said[0] == "Inconclusive: no arm is shown to be better or worse than control on spend. Missed."
     assert (verdict["visit"] == "not tested: no arm is significant on the primary metric").all()
     # an outcome that a treatment ends is not too little to tell
     ended = visited_more(frame)
@@ -484,7 +507,7 @@ def test_too_few_outcomes_are_said_and_decide_nothing():
 def test_what_waits_behind_a_shut_gate_is_exploratory():
     judged, table, _, _ = decided(visited_more(simulated(seed=3)))
     metrics = experiment.metrics_of(ibis.memtable(simulated()))
-    said = experiment.recommend.other_effects(table, metrics, "spend", confidence=0.95)
+    said = experiment.recommend.other_effects(table, metrics, "spend", money=MONEY, confidence=0.95)
     assert len(said) == 1 and said[0].startswith("b: visit is better, +")
     assert said[0].endswith("exploratory (unadjusted p < 0.001), since no arm is significant on spend.")
     assert (judged.loc[judged["metric"] == "visit", "pvalue_adjusted"] > 0.05).all()
@@ -517,10 +540,10 @@ def test_the_bayesian_probability_is_held_against_the_adjusted_verdict():
     said = experiment.recommend.reconciled(posterior, table, pairs, "spend", **options)
     row = pairs[pairs["metric"] == "spend"].iloc[0]
     best = posterior[posterior["metric"] == "spend"].set_index("variant").loc["b", "best"]
-    assert len(said) == 2 and f"b is the best arm by spend with probability {best:.1%}, unadjusted." in said[0]
-    assert f"unadjusted p = {row['pvalue']:.3f}" in said[1] and f"Holm-adjusted p = {row['pvalue_holm']:.3f}" in said[1]
+    assert len(said) == 1 and f"the probability that b is the best arm by spend is {best:.1%}, unadjusted." in said[0]
+    assert said[0].endswith(f"against the next best, a: inconclusive (Holm-adjusted p = {row['pvalue_holm']:.3f}).")
     alone = experiment.recommend.reconciled(posterior[posterior["variant"] != "a"], table, pairs, "spend", **options)
-    assert "b versus the next best, control, by spend: significantly better; unadjusted p < 0.001." in alone
+    assert alone[0].endswith("The adjusted test against the next best, control: significantly better.")
     assert experiment.recommend.reconciled(posterior.head(0), table, pairs, "spend", **options) == []
 
 

@@ -97,8 +97,7 @@ def test_segments_that_say_one_fact_are_one_test():
     )
     assert (
         len(said) == 1
-        and "is larger for mens = " in said[0]
-        and said[0].endswith("; BH-adjusted p < 0.001 (mens is closely associated with womens).")
+        and " differs by mens (BH-adjusted p < 0.001; mens is closely associated with womens): " in said[0]
     )
 
 
@@ -129,7 +128,7 @@ def test_segments_without_units_in_an_arm_or_without_variation_have_no_effect():
         experiment.by_segment(ibis.memtable(frame), SPEND, "control", [])
 
 
-def test_a_sentence_says_where_the_effect_is_smallest_and_largest():
+def test_a_sentence_says_where_the_effect_is_largest_and_where_none_is_shown():
     rng = np.random.default_rng(4)
     n = 8000
     frame = pd.DataFrame(
@@ -143,14 +142,16 @@ def test_a_sentence_says_where_the_effect_is_smallest_and_largest():
     metrics = [experiment.Metric("visit", "outcome_visit", proportion=True)]
     found = experiment.segments.differences(ibis.memtable(frame), metrics, "control", ["bought", "colour"])
     said = experiment.segments.differing(found, metrics, 0.01)
-    assert len(said) == 1 and said[0].startswith("mail: the effect on visit is larger for bought = yes (")
-    assert said[0].endswith("; BH-adjusted p < 0.001.")
+    assert len(said) == 1 and said[0].startswith(
+        "mail: the effect on visit differs by bought (BH-adjusted p < 0.001): +"
+    )
     ends = []
     for value in ("yes", "no"):
         row = found.table.set_index(["segment", "value"]).loc["bought", value]
         effect, low, high = (f"{100 * row[name]:+.1f}" for name in ("effect", "effect_low", "effect_high"))
-        ends.append(f"bought = {value} ({effect} percentage points, {low} to {high}; 4,000 units)")
-    assert " than for ".join(ends) in said[0]
+        ends.append((f"{effect} percentage points", f"for bought = {value}", f"CI {low} to {high}; 4,000 units"))
+    (there, where, sure), (none, other, unsure) = ends
+    assert said[0].endswith(f": {there} {where} ({sure}); no effect is shown {other} ({none}, {unsure}).")
     assert experiment.segments.no_segments().table.columns.tolist() == found.table.columns.tolist()
     first = experiment.segments.most_different(found).head(2)
     assert first["segment"].tolist() == ["bought"] * 2 and first["value"].tolist() == ["no", "yes"]

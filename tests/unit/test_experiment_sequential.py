@@ -174,10 +174,11 @@ def test_before_the_planned_end_no_more_is_said_than_its_bounds_allow():
     daily = {arm: experiment.over_time(sums, metric, arm, "control", planned_units=6000) for arm in ("new", "strong")}
     plain = experiment.compare_arms(units, [metric], "control").set_index("variant")
     assert plain.loc["new", "effect_low"] > 0, "an ordinary interval would already be clear"
-    said = experiment.sequential.interim(daily, "spend", n, 6000)
+    said = experiment.sequential.interim(daily, metric, n, 6000, " EUR per customer")
     assert said[0].startswith("The test is not finished: 2,000 of 6,000 planned units have joined.")
+    assert " EUR per customer (group-sequential CI " in said[1]
     assert said[1].endswith("inconclusive.") and said[2].endswith("significant: the test may be stopped.")
-    assert "Too few days or units" in experiment.sequential.interim({}, "spend", n, 6000)[1]
+    assert "Too few days or units" in experiment.sequential.interim({}, metric, n, 6000)[1]
 
 
 @pytest.mark.slow

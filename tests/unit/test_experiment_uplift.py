@@ -222,17 +222,29 @@ def test_the_figure_says_the_areas(learned):
 @pytest.mark.slow
 def test_the_advice_is_that_of_the_learner_that_was_chosen_before(learned):
     table = experiment.targeting.profits(learned[0], 1, margin=1, cost=1)
-    said = experiment.targeting.advice(table, "mail")
+    revenue, profit = (experiment.Money("spend", cost=cost, currency="EUR") for cost in (0, 1))
+    said = experiment.targeting.advice(table, "mail", profit)
     row = table.set_index("policy").loc["DR"]
     assert said.startswith(
-        f"Targeting mail by the DR model, {row['treated']:.0%} of customers, earns {row['better']:+.3f} per customer"
+        f"Targeting mail by the DR model ({row['treated']:.0%} of customers) brings {row['better']:.3f} EUR more profit per customer"
     )
-    assert said.endswith(": significantly more.")
+    assert said.endswith("): statistically significant.")
+    less = table.assign(better=-table["better"], better_low=-table["better_high"], better_high=1.0)
+    said = experiment.targeting.advice(less, "mail", revenue, arms=2)
+    assert (
+        " brings 0." in said
+        and " EUR less revenue per customer" in said
+        and said.endswith(", simultaneous over 2 arms): inconclusive.")
+    )
     never = experiment.targeting.profits(learned[0], 1, margin=1, cost=1000)
-    assert experiment.targeting.advice(never, "mail") == "The DR model finds no customer for whom mail pays."
+    assert (
+        experiment.targeting.advice(never, "mail", profit)
+        == "The DR model finds no customer for whom mail raises profit."
+    )
     always = experiment.targeting.profits(learned[0], 1, margin=1000, cost=0)
     always["treated"] = always["treated"].where(always["policy"] != "DR", 1.0)
-    assert experiment.targeting.advice(always, "mail") == "The DR model finds no customer for whom mail does not pay."
+    said = experiment.targeting.advice(always, "mail", revenue)
+    assert said == "The DR model finds no customer for whom mail does not raise revenue."
 
 
 def test_covariates_that_say_nothing_are_left_out():

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.dates import AutoDateLocator, DateFormatter
 
+from customerlab.analysis.experiment.decision import relative
 from customerlab.analysis.experiment.targeting import CHOSEN, Curves
 from customerlab.figures import marks
 from customerlab.figures.style import BLUE, GREEN, GREY, ORANGE, PALETTE, PERCENT, RED, SKY, Picture, canvas, styled
@@ -39,10 +40,9 @@ def relative_effects(decided: pd.DataFrame, control: str, confidence: float) -> 
         colour = {1: GREEN, -1: RED}.get(row["sign"], GREY)
         filled = colour if row["sign"] else "white"
         axis.errorbar(row["relative"], place, xerr=error, fmt="o", color=colour, markerfacecolor=filled, capsize=3)
-        text, at = f"{round(row['relative'], 2) + 0.0:+.0%}", (row["relative"], place)
+        said.append(f"{row['metric']} of {row['variant']} {relative(row)}, {verdict}")
+        text, at = relative(row).partition(" ")[0], (row["relative"], place)
         axis.annotate(text, at, xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8.5)
-        ends = f"{row['relative']:+.0%} ({row['relative_low']:+.0%} to {row['relative_high']:+.0%})"
-        said.append(f"{row['metric']} of {row['variant']} {ends}, {verdict}")
     marks.rows(
         axis, [f"{shortened(row['metric'], 22)}: {shortened(row['variant'], 22)}" for row in rows.to_dict("records")]
     )

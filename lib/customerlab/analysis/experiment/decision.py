@@ -22,6 +22,7 @@ BETTER = {1: "significantly better", -1: "significantly worse"}
 INCONCLUSIVE = "inconclusive"
 NOT_TESTED = "not tested: no arm is significant on the primary metric"
 PROFIT = ("profit", "profit_low", "profit_high")
+NOT_GIVEN = "no margin or cost is given (parameters margin, cost_per_unit, arm_costs)"
 
 
 def no_effects() -> pd.DataFrame:
@@ -47,12 +48,16 @@ class Money:
         The share of it that is profit.
     cost, by_arm : float, mapping of str to float
         The cost of treating one unit, and that of single arms where it differs.
+    currency, per : str
+        In what it is, such as "EUR" (empty where nothing is on record), and what it is the mean of.
     """
 
     metric: str = ""
     margin: float = 1.0
     cost: float = 0.0
     by_arm: Mapping[str, float] = field(default_factory=dict)
+    currency: str = ""
+    per: str = "customer"
 
     def check(self, arms: Sequence[str]) -> "Money":
         """Itself, if the arms with a cost of their own are in the test; else ParameterError."""
@@ -73,6 +78,32 @@ class Money:
     def word(self) -> str:
         """What the money is called: profit or revenue."""
         return "profit" if self.known else "revenue"
+
+    @property
+    def basis(self) -> str:
+        """What the money is computed with, as a sentence; of no money, nothing."""
+        if not self.metric:
+            return ""
+        if self.known:
+            return f"Profit is at a margin of {self.margin:g} and the costs of the arms."
+        return f"Money is revenue, not profit: {NOT_GIVEN}."
+
+    @property
+    def each(self) -> str:
+        """What follows an amount: in what it is, and of whom."""
+        return f" {self.currency} per {self.per}" if self.currency else f" per {self.per}"
+
+    def unit(self, metric: Metric) -> str:
+        """What follows an effect on a metric in a sentence, with a blank before it; mostly nothing."""
+        if metric.proportion:
+            return " percentage points"
+        if metric.name == self.metric:
+            return self.each
+        return f" {self.currency}".rstrip() if self.metric and metric.name.startswith(f"{self.metric} / ") else ""
+
+    def labelled(self, name: str) -> str:
+        """The name of a metric, with the currency if it is the money."""
+        return f"{name} ({self.currency})" if self.currency and name == self.metric else name
 
 
 def decision(effects: pd.DataFrame, guardrails: pd.DataFrame, *, confidence: float, money: Money) -> pd.DataFrame:
@@ -147,7 +178,7 @@ def open_guardrails(decided: pd.DataFrame) -> list[str]:
 def for_managers(
     decided: pd.DataFrame, metrics: Sequence[Metric], money: Money, *, confidence: float, wanted_lift: float
 ) -> pd.DataFrame:
-    """The decision table in words, what decides first, then the guardrails; money per 1,000 units.
+    """The decision table in words, what decides first, then the guardrails; money per 1,000 customers.
 
     Proportions are in percentage points (pp). The column "improvement ≥ …" is the practical significance: whether the
     relative effect is at least `wanted_lift` for the better, "yes" where its whole interval is, "no" where its whole
@@ -172,7 +203,7 @@ def for_managers(
         if money.metric:
             worth = [1000 * row[name] for name in PROFIT]
             said = "–" if np.isnan(worth[0]) else "{:+,.0f} ({:+,.0f} to {:+,.0f})".format(*worth)
-            one[f"{money.word} per 1,000 units"] = said
+            one[f"{money.word}{money.currency and f', {money.currency}'} per 1,000 {money.per}s"] = said
         rows.append(one | {"note": note})
     table = pd.DataFrame(rows)
     return table if table["note"].any() else table.drop(columns="note")
@@ -203,6 +234,8 @@ def spelled(value: float, low: float, high: float, *, points: bool = False) -> t
     --------
     >>> spelled(0.76983, 0.4764, 1.063), spelled(0.0939, 0.0446, 0.1431, points=True), spelled(-3.2, -4.1, float("inf"))
     (('+0.770', '+0.476', '+1.063'), ('+9.4', '+4.5', '+14.3'), ('-3.200', '-4.100', 'no limit'))
+    >>> spelled(-0.0004, -0.0300, 0.0292, points=True)  # zero has no sign
+    ('0.0', '-3.0', '+2.9')
     """
     scale = 100 if points else 1
     known = [abs(end - value) for end in (low, high) if np.isfinite(end) and end != value]
@@ -210,12 +243,9 @@ def spelled(value: float, low: float, high: float, *, points: bool = False) -> t
     digits = int(np.clip(2 - np.floor(np.log10(width)) - points, 0, 10)) if width > 0 else 0
 
     def one(number: float) -> str:
-        return (
-            "–"
-            if np.isnan(number)
-            else f"{round(scale * number, digits) + 0.0:+,.{digits}f}"
-            if np.isfinite(number)
-            else "no limit"
-        )
+        if not np.isfinite(number):
+            return "–" if np.isnan(number) else "no limit"
+        rounded = round(scale * number, digits)
+        return f"{rounded:+,.{digits}f}" if rounded else f"{0:.{digits}f}"
 
     return one(value), one(low), one(high)

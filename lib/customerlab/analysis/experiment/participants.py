@@ -53,11 +53,16 @@ class Participants:
         """Whether the treatment changes the number of rows per assigned unit."""
         return bool((self.rows["pvalue_holm"] < SAMPLE_RATIO_ALPHA).any())
 
+    @property
+    def per(self) -> str:
+        """What means and money are per."""
+        return "customer" if self.rows.empty else "assigned unit" if self.moved else "row"
+
     def grain(self) -> list[str]:
         """What means and errors are per, where rows are finer than assigned units; otherwise nothing."""
         if self.rows.empty:
             return []
-        of = "assigned unit, and means per row are left out" if self.moved else "row"
+        of = f"{self.per}{', and means per row are left out' * self.moved}"
         return [
             f"The {self.rows['rows'].sum():,} rows belong to {self.rows['units'].sum():,} units that were assigned at random.",
             f"Sample sizes and errors count assigned units; means, costs and money are per {of}.",

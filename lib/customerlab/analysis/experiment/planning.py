@@ -128,17 +128,24 @@ def powered(
 ) -> list[str]:
     """A sentence on the minimum detectable effect of the primary metric, where it exceeds the wanted one.
 
-    Nothing is said where all `arms` (but the control) are significant. `found` is as `reach` returns it.
+    Nothing is said where all `arms` (but the control) are significant; where none is, `missed` has the effect, and this
+    says what the wanted one needs. `found` is as `reach` returns it.
     """
     row = found.set_index("metric").loc[primary]
     if significant >= arms or not row["detectable_share"] > wanted_lift:
         return []
-    needs = (
-        f"; detecting {100 * wanted_lift:+g}% needs {row['units_needed']:,.0f} units" if row["units_needed"] > 0 else ""
-    )
-    return [
-        f"The minimum detectable effect on {primary} is {row['detectable_share']:+.0%} at {power:.0%} power{needs}."
-    ]
+    days = f" ({row['days_needed']:,.0f} days at the pace of this test)" if row["days_needed"] > 0 else ""
+    said = f"The minimum detectable effect on {primary} is {row['detectable_share']:.0%} at {power:.0%} power."
+    needs = f"Detecting {100 * wanted_lift:+g}% of {primary} at {power:.0%} power needs {row['units_needed']:,.0f} units in all arms{days}."
+    return [said] * bool(significant) + [needs] * bool(row["units_needed"] > 0)
+
+
+def missed(found: pd.DataFrame, primary: str, power: float) -> str:
+    """What an inconclusive test may have missed, a sentence; empty where that is not known."""
+    share = float(found.loc[found["metric"] == primary, "detectable_share"].iloc[0])
+    if not share > 0:
+        return ""
+    return f"Effects below {share:.0%} can be missed (the minimum detectable effect at {power:.0%} power)."
 
 
 def doubtful(simulated: pd.DataFrame) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from customerlab.analysis.experiment.compare import Metric, with_adjusted
 from customerlab.analysis.experiment.contrasts import Contrast, check_options
+from customerlab.analysis.experiment.decision import spelled
 from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.inference import enough, too_few
 
@@ -115,15 +116,18 @@ def why_not(treatment: np.ndarray, control: np.ndarray, share: float) -> str:
     return ""
 
 
-def of_quantiles(moved: pd.DataFrame, metric: str, control: str, confidence: float) -> list[str]:
+def of_quantiles(moved: pd.DataFrame, metric: str, control: str, confidence: float, currency: str = "") -> list[str]:
     """Sentences for the quantiles that differ significantly from the control's.
 
-    `moved` is as `quantile_effects` returns it, and may be empty.
+    `moved` is as `quantile_effects` returns it, and may be empty; `currency` is that of the metric, where it is money.
     """
     if moved.empty:
         return []
-    return [
-        f"{row['variant']}: the {row['quantile']:.1%} quantile of {metric} is {row['variant_value']:,.4g}, {row['effect']:+,.4g} against "
-        f"{control} ({100 * confidence:g}% CI {row['effect_low']:+,.4g} to {row['effect_high']:+,.4g}; significant, Holm-adjusted)."
-        for row in moved[moved["pvalue_holm"] < 1 - confidence].to_dict("records")
-    ]
+    said, unit = [], f" {currency}".rstrip()
+    for row in moved[moved["pvalue_holm"] < 1 - confidence].to_dict("records"):
+        effect, low, high = spelled(row["effect"], row["effect_low"], row["effect_high"])
+        said.append(
+            f"{row['variant']}: the {row['quantile']:.1%} quantile of {metric} is {row['variant_value']:,.2f}{unit}, {effect}{unit} "
+            f"against {control} ({100 * confidence:g}% CI {low} to {high}; significant, Holm-adjusted)."
+        )
+    return said

@@ -184,7 +184,7 @@ def _bands(table: ir.Table, columns: Mapping[str, str]) -> dict[str, ir.StringVa
 def _band(number: ir.NumericValue, ends: np.ndarray) -> ir.StringValue:
     cuts = sorted({float(f"{value:.4g}") for value in ends})
     labels = [f"1) up to {cuts[0]:,g}"]
-    labels += [f"{place}) {low:,g} to {high:,g}" for place, (low, high) in enumerate(pairwise(cuts), 2)]
+    labels += [f"{place}) above {low:,g}, up to {high:,g}" for place, (low, high) in enumerate(pairwise(cuts), 2)]
     last = f"{len(cuts) + 1}) above {cuts[-1]:,g}"
     steps = [(number <= cut, label) for cut, label in zip(cuts, labels, strict=True)]
     return ibis.cases((number.isnull(), ibis.null("string")), *steps, else_=last)

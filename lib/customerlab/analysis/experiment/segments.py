@@ -175,10 +175,13 @@ def no_segments() -> BySegment:
 
 
 def _told(row: pd.Series, *, points: bool) -> str:
-    """A segment's value, with the effect, its interval and the units."""
+    """The effect for a segment's value, with its interval and the units."""
     effect, low, high = spelled(row["effect"], row["effect_low"], row["effect_high"], points=points)
     unit = " percentage points" if points else ""
-    return f"{row['segment']} = {row['value']} ({effect}{unit}, {low} to {high}; {row['units']:,} units)"
+    whose, units = f"for {row['segment']} = {row['value']}", f"{row['units']:,} units"
+    if row["effect_low"] <= 0 <= row["effect_high"]:
+        return f"no effect is shown {whose} ({effect}{unit}, CI {low} to {high}; {units})"
+    return f"{effect}{unit} {whose} (CI {low} to {high}; {units})"
 
 
 def differing(
@@ -190,8 +193,9 @@ def differing(
     same: Mapping[str, str] | None = None,
     against: str = "",
 ) -> list[str]:
-    """Sentences for the effects that differ by segment, the smallest p-values first, with the largest and the smallest.
+    """Sentences for the effects that differ by segment, the smallest p-values first, with the two furthest apart.
 
+    The larger of the two, of either sign, comes first; of one whose interval holds zero it says that none is shown.
     Beyond `most` sentences they are counted; `same` are columns nearly equivalent to a segment, as `distinct` returns
     them; `against` is the arm that is compared with, where that is not the control.
     """
@@ -203,12 +207,13 @@ def differing(
         here = found.table[["metric", "segment", "variant"]] == [row["metric"], row["segment"], row["variant"]]
         own = found.table[here.all(axis=1) & (found.table["error"] > 0)].sort_values(["effect", "value"])
         points = proportions[row["metric"]]
-        least, largest = (_told(one, points=points) for one in (own.iloc[0], own.iloc[-1]))
-        alike = [one for one, other in (same or {}).items() if other == row["segment"]]
-        also = f" ({row['segment']} is closely associated with {', '.join(alike)})" if alike else ""
+        ends = own.iloc[[0, -1]].sort_values("effect", key=abs, ascending=False, kind="stable")
+        first, other = (_told(one, points=points) for _, one in ends.iterrows())
+        alike = [one for one, kept in (same or {}).items() if kept == row["segment"]]
+        also = f"; {row['segment']} is closely associated with {', '.join(alike)}" if alike else ""
         said.append(
-            f"{row['variant']}{versus}: the effect on {row['metric']} is larger for {largest} than for {least}; BH-adjusted "
-            f"{p_value(row['pvalue_bh'])}{also}."
+            f"{row['variant']}{versus}: the effect on {row['metric']} differs by {row['segment']} (BH-adjusted "
+            f"{p_value(row['pvalue_bh'])}{also}){', furthest apart' if len(own) > 2 else ''}: {first}; {other}."
         )
     more = len(clear) - most
     return said + ([f"{more} more effects differ by segment."] if more > 0 else [])

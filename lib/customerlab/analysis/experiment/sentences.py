@@ -2,7 +2,7 @@
 
 from customerlab.analysis.experiment.carriers import carried, influential
 from customerlab.analysis.experiment.decision import open_guardrails
-from customerlab.analysis.experiment.planning import doubtful, powered
+from customerlab.analysis.experiment.planning import doubtful, missed, powered
 from customerlab.analysis.experiment.quantiles import of_quantiles
 from customerlab.analysis.experiment.questions import ratios_left_out
 from customerlab.analysis.experiment.recommend import other_effects, recommendation, reconciled
@@ -25,7 +25,8 @@ MONITORING, BAYES, SEGMENTS, DECISION = (
 def compared(test: Test) -> list[str]:
     """The metrics, and what means are taken over."""
     names = ", ".join(metric.name for metric in test.metrics)
-    return [f"Metrics: {names}. The primary metric is {test.decisive.name}.", *test.who.grain()]
+    chosen = "" if test.primary else " by default (parameter primary)"
+    return [f"Metrics: {names}. The primary metric is {test.decisive.name}{chosen}.", *test.who.grain()]
 
 
 def soundness(test: Test) -> list[str]:
@@ -87,14 +88,14 @@ def findings(test: Test, whose: str = "") -> list[tuple[str, list[str]]]:
     if not test.sound:
         return [(VALIDITY, [test.soundness.refusal(), *about])]
     if not test.finished:
-        first = interim(test.daily, test.decisive.name, test.came, test.planned_units)
+        first = interim(test.daily, test.decisive, test.came, test.planned_units, test.worth.unit(test.decisive))
         early = [(DECISION, [first[0], *about]), *_caveats(test), (MONITORING, first[1:])]
         return [one for one in early if one[1]]
-    said = recommendation(
-        test.decision, test.pairs, test.decisive,
-        control=test.control, confidence=test.confidence, money=test.worth, elsewhere=bool(whose),
-    )  # fmt: skip
     name = test.decisive.name
+    said = recommendation(
+        test.decision, test.pairs, test.decisive, control=test.control, confidence=test.confidence, money=test.worth,
+        missed=missed(test.reach, name, test.power), elsewhere=bool(whose),
+    )  # fmt: skip
     found = list(test.clear.loc[test.clear["metric"] == name, "variant"])
     counts = {"significant": len(found), "arms": len(test.arms)}
     limits = powered(test.reach, name, power=test.power, wanted_lift=test.wanted_lift, **counts)
@@ -116,17 +117,21 @@ def _caveats(test: Test) -> list[tuple[str, list[str]]]:
 def _supported(test: Test, found: list[str]) -> list[tuple[str, list[str]]]:
     """The evidence of a finished test, by section; `found` are the arms that are significant by the primary metric."""
     name, same = test.decisive.name, test.distinct[1]
+    currency = test.worth.currency if name == test.worth.metric else ""
     against = differing(test.by_segment_against_best, test.metrics, test.alpha, same=same, against=test.fits)
     segments = differing(test.by_segment, test.metrics, test.alpha, same=same)
     if test.segments and test.differing.empty:
         segments.append("No effect differs significantly by segment (BH-adjusted).")
-    targeting = [advice(table, arm) for arm, table in test.profits.items()]
+    targeting = [
+        advice(table, arm, test.worth, test.interval, len(test.profits)) for arm, table in test.profits.items()
+    ]
+    targeting += [test.worth.basis] if targeting and not test.worth.known else []
     return [
-        (DECISION, other_effects(test.decision, test.metrics, name, confidence=test.confidence)),
+        (DECISION, other_effects(test.decision, test.metrics, name, money=test.worth, confidence=test.confidence)),
         (SEGMENTS, [*segments, *against, *targeting]),
         (SEGMENTS, ordered({arm: one.areas for arm, one in test.curves.items()}, test.alpha)),
         (EFFECTS, fragile(test.ways, name, found, test.alpha)),
-        (EFFECTS, of_quantiles(test.moved, name, test.control, test.confidence)),
+        (EFFECTS, of_quantiles(test.moved, name, test.control, test.confidence, currency)),
         (MONITORING, first_outside(test.daily, name)),
         (POWER, doubtful(test.simulated)),
         (BAYES, reconciled(

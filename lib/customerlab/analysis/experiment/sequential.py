@@ -15,6 +15,7 @@ from scipy import optimize, stats
 
 from customerlab.analysis.experiment.compare import Metric, arms_of, values_of
 from customerlab.analysis.experiment.contrasts import contrast
+from customerlab.analysis.experiment.decision import spelled
 from customerlab.analysis.experiment.measured import Measured, Units
 from customerlab.analysis.experiment.stats import NONE, Moments
 from customerlab.wording import Led
@@ -203,15 +204,21 @@ def first_outside(daily: Mapping[str, pd.DataFrame], metric: str) -> list[str]:
     return [*said, none] if never else said
 
 
-def interim(daily: Mapping[str, pd.DataFrame], metric: str, came: int, planned_units: int) -> list[str]:
-    """What may be said of a test before its planned end: no more than the group-sequential bounds allow."""
+def interim(
+    daily: Mapping[str, pd.DataFrame], metric: Metric, came: int, planned_units: int, unit: str = ""
+) -> list[str]:
+    """What may be said of a test before its planned end: no more than the group-sequential bounds allow.
+
+    `unit` follows the effect.
+    """
     rest = f": {came:,} of {planned_units:,} planned units have joined. No arm is recommended before its end."
     said: list[str] = [Led("The test is not finished", rest)]
     for arm, table in daily.items():
         effect, low, high = table.iloc[-1][["effect", "group_low", "group_high"]]
         clear = low > 0 or high < 0
+        value, *ends = spelled(effect, low, high, points=metric.proportion)
         said.append(
-            f"{arm}: the effect on {metric} so far is {effect:+,.4g} (group-sequential CI {low:+,.4g} to {high:+,.4g}), "
+            f"{arm}: the effect on {metric.name} so far is {value}{unit} (group-sequential CI {ends[0]} to {ends[1]}), "
             + ("significant: the test may be stopped." if clear else "inconclusive.")
         )
     return said if daily else [*said, "Too few days or units for an interim result."]

@@ -25,8 +25,9 @@ from customerlab.data.tables import COVARIATE, OUTCOME
 from customerlab.wording import Led
 
 LEAST_UNITS = 2  # of an arm, without which nothing varies
-UNITS, COUNTS = "one row per unit", "sample ratio, counted by "
+UNITS, ARMS, COUNTS = "one row per unit", "units in one arm", "sample ratio, counted by "
 FINER = "rows per assigned unit"
+UNSEEN = "not checkable"
 Row = tuple[str, str, float, bool]
 
 
@@ -77,8 +78,8 @@ class Soundness:
     ----------
     table : DataFrame
         `check`, `found` (in words), `pvalue` (NaN where the check is a count), `sound`, and `answer`: "pass", "FAIL",
-        or "unusual" where a check passes with p below 0.05; "per assigned unit" where the treatment changes the number
-        of rows.
+        or "unusual" where a check passes with p below 0.05; "not checkable" of rows without ids; "per assigned unit"
+        where the treatment changes the number of rows.
     who : Participants
         Of whose units the checks are.
     """
@@ -113,10 +114,13 @@ class Soundness:
         if not self.sound:
             return self.refusal()
         if not self.open:
-            return f"The test is valid: {len(self.table)} of {len(self.table)} checks passed."
-        rows = self.table[self.table["answer"] != "pass"].to_dict("records")
+            return f"No check found a fault: {len(self.table)} of {len(self.table)} passed."
+        rows = self.table[~self.table["answer"].isin(["pass", UNSEEN])].to_dict("records")
         said = ", ".join(f"{row['check']} ({row['answer']})" for row in rows)
-        return f"No validity check failed, {len(self.table) - self.open} of {len(self.table)} passed; look at {said}."
+        lacking = self.table.loc[self.table["answer"] == UNSEEN, "check"]
+        unseen = f" Rows have no ids, so these cannot be checked: {', '.join(lacking)}." if len(lacking) else ""
+        look = f"; look at {said}" if said else ""
+        return f"No check found a fault: {len(self.table) - self.open} of {len(self.table)} passed{look}.{unseen}"
 
     def notes(self) -> list[str]:
         """What a reader has to know of the units before the effects, one sentence each; mostly nothing.
@@ -189,8 +193,10 @@ def soundness(
     rows += _missing(missing_by_arm(units)) if units.columns(OUTCOME) else []
     table = pd.DataFrame(rows, columns=["check", "found", "pvalue", "sound"]).astype({"sound": bool})
     low = table["pvalue"] < np.where(table["sound"], UNUSUAL, 0)
-    conditions = [~table["sound"], table["check"].eq(FINER) & who.moved, low]
-    return Soundness(table.assign(answer=np.select(conditions, ["FAIL", "per assigned unit", "unusual"], "pass")), who)
+    unseen = table["check"].isin([UNITS, ARMS]) & who.kind.made_up
+    conditions = [~table["sound"], unseen, table["check"].eq(FINER) & who.moved, low]
+    answers = np.select(conditions, ["FAIL", UNSEEN, "per assigned unit", "unusual"], "pass")
+    return Soundness(table.assign(answer=answers), who)
 
 
 def counted(units: int) -> str:
@@ -214,14 +220,19 @@ def _counts(experiment: ir.Table, column: str, control: str, split: dict[str, fl
 
 def _units(units: Measured, who: Participants) -> list[Row]:
     """Is a row a unit, in one arm, and of as many as in the other arms?"""
-    unseen = "rows have no ids: duplicate units cannot be detected"
-    alike = unseen if who.kind.made_up else "each unit has one row"
+    unseen = "rows have no ids: {} cannot be detected".format if who.kind.made_up else "".format
+    alike = unseen("duplicate units") or "each unit has one row"
     several, twice = (int(units.by_value[what]["unit_id"]) for what in ("mixed", "together"))
     aside = f", {who.aside:,} set aside" if who.aside and not several else ""
     such = _such_as(units.table) if several else ""
     rows = [
         (UNITS, who.kind.wrong or alike, np.nan, not (who.kind.wrong or twice)),
-        ("units in one arm", f"{counted(several)} in several arms{such}{aside}", np.nan, several == 0),
+        (
+            ARMS,
+            unseen("units in several arms") or f"{counted(several)} in several arms{such}{aside}",
+            np.nan,
+            several == 0,
+        ),
     ]
     if len(who.rows):
         found = ", ".join(f"{row['rows_each']:,.3g} in {row['variant']}" for row in who.rows.to_dict("records"))

@@ -82,7 +82,12 @@ def _estimated(table: pd.DataFrame, form: str, name: str, low: str = "low", high
 def sizes(test: Test) -> Shown:
     """The sizes of the arms."""
     forms = {"units": "{:,}", "share": "{:.2%}", "planned": "{:.2%}"}
-    return [(test.ratio.table.rename(columns={"variant": "arm"}), "Units by arm, and the planned split", forms)]
+    planned = (
+        "the planned split"
+        if test.split
+        else "an equal split, which is assumed: none is given (parameter planned_split)"
+    )
+    return [(test.ratio.table.rename(columns={"variant": "arm"}), f"Units by arm, and {planned}", forms)]
 
 
 def checks(test: Test) -> Shown:
@@ -90,7 +95,8 @@ def checks(test: Test) -> Shown:
     passed, number = len(test.soundness.table) - test.soundness.open, len(test.soundness.table)
     caption = (
         f"Validity checks: {passed} of {number} passed. A check with a p-value fails below {SAMPLE_RATIO_ALPHA:g} (Holm-adjusted over its "
-        "parts) and is unusual below 0.05. A single missing or infinite outcome, duplicate unit or early exposure fails its check."
+        "parts) and is unusual below 0.05. A single missing or infinite outcome, duplicate unit or early exposure fails its check. "
+        "No check can show that the assignment was random."
     )
     return [(test.soundness.shown(), caption, {"p-value": "{:.4f}"})]
 
@@ -104,7 +110,9 @@ def reach(test: Test) -> Shown:
     }  # fmt: skip
     formats = dict(zip(labels.values(), ["{:.0%}", "{:,.4g}", "{:,.0f}", "{:,.0f}", "{:,.4g}", "{:.4f}"], strict=True))
     known = test.reach.dropna(axis="columns", how="all")
-    caption = f"Minimum detectable effect (MDE) at {test.power:.0%} power, and units of all arms that {lift} needs"
+    caption = (
+        f"Minimum detectable effect (MDE) at {test.power:.0%} power, and units of all arms that {lift} needs{_in(test)}"
+    )
     return _shown(test, known, [name for name in ("metric", *labels) if name in known], caption, labels, formats)
 
 
@@ -142,8 +150,15 @@ def effects(test: Test) -> Shown:
     return _shown(
         test, table, ["metric", "variant", "control", "treatment", "effect", "pvalue", "pvalue_adjusted"],
         f"Effects against {test.control}: value (numerator/denominator) of both arms, difference with its unadjusted {test.interval} CI, "
-        f"p-values unadjusted and adjusted by gatekeeping; {test.decisive.name} is the primary metric; {POINTS}",
+        f"p-values unadjusted and adjusted by gatekeeping. Only adjusted p-values decide; {test.decisive.name} is the primary metric"
+        f"{_in(test)}",
     )  # fmt: skip
+
+
+def _in(test: Test) -> str:
+    """The units of effects, as the end of a caption."""
+    money = test.worth
+    return f"; {POINTS}" + (f"; {money.metric} in {money.currency}" if money.metric and money.currency else "")
 
 
 def _amount(number: float) -> str:
@@ -169,7 +184,8 @@ def adjusted(test: Test) -> Shown:
     table = sensitivity.adjusted(test.units, *options, confidence=test.confidence) if test.covariates else NOTHING
     return _shown(
         test, table, ["metric", "variant", "covariate", "effect", "narrower", "pvalue_holm"],
-        f"Effects adjusted with the covariate that narrows the {test.interval} CI most (CUPED); {POINTS}",
+        f"Effects adjusted with the covariate that narrows the {test.interval} CI most (CUPED): supplementary, these p-values decide "
+        f"nothing{_in(test)}",
     )  # fmt: skip
 
 
@@ -178,7 +194,8 @@ def ways(test: Test) -> Shown:
     return _shown(
         test, test.ways, ["way", "variant", "effect", "narrower", "pvalue"],
         f"Is the effect on {test.decisive.name} robust to the estimator? Unadjusted {test.interval} CIs and p-values; winsorised at the "
-        f"{test.winsor_quantile:g} quantile of the values on either side of zero",
+        f"{test.winsor_quantile:g} quantile of the values on either side of zero. Supplementary: these p-values "
+        f"decide nothing{_in(test)}",
         {"way": "estimator"},
     )  # fmt: skip
 
@@ -189,7 +206,7 @@ def quantiles(test: Test) -> Shown:
     table = test.moved[test.moved["why_not"] == ""] if len(test.moved) else test.moved
     return _shown(
         test, table, ["quantile", "variant", *values, "effect", "pvalue_holm"],
-        f"Effects on the quantiles of {test.decisive.name} that can be compared, with bootstrap CIs",
+        f"Effects on the quantiles of {test.decisive.name} that can be compared, with bootstrap CIs: supplementary{_in(test)}",
         values, {"quantile": "{:.1%}"} | dict.fromkeys(values.values(), "{:,.2f}"),
     )  # fmt: skip
 
@@ -198,7 +215,7 @@ def pairs(test: Test) -> Shown:
     """The other arms compared with each other."""
     return _shown(
         test, test.pairs, ["metric", "variant", "against", "effect", "pvalue_holm"],
-        f"Treatments compared with each other: unadjusted {test.interval} CIs, p-values adjusted over all pairs of arms; {POINTS}",
+        f"Treatments compared with each other: unadjusted {test.interval} CIs, p-values adjusted over all pairs of arms{_in(test)}",
     )  # fmt: skip
 
 
@@ -210,7 +227,8 @@ def bayesian(test: Test) -> Shown:
         table["mean"] = _estimated(table, ",.4g", "mean")
     return _shown(
         test, table, ["metric", "variant", "best", "better", "loss", "mean"],
-        "Posterior probability of being the best arm, expected loss per unit of choosing it, and posterior mean",
+        f"Posterior probability of being the best arm, expected loss per unit of choosing it, and posterior mean; none of it "
+        f"decides{_in(test)}",
         {"best": "P(best)", "better": better, "loss": "expected loss", "mean": f"mean ({test.interval} credible interval)"},
         {"expected loss": "{:,.3g}"} | dict.fromkeys(["P(best)", better], "{:.1%}"),
     )  # fmt: skip
@@ -253,7 +271,7 @@ def effects_by_segment(test: Test) -> list[tuple[pd.DataFrame, str, str]]:
     if any(one.name == name and one.proportion for one in test.metrics):
         ends = ["effect", "effect_low", "effect_high"]
         table, name = table.assign(**{end: 100 * table[end] for end in ends}), f"{name} (pp)"
-    return [(table, name, caption)]
+    return [(table, test.worth.labelled(name), caption)]
 
 
 def arm_for_whom(test: Test) -> Shown:
@@ -265,7 +283,7 @@ def arm_for_whom(test: Test) -> Shown:
         test, most_different(found).rename(columns={"of_segment": "pvalue_bh"}),
         ["metric", "segment", "value", "variant", "units", "effect", "pvalue_bh"],
         f"Which arm for which segment? Arms against {test.fits}, with unadjusted {test.interval} CIs; p-values of the interaction tests, "
-        f"adjusted over all segments and metrics; {POINTS}",
+        f"adjusted over all segments and metrics{_in(test)}",
         {"pvalue_bh": "p-value of the segment (BH)"}, primary_first=False,
     )  # fmt: skip
 
@@ -279,7 +297,8 @@ def rankings(test: Test) -> Shown:
     table = table.loc[(table["learner"] != CHOSEN).sort_values(kind="stable").index]
     return _shown(
         test, table, ["variant", "learner", "area", "pvalue"],
-        f"Qini coefficients of the uplift models (0: no better than random), unadjusted; {CHOSEN} counts, chosen in advance",
+        f"Qini coefficients of the uplift models (0: no better than random), unadjusted; {CHOSEN} counts, chosen in advance. The other "
+        "models are for comparison, and decide nothing",
         {"learner": "model", "area": f"Qini coefficient ({test.interval} CI)"},
     )  # fmt: skip
 
@@ -298,11 +317,12 @@ def policies(test: Test) -> Shown:
         table[name] = [
             "–" if own == 0 else f"{row[0]} ({row[1]} to {row[2]})" for own, row in zip(table[name], rows, strict=True)
         ]
-    word = f"{test.worth.word} per customer"
+    word = f"{test.worth.word}{test.worth.currency and f', {test.worth.currency}'} per customer"
     return _shown(
         test, table, ["variant", "policy", "treated", "profit", "better"],
-        f"{word.capitalize()} of each targeting policy relative to treating nobody, at a margin of {test.worth.margin:g}. CIs are "
-        "simultaneous over the arms; the best uniform policy treats everybody or nobody",
+        f"{test.worth.word.capitalize()} per customer of each targeting policy relative to treating nobody. {test.worth.basis} CIs are "
+        "bootstrapped, simultaneous over the arms; of treating everybody the decision table counts. The best uniform policy "
+        "treats everybody or nobody",
         {"profit": f"{word} ({test.interval} CI)", "better": f"vs best uniform policy ({test.interval} CI)"}, {"treated": "{:.0%}"},
     )  # fmt: skip
 
@@ -313,16 +333,12 @@ def decision(test: Test) -> Shown:
         return []
     others = len(test.effects) - len(test.arms)
     behind = f" of {test.decisive.name} and {others} of the other metrics" * bool(others)
-    worth = (
-        f" {test.worth.word.capitalize()} is at a margin of {test.worth.margin:g} and the costs of the arms."
-        if test.worth.metric
-        else ""
-    )
+    worth = f" {test.worth.basis}".rstrip()
     shut = (test.decided["verdict"] == NOT_TESTED).any()
     waiting = f" Not tested: no arm is significant on {test.decisive.name}." if shut else ""
     caption = (
         f"Decision by arm, against {test.control}; the primary metric is {test.decisive.name}. {test.interval} CIs are simultaneous over "
-        f"{len(test.arms)} comparisons{behind}; guardrails are one-sided.{waiting}{worth} {POINTS}."
+        f"{len(test.arms)} comparisons{behind}; guardrails are one-sided.{waiting}{worth}{_in(test)}."
     )
     options = {"confidence": test.confidence, "wanted_lift": test.wanted_lift}
     return [(for_managers(test.decided, test.metrics, test.worth, **options), caption, {})]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from customerlab.analysis.experiment.decision import spelled
+from customerlab.analysis.experiment.decision import Money, spelled
 from customerlab.analysis.experiment.uplift import Predicted
 from customerlab.analysis.inference import percentile_interval, resampled
 
@@ -32,8 +32,8 @@ class Curves:
     table : DataFrame
         `learner`, `share`, `gain` with `low` and `high`: the curve.
     areas : DataFrame
-        `learner`, `area` (above choosing at random) with `low` and `high`, `pvalue` (of none, by the normal law with
-        the deviation of the draws, so that no number of draws bounds it).
+        `learner`, `area` (above choosing at random) with `low`, `high` and `pvalue` (of none), which agree: all by the
+        normal law with the deviation of the draws, so that no number of draws bounds them.
     """
 
     table: pd.DataFrame
@@ -54,9 +54,10 @@ def curves(predicted: Predicted, seed: int, *, confidence: float = 0.95, resampl
         low, high = percentile_interval(drawn, confidence)
         rows.append(pd.DataFrame({"learner": name, "share": SHARES, "gain": own, "low": low, "high": high}))
         area, spread = _area(own[None])[0], _area(drawn)
-        ends_of_area = percentile_interval(spread, confidence)
-        pvalue = 2 * stats.norm.sf(abs(area) / spread.std(ddof=1)) if spread.std() > 0 else 1.0
-        areas.append({"learner": name, "area": area, "low": ends_of_area[0], "high": ends_of_area[1], "pvalue": pvalue})
+        error = spread.std(ddof=1)
+        away = stats.norm.ppf((1 + confidence) / 2) * error
+        pvalue = 2 * stats.norm.sf(abs(area) / error) if error > 0 else 1.0
+        areas.append({"learner": name, "area": area, "low": area - away, "high": area + away, "pvalue": pvalue})
     return Curves(pd.concat(rows, ignore_index=True), pd.DataFrame(areas))
 
 
@@ -97,17 +98,25 @@ def profits(
     return pd.DataFrame(rows, columns=columns)
 
 
-def advice(earned: pd.DataFrame, arm: str) -> str:
-    """The profit of the policy of the learner that was chosen beforehand, by the table of `profits`, as a sentence."""
+def advice(earned: pd.DataFrame, arm: str, money: Money, interval: str = "95%", arms: int = 1) -> str:
+    """A sentence on the profit (or revenue) of the policy of the learner that was chosen beforehand.
+
+    `earned` is as `profits` returns it, with intervals of the level `interval`, simultaneous over some `arms`.
+    """
     rows = earned.set_index("policy").to_dict("index")
     rule, plain = rows[CHOSEN], "everybody" if rows["everybody"]["profit"] > 0 else "nobody"
     if rule["treated"] in (0, 1):
-        return f"The {CHOSEN} model finds no customer for whom {arm} {'does not pay' if rule['treated'] else 'pays'}."
-    verdict = "significantly more" if rule["better_low"] > 0 else "inconclusive"
+        raises = "does not raise" if rule["treated"] else "raises"
+        return f"The {CHOSEN} model finds no customer for whom {arm} {raises} {money.word}."
+    over = f", simultaneous over {arms} arms" if arms > 1 else ""
+    sure = rule["better_low"] > 0 or rule["better_high"] < 0
     better, low, high = spelled(rule["better"], rule["better_low"], rule["better_high"])
+    change = f"{better.lstrip('+-')} {money.currency} {'less' if rule['better'] < 0 else 'more'} {money.word}".replace(
+        "  ", " "
+    )
     return (
-        f"Targeting {arm} by the {CHOSEN} model, {rule['treated']:.0%} of customers, earns {better} per customer compared with treating "
-        f"{plain} ({low} to {high}): {verdict}."
+        f"Targeting {arm} by the {CHOSEN} model ({rule['treated']:.0%} of customers) brings {change} per customer than treating {plain} "
+        f"({interval} CI of the difference {low} to {high}{over}): {'statistically significant' if sure else 'inconclusive'}."
     )
 
 

@@ -138,7 +138,7 @@ class Test:
     def worth(self) -> Money:
         """The money, as far as the test has it."""
         known = self.money.metric in {metric.name for metric in self.metrics}
-        return self.money if known else replace(self.money, metric="")
+        return replace(self.money, metric=self.money.metric if known else "", per=self.who.per)
 
     @property
     def alpha(self) -> float:
