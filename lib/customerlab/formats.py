@@ -71,6 +71,27 @@ def interval(low: float, high: float, write: str | Callable[[float], str], confi
     return f"{100 * confidence:g}% CI {form(low)} to {form(high)}"
 
 
+def decimals(first: float, second: float, low: float, high: float) -> int:
+    """Decimals of two numbers and of their difference with its interval: three, or as many as agree.
+
+    What is shown of the two numbers has the shown difference, and an end of the interval that is not zero is not shown
+    as zero. Three where six are not enough.
+
+    Examples
+    --------
+    >>> decimals(0.491, 0.465, 0.013, 0.039), decimals(0.0344, 0.0468, -0.04, 0.015)
+    (3, 4)
+    >>> decimals(0.165, 0.152, 0.0003, 0.026)
+    4
+    """
+    for digits in range(3, 7):
+        one, other, between = (round(value, digits) for value in (first, second, first - second))
+        agree = abs(one - other - between) < 0.5 * 10.0**-digits
+        if agree and all(round(end, digits) or end == 0 for end in (low, high)):
+            return digits
+    return 3
+
+
 def p_value(p: float) -> str:
     """A p-value, never 0.
 

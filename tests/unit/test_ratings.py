@@ -358,22 +358,30 @@ def errors_of(counts, factors):
 @pytest.mark.parametrize("heavy", [True, False])
 def test_an_error_that_a_few_customers_decide_is_too_few_to_tell(heavy):
     counts = [400] * 4 + [10] * 20 if heavy else [50] * 24
-    said = prediction.decision(errors_of(counts, {"near": 1.0, "mean of all ratings": 2.0}), 1)
-    assert ("too few to tell (24 customers)" in said[0] and "half of them of 3" in said[0]) == heavy
-    assert said[0].startswith("No model is recommended" if heavy else "Predict ratings with near: the RMSE of near is ")
+    said = prediction.decision(errors_of(counts, {"near": 1.0, "mean of all ratings": 2.0}), 1, (1, 5))
+    few = "too few to tell (5 customers in effect; at least 20 are needed). By the temporal split half of the 1,800"
+    assert (f"{few} ratings are from 3 of 24 customers" in said[0]) == heavy
+    assert said[0].startswith("No model is recommended" if heavy else "Predict ratings with near: it is off by ")
     assert len(said) == (1 if heavy else 2)
 
 
 def test_ratings_are_predicted_only_where_a_model_is_significantly_better_than_the_mean():
     result = errors_of([50] * 40, {"near": 1.0, "next": 1.01, "mean of all ratings": 2.0})
-    first, second = prediction.decision(result, 1)
+    first, second = prediction.decision(result, 1, (1, 5))
     rmse = result.table.set_index("model")["rmse"]
-    assert first.lead == "Predict ratings with near" and "significantly lower than" in first
-    assert f"(difference {rmse['mean of all ratings'] - rmse['near']:.3f}, 95% CI " in first
-    assert second.startswith("The next model, next, has an RMSE of ") and "not significantly higher" in second
-    close = prediction.decision(errors_of([50] * 40, {"near": 1.0, "mean of all ratings": 1.01}), 1)
-    assert close[0].lead == "Do not predict ratings" and "not significantly lower" in close[0]
-    worse = prediction.decision(errors_of([50] * 40, {"near": 2.0, "mean of all ratings": 1.0}), 1)
+    assert first.lead == "Predict ratings with near" and ", significantly lower, " in first
+    assert f"difference {rmse['mean of all ratings'] - rmse['near']:.3f}, 95% CI " in first
+    assert (
+        "off by 0.800 on average, on a scale from 1 to 5, and always predicting the mean by 0.800 (MAE; RMSE " in first
+    )
+    assert second.startswith("The next model, next, has no significantly higher RMSE (")
+    close = prediction.decision(errors_of([50] * 40, {"near": 1.0, "mean of all ratings": 1.01}), 1, (1, 5))
+    assert (
+        close[0].lead == "No model is recommended"
+        and ": inconclusive. " in close[0]
+        and "not significantly lower" in close[0]
+    )
+    worse = prediction.decision(errors_of([50] * 40, {"near": 2.0, "mean of all ratings": 1.0}), 1, (1, 5))
     assert len(worse) == 1 and "no model has a lower RMSE than the mean of all ratings" in worse[0]
 
 
@@ -382,7 +390,8 @@ def test_products_are_chosen_by_predicted_ratings_only_where_these_rank_better()
     base = rng.uniform(0.1, 0.6, 60)
     for gain, lead in (
         (0.2, "Choose products by the ratings that SVD predicts"),
-        (0.0, "Choose products by popularity"),
+        (0.0, "Predicted ratings are not shown to choose products better than popularity"),
+        (-0.2, "Choose products by popularity"),
     ):
         ndcg = {"SVD": base + gain, "popularity of all time": base + rng.normal(0, 0.05, 60), "EASE": base + 0.3}
         parts = [

@@ -1,5 +1,7 @@
 """Model selection and its sentences: ties, too few, baselines, revenue captured, cold start, online tests, keys."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,10 +34,24 @@ def test_a_clear_leader_is_significant_and_a_chance_one_is_not():
     base = rng.uniform(0.1, 0.9, 200)
     values = judged({"good": base + 0.1, "plain": base + rng.normal(0, 0.05, 200), "also": base})
     said = R.leader(values, lists_of(["good", "plain", "also"]), 1, 10)
-    assert said.startswith("nDCG@10 is highest for good, ") and "statistically significantly more than for" in said
+    assert said.startswith("nDCG@10 is highest for good, ") and ", significantly more than for the next best" in said
     assert "200 customers" in said and "adjusted for 2 comparisons" in said
     near = judged({"a": base, "b": base + rng.normal(0, 0.2, 200)})
     assert "not significantly more than" in R.leader(near, lists_of("ab"), 1, 10)
+
+
+def test_what_is_said_of_the_next_is_what_its_interval_says():
+    rng = np.random.default_rng(8)
+    base, noise = rng.uniform(0.1, 0.9, 100), rng.normal(0, 0.05, 100)
+    noise = (noise - noise.mean()) / noise.std(ddof=1) * 0.1
+    # t = 2.1: significant after Holm's steps, where all others are far behind, but not by simultaneous intervals
+    values = judged({"a": base + 0.021 + noise, "b": base, **{f"m{n}": base - 0.3 - n / 100 for n in range(8)}})
+    said = R.leader(values, lists_of(values["model"].unique()), 1, 10)
+    assert "not significantly more than for the next best, b" in said and "difference 0.021, 95% CI -0.0" in said
+    near = judged({"a": base + 0.02841 + noise, "b": base, **{f"m{n}": base - 0.3 - n / 100 for n in range(8)}})
+    said = R.leader(near, lists_of(near["model"].unique()), 1, 10)
+    ends = re.search(r"difference (\S+), 95% CI (\S+) to", said)
+    assert ends is not None and float(ends[2]) != 0 and (float(ends[2]) > 0) == ("not significantly" not in said)
 
 
 def test_models_with_one_list_are_one_and_ties_are_said():
@@ -43,7 +59,7 @@ def test_models_with_one_list_are_one_and_ties_are_said():
     values = judged({"habit": base, "shop": base, "other": base * 0.5})
     said = R.leader(values, lists_of(["habit", "shop", "other"], same=("habit", "shop")), 1, 5)
     assert "highest for habit and shop (the same lists), 0.500" in said and "adjusted for 1 comparison" in said
-    assert "for other, 0.250" in said
+    assert "for the next best, other, 0.250" in said
     tie = R.leader(values.query("model != 'other'"), lists_of(["habit", "shop"]), 1, 5)
     assert ", as for shop, 0.500" in tie and "significant" not in tie
     one = R.leader(values.query("model == 'habit'"), lists_of(["habit"]), 1, 5)
@@ -91,14 +107,16 @@ def test_revenue_captured_is_counted_by_hand_and_one_large_customer_is_named():
     # a and c: 1 each by habit; a alone by popularity, so that c makes the difference
     assert table["more"].tolist()[1] == pytest.approx(1 / 3) and np.isnan(table["more"].iloc[0])
     assert table["low"].iloc[1] == 0 and table["high"].iloc[1] == 1
-    revenue, said = R.revenue_sentences(table.reset_index(), 1)
+    revenue, said = R.revenue_sentences(table.reset_index(), 1, "EUR")
     assert (
         said
         == "Customers who bought a product of their list of 1, of 3 returning buyers: 67% with personal frequency, 33% with popularity."
     )
     assert "too few to tell (1 customers with a hit)" in revenue
     many = table.reset_index().assign(hits=20)
-    assert "50% of it is one customer" in R.revenue_sentences(many, 1)[0], "of what the recommended model captures"
+    assert "50% of it is one customer" in R.revenue_sentences(many, 1, "EUR")[0], (
+        "of what the recommended model captures"
+    )
 
 
 def test_the_decision_is_the_best_of_those_that_beat_the_baseline():
@@ -107,16 +125,21 @@ def test_the_decision_is_the_best_of_those_that_beat_the_baseline():
     values = judged({"good": base + 0.1, "same": base + rng.normal(0, 0.1, 300), "habit": base, "bad": base - 0.1})
     overall = values.groupby("model")[["ndcg"]].mean()
     beside = R.against(R.comparison(values.assign(task="all")), "habit")
-    chosen, said = R.decision(beside, overall, "habit", 10)
+    money = pd.DataFrame({"model": ["good", "habit"], "share": [0.3, 0.2], "hits": 40})
+    said = R.decision(beside, overall, money, "habit", 10)
     row = beside.set_index("model").loc["good"]
-    assert chosen == "good" and said.lead == "Use good"
-    assert (
-        f"{overall.loc['good', 'ndcg']:.3f}, against {overall.loc['habit', 'ndcg']:.3f} for the baseline, habit" in said
+    assert R.chosen(beside, "habit") == "good" and said.lead == "Use good"
+    assert said.startswith(
+        "Use good: its lists capture 30% of what returning buyers spent, habit 20% (habit, the baseline; "
     )
+    assert f"{overall.loc['good', 'ndcg']:.3f} against {overall.loc['habit', 'ndcg']:.3f}, difference +0.100" in said
     assert f"95% CI {row['low']:.3f} to {row['high']:.3f}, Holm-adjusted p < 0.001" in said
+    few = R.decision(beside, overall, money.assign(hits=19), "habit", 10)
+    assert few.startswith("Use good: its lists are ranked better than habit (") and "%" not in few.partition(" (")[0]
     assert R.worse_sentence(beside, "habit").startswith("1 of the 3 models compared with habit are significantly worse")
-    kept, said = R.decision(beside[beside["model"] != "good"], overall, "habit", 10)
-    assert kept == "habit" and said.lead == "Use the baseline, habit" and "(2 comparisons" in said
+    others = beside[beside["model"] != "good"]
+    said = R.decision(others, overall, money, "habit", 10)
+    assert R.chosen(others, "habit") == "habit" and said.lead == "Use the baseline, habit" and "(2 comparisons" in said
 
 
 def test_cold_start_is_the_share_of_buyers_without_a_history():
@@ -147,9 +170,12 @@ def test_an_online_test_of_that_size_finds_the_lift_in_four_of_five():
     assert np.mean(found) == pytest.approx(0.8, abs=0.05)
     share = R.online_test(split, lift=0.1).set_index("outcome").loc["order rate"]
     assert share["mean"] == len(split.warm) / 300 and row["mean"] == pytest.approx(money.mean())
-    assert len(R.test_sentences(R.online_test(split), 0.05)) == 2
+    assert len(R.test_sentences(R.online_test(split), 0.05, "a", 28, "EUR")) == 2
     few = R.split_of([("a", 9, ["x"]), ("b", 8, ["x"]), ("a", -1, ["x"])])
-    assert "too few to tell (1 customers who ordered in the window)" in R.test_sentences(R.online_test(few), 0.05)[0]
+    assert (
+        "too few to tell (1 customers who ordered in the window)"
+        in R.test_sentences(R.online_test(few), 0.05, "a", 28, "EUR")[0]
+    )
 
 
 @pytest.mark.slow

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from customerlab.analysis.inference import enough, percentile_interval, resampled, too_few
+from customerlab.analysis.inference import LEAST, enough, percentile_interval, resampled, too_few
 from customerlab.analysis.ratings.models import BUDGET, FittedModel, Mean, Size, affordable, models_named
 from customerlab.analysis.ratings.split import RatingSplit, fold_rows, kept_of, one_per_pair, scale_of
-from customerlab.formats import interval
+from customerlab.formats import decimals, interval
 from customerlab.wording import Led
 
 LOG = logging.getLogger(__name__)  # a run shows it on the terminal, and no notebook stores it
@@ -96,9 +96,10 @@ def cross_validate(
 ) -> RatingResult:
     """Predict each of several random folds from the others, as in most published results.
 
-    A random fold lets models learn from what customers did later, and from other ratings of the same evening, so that
-    errors are too low; the temporal split beside them shows by how much. Every rating is predicted: where the customer
-    or the product has none in the other folds, by what Surprise falls back to, the known bias or the mean.
+    A random fold lets models learn from what customers did later, and from other ratings of the same evening. It
+    predicts other ratings than the temporal split does, so that errors of the two cannot be compared. Every rating is
+    predicted: where the customer or the product has none in the other folds, by what Surprise falls back to, the known
+    bias or the mean.
 
     Folds are those of Surprise's `KFold(folds, random_state=seed)` on the ratings sorted by customer and product;
     models, all by default, are named as in `RATING_MODELS`, and the scale is that of `one_per_pair`. A model that needs
@@ -146,21 +147,24 @@ def errors_by_split(results: Mapping[str, RatingResult]) -> pd.DataFrame:
     return pd.concat(parts or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)[COLUMNS]
 
 
-def decision(result: RatingResult, seed: int) -> list[str]:
+def decision(result: RatingResult, seed: int, scale: tuple[float, float]) -> list[str]:
     """Whether any model predicts better than the mean of all ratings, which one, and how far the next is, as sentences.
 
     A few customers may hold most of the ratings. What counts is the number of equally active customers with the same
     information, (Σ n)² / Σ n² of their ratings n (Kish 1965): below `inference.LEAST` it is too few to tell. Else
     differences have bootstrap intervals over customers, adjusted for all models that could have been the other one.
+    `scale` has the lowest and the highest rating.
     """
-    rmse = result.table.set_index("model")["rmse"].sort_index().sort_values(kind="stable")
+    table = result.table.set_index("model").sort_index().sort_values("rmse", kind="stable")
+    rmse, mae = table["rmse"], table["mae"]
     ratings = result.by_customer.drop_duplicates("customer_id").set_index("customer_id")["count"]
     half = int(np.searchsorted(np.sort(ratings)[::-1].cumsum(), ratings.sum() / 2)) + 1
-    of = f"{ratings.sum():,} ratings of {len(ratings):,} customers, half of them of {half:,}"
+    of = f"half of the {ratings.sum():,} ratings are from {half:,} of {len(ratings):,} customers"
     best, floor = str(rmse.index[0]), Mean.name
-    if not enough(ratings.sum() ** 2 / (ratings**2).sum()):
-        few = too_few(len(ratings), "customers")
-        return [Led("No model is recommended", f": {few} by the temporal split ({of}).")]
+    alike = ratings.sum() ** 2 / (ratings**2).sum()
+    if not enough(alike):
+        few = too_few(int(alike), f"customers in effect; at least {LEAST} are needed")
+        return [Led("No model is recommended", f": {few}. By the temporal split {of}.")]
     if best == floor:
         return [
             Led("Do not predict ratings", f": no model has a lower RMSE than the {floor}, {rmse[floor]:.3f} ({of}).")
@@ -168,16 +172,26 @@ def decision(result: RatingResult, seed: int) -> list[str]:
     said = {}
     for other in (floor, str(rmse.index[1])):
         difference, reach = _difference(result, best, other, seed)
-        ends = interval(difference - reach, difference + reach, "{:.3f}")
-        sure = "significantly" if reach < difference else "not significantly"
-        said[other] = (sure, f"(difference {difference:.3f}, {ends}, adjusted for {len(rmse) - 1} comparisons)")
-    sure, how = said[floor]
-    lead = f"Predict ratings with {best}" if sure == "significantly" else "Do not predict ratings"
-    first = f": the RMSE of {best} is {rmse[best]:.3f}, {sure} lower than {rmse[floor]:.3f} for the {floor} {how}."
-    other, (sure, how) = list(said.items())[-1]
+        low, high = difference - reach, difference + reach
+        digits = decimals(rmse[other], rmse[best], low, high)
+        how = (
+            f"difference {difference:.{digits}f}, {interval(low, high, f'{{:.{digits}f}}')}, adjusted for "
+            f"{len(rmse) - 1} comparisons"
+        )
+        two = f"RMSE {rmse[best]:.{digits}f} and {rmse[other]:.{digits}f}"
+        said[other] = ("significantly" if reach < difference else "not significantly", two, how)
+    sure, two, how = said[floor]
+    off = (
+        f"off by {mae[best]:.3f} on average, on a scale from {scale[0]:g} to {scale[1]:g}, and always predicting the mean by "
+        f"{mae[floor]:.3f} (MAE; {two}, {sure} lower, {how})."
+    )
+    first = Led("No model is recommended", f": inconclusive. {best} is {off}")
+    if sure == "significantly":
+        first = Led(f"Predict ratings with {best}", f": it is {off} Whether that is good enough to show is not tested.")
+    other, (sure, two, how) = list(said.items())[-1]
     return [
-        Led(lead, first),
-        f"The next model, {other}, has an RMSE of {rmse[other]:.3f}, {sure} higher {how[:-1]}; {of}).",
+        first,
+        f"The next model, {other}, has {'a' if sure[0] == 's' else 'no'} significantly higher RMSE ({two}, {how}; {of}).",
     ]
 
 

@@ -176,7 +176,7 @@ def affordable(model: RatingModel, size: Size, fits: int, budget: float) -> tupl
     --------
     >>> size = Size(80_000, 671, 8_600, 32_000_000, 4_000_000)
     >>> affordable(RATING_MODELS["SVD++"], size, 5, 30.0)
-    (1, 'about 22 s a fit, rating_budget allows 30 s')
+    (1, '5 fits of about 22 s exceed the 30 s of rating_budget')
     >>> affordable(RATING_MODELS["SVD"], size, 5, 30.0)
     (5, '')
     """
@@ -185,7 +185,8 @@ def affordable(model: RatingModel, size: Size, fits: int, budget: float) -> tupl
     seconds = model.seconds(size)
     if fits * seconds <= budget:
         return fits, ""
-    return int(budget // seconds), f"about {seconds:,.0f} s a fit, rating_budget allows {budget:g} s"
+    many = f"{fits} fits of about {seconds:,.0f} s exceed" if fits > 1 else f"a fit of about {seconds:,.0f} s exceeds"
+    return int(budget // seconds), f"{many} the {budget:g} s of rating_budget"
 
 
 def models_named(names: Sequence[str] | None) -> list[RatingModel]:

@@ -16,7 +16,7 @@ from customerlab.analysis.recommend.metrics import Lists, compare, intervals, pa
 from customerlab.analysis.recommend.models import EASE, AllTimePopularity, Model, top
 from customerlab.analysis.recommend.models.base import batches
 from customerlab.analysis.recommend.split import Split, split_by_time
-from customerlab.formats import interval, p_value
+from customerlab.formats import decimals, interval, p_value
 from customerlab.wording import Led
 
 METRICS = ("ndcg", "recall", "precision", "hit_rate")
@@ -113,7 +113,8 @@ def ranking_decision(ranking: RatingRanking, k: int) -> Led:
     """Whether products should be chosen by predicted rating or by popularity, as a sentence.
 
     Every model is compared with popularity on the same customers (paired t, Holm). By predicted rating only where a
-    rating model has a significantly higher nDCG; fewer than `inference.LEAST` customers with a hit are too few to tell.
+    rating model has a significantly higher nDCG, by popularity only where the best has a significantly lower one; else
+    it is inconclusive. Fewer than `inference.LEAST` customers with a hit are too few to tell.
     """
     popular, rates = AllTimePopularity.name, ranking.values.groupby("model")["hit_rate"].sum()
     pairs = against(compare(paired(ranking.values, "ndcg")), popular)
@@ -122,16 +123,25 @@ def ranking_decision(ranking: RatingRanking, k: int) -> Led:
         few = too_few(rates[popular], "customers with a hit on the list of popularity")
         return Led("No way to choose products is recommended", f": {few}.")
     row, ndcg = pairs.iloc[0], ranking.table.set_index("model")["ndcg"]
-    better = row["p_holm"] < 0.05 and row["difference"] > 0
-    ends = interval(row["low"], row["high"], "{:.3f}")
-    lead, said = "Choose products by popularity, not by predicted rating", "no rating model ranks significantly better"
-    if better:
+    best, sure = ndcg[row["model"]], row["p_holm"] < 0.05
+    digits = decimals(best, ndcg[popular], row["low"], row["high"])
+    if not sure:
+        lead, said = (
+            "Predicted ratings are not shown to choose products better than popularity",
+            "the difference is inconclusive",
+        )
+    elif row["difference"] > 0:
         lead = f"Choose products by the ratings that {row['model']} predicts"
         said = "they rank significantly better than popularity"
+    else:
+        lead = "Choose products by popularity, not by predicted rating"
+        said = "the best rating model ranks significantly worse"
     return Led(
         lead,
-        f": {said} (nDCG@{k} {ndcg[popular]:.3f} for {popular}, {ndcg[row['model']]:.3f} for the best rating model, {row['model']}; "
-        f"difference {row['difference']:+.3f}, {ends}, Holm-adjusted {p_value(row['p_holm'])}).",
+        f": {said} (nDCG@{k} {best:.{digits}f} for the best rating model, {row['model']}, {ndcg[popular]:.{digits}f} for "
+        f"{popular}; difference {row['difference']:+.{digits}f}, {interval(row['low'], row['high'], f'{{:.{digits}f}}')}, "
+        f"Holm-adjusted {p_value(row['p_holm'])}; {rates[row['model']]:,.0f} and {rates[popular]:,.0f} of "
+        f"{row['customers']:,.0f} customers with a hit).",
     )
 
 

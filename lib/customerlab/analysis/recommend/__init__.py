@@ -30,6 +30,7 @@ from customerlab.analysis.recommend.tuning import searches, tune
 from customerlab.analysis.recommend.verdict import (
     baseline,
     buyers_sentence,
+    chosen,
     cold_start,
     decision,
     leader,
@@ -45,7 +46,7 @@ from customerlab.analysis.recommend.verdict import (
 __all__ = [
     "EASE", "DecayedFrequency", "Hybrid", "PureSVD", "accounting", "accounting_by_window", "affordable", "against",
     "baseline", "beyond", "buyers_sentence", "by_group", "by_k", "by_popularity", "candidates", "check_models",
-    "cold_start", "comparison", "decision", "estimated_seconds", "examples", "explained",
+    "chosen", "cold_start", "comparison", "decision", "estimated_seconds", "examples", "explained",
     "history_length", "leader", "leaky_splits", "metric_key", "metrics_by_customer", "online_test",
     "over_folds", "rank", "recommend", "returned_in_full", "revenue_captured", "revenue_sentences", "searches",
     "split_by_time", "split_of", "summary", "test_sentences", "today_sentence", "tune", "whole_log", "windows_sentence",

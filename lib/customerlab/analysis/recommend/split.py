@@ -244,9 +244,9 @@ def _divide(
     bought = [(of_customer @ marks(part)).sign() for part in (past, ~past)]
     rows = [
         ("history before the split date", before),
-        ("excluded: returned by the split date", (bought[0] - before.sign()).tocsr()),
+        ("pairs not counted above: returned by the split date", (bought[0] - before.sign()).tocsr()),
         (FUTURE, after),
-        ("excluded: bought and returned in the window", (bought[1] - after).tocsr()),
+        ("pairs not counted above: returned in the window", (bought[1] - after).tocsr()),
         (COLD, after[~known]),
         ("evaluated", future),
         ("of these cold-start items", future[:, (buyers["before"] == 0).to_numpy()]),

@@ -12,10 +12,11 @@ from customerlab.analysis.recommend.metrics import compare, intervals, paired, p
 from customerlab.analysis.recommend.planning import REVENUE
 from customerlab.analysis.recommend.rankings import Rankings
 from customerlab.analysis.recommend.split import COLD, FUTURE, Split
-from customerlab.formats import interval, p_value, percent
+from customerlab.formats import decimals, interval, p_value, percent
 from customerlab.wording import Led
 
 HABIT, POPULAR = "personal frequency", "popularity"
+LISTED = {HABIT: "each customer's most-bought products", POPULAR: "the products with the most buyers"}
 
 
 def baseline(split: Split, task: str = "all") -> tuple[str, str]:
@@ -41,31 +42,47 @@ def baseline(split: Split, task: str = "all") -> tuple[str, str]:
     return HABIT, f"The baseline is personal frequency: {of}."
 
 
-def decision(beside: pd.DataFrame, overall: pd.DataFrame, baseline: str, k: int) -> tuple[str, Led]:
-    """The recommended model and the decision as a sentence.
+def chosen(beside: pd.DataFrame, baseline: str) -> str:
+    """The recommended model, by the table of `against`.
 
-    Recommended is the model with the highest nDCG among those that are significantly better than the baseline
-    (Holm-adjusted), or else the baseline. `beside` is what `against` returns, `overall` the `summary` of the task by
-    model.
+    It is the model with the highest nDCG among those that are significantly better than the baseline (Holm-adjusted),
+    or else the baseline.
+    """
+    ahead = beside.loc[(beside["p_holm"] < 0.05) & (beside["difference"] > 0), "model"]
+    return baseline if ahead.empty else str(ahead.iloc[0])
+
+
+def decision(beside: pd.DataFrame, overall: pd.DataFrame, captured: pd.DataFrame, baseline: str, k: int) -> Led:
+    """The decision for the `chosen` model as a sentence.
+
+    `beside` is what `against` returns, `overall` the `summary` of the task by model, and `captured` the table of
+    `revenue_captured` with both models.
 
     Examples
     --------
     >>> row = {"model": "a", "difference": 0.03, "low": 0.01, "high": 0.05, "p_holm": 0.002}
-    >>> overall = pd.DataFrame({"ndcg": [0.53, 0.5]}, ["a", "b"])
-    >>> print(decision(pd.DataFrame([row]), overall, "b", 10)[1])  # doctest: +NORMALIZE_WHITESPACE
-    Use a: its nDCG@10 is 0.530, against 0.500 for the baseline, b (+0.030, 95% CI 0.010 to 0.050, Holm-adjusted
-    p = 0.002).
+    >>> overall = pd.DataFrame({"ndcg": [0.53, 0.5]}, ["a", "popularity"])
+    >>> captured = pd.DataFrame({"model": ["a", "popularity"], "share": [0.38, 0.35], "hits": 40})
+    >>> print(decision(pd.DataFrame([row]), overall, captured, "popularity", 10))  # doctest: +NORMALIZE_WHITESPACE
+    Use a: its lists capture 38% of what returning buyers spent, the products with the most buyers 35% (popularity,
+    the baseline; nDCG@10 0.530 against 0.500, difference +0.030, 95% CI 0.010 to 0.050, Holm-adjusted p = 0.002).
     """
-    ahead = beside[(beside["p_holm"] < 0.05) & (beside["difference"] > 0)]
-    if ahead.empty:
-        said = f": no model has a significantly higher nDCG@{k} ({len(beside)} comparisons, Holm-adjusted)."
-        return baseline, Led(f"Use the baseline, {baseline}", said)
-    row = ahead.to_dict("records")[0]
-    best, ndcg = str(row["model"]), overall["ndcg"].to_dict()
-    return best, Led(
+    best, money = chosen(beside, baseline), captured.set_index("model")
+    shares, listed = money["share"].map(percent), LISTED.get(baseline, baseline)
+    told = enough(*money.loc[[best, baseline], "hits"])
+    if best == baseline:
+        said = f"no model has a significantly higher nDCG@{k} ({len(beside)} comparisons, Holm-adjusted)."
+        share = f"{listed} capture {shares[best]} of what returning buyers spent, and " if told else ""
+        return Led(f"Use the baseline, {baseline}", f": {share}{said}")
+    row, ndcg = beside[beside["model"] == best].to_dict("records")[0], overall["ndcg"].to_dict()
+    digits = decimals(ndcg[best], ndcg[baseline], row["low"], row["high"])
+    said = f"its lists are ranked better than {listed}"
+    if told:
+        said = f"its lists capture {shares[best]} of what returning buyers spent, {listed} {shares[baseline]}"
+    return Led(
         f"Use {best}",
-        f": its nDCG@{k} is {ndcg[best]:.3f}, against {ndcg[baseline]:.3f} for the baseline, "
-        f"{baseline} ({row['difference']:+.3f}, {interval(row['low'], row['high'], '{:.3f}')}, Holm-adjusted "
+        f": {said} ({baseline}, the baseline; nDCG@{k} {ndcg[best]:.{digits}f} against {ndcg[baseline]:.{digits}f}, "
+        f"difference {row['difference']:+.{digits}f}, {interval(row['low'], row['high'], f'{{:.{digits}f}}')}, Holm-adjusted "
         f"{p_value(row['p_holm'])}).",
     )
 
@@ -93,9 +110,9 @@ def same_lists(lists: Mapping[str, np.ndarray]) -> list[list[str]]:
 def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: int) -> str:
     """Which model ranks best, of how many customers, and whether the next is worse: a clause for a sentence.
 
-    Models with the same lists are one. Fewer than `inference.LEAST` customers with a hit on the lists of the best, or
-    of the next, are too few to tell. `values` is what `metrics_by_customer` returns, of one task, and `lists` are of
-    the same models.
+    Models with the same lists are one. The next is significantly worse where the adjusted interval says so. Fewer than
+    `inference.LEAST` customers with a hit on the lists of the best, or of the next, are too few to tell. `values` is
+    what `metrics_by_customer` returns, of one task, and `lists` are of the same models.
 
     Examples
     --------
@@ -111,7 +128,7 @@ def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: 
     values = values[values["model"].isin(names)]
     table = intervals(paired(values, "ndcg"), seed)
     best = str(table["mean"].round(12).idxmax())
-    row, customers = table.loc[best], int(table["customers"].iloc[0])
+    row, customers = table.loc[best].to_dict(), int(table["customers"].iloc[0])
     people = f"{customers:,} customer{'s' if customers != 1 else ''}"
     said = f"nDCG@{k} is highest for {names[best]}, {row['mean']:.3f}"
     if len(table) == 1:
@@ -123,15 +140,18 @@ def leader(values: pd.DataFrame, lists: Mapping[str, np.ndarray], seed: int, k: 
         return (
             f"{said}, but of {people} {hits:,} had a hit on the lists compared: {too_few(customers, people.split()[1])}"
         )
-    ends = f"95% CI {row['low']:.3f} to {row['high']:.3f}; {people}"
-    against_next = f"{names[other['model']]}, {table.loc[other['model'], 'mean']:.3f}"
-    if other["difference"] == 0:
-        return f"{said} ({ends}), as for {against_next}"
-    gain = -other["difference"]
-    sure = "statistically significantly more than" if other["p_holm"] < 0.05 else "not significantly more than"
+    first, second, *_ = table["mean"].loc[[best, other["model"]]].tolist()
+    gain, low, high = (-float(other[name]) for name in ("difference", "high", "low"))
+    digits = decimals(first, second, low, high)
+    form = f"{{:.{digits}f}}"
+    said = f"nDCG@{k} is highest for {names[best]}, {first:.{digits}f}"
+    ends = f"{interval(row['low'], row['high'], form)}; {people}"
+    if gain == 0:
+        return f"{said} ({ends}), as for {names[other['model']]}, {second:.{digits}f}"
+    sure = "significantly more" if low > 0 else "not significantly more"
     return (
-        f"{said} ({ends}), {sure} for {against_next} (difference {gain:.3f}, 95% CI {-other['high']:.3f} to "
-        f"{-other['low']:.3f}, adjusted for {len(pairs)} comparisons)"
+        f"{said} ({ends}), {sure} than for the next best, {names[other['model']]}, {second:.{digits}f} (difference "
+        f"{gain:.{digits}f}, {interval(low, high, form)}, adjusted for {len(pairs)} comparisons)"
     )
 
 
@@ -159,26 +179,26 @@ def revenue_captured(rankings: Rankings, models: Sequence[str], seed: int, task:
     return pd.DataFrame(rows, columns=columns).join(more.rename(columns={"mean": "more"}))
 
 
-def revenue_sentences(table: pd.DataFrame, k: int) -> list[str]:
+def revenue_sentences(table: pd.DataFrame, k: int, currency: str) -> list[str]:
     """Revenue captured by the first two models of `revenue_captured`, and all hit rates, as two sentences.
 
     Examples
     --------
     >>> row = {"customers": 40, "hits": 30, "hit_rate": 0.75, "captured": 9.0, "spent": 50.0, "share": 0.18}
     >>> table = pd.DataFrame([{"model": "a"} | row, {"model": "b"} | row])
-    >>> print("\\n".join(revenue_sentences(table.assign(largest=0.3, more=1, low=-1, high=2), 10)))
-    The lists of a capture 18% of what returning buyers spent, those of b 18% \
-(9 and 9 of 50 per buyer; difference +1, 95% CI -1 to +2; 30% of it is one customer).
+    >>> print("\\n".join(revenue_sentences(table.assign(largest=0.3, more=1, low=-1, high=2), 10, "EUR")))
+    A returning buyer spent 50 EUR on average, of which the lists of a capture 9 EUR (18%; 30% of it is one customer) \
+and those of b 9 EUR (18%). The difference is +1 EUR per buyer (95% CI -1 to +2).
     Customers who bought a product of their list of 10, of 40 returning buyers: 75% with a, 75% with b.
     """
     first, second, *_ = table.to_dict("records")
     hits, flag = min(first["hits"], second["hits"]), influence(first["largest"], "customer")
     if enough(hits):
         revenue = (
-            f"The lists of {first['model']} capture {percent(first['share'])} of what returning buyers spent, those of "
-            f"{second['model']} {percent(second['share'])} ({first['captured']:,.0f} and {second['captured']:,.0f} of "
-            f"{first['spent']:,.0f} per buyer; difference {second['more']:+,.0f}, "
-            f"{interval(second['low'], second['high'], '{:+,.0f}')}{f'; {flag}' if flag else ''})."
+            f"A returning buyer spent {first['spent']:,.0f} {currency} on average, of which the lists of {first['model']} "
+            f"capture {first['captured']:,.0f} {currency} ({percent(first['share'])}{f'; {flag}' if flag else ''}) and those of "
+            f"{second['model']} {second['captured']:,.0f} {currency} ({percent(second['share'])}). The difference is "
+            f"{second['more']:+,.0f} {currency} per buyer ({interval(second['low'], second['high'], '{:+,.0f}')})."
         )
     else:
         few = too_few(hits, "customers with a hit")
@@ -240,34 +260,38 @@ def metric_key(name: str) -> str:
     return written.translate({ord(sign): f"%{ord(sign):02X}" for sign in "._~"} | {ord(" "): "_"})
 
 
-def test_sentences(needs: pd.DataFrame, lift: float) -> list[str]:
-    """What an online test can detect, and the customers that it needs, by the table of `online_test` for the lift.
+def test_sentences(needs: pd.DataFrame, lift: float, model: str, days: int, currency: str) -> list[str]:
+    """What an online test of a model can detect in some days, and the customers that it needs, as two sentences.
+
+    By the table of `online_test` for the lift.
 
     Examples
     --------
     >>> row = {"customers": 400, "needed": 6_284.0, "detectable": 0.2, "largest": 0.01}
     >>> outcomes = [{"outcome": "order rate", "mean": 0.5}, {"outcome": "revenue per customer", "mean": 8.0}]
-    >>> said = test_sentences(pd.DataFrame([row | outcome for outcome in outcomes]), 0.05)
+    >>> said = test_sentences(pd.DataFrame([row | outcome for outcome in outcomes]), 0.05, "a", 28, "EUR")
     >>> print(" ".join(said))  # doctest: +NORMALIZE_WHITESPACE
-    Higher sales are not shown: an online test of all 400 customers detects +20% in order rate or +20% in revenue per
-    customer at best. An online test needs 6,284 customers to detect +5% in order rate and 6,284 in revenue per customer
-    (80% power; now 50% and 8).
+    Whether lists of a raise sales is unknown: nobody saw them. A test of all 400 customers over 28 days has 80% power
+    only from +20% in order rate or +20% in revenue per customer. An online test needs 6,284 customers to detect +5% in
+    order rate and 6,284 in revenue per customer (80% power; now 50% and 8 EUR).
     """
     first = needs.iloc[0]
     buyers = round(first["mean"] * first["customers"]) if pd.notna(first["mean"]) else 0
+    unknown = f"Whether lists of {model} raise sales is unknown: nobody saw them."
     if not enough(buyers):
-        return [
-            f"What an online test of the lists would need: {too_few(buyers, 'customers who ordered in the window')}."
-        ]
+        few = too_few(buyers, "customers who ordered in the window")
+        return [f"{unknown} What an online test would need: {few}."]
     detected, needed, now = [], [], []
     for row in needs.to_dict("records"):
         flag = influence(row["largest"], "customer")
-        detected.append(f"{row['detectable']:+.0%} in {row['outcome']}" if pd.notna(row["detectable"]) else "nothing")
+        if pd.notna(row["detectable"]):
+            detected.append(f"{row['detectable']:+.0%} in {row['outcome']}")
         needed.append(f"{row['needed']:,.0f}" if pd.notna(row["needed"]) else "more than any number of")
-        mean = f"{row['mean']:,.0f}" if row["outcome"] == REVENUE else percent(row["mean"])
+        mean = f"{row['mean']:,.0f} {currency}" if row["outcome"] == REVENUE else percent(row["mean"])
         now.append(f"{mean}{f', {flag}' if flag else ''}")
     return [
-        f"Higher sales are not shown: an online test of all {first['customers']:,} customers detects {' or '.join(detected)} at best.",
+        f"{unknown} A test of all {first['customers']:,} customers over {days} days has 80% power "
+        f"{f'only from {found}' if (found := ' or '.join(detected)) else 'for no effect'}.",
         f"An online test needs {needed[0]} customers to detect {lift:+.0%} in order rate and {needed[1]} in revenue per customer "
         f"(80% power; now {' and '.join(now)}).",
     ]
@@ -296,11 +320,14 @@ def buyers_sentence(windows: Sequence[Split]) -> str:
 def today_sentence(today: Split, lists: pd.DataFrame) -> str:
     """What the lists that `recommend` makes of the `whole_log` contain, and which customers have none, as a sentence.
 
-    Examples -------- >>> from customerlab.analysis.recommend import recommend, split_of >>> from
-    customerlab.analysis.recommend.models import PersonalFrequency >>> today = split_of([("ann", 9, ["tea"]), ("bob", 8,
-    ["jam"])], [("bob", 7, ["jam"])]) >>> print(today_sentence(today, recommend(today, PersonalFrequency().fit(today))))
-    # doctest: +NORMALIZE_WHITESPACE 100% of the 1 recommendations of today are repeat purchases; they show 1 of 1
-    product. 1 customer returned everything and has no list.
+    Examples
+    --------
+    >>> from customerlab.analysis.recommend import recommend, split_of
+    >>> from customerlab.analysis.recommend.models import PersonalFrequency
+    >>> today = split_of([("ann", 9, ["tea"]), ("bob", 8, ["jam"])], [("bob", 7, ["jam"])])
+    >>> print(today_sentence(today, recommend(today, PersonalFrequency().fit(today))))
+    100% of the 1 recommendations of today are repeat purchases; they show 1 of 1 product. 1 customer returned \
+everything and has no list.
     """
     row = today.customers.get_indexer(pd.Index(lists["customer_id"]))
     column = today.products.get_indexer(pd.Index(lists["product_id"]))
