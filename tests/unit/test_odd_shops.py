@@ -172,6 +172,8 @@ def test_a_number_is_the_same_in_figure_table_and_finding(project, said, monkeyp
     (finding,) = re.findall(r"Rank customers by past spend.*", text)
     by = dict(re.findall(r"the top 20% by ([a-z ]+) bring (\d+)%", text))
     assert set(by) == {"segment", "number of orders", "past spend"}
-    assert f"account for {by['past spend']}% of it within 90 days, against {by['segment']}% by segment" in finding
+    assert (
+        f"account for {by['past spend']}% of net revenue within 90 days, against {by['segment']}% by segment" in finding
+    )
     shares = re.search(r"revenue +past spend +20% +all +([\d.]+)% +([\d.]+)%", text).groups()
     assert [f"{float(share):.0f}" for share in shares] == [by["segment"], by["past spend"]]
