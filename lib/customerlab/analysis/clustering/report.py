@@ -198,7 +198,7 @@ def saved_finding(judged: Judged, wanted: str = "") -> list[str]:
     if judged.recommended:
         return []
     return [
-        "The artefact clusters has one group, all customers, because no candidate is recommended. For campaigns use rfm_segments."
+        "The artefact clusters has one group, all customers, because no candidate is recommended. The groups to use are in rfm_segments."
     ]
 
 
