@@ -231,3 +231,16 @@ def test_a_covariate_that_arms_were_drawn_for_is_what_was_assigned():
     assert experiment.kind_of_rows(ibis.memtable(one_slip)).wrong, "one household in two arms changes nothing"
     drawn = rows.assign(variant=np.random.default_rng(1).choice(["control", "new"], len(rows)))
     assert not experiment.kind_of_rows(ibis.memtable(drawn)).wrong
+
+
+def test_rows_without_ids_leave_two_checks_open():
+    units = ibis.memtable(people().assign(unit_id=[f"row {i}" for i in range(len(people()))], outcome_spend=1.0))
+    found = experiment.soundness(units, "control")
+    answers = found.table.set_index("check")["answer"]
+    assert found.sound and answers[answers == "not checkable"].index.tolist() == [
+        "one row per unit",
+        "units in one arm",
+    ]
+    said = found.summary()
+    assert said.startswith(f"No check found a fault: {len(answers) - 2} of {len(answers)} passed")
+    assert said.endswith("Rows have no ids, so these cannot be checked: one row per unit, units in one arm.")
