@@ -187,8 +187,8 @@ class Run:
 
     @property
     def currency(self) -> str:
-        """The currency of the orders for captions, such as "EUR"; "the shop's currency" where none is on record."""
-        return find_data_set(self.root, self._source("transactions")).currency or "the shop's currency"
+        """The currency of the orders for captions, such as "EUR"; "units of the shop's currency" where none is on record."""
+        return find_data_set(self.root, self._source("transactions")).currency or "units of the shop's currency"
 
     def whose(self, table: str) -> str:
         """Say whose data a table, ``experiment`` or ``ratings``, holds where they are not those of the run's own shop.
