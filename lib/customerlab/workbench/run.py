@@ -187,7 +187,7 @@ class Run:
 
     @property
     def currency(self) -> str:
-        """The currency of the orders for captions, such as "EUR"; "units of the shop's currency" where none is on record."""
+        """The currency of the orders, such as "EUR"; "units of the shop's currency" where none is on record."""
         return find_data_set(self.root, self._source("transactions")).currency or "units of the shop's currency"
 
     def whose(self, table: str) -> str:
