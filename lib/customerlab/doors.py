@@ -74,7 +74,7 @@ def _wrong(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 def _kinds(annotation: Any) -> tuple[type, ...]:
     """The kinds of an annotation that names a kind of table or a class of the library; none of any other."""
     kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    if not all(isinstance(kind, type) for kind in kinds):
+    if not all(isinstance(kind, type) and not getattr(kind, "_is_protocol", False) for kind in kinds):
         return ()
     own = [kind for kind in kinds if kind in NAMES or kind.__module__.startswith("customerlab.")]
     return tuple(kinds) if own and own != [type(None)] else ()

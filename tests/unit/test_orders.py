@@ -114,4 +114,4 @@ def test_groups_of_a_test_aggregate_the_day_once(aggregations):
     _, said = experiment.with_customer_groups(
         units, DAY, one.transactions, scheme=OWN, segmentation=kept, returns=one.returns
     )
-    assert "100% of the units" in said and len(aggregations) == 1
+    assert "100% of units" in said and len(aggregations) == 1
