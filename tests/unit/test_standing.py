@@ -106,7 +106,10 @@ def test_a_removed_result_makes_due(plan):
 
 
 def test_other_parameters_make_due(plan, project):
-    other = make_plan(project, "demo", {"rfm_bins": "4"})
+    aside = make_plan(project, "demo", {"rfm_bins": "4"})
+    assert due(aside, aside.step("02")) == "it has not been executed", "with another value it goes to another folder"
+    (project / "params" / "demo.yml").write_text("run: demo\nrfm_bins: 4\n", encoding="utf-8")
+    other = make_plan(project, "demo")
     other.step("02").sources.clear()
     assert due(other, other.step("02")) == "its code, parameters, data or packages have changed"
 
