@@ -211,6 +211,7 @@ def test_nothing_is_left_when_it_fails(tmp_path, monkeypatch):
         write_shop(tmp_path / "there", 100, 1, spoiled=False)
 
 
+@pytest.mark.slow
 def test_the_rates_on_record_are_the_planted_ones():
     """Own rates are Gamma draws around the rate of a segment: their mean ratio to it is 1, within three errors."""
     truth = simulate_shop(customers=20_000, seed=6, spoiled=False).truth["customers"]
@@ -220,6 +221,7 @@ def test_the_rates_on_record_are_the_planted_ones():
     assert abs((ratio * shape).sum() / shape.sum() - 1) < 3 / np.sqrt(shape.sum())
 
 
+@pytest.mark.slow
 def test_units_without_a_shop_are_as_they_are_said_to_be():
     """Segments and states by their shares, whole days of exponential waits by state, orders by a Poisson count."""
     size = 4_000_000  # so many that a day more or less is three errors of any mean
