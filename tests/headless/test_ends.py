@@ -166,7 +166,7 @@ def test_many_lines_are_no_flood(project):
 def test_a_notebook_that_the_run_did_not_write_is_named_and_has_no_page(finished, content):
     project, old, *_ = finished
     out = restored(project, old)
-    call(project, "customerlab", "site")
+    call(asked(project, 1), "customerlab", "site")
     assert (out / "site" / "02_toy.html").is_file()
     path = out / "02_toy.ipynb"
     whole = path.read_bytes()
