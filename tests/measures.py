@@ -65,11 +65,11 @@ def measured(sold, back):
     void = sales.annulled(*tables).to_pandas()
     returning = came_back(orders)
     return {
-        "orders a customer, mean": number.mean(),
-        "orders a customer, median": number.median(),
+        "orders per customer, mean": number.mean(),
+        "orders per customer, median": number.median(),
         "customers who order once": (number == 1).mean(),
-        "money a customer, mean": money.mean(),
-        "money a customer, median": money.median(),
+        "money per customer, mean": money.mean(),
+        "money per customer, median": money.median(),
         "money of the top fifth of customers": money.iloc[: int(np.ceil(0.2 * len(money)))].sum() / money.sum(),
         "orders in November, against the mean": daily[11] / daily.mean(),
         "days between orders, mean": gaps.mean(),

@@ -72,7 +72,7 @@ def test_a_shop_of_returns_gets_net_revenue_and_true_sentences(project, said, mo
     run_cells(project, "01_eda", monkeypatch, run="my_shop")
     net = round((RETURNING[shop]["Menge"] * RETURNING[shop]["Preis"]).sum(), 4) + 0.0
     findings = next(text for text in said if "customers placed" in text)
-    assert f"net revenue {net:,.0f} (gross" in findings
+    assert f"a net revenue of {net:,.0f} units of the shop's currency (gross" in findings
     for text in said:
         assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
     if "giant" in shop:
