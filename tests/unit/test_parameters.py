@@ -452,6 +452,8 @@ def test_a_wrong_parameter_fails_before_anything_heavy_is_imported():
         (["run", "09"], "no notebook is called '09'"),
         (["run", "-p", "rfm_bins"], "sets nothing"),
         (["run", "-p", "rfm_bin=4"], "did you mean rfm_bins?"),
+        (["run", "-p", "winsorised_at=0.9"], "has been renamed"),
+        (["run", "-p", "winsorised_at=0.9"], "winsor_quantile"),
         (["run", "-p", "run=online_retail"], "run is not to be overridden"),
         (["run", "-p", "data=online_retail"], "data is not to be overridden"),
         (["run", "-p", "experiment=hillstrom_email"], "experiment is not to be overridden"),

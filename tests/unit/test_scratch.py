@@ -78,8 +78,9 @@ def test_the_numbers_of_results_are_kept_and_what_changed_is_said(tmp_path):
     ]  # fmt: skip
     for n in range(KEPT + 5):
         ended(customers=n)
-    assert len(read_json(tmp_path / STATE / HISTORY)) == KEPT
-    (tmp_path / STATE / HISTORY).write_text("damaged")
-    assert changes(tmp_path) is None
-    ended(customers=1)
-    assert len(read_json(tmp_path / STATE / HISTORY)) == 1, "it heals"
+    assert len(read_json(tmp_path / STATE / HISTORY)["results"]) == KEPT
+    for damaged in ("damaged", "[1, 2]", '{"results": [1, 2]}'):
+        (tmp_path / STATE / HISTORY).write_text(damaged)
+        assert changes(tmp_path) is None
+        ended(customers=1)
+        assert len(read_json(tmp_path / STATE / HISTORY)["results"]) == 1, "it heals"

@@ -86,16 +86,16 @@ def finish(folder: Path) -> None:
 def remember(folder: Path) -> None:
     """Keep the metrics of a run that has ended, where they are other ones than the last."""
     path, metrics = folder / STATE / HISTORY, read_json(folder / "metrics.json") or {}
-    kept = read_json(path) if isinstance(read_json(path), list) else []
-    if not kept or kept[-1].get("metrics") != metrics:
+    kept = (read_sealed(path) or {"results": []})["results"]
+    if not kept or kept[-1]["metrics"] != metrics:
         now = {"at": datetime.now(UTC).isoformat(timespec="minutes"), "metrics": metrics}
-        write_json(path, [*kept, now][-KEPT:])
+        write_sealed(path, {"results": [*kept, now][-KEPT:]})
 
 
 def changes(folder: Path) -> tuple[str, list[tuple[str, str, Any, Any]]] | None:
     """Since when a run's metrics are other ones than before, and which: notebook, name, before, now; None at first."""
-    kept = read_json(folder / STATE / HISTORY)
-    if not isinstance(kept, list) or len(kept) < 2:
+    kept = (read_sealed(folder / STATE / HISTORY) or {"results": []})["results"]
+    if len(kept) < 2:
         return None
     was, now = (
         {(name, key): value for name, said in one["metrics"].items() for key, value in said.items()}
