@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from customerlab.data import canonical, clean
-from customerlab.data.catalog import Mapped, Source, TableMap
+from customerlab.data.mapping import Mapped, TableMap
+from customerlab.data.sources import Source
 
 COLUMNS = ("customer_id", "order_id", "ordered_at", "product_id", "quantity", "unit_price")
 MAP = TableMap("log", {name: Mapped(name) for name in COLUMNS}, (("customer_missing", {}),))

@@ -13,7 +13,8 @@ from functools import partial
 import pytest
 
 from customerlab.data import download, fetch, packed, project
-from customerlab.data.catalog import DataSet, Form, Source, load_catalog
+from customerlab.data.catalog import DataSet, load_catalog
+from customerlab.data.sources import Form, Source
 from customerlab.errors import CustomerlabError, DataError
 from helpers import served
 

@@ -20,9 +20,9 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from customerlab.data import cast, packed, texts
-from customerlab.data.catalog import Source
 from customerlab.data.engine import connect, open_table
 from customerlab.data.prepare import prepare
+from customerlab.data.sources import Source
 from customerlab.errors import DataError
 from helpers import STRANGER, add_shop, as_written, stranger_lines
 

@@ -12,8 +12,10 @@ import ibis
 import ibis.expr.types as ir
 
 from customerlab.data import cast, clean
-from customerlab.data.catalog import DataSet, Source, TableMap
+from customerlab.data.catalog import DataSet
+from customerlab.data.mapping import TableMap
 from customerlab.data.read import FILE, ROW
+from customerlab.data.sources import Source
 from customerlab.data.tables import COVARIATE, TABLES, is_id
 from customerlab.errors import DataError
 

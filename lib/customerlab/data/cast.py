@@ -5,7 +5,7 @@ import re
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data.catalog import Source
+from customerlab.data.sources import Source
 from customerlab.data.tables import EARLIEST, LATEST
 
 EPOCHS = (-2_208_988_800, 4_102_444_800)  # EARLIEST and LATEST in seconds since 1970

@@ -3,9 +3,10 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from customerlab.data.catalog import DataSet, Form, Source
+from customerlab.data.catalog import DataSet
 from customerlab.data.project import DigestCache, data_folders, file_digest, read_json, relative, written_aside
 from customerlab.data.secrets import masked
+from customerlab.data.sources import Form, Source
 from customerlab.errors import DataError
 
 

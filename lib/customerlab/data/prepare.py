@@ -13,10 +13,12 @@ import ibis
 import ibis.expr.types as ir
 
 from customerlab.data import canonical, cast, clean, fetch, read, warehouse
-from customerlab.data.catalog import Mapped, Source, TableMap, find_data_set
+from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
 from customerlab.data.fingerprint import report_of, table_fingerprint
+from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.project import file_digest, relative, write_sealed, written_aside
+from customerlab.data.sources import Source
 from customerlab.data.tables import COVARIATE, EARLIEST, LATEST
 from customerlab.errors import DataError, in_brief, shown
 

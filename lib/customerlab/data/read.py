@@ -13,8 +13,8 @@ import ibis
 import ibis.expr.types as ir
 
 from customerlab.data import cast, packed, texts
-from customerlab.data.catalog import Source
 from customerlab.data.engine import literal
+from customerlab.data.sources import Source
 from customerlab.errors import DataError, in_brief
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO, cast
 
-from customerlab.data.catalog import Source
 from customerlab.data.packed import Damaged, chunks, count_lines
+from customerlab.data.sources import Source
 from customerlab.errors import DataError
 
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, Damaged)  # what is said of half a .gz, or of what is none

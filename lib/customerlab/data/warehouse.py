@@ -12,9 +12,10 @@ from typing import Any
 import ibis.expr.types as ir
 
 from customerlab.data import canonical, clean
-from customerlab.data.catalog import DataSet, Mapped, TableMap
+from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
+from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.project import read_sealed, text_digest, write_sealed
 from customerlab.data.secrets import masked
 from customerlab.data.tables import COVARIATE, TABLES
