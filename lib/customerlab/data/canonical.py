@@ -82,7 +82,7 @@ def _found(raw: ir.Table, name: str, table_map: TableMap, source: Source) -> ir.
     if column is None:
         # an id for a row that has none, such as ``row 17``: a bare 17 would be some customer's in another table
         number = ibis.literal("row ") + raw[ROW].cast("string")
-        many = any("*" in form.path for form in source.forms)  # each file counts from 1
+        many = source.sheets or any("*" in form.path for form in source.forms)  # each file counts from 1
         return number + " of " + raw[FILE] if many else number
     value = raw[column]
     if not value.type().is_string():

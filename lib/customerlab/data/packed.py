@@ -41,6 +41,41 @@ def check_workbook(path: Path) -> None:
         raise Damaged(f"its part {broken} has another checksum than it should")
 
 
+def unpack(archive: Path, member: str, target: Path) -> None:
+    """Write a member of a zip to `target`, its checksum compared on the way.
+
+    `Damaged` where it is not whole, not there, or far larger than any data.
+    """
+    import lzma
+
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            if member not in packed.namelist():
+                listed = ", ".join(packed.namelist()[:10])
+                raise Damaged(f"the zip has no member {member}, only {listed[:200] or 'nothing'}")
+            info = packed.getinfo(member)
+            check_density(info.compress_size, info.file_size)
+            with packed.open(info) as source, target.open("wb") as handle:
+                size = 0
+                while chunk := source.read(CHUNK):
+                    size += len(chunk)
+                    check_density(info.compress_size, size)
+                    handle.write(chunk)
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        OSError,
+        zlib.error,
+        lzma.LZMAError,
+    ) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise Damaged(f"the zip is damaged, or of a kind that cannot be read: {' '.join(str(error).split())}") from None
+
+
 def chunks(path: Path) -> Iterator[bytes]:
     """The bytes of a file; of a .gz those that it unpacks to, each member's checksum and length compared.
 

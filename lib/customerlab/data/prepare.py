@@ -71,8 +71,10 @@ def prepare(
     files = [{"file": relative(p, root), "sha256": d} for p, d in zip(paths, digests, strict=True)]
     # The old report goes before the new table comes, so that a run killed between them finds no match.
     with written_aside(target) as aside:
-        made = _build(paths, source, table, table_map, aside)
-        report = canonical.report(data_set, table, files, fingerprint, *made) | {"sha256": file_digest(aside)}
+        notes: list[str] = []  # what else is to be said of the files, as sentences
+        made = _build(paths, source, table, table_map, aside, notes)
+        report = canonical.report(data_set, table, files, fingerprint, *made)
+        report |= {"sha256": file_digest(aside), "notes": notes}
         target.with_suffix(".json").unlink(missing_ok=True)
     write_sealed(target.with_suffix(".json"), report)
     return Prepared(target, report, made=True)
@@ -90,7 +92,7 @@ def _check_folders(run_folder: Path, paths: list[Path]) -> None:
 
 
 def _build(
-    paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path
+    paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path, notes: list[str]
 ) -> tuple[canonical.Steps, canonical.Survey, ir.Table, int]:
     """Write one canonical table to `target`; return what cleaning removed and found, the table's shape and its rows."""
     import pyarrow.parquet as pq
@@ -102,16 +104,17 @@ def _build(
         con = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(target.parent / "staged"), **DUCKDB_ALWAYS)
         _check_patterns(con, table_map)
         reading = True
+        paths = read.at_hand(paths, source, target.parent)
         columns = [m.column for m in table_map.columns.values() if m.column]
-        raw, counted = read.read(con, paths, source, columns, target.parent)
+        raw, counted = read.read(con, paths, source, columns, target.parent, notes)
         read.check_columns(paths, source)
         marked, found = _surveyed(con, raw, table, table_map, source)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
         _check_values(marked, found, table_map, source)
         steps = canonical.row_accounting(found, table, table_map, paths[0].name)
-        canonical.check_filled(marked, found, table, table_map, _place)
+        canonical.check_filled(marked, found, table, table_map, _placing(source))
         rows = canonical.kept(marked, table)
-        canonical.check_whole(marked, found, rows, table, paths[0].name, _place)
+        canonical.check_whole(marked, found, rows, table, paths[0].name, _placing(source))
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
@@ -129,8 +132,8 @@ def _build(
             con.disconnect()
 
 
-def _place(rows: ir.Table, column: str | None) -> str:
-    return read.place(read.first_row(rows), column)
+def _placing(source: Source) -> canonical.Place:
+    return lambda rows, column: read.place(read.first_row(rows), column, source)
 
 
 def _surveyed(
@@ -193,12 +196,12 @@ def _check_patterns(con: Any, table_map: TableMap) -> None:
 
 def _check_values(marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source) -> None:
     """Raise where two ids are nearly alike, where a value cannot be read, or where money is too large."""
-    canonical.check_ids(marked, found, table_map, _place)
+    canonical.check_ids(marked, found, table_map, _placing(source))
     for name in found.unread():
         bad = marked.filter(marked[canonical.THERE + name] & marked[name].isnull())
         if name == "amount":
             raise DataError(
-                "quantity times unit_price is too large to be money", where=_place(bad, None),
+                "quantity times unit_price is too large to be money", where=_placing(source)(bad, None),
                 expected=f"an amount below {canonical.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
@@ -222,7 +225,10 @@ def _unreadable(
     quoted = f"a text of {len(value)} signs" if "@" in value or len(value) > MOST_SHOWN else shown(value)
     more = f" and {count - 1:,} more like it" if count > 1 else ""
     return DataError(
-        f"{quoted} cannot be read as {name}{more}", where=read.place(first, mapped.column), expected=expected, do=do
+        f"{quoted} cannot be read as {name}{more}",
+        where=read.place(first, mapped.column, source),
+        expected=expected,
+        do=do,
     )
 
 
