@@ -98,7 +98,16 @@ def nested(name: str, is_list: bool, fields: list[str], exploded: tuple[str, ...
 
 
 def steps(table: ir.Table, source: Source, where: str, *, exploded: bool = False) -> list[Step]:
-    """How the rows of a source become items, one step after the other; `exploded` where its lists are already."""
+    """How the rows of a source become items, one step after the other; `exploded` where its lists are already.
+
+    A DataError where a column that is asked for is not there.
+    """
+    absent = sorted(set(needed(source, ())) - set(table.columns)) if not source.explode or exploded else []
+    if absent:
+        raise DataError(
+            f"missing column: {', '.join(map(repr, absent))}", where=where, expected="the columns that `wide` and `split` name",
+            do="fix `wide` or `split` in data/catalog.yml",
+        )  # fmt: skip
     found: list[Step] = []
     for name in () if exploded else source.explode:
         found.append(_exploded(found[-1].after if found else table, name, source, where))

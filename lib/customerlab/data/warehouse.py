@@ -11,7 +11,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean
+from customerlab.data import canonical, clean, items
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -33,7 +33,8 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     """
     con = connect(url)
     table_map = data_set.tables[table]
-    where = f"table {data_set.sources[table_map.source].table} in {con.name}"
+    source = data_set.sources[table_map.source]
+    where = f"table {source.table} in {con.name}"
     every = _canonical(con, data_set, table)
     content = _content(every)
     fingerprint = table_fingerprint(data_set, table, [url, json.dumps(content)])
@@ -41,6 +42,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     known = read_sealed(path)
     if known and known["fingerprint"] == fingerprint:
         return path, known, False
+    notes = items.account(items.steps(_raw(con, data_set, table_map), source, where), where, lambda _: where)
     marked = clean.mark(every, table_map.clean)
     found = canonical.survey(marked)
     _check_read(found, where)
@@ -51,7 +53,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     canonical.check_whole(marked, found, rows, table, where, lambda *_: where)
     count = int(rows.count().to_pandas())
     report = canonical.report(data_set, table, [{"file": where, **content}], fingerprint, steps, found, rows, count)
-    report["sha256"] = text_digest(fingerprint)
+    report |= {"sha256": text_digest(fingerprint), "notes": notes}
     write_sealed(path, report)
     return path, report, True
 
@@ -76,13 +78,13 @@ def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:
     return canonical.canonical(raw, table, table_map, data_set.sources[table_map.source], frozenset(labels))
 
 
-def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
-    """The table of the engine, which has every mapped column."""
+def _raw(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
+    """The table of the engine."""
     name = data_set.sources[table_map.source].table
     assert name is not None
     *database, last = name.split(".")
     try:
-        raw = con.table(last, database=tuple(database) if len(database) > 1 else database[0] if database else None)
+        return con.table(last, database=tuple(database) if len(database) > 1 else database[0] if database else None)
     except Exception as error:  # each back end has errors of its own
         said = masked(" ".join(str(error).split()))[:200]
         raise DataError(
@@ -91,15 +93,29 @@ def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
             expected="a table or a view, such as shop.order_lines, that the engine of the run can read",
             do="fix `table`, or `engine` in the params file",
         ) from None
-    absent = [m.column for m in table_map.columns.values() if m.column and m.column not in raw.columns]
+
+
+def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
+    """The table of the engine, its rows as items where the entry says so, which has every mapped column."""
+    raw, source = _raw(con, data_set, table_map), data_set.sources[table_map.source]
+    where = f"table {source.table} in {con.name}"
+    wanted = [m.column for m in table_map.columns.values() if m.column]
+    items.check_names(source, raw.columns, where)
+    for step in items.steps(raw, source, where):
+        raw = step.after
+    values = {name: items.field(raw, name, where, source.explode) for name in wanted}
+    absent = [name for name, value in values.items() if value is None]
     if absent:
         raise DataError(
             f"missing column: {', '.join(map(repr, absent))}",
-            where=f"table {name} in {con.name}, which has {', '.join(map(repr, raw.columns))}",
+            where=f"{where}, which has {', '.join(map(repr, raw.columns))}",
             expected="every column that data/catalog.yml maps",
             do="fix the column map; a column of another table, such as a covariate, has to be joined to it first",
         )  # fmt: skip
-    return raw
+    for name, value in values.items():
+        if value is not None:
+            items.check_single(value, name, where, source.explode)
+    return raw.mutate(**{name: value for name, value in values.items() if name not in raw.columns})
 
 
 def _check_type(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str) -> None:
