@@ -26,22 +26,25 @@ def headers(path: Path, source: Source, wanted: list[str] | None = None) -> dict
         found = {path.name: list(parquet_schema(path).names)}
     elif kind == ".json":
         found = {path.name: read_json.names(path, source)}
-    elif source.header is not None:
-        found = {place: list(source.header) for place in (sheets.frames(path, source, 1) if kind else [path.name])}
     elif kind == ".xlsx":
-        found = {
-            place: [str(c) for c in frame.to_numpy().ravel()] for place, frame in sheets.frames(path, source, 1).items()
-        }
+        found = sheets.names(sheets.frames(path, source, 1)[0], source)
+    elif source.header is not None:
+        found = {path.name: list(source.header)}
     else:
         try:
             found = {path.name: texts.first(path, source)}
         except (*texts.DAMAGED, ValueError, texts.Error, OSError) as error:
             raise unreadable([path], source, error) from None
+    check(found, path, source, wanted)
+    return found
+
+
+def check(found: dict[str, list[str]], path: Path, source: Source, wanted: list[str] | None) -> None:
+    """Raise unless each of the headers is one, and has all `wanted` columns once where they are given."""
     for place, names in found.items():
         _check_header(names, place, path, source, wanted or [])
-        if wanted is not None and kind in ("", ".xlsx"):
+        if wanted is not None and kind_of(path.name) in ("", ".xlsx"):
             check_wanted(names, wanted, place, path, source)
-    return found
 
 
 def _check_header(names: list[str], place: str, path: Path, source: Source, wanted: list[str]) -> None:

@@ -163,7 +163,9 @@ def _split(table: ir.Table, source: Source) -> Step:
     column, pattern = source.split.column, source.split.pattern
     text = cast.as_text(table[column], source.decimal)
     without = text.isnull() | (text.replace(source.split.at, "").strip() == "")
-    read = table.mutate(**{column: text.split(source.split.at)}).unnest(column)
+    # Spark takes what is to stand between the parts for a regular expression
+    at = re.escape(source.split.at) if table.get_backend().name == "pyspark" else source.split.at
+    read = table.mutate(**{column: text.split(at)}).unnest(column)
     read = read.mutate(**{column: read[column].strip()})
     read = read.filter(read[column] != "")
     what = f"items in {column}"

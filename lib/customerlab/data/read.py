@@ -16,6 +16,7 @@ from customerlab.data import cast, items, packed, read_json, sheets, texts
 from customerlab.data.engine import literal
 from customerlab.data.headers import (
     MissingColumns,
+    check,
     check_columns,
     check_wanted,
     headers,
@@ -115,7 +116,7 @@ def read(
         if len({part[name].type() for part in parts}) > 1:  # files that differ in it: as text they are alike
             parts = [part.mutate(**{name: cast.as_text(part[name], source.decimal)}) for part in parts]
     # put together once: DuckDB runs out of memory where it sorts a union of many files
-    table = con.create_table("parts", ibis.union(*parts)) if len(parts) > 1 else parts[0]
+    table = con.create_table(ibis.util.gen_name("parts"), ibis.union(*parts)) if len(parts) > 1 else parts[0]
     if not (source.split or source.wide):
         return table, counted
     table = con.create_table(ibis.util.gen_name("records"), table)
@@ -174,13 +175,15 @@ def _workbook(
         packed.check_workbook(path)
     except packed.Damaged as error:
         raise sheets.damaged(path, ".xlsx", error) from None
-    if unread := sheets.unread(path, source):
+    frames, unread = sheets.frames(path, source)
+    if unread:
         notes.append(
             f"sheets of {path.name} that are not read: {', '.join(unread[:20])}" + (" …" if unread[20:] else "")
         )
     found = []
-    names = headers(path, source, wanted)
-    for place, frame in sheets.frames(path, source).items():
+    names = sheets.names(frames, source)
+    check(names, path, source, wanted)
+    for place, frame in frames.items():
         if source.header is not None and len(frame.columns) != len(source.header):
             raise DataError(
                 f"the sheet has {len(frame.columns)} columns, `header` has {len(source.header)}", where=place,

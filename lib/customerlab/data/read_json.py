@@ -121,8 +121,8 @@ class _Text:
         while True:
             try:
                 found, end = self.read(self.buffer, self.at)
-                # a number that ends where the text so far ends may go on
-                if end < len(self.buffer) or self.buffer[end - 1] in '}]"' or not self.more():
+                # a number near the end of the text so far may go on, such as the 1 of 1.5 and of 1e+5
+                if len(self.buffer) - end > 2 or self.buffer[end - 1] in '}]"' or not self.more():
                     self.at = end
                     return found
             except json.JSONDecodeError as error:

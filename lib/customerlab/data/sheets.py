@@ -19,43 +19,40 @@ def damaged(path: Path, kind: str, error: Exception) -> DataError:
     )  # fmt: skip
 
 
-def frames(path: Path, source: Source, rows: int | None = None) -> dict[str, "pd.DataFrame"]:
-    """The sheets that are read, each as it is: cells of all kinds, from the header on, at most `rows` of them.
+def frames(path: Path, source: Source, rows: int | None = None) -> tuple[dict[str, "pd.DataFrame"], list[str]]:
+    """The sheets that are read, each as it is, and the names of the others.
 
-    The keys are how messages name the sheet: the file, and the sheet too where several are read.
+    Cells are of all kinds, from the header on, at most `rows` rows of them. The keys are how messages name a sheet: the
+    file, and the sheet too where several are read.
     """
     import pandas as pd
 
     try:
         with pd.ExcelFile(path, engine="openpyxl") as book:
             found = {}
-            for name in _chosen([str(name) for name in book.sheet_names], path, source):
+            every = [str(name) for name in book.sheet_names]
+            chosen = _chosen(every, path, source)
+            for name in chosen:
                 most = None if rows is None else rows + source.skip
                 cells = pd.read_excel(book, sheet_name=name, header=None, nrows=most, dtype=object, na_filter=False)
                 found[f"{path.name}, sheet {name}" if source.sheets else path.name] = cells[source.skip :]
-            return found
+            return found, [name for name in every if name not in chosen]
     except DataError:
         raise
     except Exception as error:  # openpyxl has no error of its own for what is no workbook, or half of one
         raise damaged(path, ".xlsx", error) from None
 
 
-def unread(path: Path, source: Source) -> list[str]:
-    """The sheets of a workbook that are not read."""
-    import pandas as pd
-
-    try:
-        with pd.ExcelFile(path, engine="openpyxl") as book:
-            names = [str(name) for name in book.sheet_names]
-    except Exception as error:
-        raise damaged(path, ".xlsx", error) from None
-    chosen = _chosen(names, path, source)
-    return [name for name in names if name not in chosen]
+def names(found: dict[str, "pd.DataFrame"], source: Source) -> dict[str, list[str]]:
+    """The names of the columns of sheets: those that the catalogue gives them, else what stands in the first row."""
+    if source.header is not None:
+        return {place: list(source.header) for place in found}
+    return {place: [str(cell) for cell in frame[:1].to_numpy().ravel()] for place, frame in found.items()}
 
 
 def below(path: Path, source: Source, wanted: list[str]) -> str:
     """The key to write where one of the first 20 rows of a sheet has all wanted columns."""
-    for frame in frames(path, replace(source, skip=0), 20).values():
+    for frame in frames(path, replace(source, skip=0), 20)[0].values():
         for number, cells in enumerate(frame.to_numpy().tolist()):
             if set(wanted) <= set(map(str, cells)):
                 return f"`skip: {number}`"
