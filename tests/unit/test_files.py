@@ -97,6 +97,7 @@ def zipped(**members):
 WANTED = [("A", "1"), ("B", "2")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "entry"),
     [

@@ -88,6 +88,8 @@ def missing(
         "fix the column map, or the delimiter if the names above are run together; a table is read from one file, so a "
         "column of another file, such as a covariate, has to be joined to it first"
     )
+    if source.header is None and kind_of(path.name) in ("", ".xlsx"):
+        do += "; a file without a header needs `header: [ … ]` with the names of all its columns"
     if kind_of(path.name) == ".json":
         do = "fix the column map; fields of a list's items need `explode`, and names within a record have points before them"
     error = MissingColumns(

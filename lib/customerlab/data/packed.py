@@ -3,6 +3,7 @@
 The count is independent of the engine that reads the rows: it looks at line ends and quotation marks alone.
 """
 
+import errno
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -35,10 +36,17 @@ def check_workbook(path: Path) -> None:
                 check_density(member.compress_size, member.file_size)
             check_density(path.stat().st_size, sum(member.file_size for member in book.infolist()))
             broken = book.testzip()
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, OSError) as error:
+        _reraise_system(error)
         raise Damaged(" ".join(str(error).split())) from None
     if broken:
         raise Damaged(f"its part {broken} has another checksum than it should")
+
+
+def _reraise_system(error: Exception) -> None:
+    """Raise an error of the system again; a place outside the file, which a damaged zip names, is none."""
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        raise error
 
 
 def unpack(archive: Path, member: str, target: Path) -> None:
@@ -71,8 +79,7 @@ def unpack(archive: Path, member: str, target: Path) -> None:
         zlib.error,
         lzma.LZMAError,
     ) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
+        _reraise_system(error)
         raise Damaged(f"the zip is damaged, or of a kind that cannot be read: {' '.join(str(error).split())}") from None
 
 
