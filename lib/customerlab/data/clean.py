@@ -70,7 +70,11 @@ RULES: dict[str, Rule] = {
     "amount_not_positive": Rule("amount not above zero", lambda t, _: t.amount <= 0, tables=("transactions",)),
     "order_missing": Rule("no order", lambda t, _: t.order_id.isnull(), tables=("transactions",)),
     "quantity_missing": Rule("no quantity", lambda t, _: t.quantity.isnull(), tables=("transactions",)),
-    "price_missing": Rule("no price", lambda t, _: t.unit_price.isnull(), tables=("transactions",)),
+    "price_missing": Rule(
+        "no price",
+        lambda t, _: t.unit_price.isnull() | (t.amount.isnull() & ~t.quantity.isnull()),
+        tables=("transactions",),
+    ),
     "product_not_matching": Rule(
         "product id does not match the pattern",
         lambda t, s: ~t.product_id.re_search(s["pattern"]),

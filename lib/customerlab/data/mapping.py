@@ -55,9 +55,14 @@ class Mapped:
         return {column: key for key in NUMBERS for column in getattr(self, key)}
 
     @property
-    def converted(self) -> bool:
-        """Whether other columns are multiplied with, as a rate is."""
-        return bool(self.times)
+    def stated(self) -> bool:
+        """Whether it says where the value itself comes from."""
+        return bool(self.parts) or self.value is not None
+
+    @property
+    def adjusted(self) -> bool:
+        """Whether a number is worked out with others."""
+        return bool(self.numbers) or self.scale is not None
 
     @property
     def named(self) -> str | None:
@@ -94,9 +99,21 @@ class TableMap:
         return list(dict.fromkeys([*mapped, *self.numbers, *asked, *(self.currency or ())[:1]]))
 
     @property
+    def totals(self) -> bool:
+        """Whether totals of lines are mapped, and not prices."""
+        return "amount" in self.columns and self.columns["amount"].stated
+
+    @property
     def converted(self) -> bool:
         """Whether its money is multiplied with a rate that stands in the rows."""
-        return any(self.columns[name].converted for name in ("amount", "unit_price") if name in self.columns)
+        return any(self.columns[name].times for name in ("amount", "unit_price") if name in self.columns)
+
+    @property
+    def of_order(self) -> dict[str, int]:
+        """Source columns of amounts of whole orders: 1 for those that are added, -1 for those that are taken off."""
+        maps = self.columns.values()
+        plus, minus = ([c for one in maps for c in getattr(one, key)] for key in OF_ORDER)
+        return dict.fromkeys(plus, 1) | dict.fromkeys(minus, -1)
 
 
 def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, currency: str = "") -> TableMap:
@@ -275,7 +292,7 @@ def _scale(raw: dict[str, Any], where: str) -> float | None:
 def _add_amount(columns: dict[str, Mapped], where: str) -> None:
     """Check what is said of money, and let a line without a quantity be one piece where its total is mapped."""
     amount, price = columns.get("amount"), columns.get("unit_price")
-    total = amount is not None and (amount.parts or amount.value is not None)
+    total = amount is not None and amount.stated
     if total and price:
         raise DataError(
             "both `amount` and `unit_price` are mapped", where=where, expected="one of them: the other follows by the quantity",
