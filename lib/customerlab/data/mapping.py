@@ -117,7 +117,7 @@ class TableMap:
 
 
 def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, currency: str = "") -> TableMap:
-    """The map of one canonical table of an entry, whose money is in `currency`."""
+    """A table of an entry as its keys say; a DataError where they cannot be meant. `currency` is the entry's."""
     declared = TABLES[table].columns
     money = "amount" in declared
     extra = ("outcomes", "covariates") if table == "experiment" else ("currency",) if money else ()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AMOUNT = "decimal(18, 4)"
 LARGEST_AMOUNT = 10**14  # what AMOUNT holds
-LINE, FACTORED, FACTOR = "decimal(24, 9)", "decimal(20, 8)", "decimal(18, 11)"  # on the way; a product has 38 digits
+LINE, FACTORED, FACTOR = "decimal(24, 9)", "decimal(19, 8)", "decimal(19, 11)"  # on the way; a product has 38 digits
 
 Number = Callable[[str], ir.NumericValue]  # a source column as a number
 
@@ -192,7 +192,7 @@ def spread(lines: ir.Table, signs: dict[str, int], values: list[str]) -> ir.Tabl
         (lines.order_id.isnull(), lines.__total__),
         else_=_share(lines.__total__, lines.__upto__, lines.__whole__) - before,
     )
-    money = part.cast("decimal(18, 0)") * ibis.literal(Decimal("0.0001"), "decimal(5, 4)")
+    money = part.cast("decimal(18, 0)") * ibis.literal(Decimal("0.0001"), AMOUNT)
     lines = lines.mutate(amount=(lines.amount + money).try_cast(AMOUNT))
     return lines.drop(
         *(f"__{name}__" for name in ("total", "units", "part", "above", "any", "weight", "upto", "whole"))
