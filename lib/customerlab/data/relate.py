@@ -133,9 +133,11 @@ def _check_keys(partner: ir.Table, join: Join, named: str) -> None:
     found = twice.aggregate(**asked).to_pandas().iloc[0]
     if found["keys"]:
         columns = ", ".join(repr(column) for _, column in join.on)
+        many = f"{int(found['keys']):,} keys stand in several rows"
         row = f", row {int(found['row']):,} below the header" if "row" in found else ""
         raise DataError(
-            f"{int(found['keys']):,} keys stand in several rows, one in {int(found['most']):,}", where=f"{named}{row}, column {columns}",
+            f"{many}, one in {int(found['most']):,}" if found["keys"] > 1 else f"one key stands in {int(found['most']):,} rows",
+            where=f"{named}{row}, column {columns}",
             expected="one row for each key of a file that is joined",
             do=f"make `{join.source}` the table's own `file` and join the other to it; or join by a further column, `[A, B]`",
         )  # fmt: skip
