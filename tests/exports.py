@@ -62,6 +62,13 @@ def parts_of(total: Decimal, weights: list[Decimal]) -> list[Decimal]:
     return [after - before for before, after in pairwise(due)]
 
 
+def weights_of(money: list[Decimal]) -> list[Decimal]:
+    """What the parts of an order's amount are in proportion to: money above zero, else money below, else lines."""
+    weights = [max(paid, Decimal(0)) for paid in money]
+    weights = weights if any(weights) else [abs(paid) for paid in money]
+    return weights if any(weights) else [Decimal(1)] * len(money)
+
+
 def money_of(frames: dict[str, pd.DataFrame]) -> dict[tuple[str, str], Decimal]:
     """The euros of each line: its total less its rebate, converted, less its part of the order's discount.
 
@@ -75,10 +82,7 @@ def money_of(frames: dict[str, pd.DataFrame]) -> dict[tuple[str, str], Decimal]:
             ((total - rebate) * rate).quantize(CENT, ROUND_HALF_UP)
             for total, rebate in zip(order["total"], order["rebate"], strict=True)
         ]
-        weights = [max(paid, Decimal(0)) for paid in money]
-        weights = weights if any(weights) else [abs(paid) for paid in money]
-        weights = weights if any(weights) else [Decimal(1)] * len(money)
-        parts = parts_of((max(order["discount"]) * rate).quantize(CENT, ROUND_HALF_UP), weights)
+        parts = parts_of((max(order["discount"]) * rate).quantize(CENT, ROUND_HALF_UP), weights_of(money))
         found |= {(str(number), sku): paid - part for sku, paid, part in zip(order["sku"], money, parts, strict=True)}
     return found
 

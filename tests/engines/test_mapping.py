@@ -1,15 +1,20 @@
 """Joins, conditions and money of whole orders: from files and in each engine what pandas and Python's decimals say."""
 
+from decimal import Decimal
+
 import duckdb as duck
+import ibis
+import numpy as np
 import pandas as pd
 import pytest
 
-from customerlab.data import warehouse
+from customerlab.data import money, warehouse
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import connect
+from customerlab.data.hidden import OF_ORDER
 from customerlab.data.prepare import prepare
 from engines.conftest import SPARK
-from exports import ENTRY, cleaned, export
+from exports import ENTRY, cleaned, export, parts_of, weights_of
 
 SOURCES = ("items", "orders", "customers", "rates")
 IN_FILES = '{columns: [Date, Time], format: "%d/%m/%Y %H:%M:%S"}'
@@ -85,3 +90,24 @@ def test_a_log_of_four_files_is_that_of_pandas_and_decimals(made):
     lone = items["buyer"].isna().sum(), (~items["buyer"].isin(frames["customers"]["id"])).sum()
     assert [note.split(" row")[0] for note in report["notes"]] == [str(number) for number in lone]
     assert "no partner in" in report["notes"][0] and "orders" in report["notes"][0]
+
+
+def test_parts_of_orders_are_those_of_fractions_to_the_last_digit(engine):
+    rng = np.random.default_rng(5)
+    rows = [
+        (str(number), place, Decimal(int(rng.integers(-500, 50_000))) / 100, Decimal(int(number * 37 + 1)) / 1000)
+        for number in range(60) for place in range(int(rng.integers(1, 9)))
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["order_id", "line", "amount", f"{OF_ORDER}d"])
+    lines = ibis.memtable(
+        frame.sample(frac=1, random_state=1),
+        schema={"order_id": "string", "line": "int64", "amount": money.AMOUNT, f"{OF_ORDER}d": money.AMOUNT},
+    )
+    found = engine.execute(money.spread(lines, {"d": -1}, ["line"]).select("order_id", "line", "amount"))
+    found = found.sort_values(["order_id", "line"])
+    for number, order in frame.groupby("order_id"):
+        paid = order["amount"].tolist()
+        parts = parts_of(order[f"{OF_ORDER}d"].iloc[0], weights_of(paid))
+        assert found.loc[found["order_id"] == number, "amount"].tolist() == [
+            a - b for a, b in zip(paid, parts, strict=True)
+        ]

@@ -201,7 +201,7 @@ def spread(lines: ir.Table, signs: dict[str, int], values: list[str]) -> ir.Tabl
 
 def _units(money: ir.DecimalValue) -> ir.IntegerValue:
     """Money of four decimals in whole numbers."""
-    return (money * 10_000).cast("int64")
+    return (money.cast("decimal(28, 4)") * 10_000).cast("int64")
 
 
 def _share(total: ir.IntegerValue, upto: ir.IntegerValue, whole: ir.IntegerValue) -> ir.IntegerValue:
