@@ -39,6 +39,17 @@ def headers(path: Path, source: Source, wanted: list[str] | None = None) -> dict
     return found
 
 
+def header(path: Path, source: Source) -> list[str]:
+    """The names of all columns of a file that may be mapped: fields within records and what is made of items too."""
+    if kind_of(path.name) == ".parquet":
+        schema = parquet_schema(path)
+        names = list(dict.fromkeys([*schema.names, *leaves(schema)]))
+    else:
+        names = next(iter(headers(path, source).values()))
+    made = [*(name for name, _ in source.wide), *(source.split.made if source.split else ())]
+    return names + [name for name in made if name not in names]
+
+
 def check(found: dict[str, list[str]], path: Path, source: Source, wanted: list[str] | None) -> None:
     """Raise unless each of the headers is one, and has all `wanted` columns once where they are given."""
     for place, names in found.items():
@@ -85,8 +96,8 @@ def missing(
 ) -> MissingColumns:
     """The error for mapped columns that are not there; where they stand in a line below, it says so."""
     do = (
-        "fix the column map, or the delimiter if the names above are run together; a table is read from one file, so a "
-        "column of another file, such as a covariate, has to be joined to it first"
+        "fix the column map, or the delimiter if the names above are run together; a column of another file, such as a "
+        "covariate, comes by `join: {its file: key}`, and a constant is `{value: …}`"
     )
     if source.header is None and kind_of(path.name) in ("", ".xlsx"):
         do += "; a file without a header needs `header: [ … ]` with the names of all its columns"

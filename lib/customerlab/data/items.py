@@ -69,6 +69,18 @@ def field(table: ir.Table, name: str, where: str, exploded: tuple[str, ...] = ()
     return value
 
 
+def leaves(table: ir.Table) -> dict[str, ir.Value]:
+    """The fields of the records in a table's columns, by names with points."""
+    found: dict[str, ir.Value] = {}
+    waiting = [(name, table[name]) for name in table.columns if table[name].type().is_struct()]
+    for above, value in waiting:
+        for name in value.type().names:
+            found[f"{above}.{name}"] = value[name]
+            if value[name].type().is_struct():
+                waiting.append((f"{above}.{name}", value[name]))
+    return found
+
+
 def check_single(value: ir.Value, name: str, where: str, exploded: tuple[str, ...] = ()) -> None:
     """Raise where a column holds lists or records."""
     if value.type().is_nested():

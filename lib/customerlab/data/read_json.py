@@ -95,7 +95,7 @@ class _Text:
 
     def damaged(self, expected: str, at: int | None = None) -> DataError:
         """The error for a file that is no JSON from here on."""
-        ended = self.sign() == "" if at is None else at >= len(self.buffer)
+        ended = not self.sign() if at is None else at >= len(self.buffer)
         return DataError(
             "the file ends before its end" if ended else "the file is no JSON, or damaged", where=self.place(at), expected=expected,
             do="get the file again, or write it again by the program it is from",
@@ -134,8 +134,7 @@ class _Text:
                     ) from None  # fmt: skip
                 if not (cut and self.more()):
                     words = next((said for begin, said in EXPECTED.items() if error.msg.startswith(begin)), "JSON")
-                    ended = error.msg.startswith("Unterminated")
-                    raise self.damaged(words, len(self.buffer) if ended else error.pos) from None
+                    raise self.damaged(words, len(self.buffer) if "Untermin" in error.msg else error.pos) from None
             except _TwiceError as error:
                 raise DataError(
                     f"a record has the name {shown(str(error))} twice", where=self.place(), expected="every name once",
@@ -222,9 +221,7 @@ def records(path: Path, source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    return "a list" if isinstance(value, list) else "a record" if isinstance(value, dict) else "a single value"
+    return {list: "a list", dict: "a record", type(None): "null"}.get(type(value), "a single value")
 
 
 def names(path: Path, source: Source, most: int | None = None) -> list[str]:
