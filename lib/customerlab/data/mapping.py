@@ -5,10 +5,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from customerlab.data import fields
+from customerlab.data import fields, trials
 from customerlab.data.clean import RULES
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, OUTCOME, TABLES
+from customerlab.data.tables import OF_UNITS, TABLES
 from customerlab.data.yaml_files import only_keys, suggest
 from customerlab.errors import DataError, shown
 
@@ -31,10 +31,11 @@ class TableMap:
     source: str
     columns: dict[str, Mapped]
     clean: tuple[tuple[str, dict[str, Any]], ...] = ()
+    events: trials.Events | None = None  # how units are made of rows, where these are events
 
 
 def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str) -> TableMap:
-    extra = ("outcomes", "covariates") if table == "experiment" else ()
+    extra = ("outcomes", "covariates", "events", "counts") if table == "experiment" else ()
     only_keys(raw, ("file", "columns", "clean", *extra), where=where, required=("columns",))
     source = fields.optional(raw, "file", where) or (next(iter(sources)) if len(sources) == 1 else "")
     if source not in sources:
@@ -48,18 +49,20 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str) -
                 f"the table has no column {shown(name)}", where=f"{where}, columns", expected=suggest(name, known)
             )
         columns[name] = _mapped(value, f"{where}, columns, {name}")
-    for prefix, key in ((OUTCOME, "outcomes"), (COVARIATE, "covariates")):
-        columns |= {f"{prefix}{name}": Mapped(name) for name in fields.names(raw, key, where)}
-    if table == "experiment" and not raw.get("outcomes"):
-        raise DataError("no outcome is named", where=where, do="add `outcomes: [ … ]`, columns that hold numbers")
-    lacking = [n for n, c in declared.items() if not (c.optional or c.derived) and n not in columns]
+    events = None
+    if table == "experiment":
+        measured, events = trials.shape_of(raw, where)
+        columns |= {name: Mapped(column) for name, column in measured.items()}
+    instead = {"unit_id"} if OF_UNITS in columns else set()  # totals have numbers of units, and no ids
+    needed = [n for n, c in declared.items() if not (c.optional or c.derived or n in instead)]
+    lacking = [n for n in needed if n not in columns]
     if lacking:
         raise DataError(
             f"no column is mapped to {', '.join(lacking)}", where=f"{where}, columns",
             do=f"add `{lacking[0]}: <column of the file>`",
         )  # fmt: skip
     rules = fields.listed(raw, "clean", where, "cleaning rules")
-    return TableMap(source, columns, tuple(_rule(item, table, f"{where}, clean") for item in rules))
+    return TableMap(source, columns, tuple(_rule(item, table, f"{where}, clean") for item in rules), events)
 
 
 def _mapped(raw: Any, where: str) -> Mapped:

@@ -12,7 +12,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, cast, clean, fetch, read, warehouse
+from customerlab.data import canonical, cast, clean, fetch, read, trials, warehouse
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
 from customerlab.data.fingerprint import report_of, table_fingerprint
@@ -110,8 +110,8 @@ def _build(
         _check_values(marked, found, table_map, source)
         steps = canonical.row_accounting(found, table, table_map, paths[0].name)
         canonical.check_filled(marked, found, table, table_map, _place)
-        rows = canonical.kept(marked, table)
-        canonical.check_whole(marked, found, rows, table, paths[0].name, _place)
+        rows = canonical.kept(marked, table, table_map.events)
+        canonical.check_whole(marked, found, rows, table, table_map, paths[0].name, _place)
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
@@ -142,7 +142,7 @@ def _surveyed(
         every = canonical.canonical(raw, table, table_map, source, labels)
         if "exact_repeat" in dict(table_map.clean):
             every = with_repeats(con, every)
-        marked = clean.mark(every, table_map.clean)
+        marked = trials.mark(clean.mark(every, table_map.clean), table_map.events)
         found = canonical.survey(marked)
         more = {name for name in found.unread() if name.startswith(COVARIATE)}
         if not more:

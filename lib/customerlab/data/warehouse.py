@@ -11,7 +11,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean
+from customerlab.data import canonical, clean, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -41,14 +41,14 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     known = read_sealed(path)
     if known and known["fingerprint"] == fingerprint:
         return path, known, False
-    marked = clean.mark(every, table_map.clean)
+    marked = trials.mark(clean.mark(every, table_map.clean), table_map.events)
     found = canonical.survey(marked)
     _check_read(found, where)
     canonical.check_ids(marked, found, table_map, lambda *_: where)
     steps = canonical.row_accounting(found, table, table_map, where)
     canonical.check_filled(marked, found, table, table_map, lambda *_: where)
-    rows = canonical.kept(marked, table)
-    canonical.check_whole(marked, found, rows, table, where, lambda *_: where)
+    rows = canonical.kept(marked, table, table_map.events)
+    canonical.check_whole(marked, found, rows, table, table_map, where, lambda *_: where)
     count = int(rows.count().to_pandas())
     report = canonical.report(data_set, table, [{"file": where, **content}], fingerprint, steps, found, rows, count)
     report["sha256"] = text_digest(fingerprint)
@@ -58,8 +58,9 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
 
 def expression(con: Any, data_set: DataSet, table: str) -> ir.Table:
     """The canonical table as an expression in its engine: the rows that cleaning keeps."""
-    every = _canonical(con, data_set, table)
-    return canonical.kept(clean.mark(every, data_set.tables[table].clean), table)
+    every, table_map = _canonical(con, data_set, table), data_set.tables[table]
+    marked = trials.mark(clean.mark(every, table_map.clean), table_map.events)
+    return canonical.kept(marked, table, table_map.events)
 
 
 def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:

@@ -142,7 +142,7 @@ def effects(test: Test) -> Shown:
         percent = f"{100 * row['value']:#.3g}".rstrip(".")
         value = f"{percent}%" if row["metric"] in proportions else f"{row['value']:,.4g}"
         parts = f"{_amount(row['numerator'])}/{_amount(row['denominator'])}"
-        written[row["metric"], row["variant"]] = f"{value} ({parts})"
+        written[row["metric"], row["variant"]] = value if test.changes else f"{value} ({parts})"
     table = test.effects.assign(
         control=[written[pair] for pair in zip(test.effects["metric"], test.effects["against"], strict=True)],
         treatment=[written[pair] for pair in zip(test.effects["metric"], test.effects["variant"], strict=True)],
