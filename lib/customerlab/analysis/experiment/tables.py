@@ -147,9 +147,10 @@ def effects(test: Test) -> Shown:
         control=[written[pair] for pair in zip(test.effects["metric"], test.effects["against"], strict=True)],
         treatment=[written[pair] for pair in zip(test.effects["metric"], test.effects["variant"], strict=True)],
     )
+    parts = "" if test.changes else " (numerator/denominator)"
     return _shown(
         test, table, ["metric", "variant", "control", "treatment", "effect", "pvalue", "pvalue_adjusted"],
-        f"Effects against {test.control}: value (numerator/denominator) of both arms, difference with its unadjusted {test.interval} CI, "
+        f"Effects against {test.control}: value{parts} of both arms, difference with its unadjusted {test.interval} CI, "
         f"p-values unadjusted and adjusted by gatekeeping. Only adjusted p-values decide; {test.decisive.name} is the primary metric"
         f"{_in(test)}",
     )  # fmt: skip

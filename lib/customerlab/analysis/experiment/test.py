@@ -27,6 +27,7 @@ from customerlab.analysis.experiment.split import SampleRatio, sample_ratio, sam
 from customerlab.analysis.experiment.targeting import Curves, curves, profits
 from customerlab.analysis.experiment.uplift import Predicted, predict_effects
 from customerlab.data.tables import COVARIATE
+from customerlab.errors import ParameterError
 
 
 def when_sound(measure: Callable[["Test"], pd.DataFrame]) -> "cached_property[pd.DataFrame]":
@@ -115,8 +116,13 @@ class Test:
     @cached_property
     def _divided(self) -> tuple[Measured, list[str]]:
         own = self.who.units is self._rows.table
+        if self.changes and len(self.who.rows):
+            raise ParameterError(
+                "planned_split changes by day, and rows are finer than what was assigned (assigned_id)",
+                expected="one row per assigned unit", do="add up the rows of each, as `events:` does (data/README.md)",
+            )  # fmt: skip
         units, names = questions.segments_of(self._rows if own else Measured(_kept(self.who.units)), self.segment_by)
-        return in_periods(units, None if self.who.kind.wrong else self.split), names
+        return in_periods(units, self.split), names
 
     @property
     def units(self) -> Measured:
