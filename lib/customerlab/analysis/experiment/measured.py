@@ -200,6 +200,17 @@ class Measured:
 Units = ir.Table | Measured
 
 
+def kept(table: ir.Table) -> ir.Table:
+    """The table, computed once, where the engine keeps it for this session alone and writes nothing.
+
+    Ibis would drop what its own `cache` keeps in DuckDB by a statement that DuckDB does not understand.
+    """
+    engine = table.get_backend()
+    if engine.name == "duckdb":
+        return engine.create_table(ibis.util.gen_name("units"), table, temp=True)
+    return table.cache() if engine.name == "pyspark" else table
+
+
 def _of_outcome(table: ir.Table, name: str) -> dict[str, ir.Scalar]:
     """What is counted of an outcome; of those within `FINITE` also their sum, and how many are whole or large."""
     value = table[name].cast("float64")

@@ -61,7 +61,7 @@ def planned(texts: Sequence[str]) -> Split | None:
     Raises
     ------
     ParameterError
-        If a text has another form, or days do not rise.
+        If a text has another form, days do not rise, or no period has all arms.
 
     Examples
     --------
@@ -86,13 +86,27 @@ def planned(texts: Sequence[str]) -> Split | None:
     if later and (not first or days != sorted(set(days))):
         expected = "the weights of the first days, then 'from 2024-03-08: control: 1, new: 1', days in their order"
         raise ParameterError(f"planned_split: {', '.join(texts)}", expected=expected)
-    return Split((named_numbers(first, "planned_split"), *(one for _, one in later)), tuple(days)) if first else None
+    plan = Split((named_numbers(first, "planned_split"), *(one for _, one in later)), tuple(days))
+    if later and not any(len(period) == len(plan.arms) for period in plan.weights):
+        expected = "a period in which every arm gets units: only there can all be compared"
+        raise ParameterError("planned_split has no period with all arms", expected=expected)
+    return plan if first else None
 
 
-def in_periods(units: Measured, plan: Split | None) -> Measured:
-    """The units with the period in which each joined, so that their moments are made alike over periods."""
+def in_periods(units: Measured, plan: Split | None, *, finer: bool = False) -> Measured:
+    """The units with the period in which each joined, so that their moments are made alike over periods.
+
+    DataError where units have no times, or rows are `finer` than what was assigned: sessions of a unit differ in number
+    by its period too.
+    """
     if plan is None or not plan.starts or units.strata:
         return units
+    if finer:
+        raise DataError(
+            "planned_split changes by day, and rows are finer than what was assigned (assigned_id)",
+            where="table experiment", expected="one row per assigned unit",
+            do="add up the rows of each first; an event log is added up by `events:` (data/README.md)",
+        )  # fmt: skip
     if not units.joined or units.timed < units.sizes.sum():
         lacking = int(units.sizes.sum()) - units.timed
         raise DataError(

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
@@ -14,7 +13,7 @@ from customerlab.analysis.experiment.bayes import choices_of
 from customerlab.analysis.experiment.compare import Metric, compare_arms, measured, totals
 from customerlab.analysis.experiment.decision import Money, decision, no_effects
 from customerlab.analysis.experiment.gatekeeping import gatekept
-from customerlab.analysis.experiment.measured import SOME, Measured
+from customerlab.analysis.experiment.measured import SOME, Measured, kept
 from customerlab.analysis.experiment.participants import Participants, took_part
 from customerlab.analysis.experiment.periods import Split, in_periods, planned
 from customerlab.analysis.experiment.planning import arrivals, reach, simulations
@@ -27,7 +26,6 @@ from customerlab.analysis.experiment.split import SampleRatio, sample_ratio, sam
 from customerlab.analysis.experiment.targeting import Curves, curves, profits
 from customerlab.analysis.experiment.uplift import Predicted, predict_effects
 from customerlab.data.tables import COVARIATE
-from customerlab.errors import ParameterError
 
 
 def when_sound(measure: Callable[["Test"], pd.DataFrame]) -> "cached_property[pd.DataFrame]":
@@ -37,8 +35,7 @@ def when_sound(measure: Callable[["Test"], pd.DataFrame]) -> "cached_property[pd
 
 def of_units(measure: Callable[["Test"], pd.DataFrame]) -> "cached_property[pd.DataFrame]":
     """The same, empty too where rows are totals of units."""
-    known = wraps(measure)(lambda test: pd.DataFrame() if test.units.summed else measure(test))
-    return when_sound(known)
+    return when_sound(wraps(measure)(lambda test: pd.DataFrame() if test.units.summed else measure(test)))
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,7 @@ class Test:
 
     Examples
     --------
+    >>> import ibis
     >>> units = ibis.memtable({
     ...     "unit_id": [f"{i}" for i in range(900)], "variant": ["ab"[i % 2] for i in range(900)],
     ...     "outcome_visit": [float(i % 3 == 0 or i % 10 == 1) for i in range(900)],
@@ -106,7 +104,7 @@ class Test:
 
     @cached_property
     def _rows(self) -> Measured:
-        return Measured.of(_kept(self.table))
+        return Measured.of(kept(self.table))
 
     @cached_property
     def who(self) -> Participants:
@@ -116,13 +114,8 @@ class Test:
     @cached_property
     def _divided(self) -> tuple[Measured, list[str]]:
         own = self.who.units is self._rows.table
-        if self.changes and len(self.who.rows):
-            raise ParameterError(
-                "planned_split changes by day, and rows are finer than what was assigned (assigned_id)",
-                expected="one row per assigned unit", do="add up the rows of each, as `events:` does (data/README.md)",
-            )  # fmt: skip
-        units, names = questions.segments_of(self._rows if own else Measured(_kept(self.who.units)), self.segment_by)
-        return in_periods(units, self.split), names
+        units, names = questions.segments_of(self._rows if own else Measured(kept(self.who.units)), self.segment_by)
+        return in_periods(units, self.split, finer=len(self.who.rows) > 0), names
 
     @property
     def units(self) -> Measured:
@@ -402,14 +395,3 @@ class Test:
         if not (self.sound and metrics):
             return no_effects()
         return compare_arms(self._measured, metrics, self.control, confidence=self.confidence, each_other=each_other)
-
-
-def _kept(table: ir.Table) -> ir.Table:
-    """The table, computed once, where the engine keeps it for this session alone and writes nothing.
-
-    Ibis would drop what its own `cache` keeps in DuckDB by a statement that DuckDB does not understand.
-    """
-    engine = table.get_backend()
-    if engine.name == "duckdb":
-        return engine.create_table(ibis.util.gen_name("units"), table, temp=True)
-    return table.cache() if engine.name == "pyspark" else table
