@@ -68,7 +68,7 @@ def test_what_needs_units_is_left_out_with_a_sentence(both):
     left_out = [summed.simulated, summed.ways, summed.moved, summed.by_segment.table]
     assert all(table.empty for table in left_out) and not any(summed.models) and summed.came == 3000
     said = " ".join(experiment.sentences.soundness(summed))
-    assert "Rows are totals: what needs single units is left out" in said and "no covariates" not in said
+    assert "Rows are totals. Left out is what needs single units: " in said and "no covariates" not in said
     assert "Rows have no ids, so these cannot be checked: one row per unit, units in one arm." in said
     assert experiment.sentences.findings(summed) and experiment.sentences.segments(summed)
     ratio = experiment.Test(summed.table, ratios=["spend / visit"], **CALM)

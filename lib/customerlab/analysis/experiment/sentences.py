@@ -18,8 +18,8 @@ UNSOUND = "the test is not valid"
 UNKNOWN = "no covariates are known from before the test"
 CHANGES = "the planned split changes during the test"
 TOTALS = (
-    "Rows are totals: what needs single units is left out, which is duplicate units, covariates, simulations, the randomisation test, "
-    "other estimators, quantiles, segments and uplift models. Means are compared by Welch's t-test alone."
+    "Rows are totals. Left out is what needs single units: covariates, segments, simulations, the randomisation test, other estimators, "
+    "quantiles and uplift models. Means are compared by Welch's t-test alone."
 )
 VALIDITY, POWER, EFFECTS = "1 Test validity", "2 Power and minimum detectable effect", "3 Effects"
 MONITORING, BAYES, SEGMENTS, DECISION = (
