@@ -1,5 +1,7 @@
 """A split that changes while outcomes change: sizes within periods, effects without Simpson's trap."""
 
+import re
+
 import ibis
 import numpy as np
 import pandas as pd
@@ -98,6 +100,10 @@ def test_a_fault_that_evens_out_over_the_periods_is_found():
     test = analysed(frame)
     share = test.ratio.table.set_index("variant").loc["new"]
     assert abs(share["share"] - share["planned"]) < 0.02 and test.ratio.pvalue < 1e-6 and not test.sound
+    where = (
+        r"(control|new) has [\d.]+% of the units (in the first period, planned [19]0|from 2024-03-08, planned 50)\.00%"
+    )
+    assert re.search(where, test.soundness.refusal())
 
 
 @pytest.mark.slow

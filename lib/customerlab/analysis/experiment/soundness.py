@@ -18,7 +18,7 @@ from scipy.stats import chi2_contingency
 from customerlab.analysis.experiment.balance import balance
 from customerlab.analysis.experiment.measured import TIMES, Measured, Units
 from customerlab.analysis.experiment.participants import UNUSUAL, Participants, took_part
-from customerlab.analysis.experiment.periods import Split, in_periods
+from customerlab.analysis.experiment.periods import PERIOD, Split, in_periods
 from customerlab.analysis.experiment.split import SampleRatio, plain, ratio_of, sample_ratio, sample_ratio_by
 from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SIZE
@@ -178,11 +178,13 @@ def soundness(
     experiment = units.table
     who = took_part(units, control) if who is None else who
     whole = sample_ratio(units, control, split)
-    rows = [("sample ratio", _furthest(whole, "units"), whole.pvalue, whole.sound)]
+    changes = split is not None and bool(split.starts)
+    furthest = _in_period(units, control, split) if split and changes else _furthest(whole, "units")
+    rows = [("sample ratio", furthest, whole.pvalue, whole.sound)]
     rows += [*_units(units, who), *_counts(experiment, who.kind.counted, control, split)]
     parts = {units.joined: "day"} if units.joined else {}
     for column, name in (parts | {one: spoken(one) for one in segments}).items():
-        rows.append(_parts(name, sample_ratio_by(units, column, control, split), changes=bool(split and split.starts)))
+        rows.append(_parts(name, sample_ratio_by(units, column, control, split), changes=changes))
     fewest = int(whole.table["units"].min())
     rows.append(("enough units", f"the smallest arm has {fewest:,} units", np.nan, fewest >= LEAST_UNITS))
     rows.append(_names(whole.table["variant"].tolist(), planned is not None))
@@ -210,6 +212,14 @@ def counted(units: int) -> str:
 def _furthest(whole: SampleRatio, of: str) -> str:
     worst = whole.table.iloc[int((whole.table["share"] - whole.table["planned"]).abs().argmax())]
     return f"{worst['variant']} has {worst['share']:.2%} of the {of}, planned {worst['planned']:.2%}"
+
+
+def _in_period(units: Measured, control: str, split: Split) -> str:
+    """The arm that is furthest from its plan in the period that fits it least."""
+    table = sample_ratio_by(units, PERIOD, control, split)
+    row = table.iloc[int(table["pvalue"].fillna(1).argmin())]
+    since = ["in the first period", *(f"from {day:%Y-%m-%d}" for day in split.starts)][int(row["part"])]
+    return f"{row['worst']} has {row['share']:.2%} of the units {since}, planned {row['planned']:.2%}"
 
 
 def _counts(experiment: ir.Table, column: str, control: str, split: Split | None) -> list[Row]:
