@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the engine takes a second to import; the catalogue is read 
 
 SHOWS, FIRST = "__shows__", "__first__"  # whether an event is an exposure, and when its unit had the first one
 EXACT = "decimal(38, 6)"  # of what is summed, so that sums depend on no order of rows
+KEYS = ("outcomes", "covariates", "events", "counts")  # of an entry, beside those of every table
 MOST_NAMED = 6  # values of a column in a message
 
 LEFT_OUT = {
