@@ -2,6 +2,7 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
+import duckdb
 import pandas as pd
 import pytest
 import yaml
@@ -507,3 +508,71 @@ def test_a_table_depends_on_each_file_that_it_joins(shop, tmp_path):
     before = table_fingerprint(data_set, "transactions", [])
     data_set.sources["orders"] = source_of("orders", {"path": "orders.csv", "decimal": ","}, "")
     assert table_fingerprint(data_set, "transactions", []) != before, "how a joined file is read counts"
+
+
+@pytest.mark.slow
+def test_files_of_one_shape_are_joined_as_one(shop):
+    made = entry(JOINED | {"amount": "items.price"}, {"items": "items-*.csv", "orders": "orders-*.csv"}, file="items",
+                 join={"orders": "order_id"}, clean=["customer_missing"])  # fmt: skip
+    head, *lines = ITEMS.splitlines(keepends=True)
+    top, *heads = ORDERS.splitlines(keepends=True)
+    parts = {
+        "items-1": [head, *lines[:2]],
+        "items-2": [head, *lines[2:]],
+        "orders-1": [top, heads[0]],
+        "orders-2": [top, *heads[1:]],
+    }
+    rows, report = shop(made, **{name: "".join(text) for name, text in parts.items()})
+    assert rows["amount"].astype(int).tolist() == [10, 20, 5] and len(report["files"]) == 4
+    assert report["notes"] == ["2 rows of items-1.csv … have no partner in orders-1.csv …."]
+
+
+@pytest.mark.slow
+def test_a_table_in_the_engine_says_the_same_and_looks_again_when_a_status_changes(shop, tmp_path):
+    address = f"duckdb://{tmp_path / 'shop.db'}"
+    with duckdb.connect(tmp_path / "shop.db") as con:
+        con.execute(
+            "CREATE TABLE items AS SELECT * FROM (VALUES ('1', 'x', 10.0), ('2', 'y', 20.0), ('9', 'y', 1.0)) AS t(order_id, sku, price)"
+        )
+        con.execute("CREATE TABLE orders AS SELECT * FROM (VALUES (1, 'A', DATE '2024-01-01', TIME '08:30:00', 'ok', 'EUR'), (2, 'B', "
+                    "DATE '2024-01-02', TIME '09:00:00', 'void', 'SEK')) AS t(order_id, customer, day, clock, state, money)")  # fmt: skip
+    columns = JOINED | {"amount": "price", "ordered_at": {"columns": ["day", "clock"]}, "channel": {"value": "web"}}
+    rules = ["customer_missing", {"drop_where": {"column": "state", "in": ["gone"]}}]
+    made = entry(columns, {"items": {"table": "items"}, "orders": {"table": "orders"}}, True, file="items", join={"orders": "order_id"},
+                 currency={"column": "money"}, clean=rules)  # fmt: skip
+
+    def ask(statement: str = "") -> dict:
+        if statement:
+            with duckdb.connect(tmp_path / "shop.db") as con:
+                con.execute(statement)
+        (tmp_path / "data" / "catalog.yml").write_text(yaml.safe_dump({"shop": made}), encoding="utf-8")
+        done = prepare(tmp_path, tmp_path / "outputs" / "shop", "transactions", "shop", engine=address)
+        return done.report | {"made": done.made}
+
+    with pytest.raises(
+        CustomerlabError, match=r"1 row is in 'SEK', and not in EUR[\s\S]*table items in duckdb, column 'money'"
+    ):
+        ask()
+    first = ask("UPDATE orders SET money = 'EUR'")
+    assert (first["rows"], first["made"], ask()["made"]) == (2, True, False)
+    assert first["notes"][0] == "1 row of table items in duckdb has no partner in table orders in duckdb."
+    assert first["days"] == ["2024-01-01", "2024-01-02"]
+    made["tables"]["transactions"]["clean"] = [
+        "customer_missing",
+        {"drop_where": {"column": "state", "in": ["gone"], "of": "order"}},
+    ]
+    with duckdb.connect(tmp_path / "shop.db") as con:
+        con.execute("INSERT INTO items VALUES ('3', 'z', 5.0)")
+        con.execute("INSERT INTO orders VALUES (3, 'C', DATE '2024-01-02', TIME '09:00:00', 'ok', 'EUR')")
+    assert ask()["rows"] == 3
+    assert ask("UPDATE orders SET state = 'gone' WHERE order_id = 3")["rows"] == 2, "money and days are as before"
+    with pytest.raises(
+        CustomerlabError, match=r"one key stands in 2 rows\n +where: +table orders in duckdb, column 'order_id'"
+    ):
+        ask("INSERT INTO orders VALUES (3, 'C', DATE '2024-01-02', TIME '09:00:00', 'ok', 'EUR')")
+    columns["quantity"] = "sku"
+    with pytest.raises(CustomerlabError, match="values cannot be used as quantity"):
+        ask("DELETE FROM orders WHERE order_id = 3")
+    columns["quantity"] = {"value": 1, "minus": ["day"]}
+    with pytest.raises(CustomerlabError, match="day is a date, and a number of `minus` is wanted as float64"):
+        ask()
