@@ -60,6 +60,11 @@ class Events:
     window_days: int | None
     outcomes: dict[str, Counted]
 
+    @property
+    def conditions(self) -> list[Where]:
+        """What is asked of events, of exposures and for each outcome."""
+        return [one for one in (self.exposure, *(outcome.where for outcome in self.outcomes.values())) if one]
+
 
 def shape_of(raw: dict[str, Any], where: str) -> tuple[dict[str, str], Events | None]:
     """The canonical columns of outcomes and covariates with those of the file, and how events are read, if rows are."""
@@ -103,8 +108,8 @@ def _of_events(raw: dict[str, Any], where: str) -> tuple[dict[str, str], Events]
             columns[OUTCOME + name] = fields.text(value, "sum", at)
         which = {key: value[key] for key in ("column", "in") if key in value}
         outcomes[name] = Counted("sum" in value, value.get("each", False), _where(which, at) if which else None)
-    conditions = [one for one in (exposure, *(outcome.where for outcome in outcomes.values())) if one]
-    return columns | {EVENT + one.column: one.column for one in conditions}, Events(exposure, days, outcomes)
+    events = Events(exposure, days, outcomes)
+    return columns | {EVENT + one.column: one.column for one in events.conditions}, events
 
 
 def _where(raw: Any, where: str) -> Where:
@@ -221,7 +226,7 @@ def check(marked: "ir.Table", found: "Survey", table_map: "TableMap", place: Cal
             where=place(rows.filter(rows.exposed_at.isnull()), table_map.columns["exposed_at"].column),
             expected="a time of every event, to know what came after the exposure", do="fill the times in",
         )  # fmt: skip
-    asked = [one for one in (events.exposure, *(outcome.where for outcome in events.outcomes.values())) if one]
+    asked = events.conditions
     every = marked.aggregate(**{f"x{place}": holds(marked, one).any() for place, one in enumerate(asked)})
     there = every.to_pandas().iloc[0] if asked else []
     for one, any_there in zip(asked, there, strict=True):

@@ -38,7 +38,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     named = {source.name: f"table {source.table} in {con.name}" for source in data_set.sources_of(table)}
     where = named[table_map.source]
     every = _canonical(con, data_set, table)
-    content = _content(every)
+    content = _content(every, table_map)
     fingerprint = table_fingerprint(data_set, table, [url, json.dumps(content)])
     path = folder / f"{table}.json"
     known = read_sealed(path)
@@ -153,7 +153,7 @@ def _check_type(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str)
             )  # fmt: skip
 
 
-def _content(every: ir.Table) -> dict[str, str]:
+def _content(every: ir.Table, table_map: TableMap) -> dict[str, str]:
     """The content of a table in brief, as texts."""
     asked: dict[str, ir.Value] = {"rows": every.count(), "ids": every[every.columns[0]].nunique()}
     for name in canonical.values_of(every):
@@ -167,6 +167,9 @@ def _content(every: ir.Table) -> dict[str, str]:
             asked[name.strip("_")] = every.count(where=every[name])
         elif name.startswith(PARTNER) or name == FOREIGN:
             asked[name.strip("_")] = every[name].count()
+    if table_map.events:
+        for number, one in enumerate(table_map.events.conditions):
+            asked[f"events_{number}"] = every.count(where=trials.holds(every, one))
     row = every.aggregate(**asked).to_pandas().iloc[0]
     return {name: str(row[name]) for name in asked}
 
