@@ -11,7 +11,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean
+from customerlab.data import canonical, clean, suspicions
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -49,6 +49,8 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     canonical.check_filled(marked, found, table, table_map, lambda *_: where)
     rows = canonical.kept(marked, table)
     canonical.check_whole(marked, found, rows, table, where, lambda *_: where)
+    if table == "transactions":
+        found.odd.extend(suspicions.ask(rows, marked, data_set.tables[table], steps, lambda *_: where))
     count = int(rows.count().to_pandas())
     report = canonical.report(data_set, table, [{"file": where, **content}], fingerprint, steps, found, rows, count)
     report["sha256"] = text_digest(fingerprint)
