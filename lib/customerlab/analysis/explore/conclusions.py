@@ -135,9 +135,10 @@ def of_quality(accounting: pd.DataFrame, alerts: Sequence[str]) -> str:
 def of_scale(totals: pd.Series, gross: float, net: float, currency: str) -> str:
     """Customers, orders and revenue of the log; `totals` as `explore.totals` returns them."""
     first, last = (f"{totals[end]:%Y-%m-%d}" for end in ("first", "last"))
+    when = f"on {first}" if first == last else f"from {first} to {last}"
     return (
-        f"{totals['customers']:,} customers placed {totals['orders']:,} orders "
-        f"{f'on {first}' if first == last else f'from {first} to {last}'}. Sales that name a customer bring a net revenue of {net:,.0f} {currency} (gross {gross:,.0f})."
+        f"{totals['customers']:,} customers placed {totals['orders']:,} orders {when}. Sales that name a customer bring a net revenue of "
+        f"{net:,.0f} {currency} (gross {gross:,.0f})."
     )
 
 
@@ -197,9 +198,10 @@ def of_products(best: pd.DataFrame, sold: int) -> str:
 def of_cohorts(found: Cohorts) -> list[str]:
     """Retention one month, or other unit, after the first order; nothing if no cohort is followed for so long."""
     after = found.average[found.average["months"] == 1].to_dict("records")
+    kind = f"{ADJECTIVES[found.every]} cohort"
     return [
         f"By cohort, {percent(row['customers'])} of new customers order in the calendar {found.every} after that of their first order "
-        f"({row['cohorts']:.0f} {ADJECTIVES[found.every]} cohort{'s' * (row['cohorts'] > 1)}, without the first, which includes existing customers)."
+        f"({row['cohorts']:.0f} {kind}{'s' * (row['cohorts'] > 1)}, without the first, which includes existing customers)."
         for row in after
     ]
 
