@@ -80,7 +80,7 @@ def of_days(days: "pd.DataFrame", column: str) -> Iterator[Found]:
             "days": " to ".join(dict.fromkeys(named)),
             "edge": f"{edge:%Y-%m-%d}",
         }
-        yield found_of(about, f"{column}: {named[0]}", **told, gap=gap, rule=rule, column=column)
+        yield found_of(about, f"{column}: {named[0]}", **told, gap=gap, rule=rule, ordered_at=column)
     inner = days[days["day"].between(first, last)].reset_index(drop=True)
     *_, following, longest = [0, 0, *sorted(map(int, inner["day"].diff().dt.days[1:]))]
     if len(body) > 1 and longest > 3 * following:  # not one of several: some shops are open for a season
@@ -108,7 +108,7 @@ def _jumps(days: "pd.DataFrame", column: str) -> Iterator[Found]:
         )
     top, share = days.iloc[int(days["lines"].argmax())], days["lines"].max() / days["lines"].sum()
     if len(days) >= 3 * FEW and share >= DAY[0] and top["lines"] >= DAY[1] * days["lines"].median():
-        yield found_of("a day with many lines", share=percent(share), day=f"{top['day']:%Y-%m-%d}", column=column)
+        yield found_of("a day with many lines", share=percent(share), day=f"{top['day']:%Y-%m-%d}", ordered_at=column)
 
 
 def of_times(days: "pd.DataFrame", column: str) -> Iterator[Found]:
@@ -117,7 +117,7 @@ def of_times(days: "pd.DataFrame", column: str) -> Iterator[Found]:
     if lines == midnight or midnight >= max(FEW, MIDNIGHT * lines):
         yield found_of("days without times", share=percent(midnight / lines))
     if lines >= FEW and (days["earliest"].min(), days["latest"].max()) == (1, 12):
-        yield found_of("a clock of twelve hours", column=column)
+        yield found_of("a clock of twelve hours", ordered_at=column)
     weeks = ((days["day"].max() - days["day"].min()).days + 1) // 7
     closed = [name for number, name in enumerate(WEEKDAYS) if not (days["day"].dt.day_of_week == number).any()]
     if weeks >= 8 and len(days) >= FEW and closed:

@@ -12,15 +12,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "orders of nobody": (
         "A customer id that means nobody has {count} of {total} orders ({share}): they count as those of one customer.",
-        'customer_id: {{column: {column}, empty: ["{name}"]}}, and the rule customer_missing',
+        'customer_id: {{column: {customer_id}, empty: ["{name}"]}}, and the rule customer_missing',
     ),
     "orders of one customer": (
         "One customer has {count} of {total} orders ({share}): guests may share one id.",
-        'customer_id: {{column: {column}, empty: ["<the id>"]}}, and the rule customer_missing',
+        'customer_id: {{column: {customer_id}, empty: ["<the id>"]}}, and the rule customer_missing',
     ),
     "one product in most orders": (
         "One product has {count} lines in {total} orders: postage, a fee or a constant?",
-        "clean: [{{drop_where: {{column: {column}, in: [<the id>]}}}}]",
+        "clean: [{{drop_where: {{column: {product_id}, in: [<the id>]}}}}]",
     ),
     "ids cut by a spreadsheet": (
         "A spreadsheet wrote {count} of the {what} as 1.23E+11, or with zeros from the 16th digit on: several may have become one.",
@@ -40,16 +40,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "one price": (
         "All {count} lines have the unit price {value}, of {products} products.",
-        "unit_price: <the column of prices>, in place of {column}",
+        "unit_price: <the column of prices>, in place of {unit_price}",
     ),
     "one quantity": (
         "All {count} lines have the quantity {value}.",
-        "quantity: <the column of quantities>, in place of {column}",
+        "quantity: <the column of quantities>, in place of {quantity}",
     ),
     "prices that rise with the quantity": (
         "The unit price rises in proportion to the quantity (exponent {slope} within products; price lists have about 0): it looks like "
         "the total of the line.",
-        "amount: {column}, in place of unit_price: {column}",
+        "amount: {unit_price}, in place of unit_price: {unit_price}",
     ),
     "prices that fall with the quantity": (
         "The unit price falls in proportion to the quantity (exponent {slope} within products; price lists have about 0): a unit price "
@@ -62,15 +62,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "orders that last for weeks": (
         "Lines are more than {days} days apart in {count} of {total} orders.",
-        "order_id: {{columns: [<shop or day>, {column}]}} where ids begin anew; otherwise correct the days in the file",
+        "order_id: {{columns: [<shop or day>, {order_id}]}} where ids begin anew; otherwise correct the days in the file",
     ),
     "ancient days": (
         "There are orders of {days} ({lines}), {gap} days before all others, which begin on {edge}.",
-        "correct {column} in the file{rule}",
+        "correct {ordered_at} in the file{rule}",
     ),
     "future days": (
         "There are orders of {days} ({lines}), {gap} days after all others, which end on {edge}.",
-        "correct {column} in the file{rule}",
+        "correct {ordered_at} in the file{rule}",
     ),
     "a gap": (
         "There is no order between {days} ({gap} days; the next longest gap is {next}).",
@@ -82,18 +82,18 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "a day with many lines": (
         "{share} of all lines are of {day}: the day of an import?",
-        "ordered_at: <the column of the day of the order>, in place of {column}",
+        "ordered_at: <the column of the day of the order>, in place of {ordered_at}",
     ),
     "a clock of twelve hours": (
         "All hours are from 1 to 12: morning and evening may have become one.",
-        "ordered_at: {{column: {column}, format: '%Y-%m-%d %I:%M %p'}}, where the column has AM or PM",
+        "ordered_at: {{column: {ordered_at}, format: '%Y-%m-%d %I:%M %p'}}, where the column has AM or PM",
     ),
     "days without times": ("{share} of lines are at 0:00: the log has dates without times.", ""),
     "weekdays without orders": ("No order on {days} in {weeks} weeks.", ""),
 }  # fmt: skip
 
 
-def found_of(about: str, example: str = "", /, *, fix: bool = True, **values: Any) -> Found:
+def found_of(about: str, example: str = "", fix: bool = True, **values: Any) -> Found:
     """A suspicion as reports have it: `about`, `said`, `example`, `fix`; whole numbers with their thousands marked."""
     shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
     said, way = (text.format_map(shown) for text in TEXTS[about])

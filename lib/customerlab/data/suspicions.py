@@ -7,6 +7,7 @@ without ids, for pages, and an example for the owner's command line. Thresholds 
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -38,15 +39,25 @@ CUT = "^[0-9]{15}0+$"  # what it makes of one of more than fifteen
 TEST = "(^|[^a-z])test([^a-z]|$)"
 
 
+@dataclass(frozen=True)
+class _Log:
+    """The order lines that cleaning kept of `marked`, their orders, what is counted of them, their columns' sources."""
+
+    t: ir.Table
+    orders: ir.Table
+    counted: dict[str, Any]
+    marked: ir.Table
+    place: Place
+    columns: dict[str, str]
+
+    def say(self, about: str, example: str = "", **values: Any) -> Found:
+        told: dict[str, Any] = self.columns | values
+        return found_of(about, example, **told)
+
+
 def ask(
-    rows: ir.Table,
-    marked: ir.Table,
-    table_map: TableMap,
-    steps: list[dict[str, Any]],
-    place: Place,
-    *,
-    several: bool = False,
-) -> list[Found]:
+    rows: ir.Table, marked: ir.Table, table_map: TableMap, steps: list[dict[str, Any]], place: Place, *, several: bool = False
+) -> list[Found]:  # fmt: skip
     """What is odd about the order lines `rows`, which cleaning kept of `marked`; a DataError for what cannot be.
 
     `steps` are the row accounting, `place` names where rows of `marked` stand; `several` says that these are of several
@@ -54,15 +65,12 @@ def ask(
     """
     t = rows.select("customer_id", "order_id", "product_id", "ordered_at", "quantity", "unit_price")
     columns = {name: (m.column if (m := table_map.columns.get(name)) else None) or "<column>" for name in t.columns}
-    orders = _orders(t)
-    counted = _counted(t, orders)
-    _check_orders(orders, counted, marked, columns, place)
-    days = by_day(t)
-    return [
-        *_cancelled(steps, marked, table_map, columns, place), *_shares(t, orders, counted, columns), *_ids(t, counted, columns),
-        *_money(t, counted, columns), *(_repeated(marked, place) if several else ()), *_long(orders, counted, columns),
-        *of_days(days, columns["ordered_at"]), *of_times(days, columns["ordered_at"]),
-    ]  # fmt: skip
+    orders, days = _orders(t), by_day(t)
+    log = _Log(t, orders, _counted(t, orders), marked, place, columns)
+    _check_orders(log)
+    found = [*_cancelled(log, steps, table_map), *_shares(log), *_ids(log), *_money(log), *_long(log)]
+    found += _repeated(log) if several else ()
+    return [*found, *of_days(days, columns["ordered_at"]), *of_times(days, columns["ordered_at"])]
 
 
 def _orders(t: ir.Table) -> ir.Table:
@@ -79,9 +87,8 @@ def _counted(t: ir.Table, orders: ir.Table) -> dict[str, Any]:
     # logarithms in thousandths, whole numbers: their sums are exact, whatever the order of rows
     sold = (t.quantity > 0) & (t.unit_price > 0)
     x, y = ((t[name].log() * 1_000).round().cast("int64") for name in ("quantity", "unit_price"))
-    sums = {
-        name: value.sum(where=sold) for name, value in {"x": x, "y": y, "xx": x * x, "xy": x * y, "yy": y * y}.items()
-    }
+    of = {"x": x, "y": y, "xx": x * x, "xy": x * y, "yy": y * y}
+    sums = {name: value.sum(where=sold) for name, value in of.items()}
     ends = {f"{end}_{name}": getattr(t[name], end)() for end in ("min", "max") for name in ("quantity", "unit_price")}
     products = t.group_by("product_id").aggregate(lines=t.count(), n=t.count(where=sold), **sums, **ends)
     p = products.filter(products.n > 1)
@@ -124,20 +131,18 @@ def _bare(value: ir.StringValue) -> ir.StringValue:
     return ibis.cases((value.startswith("0"), value.re_replace("^0+", "")), else_=value)
 
 
-def _check_orders(
-    orders: ir.Table, counted: dict[str, Any], marked: ir.Table, columns: dict[str, str], place: Place
-) -> None:
+def _check_orders(log: _Log) -> None:
     """Raise where orders have several customers: their ids begin anew in each shop, at each till or on each day."""
-    if not counted["shared"]:
+    if not log.counted["shared"]:
         return
-    first = orders.filter(orders.customer_id != orders.other).order_by("order_id").limit(1).to_pandas().iloc[0]
-    rows = marked.filter((marked.removed_by == clean.KEPT) & (marked.order_id == first["order_id"]))
-    own = f"`order_id: {{columns: [<shop or day>, {columns['order_id']}]}}`"
+    orders, (customer, order) = log.orders, (log.columns[name] for name in ("customer_id", "order_id"))
+    first = orders.filter(orders.customer_id != orders.other).order_by("order_id").limit(1).to_pandas()["order_id"][0]
+    rows = log.marked.filter((log.marked.removed_by == clean.KEPT) & (log.marked.order_id == first))
     raise DataError(
-        f"{counted['shared']:,} of {counted['orders']:,} order ids belong to several customers",
-        where=f"{place(rows, columns['order_id'])}, the first of its lines", expected="one customer per order",
-        do=f"where ids begin anew in each shop or on each day, make them of two columns: {own}; "
-        f"`order_id: {{columns: [{columns['customer_id']}, {columns['order_id']}]}}` always works",
+        f"{log.counted['shared']:,} of {log.counted['orders']:,} order ids belong to several customers",
+        where=f"{log.place(rows, order)}, the first of its lines", expected="one customer per order",
+        do=f"where ids begin anew, by shop or by day, make them of two columns: `order_id: {{columns: [<shop or day>, {order}]}}`; "
+        f"`order_id: {{columns: [{customer}, {order}]}}` always works",
     )  # fmt: skip
 
 
@@ -148,99 +153,76 @@ def _most(table: ir.Table, name: str) -> tuple[str, int, int]:
     return top[name][0], int(top["count"][0]), int(top["count"][1]) if len(top) > 1 else 0
 
 
-def _cancelled(
-    steps: list[dict[str, Any]], marked: ir.Table, table_map: TableMap, columns: dict[str, str], place: Place
-) -> Iterator[Found]:
+def _cancelled(log: _Log, steps: list[dict[str, Any]], table_map: TableMap) -> Iterator[Found]:
     """Lines that were removed as cancellations and are sales: in Online Retail none of them has money above zero."""
     for step in steps:
         if step["step"] == "order_cancelled" and float(step.get("amount_removed", 0)) > 0:
-            sold, left = float(step["sales_removed"]), float(steps[-1]["amount_left"])
-            rows = marked.filter((marked.removed_by == step["step"]) & (marked.amount > 0))
+            sold, left = float(step["sales_removed"]), max(float(steps[-1]["amount_left"]), 0)
+            rows = log.marked.filter((log.marked.removed_by == step["step"]) & (log.marked.amount > 0))
             others = ", ".join(name for name, _ in table_map.clean if name != step["step"])
-            share = percent(sold / (sold + max(left, 0)))
-            yield found_of(
-                "cancellations above zero",
-                place(rows, columns["order_id"]),
-                rows=step["rows_removed"],
-                share=share,
-                others=others,
-            )
+            share, where = percent(sold / (sold + left)), log.place(rows, log.columns["order_id"])
+            yield log.say("cancellations above zero", where, rows=step["rows_removed"], share=share, others=others)
 
 
-def _shares(t: ir.Table, orders: ir.Table, counted: dict[str, Any], columns: dict[str, str]) -> Iterator[Found]:
+def _shares(log: _Log) -> Iterator[Found]:
     """A customer or a product that has too much of the orders."""
-    total = int(counted["orders"])
-    if counted["nobodys"] >= max(2, CUSTOMER[0] / 10 * total):
+    orders, total, nobodys = log.orders, int(log.counted["orders"]), int(log.counted["nobodys"])
+    if nobodys >= max(2, CUSTOMER[0] / 10 * total):
         name, *_ = _most(orders.filter(orders.customer_id.lower().isin(NOBODY)), "customer_id")
-        count, share = int(counted["nobodys"]), percent(counted["nobodys"] / total)
-        yield found_of(
-            "orders of nobody",
-            f"customer {name!r}",
-            count=count,
-            total=total,
-            share=share,
-            name=name,
-            column=columns["customer_id"],
-        )
-    elif total >= FEW and counted["most_orders"] >= CUSTOMER[0] * total:
+        told = {"count": nobodys, "total": total, "share": percent(nobodys / total), "name": name}
+        yield log.say("orders of nobody", f"customer {name!r}", **told)
+    elif total >= FEW and log.counted["most_orders"] >= CUSTOMER[0] * total:
         name, count, following = _most(orders, "customer_id")
         if count >= CUSTOMER[1] * following:
-            share, column = percent(count / total), columns["customer_id"]
-            yield found_of(
-                "orders of one customer", f"customer {name!r}", count=count, total=total, share=share, column=column
-            )
-    if total >= FEW and counted["most_lines"] >= PRODUCT[0] * total:
-        name, count, following = _most(t, "product_id")
+            told = {"count": count, "total": total, "share": percent(count / total)}
+            yield log.say("orders of one customer", f"customer {name!r}", **told)
+    if total >= FEW and log.counted["most_lines"] >= PRODUCT[0] * total:
+        name, count, following = _most(log.t, "product_id")
         if count >= PRODUCT[1] * following > 0:
-            column = columns["product_id"]
-            yield found_of("one product in most orders", f"product {name!r}", count=count, total=total, column=column)
+            yield log.say("one product in most orders", f"product {name!r}", count=count, total=total)
 
 
-def _ids(t: ir.Table, counted: dict[str, Any], columns: dict[str, str]) -> Iterator[Found]:
+def _ids(log: _Log) -> Iterator[Found]:
     """Ids that a spreadsheet spoiled, that are written in two ways, or that belong to tests."""
-    for name, column in columns.items():
-        if not name.endswith("_id"):
-            continue
-        value = t[name]
-        about: dict[str, Any] = {"what": f"{name.removesuffix('_id')} ids", "name": name, "column": column}
+    for name in ("customer_id", "order_id", "product_id"):
+        value, of = (
+            log.t[name],
+            {what.removesuffix(f"_{name}"): n for what, n in log.counted.items() if what.endswith(name)},
+        )
+        told = {"what": f"{name.removesuffix('_id')} ids", "name": name, "column": log.columns[name]}
         # one in ten of sound ids ends in 0: several, and most of the long ones
-        cut = counted[f"cut_{name}"] if FEW / 4 <= counted[f"long_{name}"] < 2 * counted[f"cut_{name}"] else 0
-        questions = {
-            "ids cut by a spreadsheet": (counted[f"exponent_{name}"] + cut, value.re_search(EXPONENT) | value.re_search(CUT)),
-            "test orders": (counted[f"test_{name}"], value.lower().re_search(TEST)),
-        }  # fmt: skip
-        for kind, (count, which) in questions.items():
+        cut = of["cut"] if FEW / 4 <= of["long"] < 2 * of["cut"] else 0
+        spoiled = value.re_search(EXPONENT) | value.re_search(CUT)
+        for about, count, which in (
+            ("ids cut by a spreadsheet", of["exponent"] + cut, spoiled), ("test orders", of["test"], value.lower().re_search(TEST)),
+        ):  # fmt: skip
             if count:
-                first = t.filter(which).aggregate(first=lambda rows, id=name: rows[id].min()).to_pandas().iloc[0, 0]
-                yield found_of(kind, f"{name} {first!r}", count=int(count), **about)
-        for kind, way, key in (("lower", "letter case", value.lower()), ("bare", "zeros in front", _bare(value))):
-            alike = int(counted.get(f"all_{name}", 0) - counted.get(f"{kind}_{name}", 0))
-            if alike:
-                each = t.group_by(key=key).aggregate(one=value.min(), two=value.max())
+                first = log.t.filter(which)[name].min().to_pandas()
+                yield log.say(about, f"{name} {first!r}", count=int(count), **told)
+        for form, way, key in (("lower", "letter case", value.lower()), ("bare", "zeros in front", _bare(value))):
+            if alike := int(of.get("all", 0) - of.get(form, 0)):
+                each = log.t.group_by(key=key).aggregate(one=value.min(), two=value.max())
                 two = each.filter(each.one != each.two).order_by("key").limit(1).to_pandas().iloc[0]
-                yield found_of(
-                    f"ids that differ by {way}", f"{name} {two['one']!r} and {two['two']!r}", count=alike, **about
+                yield log.say(
+                    f"ids that differ by {way}", f"{name} {two['one']!r} and {two['two']!r}", count=alike, **told
                 )
 
 
-def _money(t: ir.Table, counted: dict[str, Any], columns: dict[str, str]) -> Iterator[Found]:
+def _money(log: _Log) -> Iterator[Found]:
     """One price or one quantity throughout; prices that are a line's total, or that were divided twice."""
-    lines, column = int(counted["lines"]), columns["unit_price"]
+    of, (lines, products) = log.counted, (int(log.counted[name]) for name in ("lines", "all_product_id"))
     for name, about in (("unit_price", "one price"), ("quantity", "one quantity")):
-        value, products = counted[f"min_{name}"], int(counted["all_product_id"])
-        if lines >= FEW and value == counted[f"max_{name}"] and products >= FEW / 4:
+        value = of[f"min_{name}"]
+        if lines >= FEW and products >= FEW / 4 and value == of[f"max_{name}"]:
             piece = name == "quantity" and value == 1  # where each piece has a line of its own
-            yield found_of(
-                about, fix=not piece, count=lines, value=f"{value:g}", products=products, column=columns[name]
-            )
-    free = counted["free"] - 1
-    if free < FEW or not counted["sxx"] > 0:
-        return
-    slope = counted["sxy"] / counted["sxx"]
-    error = math.sqrt(max(counted["syy"] - slope * counted["sxy"], 0) / free / counted["sxx"])
-    if abs(slope) - 2 * error > SLOPE:
-        about = f"prices that {'rise' if slope > 0 else 'fall'} with the quantity"
-        yield found_of(about, _priced(t), slope=f"{slope:.2f}", column=column)
+            yield log.say(about, fix=not piece, count=lines, value=f"{value:g}", products=products)
+    free = of["free"] - 1
+    if free >= FEW and of["sxx"] > 0:
+        slope = of["sxy"] / of["sxx"]
+        error = math.sqrt(max(of["syy"] - slope * of["sxy"], 0) / free / of["sxx"])
+        if abs(slope) - 2 * error > SLOPE:
+            way = "rise" if slope > 0 else "fall"
+            yield log.say(f"prices that {way} with the quantity", _priced(log.t), slope=f"{slope:.2f}")
 
 
 def _priced(t: ir.Table) -> str:
@@ -253,24 +235,22 @@ def _priced(t: ir.Table) -> str:
     return f"product {name!r}: " + ", ".join(f"{r.price:,.2f} at quantity {r.quantity:g}" for r in rows.itertuples())
 
 
-def _repeated(marked: ir.Table, place: Place) -> Iterator[Found]:
+def _repeated(log: _Log) -> Iterator[Found]:
     """Lines of one file that stand in another, too."""
-    names = [name for name in marked.columns if not name.startswith("__") and name != "removed_by"]
-    rows = marked.filter(marked.removed_by == clean.KEPT)
+    names = [name for name in log.marked.columns if not name.startswith("__") and name != "removed_by"]
+    rows = log.marked.filter(log.marked.removed_by == clean.KEPT)
     each = rows.group_by(names).aggregate(lines=rows.count() - 1, one=rows[FILE].min(), two=rows[FILE].max())
     each = each.filter(each.one != each.two)
     if count := int(each.lines.sum().to_pandas() or 0):
         first = each.order_by(names).limit(1).to_pandas().iloc[0]
         again = rows.filter((rows.order_id == first["order_id"]) & (rows[FILE] == first["two"]))
-        yield found_of("lines in two files", f"{place(again, None)}; the same in {first['one']}", count=count)
+        yield log.say("lines in two files", f"{log.place(again, None)}; the same in {first['one']}", count=count)
 
 
-def _long(orders: ir.Table, counted: dict[str, Any], columns: dict[str, str]) -> Iterator[Found]:
+def _long(log: _Log) -> Iterator[Found]:
     """Orders that last for weeks: ids that begin anew for one customer, or a mistyped day."""
-    if counted["long"]:
-        first = orders.order_by([ibis.desc("days"), ibis.asc("order_id")]).limit(1).to_pandas().iloc[0]
+    if log.counted["long"]:
+        first = log.orders.order_by([ibis.desc("days"), ibis.asc("order_id")]).limit(1).to_pandas().iloc[0]
         example = f"order {first['order_id']!r}, from {first['begun']:%Y-%m-%d} to {first['ended']:%Y-%m-%d}"
-        count, total = int(counted["long"]), int(counted["orders"])
-        yield found_of(
-            "orders that last for weeks", example, count=count, total=total, days=LONG_ORDER, column=columns["order_id"]
-        )
+        count, total = (int(log.counted[name]) for name in ("long", "orders"))
+        yield log.say("orders that last for weeks", example, count=count, total=total, days=LONG_ORDER)
