@@ -104,6 +104,7 @@ def test_a_figure_of_54_years_shows_its_bars():
     )
 
 
+@pytest.mark.slow
 def test_the_cohort_figure_keeps_the_latest_where_there_are_too_many():
     _, table = log("1960-01-01", "2023-12-31", 3_000)
     every = explore.fitting(pd.Timestamp("1960-01-01"), pd.Timestamp("2023-12-31"), most=30, days=0)
@@ -115,6 +116,7 @@ def test_the_cohort_figure_keeps_the_latest_where_there_are_too_many():
     assert picture.figure.get_size_inches()[1] < 9 and "30 yearly cohorts" in picture.alt
 
 
+@pytest.mark.slow
 def test_a_log_with_days_only_has_no_evening():
     from customerlab import clustering, orders
 
