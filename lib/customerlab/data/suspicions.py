@@ -70,7 +70,8 @@ def ask(
     _check_orders(log)
     found = [*_cancelled(log, steps, table_map), *_shares(log), *_ids(log), *_money(log), *_long(log)]
     found += _repeated(log) if several else ()
-    return [*found, *of_days(days, columns["ordered_at"]), *of_times(days, columns["ordered_at"])]
+    found += [*of_days(days, columns["ordered_at"]), *of_times(days, columns["ordered_at"])]
+    return sorted(found, key=lambda one: not one["fix"])  # what is worth knowing comes last
 
 
 def _orders(t: ir.Table) -> ir.Table:

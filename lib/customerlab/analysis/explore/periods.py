@@ -104,7 +104,8 @@ def ticks(periods: pd.Series, unit: str = "month") -> dict[int, str]:
     {0: 'Nov\\n2023', 1: 'Dec', 2: 'Jan\\n2024', 3: 'Feb'}
     """
     steps = STEPS[unit]
-    step = next((step for step in steps if len(periods) <= LABELS * step), steps[-1])
+    room = LABELS // 2 if unit == "year" else LABELS  # labels of four digits
+    step = next((step for step in steps if len(periods) <= room * step), steps[-1])
     if unit == "year":
         return {place: f"{day:%Y}" for place, day in enumerate(periods) if day.year % step == 0 or len(periods) == 1}
     counts = {"month": periods.dt.month - 1, "quarter": periods.dt.quarter - 1}.get(
