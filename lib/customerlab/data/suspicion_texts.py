@@ -8,7 +8,7 @@ Found = dict[str, str]
 TEXTS: dict[str, tuple[str, str]] = {
     "cancellations above zero": (
         "The rule order_cancelled removed {rows} rows, mostly with amounts above zero ({share} of sales).",
-        "clean: [{others}], or {{order_cancelled: {{prefix: <how the ids of cancellations begin>}}}}",
+        "leave order_cancelled out of clean, or {{order_cancelled: {{prefix: <how the ids of cancellations begin>}}}}",
     ),
     "orders of nobody": (
         "A customer id that means nobody has {count} of {total} orders ({share}): they count as those of one customer.",
@@ -54,7 +54,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "prices that fall with the quantity": (
         "The unit price falls in proportion to the quantity (exponent {slope} within products; price lists have about 0): a unit price "
         "may have been divided by the quantity.",
-        "unit_price: <the column>, in place of amount: <the column>",
+        "unit_price: {amount}, in place of amount: {amount}",
     ),
     "lines in two files": (
         "Exports overlap: {count} of the lines stand in two files, and count twice.",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import clean
+from customerlab.data import canonical, clean
 from customerlab.data.mapping import TableMap
 from customerlab.data.read import FILE
 from customerlab.data.suspicion_days import by_day, of_days, of_times
@@ -24,6 +24,15 @@ from customerlab.formats import percent
 if TYPE_CHECKING:
     pass
 
+# The columns that are looked at, and what stands for one that a shop does not have.
+ASKED: dict[str, Any] = {
+    "customer_id": "",
+    "order_id": "",
+    "product_id": "",
+    "ordered_at": None,
+    "quantity": 1.0,
+    "unit_price": 0.0,
+}
 Place = Callable[[ir.Table, str | None], str]
 
 FEW = 20  # lines or orders below which a share, or what is usual, says nothing
@@ -63,12 +72,15 @@ def ask(
     `steps` are the row accounting, `place` names where rows of `marked` stand; `several` says that these are of several
     files. The same for any order of rows, and on any day: nothing is compared with today.
     """
-    t = rows.select("customer_id", "order_id", "product_id", "ordered_at", "quantity", "unit_price")
-    columns = {name: (m.column if (m := table_map.columns.get(name)) else None) or "<column>" for name in t.columns}
+    t = rows.select(*(name for name in ASKED if name in rows.columns))
+    t = t.mutate(**{name: value for name, value in ASKED.items() if name not in t.columns})
+    columns = {
+        name: (m.named if (m := table_map.columns.get(name)) else None) or "<column>" for name in (*ASKED, "amount")
+    }
     orders, days = _orders(t), by_day(t)
     log = _Log(t, orders, _counted(t, orders), marked, place, columns)
     _check_orders(log)
-    found = [*_cancelled(log, steps, table_map), *_shares(log), *_ids(log), *_money(log), *_long(log)]
+    found = [*_cancelled(log, steps), *_shares(log), *_ids(log), *_money(log), *_long(log)]
     found += _repeated(log) if several else ()
     found += [*of_days(days, columns["ordered_at"]), *of_times(days, columns["ordered_at"])]
     return sorted(found, key=lambda one: not one["fix"])  # what is worth knowing comes last
@@ -154,15 +166,14 @@ def _most(table: ir.Table, name: str) -> tuple[str, int, int]:
     return top[name][0], int(top["count"][0]), int(top["count"][1]) if len(top) > 1 else 0
 
 
-def _cancelled(log: _Log, steps: list[dict[str, Any]], table_map: TableMap) -> Iterator[Found]:
+def _cancelled(log: _Log, steps: list[dict[str, Any]]) -> Iterator[Found]:
     """Lines that were removed as cancellations and are sales: in Online Retail none of them has money above zero."""
     for step in steps:
         if step["step"] == "order_cancelled" and float(step.get("amount_removed", 0)) > 0:
             sold, left = float(step["sales_removed"]), max(float(steps[-1]["amount_left"]), 0)
             rows = log.marked.filter((log.marked.removed_by == step["step"]) & (log.marked.amount > 0))
-            others = ", ".join(name for name, _ in table_map.clean if name != step["step"])
             share, where = percent(sold / (sold + left)), log.place(rows, log.columns["order_id"])
-            yield log.say("cancellations above zero", where, rows=step["rows_removed"], share=share, others=others)
+            yield log.say("cancellations above zero", where, rows=step["rows_removed"], share=share)
 
 
 def _shares(log: _Log) -> Iterator[Found]:
@@ -214,7 +225,7 @@ def _money(log: _Log) -> Iterator[Found]:
     of, (lines, products) = log.counted, (int(log.counted[name]) for name in ("lines", "all_product_id"))
     for name, about in (("unit_price", "one price"), ("quantity", "one quantity")):
         value = of[f"min_{name}"]
-        if lines >= FEW and products >= FEW / 4 and value == of[f"max_{name}"]:
+        if lines >= FEW and products >= FEW / 4 and value == of[f"max_{name}"] and log.columns[name] != "<column>":
             piece = name == "quantity" and value == 1  # where each piece has a line of its own
             yield log.say(about, fix=not piece, count=lines, value=f"{value:g}", products=products)
     free = of["free"] - 1
@@ -238,7 +249,7 @@ def _priced(t: ir.Table) -> str:
 
 def _repeated(log: _Log) -> Iterator[Found]:
     """Lines of one file that stand in another, too."""
-    names = [name for name in log.marked.columns if not name.startswith("__") and name != "removed_by"]
+    names = canonical.values_of(log.marked)
     rows = log.marked.filter(log.marked.removed_by == clean.KEPT)
     each = rows.group_by(names).aggregate(lines=rows.count() - 1, one=rows[FILE].min(), two=rows[FILE].max())
     each = each.filter(each.one != each.two)
