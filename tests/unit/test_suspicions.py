@@ -230,6 +230,13 @@ def test_a_line_total_in_place_of_the_unit_price():
     assert asked(lines.assign(unit_price=rebate)) == {}, "rebates for many pieces"
 
 
+def test_nothing_below_zero_has_a_logarithm():
+    lines = sound()
+    lines.loc[:2, ["quantity", "unit_price"]] = [[0.0, 1.0], [-3.0, 2.0], [2.0, -1.0]]
+    assert asked(lines) == {}
+    assert asked(lines[:5]) == {} and asked(lines[:1]) == {}
+
+
 @pytest.mark.slow
 def test_one_price_and_one_quantity():
     found = planted(lambda lines: lines.update({"unit_price": pd.Series(1.0, lines.index)}))

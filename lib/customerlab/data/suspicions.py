@@ -99,7 +99,8 @@ def _counted(t: ir.Table, orders: ir.Table) -> dict[str, Any]:
     customers = orders.group_by("customer_id").aggregate(orders=orders.count())
     # logarithms in thousandths, whole numbers: their sums are exact, whatever the order of rows
     sold = (t.quantity > 0) & (t.unit_price > 0)
-    x, y = ((t[name].log() * 1_000).round().cast("int64") for name in ("quantity", "unit_price"))
+    above = [ibis.cases((sold, t[name]), else_=1.0) for name in ("quantity", "unit_price")]  # others have no logarithm
+    x, y = ((value.log() * 1_000).round().cast("int64") for value in above)
     of = {"x": x, "y": y, "xx": x * x, "xy": x * y, "yy": y * y}
     sums = {name: value.sum(where=sold) for name, value in of.items()}
     ends = {f"{end}_{name}": getattr(t[name], end)() for end in ("min", "max") for name in ("quantity", "unit_price")}
