@@ -12,9 +12,9 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, cast, clean, fetch, money, read, relate, trials, warehouse
+from customerlab.data import canonical, cast, clean, fetch, money, read, relate, suspicions, trials, warehouse
 from customerlab.data.catalog import find_data_set
-from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
+from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS, literal
 from customerlab.data.fingerprint import report_of, table_fingerprint
 from customerlab.data.hidden import NUMBER, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
@@ -115,6 +115,9 @@ def _build(
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
+        if table == "transactions":
+            written = con.read_parquet(literal(con, target))
+            found.odd.extend(suspicions.ask(written, marked, table_map, steps, _place, several=len(paths) > 1))
         count = int(pq.read_metadata(target).num_rows)
         return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
