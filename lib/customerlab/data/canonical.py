@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import cast, clean
+from customerlab.data import blanks, cast, clean
 from customerlab.data.catalog import DataSet
 from customerlab.data.mapping import TableMap
 from customerlab.data.read import FILE, ROW
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, TABLES, is_id
+from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, is_id
 from customerlab.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,25 +46,29 @@ def amount(quantity: ir.NumericValue, unit_price: ir.NumericValue) -> ir.Decimal
 
 
 def canonical(
-    raw: ir.Table, table: str, table_map: TableMap, source: Source, labels: frozenset[str] = frozenset()
-) -> ir.Table:
+    raw: ir.Table, table: str, table_map: TableMap, source: Source, labels: frozenset[str] = frozenset(),
+    whole: frozenset[str] = frozenset(),
+) -> ir.Table:  # fmt: skip
     """The canonical columns of every row, NULL where a value is empty or cannot be read.
 
     Columns that begin with ``__`` are for messages: the place of a row in its file, and of each value that is not a
     text what stands there. Who does not ask for them does not pay for them. `labels` are covariates that are no
-    numbers.
+    numbers, `whole` ids that all end in ``.0``, which is taken off.
     """
     declared = TABLES[table]
     places = [name for name in (FILE, ROW) if name in raw.columns]
-    found = raw.select(*places, **{name: _found(raw, name, table_map, source) for name in table_map.columns})
+    kinds = {name: _kind(table, name, labels) for name in table_map.columns}
+    found = raw.select(
+        *places, **{name: _found(raw, name, kinds[name], table_map, source) for name in table_map.columns}
+    )
     values: dict[str, ir.Value] = {}
     hidden: dict[str, ir.Value] = {}
     for name, mapped in table_map.columns.items():
-        column = declared.column(name)
-        assert column is not None
-        kind = "float64" if name.startswith(COVARIATE) and name not in labels else column.type
-        values[name] = cast.cast(found[name], kind, source, mapped.format)
-        if kind != "string":
+        answers = name.startswith((OUTCOME, COVARIATE))
+        values[name] = cast.cast(found[name], kinds[name], source, mapped, answers=answers)
+        if name in whole:
+            values[name] = cast.whole(values[name], source.decimal)
+        if kinds[name] != "string":
             hidden |= {THERE + name: cast.there(found[name]), TEXT + name: cast.as_text(found[name], source.decimal)}
     order = [name for name in declared.columns if name in values] + [n for n in values if n not in declared.columns]
     result = found.select(*places, **{name: values[name] for name in order}, **hidden)
@@ -76,18 +80,22 @@ def canonical(
     return result.select(*order, *places, *[name for name in result.columns if name.startswith((TEXT, THERE))])
 
 
-def _found(raw: ir.Table, name: str, table_map: TableMap, source: Source) -> ir.Value:
-    """What stands in a row for a canonical column: as it is, but for the blanks around a text that is no id."""
+def _kind(table: str, name: str, labels: frozenset[str]) -> str:
+    """The type of a canonical column; a covariate is a number unless it is among the labels."""
+    column = TABLES[table].column(name)
+    assert column is not None
+    return "float64" if name.startswith(COVARIATE) and name not in labels else column.type
+
+
+def _found(raw: ir.Table, name: str, kind: str, table_map: TableMap, source: Source) -> ir.Value:
+    """What stands in a row for a canonical column; NULL where that is nothing."""
     column = table_map.columns[name].column
     if column is None:
         # an id for a row that has none, such as ``row 17``: a bare 17 would be some customer's in another table
         number = ibis.literal("row ") + raw[ROW].cast("string")
         many = any("*" in form.path for form in source.forms)  # each file counts from 1
         return number + " of " + raw[FILE] if many else number
-    value = raw[column]
-    if not value.type().is_string():
-        return value
-    return cast.exact(value) if is_id(name) else cast.bare(value)
+    return cast.held(raw[column], name, kind, table_map.columns[name], source)
 
 
 def values_of(marked: ir.Table) -> list[str]:
@@ -110,10 +118,10 @@ class Survey:
         names = [what.removeprefix("there_") for what in self.groups.columns if what.startswith("there_")]
         return [name for name in names if self.total(f"there_{name}") > self.total(f"filled_{name}")]
 
-    def padded(self) -> list[str]:
-        """The columns of ids some of which have blanks around them."""
-        names = [what.removeprefix("padded_") for what in self.groups.columns if what.startswith("padded_")]
-        return [name for name in names if self.total(f"padded_{name}")]
+    def odd(self) -> list[str]:
+        """The columns of ids some of which have blanks around them, signs beyond ASCII, or ``.0`` at their end."""
+        names = [what.removeprefix("odd_") for what in self.groups.columns if what.startswith("odd_")]
+        return [name for name in names if self.total(f"odd_{name}")]
 
     def missing(self) -> Steps:
         """How many values of each column are missing, of all rows and of those that are kept; without derived ones."""
@@ -144,27 +152,10 @@ def survey(marked: ir.Table) -> Survey:
         if THERE + name in marked.columns:
             asked[f"there_{name}"] = marked.count(where=marked[THERE + name])
         if is_id(name):
-            asked[f"padded_{name}"] = marked.count(where=cast.padded(column))
+            asked[f"odd_{name}"] = marked.count(where=column.re_search(blanks.ODD_ID))
         if name == "customer_id" or column.type().is_timestamp():
             asked |= {f"first_{name}": column.min(), f"last_{name}": column.max()}
     return Survey(marked.group_by("removed_by").aggregate(**asked).to_pandas().set_index("removed_by"))
-
-
-def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> None:
-    """Raise where two ids of a column differ only by the blanks around them: one customer, or two, nobody can say."""
-    for name in found.padded():
-        each = marked.select(id=marked[name], bare=marked[name].strip()).distinct()
-        twice = each.group_by("bare").aggregate(forms=each.count()).filter(lambda t: t.forms > 1)
-        first = twice.order_by("bare").limit(1).to_pandas()
-        if len(first):
-            bare = first["bare"][0]
-            padded = marked.filter((marked[name].strip() == bare) & (marked[name] != bare))
-            raise DataError(
-                f"two values of {name} differ only by the blanks around them",
-                where=place(padded, table_map.columns[name].column),
-                expected="one way of writing each id; ids are kept as they are, with blanks and tabs around them",
-                do="write the id in one way throughout the files",
-            )
 
 
 def row_accounting(found: Survey, table: str, table_map: TableMap, where: str) -> Steps:

@@ -1,27 +1,27 @@
 """The tables of a catalogue's entry: where each canonical column comes from, and what cleaning removes."""
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from customerlab.data import fields
+from customerlab.data import fields, values
 from customerlab.data.clean import RULES
 from customerlab.data.sources import Source
 from customerlab.data.tables import COVARIATE, OUTCOME, TABLES
 from customerlab.data.yaml_files import only_keys, suggest
 from customerlab.errors import DataError, shown
 
-# The signs of a date format. Those of a zone are not among them: a converted time is no longer the shop's own.
-DATE_SIGNS = re.compile(r"%(-?[dmyHIMSj]|[YpbBaAf%])")
-
 
 @dataclass(frozen=True)
 class Mapped:
-    """Where a canonical column comes from: a column of the file (with a date format), or the row's number (None)."""
+    """Where a canonical column comes from: a column of the file, or the row's number (None); and how it is read."""
 
     column: str | None
     format: str | None = None
+    from_zone: str | None = None  # of times that name none; they are converted to `to_zone`
+    to_zone: str | None = None
+    case: str | None = None  # lower, upper
+    empty: tuple[str, ...] | None = None  # texts that mean nothing; none at all where it is empty
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str) -
             raise DataError(
                 f"the table has no column {shown(name)}", where=f"{where}, columns", expected=suggest(name, known)
             )
-        columns[name] = _mapped(value, f"{where}, columns, {name}")
+        columns[name] = _mapped(value, name, declared[name].type, f"{where}, columns, {name}")
     for prefix, key in ((OUTCOME, "outcomes"), (COVARIATE, "covariates")):
         columns |= {f"{prefix}{name}": Mapped(name) for name in fields.names(raw, key, where)}
     if table == "experiment" and not raw.get("outcomes"):
@@ -62,41 +62,17 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str) -
     return TableMap(source, columns, tuple(_rule(item, table, f"{where}, clean") for item in rules))
 
 
-def _mapped(raw: Any, where: str) -> Mapped:
+def _mapped(raw: Any, name: str, kind: str, where: str) -> Mapped:
     if isinstance(raw, dict):
-        only_keys(raw, ("column", "format", "row_number"), where=where)
+        only_keys(raw, ("column", "row_number", *values.KEYS), where=where)
         if raw.get("row_number") is True and "column" not in raw:
             return Mapped(None)
         if not raw.get("column"):
             raise fields.unfit(raw, where, "`column: NAME`, with `format: …` for dates, or `row_number: true`")
-        pattern = fields.optional(raw, "format", where)
-        if pattern is not None:
-            _check_format(pattern, f"{where}, format")
-        return Mapped(fields.text(raw, "column", where), pattern)
+        return Mapped(fields.text(raw, "column", where), **values.keys_of(raw, name, kind, where))
     if raw is None:
         raise DataError("no column is named", where=where, expected="the name of a column of the file")
-    above, _, name = where.rpartition(", ")
-    return Mapped(fields.text({name: raw}, name, above))
-
-
-def _check_format(pattern: str, where: str) -> None:
-    """Raise unless a date format is made of known signs and says the year."""
-    if pattern == "epoch":
-        return
-    if re.search("%[zZ]", pattern):
-        raise DataError(
-            f"the format {shown(pattern)} reads a zone, and a converted time is no longer the shop's own", where=where,
-            do="leave the format out where dates begin 2024-12-31 (the zone is then dropped), or cut the zone in the file",
-        )  # fmt: skip
-    left = re.search("%-?.?", DATE_SIGNS.sub("", pattern))
-    year = re.search("%-?[yY]", pattern)
-    if left or not year:
-        raise DataError(
-            f"unknown sign {left[0]!r} in the format {shown(pattern)}"
-            if left
-            else f"the format {shown(pattern)} has no year", where=where,
-            expected="signs such as %d.%m.%Y %H:%M (data/README.md lists them), or epoch",
-        )  # fmt: skip
+    return Mapped(fields.text({name: raw}, name, where.rpartition(", ")[0]))
 
 
 def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:

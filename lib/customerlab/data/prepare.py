@@ -12,18 +12,17 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, cast, clean, fetch, read, warehouse
+from customerlab.data import advice, canonical, cast, clean, columns, fetch, read, warehouse
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
 from customerlab.data.fingerprint import report_of, table_fingerprint
-from customerlab.data.mapping import Mapped, TableMap
+from customerlab.data.mapping import TableMap
 from customerlab.data.project import file_digest, relative, write_sealed, written_aside
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, EARLIEST, LATEST
+from customerlab.data.tables import COVARIATE
 from customerlab.errors import DataError, in_brief, shown
 
 MEMORY = "2GB"  # what does not fit is staged on disk; DuckDB's own limit is most of the machine
-MOST_SHOWN = 40  # signs; what cannot be read as a number or a day and is longer is a text, and maybe somebody's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,10 +101,10 @@ def _build(
         con = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(target.parent / "staged"), **DUCKDB_ALWAYS)
         _check_patterns(con, table_map)
         reading = True
-        columns = [m.column for m in table_map.columns.values() if m.column]
-        raw, counted = read.read(con, paths, source, columns, target.parent)
+        wanted = [m.column for m in table_map.columns.values() if m.column]
+        raw, counted = read.read(con, paths, source, wanted, target.parent)
         read.check_columns(paths, source)
-        marked, found = _surveyed(con, raw, table, table_map, source)
+        marked, found, source = _surveyed(con, raw, table, table_map, source)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
         _check_values(marked, found, table_map, source)
         steps = canonical.row_accounting(found, table, table_map, paths[0].name)
@@ -135,19 +134,38 @@ def _place(rows: ir.Table, column: str | None) -> str:
 
 def _surveyed(
     con: Any, raw: ir.Table, table: str, table_map: TableMap, source: Source
-) -> tuple[ir.Table, canonical.Survey]:
-    """The canonical table, marked by the rules, and its survey; a covariate is a number unless a value is none."""
+) -> tuple[ir.Table, canonical.Survey, Source]:
+    """The canonical table, marked by the rules, its survey, and the source as it had to be read.
+
+    It is read plainly first. Where that leaves values unread, numbers and times are read loosely, and a covariate that
+    has values which are no numbers is a label; ids that all end in ``.0`` are read without it.
+    """
     labels: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
     while True:
-        every = canonical.canonical(raw, table, table_map, source, labels)
+        every = canonical.canonical(raw, table, table_map, source, labels, whole)
         if "exact_repeat" in dict(table_map.clean):
             every = with_repeats(con, every)
         marked = clean.mark(every, table_map.clean)
         found = canonical.survey(marked)
-        more = {name for name in found.unread() if name.startswith(COVARIATE)}
-        if not more:
-            return marked, found
-        labels |= more
+        known = labels, whole, source
+        unread = {name for name in found.unread() if name != "amount"}
+        loose = dataclasses.replace(source, loose=True)
+        labels |= {
+            n for n in unread if n.startswith(COVARIATE) and (source.loose or not _are_numbers(marked, n, loose))
+        }
+        source = loose if unread - labels else source
+        whole |= columns.floats(marked, found, source.decimal)
+        if known == (labels, whole, source):
+            if source.loose:
+                columns.check_numbers(marked, table_map, source, _place)
+            return marked, found, source
+
+
+def _are_numbers(marked: ir.Table, name: str, source: Source) -> bool:
+    """Whether all that stands in a column can be read as numbers."""
+    text = marked[canonical.TEXT + name]
+    return bool((text.count() == cast.cast(text, "float64", source, answers=True).count()).execute())
 
 
 @ibis.udf.scalar.builtin(name="hash", signature=((None,), "uint64"))
@@ -193,7 +211,7 @@ def _check_patterns(con: Any, table_map: TableMap) -> None:
 
 def _check_values(marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source) -> None:
     """Raise where two ids are nearly alike, where a value cannot be read, or where money is too large."""
-    canonical.check_ids(marked, found, table_map, _place)
+    columns.check_ids(marked, found, table_map, _place)
     for name in found.unread():
         bad = marked.filter(marked[canonical.THERE + name] & marked[name].isnull())
         if name == "amount":
@@ -202,39 +220,5 @@ def _check_values(marked: ir.Table, found: canonical.Survey, table_map: TableMap
                 expected=f"an amount below {canonical.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
-        raise _unreadable(marked, bad, name, table_map.columns[name], source, found)
-
-
-def _unreadable(
-    marked: ir.Table, bad: ir.Table, name: str, mapped: Mapped, source: Source, found: canonical.Survey
-) -> DataError:
-    """The error for a column that is not read in full; it names the first value, where it stands and how many more."""
-    count = found.total(f"there_{name}") - found.total(f"filled_{name}")
-    first = read.first_row(bad)
-    if marked[name].type().is_timestamp():
-        expected, do = _about_times(marked[canonical.TEXT + name], mapped, source)
-    else:
-        groups = f" and thousands sign {source.thousands!r} between groups of three digits" if source.thousands else ""
-        expected = f"numbers with decimal sign {source.decimal!r}{groups}"
-        do = "fix the row, or set `decimal` and `thousands` of the file in data/catalog.yml"
-    value = first[canonical.TEXT + name]
-    # in quotes, unless it is an address or another text that belongs to a person
-    quoted = f"a text of {len(value)} signs" if "@" in value or len(value) > MOST_SHOWN else shown(value)
-    more = f" and {count - 1:,} more like it" if count > 1 else ""
-    return DataError(
-        f"{quoted} cannot be read as {name}{more}", where=read.place(first, mapped.column), expected=expected, do=do
-    )
-
-
-def _about_times(text: ir.StringColumn, mapped: Mapped, source: Source) -> tuple[str, str]:
-    form = {None: "dates of the form 2024-12-31 23:59:59", "epoch": "seconds since 1970"}.get(
-        mapped.format, f"dates of the form {mapped.format}"
-    )
-    expected = f"{form}, from {EARLIEST} to {LATEST}"
-    signs = "(data/README.md lists the signs)"
-    if mapped.format is None:
-        return expected, f"fix the row, or add the `format` of the dates to the column map {signs}"
-    without = cast.cast(text, "timestamp(6)", source)
-    if (text.count() == without.count()).execute():
-        return expected, "remove `format` from the column map: all values of this column are read without one"
-    return expected, f"fix the row, or the `format` in the column map {signs}"
+        count = found.total(f"there_{name}") - found.total(f"filled_{name}")
+        raise advice.unreadable(marked, bad, count, name, table_map.columns[name], source)

@@ -8,6 +8,7 @@ from typing import Any
 
 from customerlab.data import fields
 from customerlab.data.secrets import check_literal
+from customerlab.data.values import words_of_file
 from customerlab.data.yaml_files import only_keys
 from customerlab.errors import DataError, shown
 
@@ -42,16 +43,18 @@ class Source:
     columns: tuple[str, ...] | None = None
     span: tuple[str, str, str] | None = None  # column, first, last
     table: str | None = None  # a table of the run's engine in place of files; then there are no forms
+    empty: tuple[str, ...] = ()  # texts that mean nothing, beside the usual ones
+    loose: bool = False  # found out as it is read: numbers with currencies and the like, times with names of zones
 
 
 def source_of(name: str, raw: Any, where: str) -> Source:
     if isinstance(raw, str):
         raw = {"path": raw}
     if isinstance(raw, dict) and "table" in raw:
-        only_keys(raw, ("table",), where=where)
-        return Source(name, (), table=fields.text(raw, "table", where))
+        only_keys(raw, ("table", "empty"), where=where)
+        return Source(name, (), table=fields.text(raw, "table", where), empty=words_of_file(raw, where))
     form_keys = ("path", "sha256", "url", "member")
-    read_keys = ("delimiter", "decimal", "thousands", "encoding", "sheet")
+    read_keys = ("delimiter", "decimal", "thousands", "encoding", "sheet", "empty")
     only_keys(raw, (*form_keys, "any_of", *read_keys, "rows", "columns", "span"), where=where)
     if ("any_of" in raw) == ("path" in raw):
         raise DataError("which file?", where=where, expected="either `path: …` or `any_of:` with a list of paths")
@@ -76,6 +79,7 @@ def source_of(name: str, raw: Any, where: str) -> Source:
     return Source(
         name, forms, raw.get("delimiter"), raw.get("decimal", "."), raw.get("thousands"), raw.get("encoding", "utf-8"),
         raw.get("sheet", 0), rows, tuple(fields.names(raw, "columns", where)) or None, span,
+        empty=words_of_file(raw, where),
     )  # fmt: skip
 
 
