@@ -24,6 +24,7 @@ DAYS = (
     (r"\d{4}-\d\d?-\d\d?", ("%Y-%m-%d", "%Y-%d-%m")),
     (r"\d\d?-\d\d?-\d{4}", ("%d-%m-%Y", "%m-%d-%Y")),
     (r"\d\d?-\d\d?-\d\d", ("%d-%m-%y", "%m-%d-%y", "%y-%m-%d")),
+    (r"\d{14}", ("%Y%m%d%H%M%S",)),
     (r"\d{8}", ("%Y%m%d", "%d%m%Y", "%m%d%Y")),
     (r"\d{4}-\d\d?", ("%Y-%m",)),
     (r"\d\d?-\d{4}", ("%m-%Y",)),
@@ -177,9 +178,11 @@ def formats(value: str) -> list[str]:
         found = [text if "%Y" in text else re.sub(r"(?<![%\d])\d\d\b", "%y", text, count=1)]
     else:
         for shape, ways in DAYS:
-            day = re.search(rf"(?<!\d){shape.replace('-', '([-/. ])', 1).replace('-', chr(92) + '1')}(?!\d)", text)
+            first, *others = shape.split("-")
+            parts = first + "".join((r"([-/. ])" if n == 0 else r"\1") + part for n, part in enumerate(others))
+            day = re.search(rf"(?<!\d){parts}(?!\d)", text)
             if day:
-                found = [text.replace(day[0], way.replace("-", day[1] if day.groups() else ""), 1) for way in ways]
+                found = [text.replace(day[0], way.replace("-", day[1] if others else ""), 1) for way in ways]
                 break
     return [one for one in found if re.search("%[Yy]", one) and not re.search(r"\d", one)]
 

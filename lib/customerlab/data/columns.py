@@ -13,19 +13,19 @@ from customerlab.errors import DataError, shown
 
 
 def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> None:
-    """Raise where two ids of a column differ only by what cannot be seen, or by ``.0``: nobody can say if they are two."""
+    """Raise where two ids of a column differ only by what cannot be seen, or ``.0``: one customer, or two."""
     for name in found.odd():
         each = marked.select(id=marked[name], alike=blanks.alike(marked[name])).distinct()
         twice = each.group_by("alike").aggregate(forms=each.count()).filter(lambda t: t.forms > 1)
         first = twice.order_by("alike").limit(1).to_pandas()
         if len(first):
-            alike = first["alike"][0]
-            others = marked.filter((blanks.alike(marked[name]) == alike) & (marked[name] != alike))
-            form = others.order_by(name)[name].limit(1).to_pandas()[0]
-            by = "the blanks around them" if form.strip() == alike else "`.0` at the end of one"
+            same = marked.filter(blanks.alike(marked[name]) == first["alike"][0])
+            short, long = sorted(same.select(id=same[name]).distinct().to_pandas()["id"], key=len)[:2]
+            by = "the blanks around them" if short.strip() == long.strip() else "`.0` at the end of one"
+            by = by if (short + long).isascii() else "blanks or signs that cannot be seen"
             raise DataError(
-                f"two values of {name} differ only by {by if form.isascii() else 'blanks or signs that cannot be seen'}",
-                where=place(others, table_map.columns[name].column),
+                f"two values of {name} differ only by {by}",
+                where=place(same.filter(same[name] == long), table_map.columns[name].column),
                 expected="one way of writing each id; ids are kept as they are, with blanks and tabs around them",
                 do="write the id in one way throughout the files",
             )  # fmt: skip
@@ -52,6 +52,8 @@ def check_numbers(marked: ir.Table, table_map: TableMap, source: Source, place: 
         asked |= {f"least_{name}": sign.min(), f"most_{name}": sign.max()}
         asked[f"words_{name}"] = marked.count(where=numbers.is_word(text))
         asked[f"others_{name}"] = marked.count(where=~marked[name].isin([0.0, 1.0]))
+    if not asked:
+        return
     row = marked.aggregate(**asked).to_pandas().iloc[0]
     signs = [(n, row[f"{end}_{n}"]) for n in texts for end in ("least", "most") if isinstance(row[f"{end}_{n}"], str)]
     for name, sign in signs:

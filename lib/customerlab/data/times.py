@@ -31,7 +31,7 @@ ABBREVIATED = (
     "ACST", "ACDT", "AWST", "NZST", "NZDT", "SAST", "HKT", "SGT", "WIB",
 )  # fmt: skip
 QUICK = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
-USUAL = r"^\d{4}[-/]\d\d?[-/]\d\d?([T ]\d\d?:\d\d?(:\d\d?(\.\d{1,9})?)?( ?(Z|UTC|GMT|[+-]\d\d(:?\d\d)?))?)?$"
+USUAL = r"^\d{4}[-/]\d\d?[-/]\d\d?([T ]\d\d?:\d\d?(:\d\d?(\.\d{1,9})?)?( ?(Z|UTC|GMT|[+-](0\d|1[0-5])(:?[0-5]\d)?))?)?$"
 
 
 @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), KIND))

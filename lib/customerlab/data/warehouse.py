@@ -6,6 +6,7 @@ time, different values of the first id, and the exact sum of money (or of every 
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from customerlab.data.tables import COVARIATE, TABLES
 from customerlab.errors import DataError
 
 SUM = "decimal(38, 4)"
+FORMATS = ("duckdb", "pyspark")  # engines that read times by a format
 
 
 def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path, dict[str, Any], bool]:
@@ -45,6 +47,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     found = canonical.survey(marked)
     _check_read(found, where)
     columns.check_ids(marked, found, table_map, lambda *_: where)
+    _check_written(marked, found, data_set, table, where)
     steps = canonical.row_accounting(found, table, table_map, where)
     canonical.check_filled(marked, found, table, table_map, lambda *_: where)
     rows = canonical.kept(marked, table)
@@ -66,14 +69,18 @@ def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:
     """The canonical columns of every row; a covariate is a number where its column is one."""
     table_map = data_set.tables[table]
     raw = _find(con, data_set, table_map)
+    source = data_set.sources[table_map.source]
     labels = set()
     for name, mapped in table_map.columns.items():
         declared = TABLES[table].column(name)
         assert declared is not None
         if name.startswith(COVARIATE) and not (mapped.column and raw[mapped.column].type().is_numeric()):
             labels.add(name)
-        _check_type(raw, name, mapped, declared.type, f"data/catalog.yml, {data_set.name}, {table}")
-    return canonical.canonical(raw, table, table_map, data_set.sources[table_map.source], frozenset(labels))
+        _check_type(con.name, raw, name, mapped, declared.type, f"data/catalog.yml, {data_set.name}, {table}")
+        # numbers and times that are texts are read in every way at once, and never looked at beforehand
+        if declared.type != "string" and mapped.column and raw[mapped.column].type().is_string():
+            source = replace(source, loose=True)
+    return canonical.canonical(raw, table, table_map, source, frozenset(labels))
 
 
 def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
@@ -102,11 +109,12 @@ def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
     return raw
 
 
-def _check_type(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str) -> None:
+def _check_type(engine: str, raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str) -> None:
     """Raise unless a column of the engine can be cast to a canonical type."""
-    if mapped.column is None or mapped.format:
+    unknown = ("format", mapped.format) if engine not in FORMATS else ("format %j", "%j" in (mapped.format or ""))
+    if mapped.column is None or (unknown[1] and engine != "duckdb"):
         raise DataError(
-            f"{name} is mapped by {'a format' if mapped.format else 'row_number'}, which is for files",
+            f"{name} is mapped by {f'a {unknown[0]}' if mapped.column else 'row_number'}, which is for files",
             where=f"{where}, columns", expected="a column of the table",
             do="make a view in the engine that has the column as it is wanted, and name the view",
         )  # fmt: skip
@@ -118,7 +126,7 @@ def _check_type(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str)
         )  # fmt: skip
     time = found.is_timestamp() or found.is_date()
     number = found.is_numeric() or found.is_boolean()
-    fits = {"string": True, "float64": number}.get(kind, time)
+    fits = {"string": True, "float64": number}.get(kind, time or (number and mapped.format is not None))
     if not (fits or found.is_string()):
         raise DataError(
             f"{mapped.column} is a {found}, and {name} is wanted as {kind.partition('(')[0]}", where=where,
@@ -137,6 +145,18 @@ def _content(every: ir.Table) -> dict[str, str]:
             asked[f"sum_{name}"] = every[name].try_cast(SUM).sum()
     row = every.aggregate(**asked).to_pandas().iloc[0]
     return {name: str(row[name]) for name in asked}
+
+
+def _check_written(marked: ir.Table, found: canonical.Survey, data_set: DataSet, table: str, where: str) -> None:
+    """Raise where numbers have several currencies, or all ids of a column end in ``.0``."""
+    table_map = data_set.tables[table]
+    source = replace(data_set.sources[table_map.source], loose=True)
+    columns.check_numbers(marked, table_map, source, lambda *_: where)
+    for name in columns.floats(marked, found, source.decimal):
+        raise DataError(
+            f"every {name} ends in .0, as numbers do that were floats", where=where, expected="ids as the shop writes them",
+            do="make a view that casts the column to whole numbers, and name the view",
+        )  # fmt: skip
 
 
 def _check_read(found: canonical.Survey, where: str) -> None:
