@@ -415,7 +415,7 @@ def test_the_signs_of_numbers_are_named(project, prices, said):
 @pytest.mark.parametrize(
     ("columns", "files", "said"),
     [
-        ({"quantity": "{column: q, format: '%Y'}"}, "", "quantity has a `format`, which is for times"),
+        ({"quantity": "{column: q, format: '%Y'}"}, "", "`format` is for times, and quantity is a number"),
         ({"ordered_at": "{column: d, case: lower}"}, "", "has a `case`, which is for texts"),
         ({"product_id": "{column: p, case: title}"}, "", "lower or upper"),
         ({"ordered_at": "{column: d, from_zone: UTC}"}, "", "`from_zone` without `to_zone`"),

@@ -9,7 +9,8 @@ import re
 import ibis.expr.types as ir
 import yaml
 
-from customerlab.data import canonical, cast, read, times
+from customerlab.data import cast, money, read, times
+from customerlab.data.hidden import NUMBER, TEXT
 from customerlab.data.mapping import Mapped
 from customerlab.data.sources import Source
 from customerlab.data.tables import COVARIATE, EARLIEST, LATEST, OUTCOME
@@ -18,7 +19,7 @@ from customerlab.errors import DataError, shown
 
 MOST_SHOWN = 40  # signs; what cannot be read as a number or a day and is longer is a text, and maybe somebody's
 SIGNS = ((".", ","), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"), (".", None), (",", None))
-KEYS = ("column", "format", "from_zone", "to_zone", "case", "empty")
+KEYS = ("column", "columns", "format", "from_zone", "to_zone", "case", "empty")
 # Shapes of a day, and the formats that may be meant; `-` stands for any of the signs between numbers.
 DAYS = (
     (r"\d{4}-\d\d?-\d\d?", ("%Y-%m-%d", "%Y-%d-%m")),
@@ -40,7 +41,7 @@ def unreadable(marked: ir.Table, bad: ir.Table, count: int, name: str, mapped: M
         Every row, and those with a value that is there and not read.
     """
     first = read.first_row(bad)
-    value, texts = first[canonical.TEXT + name], canonical.TEXT + name
+    value, texts = first[TEXT + name], TEXT + name
     # in quotes, unless it is an address or another text that belongs to a person
     private = "@" in value or len(value) > MOST_SHOWN
     quoted = f"a text of {len(value)} signs" if private else shown(value)
@@ -49,8 +50,9 @@ def unreadable(marked: ir.Table, bad: ir.Table, count: int, name: str, mapped: M
     expected, do = about(value, marked, texts, name, mapped, source)
     if not do and not private:
         do = f"fix the row; where {shown(value)} stands for nothing, write {_as_empty(value, name, mapped)}"
+    meant = "a number" if name.startswith(NUMBER) else name
     return DataError(
-        f"{quoted} cannot be read as {name}{more}", where=read.place(first, mapped.column), expected=expected,
+        f"{quoted} cannot be read as {meant}{more}", where=read.place(first, mapped.named), expected=expected,
         do=do or "fix the row",
     )  # fmt: skip
 
@@ -64,14 +66,18 @@ def line(name: str, mapped: Mapped, **changed: object) -> str:
     "`ordered_at: {column: Datum, format: '%d.%m.%Y'}`"
     """
     kept = {field.name: getattr(mapped, field.name) for field in dataclasses.fields(mapped)} | changed
-    said = {key: list(one) if isinstance(one, tuple) else one for key in KEYS if (one := kept.get(key)) is not None}
+    said = {
+        key: list(one) if isinstance(one, tuple) else one
+        for key in KEYS
+        if (one := kept.get(key)) not in (None, ()) or (key == "empty" and one == ())
+    }
     return f"`{name}: {yaml.safe_dump(said, default_flow_style=True, sort_keys=False, width=1_000, allow_unicode=True).strip()}`"
 
 
 def _as_empty(value: str, name: str, mapped: Mapped) -> str:
     """The line that takes a value for nothing; outcomes and covariates are no mappings, so that their file says it."""
     words = [*(mapped.empty or ()), value]
-    if name.startswith((OUTCOME, COVARIATE)):
+    if name.startswith((OUTCOME, COVARIATE, NUMBER)):
         return (
             f"`empty: {yaml.safe_dump(words, default_flow_style=True, allow_unicode=True).strip()}` to the file's entry"
         )
@@ -80,7 +86,8 @@ def _as_empty(value: str, name: str, mapped: Mapped) -> str:
 
 def _of_numbers(value: str, marked: ir.Table, texts: str, name: str, mapped: Mapped, source: Source) -> tuple[str, str]:
     groups = f" and thousands sign {source.thousands!r} between groups of three digits" if source.thousands else ""
-    expected = f"numbers with decimal sign {source.decimal!r}{groups}"
+    most = f", below {money.LARGEST_AMOUNT:,}" if name == "amount" else ""
+    expected = f"numbers with decimal sign {source.decimal!r}{groups}{most}"
     if "%" in value:
         return expected, "write the numbers without the percent sign: 12% may be 12 or 0.12, which only the shop knows"
     loose = [dataclasses.replace(source, decimal=d, thousands=t, loose=True) for d, t in SIGNS]

@@ -47,6 +47,11 @@ def held(value: ir.Value, name: str, kind: str, how: Mapped, source: Source) -> 
     return text.lower() if how.case == "lower" else text.upper()
 
 
+def plain(value: ir.Value) -> ir.Value:
+    """A value of any type as it is, but for the blanks around a text."""
+    return blanks.bare(value) if value.type().is_string() else value
+
+
 def whole(text: ir.StringValue, decimal: str) -> ir.StringValue:
     """An id of a column in which every one is like 17850.0: pandas writes ids so where some are missing."""
     return text.re_replace(f"{re.escape(decimal)}0$", "")

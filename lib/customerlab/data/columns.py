@@ -5,7 +5,8 @@ import re
 import ibis.expr.types as ir
 
 from customerlab.data import blanks, numbers
-from customerlab.data.canonical import TEXT, Place, Survey, values_of
+from customerlab.data.canonical import Place, Survey, values_of
+from customerlab.data.hidden import TEXT
 from customerlab.data.mapping import TableMap
 from customerlab.data.sources import Source
 from customerlab.data.tables import OUTCOME
@@ -25,7 +26,7 @@ def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place
             by = by if (short + long).isascii() else "blanks or signs that cannot be seen"
             raise DataError(
                 f"two values of {name} differ only by {by}",
-                where=place(same.filter(same[name] == long), table_map.columns[name].column),
+                where=place(same.filter(same[name] == long), table_map.columns[name].named),
                 expected="one way of writing each id; ids are kept as they are, with blanks and tabs around them",
                 do="write the id in one way throughout the files",
             )  # fmt: skip
@@ -60,7 +61,7 @@ def check_numbers(marked: ir.Table, table_map: TableMap, source: Source, place: 
         if sign != signs[0][1]:
             raise DataError(
                 f"two currencies: {shown(signs[0][1])} in {signs[0][0]} and {shown(sign)} in {name}",
-                where=place(marked.filter(numbers.currency(texts[name], source) == sign), table_map.columns[name].column),
+                where=place(marked.filter(numbers.currency(texts[name], source) == sign), table_map.columns[name].named),
                 expected="money of one currency, because amounts are added up",
                 do="convert the amounts, or leave rows out by the column that names their currency, if there is one, such as "
                 "`clean: [{keep_where: {column: Currency, in: [EUR]}}]`",
@@ -69,6 +70,6 @@ def check_numbers(marked: ir.Table, table_map: TableMap, source: Source, place: 
         if name.startswith(OUTCOME) and row[f"words_{name}"] and row[f"others_{name}"]:
             raise DataError(
                 f"{name} has both words for yes and no and numbers beside 0 and 1",
-                where=place(marked.filter(numbers.is_word(texts[name])), table_map.columns[name].column),
+                where=place(marked.filter(numbers.is_word(texts[name])), table_map.columns[name].named),
                 expected="the one or the other in a column", do="fix the rows of the one kind",
             )  # fmt: skip

@@ -25,7 +25,7 @@ NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
 def keys_of(raw: dict[str, Any], name: str, kind: str, where: str) -> dict[str, Any]:
     """The `KEYS` of a column map of the canonical column `name`, each checked; a DataError where one does not fit."""
     time, text = kind.startswith("timestamp"), kind == "string"
-    for key in ("format", "from_zone", "to_zone"):
+    for key in ("from_zone", "to_zone"):
         if raw.get(key) is not None and not time:
             raise DataError(f"{name} has a `{key}`, which is for times", where=f"{where}, {key}", do=f"remove `{key}`")
     if raw.get("case") is not None and not text:
