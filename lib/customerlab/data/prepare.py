@@ -12,7 +12,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, cast, clean, fetch, money, read, relate, warehouse
+from customerlab.data import canonical, cast, clean, fetch, money, read, relate, trials, warehouse
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
 from customerlab.data.fingerprint import report_of, table_fingerprint
@@ -190,7 +190,7 @@ def _surveyed(
         every = canonical.canonical(raw, table, table_map, source, labels, joined)
         if "exact_repeat" in dict(table_map.clean):
             every = with_repeats(con, every)
-        marked = clean.mark(canonical.spread(every, table_map), table_map.clean)
+        marked = trials.mark(clean.mark(canonical.spread(every, table_map), table_map.clean), table_map.events)
         found = canonical.survey(marked)
         more = {name for name in found.unread() if name.startswith(COVARIATE)}
         if not more:
