@@ -4,7 +4,7 @@ All that is asked of the rows is asked in one query, `survey`; what it finds wro
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -121,9 +121,10 @@ def values_of(marked: ir.Table) -> list[str]:
 
 @dataclass(frozen=True)
 class Survey:
-    """What `survey` has found, a row for each value of `removed_by`."""
+    """What `survey` has found, a row for each value of `removed_by`, and what is `odd` (`suspicions.ask`)."""
 
     groups: "pd.DataFrame"
+    odd: list[dict[str, str]] = field(default_factory=list)
 
     def total(self, what: str) -> int:
         """The sum of a count over all rows."""
@@ -382,7 +383,7 @@ def report(
     return {
         "table": table, "data_set": data_set.name, "title": data_set.title, "licence": data_set.licence,
         "citation": data_set.citation, "currency": data_set.currency, "files": files, "fingerprint": fingerprint,
-        "row_accounting": steps, "missing": found.missing(), "rows": count,
+        "row_accounting": steps, "missing": found.missing(), "suspicions": found.odd, "rows": count,
         "columns": {name: str(kind) for name, kind in rows.schema().items()},
         "notes": notes or [],
         "days": [f"{end:%Y-%m-%d}" for end in ends if isinstance(end, date) and end == end],  # NaT is no day

@@ -11,7 +11,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, items, relate, trials
+from customerlab.data import canonical, clean, items, relate, suspicions, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -58,6 +58,8 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     canonical.check_ids(marked, found, table_map, place)
     canonical.check_orders(marked, found, table_map, place)
     steps, rows = canonical.accounted(marked, found, table, table_map, where, place)
+    if table == "transactions":
+        found.odd.extend(suspicions.ask(rows, marked, table_map, steps, place))
     count = int(rows.count().to_pandas())
     listed = [{"file": name} for name in named.values()]
     listed[0] |= content
