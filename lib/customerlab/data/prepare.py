@@ -117,7 +117,8 @@ def _build(
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
         if table == "transactions":
             written = con.read_parquet(literal(con, target))
-            found.odd.extend(suspicions.ask(written, marked, table_map, steps, _place, several=len(paths) > 1))
+            several = len(paths) > 1 or source.sheets
+            found.odd.extend(suspicions.ask(written, marked, table_map, steps, _placing(source), several=several))
         count = int(pq.read_metadata(target).num_rows)
         return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
