@@ -129,7 +129,9 @@ def _build(
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
         if table == "transactions":
             written = con.read_parquet(literal(con, target))
-            found.suspicions.extend(suspicions.ask(written, marked, table_map, steps, place, several=len(paths) > 1))
+            found.suspicions.extend(
+                suspicions.ask(written, marked, table_map, steps, place, several=len(paths) > 1 or source.sheets)
+            )
         count = int(pq.read_metadata(target).num_rows)
         return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
