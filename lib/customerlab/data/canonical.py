@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import cast, clean
+from customerlab.data import cast, clean, shapes
 from customerlab.data.catalog import DataSet
 from customerlab.data.mapping import TableMap
 from customerlab.data.read import FILE, ROW
@@ -66,6 +66,7 @@ def canonical(
         values[name] = cast.cast(found[name], kind, source, mapped.format)
         if kind != "string":
             hidden |= {THERE + name: cast.there(found[name]), TEXT + name: cast.as_text(found[name], source.decimal)}
+    values |= {name: ibis.null(declared.columns[name].type) for name in table_map.absent}
     order = [name for name in declared.columns if name in values] + [n for n in values if n not in declared.columns]
     result = found.select(*places, **{name: values[name] for name in order}, **hidden)
     if "amount" in declared.columns:
@@ -73,7 +74,8 @@ def canonical(
         quantity, price = result["quantity"], result["unit_price"]
         both = cast.there(quantity) & cast.there(price)
         result = result.mutate(**{"amount": amount(quantity, price), THERE + "amount": both})
-    return result.select(*order, *places, *[name for name in result.columns if name.startswith((TEXT, THERE))])
+    result = result.select(*order, *places, *[name for name in result.columns if name.startswith((TEXT, THERE))])
+    return shapes.turned(result) if shapes.is_declared(table, table_map) else result
 
 
 def _found(raw: ir.Table, name: str, table_map: TableMap, source: Source) -> ir.Value:
@@ -183,7 +185,7 @@ def check_filled(marked: ir.Table, found: Survey, table: str, table_map: TableMa
     for name in values_of(marked):
         column = TABLES[table].column(name)
         count = int(found.of_kept("rows") - found.of_kept(f"filled_{name}"))
-        if column is None or column.nullable or not count:
+        if column is None or column.nullable or not count or name in table_map.absent:
             continue
         empty = marked.filter((marked.removed_by == clean.KEPT) & marked[name].isnull())
         rule = {"customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing"}.get(
@@ -199,9 +201,10 @@ def check_filled(marked: ir.Table, found: Survey, table: str, table_map: TableMa
 
 def check_whole(marked: ir.Table, found: Survey, rows: ir.Table, table: str, where: str, place: Place) -> None:
     """Raise unless the kept rows can be used as a whole: more than one customer, unique keys. No id is named."""
-    if table == "transactions" and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
+    whole = {"transactions": "log", "customer_summary": "summary"}.get(table)
+    if whole and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
         raise DataError(
-            "the log has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",
+            f"the {whole} has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",
             do="look at the column that is mapped to customer_id, and at the cleaning rules",
         )  # fmt: skip
     key = list(TABLES[table].key)

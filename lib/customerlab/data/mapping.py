@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from customerlab.data import fields
-from customerlab.data.clean import RULES
+from customerlab.data.clean import RETURN_RULES, RULES
 from customerlab.data.sources import Source
 from customerlab.data.tables import COVARIATE, OUTCOME, TABLES
 from customerlab.data.yaml_files import only_keys, suggest
@@ -31,6 +31,7 @@ class TableMap:
     source: str
     columns: dict[str, Mapped]
     clean: tuple[tuple[str, dict[str, Any]], ...] = ()
+    absent: tuple[str, ...] = ()  # columns that are empty in every row
 
 
 def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str) -> TableMap:
@@ -105,7 +106,9 @@ def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:
         known = [n for n, r in RULES.items() if not r.tables or table in r.tables]
         raise DataError(f"unknown cleaning rule {shown(name)}", where=where, expected=suggest(name, known))
     rule = RULES[name]
-    if rule.tables and table not in rule.tables:
+    # a shop's own returns have the columns of its transactions; which of them are returns is no question then
+    like = "transactions" if table == "returns" and name not in RETURN_RULES else table
+    if (rule.tables and like not in rule.tables) or name == "not_a_return":
         raise DataError(
             f"the rule {name} is not for {table}", where=where, expected=f"tables: {', '.join(rule.tables)}"
         )

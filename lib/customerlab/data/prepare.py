@@ -12,7 +12,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, cast, clean, fetch, read, warehouse
+from customerlab.data import canonical, cast, clean, fetch, read, shapes, warehouse
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
 from customerlab.data.fingerprint import report_of, table_fingerprint
@@ -110,6 +110,7 @@ def _build(
         _check_values(marked, found, table_map, source)
         steps = canonical.row_accounting(found, table, table_map, paths[0].name)
         canonical.check_filled(marked, found, table, table_map, _place)
+        shapes.check(marked, table, table_map, _place)
         rows = canonical.kept(marked, table)
         canonical.check_whole(marked, found, rows, table, paths[0].name, _place)
         reading = False  # all that can be wrong with the files has shown

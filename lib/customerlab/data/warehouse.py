@@ -11,7 +11,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean
+from customerlab.data import canonical, clean, shapes
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -47,6 +47,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     canonical.check_ids(marked, found, table_map, lambda *_: where)
     steps = canonical.row_accounting(found, table, table_map, where)
     canonical.check_filled(marked, found, table, table_map, lambda *_: where)
+    shapes.check(marked, table, table_map, lambda *_: where)
     rows = canonical.kept(marked, table)
     canonical.check_whole(marked, found, rows, table, where, lambda *_: where)
     count = int(rows.count().to_pandas())

@@ -13,7 +13,8 @@ import click
 from customerlab.data.catalog import Catalog, load_catalog
 from customerlab.data.fetch import locate, obtainable
 from customerlab.errors import CustomerlabError, told
-from customerlab.workbench.plan import make_plan, run_names, why_lacking
+from customerlab.workbench.lacking import why_lacking
+from customerlab.workbench.plan import make_plan, run_names
 
 ROOM = 2 * 1024**3  # bytes that a run of half a million lines uses at most, with much to spare
 

@@ -1,6 +1,6 @@
 """Findings about segments as sentences: computed, with sizes, intervals and the influence of single customers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -174,13 +174,16 @@ def by_size(table: pd.DataFrame, kind: str) -> list[str]:
     ]
 
 
-def by_concentration(customers: Concentration, products: Concentration, once: float, kind: str) -> list[str]:
-    """Revenue shares of the top 20% of customers and of products, and the share of customers who ordered `once`."""
-    return [
-        f"The top 20% of customers bring {percent(customers.top_share(0.2))} of {kind} revenue (Gini {customers.gini:.2f}).",
-        f"The top 20% of products bring {percent(products.top_share(0.2))} of {kind} revenue (Gini {products.gini:.2f}).",
-        f"{percent(once)} of customers ordered once.",
+def by_concentration(held: Mapping[str, Concentration], once: float, kind: str) -> list[str]:
+    """Revenue shares of the top 20% of customers and of products, and the share of customers who ordered `once`.
+
+    `held` has the concentration over ``customers`` and, where these are known, ``products``.
+    """
+    said = [
+        f"The top 20% of {of} bring {percent(one.top_share(0.2))} of {kind} revenue (Gini {one.gini:.2f})."
+        for of, one in held.items()
     ]
+    return [*said, f"{percent(once)} of customers ordered once."]
 
 
 def by_repurchase(table: pd.DataFrame, days: int = 90) -> list[str]:

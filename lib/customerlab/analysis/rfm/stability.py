@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from customerlab.analysis.orders import Snapshot
+from customerlab.analysis.orders import Shop, Snapshot
 from customerlab.analysis.rfm.scheme import Scheme
 
 NOT_YET = "Not yet a customer"
@@ -68,13 +68,13 @@ def migration(moves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     return matrix.reindex(index=rows, columns=columns, fill_value=0).astype("int64")
 
 
-def sensitivity(shop: Snapshot, scheme: Scheme, *, earlier: Sequence[int], bins: Sequence[int]) -> pd.DataFrame:
+def sensitivity(shop: Shop, scheme: Scheme, *, earlier: Sequence[int], bins: Sequence[int]) -> pd.DataFrame:
     """How many customers keep their segment if the day or the number of bins changes.
 
     Parameters
     ----------
     earlier : sequence of int
-        Days to go back; customers who came later are not compared.
+        Days to go back; customers who came later are not compared. Of a summary no earlier day is known.
     bins : sequence of int
         Numbers of bins to try; none if the scheme has own cut-offs, which fit its own number only.
 
@@ -86,8 +86,10 @@ def sensitivity(shop: Snapshot, scheme: Scheme, *, earlier: Sequence[int], bins:
     """
     base = scheme.on(shop).set_index("customer_id")
     back = {shop.day - pd.Timedelta(days=days): f"{days} day{'s' if days > 1 else ''} earlier" for days in earlier}
-    then = shop.at_all([day for day in back if base["first_order"].min() < day])
-    variants = [(back[other.day], other, scheme) for other in then]
+    then: list[Snapshot] = []
+    if isinstance(shop, Snapshot):
+        then = shop.at_all([day for day in back if base["first_order"].min() < day])
+    variants: list[tuple[str, Shop, Scheme]] = [(back[other.day], other, scheme) for other in then]
     if not any(map(len, scheme.cuts.values())):
         variants += [(f"{count} bins", shop, replace(scheme, bins=count)) for count in bins if count != scheme.bins]
     rows = []
