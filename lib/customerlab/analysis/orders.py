@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -139,6 +140,11 @@ class Snapshot:
     def __post_init__(self) -> None:
         object.__setattr__(self, "day", pd.Timestamp(self.day).normalize())
 
+    @property
+    def when(self) -> str:
+        """The day as sentences name it."""
+        return f"{self.day:%Y-%m-%d}"
+
     def at(self, day: pd.Timestamp) -> "Snapshot":
         """The same shop on another day."""
         return replace(self, day=day)
@@ -244,7 +250,7 @@ class Summary:
     @cached_property
     def day(self) -> pd.Timestamp:
         """The day of the summary; NaT where nothing says it. ValueError where customers ordered on it or later."""
-        day = pd.Timestamp(self.as_of).normalize() if self.as_of else pd.NaT
+        day: Any = pd.Timestamp(self.as_of).normalize() if self.as_of else pd.NaT
         if "last_order_at" not in self._rows:
             return day
         after = pd.Timestamp(self._rows["last_order_at"].max()).normalize() + pd.Timedelta(days=1)
@@ -254,6 +260,11 @@ class Summary:
                 f"earlier a summary does not say: choose {after:%Y-%m-%d} or later"
             )
         return after if pd.isna(day) else day
+
+    @property
+    def when(self) -> str:
+        """The day as sentences name it, known or not."""
+        return "the summary's day" if pd.isna(self.day) else f"{self.day:%Y-%m-%d}"
 
     @property
     def known(self) -> ir.Table:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from customerlab.analysis.disclosure import hidden
 from customerlab.analysis.inference import INFLUENTIAL, too_few
+from customerlab.analysis.orders import Shop, Summary
 from customerlab.analysis.rfm.choosing import DEPTH
 from customerlab.analysis.rfm.concentration import Concentration
 from customerlab.analysis.rfm.holdout import Holdout
@@ -39,6 +40,14 @@ def by_choice(held: Holdout, days: int) -> list[str]:
         "These rankings predict who will order, not whom a contact changes: top customers may buy anyway. Only an experiment measures "
         "that. Ranking by monetary value within segments was not compared.",
     ]
+
+
+def unvalidated(shop: Shop, days: int) -> str:
+    """Why segments are not validated, where `hold_out` finds nothing to judge them by."""
+    why = f"the log has fewer than two windows of {days} days before {shop.when}."
+    if isinstance(shop, Summary):
+        why = "customers come already summarised, so what they did after an earlier day is not known."
+    return Led("Segments are not validated", f": {why}")
 
 
 def recorded(held: Holdout | None, change: pd.DataFrame) -> dict[str, float | list[float]]:

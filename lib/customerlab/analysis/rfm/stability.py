@@ -12,22 +12,24 @@ NOT_YET = "Not yet a customer"
 
 
 def month_starts(first: pd.Timestamp, day: pd.Timestamp, months: int) -> list[pd.Timestamp]:
-    """The first days of the last `months` up to a day, those after the first order."""
+    """The first days of the last `months` up to a day, those after the first order; none where either is unknown."""
+    if pd.isna(first) or pd.isna(day):
+        return []
     return [start for start in pd.date_range(end=day.normalize(), periods=months, freq="MS") if start > first]
 
 
-def snapshots(shop: Snapshot, scheme: Scheme, days: Sequence[pd.Timestamp]) -> pd.DataFrame:
+def snapshots(shop: Shop, scheme: Scheme, days: Sequence[pd.Timestamp]) -> pd.DataFrame:
     """The segment of each customer on several days, in rising order, each formed from the orders before that day.
 
     Returns
     -------
     DataFrame
-        Indexed by `customer_id`, one column per day; `NOT_YET` before a customer's first order.
+        Indexed by `customer_id`, one column per day; `NOT_YET` before a customer's first order. Empty for a summary.
     """
-    columns = {
-        day: scheme.on(then).set_index("customer_id")["segment"]
-        for day, then in zip(days, shop.at_all(days), strict=True)
-    }
+    columns = {}
+    if isinstance(shop, Snapshot):
+        for day, then in zip(days, shop.at_all(days), strict=True):
+            columns[day] = scheme.on(then).set_index("customer_id")["segment"]
     return pd.DataFrame(columns).fillna(NOT_YET).sort_index()
 
 
