@@ -663,6 +663,7 @@ def test_the_grid_shows_no_cell_of_few_and_none_that_tells_of_them():
     assert [text.get_text() for text in figures.grid(table, 2).figure.axes[0].texts][:4] == ["2", "9", "40", "50"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_ids_are_shown_where_a_parameter_asks_for_them(project, said, monkeypatch):
     add_shop(project, as_written(stranger_lines()))
