@@ -135,6 +135,7 @@ class Snapshot:
     day: pd.Timestamp
     returns: ir.Table | None = None
     products: ir.Table | None = None
+    money = "gross"  # what revenue is that is not net of returns
     unknown = ()  # features that need what a shop does not have: a log has what is needed
 
     def __post_init__(self) -> None:
@@ -240,7 +241,8 @@ class Summary:
 
     table: ir.Table
     as_of: pd.Timestamp | str | None = None
-    returns = None  # maybe taken off the revenue already, maybe not
+    money = "recorded"  # maybe net of returns, maybe gross
+    returns = None
     products = None
 
     @cached_property

@@ -85,8 +85,7 @@ def _run(root: Path, name: str, catalog: Catalog) -> tuple[str, str, str, str]:
     missing = [f"{t}: {why}" for t, source in plan.tables.items() if (why := why_lacking(root, catalog[source], t))]
     if missing:
         return what, WRONG, "; ".join(missing), "see the data set above, or remove the params file"
-    said = [f"{step.name[:2]} left out: {step.left_out}" for step in plan.steps if step.left_out]
-    said += [f"{step.name[:2]} {note}" for step in plan.included for note in step.notes]
+    said = [sentence.rstrip(".") for sentence in plan.lacking]
     if plan.faults:
         said = [f"{notebook} left out: {_one_line(error)}" for notebook, error in plan.faults.items()] + said
         return what, NOTE, "; ".join(said), "fix the notebooks that are left out; the others run without them"

@@ -26,7 +26,7 @@ def why_lacking(root: Path, data_set: DataSet, table: str, needs: Collection[str
     if fetch.obtainable(root, source):
         return ""
     paths = " or ".join(form.path for form in source.forms)
-    return f"{paths} of data set {data_set.name} is not on this machine, and has no address"
+    return f"the file {paths} of the data set {data_set.name} is not on this machine, and has no address"
 
 
 def sentences(steps: Iterable[tuple[str, str, Iterable[tuple[str, str]]]]) -> list[str]:

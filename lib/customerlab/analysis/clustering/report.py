@@ -12,6 +12,7 @@ from customerlab.analysis.clustering.past import SEGMENTS, spoken
 from customerlab.analysis.clustering.structure import MOST
 from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged, size
 from customerlab.analysis.inference import INFLUENTIAL, LEAST
+from customerlab.analysis.orders import Shop, Summary
 from customerlab.formats import interval, p_value, points
 from customerlab.wording import Led
 
@@ -238,12 +239,20 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
     return found
 
 
-def periods(judged: Judged, days: int, *, summarised: bool = False) -> str:
+def without(features: Sequence[str], shop: Shop) -> list[str]:
+    """Which features cannot be had of a summary that does not say when customers ordered first; of a log all can."""
+    lacking = [name for name in features if name in shop.unknown]
+    return [f"Left out: {' and '.join(lacking)}. The summary does not say when customers ordered first."] * bool(
+        lacking
+    )
+
+
+def periods(judged: Judged, days: int, shop: Shop | None = None) -> str:
     """The periods of so many days that candidates were evaluated on, and the one that selects among those that pass.
 
-    There is none where customers come already `summarised`.
+    There is none where the `shop` is a summary.
     """
-    if summarised:
+    if isinstance(shop, Summary):
         return "Prediction was not tested: customers come already summarised, so what they did later is not known."
     if judged.useful is None:
         return (

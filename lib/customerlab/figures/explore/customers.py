@@ -27,7 +27,7 @@ def new_and_returning(table: pd.DataFrame) -> Picture:
         axis.grid(axis="x", visible=False)
     axes[0].legend(loc="upper left", ncols=2)
     month_ticks(axes[1], table["month"])
-    later = table[1:] if len(table) > 1 else table
+    later = (table[1:] if len(table) > 1 else table).dropna()  # months with a hidden number have no share
     share = later["returning"].sum() / max(1, (later["returning"] + later["new"]).sum())
     money = later["returning_revenue"].sum(), (later["returning_revenue"] + later["new_revenue"]).sum()
     return Picture(
