@@ -135,6 +135,7 @@ class Snapshot:
     day: pd.Timestamp
     returns: ir.Table | None = None
     products: ir.Table | None = None
+    summarised = False  # the orders of each customer are known by date
     money = "gross"  # what revenue is that is not net of returns
     unknown = ()  # features that need what a shop does not have: a log has what is needed
 
@@ -241,6 +242,7 @@ class Summary:
 
     table: ir.Table
     as_of: pd.Timestamp | str | None = None
+    summarised = True
     money = "recorded"  # maybe net of returns, maybe gross
     returns = None
     products = None

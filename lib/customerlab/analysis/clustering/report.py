@@ -12,7 +12,6 @@ from customerlab.analysis.clustering.past import SEGMENTS, spoken
 from customerlab.analysis.clustering.structure import MOST
 from customerlab.analysis.clustering.verdict import DEFAULT, Gates, Judged, size
 from customerlab.analysis.inference import INFLUENTIAL, LEAST
-from customerlab.analysis.orders import Shop, Summary
 from customerlab.formats import interval, p_value, points
 from customerlab.wording import Led
 
@@ -239,20 +238,20 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
     return found
 
 
-def without(features: Sequence[str], shop: Shop) -> list[str]:
-    """Which features cannot be had of a summary that does not say when customers ordered first; of a log all can."""
-    lacking = [name for name in features if name in shop.unknown]
+def without(features: Sequence[str], unknown: Sequence[str]) -> list[str]:
+    """Which features are left out, because a summary does not say when customers ordered first (`Summary.unknown`)."""
+    lacking = [name for name in features if name in unknown]
     return [f"Left out: {' and '.join(lacking)}. The summary does not say when customers ordered first."] * bool(
         lacking
     )
 
 
-def periods(judged: Judged, days: int, shop: Shop | None = None) -> str:
+def periods(judged: Judged, days: int, *, summarised: bool = False) -> str:
     """The periods of so many days that candidates were evaluated on, and the one that selects among those that pass.
 
-    There is none where the `shop` is a summary.
+    There is none where customers come already `summarised`.
     """
-    if isinstance(shop, Summary):
+    if summarised:
         return "Prediction was not tested: customers come already summarised, so what they did later is not known."
     if judged.useful is None:
         return (

@@ -6,7 +6,6 @@ import pandas as pd
 
 from customerlab.analysis.disclosure import hidden
 from customerlab.analysis.inference import INFLUENTIAL, too_few
-from customerlab.analysis.orders import Shop, Summary
 from customerlab.analysis.rfm.choosing import DEPTH
 from customerlab.analysis.rfm.concentration import Concentration
 from customerlab.analysis.rfm.holdout import Holdout
@@ -42,10 +41,10 @@ def by_choice(held: Holdout, days: int) -> list[str]:
     ]
 
 
-def unvalidated(shop: Shop, days: int) -> str:
+def unvalidated(day: str, days: int, *, summarised: bool = False) -> str:
     """Why segments are not validated, where `hold_out` finds nothing to judge them by."""
-    why = f"the log has fewer than two windows of {days} days before {shop.when}."
-    if isinstance(shop, Summary):
+    why = f"the log has fewer than two windows of {days} days before {day}."
+    if summarised:
         why = "customers come already summarised, so what they did after an earlier day is not known."
     return Led("Segments are not validated", f": {why}")
 
