@@ -143,7 +143,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ),
     "explore.top_decile": lambda s: explore.top_decile(s.transactions, s.returns),
     "explore.top_products": lambda s: explore.top_products(s.transactions, s.products, 50, returns=s.returns),
-    "described": lambda s: described(explore.long_tail(s.transactions)["product_id"].head(9), s.products),
+    "explore.described": lambda s: described(explore.long_tail(s.transactions)["product_id"].head(9), s.products),
     "explore.by_product": lambda s: explore.products.by_product(s.transactions, s.returns),
     "explore.long_tail": lambda s: explore.long_tail(s.transactions, s.returns),
     "explore.together": lambda s: explore.together(s.transactions),
