@@ -92,10 +92,12 @@ def made(project, table: str) -> pd.DataFrame:
         ),
     ],
 )
-def test_tables_and_rules_that_do_not_go_together_are_refused(project, tables, message):
-    add(project, tables, sales=charges(9))
+def test_tables_and_rules_that_do_not_go_together_are_refused(tmp_path, tables, message):
+    (tmp_path / "data").mkdir()
+    entry = {"title": "A shop", "files": {"sales": "sales.csv"}, "tables": tables}
+    (tmp_path / "data" / "catalog.yml").write_text(yaml.safe_dump({"my_shop": entry}), encoding="utf-8")
     with pytest.raises(DataError, match=message) as found:
-        find_data_set(project, "my_shop")
+        find_data_set(tmp_path, "my_shop")
     assert "data/catalog.yml, my_shop, tables" in found.value.where
 
 
@@ -175,6 +177,7 @@ def test_a_return_annuls_the_latest_order_of_the_same_customer_and_amount():
     assert months.tolist() == [5, 12, -3, 5], "what annuls an order counts in its month, other returns in their own"
 
 
+@pytest.mark.slow
 def test_figures_of_a_log_without_products_are_those_of_pandas():
     table = charges()
     sold = bare(list(table[["who", "no", "at", "total"]].itertuples(index=False, name=None)))
@@ -331,6 +334,7 @@ def test_each_shape_runs_what_applies_and_says_once_what_is_lacking(project, sha
         assert "; 05_ab_analysis runs without orders, returns, rfm_scheme and segmentation." in said[0]
 
 
+@pytest.mark.slow
 def test_orders_go_before_a_summary_and_a_missing_file_of_theirs_is_no_reason_to_do_without(project):
     both = {
         "transactions": {"file": "sales", "columns": SOLD},
@@ -342,6 +346,7 @@ def test_orders_go_before_a_summary_and_a_missing_file_of_theirs_is_no_reason_to
     assert make_plan(project, "my_shop").step("02").sources == {"transactions": "my_shop"}, "whose preparation says it"
 
 
+@pytest.mark.slow
 def test_what_a_notebook_needs_and_what_stands_in_is_read_from_its_code(project, monkeypatch):
     add(project, SHAPES["totals"][0], sales=charges(9))
     path = write_notebook(
