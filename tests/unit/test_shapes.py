@@ -88,7 +88,7 @@ def made(project, table: str) -> pd.DataFrame:
         ),
         (
             {"transactions": {"columns": SOLD}, "returns": {"columns": SOLD, "clean": ["not_a_return"]}},
-            "the rule not_a_return is not for returns",
+            "the rule not_a_return is not to be listed",
         ),
     ],
 )

@@ -111,6 +111,6 @@ def _check_summary(rows: "ir.Table", table_map: TableMap, place: Callable[["ir.T
         if count := int(counts[name]):
             raise DataError(
                 f"{name} is not what it should be in {count:,} row{'s' * (count > 1)}",
-                where=place(rows.filter(fault), table_map.columns[name].column) + ", the first" * (count > 1),
+                where=place(rows.filter(fault), table_map.columns[name].named) + ", the first" * (count > 1),
                 expected=expected, do="fix the column map, or remove customers without an order by the rule `drop_where`",
             )  # fmt: skip

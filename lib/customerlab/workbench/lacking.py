@@ -22,11 +22,11 @@ def why_lacking(root: Path, data_set: DataSet, table: str, needs: Collection[str
     """Why a run cannot have a table, as a clause; empty where it can."""
     if why := unmapped(data_set, table, needs):
         return why
-    source = data_set.sources[data_set.tables[table].source]
-    if fetch.obtainable(root, source):
-        return ""
-    paths = " or ".join(form.path for form in source.forms)
-    return f"the file {paths} of the data set {data_set.name} is not on this machine, and has no address"
+    for source in data_set.sources_of(table):
+        if not fetch.obtainable(root, source):
+            paths = " or ".join(form.path for form in source.forms)
+            return f"the file {paths} of the data set {data_set.name} is not on this machine, and has no address"
+    return ""
 
 
 def sentences(steps: Iterable[tuple[str, str, Iterable[tuple[str, str]]]]) -> list[str]:
