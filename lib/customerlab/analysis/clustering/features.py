@@ -63,6 +63,7 @@ def customer_features(shop: Shop, *, names: Iterable[str], net: bool = False) ->
     Examples
     --------
     >>> import ibis
+    >>> from customerlab.analysis.orders import Snapshot
     >>> log = ibis.memtable({
     ...     "customer_id": ["ann", "ann", "bob"], "order_id": ["1", "2", "3"], "product_id": ["x", "y", "x"],
     ...     "ordered_at": pd.to_datetime(["2024-01-06", "2024-01-11", "2024-01-31"]), "amount": [5.0, 7.0, 9.0],
