@@ -58,7 +58,8 @@ def customer_features(shop: Shop, *, names: Iterable[str], net: bool = False) ->
     Raises
     ------
     ValueError
-        If a name is unknown or none is given, a table is lacking that a feature needs, or no order was placed by then.
+        If a name is unknown or none is given, a table is lacking that a feature needs, no order was placed by then, or
+        the log has dates without times and `evening_share` is asked for.
 
     Examples
     --------
@@ -78,6 +79,8 @@ def customer_features(shop: Shop, *, names: Iterable[str], net: bool = False) ->
     _check(wanted, asked, shop, net=net)
     table = _spending(shop.customers(), net=net)
     known, customers = shop.known, table["customer_id"]
+    if "evening_share" in wanted and not _has_times(known):
+        raise ValueError("the feature 'evening_share' needs times of day, but all orders are at 0:00; leave it out")
     if habits := [name for name in ("basket_products", "weekend_share", "evening_share") if name in wanted]:
         counted = _matched(_habits(known, habits), customers)
         table[counted.columns] = counted.div(table["frequency"], axis=0)
@@ -193,6 +196,12 @@ def _habits(t: ir.Table, names: Sequence[str]) -> ir.Table:
         "evening_share": lambda t: (t.begun.hour() >= EVENING).sum(),
     }
     return orders.group_by("customer_id").aggregate(**{name: sums[name](orders).cast("int64") for name in names})
+
+
+def _has_times(t: ir.Table) -> bool:
+    """Whether any order of the log is at another time than 0:00."""
+    latest = t.aggregate(hour=t.ordered_at.hour().max(), minute=t.ordered_at.minute().max())
+    return bool(fetched(latest).iloc[0].any())
 
 
 def _breadth(t: ir.Table) -> ir.Table:
