@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import blanks, cast, clean, conditions, money, trials
+from customerlab.data import blanks, cast, clean, conditions, money, shapes, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.hidden import FOREIGN, NUMBER, PARTNER, SEVERAL, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
@@ -58,6 +58,7 @@ def canonical(
             values[name] = cast.whole(values[name], origin.decimal)
         if kind != "string":
             hidden |= {THERE + name: cast.there(found[name]), TEXT + name: cast.as_text(found[name], origin.decimal)}
+    values |= {name: ibis.null(declared.columns[name].type) for name in table_map.absent}
     for name in table_map.numbers:
         read = found[NUMBER + name]
         hidden[NUMBER + name] = cast.cast(read, "float64", of[name])
@@ -73,7 +74,8 @@ def canonical(
     result = conditions.of_orders(result, table_map)
     order = [name for name in declared.columns if name in result.columns]
     order += [name for name in values if name not in order]
-    return result.select(*order, *[name for name in result.columns if name.startswith("__")])
+    result = result.select(*order, *[name for name in result.columns if name.startswith("__")])
+    return shapes.turned(result) if shapes.is_declared(table, table_map) else result
 
 
 def _kind(table: str, name: str, labels: frozenset[str]) -> str:
@@ -213,6 +215,7 @@ def accounted(
     steps = row_accounting(found, table, table_map, where)
     check_filled(marked, found, table, table_map, place)
     check_currency(marked, found, table_map, place)
+    shapes.check(marked, table, table_map, place)
     rows = kept(marked, table, table_map.events)
     check_whole(marked, found, rows, table, table_map, where, place)
     return steps, rows
@@ -230,7 +233,7 @@ def check_filled(marked: ir.Table, found: Survey, table: str, table_map: TableMa
     for name in values_of(marked):
         column = TABLES[table].column(name)
         count = int(found.of_kept("rows") - found.of_kept(f"filled_{name}"))
-        if column is None or column.nullable or not count:
+        if column is None or column.nullable or not count or name in table_map.absent:
             continue
         empty = marked.filter((marked.removed_by == clean.KEPT) & marked[name].isnull())
         rows = f"{count:,} row{'s' if count > 1 else ''}"
@@ -287,9 +290,10 @@ def check_whole(
     """Raise unless the kept rows can be used as a whole: more than one customer, unique keys. No id is named."""
     if table == "experiment":
         trials.check(marked, found, table_map, place)
-    if table == "transactions" and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
+    whole = {"transactions": "log", "customer_summary": "summary"}.get(table)
+    if whole and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
         raise DataError(
-            "the log has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",
+            f"the {whole} has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",
             do="look at the column that is mapped to customer_id, and at the cleaning rules",
         )  # fmt: skip
     key = list(TABLES[table].key)

@@ -124,9 +124,11 @@ def _chosen(plan: Plan, names: tuple[str, ...]) -> list[Step]:
     steps = [plan.step(name) for name in dict.fromkeys(names)] if names else plan.steps
     for name, error in plan.faults.items() if not names else ():
         _say(name, f"left out: {error}")
-    for step in steps:
-        if step.left_out:
-            _say(step.name, f"left out: {step.left_out}")
+    for sentence in plan.lacking if not names else ():
+        _say(plan.run, sentence)
+    for step in steps if names else ():
+        for why in [f"left out: {step.left_out}"] if step.left_out else step.notes:
+            _say(step.name, why)
     return sorted((step for step in steps if not step.left_out), key=lambda step: step.name)
 
 
