@@ -35,9 +35,10 @@ BY_HAND = {
             "#1015": 10 * D("9.90") - D("9.90"),
             "#1016": D("14.50") + D("9.90") + D("12.00") - D("10.00"),  # three lines share 10.00
         },
-        lines=2 + 2 + 1 + 2 + 2 + 2 + 1 + 1 + 1 + 3, customers=5,  # anna, ben, carla, emil, greta
+        lines=2 + 2 + 1 + 2 + 2 + 2 + 1 + 1 + 1 + 3,
+        customers=5,  # anna, ben, carla, emil, greta
         times={"#1008": "2025-03-30 03:30:00", "#1016": "2025-07-14 22:31:09"},  # as written: the shop's own clock
-    ),  # fmt: skip
+    ),
     # Left out: 503 cancelled, 504 failed, 506 refunded in full, 508 and 514 not paid, 510 in euros, 512 a draft without
     # lines, 513 by nobody known.
     "woocommerce": Shop(
@@ -51,11 +52,12 @@ BY_HAND = {
             "515": D("25.00"),
             "516": D("15.00"),
         },
-        lines=2 + 1 + 1 + 2 + 1 + 1 + 1 + 1, customers=5,  # ann, bo, cy, dee, flo
+        lines=2 + 1 + 1 + 2 + 1 + 1 + 1 + 1,
+        customers=5,  # ann, bo, cy, dee, flo
         # 48.00 of 506 went back as well, but the order is in neither table
         returns={"507": -D("15.00"), "515": -(D("5.00") + D("2.50"))},
         times={"501": "2025-01-11 09:15:00"},
-    ),  # fmt: skip
+    ),
     # Left out: 904 cancelled, 907 refunded in full, 909 in francs, 911 by nobody known.
     "woocommerce_csv": Shop(
         {
@@ -68,9 +70,10 @@ BY_HAND = {
             "910": D("11.50") + D("8.25"),
             "912": D("62.10"),  # 6 × 11.50 less 10%
         },
-        lines=2 + 1 + 1 + 2 + 1 + 1 + 2 + 1, customers=4,  # ida, jon, kim, lea
+        lines=2 + 1 + 1 + 2 + 1 + 1 + 2 + 1,
+        customers=4,  # ida, jon, kim, lea
         times={"906": "2025-03-18 23:01:09"},
-    ),  # fmt: skip
+    ),
     # Left out: T03 by nobody known, T06 given away.
     "square": Shop(
         {
@@ -85,11 +88,12 @@ BY_HAND = {
             "MadeUpT11aBcDeFgH": D("25.20"),  # 28.00 less 2.80
             "MadeUpT12aBcDeFgH": D("3.00"),  # a quarter of a pound
         },
-        lines=2 + 1 + 2 + 1 + 1 + 1 + 2 + 1 + 1 + 1, customers=5,
+        lines=2 + 1 + 2 + 1 + 1 + 1 + 2 + 1 + 1 + 1,
+        customers=5,
         returns={"MadeUpT05aBcDeFgH": -D("14.00")},
         times={"MadeUpT01aBcDeFgH": "2025-03-01 08:12:45"},
-    ),  # fmt: skip
-    # Left out: 3 cancelled, 5 pending and without a price, S02 of another shop, a line of 7 cancelled, 10 a replacement.
+    ),
+    # Left out: 3 cancelled, 5 pending and without a price, S02 of another shop, a line of 7 cancelled, 10 replaced.
     "amazon": Shop(
         {
             "302-1000001-0000001": D("24.90"),
@@ -102,14 +106,15 @@ BY_HAND = {
             "302-1000001-0000011": D("24.90"),
             "302-1000001-0000012": D("16.40") * D("1.19"),
         },
-        lines=1 + 1 + 1 + 1 + 1 + 1 + 2 + 1 + 1, customers=9,  # one each
+        lines=1 + 1 + 1 + 1 + 1 + 1 + 2 + 1 + 1,
+        customers=9,  # one each
         times={
             "302-1000001-0000002": "2025-01-06 00:12:33",  # 23:12 on the 5th in UTC
             "302-1000001-0000008": "2025-03-30 03:30:00",  # 01:30 in UTC, half an hour after clocks went forward
             "302-1000001-0000012": "2025-06-23 00:59:59",
         },
-    ),  # fmt: skip
-    # Left out: 04 refunded with its shipping (39.00 - 43.00), 05 by a guest, 09 in Canadian dollars, 11 free by a coupon.
+    ),
+    # Left out: 04 refunded with its shipping (39.00 - 43.00), 05 by a guest, 09 in Canadian dollars, 11 for free.
     "etsy": Shop(
         {
             "3100000001": 2 * D("28.00"),
@@ -121,9 +126,10 @@ BY_HAND = {
             "3100000010": D("19.50") + D("28.00") + D("24.00") - D("5.00"),  # three lines share a refund of 5.00
             "3100000012": 4 * D("28.00") - D("11.20"),
         },
-        lines=1 + 2 + 1 + 2 + 1 + 1 + 3 + 1, customers=4,  # Una, Vic, Xia, Yan
+        lines=1 + 2 + 1 + 2 + 1 + 1 + 3 + 1,
+        customers=4,  # Una, Vic, Xia, Yan
         times={"3100000001": "2025-01-06 00:00:00"},
-    ),  # fmt: skip
+    ),
     # Left out: 03 a conversion, 05 pending, 07 a withdrawal, 10 what the shop itself paid, 11 in euros.
     "paypal": Shop(
         {
@@ -138,10 +144,11 @@ BY_HAND = {
             "7MADEUP000000016X": D("31.25") - D("1.25"),
             "7MADEUP000000017X": D("310.00") - D("10.00"),
         },
-        lines=10, customers=5,  # ora, pia, rae, tim, uma
+        lines=10,
+        customers=5,  # ora, pia, rae, tim, uma
         returns={"7MADEUP000000008X": -D("15.00"), "7MADEUP000000014X": -D("60.00")},
         times={"7MADEUP000000008X": "2025-03-09 03:15:00"},
-    ),  # fmt: skip
+    ),
     # Left out: 02 failed, 04 refunded in full, 05 a test, 09 never captured, 13 by nobody known.
     "stripe": Shop(
         {
@@ -155,15 +162,16 @@ BY_HAND = {
             "ch_3MadeUp11AbCdEfGh": D("29.41"),
             "ch_3MadeUp12AbCdEfGh": D("49.00"),
         },
-        lines=9, customers=6,  # abe, bea, cal, dot, fin, gia
+        lines=9,
+        customers=6,  # abe, bea, cal, dot, fin, gia
         times={
             "ch_3MadeUp00AbCdEfGh": "2025-01-03 23:58:41",
             "ch_3MadeUp01AbCdEfGh": "2025-01-16 00:30:00",  # 23:30 on the 15th in UTC
             "ch_3MadeUp12AbCdEfGh": "2025-07-01 00:01:01",
         },
-    ),  # fmt: skip
-    # Left out: a purchase without a transaction id, a pot without a quantity in W-1010, a refund of W-1009 that names no
-    # items, and all events that are no purchases.
+    ),
+    # Left out: a purchase without a transaction id, a pot without a quantity in W-1010, a refund of W-1009 that names
+    # no items, and all events that are no purchases.
     "ga4": Shop(
         {
             "W-1001": D("31.00") + 3 * D("6.50"),
@@ -177,10 +185,11 @@ BY_HAND = {
             "W-1009": D("31.00"),
             "W-1010": 2 * D("6.50"),
         },
-        lines=2 + 1 + 1 + 2 + 1 + 1 + 2 + 1 + 1 + 1, customers=6,
+        lines=2 + 1 + 1 + 2 + 1 + 1 + 2 + 1 + 1 + 1,
+        customers=6,
         returns={"W-1005": -D("31.00")},
         times={"W-1002": "2025-01-23 20:30:00", "W-1006": "2025-04-10 19:10:00"},  # 8 and 7 hours behind UTC
-    ),  # fmt: skip
+    ),
     # Left out: 3 cancelled, 5 refunded in full, 7 not paid, 12 on hold.
     "magento": Shop(
         {
@@ -193,9 +202,10 @@ BY_HAND = {
             "000000010": D("24.50"),
             "000000011": D("79.00") + D("24.50") + D("4.20"),
         },
-        lines=2 + 1 + 2 + 1 + 2 + 1 + 1 + 3, customers=6,  # amy, bob, cam, deb, eli, fox
+        lines=2 + 1 + 2 + 1 + 2 + 1 + 1 + 3,
+        customers=6,  # amy, bob, cam, deb, eli, fox
         times={"000000002": "2025-01-23 00:40:00", "000000010": "2025-06-01 00:10:00"},  # 1 and 2 hours ahead of UTC
-    ),  # fmt: skip
+    ),
     # Left out: 3 canceled, 5 unavailable and 12 just created, both without lines.
     "olist": Shop(
         {
@@ -210,7 +220,8 @@ BY_HAND = {
             "9a281a0639da12176fdfadc686acaee4": D("19.90"),
             "74a66a05e2c55bdaa2fd33e76c2c3b86": D("205.50"),
         },
-        lines=2 + 1 + 2 + 1 + 1 + 3 + 1 + 2 + 1 + 1, customers=6,  # under ten numbers, one with each order
+        lines=2 + 1 + 2 + 1 + 1 + 3 + 1 + 2 + 1 + 1,
+        customers=6,  # under ten numbers, one with each order
         times={"fc84f4fbbcb20b037975baabf538c9e3": "2017-12-09 23:59:59"},
-    ),  # fmt: skip
+    ),
 }

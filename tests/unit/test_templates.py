@@ -21,9 +21,8 @@ FEW = ("shopify", "woocommerce", "magento")  # in every run of the tests: texts,
 def money(path: Path) -> tuple[dict[str, Decimal], int, int]:
     """The money of each order of a prepared table, its rows and its customers."""
     table = duckdb.read_parquet(str(path))
-    orders = duckdb.sql("SELECT order_id, sum(amount) FROM table GROUP BY ALL").fetchall()
-    rows, customers = duckdb.sql("SELECT count(*), count(DISTINCT customer_id) FROM table").fetchone()
-    return dict(orders), rows, customers
+    orders = dict(table.aggregate("order_id, sum(amount)").fetchall())
+    return orders, *table.aggregate("count(*), count(DISTINCT customer_id)").fetchone()
 
 
 def test_every_platform_has_an_entry_a_sample_and_a_line_of_what_it_does():
@@ -64,5 +63,5 @@ def test_an_entry_makes_of_its_sample_what_its_rows_say_by_hand(name, project):
     if "products" in made:
         sold, named = lines.project("product_id"), duckdb.read_parquet(str(made["products"].path)).project("product_id")
         assert set(sold.fetchall()) <= set(named.fetchall())
-    steps = made["transactions"].report["accounting"]
+    steps = made["transactions"].report["row_accounting"]
     assert sum(step["rows_removed"] for step in steps) + hand.lines == steps[0]["rows_left"]
