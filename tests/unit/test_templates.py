@@ -22,7 +22,7 @@ def money(path: Path) -> tuple[dict[str, Decimal], int, int]:
     """The money of each order of a prepared table, its rows and its customers."""
     table = duckdb.read_parquet(str(path))
     orders = dict(table.aggregate("order_id, sum(amount)").fetchall())
-    return orders, *table.aggregate("count(*), count(DISTINCT customer_id)").fetchone()
+    return orders, *table.aggregate("count(*), count(DISTINCT customer_id)").fetchall()[0]
 
 
 def test_every_platform_has_an_entry_a_sample_and_a_line_of_what_it_does():
