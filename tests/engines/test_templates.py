@@ -34,7 +34,7 @@ def test_a_ready_entry_makes_the_same_of_tables_of_the_engine(name, engine, proj
         where = ROOT / "data" / (file if isinstance(file, str) else file["path"])
         as_table(where, engine, f"{name}_{source}", tmp_path)
         entry["files"][source] = {"table": f"{name}_{source}"}
-    path.write_text(yaml.safe_dump({name: entry}), encoding="utf-8")
+    path.write_text(yaml.safe_dump({name: entry}, sort_keys=False), encoding="utf-8")
     hand = BY_HAND[name]
     rows = warehouse.expression(engine, find_data_set(project, name), "transactions").to_pandas()
     assert dict(rows.groupby("order_id")["amount"].sum()) == hand.orders
