@@ -12,9 +12,9 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, cast, clean, fetch, money, read, relate, warehouse
+from customerlab.data import canonical, cast, clean, fetch, money, read, relate, suspicions, trials, warehouse
 from customerlab.data.catalog import find_data_set
-from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
+from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS, literal
 from customerlab.data.fingerprint import report_of, table_fingerprint
 from customerlab.data.hidden import NUMBER, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
@@ -106,15 +106,18 @@ def _build(
         _check_patterns(con, table_map)
         reading = True
         files = {each.name: read.at_hand(files[each.name], each, target.parent) for each in sources}
-        paths, notes = files[source.name], list[str]()
+        paths, notes, place = files[source.name], list[str](), _placing(source)
         raw, counted, joined = _read(con, files, sources, table_map, target.parent, notes)
         marked, found = _surveyed(con, raw, table, table_map, source, joined)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
         _check_values(marked, found, table_map, source, joined)
-        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, _placing(source))
+        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, place)
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
+        if table == "transactions":
+            written = con.read_parquet(literal(con, target))
+            found.odd.extend(suspicions.ask(written, marked, table_map, steps, place, several=len(paths) > 1))
         count = int(pq.read_metadata(target).num_rows)
         return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
@@ -190,7 +193,7 @@ def _surveyed(
         every = canonical.canonical(raw, table, table_map, source, labels, joined)
         if "exact_repeat" in dict(table_map.clean):
             every = with_repeats(con, every)
-        marked = clean.mark(canonical.spread(every, table_map), table_map.clean)
+        marked = trials.mark(clean.mark(canonical.spread(every, table_map), table_map.clean), table_map.events)
         found = canonical.survey(marked)
         more = {name for name in found.unread() if name.startswith(COVARIATE)}
         if not more:

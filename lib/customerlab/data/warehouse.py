@@ -11,7 +11,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, items, relate
+from customerlab.data import canonical, clean, items, relate, suspicions, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -38,7 +38,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     named = {source.name: f"table {source.table} in {con.name}" for source in data_set.sources_of(table)}
     where = named[table_map.source]
     every = _canonical(con, data_set, table)
-    content = _content(every)
+    content = _content(every, table_map)
     fingerprint = table_fingerprint(data_set, table, [url, json.dumps(content)])
     path = folder / f"{table}.json"
     known = read_sealed(path)
@@ -48,7 +48,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     for source in data_set.sources_of(table):
         name = named[source.name]
         notes += items.account(items.steps(_table(con, data_set, source), source, name), name, lambda _: where)
-    marked = clean.mark(every, table_map.clean)
+    marked = trials.mark(clean.mark(every, table_map.clean), table_map.events)
     found = canonical.survey(marked)
     _check_read(found, table_map, where)
 
@@ -58,6 +58,8 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     canonical.check_ids(marked, found, table_map, place)
     canonical.check_orders(marked, found, table_map, place)
     steps, rows = canonical.accounted(marked, found, table, table_map, where, place)
+    if table == "transactions":
+        found.odd.extend(suspicions.ask(rows, marked, table_map, steps, place))
     count = int(rows.count().to_pandas())
     listed = [{"file": name} for name in named.values()]
     listed[0] |= content
@@ -70,8 +72,9 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
 
 def expression(con: Any, data_set: DataSet, table: str) -> ir.Table:
     """The canonical table as an expression in its engine: the rows that cleaning keeps."""
-    every = _canonical(con, data_set, table)
-    return canonical.kept(clean.mark(every, data_set.tables[table].clean), table)
+    every, table_map = _canonical(con, data_set, table), data_set.tables[table]
+    marked = trials.mark(clean.mark(every, table_map.clean), table_map.events)
+    return canonical.kept(marked, table, table_map.events)
 
 
 def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:
@@ -169,7 +172,7 @@ def _check_type(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str)
             )  # fmt: skip
 
 
-def _content(every: ir.Table) -> dict[str, str]:
+def _content(every: ir.Table, table_map: TableMap) -> dict[str, str]:
     """The content of a table in brief, as texts."""
     asked: dict[str, ir.Value] = {"rows": every.count(), "ids": every[every.columns[0]].nunique()}
     for name in canonical.values_of(every):
@@ -183,6 +186,9 @@ def _content(every: ir.Table) -> dict[str, str]:
             asked[name.strip("_")] = every.count(where=every[name])
         elif name.startswith(PARTNER) or name == FOREIGN:
             asked[name.strip("_")] = every[name].count()
+    if table_map.events:
+        for number, one in enumerate(table_map.events.conditions):
+            asked[f"events_{number}"] = every.count(where=trials.holds(every, one))
     row = every.aggregate(**asked).to_pandas().iloc[0]
     return {name: str(row[name]) for name in asked}
 
