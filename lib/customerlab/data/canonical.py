@@ -150,8 +150,9 @@ def survey(marked: ir.Table) -> Survey:
     return Survey(marked.group_by("removed_by").aggregate(**asked).to_pandas().set_index("removed_by"))
 
 
-def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> None:
-    """Raise where two ids of a column differ only by the blanks around them: one customer, or two, nobody can say."""
+def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> list[DataError]:
+    """Where two ids of a column differ only by the blanks around them: one customer, or two, nobody can say."""
+    faults = []
     for name in found.padded():
         each = marked.select(id=marked[name], bare=marked[name].strip()).distinct()
         twice = each.group_by("bare").aggregate(forms=each.count()).filter(lambda t: t.forms > 1)
@@ -159,12 +160,14 @@ def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place
         if len(first):
             bare = first["bare"][0]
             padded = marked.filter((marked[name].strip() == bare) & (marked[name] != bare))
-            raise DataError(
+            fault = DataError(
                 f"two values of {name} differ only by the blanks around them",
                 where=place(padded, table_map.columns[name].column),
                 expected="one way of writing each id; ids are kept as they are, with blanks and tabs around them",
                 do="write the id in one way throughout the files",
             )
+            faults.append(fault)
+    return faults
 
 
 def row_accounting(found: Survey, table: str, table_map: TableMap, where: str) -> Steps:
@@ -178,43 +181,53 @@ def row_accounting(found: Survey, table: str, table_map: TableMap, where: str) -
     return steps
 
 
-def check_filled(marked: ir.Table, found: Survey, table: str, table_map: TableMap, place: Place) -> None:
-    """Raise where a value is empty that is needed in every row that is kept."""
+def check_filled(marked: ir.Table, found: Survey, table: str, table_map: TableMap, place: Place) -> list[DataError]:
+    """Where a value is empty that is needed in every row that is kept; one that cannot be read is another fault."""
+    faults, unread = [], found.unread()
     for name in values_of(marked):
         column = TABLES[table].column(name)
         count = int(found.of_kept("rows") - found.of_kept(f"filled_{name}"))
-        if column is None or column.nullable or not count:
+        if column is None or column.nullable or not count or name in unread or name not in table_map.columns:
             continue
         empty = marked.filter((marked.removed_by == clean.KEPT) & marked[name].isnull())
         rule = {"customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing"}.get(
             name
         )
         hint = f"add the rule `{rule}` to `clean`, or " if rule and table in clean.RULES[rule].tables else ""
-        raise DataError(
+        fault = DataError(
             f"{name} is empty in {count:,} row{'s' if count > 1 else ''}",
             where=place(empty, table_map.columns[name].column) + (", the first" if count > 1 else ""),
             expected="a value in every row", do=f"{hint}fill the values in",
         )  # fmt: skip
+        faults.append(fault)
+    return faults
 
 
-def check_whole(marked: ir.Table, found: Survey, rows: ir.Table, table: str, where: str, place: Place) -> None:
-    """Raise unless the kept rows can be used as a whole: more than one customer, unique keys. No id is named."""
-    if table == "transactions" and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
-        raise DataError(
+def check_whole(
+    marked: ir.Table, found: Survey, rows: ir.Table, table: str, where: str, place: Place
+) -> list[DataError]:
+    """Where the kept rows cannot be used as a whole: one customer only, keys that are doubled. No id is named."""
+    faults = []
+    some = table == "transactions" and found.of_kept("filled_customer_id")
+    if some and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
+        fault = DataError(
             "the log has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",
             do="look at the column that is mapped to customer_id, and at the cleaning rules",
         )  # fmt: skip
+        faults.append(fault)
     key = list(TABLES[table].key)
     if key:
         twice = rows.group_by(key).aggregate(times=rows.count()).filter(lambda t: t.times > 1).order_by(key)
         first = twice.limit(1).to_pandas()
         if len(first):
             same = marked.filter((marked.removed_by == clean.KEPT) & (marked[key[0]] == first.iloc[0][key[0]]))
-            raise DataError(
+            fault = DataError(
                 f"one {key[0]} stands in {int(first.iloc[0]['times']):,} rows",
                 where=f"{place(same, None)}, the first of them", expected="one row each",
                 do="remove the repeats (the rule `exact_repeat` removes rows that are alike in every mapped column)",
             )  # fmt: skip
+            faults.append(fault)
+    return faults
 
 
 def kept(marked: ir.Table, table: str) -> ir.Table:

@@ -20,7 +20,7 @@ from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.project import file_digest, relative, write_sealed, written_aside
 from customerlab.data.sources import Source
 from customerlab.data.tables import COVARIATE, EARLIEST, LATEST
-from customerlab.errors import DataError, in_brief, shown
+from customerlab.errors import DataError, in_brief, raise_all, shown
 
 MEMORY = "2GB"  # what does not fit is staged on disk; DuckDB's own limit is most of the machine
 MOST_SHOWN = 40  # signs; what cannot be read as a number or a day and is longer is a text, and maybe somebody's
@@ -103,15 +103,19 @@ def _build(
         _check_patterns(con, table_map)
         reading = True
         columns = [m.column for m in table_map.columns.values() if m.column]
-        raw, counted = read.read(con, paths, source, columns, target.parent)
+        raw, counted, absent = _read(con, paths, source, columns, target.parent)
+        faults: list[DataError] = [*absent]
         read.check_columns(paths, source)
         marked, found = _surveyed(con, raw, table, table_map, source)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
-        _check_values(marked, found, table_map, source)
-        steps = canonical.row_accounting(found, table, table_map, paths[0].name)
-        canonical.check_filled(marked, found, table, table_map, _place)
+        faults += _faults_of_values(marked, found, table_map, source)
         rows = canonical.kept(marked, table)
-        canonical.check_whole(marked, found, rows, table, paths[0].name, _place)
+        if not absent:
+            faults += canonical.check_filled(marked, found, table, table_map, _place)
+            if not faults:  # where values cannot be read, rules may remove what they would keep
+                steps = canonical.row_accounting(found, table, table_map, paths[0].name)
+            faults += canonical.check_whole(marked, found, rows, table, paths[0].name, _place)
+        raise_all(faults)
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
@@ -127,6 +131,22 @@ def _build(
     finally:
         if con is not None:
             con.disconnect()
+
+
+def _read(
+    con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path
+) -> tuple[ir.Table, list[int | None], list[read.MissingColumns]]:
+    """Read the mapped columns; those that a file lacks are empty, so that other faults show as well, and are told."""
+    absent: list[read.MissingColumns] = []
+    while True:
+        without = {name for error in absent for name in error.columns}
+        try:
+            raw, counted = read.read(con, paths, source, [name for name in columns if name not in without], aside)
+            return raw.mutate(**{name: ibis.null("string") for name in without}), counted, absent
+        except read.MissingColumns as error:
+            if 2 * len({*error.columns, *without}) > len(set(columns)):
+                raise  # the delimiter or the file is another one
+            absent.append(error)
 
 
 def _place(rows: ir.Table, column: str | None) -> str:
@@ -191,18 +211,23 @@ def _check_patterns(con: Any, table_map: TableMap) -> None:
             ) from None  # fmt: skip
 
 
-def _check_values(marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source) -> None:
-    """Raise where two ids are nearly alike, where a value cannot be read, or where money is too large."""
-    canonical.check_ids(marked, found, table_map, _place)
+def _faults_of_values(
+    marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source
+) -> list[DataError]:
+    """Where two ids are nearly alike, where values of a column cannot be read, where money is too large."""
+    faults = canonical.check_ids(marked, found, table_map, _place)
     for name in found.unread():
         bad = marked.filter(marked[canonical.THERE + name] & marked[name].isnull())
         if name == "amount":
-            raise DataError(
+            fault = DataError(
                 "quantity times unit_price is too large to be money", where=_place(bad, None),
                 expected=f"an amount below {canonical.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
-        raise _unreadable(marked, bad, name, table_map.columns[name], source, found)
+        else:
+            fault = _unreadable(marked, bad, name, table_map.columns[name], source, found)
+        faults.append(fault)
+    return faults
 
 
 def _unreadable(

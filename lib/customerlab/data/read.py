@@ -24,6 +24,12 @@ LONGEST_NAME = 1_000  # signs of a column's name
 ROW, FILE = "__row__", "__file__"  # the row within its file (from 1, the header not counted) and the file's name
 
 
+class MissingColumns(DataError):
+    """Columns that the catalogue maps and a file has not."""
+
+    columns: tuple[str, ...] = ()
+
+
 def header(path: Path, source: Source) -> list[str]:
     """The column names as they stand in a file; a DataError where it is empty, unreadable or names a column twice."""
     kind = _kind(path)
@@ -145,13 +151,15 @@ def read(
         names = header(path, source)
         absent = [name for name in wanted if name not in names]
         if absent:
-            raise DataError(
+            missing = MissingColumns(
                 f"missing column: {', '.join(map(repr, absent))}",
                 where=f"{path.name}, which has {', '.join(map(repr, names[:50]))}" + (" …" if names[50:] else ""),
                 expected="every column that data/catalog.yml maps",
                 do="fix the column map, or the delimiter if the names above are run together; a table is read from one file, so a "
                 "column of another file, such as a covariate, has to be joined to it first",
             )
+            missing.columns = tuple(absent)
+            raise missing
         if together is not None and parts:
             continue
         table = _read_one(con, path, text, source, names) if together is None else together
