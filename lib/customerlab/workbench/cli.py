@@ -282,6 +282,15 @@ def data_get(names: tuple[str, ...]) -> None:
                 )
 
 
+@data.command("draft")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+def data_draft(files: tuple[Path, ...]) -> None:
+    """Look at the files of a shop's export, and print an entry for data/catalog.yml to judge and to paste."""
+    from customerlab.data.drafts import draft
+
+    click.echo(draft(list(files), find_root()), nl=False)
+
+
 @data.command("check")
 @click.argument("names", nargs=-1, metavar="[DATA_SET]...")
 def data_check(names: tuple[str, ...]) -> None:
@@ -314,7 +323,8 @@ def data_check(names: tuple[str, ...]) -> None:
                     _say(data_set.name, f"{table:<13} {line}")
             except Exception as error:  # the other tables are checked all the same
                 failed += 1
-                _say(data_set.name, f"FAILED  {told(error, f'checking {table}')}")
+                for fault in getattr(error, "faults", [told(error, f"checking {table}")]):
+                    _say(data_set.name, f"FAILED  {table}: {fault}")
     sys.exit(1 if failed else 0)
 
 
