@@ -15,6 +15,7 @@ import pandas as pd
 from promises import Rate, missed, rate, show
 
 from customerlab.analysis import orders, rfm
+from customerlab.analysis.rfm.choosing import DEPTH
 from customerlab.analysis.rfm.repurchase import ANY
 from customerlab.data.simulate import simulate_shop
 
@@ -36,7 +37,7 @@ def dealt_out(windows: list[pd.DataFrame], rng: np.random.Generator) -> list[pd.
 def concluded(windows: list[pd.DataFrame], seed: int) -> pd.DataFrame:
     """What is concluded from: all windows together, a fifth of the customers."""
     table = rfm.choosing.compare_rules(windows, seed=seed)
-    at = table[table["formed_on"].isna() & (table["chosen"] == rfm.DEPTH)]
+    at = table[table["formed_on"].isna() & (table["chosen"] == DEPTH)]
     return at.assign(what=at["outcome"] + ", against " + at["against"])
 
 

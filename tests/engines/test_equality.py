@@ -27,11 +27,14 @@ from scipy.sparse import csr_matrix
 
 from customerlab import analysis
 from customerlab.analysis import clustering, experiment, explore, orders, recommend, rfm, sales
+from customerlab.analysis.clustering.features import FEATURES
+from customerlab.analysis.clustering.scoring import Segmentation
 from customerlab.analysis.experiment import stats as stats_of
 from customerlab.analysis.experiment.compare import measured
 from customerlab.analysis.experiment.soundness import exposed_early, missing_by_arm
 from customerlab.analysis.explore import returning
 from customerlab.analysis.explore.distributions import with_returned
+from customerlab.analysis.explore.products import described
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import open_table
 from customerlab.data.fetch import locate
@@ -57,10 +60,10 @@ def snapshot(shop: SimpleNamespace, day: Any) -> orders.Snapshot:
 def features_of(shop: SimpleNamespace) -> list[str]:
     """All features that a shop has the columns for."""
     categorised = "category" in shop.products.columns
-    return [name for name in clustering.FEATURES if categorised or not name.startswith("categor")]
+    return [name for name in FEATURES if categorised or not name.startswith("categor")]
 
 
-def two_clusters(shop: SimpleNamespace) -> clustering.Segmentation:
+def two_clusters(shop: SimpleNamespace) -> Segmentation:
     """Customers of a shop's middle day, cut in two at the middle of their points."""
     customers = clustering.customer_features(
         snapshot(shop, shop.middle), names=["recency", "monetary", "breadth"], net=True
@@ -125,9 +128,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ),
     "explore.top_decile": lambda s: explore.top_decile(s.transactions, s.returns),
     "explore.top_products": lambda s: explore.top_products(s.transactions, s.products, 50, returns=s.returns),
-    "explore.described": lambda s: explore.described(
-        explore.long_tail(s.transactions)["product_id"].head(9), s.products
-    ),
+    "described": lambda s: described(explore.long_tail(s.transactions)["product_id"].head(9), s.products),
     "explore.by_product": lambda s: explore.products.by_product(s.transactions, s.returns),
     "explore.long_tail": lambda s: explore.long_tail(s.transactions, s.returns),
     "explore.together": lambda s: explore.together(s.transactions),

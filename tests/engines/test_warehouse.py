@@ -190,6 +190,7 @@ def test_formats_are_for_files(database, project):
         warehouse.expression(connect(database[1]), data_set, "transactions")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_make_run_asks_the_engine_and_reruns_what_has_changed(database, project):
     (project / "params" / "hoard.yml").write_text(f"run: hoard\nengine: '{database[1]}'\n", encoding="utf-8")

@@ -258,6 +258,7 @@ def test_recommenders_reach_the_published_baselines(online_retail):
     assert round(table["personal frequency"], 3) == 0.353
 
 
+@pytest.mark.thorough
 def test_recommendations_are_of_what_was_kept(real_table):
     engine = connect()
     table, returns = (

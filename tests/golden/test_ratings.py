@@ -32,6 +32,7 @@ def ours(ratings):
 
 
 # Slope One takes ratings for whole numbers, so it is given half stars
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "make", "unit"),
     [

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import unicodedata
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,19 @@ def test_a_printed_page_has_every_heading_caption_and_table_head(demo_run, tmp_p
         assert lost == [], page.name
 
 
+def test_every_figure_can_be_had_as_svg(demo_run):
+    home = demo_run[0] / "outputs" / "demo"
+    kept = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
+    for page in pages(demo_run):
+        text = page.read_text(encoding="utf-8")
+        figures, links = re.findall(r'<figure id="figure-', text), re.findall(r'href="\.\./figures/([^"]+\.svg)"', text)
+        assert len(set(links)) == len(figures), page.name
+        for name in links:
+            svg = (home / "figures" / name).read_bytes()
+            assert hashlib.sha256(svg).hexdigest() == kept[page.stem]["figures"][name]
+            assert ElementTree.fromstring(svg).tag.endswith("svg") and b"<script" not in svg
+
+
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory) -> str:
     """The script of axe-core, fetched once and known by its checksum."""
@@ -59,6 +73,7 @@ def axe(tmp_path_factory) -> str:
         return packed.extractfile("package/axe.min.js").read().decode("utf-8")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_axe_finds_nothing_serious(demo_run, axe, tmp_path, colours):
     run = (

@@ -39,6 +39,15 @@ def test_parameters_and_metrics_stand_side_by_side(compared):
     assert page.count(row) == 2 and "default-src 'none'" in page
 
 
+def test_one_notebook_can_be_compared_alone(compared):
+    done = call(compared, "customerlab", "compare", "one", "two", "--only", "02")
+    assert done.stdout == "[compare] open outputs/one.vs.two.02_toy.html\n"
+    page = (compared / "outputs" / "one.vs.two.02_toy.html").read_text()
+    assert "Compared: 02_toy." in page and "--only" not in page
+    done = call(compared, "customerlab", "compare", "one", "two", "--only", "09", check=False)
+    assert done.returncode == 1 and "no notebook is called '09'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("runs", "said"),
     [

@@ -147,6 +147,7 @@ def test_other_parameters_write_aside_and_leave_every_checksum_of_the_run(toys, 
     assert results(toys) == before, "who reads what was made aside is aside, too"
 
 
+@pytest.mark.thorough
 def test_a_sweep_executes_every_combination_and_compares_them(toys):
     before = results(toys)
     done = call(toys, "customerlab", "sweep", "02", "n=1,2,3")
@@ -177,6 +178,7 @@ def test_plain_papermill_cannot_leave_the_range_of_a_parameter(tmp_path):
     assert not (project / "outputs").exists()
 
 
+@pytest.mark.thorough
 def test_refresh_stores_the_outputs_and_a_notebook_that_fails_stays_as_it_is(toys):
     edit(toys, "04_alone", add("raise RuntimeError('planted')"))
     failing = (toys / "notebooks" / "04_alone.ipynb").read_text()
@@ -209,6 +211,7 @@ def test_a_data_error_is_on_the_pages_until_it_is_mended(toys):
     assert "not up to date" not in page(toys, "03_second")
 
 
+@pytest.mark.thorough
 def test_a_file_removed_and_put_back_asks_for_nothing(toys, tmp_path):
     kept = (toys / "data" / "demo" / "products.csv").rename(tmp_path / "kept")
     done = call(toys, *RUN, check=False)
@@ -375,6 +378,7 @@ def test_a_guest_that_cannot_run_is_as_if_it_were_not_there(toys, name):
     assert own.returncode == 1 and started(own.stdout) == [] and "Traceback" not in own.stderr
 
 
+@pytest.mark.thorough
 def test_what_a_guest_reads_unseen_is_there_in_time_and_on_record(tmp_path):
     project = two_toys(copy_project(tmp_path / "project"))
     loop = 'for name in ["firsts", "seconds"]:\n    print(len(lab.load(name)))'
@@ -415,6 +419,7 @@ def test_what_a_guest_may_not_do_unseen_is_refused_when_it_runs(toys, cells, sai
     assert results(toys) == before
 
 
+@pytest.mark.thorough
 def test_a_notebook_of_ones_own_begins_with_a_command_and_writes_over_nothing(toys):
     before = results(toys)[0]
     call(toys, "customerlab", "new", "my_copy", "--from", "02")

@@ -94,6 +94,7 @@ def test_a_second_run_executes_nothing_and_says_so_at_once(demo_run):
     assert "up to date: open outputs/demo/site/index.html" in done.stdout
 
 
+@pytest.mark.thorough
 def test_a_broken_split_is_not_concluded_from(project):
     path = without_orders(project) / "data" / "demo" / "experiment.csv"
     table = pd.read_csv(path)

@@ -50,6 +50,7 @@ def shops(draw):
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(shops(), st.integers(1, 20), st.integers(1, 20), st.integers(0, 30), st.data())

@@ -25,6 +25,7 @@ def lines(factors):
     return pd.DataFrame([{**rest, "quantity": str(q), "unit_price": str(p)} for q, p in factors], dtype="string")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(quantities, prices), min_size=1, max_size=50))

@@ -534,6 +534,7 @@ def test_shares_of_variance_do_not_depend_on_the_unit_of_the_features(blobs):
     assert (_principal(np.ones((5, 3)))[1] == 0).all(), "nothing varies"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_views_by_scikit_learn(blobs):
     points, _ = blobs

@@ -537,6 +537,7 @@ def test_a_cloud_has_no_segmentation_however_useful_it_would_be_to_cut_it():
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_groups_that_are_there_are_recommended_and_useless_ones_are_not():
     points, truth = planted(size=600)
@@ -592,6 +593,7 @@ def test_what_is_better_on_one_outcome_and_worse_on_another_is_not_recommended()
     assert f", RFM segments, the best of 2 baselines, {segments:.1%}. Difference to the best baseline: " in money
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_of_three_periods_the_earliest_chooses_and_does_not_judge():
     points, truth = planted(size=600)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from customerlab.analysis import explore, inference, rfm, sales
+from customerlab.analysis.explore.trading import highest
 from customerlab.data.engine import connect, open_table
 from helpers import log
 
@@ -443,8 +444,8 @@ def test_equal_customers_have_no_top_tenth():
 
 
 def test_all_that_share_the_highest_value_are_named():
-    assert explore.highest(pd.Series({"Mon": 1.0, "Tue": 2.0})) == "Tue"
-    assert explore.highest(pd.Series({"Mon": 0.1 + 0.2, "Tue": 0.3})) == "Mon and Tue", "equal but for rounding"
+    assert highest(pd.Series({"Mon": 1.0, "Tue": 2.0})) == "Tue"
+    assert highest(pd.Series({"Mon": 0.1 + 0.2, "Tue": 0.3})) == "Mon and Tue", "equal but for rounding"
 
 
 def shop_of(countries):

@@ -254,6 +254,7 @@ def test_a_unit_in_two_arms_is_set_aside_and_the_rest_is_judged(analysed):
     assert any(one.startswith("1 of 599 units is in several arms and excluded") for one in lab.said)
 
 
+@pytest.mark.thorough
 def test_a_test_that_is_not_finished_is_not_decided(analysed):
     frame = days(units(1500))
     frame.loc[(frame["variant"] == "a") & (frame.index % 2 == 0), "outcome_visit"] = 1.0

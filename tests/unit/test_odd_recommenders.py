@@ -50,6 +50,7 @@ def no_gaps(said):
         assert not re.search(r"\b(nan|NaN|inf|None|NaT)\b", text), text
 
 
+@pytest.mark.thorough
 def test_where_nothing_is_bought_twice_popularity_is_the_baseline_and_equal_lists_are_one(project, said, monkeypatch):
     add_shop(project, as_written(lines(again=False)))
     space = alone(project, monkeypatch, folds=2, trials=2)
@@ -64,6 +65,7 @@ def test_where_nothing_is_bought_twice_popularity_is_the_baseline_and_equal_list
     no_gaps(said)
 
 
+@pytest.mark.thorough
 def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, said, monkeypatch):
     sold = lines()
     half = sold[(sold["Kunde"] == 1)].sort_values("Artikel").head(3)

@@ -135,6 +135,21 @@ def test_a_publication_forgets_failures_and_what_was_saved_by_hand(plan):
     assert not failed.exists() and not list((plan.folder / ".state").glob("*.saved.json"))
 
 
+def test_drawings_of_figures_that_a_notebook_no_longer_shows_are_removed(plan):
+    (step,), folder = plan.steps, plan.folder / "figures"
+    folder.mkdir(parents=True)
+    for name in ("02_toy-1.svg", "02_toy-2.svg", "03_other-2.svg"):
+        (folder / name).write_text("old")
+    staged = stage(plan, 1)
+    (staged / "figures").mkdir()
+    (staged / "figures" / "02_toy-1.svg").write_text("new")
+    publish(plan.folder, step.name, staged)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "02_toy-1.svg": "new",
+        "03_other-2.svg": "old",
+    }
+
+
 def test_what_killed_runs_left_is_removed_at_the_next_start_and_what_is_alive_is_not(plan):
     for place in (".staging/02_toy-x", ".aside-x", "artifacts/.aside-x", "tables/.aside-x", ".state/.aside-x"):
         (plan.folder / place).mkdir(parents=True)

@@ -18,6 +18,7 @@ from customerlab.analysis.recommend.models import (
     RP3beta,
 )
 from customerlab.analysis.recommend.models.cost import Size, needs
+from customerlab.analysis.recommend.protocol import accounting
 from customerlab.analysis.recommend.tuning import Tuned
 from customerlab.errors import ParameterError
 
@@ -55,7 +56,7 @@ class Recorder:
 
 
 def test_every_step_of_every_fold_is_accounted_for(split):
-    table = recommend.accounting(split.folds(3))
+    table = accounting(split.folds(3))
     assert table.groupby("fold")["split_date"].first().is_monotonic_increasing and table["fold"].max() == 3
     for _, part in table.groupby("fold"):
         pairs = part.set_index("what")["pairs"]
@@ -248,7 +249,7 @@ def test_another_split_that_leaves_nobody_to_judge_is_left_out():
 
 def test_the_accounting_by_window_has_the_numbers_of_the_accounting(split):
     windows = split.folds(3)
-    long, wide = recommend.accounting(windows), recommend.accounting_by_window(windows).set_index("what")
+    long, wide = accounting(windows), recommend.accounting_by_window(windows).set_index("what")
     assert [name[:10] for name in wide.columns[:3]] == [f"{window.date:%Y-%m-%d}" for window in windows]
     for row in long.itertuples():
         assert wide.loc[row.what].iloc[row.fold - 1] == row.customers
@@ -272,7 +273,7 @@ def test_hit_rate_and_recall_by_k_are_those_of_shorter_lists_and_of_sets(split):
 
 
 def test_customers_who_bought_nothing_in_the_window_are_counted(split):
-    table = recommend.accounting([split]).set_index("what")["customers"]
+    table = accounting([split]).set_index("what")["customers"]
     away = table["not evaluated: no purchase in the window"]
     assert away == table["history before the split date"] - table["evaluated"] > 0
 

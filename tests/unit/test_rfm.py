@@ -12,6 +12,7 @@ from customerlab.analysis import orders, rfm
 from customerlab.analysis.inference import wilson
 from customerlab.analysis.orders import Snapshot
 from customerlab.analysis.rfm import holdout
+from customerlab.analysis.rfm.choosing import DEPTH
 from customerlab.codec import from_json, to_json
 from customerlab.figures import rfm as figures
 from helpers import add_shop, as_written, log, run_cells, stranger_lines
@@ -388,7 +389,7 @@ def test_two_rules_that_choose_alike_do_not_differ():
 def test_the_interval_of_the_difference_covers_the_truth():
     # the truth from customers so many that chance is gone
     at = ["difference", "low", "high"]
-    keep = lambda table: table[table["formed_on"].isna() & (table["chosen"] == rfm.DEPTH)][at]  # noqa: E731
+    keep = lambda table: table[table["formed_on"].isna() & (table["chosen"] == DEPTH)][at]  # noqa: E731
     truth = keep(rfm.choosing.compare_rules(drawn_windows(np.random.default_rng(1), 200_000, 2), seed=1, resamples=2))
     rng, covered = np.random.default_rng(2), []
     for _ in range(100):
@@ -434,7 +435,7 @@ def test_the_better_rule_is_named_where_it_is_better_and_none_where_nothing_is()
     said = rfm.by_choice(plain, 90)[0]
     assert said.lead == "Rank customers by past spend rather than by segment to predict who will spend"
     # in favour of the rule that is named: the signs of the table are those of the segment less the rule
-    at = plain.choices[plain.choices["formed_on"].isna() & (plain.choices["chosen"] == rfm.DEPTH)]
+    at = plain.choices[plain.choices["formed_on"].isna() & (plain.choices["chosen"] == DEPTH)]
     row = at[(at["outcome"] == "revenue") & (at["against"] == "past spend")].iloc[0]
     assert (
         f"account for {row['by_rule']:.0%} of net revenue within 90 days, against {row['by_segment']:.0%} by segment"
@@ -663,6 +664,7 @@ def test_the_grid_shows_no_cell_of_few_and_none_that_tells_of_them():
     assert [text.get_text() for text in figures.grid(table, 2).figure.axes[0].texts][:4] == ["2", "9", "40", "50"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_ids_are_shown_where_a_parameter_asks_for_them(project, said, monkeypatch):
     add_shop(project, as_written(stranger_lines()))
@@ -678,7 +680,7 @@ def test_what_is_recorded_of_a_scheme_is_what_its_tables_show():
     held = rfm.hold_out(Snapshot(LOG, DAY), rfm.Scheme(), days=30, seed=1)
     change = pd.DataFrame({"change": ["7 days earlier", "3 bins"], "same_segment": [0.9, 0.5]})
     found = rfm.recorded(held, change)
-    mean = held.choices[held.choices["formed_on"].isna() & (held.choices["chosen"] == rfm.DEPTH)].dropna(subset="low")
+    mean = held.choices[held.choices["formed_on"].isna() & (held.choices["chosen"] == DEPTH)].dropna(subset="low")
     assert len(found) == len(mean) + 1 and found["same_segment_7_days_earlier"] == 0.9
     for row in mean.itertuples():
         wanted = [row.difference, row.low, row.high]

@@ -370,6 +370,7 @@ SIGNS = st.sampled_from("=+-@＝＋－＠'\" \t\r\n,;01aé|\u00a0\u200b") | st.c
 TEXTS = st.text(SIGNS, min_size=1, max_size=8)
 
 
+@pytest.mark.thorough
 @given(st.lists(TEXTS, min_size=1, max_size=8, unique=True), TEXTS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_the_parquet_is_exact_and_the_csv_can_be_turned_back(tmp_path, monkeypatch, ids, name):

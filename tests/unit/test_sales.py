@@ -41,6 +41,7 @@ lines = st.tuples(
 )  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(lines, min_size=2, max_size=25), st.randoms(use_true_random=False))
@@ -89,6 +90,7 @@ def test_without_returns_net_is_gross():
     assert sales.accounting(transactions, None)["money"].tolist() == [12, 12]
 
 
+@pytest.mark.thorough
 @pytest.mark.real_data
 def test_online_retail_as_a_loop_over_its_lines_finds_it(real_table):
     con = connect()

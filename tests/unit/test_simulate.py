@@ -183,6 +183,7 @@ def test_a_shop_on_disk_is_the_same_with_any_number_of_processes(tmp_path, monke
     assert digests(alone) == digests(twice)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_command_writes_a_shop_that_runs(project):
     done = call(project, "customerlab", "simulate", "tiny", "--customers", "26_000", "--seed", "3", "--faults")

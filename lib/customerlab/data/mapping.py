@@ -34,6 +34,7 @@ class TableMap:
 
 
 def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str) -> TableMap:
+    """A table of an entry as its keys say; a DataError where they cannot be meant."""
     extra = ("outcomes", "covariates") if table == "experiment" else ()
     only_keys(raw, ("file", "columns", "clean", *extra), where=where, required=("columns",))
     source = fields.optional(raw, "file", where) or (next(iter(sources)) if len(sources) == 1 else "")

@@ -45,6 +45,7 @@ class Source:
 
 
 def source_of(name: str, raw: Any, where: str) -> Source:
+    """A file of an entry as its keys say; a DataError where they cannot be meant."""
     if isinstance(raw, str):
         raw = {"path": raw}
     if isinstance(raw, dict) and "table" in raw:

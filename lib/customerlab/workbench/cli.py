@@ -167,11 +167,13 @@ def new(name: str, source: str | None) -> None:
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN_A RUN_B...")
-def compare(runs: tuple[str, ...]) -> None:
-    """Put runs side by side on one page: data, parameters, metrics, findings, segments, figures."""
+@click.option("--only", metavar="NN", help="The one notebook that is compared, with all of its figures.")
+def compare(runs: tuple[str, ...], only: str | None) -> None:
+    """Put runs side by side on one page: data, parameters, metrics, findings, segments, headline figures."""
     from customerlab.workbench.compare import compare as compared
 
-    path = compared([make_plan(find_root(), name) for name in dict.fromkeys(runs)])
+    plans = [make_plan(find_root(), name) for name in dict.fromkeys(runs)]
+    path = compared(plans, plans[0].step(only).name if only else "")
     _say("compare", f"open {path.relative_to(find_root())}")
 
 

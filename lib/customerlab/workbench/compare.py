@@ -102,7 +102,8 @@ def _executed(plan: Plan) -> frozenset[str]:
 def compare(plans: list[Plan], only: str = "", target: Path | None = None) -> Path:
     """Write the page that compares runs, the first with each of the others.
 
-    Of more than three runs a table has a row each, and of each notebook's figures one is shown.
+    Of more than three runs a table has a row each. Of more than three runs, or several notebooks, one figure of each
+    notebook is shown.
 
     Parameters
     ----------
@@ -116,7 +117,8 @@ def compare(plans: list[Plan], only: str = "", target: Path | None = None) -> Pa
     Returns
     -------
     Path
-        The page, which needs no network; `outputs/A.vs.B.html` by default.
+        The page, which needs no network; by default `outputs/A.vs.B.html`, of one notebook
+        `outputs/A.vs.B.NN_name.html`.
 
     Raises
     ------
@@ -139,14 +141,15 @@ def compare(plans: list[Plan], only: str = "", target: Path | None = None) -> Pa
         )  # fmt: skip
     runs = {plan.label: Results(plan, common) for plan in plans}
     number, many = count(1), len(runs) > SIDE_BY_SIDE
-    target = target or plans[0].root / "outputs" / f"{'.vs.'.join(runs)}.html"
+    target = target or plans[0].root / "outputs" / f"{'.vs.'.join(runs)}{only and '.'}{only}.html"
     write_page(
         target, "compare.html.j2", runs=list(runs), compared=sorted(common),
         links={plan.label: os.path.relpath(plan.folder / "site" / "index.html", target.parent) for plan in plans},
         left_out=sorted(frozenset.union(*there.values()) - common),
         parameters="" if many else _differing(runs, number),
         metrics=_by_run(runs, number) if many else _metrics(runs, number), segments=_segments(runs, number),
-        findings=_findings(runs), figures=_figures(runs, one=many), data=_framed(_beside(runs, "data"), "What the runs have read", number),
+        findings=_findings(runs), figures=_figures(runs, one=many or len(common) > 1),
+        data=_framed(_beside(runs, "data"), "What the runs have read", number),
     )  # fmt: skip
     return target
 

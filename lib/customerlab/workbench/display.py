@@ -6,8 +6,11 @@ Markdown and HTML of it, here and nowhere else.
 
 import base64
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,6 +21,8 @@ from customerlab.wording import line, text
 CAPTION = {"customerlab": "caption"}  # marks a figure's caption, which the rendered site shows with the figure itself
 
 CHECKS = {"customerlab": "checks"}  # marks the closing checks, which the site folds
+
+_drawings: Iterator[Path] = iter(())  # the files into which the next figures are drawn, too; by default none
 
 PROGRESS = "application/x-customerlab-progress"  # a line for the terminal, which no notebook keeps
 
@@ -37,6 +42,9 @@ class _Drawn:
         buffer = BytesIO()
         self.figure.savefig(buffer, format="png", metadata={"Software": None})
         return buffer.getvalue()
+
+    def save(self, path: Path) -> None:
+        self.figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def show(
@@ -84,6 +92,8 @@ def show(
             f"show was given {type(item).__name__}; expected a table (DataFrame), a figure of customerlab, or a Figure of matplotlib"
         )
     alt = line(item.alt)
+    if drawing := next(_drawings, None):
+        item.save(drawing)
     display(
         {"image/png": base64.b64encode(item.png()).decode(), "text/plain": alt},
         metadata={
@@ -117,6 +127,18 @@ def as_html(shown: pd.DataFrame, table: pd.DataFrame, caption: str) -> str:
     body = "\n".join(row(cells, "td") for cells in shown.itertuples(index=False, name=None))
     head = row(table.columns, "th", ' scope="col"')
     return f"<table>\n<caption>{text(caption)}</caption>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def keep_drawings(folder: Path, notebook: str) -> None:
+    """From now on save each figure that is shown as SVG, too, as `drawing` names it."""
+    global _drawings
+    folder.mkdir(exist_ok=True)
+    _drawings = (folder / drawing(notebook, place) for place in count(1))
+
+
+def drawing(notebook: str, place: int) -> str:
+    """The name of the SVG of a notebook's figure, by its place among those shown, from 1."""
+    return f"{notebook}-{place}.svg"
 
 
 class Teller(logging.Handler):

@@ -54,6 +54,7 @@ def entry(
         "reads": opened["artifacts"],
         "writes": {path.stem: file_digest(path) for path in sorted((staging / "artifacts").glob("*.parquet"))},
         "csv": {path.stem: file_digest(path) for path in sorted((staging / "artifacts").glob("*.csv"))},
+        "figures": {path.name: file_digest(path) for path in sorted((staging / "figures").glob("*.svg"))},
         "notebook": file_digest(staging / f"{step.name}.ipynb"),
         "metrics": file_digest(staging / ".state" / f"{step.name}.metrics.json"),
         "fingerprint": plan.fingerprint(step),

@@ -72,6 +72,9 @@ def finish(folder: Path) -> None:
     with _locked(folder):
         published = sorted(path for path in waiting.iterdir() if path.is_dir())
         for results in published:
+            for old in (folder / "figures").glob(f"{results.name}-*.svg"):
+                if not (results / "figures" / old.name).exists():
+                    old.unlink()
             for path in sorted(path for path in results.rglob("*") if path.is_file()):
                 target = folder / path.relative_to(results)
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from customerlab.data.prepare import Prepared, prepare
 from customerlab.data.project import file_digest, find_root, private_folder, read_json, write_json, written_aside
 from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
-from customerlab.workbench.display import tell_progress
+from customerlab.workbench.display import keep_drawings, tell_progress
 from customerlab.workbench.notebook import Notebook, load_notebooks
 from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose, why_lacking
 from customerlab.workbench.publish import OPENED, STEP, assemble, digests_of, finish, note_saved
@@ -99,8 +99,9 @@ class Run:
         self.folder = self.root / (self._step["folder"] if self._step else f"outputs/{name}")
         self._check_parameters()
         finish(self.folder)
-        if STAGING in os.environ and get_ipython() is not None:
+        if staged and get_ipython() is not None:
             tell_progress()
+            keep_drawings(Path(staged) / "figures", notebook)
 
     def _check_parameters(self) -> None:
         shell, path = get_ipython(), self.root / "notebooks" / f"{self.notebook}.ipynb"

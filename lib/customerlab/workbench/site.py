@@ -22,6 +22,7 @@ from customerlab.data.tables import TABLES
 from customerlab.errors import RunError
 from customerlab.wording import text, visible
 from customerlab.workbench import glossary
+from customerlab.workbench.display import drawing
 from customerlab.workbench.layout import arranged, findings, headline
 from customerlab.workbench.normalise import retold
 from customerlab.workbench.plan import Plan, Step
@@ -151,7 +152,7 @@ def _script() -> str:
 
 def _page(plan: Plan, step: Step, entry: dict[str, Any], pages: list[Step], behind: Standing | None) -> str:
     terms = glossary.read(plan.root)[1]
-    notebook = glossary.linked(arranged(read(plan, step), entry["tables"]), terms)
+    notebook = glossary.linked(arranged(_with_drawings(read(plan, step), step.name, entry), entry["tables"]), terms)
     place, numbers = pages.index(step), {"figure": count(1), "table": count(1)}
     exporter = PageExporter(template_name="site", extra_template_basedirs=[str(TEMPLATES)])
     exporter.anchor_link_text = ""  # no sign behind headings: the contents list leads to them
@@ -167,6 +168,16 @@ def _page(plan: Plan, step: Step, entry: dict[str, Any], pages: list[Step], behi
         },
     )  # fmt: skip
     return body
+
+
+def _with_drawings(notebook: nbformat.NotebookNode, name: str, entry: dict[str, Any]) -> nbformat.NotebookNode:
+    """A notebook whose figures know the SVG that the run has kept of each."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [said for output in outputs if "alt" in (said := output.get("metadata", {}).get("image/png", {}))]
+    for place, said in enumerate(shown, 1):
+        if (file := drawing(name, place)) in entry.get("figures", {}):
+            said["svg"] = file
+    return notebook
 
 
 def was_written(plan: Plan, step: Step, record: dict[str, Any]) -> bytes | None:

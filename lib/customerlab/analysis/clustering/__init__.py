@@ -2,7 +2,7 @@
 
 from customerlab.analysis.clustering.density import knee, neighbour_distances
 from customerlab.analysis.clustering.explain import agreement, contingency, contrast, profile, proposed_names
-from customerlab.analysis.clustering.features import FEATURES, SHARE, customer_features
+from customerlab.analysis.clustering.features import SHARE, customer_features
 from customerlab.analysis.clustering.hierarchy import grow_tree
 from customerlab.analysis.clustering.indices import by_number, numbered, preferred, votes
 from customerlab.analysis.clustering.methods import METHODS, NEIGHBOURS, ONE_GROUP, fit_all, parts
@@ -28,7 +28,7 @@ from customerlab.analysis.clustering.report import (
     silhouette_finding,
     verdicts,
 )
-from customerlab.analysis.clustering.scoring import Segmentation, clusters_on, segmentation
+from customerlab.analysis.clustering.scoring import clusters_on, segmentation
 from customerlab.analysis.clustering.silhouette import EXACT, SAMPLED, silhouettes
 from customerlab.analysis.clustering.space import correlation, fit_space, sample, skewness
 from customerlab.analysis.clustering.stability import MOST as RESAMPLED
@@ -37,8 +37,8 @@ from customerlab.analysis.clustering.verdict import Gates, judge
 from customerlab.analysis.clustering.views import views
 
 __all__ = [
-    "EXACT", "FEATURES", "LEGEND", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "RESAMPLED", "SAMPLED", "SHARE", "SPELLED",
-    "Gates", "Segmentation", "agreement", "best_of_each_method", "best_of_other_methods",
+    "EXACT", "LEGEND", "METHODS", "NEIGHBOURS", "NOISE", "ONE_GROUP", "RESAMPLED", "SAMPLED", "SHARE", "SPELLED",
+    "Gates", "agreement", "best_of_each_method", "best_of_other_methods",
     "by_number", "ceilings", "cluster_findings", "cluster_stability", "clusters_on", "contingency", "contrast", "correlation",
     "customer_features", "decision", "fit_all", "fit_space", "gate_results", "grow_tree", "judge", "knee",
     "limit_warning", "look_back", "nearest_finding", "neighbour_distances", "numbered", "parts", "periods", "prediction_findings",

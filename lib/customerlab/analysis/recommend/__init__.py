@@ -23,7 +23,7 @@ from customerlab.analysis.recommend.explain import explained
 from customerlab.analysis.recommend.models import EASE, DecayedFrequency, Hybrid, PureSVD
 from customerlab.analysis.recommend.models.cost import affordable, estimated_seconds
 from customerlab.analysis.recommend.planning import online_test
-from customerlab.analysis.recommend.protocol import accounting, accounting_by_window, leaky_splits, over_folds
+from customerlab.analysis.recommend.protocol import accounting_by_window, leaky_splits, over_folds
 from customerlab.analysis.recommend.rankings import rank
 from customerlab.analysis.recommend.split import split_by_time, split_of, whole_log
 from customerlab.analysis.recommend.tuning import searches, tune
@@ -44,7 +44,7 @@ from customerlab.analysis.recommend.verdict import (
 )
 
 __all__ = [
-    "EASE", "DecayedFrequency", "Hybrid", "PureSVD", "accounting", "accounting_by_window", "affordable", "against",
+    "EASE", "DecayedFrequency", "Hybrid", "PureSVD", "accounting_by_window", "affordable", "against",
     "baseline", "beyond", "buyers_sentence", "by_group", "by_k", "by_popularity", "candidates", "check_models",
     "chosen", "cold_start", "comparison", "decision", "estimated_seconds", "examples", "explained",
     "history_length", "leader", "leaky_splits", "metric_key", "metrics_by_customer", "online_test",

@@ -1,6 +1,5 @@
 """Recency, frequency and monetary value: features, scores, named segments and their out-of-time validation."""
 
-from customerlab.analysis.rfm.choosing import DEPTH
 from customerlab.analysis.rfm.concentration import concentration, revenue_of
 from customerlab.analysis.rfm.conclusions import (
     by_choice,
@@ -35,7 +34,7 @@ from customerlab.analysis.rfm.segments import (
 from customerlab.analysis.rfm.stability import NOT_YET, flows, migration, month_starts, sensitivity, snapshots
 
 __all__ = [
-    "ACTIONS", "DEPTH", "NOT_YET", "RULES", "Scheme", "by_choice", "by_concentration", "by_influence", "by_money",
+    "ACTIONS", "NOT_YET", "RULES", "Scheme", "by_choice", "by_concentration", "by_influence", "by_money",
     "by_rate", "by_repurchase", "by_scores", "by_size", "by_stability", "by_windows", "choice_table", "concentration", "curves",
     "definitions", "features", "flows", "for_display", "high_spenders", "hold_out", "migration", "month_starts",
     "profile", "rates_by_score", "read_rules", "recorded", "repurchase", "revenue_of", "score", "segment", "sensitivity",
