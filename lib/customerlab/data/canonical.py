@@ -3,7 +3,7 @@
 All that is asked of the rows is asked in one query, `survey`; what it finds wrong is looked up afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -150,9 +150,8 @@ def survey(marked: ir.Table) -> Survey:
     return Survey(marked.group_by("removed_by").aggregate(**asked).to_pandas().set_index("removed_by"))
 
 
-def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> list[DataError]:
+def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> Iterator[DataError]:
     """Where two ids of a column differ only by the blanks around them: one customer, or two, nobody can say."""
-    faults = []
     for name in found.padded():
         each = marked.select(id=marked[name], bare=marked[name].strip()).distinct()
         twice = each.group_by("bare").aggregate(forms=each.count()).filter(lambda t: t.forms > 1)
@@ -160,14 +159,12 @@ def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place
         if len(first):
             bare = first["bare"][0]
             padded = marked.filter((marked[name].strip() == bare) & (marked[name] != bare))
-            fault = DataError(
+            yield DataError(
                 f"two values of {name} differ only by the blanks around them",
                 where=place(padded, table_map.columns[name].column),
                 expected="one way of writing each id; ids are kept as they are, with blanks and tabs around them",
                 do="write the id in one way throughout the files",
             )
-            faults.append(fault)
-    return faults
 
 
 def row_accounting(found: Survey, table: str, table_map: TableMap, where: str) -> Steps:
@@ -181,53 +178,47 @@ def row_accounting(found: Survey, table: str, table_map: TableMap, where: str) -
     return steps
 
 
-def check_filled(marked: ir.Table, found: Survey, table: str, table_map: TableMap, place: Place) -> list[DataError]:
-    """Where a value is empty that is needed in every row that is kept; one that cannot be read is another fault."""
-    faults, unread = [], found.unread()
+def check_filled(marked: ir.Table, found: Survey, table: str, table_map: TableMap, place: Place) -> Iterator[DataError]:
+    """Where a value is empty that is needed in every row that is kept; what cannot be read is another fault."""
+    unread = {*found.unread(), "amount"}
     for name in values_of(marked):
         column = TABLES[table].column(name)
         count = int(found.of_kept("rows") - found.of_kept(f"filled_{name}"))
-        if column is None or column.nullable or not count or name in unread or name not in table_map.columns:
+        if column is None or column.nullable or not count or name in unread:
             continue
         empty = marked.filter((marked.removed_by == clean.KEPT) & marked[name].isnull())
         rule = {"customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing"}.get(
             name
         )
         hint = f"add the rule `{rule}` to `clean`, or " if rule and table in clean.RULES[rule].tables else ""
-        fault = DataError(
+        yield DataError(
             f"{name} is empty in {count:,} row{'s' if count > 1 else ''}",
             where=place(empty, table_map.columns[name].column) + (", the first" if count > 1 else ""),
             expected="a value in every row", do=f"{hint}fill the values in",
         )  # fmt: skip
-        faults.append(fault)
-    return faults
 
 
 def check_whole(
     marked: ir.Table, found: Survey, rows: ir.Table, table: str, where: str, place: Place
-) -> list[DataError]:
+) -> Iterator[DataError]:
     """Where the kept rows cannot be used as a whole: one customer only, keys that are doubled. No id is named."""
-    faults = []
     some = table == "transactions" and found.of_kept("filled_customer_id")
     if some and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
-        fault = DataError(
+        yield DataError(
             "the log has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",
             do="look at the column that is mapped to customer_id, and at the cleaning rules",
         )  # fmt: skip
-        faults.append(fault)
     key = list(TABLES[table].key)
     if key:
         twice = rows.group_by(key).aggregate(times=rows.count()).filter(lambda t: t.times > 1).order_by(key)
         first = twice.limit(1).to_pandas()
         if len(first):
             same = marked.filter((marked.removed_by == clean.KEPT) & (marked[key[0]] == first.iloc[0][key[0]]))
-            fault = DataError(
+            yield DataError(
                 f"one {key[0]} stands in {int(first.iloc[0]['times']):,} rows",
                 where=f"{place(same, None)}, the first of them", expected="one row each",
                 do="remove the repeats (the rule `exact_repeat` removes rows that are alike in every mapped column)",
             )  # fmt: skip
-            faults.append(fault)
-    return faults
 
 
 def kept(marked: ir.Table, table: str) -> ir.Table:

@@ -5,6 +5,7 @@ made again when its files, its catalogue entry or the code of this layer change,
 """
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def _build(
         read.check_columns(paths, source)
         marked, found = _surveyed(con, raw, table, table_map, source)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
-        faults += _faults_of_values(marked, found, table_map, source)
+        faults += _check_values(marked, found, table_map, source)
         rows = canonical.kept(marked, table)
         if not absent:
             faults += canonical.check_filled(marked, found, table, table_map, _place)
@@ -211,23 +212,21 @@ def _check_patterns(con: Any, table_map: TableMap) -> None:
             ) from None  # fmt: skip
 
 
-def _faults_of_values(
+def _check_values(
     marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source
-) -> list[DataError]:
+) -> Iterator[DataError]:
     """Where two ids are nearly alike, where values of a column cannot be read, where money is too large."""
-    faults = canonical.check_ids(marked, found, table_map, _place)
+    yield from canonical.check_ids(marked, found, table_map, _place)
     for name in found.unread():
         bad = marked.filter(marked[canonical.THERE + name] & marked[name].isnull())
         if name == "amount":
-            fault = DataError(
+            yield DataError(
                 "quantity times unit_price is too large to be money", where=_place(bad, None),
                 expected=f"an amount below {canonical.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
         else:
-            fault = _unreadable(marked, bad, name, table_map.columns[name], source, found)
-        faults.append(fault)
-    return faults
+            yield _unreadable(marked, bad, name, table_map.columns[name], source, found)
 
 
 def _unreadable(

@@ -6,6 +6,7 @@ time, different values of the first id, and the exact sum of money (or of every 
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,11 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
         return path, known, False
     marked = clean.mark(every, table_map.clean)
     found = canonical.survey(marked)
-    faults = [*_unread(found, where), *canonical.check_ids(marked, found, table_map, lambda *_: where)]
+    faults = [*_check_read(found, where), *canonical.check_ids(marked, found, table_map, lambda *_: where)]
     faults += canonical.check_filled(marked, found, table, table_map, lambda *_: where)
     steps = [] if faults else canonical.row_accounting(found, table, table_map, where)
     rows = canonical.kept(marked, table)
-    raise_all(faults + canonical.check_whole(marked, found, rows, table, where, lambda *_: where))
+    raise_all([*faults, *canonical.check_whole(marked, found, rows, table, where, lambda *_: where)])
     count = int(rows.count().to_pandas())
     report = canonical.report(data_set, table, [{"file": where, **content}], fingerprint, steps, found, rows, count)
     report["sha256"] = text_digest(fingerprint)
@@ -138,16 +139,13 @@ def _content(every: ir.Table) -> dict[str, str]:
     return {name: str(row[name]) for name in asked}
 
 
-def _unread(found: canonical.Survey, where: str) -> list[DataError]:
+def _check_read(found: canonical.Survey, where: str) -> Iterator[DataError]:
     """Where a value is there that cannot be used."""
-    faults = []
     for name in found.unread():
         count = found.total(f"there_{name}") - found.total(f"filled_{name}")
         money = name == "amount"
-        fault = DataError(
+        yield DataError(
             f"{count:,} values cannot be used as {name}", where=where,
             expected="quantity times unit_price below 100,000,000,000,000" if money else "values of the column's kind",
             do=f"fix them, or make a view that leaves them out; they are those mapped to {'quantity' if money else name}",
         )  # fmt: skip
-        faults.append(fault)
-    return faults

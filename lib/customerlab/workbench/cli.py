@@ -317,6 +317,7 @@ def data_check(names: tuple[str, ...]) -> None:
         if not names and not all(locate(root, source) for source in data_set.sources.values()):
             _say(data_set.name, "skipped: not on this machine")
             continue
+        faults: dict[str, None] = {}  # tables of the same rows have the same
         for table in data_set.tables:
             try:
                 with tempfile.TemporaryDirectory() as folder:
@@ -324,9 +325,10 @@ def data_check(names: tuple[str, ...]) -> None:
                 for line in _accounting_lines(report["row_accounting"]):
                     _say(data_set.name, f"{table:<13} {line}")
             except Exception as error:  # the other tables are checked all the same
-                failed += 1
-                for fault in getattr(error, "faults", [told(error, f"checking {table}")]):
-                    _say(data_set.name, f"FAILED  {table}: {fault}")
+                faults |= dict.fromkeys(map(str, getattr(error, "faults", [told(error, f"checking {table}")])))
+        failed += len(faults)
+        for fault in faults:
+            _say(data_set.name, f"FAILED  {fault}")
     sys.exit(1 if failed else 0)
 
 
