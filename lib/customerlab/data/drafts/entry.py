@@ -16,7 +16,8 @@ from customerlab.data.drafts.looks import words
 from customerlab.data.drafts.roles import Log, seen
 from customerlab.data.drafts.rules import rule_lines
 from customerlab.data.drafts.sniff import ROWS, Sample, look
-from customerlab.errors import DataError
+from customerlab.data.yaml_files import odd_sign
+from customerlab.errors import DataError, shown
 
 CODE = re.compile("[A-Z]{3}")
 
@@ -29,6 +30,13 @@ def draft(paths: list[Path], root: Path) -> str:
     absent = next((path for path in paths if not path.is_file()), None)
     if absent:
         raise DataError("there is no such file", where=absent.name, expected="files of one shop's export")
+    odd = next((path.name for path in paths if odd_sign(path.name) or re.search("[*?]", path.name)), None)
+    if odd:
+        raise DataError(
+            "a file has a star, a question mark or a sign that cannot be seen in its name",
+            where=shown(odd),
+            do="rename it",
+        )
     samples = _of_one_shape([look(path) for path in sorted(set(paths), key=lambda path: path.name)])
     keys = _keys(samples)
     name = (common(keys).rpartition("_")[0] if keys[1:] else "") or keys[0]

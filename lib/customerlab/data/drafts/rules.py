@@ -6,6 +6,7 @@ from collections import Counter
 from customerlab.data.drafts.lines import OTHERS, Line, in_rows, said, scalar
 from customerlab.data.drafts.looks import masked, words
 from customerlab.data.drafts.roles import Log, nobody, of_order
+from customerlab.data.yaml_files import odd_sign
 
 STATUS = re.compile(
     r"cancel|refund|void|return|pending|fail|storn|erstatt|abgebroch|unpaid|declin|dispute|expired|chargeback|on-?hold|annul",
@@ -59,11 +60,7 @@ def _states(log: Log, name: str, order: str | None) -> list[Line]:
     if not counted or len(counted) > 15 or log.forms[name]:
         return []
     test = re.search(r"\btest\b|live ?mode", words(name))
-    bad = [
-        value
-        for value in counted
-        if STATUS.search(value) and "partial" not in value.lower() and "@" not in value and len(value) <= 40
-    ]
+    bad = [value for value in counted if STATUS.search(value) and "partial" not in value.lower() and _plain(value)]
     if test:
         live = "live" in words(name)
         bad = [value for value in counted if value.lower() in (("false", "0", "no") if live else ("true", "1", "yes"))]
@@ -72,6 +69,11 @@ def _states(log: Log, name: str, order: str | None) -> list[Line]:
         return []
     told = ", ".join(f"{said(masked(value, name, True))} {times:,}" for value, times in counted.most_common())
     spread = ", of: order" if of_order(log, name, order) == "once" else ""
-    rule, values = ("drop_where", bad) if bad else ("keep_where", [value for value in counted if "@" not in value])
+    rule, values = ("drop_where", bad) if bad else ("keep_where", [value for value in counted if _plain(value)])
     text = f"- {{{rule}: {{column: {scalar(name)}, in: [{', '.join(map(scalar, sorted(values)))}]{spread}}}}}"
     return [Line(text, f"{'test orders?' if test else 'rows'}: {told}", False)]
+
+
+def _plain(value: str) -> bool:
+    """Whether a value can stand in a rule as it is, and is nobody's."""
+    return "@" not in value and len(value) <= 40 and not odd_sign(value)

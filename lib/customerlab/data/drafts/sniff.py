@@ -16,6 +16,7 @@ from customerlab.data import packed
 from customerlab.data.drafts.lines import Line
 from customerlab.data.drafts.looks import Typed, formats, signs
 from customerlab.data.sources import FORMATS
+from customerlab.data.yaml_files import odd_sign
 from customerlab.errors import DataError, in_brief
 
 ROWS, BYTES = 2_000, 1 << 20  # of the beginning of a file, and of its end
@@ -210,10 +211,17 @@ def _fill(sample: Sample, rows: list[list[str]], last: list[list[str]], width: i
         )
     known = Counter(name.lower() for name in names)
     for place, name in enumerate(names[:width]):
-        if name and known[name.lower()] == 1:
+        if _usable(name) and known[name.lower()] == 1:
             sample.columns[name] = [row[place] for row in (*body, *last)]
-    if odd := [name for name in names if not name or known[name.lower()] > 1]:
-        sample.notes.append(f"{len(odd)} columns without a name, or with the name of another, are left out")
+    if odd := len(names) - len(sample.columns):
+        sample.notes.append(
+            f"columns that have no name, or that of another, or one with odd signs, and are left out: {odd}"
+        )
+
+
+def _usable(name: str) -> bool:
+    """Whether a column's name can stand in an entry."""
+    return 0 < len(name) <= 200 and not odd_sign(name)
 
 
 def _holds_values(names: list[str], body: list[list[str]]) -> bool:
@@ -326,7 +334,9 @@ def _of_records(sample: Sample, records: list[dict[str, Any]]) -> Sample:
             for row in flat for item in row.get(chosen) or () if isinstance(item, dict)
         ]  # fmt: skip
     names = dict.fromkeys(name for row in flat for name in row)
-    sample.columns = {name: [_value(row.get(name)) for row in flat] for name in names if name and name not in lists}
+    sample.columns = {
+        name: [_value(row.get(name)) for row in flat] for name in names if _usable(name) and name not in lists
+    }
     return sample
 
 
