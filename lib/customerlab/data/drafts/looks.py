@@ -11,9 +11,9 @@ from datetime import datetime
 from customerlab.data.tables import EARLIEST, LATEST
 
 MOST = 0.9  # the share of values that makes a column one of numbers or of times
+MONEY = r"[A-Z]{3}|[^\w\s.,()+'-]{1,2}|[Kk]r\.?|zł|R\$|Rs\.?|Fr\.?|Kč|Ft|lei"  # that stands beside a number
 NUMBER = re.compile(
-    r"^[(]?[-+]?\s?(?:[^\W\d_]{1,3}|[^\w\s.,()+-])?\s?[-+]?(?P<core>\d[\d.,'’\s]*|[.,]\d+)(?:[eE]-?\d+)?"
-    r"\s?(?:[^\W\d_]{1,3}|[^\w\s.,()+-])?[)]?-?$"
+    rf"^[(]?[-+]?\s?(?:{MONEY})?\s?[-+]?(?P<core>\d[\d.,'’\s]*|[.,]\d+)(?:[eE]-?\d+)?\s?(?:{MONEY})?[)]?-?$"
 )
 DAYS = [
     *(f"{a}{sign}{b}{sign}{c}" for a, b, c in (("%d", "%m", "%Y"), ("%m", "%d", "%Y"), ("%Y", "%m", "%d"), ("%d", "%m", "%y"),
@@ -66,7 +66,8 @@ def masked(value: str, name: str, repeated: bool = False) -> str:
     if "@" in value:
         return f"{value[:1]}…@…"
     named = PERSONAL.search(column) and (lettered or "name" not in column)
-    if named or len(value) > 40 or re.fullmatch(r"\+?[\d ()/-]*\d{12,}", value):
+    long = re.fullmatch(r"[\d -]+", value) and len(re.sub(r"\D", "", value)) >= 12  # of a card, or of a phone
+    if named or len(value) > 40 or long:
         return f"{value[:1]}…"
     known = (
         repeated
@@ -159,7 +160,10 @@ def _of_digits(counted: Counter[str], total: int) -> list[tuple[str, int]]:
     if lengths:
         return []
     form = EPOCHS.get(length) or {8: "%Y%m%d", 5: "excel"}.get(length, "")
-    fits = form and all(form != "%Y%m%d" or moment(value, form) for value in counted)
+    fits = form and all(
+        bool(moment(value, form)) if form == "%Y%m%d" else form != "excel" or 20_000 <= float(value) < 80_000
+        for value in counted
+    )
     return [(form, total)] if fits else []
 
 

@@ -50,7 +50,7 @@ def rule_lines(log: Log, chosen: dict[str, str]) -> list[Line]:
         lines += _states(log, name, order)
     rows = Counter(zip(*log.columns.values(), strict=True))
     if repeats := rows.total() - len(rows):
-        rule("exact_repeat", f"{in_rows(repeats)} repeat another in every column of the file")
+        rule("exact_repeat", f"like another row in every column of the file: {in_rows(repeats)}")
     return lines
 
 

@@ -21,7 +21,7 @@ from customerlab.errors import DataError, in_brief
 
 ROWS, BYTES = 2_000, 1 << 20  # of the beginning of a file, and of its end
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-SIGNS = "€£¥°§–—‘’“”„…«»•®©™´ºª№¡¿ \u00a0"  # that stand in texts of shops, beside letters, digits and ASCII
+SIGNS = "€£¥°§–—‘’“”„…«»•®©™´ºª№¡¿、。・「」\u00a0"  # that stand in texts of shops, beside letters, digits and ASCII
 DELIMITERS = {",": '","', ";": '";"', "\t": '"\\t"', "|": '"|"'}
 
 
@@ -126,12 +126,14 @@ def _is_word(word: str) -> bool:
     """Whether a word looks written by somebody: letters of one script, few of them marked, no odd signs within it."""
     letters = [sign for sign in word if sign.isalpha()]
     scripts = {unicodedata.name(sign, "?").split()[0].split("-")[0] for sign in letters}
-    if not all(sign.isalnum() or sign.isascii() or sign in SIGNS for sign in word):
+    if not all(sign.isalpha() or sign.isascii() or sign in SIGNS for sign in word) or re.search(
+        r"[^\W\d_][¡¿°§®©€£¥“”„«»…][^\W\d_]", word
+    ):
         return False
     if scripts != {"LATIN"}:
         return len(scripts) <= 1 - ("HALFWIDTH" in scripts) or scripts <= {"CJK", "HIRAGANA", "KATAKANA"}
     marked = sum(not sign.isascii() for sign in letters)
-    return not re.search("[a-zß-ÿ][A-ZÀ-Þ]", word) and (marked <= len(letters) / 2 or len(letters) == 1)
+    return not re.search("[a-zß-ÿ][A-ZÀ-Þ]", word) and (marked <= 0.75 * len(letters) or len(letters) == 1)
 
 
 def _of_text(path: Path) -> Sample:
