@@ -138,6 +138,15 @@ def test_files_of_one_shape_are_one_and_packed_and_typed_ones_are_seen(tmp_path)
     ) and "customer_id: Customer ID" in standing(text)
 
 
+def test_a_name_that_is_taken_or_cannot_be_a_runs_is_changed(project):
+    lines = "customer,order,date,sku,qty,price\nA,1,2024-01-02,x,1,2.5\nB,2,2024-01-03,y,2,3.5\n"
+    names = [
+        next(iter(parse_yaml(draft(put(project, {f: lines}), project), where="draft")))
+        for f in ("demo.csv", "2024 sales.csv")
+    ]
+    assert names == ["demo_2", "shop_2024_sales"]
+
+
 def test_numbers_that_restart_in_each_shop_are_told(tmp_path):
     lines = "shop,customer,order,date,sku,qty,price\nBerlin,A,1,2024-01-01,x,1,2.5\n"
     lines += "Koeln,B,1,2024-01-01,x,1,2.5\nKoeln,C,2,2024-01-01,y,1,3.5\n"

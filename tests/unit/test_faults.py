@@ -75,7 +75,9 @@ def test_the_check_tells_the_faults_of_all_tables_and_ends_with_status_1(project
     monkeypatch.chdir(project)
     put(project)
     done = CliRunner().invoke(main, ["data", "check", "shop"])
-    assert done.exit_code == 1 and done.output.count("[shop] FAILED") == 6, "of the returns, of the same rows, only their price"
+    assert done.exit_code == 1 and done.output.count("[shop] FAILED") == 6, (
+        "of the returns, of the same rows, only their price"
+    )
     assert "one product_id stands in 2 rows" not in done.output, "a product may have several names"
     put(project, SALES.replace("2.1.2024", "2024-01-02").replace("3.1.2024", "2024-01-03"), "what,name\nx,Mug\n")
     assert CliRunner().invoke(main, ["data", "check", "shop"]).output.count("[shop] FAILED") == 5

@@ -6,8 +6,11 @@ What can be read in two ways stays a comment, so that the entry is refused until
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 
+from customerlab.data.catalog import load_catalog
 from customerlab.data.drafts.columns import column_lines
 from customerlab.data.drafts.files import common, file_lines
 from customerlab.data.drafts.joined import bare, joined
@@ -17,7 +20,7 @@ from customerlab.data.drafts.roles import Log, seen
 from customerlab.data.drafts.rules import rule_lines
 from customerlab.data.drafts.sniff import ROWS, Sample, look
 from customerlab.data.yaml_files import odd_sign
-from customerlab.errors import DataError, shown
+from customerlab.errors import CustomerlabError, DataError, shown
 
 CODE = re.compile("[A-Z]{3}")
 
@@ -39,7 +42,7 @@ def draft(paths: list[Path], root: Path) -> str:
         )
     samples = _of_one_shape([look(path) for path in sorted(set(paths), key=lambda path: path.name)])
     keys = _keys(samples)
-    name = (common(keys).rpartition("_")[0] if keys[1:] else "") or keys[0]
+    name = _name(keys, root)
     lines = [
         f"# A draft, from at most the first {ROWS:,} and the last {ROWS:,} rows of each file; all figures below are of these.",
         "# Nothing is sure: look at each line that ends with `check`. Where several lines stand for one key, remove the sign #",
@@ -51,6 +54,16 @@ def draft(paths: list[Path], root: Path) -> str:
     for key, sample in zip(keys, samples, strict=True):
         lines += [f"    {key}:", *block(file_lines(sample, root), 6)]
     return "\n".join([*lines, "  tables:", *_tables(samples, keys)]) + "\n"
+
+
+def _name(keys: list[str], root: Path) -> str:
+    """A name of the entry that can be a run's as well, and that no other entry has."""
+    name = (common(keys).rpartition("_")[0] if keys[1:] else "") or keys[0]
+    name = name if name[0].isalpha() else f"shop_{name}"
+    taken: set[str] = set()
+    with suppress(CustomerlabError):  # a catalogue that cannot be read is another command's matter
+        taken = set(load_catalog(root))
+    return next(one for one in chain([name], (f"{name}_{n}" for n in count(2))) if one not in taken)
 
 
 def _keys(samples: list[Sample]) -> list[str]:
