@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 from customerlab.data.tables import EARLIEST, LATEST
 
@@ -79,6 +80,7 @@ def masked(value: str, name: str, repeated: bool = False) -> str:
     return value if known else f"{value[:1]}…"
 
 
+@lru_cache(maxsize=1 << 17)
 def signs(value: str) -> tuple[str, str, bool] | None:
     """The decimal and the thousands sign of a number, empty where it has none, and whether that is the only reading.
 
@@ -108,6 +110,7 @@ def signs(value: str) -> tuple[str, str, bool] | None:
     return (last, last, False) if doubt else (last, "", True)
 
 
+@lru_cache(maxsize=1 << 17)
 def number(value: str, decimal: str = ".") -> float | None:
     """A number by its decimal sign, whatever its other signs; below zero in brackets or with a minus at either end."""
     found = NUMBER.match(value)
@@ -173,6 +176,7 @@ def moment(value: str, form: str) -> datetime | None:
     return found if found and EARLIEST <= f"{found:%Y-%m-%d}" <= LATEST else None
 
 
+@lru_cache(maxsize=1 << 17)
 def _is(value: str, form: str) -> datetime | None:
     try:
         return datetime.strptime(value, form)

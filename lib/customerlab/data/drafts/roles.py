@@ -71,10 +71,15 @@ class Log:
     home: dict[str, Sample]  # the file that each comes from
     decimal: dict[str, str]  # and the decimal sign there
     forms: dict[str, list[tuple[str, int]]] = field(default_factory=dict)  # the formats by which it is a time
+    numeric: set[str] = field(default_factory=set)  # columns that hold numbers
 
     def __post_init__(self) -> None:
-        """See which columns are times."""
-        self.forms = {name: formats(self.filled(name), name) for name in self.columns}
+        """See which columns hold times, and which numbers."""
+        for name in self.columns:
+            filled = self.filled(name)
+            self.forms[name] = formats(filled, name)
+            if not self.forms[name] and sum(signs(value) is not None for value in filled) >= MOST * len(filled) > 0:
+                self.numeric.add(name)
 
     def filled(self, name: str) -> list[str]:
         """The values of a column that are there."""
@@ -84,18 +89,13 @@ class Log:
         """The values of a column as numbers; None where there is none."""
         return [number(value, self.decimal[name]) for value in self.columns[name]]
 
-    def is_number(self, name: str) -> bool:
-        """Whether a column holds numbers."""
-        filled = self.filled(name)
-        return not self.forms[name] and sum(signs(value) is not None for value in filled) >= MOST * len(filled) > 0
-
     def fits(self, name: str, role: str) -> bool:
         """Whether the values of a column can be what a canonical column wants."""
         if not self.filled(name) or role == "ordered_at":
             return bool(self.forms[name])
         if role in NUMBERS:
-            return self.is_number(name)
-        if self.forms[name] or (role not in ("customer_id", "order_id", "product_id") and self.is_number(name)):
+            return name in self.numeric
+        if self.forms[name] or (role not in ("customer_id", "order_id", "product_id") and name in self.numeric):
             return False
         # the number of an order may be called Name, and so may a person
         return words(name) != "name" or role not in ("customer_id", "order_id") or (role == "order_id") == bool(
