@@ -15,7 +15,7 @@ from customerlab.data.drafts.sniff import encodings
 from customerlab.data.prepare import prepare
 from customerlab.data.yaml_files import parse_yaml
 from customerlab.errors import CustomerlabError
-from exports import CHOICES, EXPORTS
+from shop_exports import CHOICES, EXPORTS
 
 
 def put(project: Path, files: dict[str, str | bytes]) -> list[Path]:
