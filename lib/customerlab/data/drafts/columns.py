@@ -48,27 +48,24 @@ def _nobody_line(log: Log, name: str, _: dict[str, str]) -> Line | None:
 
 
 def _restarts(log: Log, name: str, chosen: dict[str, str]) -> Line | None:
-    """An order's id with what tells orders of one number apart, where customers share numbers."""
+    """An order's id with what tells orders of one number apart, where customers, or else days, share numbers."""
     customer, time = chosen.get("customer_id"), log.candidates("ordered_at")[0][:1]
     apart = log.candidates("channel")[0][:1]
+    owner = customer or (time[0] if time else name)
 
     def shared(columns: list[str]) -> int:
         found = defaultdict(set)
-        for who, *key in zip(log.columns[customer or name], *(log.columns[column] for column in columns), strict=True):
-            found[tuple(key)].add(who)
+        for who, *key in zip(log.columns[owner], *(log.columns[column] for column in columns), strict=True):
+            found[tuple(key)].add(who if customer else who[:10])
         return sum(len(each - {""}) > 1 for each in found.values())
 
-    if not customer or not (count := shared([name])):
+    if not (count := shared([name])):
         return None
+    why = f"or so: {count:,} of the numbers stand for orders of several {'customers' if customer else 'days'}"
     for more in (apart, time, [*apart, *time]):
         if more and not shared([*more, name]):
-            text = f"order_id: {{columns: [{', '.join(map(scalar, [*more, name]))}]}}"
-            return Line(text, f"or so: {count:,} of the numbers stand for orders of several customers", False)
-    return Line(
-        f"order_id: {{columns: [{scalar(name)}, …]}}",
-        f"or with another: {count:,} of the numbers are of several customers",
-        False,
-    )
+            return Line(f"order_id: {{columns: [{', '.join(map(scalar, [*more, name]))}]}}", why, False)
+    return Line(f"order_id: {{columns: [{scalar(name)}, …]}}", why, False)
 
 
 def _times(log: Log, name: str, taken: bool) -> list[Line]:

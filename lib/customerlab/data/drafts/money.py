@@ -1,50 +1,59 @@
 """What each column of money is, by the values where they tell: a price, a line's total, an order's, a discount."""
 
+import re
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 
 from customerlab.data.drafts.lines import Line, in_rows, said, scalar
-from customerlab.data.drafts.looks import MOST
+from customerlab.data.drafts.looks import MOST, words
 from customerlab.data.drafts.roles import Log, of_order, seen
+
+
+@dataclass
+class Kind:
+    """What a column of money is, ``unit_price``, ``amount``, ``order`` or not known; why; what is off it already."""
+
+    name: str = ""
+    why: str = ""
+    less: str = ""
 
 
 def money_lines(log: Log, chosen: dict[str, str]) -> list[Line]:
     """Unit price or line total, by the values where they tell, and what else of money there is."""
-    names, quantity, order = log.candidates("money")[0], chosen.get("quantity"), chosen.get("order_id")
-    less = [
-        name for name in log.candidates("minus")[0] if any(abs(n or 0) > 1 for n in log.numbers(name))
-    ]  # and no share
-    kinds, whys = _kinds(log, names, less, chosen)
-    if not names:
-        return [Line("unit_price: …", "no column looks like a price; `amount: …` is for the total of a line", False)]
-    own = [name for name in names if kinds[name] != "order"]
-    best = next((name for kind in ("unit_price", "amount") for name in own if kinds[name] == kind), None)
-    # of several that say the same money one is taken; less a discount or not, and one piece or a line, is a choice
-    alone = (
-        best is not None
-        and all(kinds[name] for name in own)
-        and not less
-        and not any("less" in whys[name] for name in own)
+    quantity, order = chosen.get("quantity"), chosen.get("order_id")
+    # a column of numbers below one is a share
+    off = [name for name in log.candidates("minus")[0] if any(abs(n or 0) >= 1 for n in log.numbers(name))]
+    kinds = _kinds(log, log.candidates("money")[0], off, chosen)
+    own = [name for name in kinds if kinds[name].name != "order"]
+    own.sort(key=lambda name: ("unit_price", "amount", "").index(kinds[name].name))
+    off = [name for name in off if name not in {kind.less for kind in kinds.values()}]
+    cents = [name for name in own if re.search(r"\b(cents?|pence|minor)\b", words(name))]
+    # of several that say the same money one is taken; one piece or a line, less a discount or not, is a choice
+    known = all(kinds[name].name for name in own) if quantity else len(own) == 1
+    sole = known and not off and not cents and not any(kind.less for kind in kinds.values())
+    lines = (
+        []
+        if own
+        else [Line("unit_price: …", "no column looks like one; `amount: …` is for the total of a line", False)]
     )
-    alone = alone or (not quantity and len(own) == 1 and not less)
-    lines = []
-    for name in sorted(own, key=lambda name: ("unit_price", "amount", "").index(kinds[name])):
-        kind, why = kinds[name] or ("" if quantity else "amount"), whys[name] + seen(log, name)
-        if kind:
-            lines.append(Line(f"{kind}: {scalar(name)}", why, alone and name in (best, own[0])[: 1 + (best is None)]))
-        else:
-            lines.append(Line(f"unit_price: {scalar(name)}", f"if it is the price of one piece; {why}", False))
-            lines.append(Line(f"amount: {scalar(name)}", "or, if it is the total of a line", False))
-        bearer = next((one for one in own if kinds[one] == "amount"), own[0])
-        for key, columns in _less(log, less, order).items() if name == bearer else ():
-            text = f"{{column: {scalar(name)}, {key}: [{', '.join(map(scalar, columns))}]}}"
-            told = f"or less {' and '.join(_counted(log, one) for one in columns)}"
-            told += ", where that is of one piece" if kind == "unit_price" and key == "minus" else ""
-            lines.append(Line(f"{kind or 'amount'}: {text}", told, False))
-    for name in (*(name for name in names if kinds[name] == "order"), *log.candidates("plus")[0]):
-        level = {"once": ", once an order", "repeated": ", the same on all lines of an order"}.get(
-            of_order(log, name, order), ""
+    for name in own:
+        key, why = kinds[name].name or ("unit_price" if quantity else "amount"), kinds[name].why + seen(log, name)
+        unknown = quantity and not kinds[name].name
+        lines.append(
+            Line(
+                f"{key}: {scalar(name)}", ("if it is of one piece: " if unknown else "") + why, sole and name == own[0]
+            )
         )
-        lines.append(Line(f"not counted: {_counted(log, name)}{level}", "", False))
+        if unknown:
+            key = "amount"
+            lines.append(Line(f"{key}: {scalar(name)}", "or, if it is the total of a line", False))
+        if name in cents:
+            lines.append(Line(f"{key}: {{column: {scalar(name)}, scale: 0.01}}", "or, if it is in cents", False))
+        if off and name == next((one for one in own if kinds[one].name == "amount"), own[0]):
+            lines += _less(log, name, key, off, order)
+    for name in (*(name for name in kinds if name not in own), *log.candidates("plus")[0]):
+        level = {"once": ", once an order", "repeated": ", the same on all lines of an order"}
+        lines.append(Line(f"not counted: {_counted(log, name)}{level.get(of_order(log, name, order), '')}", "", False))
     return lines
 
 
@@ -52,45 +61,45 @@ def _counted(log: Log, name: str) -> str:
     return f"{said(name)}, not zero in {in_rows(sum(bool(n) for n in log.numbers(name)))}"
 
 
-def _less(log: Log, names: list[str], order: str | None) -> dict[str, list[str]]:
-    """Discounts and refunds by the key that takes them off: of the line, or of the whole order."""
+def _less(log: Log, name: str, key: str, off: list[str], order: str | None) -> list[Line]:
+    """A column of money less discounts and refunds, of the line or of the whole order; plus, where they are below zero."""
     found: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        found["minus_of_order" if of_order(log, name, order) else "minus"].append(name)
-    return found
+    for one in off:
+        sign = "plus" if sum(n or 0 for n in log.numbers(one)) < 0 else "minus"
+        found[f"{sign}_of_order" if of_order(log, one, order) else sign].append(one)
+    lines = []
+    for how, columns in found.items():
+        told = f"or less {' and '.join(_counted(log, one) for one in columns)}"
+        told += ", where that is of one piece" if key == "unit_price" and "order" not in how else ""
+        lines.append(
+            Line(f"{key}: {{column: {scalar(name)}, {how}: [{', '.join(map(scalar, columns))}]}}", told, False)
+        )
+    return lines
 
 
-def _kinds(
-    log: Log, names: list[str], less: list[str], chosen: dict[str, str]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """What each column of money is by its values, ``unit_price``, ``amount``, ``order`` or not known, and why."""
-    quantity = chosen.get("quantity")
-    kinds, whys = dict.fromkeys(names, ""), dict.fromkeys(names, "")
+def _kinds(log: Log, names: list[str], off: list[str], chosen: dict[str, str]) -> dict[str, Kind]:
+    """What each column of money is by its values."""
+    quantity, kinds = chosen.get("quantity"), {name: Kind() for name in names}
     levels = {name: of_order(log, name, chosen.get("order_id")) for name in names}
     for name, level in levels.items():
         if level == "once" or (level and not all(levels.values())):
-            kinds[name] = "order"
-    pairs = [
-        (total, price)
-        for total in names
-        for price in names
-        if total != price and "order" not in (kinds[total], kinds[price])
-    ]
-    for (total, price), off in ((pair, off) for pair in pairs for off in (None, *less)) if quantity else ():
-        if not kinds[total] and kinds[price] != "amount" and (rows := product_of(log, total, price, quantity, off)):
-            kinds[total], kinds[price] = "amount", "unit_price"
-            whys[total] = (
-                f"{said(quantity or '')} times {said(price)}{f' less {said(off)}' if off else ''} in {in_rows(rows)}; "
-            )
+            kinds[name].name = "order"
+    pairs = [(a, b) for a in names for b in names if a != b and "order" not in (kinds[a].name, kinds[b].name)]
+    for (total, price), less in ((pair, less) for pair in pairs for less in (*off, None)) if quantity else ():
+        if kinds[total].name or kinds[price].name == "amount":
+            continue
+        if rows := product_of(log, total, price, quantity, less):
+            why = f"{said(quantity or '')} times {said(price)}{f' less {said(less)}' if less else ''} in {in_rows(rows)}; "
+            kinds[total], kinds[price].name = Kind("amount", why, less or ""), "unit_price"
     for name in names if quantity else ():
-        if not kinds[name]:
-            kinds[name], products = grows(log, name, quantity or "", chosen.get("product_id"))
-            how = "grows with the quantity" if kinds[name] == "amount" else "is the same whatever the quantity"
-            whys[name] = f"it {how}, by {products:,} product{'s'[: products != 1]}; " if kinds[name] else ""
-    for (total, price), off in ((pair, off) for pair in pairs for off in less):
-        if not kinds[total] and kinds[price] and (rows := product_of(log, total, price, None, off)):
-            kinds[total], whys[total] = kinds[price], f"{said(price)} less {said(off)} in {in_rows(rows)}; "
-    return kinds, whys
+        if not kinds[name].name:
+            kind, products = grows(log, name, quantity or "", chosen.get("product_id"))
+            how = "grows with the quantity" if kind == "amount" else "is the same whatever the quantity"
+            kinds[name] = Kind(kind, f"it {how}, by {products:,} product{'s'[: products != 1]}; " if kind else "")
+    for (total, price), less in ((pair, less) for pair in pairs for less in off):
+        if not kinds[total].name and kinds[price].name and (rows := product_of(log, total, price, None, less)):
+            kinds[total] = Kind(kinds[price].name, f"{said(price)} less {said(less)} in {in_rows(rows)}; ", less)
+    return kinds
 
 
 def grows(log: Log, money: str, quantity: str, product: str | None) -> tuple[str, int]:

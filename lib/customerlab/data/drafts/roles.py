@@ -9,8 +9,8 @@ from customerlab.data.drafts.looks import MOST, formats, masked, number, signs, 
 from customerlab.data.drafts.sniff import Sample
 
 ID = "(id|no|nr|nummer|number|num|code|key|#)"
-SALE = "order|invoice|receipt|bestell(ung)?s?|auftrags?|rechnungs?|beleg|bon|ticket|sale|commande|pedido|factura"
-PERSON = "customer|client|buyer|user|member|shopper|kunden?|cliente|account|visitor"
+SALE = "order|invoice|inv|receipt|bestell(ung)?s?|auftrags?|rechnungs?|beleg|bon|ticket|sale|commande|pedido|factura"
+PERSON = "customer|cust|client|buyer|user|member|shopper|kunden?|cliente|account|visitor"
 GOODS = "product|item|lineitem|artikel|produkt|dish"
 OFF = r"discount|rabatt|coupon|refund|erstatt"
 PLUS = r"\btax|vat|mwst|steuer|gst|shipping|freight|versand|postage|\bfees?\b|\btip\b"
@@ -19,24 +19,26 @@ NAMES = {
     "customer_id": (
         rf"\b({PERSON})( unique| pseudo)? ?{ID}$|^(kunde|kundin|klant)$",
         r"\be ?mail\b( address)?$",
-        rf"^({PERSON}|c)$|\b({PERSON}|billing|full) ?(user ?)?name$|^name$|phone",
+        rf"^({PERSON}|c)$|\b({PERSON}|billing|full) ?(user ?)?name$|^name$|phone|kundenkarte|loyalty"
+        r"|^(acct|account|acc|debitor|debtor)( no| id| number)?$",
     ),
     "order_id": (
         rf"^(.* )?({SALE}) ?(increment |reference )?{ID}( .*)?$|^({SALE}|bestellung|auftrag|rechnung)$|increment id",
-        rf"^id$|^name$|(transaction|checkout|session) ?{ID}|^o$",
+        rf"^(id|name|number|nummer|no|nr)$|(transaction|checkout|session) ?{ID}|^o$",
         rf"(payment|charge|reference) ?{ID}",
     ),
     "ordered_at": (rf"({SALE}|purchase|kauf|created|placed|event|ordered)", ""),
     "product_id": (
         rf"\bsku\b|(product|(?<!order )item|article|artikel|variant|stock|listing) ?{ID}$|stock ?code|^(asin|isbn|ean|plu|gtin)$|barcode",
         rf"({GOODS}) ?(name|title|description)$|^({GOODS}|article|ware|listing|goods|title|p)$",
+        r"\b(part|plan|model|style)\b|\bcode$",
     ),
     "quantity": (
         r"\b(qty|quantity|menge|anzahl|stück|stueck|stk|units?|pieces|pcs|cantidad|quantité|cds)\b",
         r"^(count|number|q)$",
     ),
     "money": (
-        r"price|preis|prix|precio|amount|total|sales|revenue|gross|\bnet\b|netto|brutto|value|umsatz|betrag|summe|paid|dollars|^u$",
+        r"price|preis|prix|precio|amount|total|sales|revenue|gross|\bnet\b|netto|brutto|value|umsatz|betrag|summe|gesamt|paid|dollars|\bamt\b|cents|^u$",
     ),
     "country": (r"\b(country|land|pays|país)\b",),
     "channel": (r"channel|kanal|\bsource\b|\bstore\b|filiale|medium|\bshop\b|location",),
@@ -116,7 +118,7 @@ class Log:
             said = words(name)
             tier = next((place for place, pattern in enumerate(NAMES[role]) if re.search(pattern, said)), None)
             if role in AGAINST and re.search(AGAINST[role], said):
-                tier = 9 if role == "ordered_at" else None
+                tier = 9 if role in ("ordered_at", "quantity") and (tier is not None or role == "ordered_at") else None
             if tier is not None:
                 standing[tier].append(name)
         first = min(standing, default=0)
@@ -156,7 +158,8 @@ def seen(log: Log, name: str) -> str:
     filled = log.filled(name)
     counted = Counter(filled)
     repeated = len(counted) <= 12 and len(filled) >= 3 * len(counted)
-    shown = ", ".join(said(masked(value, name, repeated)) for value, _ in counted.most_common(3))
+    first = [value for value, _ in counted.most_common(3)]
+    shown = ", ".join(said(value if log.forms[name] else masked(value, name, repeated)) for value in first)
     empty = len(log.columns[name]) - len(filled)
     return f"{shown}; {len(counted):,} different" + (f"; empty in {in_rows(empty)}" if empty else "")
 

@@ -9,7 +9,7 @@ from customerlab.data.drafts.roles import Log, nobody, of_order
 from customerlab.data.yaml_files import odd_sign
 
 STATUS = re.compile(
-    r"cancel|refund|void|return|pending|fail|storn|erstatt|abgebroch|unpaid|declin|dispute|expired|chargeback|on-?hold|annul",
+    r"cancel|refund|void|return|pending|fail|storn|erstatt|abgebroch|unpaid|declin|dispute|expired|chargeback|on-?hold|annul|^open$|draft",
     re.IGNORECASE,
 )
 

@@ -154,8 +154,10 @@ def _of_text(path: Path) -> Sample:
     if tail:
         rows, lines = rows[:-1], lines[:-1]
     first = next((place for place, row in enumerate(rows) if len(row) == width and sum(map(bool, row)) > width / 2), 0)
-    if skipped := lines[first - 1] if first else 0:
-        sample.keys.append(Line(f"skip: {skipped}", f"lines above the header, which begin {rows[0][0][:30]!r}"))
+    if skipped := lines[first] if rows else 0:
+        sample.keys.append(
+            Line(f"skip: {skipped}", f"lines above the header, of which the first begins {rows[0][0][:30]!r}")
+        )
     last = (
         _rows(codecs.getincrementaldecoder(_without_mark(name, head))("replace").decode(tail), sign)[0][1:]
         if tail
@@ -175,17 +177,18 @@ def _without_mark(name: str, head: bytes) -> str:
 
 
 def _rows(text: str, sign: str) -> tuple[list[list[str]], list[int]]:
-    """The rows of a text that are not empty, and the number of the line at which each ends."""
+    """The rows of a text that are not empty, and how many lines stand above each."""
+    found = []
     if sign == "blanks":
-        found = [(line.split(), place) for place, line in enumerate(text.splitlines(), 1)]
+        found = [(line.split(), place) for place, line in enumerate(text.splitlines())]
     else:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
-        found = []
+        reader, above = csv.reader(io.StringIO(text, newline=""), delimiter=sign), 0
         with suppress(csv.Error):  # a field without an end: what came before is looked at
             for row in reader:
-                found.append(([cell.strip() for cell in row], reader.line_num))
-    kept = [(row, place) for row, place in found if any(row)]
-    return [row for row, _ in kept], [place for _, place in kept]
+                found.append(([cell.strip() for cell in row], above))
+                above = reader.line_num
+    kept = [(row, above) for row, above in found if any(row)]
+    return [row for row, _ in kept], [above for _, above in kept]
 
 
 def _delimiter(text: str) -> tuple[str, int]:
@@ -242,6 +245,8 @@ def _value(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value.strip()
+    if isinstance(value, bool):
+        return Typed(str(value).lower())
     if isinstance(value, list | dict | tuple):
         return Typed(json.dumps(value, ensure_ascii=False, default=str))
     return Typed(int(value) if isinstance(value, float) and value.is_integer() else value)
@@ -255,7 +260,10 @@ def _of_workbook(path: Path) -> Sample:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         sheets = {}
         for sheet in book.worksheets:
-            rows = [[_value(cell) for cell in row] for row in sheet.iter_rows(max_row=2 * ROWS + 1, values_only=True)]
+            rows = [
+                [str(cell) if isinstance(cell, bool) else _value(cell) for cell in row]
+                for row in sheet.iter_rows(max_row=2 * ROWS + 1, values_only=True)
+            ]
             sheets[sheet.title] = rows
     except Exception as error:  # openpyxl has no error of its own for what is no workbook, or half of one
         raise _no_table(path, in_brief(error)) from None
