@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from customerlab.analysis import rfm
-from customerlab.data import canonical, warehouse
+from customerlab.data import money, warehouse
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import connect
 from customerlab.data.prepare import prepare
@@ -178,8 +178,8 @@ def test_money_is_that_of_python_s_decimals(engine):
                ("9999", "9999.99999"), ("5012345678900", "4.95"), ("5012345678900", "99999.99")]  # fmt: skip
     exact = [(Decimal(q) * Decimal(p)).quantize(Decimal("0.0001"), ROUND_HALF_UP) for q, p in factors]
     lines = ibis.memtable(pd.DataFrame(factors, columns=["q", "p"]).astype(float).rename_axis("n").reset_index())
-    found = engine.execute(lines.mutate(amount=canonical.amount(lines.q, lines.p)).order_by("n"))["amount"]
-    assert [money if pd.notna(money) else None for money in found] == [*exact[:-1], None]
+    found = engine.execute(lines.mutate(amount=money.amount(lines.q, lines.p)).order_by("n"))["amount"]
+    assert [each if pd.notna(each) else None for each in found] == [*exact[:-1], None]
 
 
 def test_formats_are_for_files(database, project):

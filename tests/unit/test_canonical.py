@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from customerlab.data import canonical, clean
+from customerlab.data import canonical, clean, money
 from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.sources import Source
 
@@ -39,7 +39,7 @@ def lines(factors):
 )
 def test_money_is_that_of_python_s_decimals_from_texts_floats_and_decimals(factors):
     wanted = [(q * p).quantize(Decimal("0.0001"), ROUND_HALF_UP) for q, p in factors]
-    wanted = [money if abs(money) < canonical.LARGEST_AMOUNT else None for money in wanted]
+    wanted = [each if abs(each) < money.LARGEST_AMOUNT else None for each in wanted]
     texts = ibis.memtable(lines(factors))
     numbers = {name: texts[name].cast("float64") for name in ("quantity", "unit_price")}
     # as from a CSV, from parquet, and from an engine's table
@@ -49,7 +49,7 @@ def test_money_is_that_of_python_s_decimals_from_texts_floats_and_decimals(facto
         texts.mutate(**{n: c.cast("decimal(18, 5)") for n, c in numbers.items()}),
     ):
         found = canonical.canonical(raw, "transactions", MAP, Source("log", ()))
-        assert [money if pd.notna(money) else None for money in found.amount.execute()] == wanted
+        assert [each if pd.notna(each) else None for each in found.amount.execute()] == wanted
     unread = canonical.survey(clean.mark(found, MAP.clean)).unread()
     assert unread == (["amount"] if None in wanted else [])
 

@@ -524,7 +524,7 @@ BAD = {
     "infinity": (lambda x: spoil(x, "Preis", "inf"), ["'inf'", "unit_price"]),
     "a missing column": (
         lambda x: x.drop(columns="Preis"),
-        ["missing column: 'Preis'", "'Artikel'", "joined to it first"],
+        ["missing column: 'Preis'", "'Artikel'", "comes by `join: {its file: key}`"],
     ),
     "a doubled column": (lambda x: x.rename(columns={"Menge": "Preis"}), ["doubled column: 'Preis'"]),
     "an empty table": (lambda x: x[:0], ["the table is empty", "at least one row", "do:"]),

@@ -11,83 +11,107 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import cast, clean
+from customerlab.data import cast, clean, conditions, money
 from customerlab.data.catalog import DataSet
-from customerlab.data.mapping import TableMap
+from customerlab.data.hidden import FOREIGN, NUMBER, PARTNER, SEVERAL, TEXT, THERE
+from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.read import FILE, ROW
 from customerlab.data.sources import Source
 from customerlab.data.tables import COVARIATE, TABLES, is_id
-from customerlab.errors import DataError
+from customerlab.errors import DataError, raise_all, shown
 
 if TYPE_CHECKING:
     import pandas as pd
-
-TEXT, THERE = "__text_", "__there_"  # prefixes: a value of another type as text, and whether there is one
-AMOUNT = "decimal(18, 4)"
-LARGEST_AMOUNT = 10**14  # what AMOUNT holds
 
 Steps = list[dict[str, Any]]
 Place = Callable[[ir.Table, str | None], str]  # how messages name where some rows stand, and a column of theirs
 
 
-def amount(quantity: ir.NumericValue, unit_price: ir.NumericValue) -> ir.DecimalValue:
-    """Quantity times price: each to five decimals, their exact product to four, halves away from zero.
-
-    NULL where it is too large to be money. Decimals, because engines differ in how they round products of floats.
-    """
-
-    def product(wide: str) -> ir.DecimalValue:
-        return (quantity.try_cast(wide) * unit_price.try_cast("decimal(18, 5)")).try_cast(AMOUNT)
-
-    # DuckDB multiplies decimals of up to 18 digits as integers of 64 bits, which is quick and ends near 900 million; a
-    # digit more, and it takes 128 bits: enough for a bar code in the place of a quantity, as are 38 digits elsewhere.
-    usual = (quantity.abs() < 10_000) & (unit_price.abs() < 10_000)
-    return ibis.cases((usual, product("decimal(18, 5)")), else_=product("decimal(19, 5)"))
-
-
 def canonical(
-    raw: ir.Table, table: str, table_map: TableMap, source: Source, labels: frozenset[str] = frozenset()
-) -> ir.Table:
+    raw: ir.Table, table: str, table_map: TableMap, source: Source, labels: frozenset[str] = frozenset(),
+    joined: dict[str, Source] | None = None,
+) -> ir.Table:  # fmt: skip
     """The canonical columns of every row, NULL where a value is empty or cannot be read.
 
-    Columns that begin with ``__`` are for messages: the place of a row in its file, and of each value that is not a
-    text what stands there. Who does not ask for them does not pay for them. `labels` are covariates that are no
-    numbers.
+    Columns that begin with ``__`` are for messages and rules: the place of a row in its file, of each value that is
+    not a text what stands there, where the conditions of rules are met. Who does not ask for them does not pay for
+    them. `labels` are covariates that are no numbers, `joined` the columns that are not of `source`, and whose they
+    are. Amounts of whole orders are not yet in the money of their lines: `spread` puts them there.
     """
     declared = TABLES[table]
-    places = [name for name in (FILE, ROW) if name in raw.columns]
-    found = raw.select(*places, **{name: _found(raw, name, table_map, source) for name in table_map.columns})
+    carried = [name for name in raw.columns if name in (FILE, ROW) or name.startswith(PARTNER)]
+    of = dict.fromkeys(table_map.needed, source) | (joined or {})
+    mapped = {name: one for name, one in table_map.columns.items() if name != "amount" or one.stated}
+    found = raw.select(
+        *carried,
+        **{name: _found(raw, name, one, source, of) for name, one in mapped.items()},
+        **{NUMBER + name: cast.plain(raw[name]) for name in table_map.numbers},
+        **conditions.met(raw, table_map, of),
+    )
     values: dict[str, ir.Value] = {}
     hidden: dict[str, ir.Value] = {}
-    for name, mapped in table_map.columns.items():
+    for name, one in mapped.items():
         column = declared.column(name)
         assert column is not None
-        kind = "float64" if name.startswith(COVARIATE) and name not in labels else column.type
-        values[name] = cast.cast(found[name], kind, source, mapped.format)
+        number = name == "amount" or (name.startswith(COVARIATE) and name not in labels)
+        kind, origin = "float64" if number else column.type, of[one.parts[0]] if one.parts else source
+        values[name] = cast.cast(found[name], kind, origin, one.format)
         if kind != "string":
-            hidden |= {THERE + name: cast.there(found[name]), TEXT + name: cast.as_text(found[name], source.decimal)}
-    order = [name for name in declared.columns if name in values] + [n for n in values if n not in declared.columns]
-    result = found.select(*places, **{name: values[name] for name in order}, **hidden)
+            hidden |= {THERE + name: cast.there(found[name]), TEXT + name: cast.as_text(found[name], origin.decimal)}
+    for name in table_map.numbers:
+        read = found[NUMBER + name]
+        hidden[NUMBER + name] = cast.cast(read, "float64", of[name])
+        hidden |= {THERE + NUMBER + name: cast.there(read), TEXT + NUMBER + name: cast.as_text(read, of[name].decimal)}
+    met = [name for name in found.columns if name.startswith((clean.WHERE, FOREIGN))]
+    result = found.select(*carried, *met, **values, **hidden)
+    for name, one in mapped.items():
+        if one.adjusted and name not in ("amount", "unit_price"):
+            value = money.worked(result[name], one, lambda column: result[NUMBER + column])  # noqa: B023 - used at once
+            result = result.mutate(**{name: value, THERE + name: money.workable(result, result[THERE + name], one)})
     if "amount" in declared.columns:
-        order.insert(order.index("unit_price") + 1, "amount")
-        quantity, price = result["quantity"], result["unit_price"]
-        both = cast.there(quantity) & cast.there(price)
-        result = result.mutate(**{"amount": amount(quantity, price), THERE + "amount": both})
-    return result.select(*order, *places, *[name for name in result.columns if name.startswith((TEXT, THERE))])
+        result = money.with_amount(result, table_map)
+    result = conditions.of_orders(result, table_map)
+    order = [name for name in declared.columns if name in result.columns]
+    order += [name for name in values if name not in order]
+    return result.select(*order, *[name for name in result.columns if name.startswith("__")])
 
 
-def _found(raw: ir.Table, name: str, table_map: TableMap, source: Source) -> ir.Value:
+def _found(raw: ir.Table, name: str, mapped: Mapped, source: Source, of: dict[str, Source]) -> ir.Value:
     """What stands in a row for a canonical column: as it is, but for the blanks around a text that is no id."""
-    column = table_map.columns[name].column
-    if column is None:
+    if mapped.value is not None:
+        return ibis.literal(mapped.value)
+    if mapped.columns:
+        return _together([cast.as_text(raw[part], of[part].decimal) for part in mapped.columns], name, mapped)
+    if mapped.column is None:
         # an id for a row that has none, such as ``row 17``: a bare 17 would be some customer's in another table
         number = ibis.literal("row ") + raw[ROW].cast("string")
         many = any("*" in form.path for form in source.forms)  # each file counts from 1
         return number + " of " + raw[FILE] if many else number
-    value = raw[column]
-    if not value.type().is_string():
-        return value
-    return cast.exact(value) if is_id(name) else cast.bare(value)
+    value = raw[mapped.column]
+    return cast.exact(value) if is_id(name) and value.type().is_string() else cast.plain(value)
+
+
+def _together(texts: list[ir.StringValue], name: str, mapped: Mapped) -> ir.StringValue:
+    """Several values as one; NULL where one is missing."""
+    between = mapped.between
+    if is_id(name):  # a backslash before what stands between keeps a/b and c apart from a and b/c
+        texts = [cast.exact(text).replace("\\", "\\\\").replace(between, f"\\{between}") for text in texts]
+    else:
+        texts = [cast.bare(text) for text in texts]
+    if name.endswith("_at"):  # the day of a workbook or a database comes with a midnight of its own
+        texts = [text.re_replace(r"^(\d{4}-\d\d-\d\d)[ T]00:00:00(\.0+)?$", r"\1") for text in texts]
+    whole = texts[0]
+    for text in texts[1:]:
+        whole = whole + between + text
+    return ibis.cases((ibis.and_(*map(cast.there, texts)), whole))
+
+
+def spread(every: ir.Table, table_map: TableMap) -> ir.Table:
+    """Put the amounts of whole orders onto their lines, before rules remove any; known repeats have no part."""
+    if not table_map.of_order:
+        return every
+    marks = [name for name in every.columns if name.startswith(clean.WHERE)]
+    return money.priced(money.spread(every, table_map.of_order, [*values_of(every), *marks]), table_map)
 
 
 def values_of(marked: ir.Table) -> list[str]:
@@ -125,7 +149,7 @@ class Survey:
                 "of_kept": int(self.of_kept("rows") - self.of_kept(f"filled_{name}")),
             }
             for name in names
-            if name != "amount"
+            if name != "amount" and not name.startswith(NUMBER)
         ]
 
     def of_kept(self, what: str) -> Any:
@@ -147,6 +171,15 @@ def survey(marked: ir.Table) -> Survey:
             asked[f"padded_{name}"] = marked.count(where=cast.padded(column))
         if name == "customer_id" or column.type().is_timestamp():
             asked |= {f"first_{name}": column.min(), f"last_{name}": column.max()}
+    for name in marked.columns:
+        if name.startswith(NUMBER):
+            asked |= {f"filled_{name}": marked[name].count(), f"there_{name}": marked.count(where=marked[THERE + name])}
+        elif name.startswith(PARTNER):
+            asked[name] = marked.count(where=marked[name].isnull())
+        elif name.startswith(clean.WHERE) or name == SEVERAL:
+            asked[name] = marked.count(where=marked[name])
+        elif name == FOREIGN:
+            asked[name] = marked[name].count()
     return Survey(marked.group_by("removed_by").aggregate(**asked).to_pandas().set_index("removed_by"))
 
 
@@ -161,7 +194,7 @@ def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place
             padded = marked.filter((marked[name].strip() == bare) & (marked[name] != bare))
             yield DataError(
                 f"two values of {name} differ only by the blanks around them",
-                where=place(padded, table_map.columns[name].column),
+                where=place(padded, table_map.columns[name].named),
                 expected="one way of writing each id; ids are kept as they are, with blanks and tabs around them",
                 do="write the id in one way throughout the files",
             )
@@ -178,23 +211,91 @@ def row_accounting(found: Survey, table: str, table_map: TableMap, where: str) -
     return steps
 
 
+def accounted(
+    marked: ir.Table, found: Survey, table: str, table_map: TableMap, where: str, place: Place, faults: list[DataError]
+) -> tuple[Steps, ir.Table]:
+    """The row accounting and the rows that are kept; an error with all faults, those known before among them."""
+    faults = [*faults, *check_filled(marked, found, table, table_map, place)]
+    faults += check_currency(marked, found, table_map, place)
+    # where values cannot be read, rules may remove what they would keep
+    steps = [] if faults else row_accounting(found, table, table_map, where)
+    rows = kept(marked, table)
+    raise_all([*faults, *check_whole(marked, found, rows, table, where, place)])
+    return steps, rows
+
+
+MISSING = {
+    "customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing",
+    "order_id": "order_missing", "quantity": "quantity_missing", "unit_price": "price_missing", "amount": "price_missing",
+}  # fmt: skip
+"""The rules that remove rows where a column is empty."""
+
+
+def _unfilled(marked: ir.Table, found: Survey, table_map: TableMap) -> set[str]:
+    """Columns of which it is said elsewhere why they are not filled: not read, or money that follows from others."""
+    money = [name for name in ("quantity", "unit_price", "amount") if name in marked.columns]
+    stated = {name for name in money if name in table_map.columns and table_map.columns[name].stated}
+    unread = set(found.unread())
+    lost = {name for name in stated if found.of_kept(f"filled_{name}") < found.of_kept("rows")}
+    if lost or any(name.startswith(NUMBER) for name in unread):
+        unread |= {*money} - stated
+    return unread
+
+
 def check_filled(marked: ir.Table, found: Survey, table: str, table_map: TableMap, place: Place) -> Iterator[DataError]:
     """Where a value is empty that is needed in every row that is kept; what cannot be read is another fault."""
-    unread = {*found.unread(), "amount"}
+    known = _unfilled(marked, found, table_map)
     for name in values_of(marked):
         column = TABLES[table].column(name)
         count = int(found.of_kept("rows") - found.of_kept(f"filled_{name}"))
-        if column is None or column.nullable or not count or name in unread:
+        if column is None or column.nullable or not count or name in known:
             continue
         empty = marked.filter((marked.removed_by == clean.KEPT) & marked[name].isnull())
-        rule = {"customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing"}.get(
-            name
-        )
+        rows = f"{count:,} row{'s' if count > 1 else ''}"
+        mapped = table_map.columns.get(name) or table_map.columns["amount"]  # of which the price follows
+        what, expected = f"{name} is empty in {rows}", "a value in every row"
+        do = "fill the values in" + (f", or those of {', '.join(mapped.times)}" if mapped.times else "")
+        if name == "unit_price" and name not in table_map.columns:
+            if found.of_kept("filled_amount") < found.of_kept("rows"):
+                continue  # the amount is empty there
+            what, expected = f"quantity is 0 in {rows} with an amount, which have no price", "pieces in every row"
+            do = "leave `quantity` out of the column map, which makes each line one piece"
+        rule = MISSING.get(name)
         hint = f"add the rule `{rule}` to `clean`, or " if rule and table in clean.RULES[rule].tables else ""
         yield DataError(
-            f"{name} is empty in {count:,} row{'s' if count > 1 else ''}",
-            where=place(empty, table_map.columns[name].column) + (", the first" if count > 1 else ""),
-            expected="a value in every row", do=f"{hint}fill the values in",
+            what,
+            where=place(empty, mapped.named) + (", the first" if count > 1 else ""),
+            expected=expected,
+            do=hint + do,
+        )
+
+
+def check_currency(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> Iterator[DataError]:
+    """Where a row that is kept is in another currency than the entry's."""
+    count = int(found.of_kept(FOREIGN)) if FOREIGN in marked.columns else 0
+    if count:
+        assert table_map.currency is not None
+        column, own = table_map.currency
+        foreign = marked.filter((marked.removed_by == clean.KEPT) & ~marked[FOREIGN].isnull())
+        others = foreign.select(FOREIGN).distinct().order_by(FOREIGN).limit(5).to_pandas()[FOREIGN]
+        yield DataError(
+            f"{count:,} row{'s are' if count > 1 else ' is'} in {', '.join(map(shown, others))}, and not in {own}",
+            where=place(foreign, column) + (", the first" if count > 1 else ""),
+            expected=f"money in {own}, the entry's `currency`",
+            do=f"add `{{keep_where: {{column: {column}, in: [{own}], of: order}}}}` to `clean`, which leaves the others out; or join "
+            "a file of rates and name its column in the map of the money, `times: [rate]`, which converts them",
+        )  # fmt: skip
+
+
+def check_orders(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> Iterator[DataError]:
+    """Where an order has several amounts of a kind of which it can have one."""
+    if SEVERAL in marked.columns and found.total(SEVERAL):
+        columns = list(table_map.of_order)
+        yield DataError(
+            f"orders have several amounts in {' or '.join(map(shown, columns))}, in {found.total(SEVERAL):,} rows",
+            where=place(marked.filter(marked[SEVERAL]), ", ".join(columns)) + ", the first",
+            expected="one amount an order, on its first line or on all of them; zero and nothing beside it do not count",
+            do="name it in `minus` or `plus` if it is of the line and not of the order",
         )  # fmt: skip
 
 
@@ -242,6 +343,21 @@ def kept(marked: ir.Table, table: str) -> ir.Table:
     return result
 
 
+def notes(found: Survey, table_map: TableMap, named: dict[str, str]) -> list[str]:
+    """What a reader should know of the rows that have been read; `named` are the sources as sentences name them."""
+    said = []
+    for source in table_map.sources[1:]:
+        if lone := found.total(PARTNER + source):
+            rows = f"{lone:,} row{'s' if lone > 1 else ''} of {named[table_map.source]}"
+            said.append(f"{rows} {'have' if lone > 1 else 'has'} no partner in {named[source]}.")
+    for name, settings in clean.steps_of(table_map.clean).values():
+        if name == "drop_where" and not found.total(settings["met"]):
+            said.append(
+                f"No row is removed because {clean.why(name, settings)}: no row is like that, in this spelling."
+            )
+    return said
+
+
 def report(
     data_set: DataSet,
     table: str,
@@ -251,8 +367,12 @@ def report(
     found: Survey,
     rows: ir.Table,
     count: int,
+    notes: list[str] | None = None,
 ) -> dict[str, Any]:
-    """What is known of a prepared table: where it comes from, what each step removed, its rows, columns and days."""
+    """What is known of a prepared table: where it comes from, what each step removed, its rows, columns and days.
+
+    `notes` are sentences on what a reader should know, such as rows that found no partner in a joined file.
+    """
     times = [name for name, kind in rows.schema().items() if kind.is_timestamp()]
     ends = [found.of_kept(f"{end}_{name}") for name in times[:1] for end in ("first", "last")]
     left = steps[-1]["rows_left"]
@@ -265,5 +385,6 @@ def report(
         "citation": data_set.citation, "currency": data_set.currency, "files": files, "fingerprint": fingerprint,
         "row_accounting": steps, "missing": found.missing(), "rows": count,
         "columns": {name: str(kind) for name, kind in rows.schema().items()},
+        "notes": notes or [],
         "days": [f"{end:%Y-%m-%d}" for end in ends if isinstance(end, date) and end == end],  # NaT is no day
     }  # fmt: skip

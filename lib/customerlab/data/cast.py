@@ -32,6 +32,11 @@ def bare(text: ir.StringValue) -> ir.StringValue:
     return ibis.cases((padded(text), text.strip().nullif("")), else_=text)
 
 
+def plain(value: ir.Value) -> ir.Value:
+    """A value of any type as it is, but for the blanks around a text."""
+    return bare(value) if value.type().is_string() else value
+
+
 def exact(text: ir.StringValue) -> ir.StringValue:
     """An id as it stands, with the blanks around it; NULL where there is nothing else."""
     return ibis.cases((text.ascii_str() > BLANK, text), (text.strip() != "", text))

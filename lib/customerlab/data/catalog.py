@@ -35,6 +35,10 @@ class DataSet:
     how_to_get: str | None = None
     currency: str = ""  # of all its money, by ISO 4217; empty where nothing is said
 
+    def sources_of(self, table: str) -> list[Source]:
+        """The sources of a table: first the one whose rows it has, then those that are joined to it."""
+        return [self.sources[name] for name in self.tables[table].sources]
+
 
 class Catalog(UserDict[str, DataSet]):
     """The entries of the catalogue in the order of the file, each read and checked when it is asked for.
@@ -86,18 +90,19 @@ def _data_set(name: str, raw: Any) -> DataSet:
         for key, value in fields.items(raw["files"], where, "files")
     }
     tables: dict[str, TableMap] = {}
+    currency = _currency(raw, where)
     for table, value in fields.items(raw["tables"], where, "tables"):
         known = [name for name, declared in TABLES.items() if not declared.made_from]
         if table not in known:
             raise DataError(f"unknown table {shown(table)}", where=f"{where}, tables", expected=suggest(table, known))
-        tables[table] = table_map_of(table, value, sources, f"{where}, tables, {table}")
+        tables[table] = table_map_of(table, value, sources, f"{where}, tables, {table}", currency)
     sold = tables.get("transactions")
     if sold and any(name in RETURN_RULES for name, _ in sold.clean):
         tables["returns"] = replace(sold, clean=rules_of_returns(sold.clean))
     return DataSet(
         name, fields.text(raw, "title", where), _stated(raw, "licence", where), _stated(raw, "citation", where), sources,
         tables, fields.optional(raw, "shop", where) or name, fields.optional(raw, "how_to_get", where),
-        _currency(raw, where),
+        currency,
     )  # fmt: skip
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # the engine takes a second to import; the names of the rules
 
 KEPT = "kept"
 REPEAT = "__repeat__"  # the column in which repeats may stand already
+WHERE = "__where_"  # prefix of the columns that say where the conditions of rules are met, by their place in the list
+CONDITIONS = ("drop_where", "keep_where")  # rules that ask for a column of the source
+MOST_NAMED = 3  # values of a condition that its reason names
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,14 @@ RULES: dict[str, Rule] = {
         ("transactions",),
     ),
     "price_not_positive": Rule("price not above zero", lambda t, _: t.unit_price <= 0, tables=("transactions",)),
+    "amount_not_positive": Rule("amount not above zero", lambda t, _: t.amount <= 0, tables=("transactions",)),
+    "order_missing": Rule("no order", lambda t, _: t.order_id.isnull(), tables=("transactions",)),
+    "quantity_missing": Rule("no quantity", lambda t, _: t.quantity.isnull(), tables=("transactions",)),
+    "price_missing": Rule(
+        "no price",
+        lambda t, _: t.unit_price.isnull() | (t.amount.isnull() & ~t.quantity.isnull()),
+        tables=("transactions",),
+    ),
     "product_not_matching": Rule(
         "product id does not match the pattern",
         lambda t, s: ~t.product_id.re_search(s["pattern"]),
@@ -71,9 +82,13 @@ RULES: dict[str, Rule] = {
         ("transactions", "products", "ratings"),
     ),
     "exact_repeat": Rule("exact repeat of another row", _repeats),
+    # what they ask of a row's source stands in a column already, which `mark` names
+    "drop_where": Rule("", lambda t, s: t[s["met"]]),
+    "keep_where": Rule("", lambda t, s: ~t[s["met"]]),
     "not_a_return": Rule("a sale, not a return", _not_a_return, {"rules": ()}, ("returns",)),
 }
-RETURN_RULES = ("order_cancelled", "quantity_not_positive")  # rules whose rows with money below zero are returns
+# rules whose rows with money below zero are returns
+RETURN_RULES = ("order_cancelled", "quantity_not_positive", "amount_not_positive")
 
 
 def rules_of_returns(rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "tuple[tuple[str, dict[str, Any]], ...]":
@@ -91,14 +106,59 @@ def rules_of_returns(rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "tuple[
     return (*[rule for rule in rules if rule not in taking], ("not_a_return", {"rules": taking}))
 
 
+def steps_of(rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "dict[str, tuple[str, dict[str, Any]]]":
+    """The rules by the names of their steps: a rule that is listed again has a number.
+
+    Examples
+    --------
+    >>> list(steps_of((("drop_where", {}), ("exact_repeat", {}), ("drop_where", {}))))
+    ['drop_where', 'exact_repeat', 'drop_where 2']
+    """
+    steps: dict[str, tuple[str, dict[str, Any]]] = {}
+    for place, (name, settings) in enumerate(rules):
+        times = sum(other == name for other, _ in rules[:place]) + 1
+        met = {"met": f"{WHERE}{place}"} if name in CONDITIONS else {}
+        steps[name if times == 1 else f"{name} {times}"] = name, settings | met
+    return steps
+
+
+def why(name: str, settings: dict[str, Any]) -> str:
+    """The reason for which a rule removes rows, as the report prints it.
+
+    Examples
+    --------
+    >>> why("drop_where", {"column": "Status", "in": ["voided", "refunded"], "of": "order"})
+    'Status is voided or refunded (whole order)'
+    >>> why("keep_where", {"column": "Total", "above": 0.0})
+    'Total is not above 0'
+    """
+    if name not in CONDITIONS:
+        return RULES[name].why
+    dropped = name == "drop_where"
+    verb = "is" if dropped else "is not"
+    if "in" in settings:
+        named = len(settings["in"]) <= MOST_NAMED and not any("@" in value for value in settings["in"])
+        met = f"{verb} {' or '.join(settings['in'])}" if named else f"{verb} one of {len(settings['in'])} values"
+    elif "empty" in settings:
+        met = "is empty" if settings["empty"] == dropped else "is not empty"
+    elif "matches" in settings:
+        pattern = "a pattern" if "@" in settings["matches"] else settings["matches"]
+        met = f"{'matches' if dropped else 'does not match'} {pattern}"
+    else:
+        bounds = [f"{key} {settings[key]:,.15g}" for key in ("above", "below") if key in settings]
+        met = f"{verb} {' and '.join(bounds)}"
+    return f"{settings['column']} {met}" + (" (whole order)" if "of" in settings else "")
+
+
 def mark(table: "ir.Table", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> "ir.Table":
-    """Add the column `removed_by`: the first of the catalogue's rules that marks the row, or ``kept``."""
+    """Add the column `removed_by`: the first step of the catalogue's rules that marks the row, or ``kept``."""
     import ibis
 
     if not rules:
         return table.mutate(removed_by=ibis.literal(KEPT))
     # a comparison with an empty value marks nothing: emptiness has rules of its own
-    branches = [(RULES[name].marks(table, settings).fill_null(False), name) for name, settings in rules]
+    steps = steps_of(rules).items()
+    branches = [(RULES[name].marks(table, settings).fill_null(False), step) for step, (name, settings) in steps]
     return table.mutate(removed_by=ibis.cases(*branches, else_=KEPT))
 
 
@@ -127,12 +187,12 @@ def report(counted: "pd.DataFrame", rules: "tuple[tuple[str, dict[str, Any]], ..
     rows = sum(int(row["rows"]) for row in by_rule.values())
     amount = sum((exact(row.get("amount")) for row in by_rule.values()), Decimal(0))
     steps: list[dict[str, Any]] = []
-    for name in dict.fromkeys(["read", *(name for name, _ in rules)]):
+    reasons = {"read": "rows read"} | {step: why(*rule) for step, rule in steps_of(rules).items()}
+    for name, reason in reasons.items():
         row = by_rule.get(name, {})
         removed, paid, sold = int(row.get("rows", 0)), exact(row.get("amount")), exact(row.get("sales"))
         rows, amount = rows - removed, amount - paid
-        why = RULES[name].why if name in RULES else "rows read"
-        step: dict[str, Any] = {"step": name, "why": why, "rows_removed": removed, "rows_left": rows}
+        step: dict[str, Any] = {"step": name, "why": reason, "rows_removed": removed, "rows_left": rows}
         if "amount" in counted.columns:
             step |= {"amount_removed": str(paid), "amount_left": str(amount), "sales_removed": str(sold)}
         steps.append(step)

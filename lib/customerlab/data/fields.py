@@ -27,7 +27,8 @@ def listed(raw: dict[str, Any], key: str, where: str, of: str) -> list[Any]:
     """A list, which may be empty; messages say what it is a list `of`."""
     value = raw.get(key)
     if value is not None and not isinstance(value, list):
-        raise unfit(value, f"{where}, {key}", f"a list of {of}: `{key}: [ … ]`")
+        one = f"{value}" if isinstance(value, str | int) and not isinstance(value, bool) else " … "
+        raise unfit(value, f"{where}, {key}", f"a list of {of}: `{key}: [{one}]`")
     return value or []
 
 
@@ -40,5 +41,8 @@ def names(raw: dict[str, Any], key: str, where: str) -> list[str]:
 def items(raw: Any, where: str, key: str) -> list[tuple[str, Any]]:
     """The entries of a mapping that has some."""
     if not isinstance(raw, dict) or not raw:
-        raise unfit(raw, f"{where}, {key}", "a mapping with at least one entry")
+        like = {"files": f"sales: {raw if isinstance(raw, str) and raw else 'sales.csv'}"}.get(key)
+        raise unfit(
+            raw, f"{where}, {key}", "a mapping with at least one entry" + (f": `{key}: {{{like}}}`" if like else "")
+        )
     return list(raw.items())

@@ -117,12 +117,12 @@ def code_digest(modules: Iterable[str]) -> str:
 
 def table_fingerprint(data_set: DataSet, table: str, digests: list[str]) -> str:
     """What decides whether a prepared table is up to date: its part of the entry, the code that makes it, and the
-    SHA-256 of its files in order, `digests`.
+    SHA-256 of its files in order, `digests`, those that are joined as well.
     """
-    table_map = data_set.tables[table]
+    sources = [dataclasses.asdict(source) for source in data_set.sources_of(table)]
     # a table's report holds them, and notebooks show them
     said = [data_set.title, data_set.licence, data_set.citation, data_set.currency]
-    declared = [dataclasses.asdict(data_set.sources[table_map.source]), dataclasses.asdict(table_map), *said]
+    declared = [sources, dataclasses.asdict(data_set.tables[table]), *said]
     return text_digest(table, json.dumps(declared, sort_keys=True), *digests, code_digest(["customerlab.data.prepare"]))
 
 

@@ -13,10 +13,11 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, cast, clean, fetch, read, warehouse
+from customerlab.data import canonical, cast, clean, fetch, money, read, relate, warehouse
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
 from customerlab.data.fingerprint import report_of, table_fingerprint
+from customerlab.data.hidden import NUMBER, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.project import file_digest, relative, write_sealed, written_aside
 from customerlab.data.sources import Source
@@ -54,14 +55,15 @@ def prepare(
             expected=f"tables: {', '.join(data_set.tables)}",
             do="add the table to the entry, or name one that has it in the params file (params/README.md shows how)",
         )  # fmt: skip
-    table_map = data_set.tables[table]
-    source = data_set.sources[table_map.source]
-    if source.table:
+    sources = data_set.sources_of(table)
+    if sources[0].table:
         return Prepared(*warehouse.prepare(engine, run_folder / "tables", data_set, table))
-    found = fetch.locate(root, source) if anew else None
-    for path in found[1] if found else []:
-        fetch.digests(root).digest(path, anew=True)
-    paths = fetch.fetch(root, data_set, source, progress=progress)
+    for source in sources if anew else []:
+        found = fetch.locate(root, source)
+        for path in found[1] if found else []:
+            fetch.digests(root).digest(path, anew=True)
+    files = {source.name: fetch.fetch(root, data_set, source, progress=progress) for source in sources}
+    paths = [path for each in files.values() for path in each]
     _check_folders(run_folder, paths)
     digests = [fetch.digests(root).digest(path) for path in paths]
     fingerprint = table_fingerprint(data_set, table, digests)
@@ -69,11 +71,11 @@ def prepare(
     known = report_of(target, fingerprint, fetch.digests(root), anew=anew)
     if known:
         return Prepared(target, known, made=False)
-    files = [{"file": relative(p, root), "sha256": d} for p, d in zip(paths, digests, strict=True)]
+    listed = [{"file": relative(p, root), "sha256": d} for p, d in zip(paths, digests, strict=True)]
     # The old report goes before the new table comes, so that a run killed between them finds no match.
     with written_aside(target) as aside:
-        made = _build(paths, source, table, table_map, aside)
-        report = canonical.report(data_set, table, files, fingerprint, *made) | {"sha256": file_digest(aside)}
+        made = _build(files, sources, table, data_set.tables[table], aside)
+        report = canonical.report(data_set, table, listed, fingerprint, *made) | {"sha256": file_digest(aside)}
         target.with_suffix(".json").unlink(missing_ok=True)
     write_sealed(target.with_suffix(".json"), report)
     return Prepared(target, report, made=True)
@@ -91,36 +93,31 @@ def _check_folders(run_folder: Path, paths: list[Path]) -> None:
 
 
 def _build(
-    paths: list[Path], source: Source, table: str, table_map: TableMap, target: Path
-) -> tuple[canonical.Steps, canonical.Survey, ir.Table, int]:
-    """Write one canonical table to `target`; return what cleaning removed and found, the table's shape and its rows."""
+    files: dict[str, list[Path]], sources: list[Source], table: str, table_map: TableMap, target: Path
+) -> tuple[canonical.Steps, canonical.Survey, ir.Table, int, list[str]]:
+    """Write one canonical table to `target`; return what cleaning removed and found, its shape, its rows, and notes."""
     import pyarrow.parquet as pq
 
     con = None
     reading = False
+    source, paths, named = sources[0], files[sources[0].name], _named(files)
     try:
         # what does not fit into memory is staged beside the target
         con = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(target.parent / "staged"), **DUCKDB_ALWAYS)
         _check_patterns(con, table_map)
         reading = True
-        columns = [m.column for m in table_map.columns.values() if m.column]
-        raw, counted, absent = _read(con, paths, source, columns, target.parent)
-        faults: list[DataError] = [*absent]
-        read.check_columns(paths, source)
-        marked, found = _surveyed(con, raw, table, table_map, source)
+        raw, counted, joined, absent = _read(con, files, sources, table_map, target.parent)
+        marked, found = _surveyed(con, raw, table, table_map, source, joined)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
-        faults += _check_values(marked, found, table_map, source)
-        rows = canonical.kept(marked, table)
-        if not absent:
-            faults += canonical.check_filled(marked, found, table, table_map, _place)
-            if not faults:  # where values cannot be read, rules may remove what they would keep
-                steps = canonical.row_accounting(found, table, table_map, paths[0].name)
-            faults += canonical.check_whole(marked, found, rows, table, paths[0].name, _place)
-        raise_all(faults)
+        faults = [*absent, *_check_values(marked, found, table_map, source, joined)]
+        if absent:  # what is missing is empty here
+            raise_all(faults)
+        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, _place, faults)
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
-        return steps, found, rows, int(pq.read_metadata(target).num_rows)
+        count = int(pq.read_metadata(target).num_rows)
+        return steps, found, rows, count, canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
         # an error of the system has a number: no room, no right to write
         if reading and getattr(error, "errno", None) is None:
@@ -134,20 +131,68 @@ def _build(
             con.disconnect()
 
 
+def _named(files: dict[str, list[Path]]) -> dict[str, str]:
+    """Sources as sentences name them."""
+    return {source: paths[0].name + (" …" if paths[1:] else "") for source, paths in files.items()}
+
+
 def _read(
+    con: Any, files: dict[str, list[Path]], sources: list[Source], table_map: TableMap, aside: Path
+) -> tuple[ir.Table, list[int | None], dict[str, Source], list[DataError]]:
+    """The rows of a table's own files with the columns that are joined to them, how many rows each of its files has by
+    another count, of which source each joined column is, and what is said of columns that are missing.
+    """
+    own, *others = sources
+    if not others:
+        raw, counted, absent = _read_alone(con, files[own.name], own, table_map.needed, aside)
+        read.check_columns(files[own.name], own)
+        return raw, counted, {}, absent
+    named = _named(files)
+    columns = {source.name: read.header(files[source.name][0], source) for source in sources}
+    names = relate.meant(table_map, columns, named)
+    tables: dict[str, ir.Table] = {}
+    for source in (*others, own):
+        paths = files[source.name]
+        table, counted = read.read(con, paths, source, relate.wanted(source.name, table_map, names), aside)
+        read.check_columns(paths, source)
+        if source is not own:
+            try:
+                table = con.create_table(ibis.util.gen_name("joined"), table)
+            except duckdb.Error as error:
+                raise read.unreadable(paths, source, error) from None
+            span = _span_of(table, source, table_map, names)
+            read.check_content(table, paths, source, int(table.count().execute()), span, counted)
+        tables[source.name] = table
+    by_name = {source.name: source for source in sources}
+    joined = {name: by_name[source] for name, (source, _) in names.items() if source != own.name}
+    return relate.related(tables, table_map, names, by_name, named), counted, joined, []
+
+
+def _read_alone(
     con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path
-) -> tuple[ir.Table, list[int | None], list[read.MissingColumns]]:
-    """Read the mapped columns; those that a file lacks are empty, so that other faults show as well, and are told."""
+) -> tuple[ir.Table, list[int | None], list[DataError]]:
+    """Read files to which nothing is joined; columns that one lacks are empty, so that other faults show as well."""
     absent: list[read.MissingColumns] = []
     while True:
         without = {name for error in absent for name in error.columns}
         try:
             raw, counted = read.read(con, paths, source, [name for name in columns if name not in without], aside)
-            return raw.mutate(**{name: ibis.null("string") for name in without}), counted, absent
+            empty = {name: ibis.null("string") for name in without}
+            return raw.mutate(**empty) if empty else raw, counted, [*absent]
         except read.MissingColumns as error:
             if 2 * len({*error.columns, *without}) > len(set(columns)):
                 raise  # the delimiter or the file is another one
             absent.append(error)
+
+
+def _span_of(raw: ir.Table, source: Source, table_map: TableMap, names: relate.Meant) -> tuple[str, str] | None:
+    """First and last time of the column of a joined file that the catalogue declares a span of, where it is mapped."""
+    for mapped in table_map.columns.values():
+        if source.span and mapped.column and names[mapped.column] == (source.name, source.span[0]):
+            times = cast.cast(cast.plain(raw[source.span[0]]), "timestamp(6)", source, mapped.format)
+            ends = raw.aggregate(first=times.min(), last=times.max()).to_pandas().iloc[0]
+            return str(ends["first"]), str(ends["last"])
+    return None
 
 
 def _place(rows: ir.Table, column: str | None) -> str:
@@ -155,15 +200,15 @@ def _place(rows: ir.Table, column: str | None) -> str:
 
 
 def _surveyed(
-    con: Any, raw: ir.Table, table: str, table_map: TableMap, source: Source
+    con: Any, raw: ir.Table, table: str, table_map: TableMap, source: Source, joined: dict[str, Source]
 ) -> tuple[ir.Table, canonical.Survey]:
     """The canonical table, marked by the rules, and its survey; a covariate is a number unless a value is none."""
     labels: frozenset[str] = frozenset()
     while True:
-        every = canonical.canonical(raw, table, table_map, source, labels)
+        every = canonical.canonical(raw, table, table_map, source, labels, joined)
         if "exact_repeat" in dict(table_map.clean):
             every = with_repeats(con, every)
-        marked = clean.mark(every, table_map.clean)
+        marked = clean.mark(canonical.spread(every, table_map), table_map.clean)
         found = canonical.survey(marked)
         more = {name for name in found.unread() if name.startswith(COVARIATE)}
         if not more:
@@ -202,31 +247,35 @@ def _span(found: canonical.Survey, table_map: TableMap, source: Source) -> tuple
 def _check_patterns(con: Any, table_map: TableMap) -> None:
     """Raise where a cleaning rule has a regular expression that the engine does not take."""
     for rule, settings in table_map.clean:
+        pattern = settings.get("pattern", settings.get("matches", ""))
         try:
-            con.execute(ibis.literal("").re_search(settings.get("pattern", "")))
+            con.execute(ibis.literal("").re_search(pattern))
         except duckdb.Error as error:
             raise DataError(
-                f"the pattern {shown(settings['pattern'])} is not a regular expression: {str(error).partition(': ')[2]}",
+                f"the pattern {shown(pattern)} is not a regular expression: {str(error).partition(': ')[2]}",
                 where=f"data/catalog.yml, clean, {rule}",
                 expected="a regular expression in the syntax of RE2, which has no look-around", do="fix the pattern",
             ) from None  # fmt: skip
 
 
 def _check_values(
-    marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source
+    marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source, joined: dict[str, Source]
 ) -> Iterator[DataError]:
-    """Where two ids are nearly alike, where values of a column cannot be read, where money is too large."""
+    """Where two ids are nearly alike, values cannot be read, money is too large, or an order has two amounts."""
     yield from canonical.check_ids(marked, found, table_map, _place)
     for name in found.unread():
-        bad = marked.filter(marked[canonical.THERE + name] & marked[name].isnull())
-        if name == "amount":
+        bad = marked.filter(marked[THERE + name] & marked[name].isnull())
+        if name == "amount" and not table_map.totals:
             yield DataError(
                 "quantity times unit_price is too large to be money", where=_place(bad, None),
-                expected=f"an amount below {canonical.LARGEST_AMOUNT:,}",
+                expected=f"an amount below {money.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
-        else:
-            yield _unreadable(marked, bad, name, table_map.columns[name], source, found)
+            continue
+        mapped = table_map.columns.get(name) or Mapped(name.removeprefix(NUMBER))
+        origin = joined.get(mapped.parts[0], source) if mapped.parts else source
+        yield _unreadable(marked, bad, name, mapped, origin, found)
+    yield from canonical.check_orders(marked, found, table_map, _place)
 
 
 def _unreadable(
@@ -236,17 +285,19 @@ def _unreadable(
     count = found.total(f"there_{name}") - found.total(f"filled_{name}")
     first = read.first_row(bad)
     if marked[name].type().is_timestamp():
-        expected, do = _about_times(marked[canonical.TEXT + name], mapped, source)
+        expected, do = _about_times(marked[TEXT + name], mapped, source)
     else:
         groups = f" and thousands sign {source.thousands!r} between groups of three digits" if source.thousands else ""
-        expected = f"numbers with decimal sign {source.decimal!r}{groups}"
+        most = f", below {money.LARGEST_AMOUNT:,}" if name == "amount" else ""
+        expected = f"numbers with decimal sign {source.decimal!r}{groups}{most}"
         do = "fix the row, or set `decimal` and `thousands` of the file in data/catalog.yml"
-    value = first[canonical.TEXT + name]
+    value = first[TEXT + name]
     # in quotes, unless it is an address or another text that belongs to a person
     quoted = f"a text of {len(value)} signs" if "@" in value or len(value) > MOST_SHOWN else shown(value)
     more = f" and {count - 1:,} more like it" if count > 1 else ""
+    meant = "a number" if name.startswith(NUMBER) else name
     return DataError(
-        f"{quoted} cannot be read as {name}{more}", where=read.place(first, mapped.column), expected=expected, do=do
+        f"{quoted} cannot be read as {meant}{more}", where=read.place(first, mapped.named), expected=expected, do=do
     )
 
 

@@ -155,8 +155,8 @@ def read(
                 f"missing column: {', '.join(map(repr, absent))}",
                 where=f"{path.name}, which has {', '.join(map(repr, names[:50]))}" + (" …" if names[50:] else ""),
                 expected="every column that data/catalog.yml maps",
-                do="fix the column map, or the delimiter if the names above are run together; a table is read from one file, so a "
-                "column of another file, such as a covariate, has to be joined to it first",
+                do="fix the column map, or the delimiter if the names above are run together; a "
+                "column of another file, such as a covariate, comes by `join: {its file: key}`, and a constant is `{value: …}`",
             )
             missing.columns = tuple(absent)
             raise missing
@@ -175,7 +175,7 @@ def read(
         if len({part[name].type() for part in parts}) > 1:  # files that differ in it: as text they are alike
             parts = [part.mutate(**{name: cast.as_text(part[name], source.decimal)}) for part in parts]
     # put together once: DuckDB runs out of memory where it sorts a union of many files
-    return con.create_table("parts", ibis.union(*parts)) if len(parts) > 1 else parts[0], counted
+    return con.create_table(ibis.util.gen_name("parts"), ibis.union(*parts)) if len(parts) > 1 else parts[0], counted
 
 
 def _read_together(con: Any, paths: list[Path]) -> ir.Table | None:

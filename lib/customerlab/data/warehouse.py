@@ -12,15 +12,17 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean
+from customerlab.data import canonical, clean, relate
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
+from customerlab.data.hidden import FOREIGN, NUMBER, PARTNER, SEVERAL
 from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.project import read_sealed, text_digest, write_sealed
 from customerlab.data.secrets import masked
+from customerlab.data.sources import Source
 from customerlab.data.tables import COVARIATE, TABLES
-from customerlab.errors import DataError, raise_all
+from customerlab.errors import DataError
 
 SUM = "decimal(38, 4)"
 
@@ -34,7 +36,8 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     """
     con = connect(url)
     table_map = data_set.tables[table]
-    where = f"table {data_set.sources[table_map.source].table} in {con.name}"
+    named = {source.name: f"table {source.table} in {con.name}" for source in data_set.sources_of(table)}
+    where = named[table_map.source]
     every = _canonical(con, data_set, table)
     content = _content(every)
     fingerprint = table_fingerprint(data_set, table, [url, json.dumps(content)])
@@ -44,13 +47,19 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
         return path, known, False
     marked = clean.mark(every, table_map.clean)
     found = canonical.survey(marked)
-    faults = [*_check_read(found, where), *canonical.check_ids(marked, found, table_map, lambda *_: where)]
-    faults += canonical.check_filled(marked, found, table, table_map, lambda *_: where)
-    steps = [] if faults else canonical.row_accounting(found, table, table_map, where)
-    rows = canonical.kept(marked, table)
-    raise_all([*faults, *canonical.check_whole(marked, found, rows, table, where, lambda *_: where)])
+
+    def place(_: ir.Table, column: str | None) -> str:
+        return where + (f", column {column!r}" if column else "")
+
+    faults = [*_check_read(found, table_map, where), *canonical.check_ids(marked, found, table_map, place)]
+    faults += canonical.check_orders(marked, found, table_map, place)
+    steps, rows = canonical.accounted(marked, found, table, table_map, where, place, faults)
     count = int(rows.count().to_pandas())
-    report = canonical.report(data_set, table, [{"file": where, **content}], fingerprint, steps, found, rows, count)
+    listed = [{"file": name} for name in named.values()]
+    listed[0] |= content
+    report = canonical.report(
+        data_set, table, listed, fingerprint, steps, found, rows, count, canonical.notes(found, table_map, named)
+    )
     report["sha256"] = text_digest(fingerprint)
     write_sealed(path, report)
     return path, report, True
@@ -65,20 +74,34 @@ def expression(con: Any, data_set: DataSet, table: str) -> ir.Table:
 def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:
     """The canonical columns of every row; a covariate is a number where its column is one."""
     table_map = data_set.tables[table]
-    raw = _find(con, data_set, table_map)
+    own, *others = data_set.sources_of(table)
+    raw, joined = _find(con, data_set, own, None if others else table_map.needed), {}
+    if others:
+        tables = {own.name: raw} | {source.name: _find(con, data_set, source, None) for source in others}
+        by_name = {source.name: source for source in (own, *others)}
+        named = {name: f"table {source.table} in {con.name}" for name, source in by_name.items()}
+        names = relate.meant(table_map, {name: list(each.columns) for name, each in tables.items()}, named)
+        raw = relate.related(tables, table_map, names, by_name, named)
+        joined = {name: by_name[source] for name, (source, _) in names.items() if source != own.name}
     labels = set()
+    where = f"data/catalog.yml, {data_set.name}, {table}"
     for name, mapped in table_map.columns.items():
         declared = TABLES[table].column(name)
         assert declared is not None
         if name.startswith(COVARIATE) and not (mapped.column and raw[mapped.column].type().is_numeric()):
             labels.add(name)
-        _check_type(raw, name, mapped, declared.type, f"data/catalog.yml, {data_set.name}, {table}")
-    return canonical.canonical(raw, table, table_map, data_set.sources[table_map.source], frozenset(labels))
+        _check_type(raw, name, mapped, "float64" if name == "amount" else declared.type, where)
+    for column, key in table_map.numbers.items():
+        _check_type(raw, f"a number of `{key}`", Mapped(column), "float64", where)
+    every = canonical.canonical(raw, table, table_map, own, frozenset(labels), joined)
+    if table_map.of_order and "exact_repeat" in dict(table_map.clean):
+        every = every.mutate(**{clean.REPEAT: clean.RULES["exact_repeat"].marks(every, {})})
+    return canonical.spread(every, table_map)
 
 
-def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
-    """The table of the engine, which has every mapped column."""
-    name = data_set.sources[table_map.source].table
+def _find(con: Any, data_set: DataSet, source: Source, needed: list[str] | None) -> ir.Table:
+    """The table of the engine; it has every column that is `needed`, where these are known."""
+    name = source.table
     assert name is not None
     *database, last = name.split(".")
     try:
@@ -87,43 +110,46 @@ def _find(con: Any, data_set: DataSet, table_map: TableMap) -> ir.Table:
         said = masked(" ".join(str(error).split()))[:200]
         raise DataError(
             f"the engine {con.name} has no table {name}" + (f": {said}" if said not in name else ""),
-            where=f"data/catalog.yml, {data_set.name}, files, {table_map.source}",
+            where=f"data/catalog.yml, {data_set.name}, files, {source.name}",
             expected="a table or a view, such as shop.order_lines, that the engine of the run can read",
             do="fix `table`, or `engine` in the params file",
         ) from None
-    absent = [m.column for m in table_map.columns.values() if m.column and m.column not in raw.columns]
+    absent = [column for column in needed or [] if column not in raw.columns]
     if absent:
         raise DataError(
             f"missing column: {', '.join(map(repr, absent))}",
             where=f"table {name} in {con.name}, which has {', '.join(map(repr, raw.columns))}",
             expected="every column that data/catalog.yml maps",
-            do="fix the column map; a column of another table, such as a covariate, has to be joined to it first",
+            do="fix the column map; a column of another table, such as a covariate, comes by `join`",
         )  # fmt: skip
     return raw
 
 
 def _check_type(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str) -> None:
     """Raise unless a column of the engine can be cast to a canonical type."""
-    if mapped.column is None or mapped.format:
+    if not mapped.parts and (mapped.value is not None or name == "amount"):
+        return
+    if not mapped.parts or mapped.format:
         raise DataError(
             f"{name} is mapped by {'a format' if mapped.format else 'row_number'}, which is for files",
             where=f"{where}, columns", expected="a column of the table",
             do="make a view in the engine that has the column as it is wanted, and name the view",
         )  # fmt: skip
-    found = raw[mapped.column].type()
-    if kind.startswith("timestamp") and found.is_timestamp() and found.timezone is not None:
-        raise DataError(
-            f"{mapped.column} is an instant in the zone {found.timezone}, and times are the shop's own", where=where,
-            expected="a time without a zone", do="make a view that converts it to the shop's zone, and name the view",
-        )  # fmt: skip
-    time = found.is_timestamp() or found.is_date()
-    number = found.is_numeric() or found.is_boolean()
-    fits = {"string": True, "float64": number}.get(kind, time)
-    if not (fits or found.is_string()):
-        raise DataError(
-            f"{mapped.column} is a {found}, and {name} is wanted as {kind.partition('(')[0]}", where=where,
-            expected="a column whose values can be cast", do="fix the column map, or make a view that casts the column",
-        )  # fmt: skip
+    for column in mapped.parts:
+        found = raw[column].type()
+        if kind.startswith("timestamp") and found.is_timestamp() and found.timezone is not None:
+            raise DataError(
+                f"{column} is an instant in the zone {found.timezone}, and times are the shop's own", where=where,
+                expected="a time without a zone", do="make a view that converts it to the shop's zone, and name the view",
+            )  # fmt: skip
+        time = found.is_timestamp() or found.is_date() or (mapped.columns and found.is_time())
+        number = found.is_numeric() or found.is_boolean()
+        fits = {"string": True, "float64": number}.get(kind, time)
+        if not (fits or found.is_string()):
+            raise DataError(
+                f"{column} is a {found}, and {name} is wanted as {kind.partition('(')[0]}", where=where,
+                expected="a column whose values can be cast", do="fix the column map, or make a view that casts the column",
+            )  # fmt: skip
 
 
 def _content(every: ir.Table) -> dict[str, str]:
@@ -135,17 +161,24 @@ def _content(every: ir.Table) -> dict[str, str]:
             asked |= {f"first_{name}": every[name].min(), f"last_{name}": every[name].max()}
         elif name == "amount" or (kind.is_floating() and "amount" not in every.columns):
             asked[f"sum_{name}"] = every[name].try_cast(SUM).sum()
+    for name in every.columns:  # what rules and messages ask of the sources beside these
+        if name.startswith(clean.WHERE) or name == SEVERAL:
+            asked[name.strip("_")] = every.count(where=every[name])
+        elif name.startswith(PARTNER) or name == FOREIGN:
+            asked[name.strip("_")] = every[name].count()
     row = every.aggregate(**asked).to_pandas().iloc[0]
     return {name: str(row[name]) for name in asked}
 
 
-def _check_read(found: canonical.Survey, where: str) -> Iterator[DataError]:
+def _check_read(found: canonical.Survey, table_map: TableMap, where: str) -> Iterator[DataError]:
     """Where a value is there that cannot be used."""
     for name in found.unread():
         count = found.total(f"there_{name}") - found.total(f"filled_{name}")
-        money = name == "amount"
+        money = name == "amount" and not table_map.totals
+        column = name.removeprefix(NUMBER)
         yield DataError(
-            f"{count:,} values cannot be used as {name}", where=where,
+            f"{count:,} values cannot be used as {name if column == name else 'numbers'}", where=where,
             expected="quantity times unit_price below 100,000,000,000,000" if money else "values of the column's kind",
-            do=f"fix them, or make a view that leaves them out; they are those mapped to {'quantity' if money else name}",
+            do="fix them, or make a view that leaves them out; they are those "
+            + (f"mapped to {'quantity' if money else name}" if column == name else f"of {column}"),
         )  # fmt: skip

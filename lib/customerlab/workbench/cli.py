@@ -322,7 +322,7 @@ def data_check(names: tuple[str, ...]) -> None:
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     report = prepare(root, Path(folder), table, data_set.name, anew=True).report
-                for line in _accounting_lines(report["row_accounting"]):
+                for line in [*_accounting_lines(report["row_accounting"]), *report["notes"]]:
                     _say(data_set.name, f"{table:<13} {line}")
             except Exception as error:  # the other tables are checked all the same
                 faults |= dict.fromkeys(map(str, getattr(error, "faults", [told(error, f"checking {table}")])))

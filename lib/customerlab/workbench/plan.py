@@ -146,7 +146,7 @@ class Plan:
     def in_engine(self) -> dict[str, str]:
         """Those of the tables that live in the engine, which has to be asked whether they have changed."""
         catalog = load_catalog(self.root)
-        return {t: s for t, s in self.tables.items() if catalog[s].sources[catalog[s].tables[t].source].table}
+        return {t: s for t, s in self.tables.items() if catalog[s].sources_of(t)[0].table}
 
     def step(self, name: str) -> Step:
         """The step of a notebook, by its name or its number."""
@@ -187,12 +187,13 @@ class Plan:
         `source` is the catalogue entry; by default the one that the run has for this table.
         """
         data_set = load_catalog(self.root)[source or self.tables[table]]
-        declared = data_set.sources[data_set.tables[table].source]
-        if declared.table:  # what the engine said when it was last asked, which is when tables are prepared
+        sources = data_set.sources_of(table)
+        if sources[0].table:  # what the engine said when it was last asked, which is when tables are prepared
             report = read_sealed(self.folder / "tables" / f"{table}.json")
             return str((report or {}).get("fingerprint", "not asked yet"))
-        found = fetch.locate(self.root, declared)
-        digests = [fetch.digests(self.root).digest(path) for path in found[1]] if found else ["not on this machine"]
+        found = [fetch.locate(self.root, source) for source in sources]
+        cache = fetch.digests(self.root)
+        digests = [d for at in found for d in (map(cache.digest, at[1]) if at else ["not on this machine"])]
         return table_fingerprint(data_set, table, digests)
 
 
@@ -293,11 +294,11 @@ def why_lacking(root: Path, data_set: DataSet, table: str) -> str:
     """Why a run cannot have a table, as a sentence; empty where it can."""
     if table not in data_set.tables:
         return f"the data set {data_set.name} has no {table} table"
-    source = data_set.sources[data_set.tables[table].source]
-    if fetch.obtainable(root, source):
-        return ""
-    paths = " or ".join(form.path for form in source.forms)
-    return f"{paths} of data set {data_set.name} is not on this machine, and has no address"
+    for source in data_set.sources_of(table):
+        if not fetch.obtainable(root, source):
+            paths = " or ".join(form.path for form in source.forms)
+            return f"{paths} of data set {data_set.name} is not on this machine, and has no address"
+    return ""
 
 
 def _check_loads(notebook: Notebook, saved: set[str]) -> None:

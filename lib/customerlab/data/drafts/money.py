@@ -62,7 +62,7 @@ def _counted(log: Log, name: str) -> str:
 
 
 def _less(log: Log, name: str, key: str, off: list[str], order: str | None) -> list[Line]:
-    """A column of money less discounts and refunds, of the line or of the whole order; plus, where they are below zero."""
+    """A column of money less discounts and refunds, of the line or of the order; plus, where these are below zero."""
     found: dict[str, list[str]] = defaultdict(list)
     for one in off:
         sign = "plus" if sum(n or 0 for n in log.numbers(one)) < 0 else "minus"
