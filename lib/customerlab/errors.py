@@ -121,9 +121,9 @@ class DataErrors(DataError):
 
 
 def raise_all(faults: list[DataError]) -> None:
-    """Raise what has been found, if anything: one fault as it is, several as one error that holds them."""
+    """Raise what has been found, if anything, as one error."""
     if faults:
-        raise faults[0] if len(faults) == 1 else DataErrors(faults)
+        raise DataErrors(faults)  # a new one: an error that its own traceback leads to would keep connections open
 
 
 class RunError(CustomerlabError):

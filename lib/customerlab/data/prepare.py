@@ -182,7 +182,7 @@ def _read_alone(
         except read.MissingColumns as error:
             if 2 * len({*error.columns, *without}) > len(set(columns)):
                 raise  # the delimiter or the file is another one
-            absent.append(error)
+            absent.append(error.with_traceback(None))
 
 
 def _span_of(raw: ir.Table, source: Source, table_map: TableMap, names: relate.Meant) -> tuple[str, str] | None:
