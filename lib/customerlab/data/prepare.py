@@ -13,9 +13,9 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, cast, clean, fetch, money, read, relate, warehouse
+from customerlab.data import canonical, cast, clean, fetch, money, read, relate, suspicions, trials, warehouse
 from customerlab.data.catalog import find_data_set
-from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
+from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS, literal
 from customerlab.data.fingerprint import report_of, table_fingerprint
 from customerlab.data.hidden import NUMBER, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
@@ -106,18 +106,23 @@ def _build(
         con = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(target.parent / "staged"), **DUCKDB_ALWAYS)
         _check_patterns(con, table_map)
         reading = True
-        raw, counted, joined, absent = _read(con, files, sources, table_map, target.parent)
+        files = {each.name: read.at_hand(files[each.name], each, target.parent) for each in sources}
+        paths, notes, place = files[source.name], list[str](), _placing(source)
+        raw, counted, joined, absent = _read(con, files, sources, table_map, target.parent, notes)
         marked, found = _surveyed(con, raw, table, table_map, source, joined)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
         faults = [*absent, *_check_values(marked, found, table_map, source, joined)]
         if absent:  # what is missing is empty here
             raise_all(faults)
-        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, _place, faults)
+        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, place, faults)
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
+        if table == "transactions":
+            written = con.read_parquet(literal(con, target))
+            found.odd.extend(suspicions.ask(written, marked, table_map, steps, place, several=len(paths) > 1))
         count = int(pq.read_metadata(target).num_rows)
-        return steps, found, rows, count, canonical.notes(found, table_map, named)
+        return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
         # an error of the system has a number: no room, no right to write
         if reading and getattr(error, "errno", None) is None:
@@ -137,14 +142,14 @@ def _named(files: dict[str, list[Path]]) -> dict[str, str]:
 
 
 def _read(
-    con: Any, files: dict[str, list[Path]], sources: list[Source], table_map: TableMap, aside: Path
+    con: Any, files: dict[str, list[Path]], sources: list[Source], table_map: TableMap, aside: Path, notes: list[str]
 ) -> tuple[ir.Table, list[int | None], dict[str, Source], list[DataError]]:
     """The rows of a table's own files with the columns that are joined to them, how many rows each of its files has by
     another count, of which source each joined column is, and what is said of columns that are missing.
     """
     own, *others = sources
     if not others:
-        raw, counted, absent = _read_alone(con, files[own.name], own, table_map.needed, aside)
+        raw, counted, absent = _read_alone(con, files[own.name], own, table_map.needed, aside, notes)
         read.check_columns(files[own.name], own)
         return raw, counted, {}, absent
     named = _named(files)
@@ -153,7 +158,7 @@ def _read(
     tables: dict[str, ir.Table] = {}
     for source in (*others, own):
         paths = files[source.name]
-        table, counted = read.read(con, paths, source, relate.wanted(source.name, table_map, names), aside)
+        table, counted = read.read(con, paths, source, relate.wanted(source.name, table_map, names), aside, notes)
         read.check_columns(paths, source)
         if source is not own:
             try:
@@ -169,14 +174,15 @@ def _read(
 
 
 def _read_alone(
-    con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path
+    con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path, notes: list[str]
 ) -> tuple[ir.Table, list[int | None], list[DataError]]:
     """Read files to which nothing is joined; columns that one lacks are empty, so that other faults show as well."""
     absent: list[read.MissingColumns] = []
     while True:
         without = {name for error in absent for name in error.columns}
         try:
-            raw, counted = read.read(con, paths, source, [name for name in columns if name not in without], aside)
+            wanted = [name for name in columns if name not in without]
+            raw, counted = read.read(con, paths, source, wanted, aside, notes)
             empty = {name: ibis.null("string") for name in without}
             return raw.mutate(**empty) if empty else raw, counted, [*absent]
         except read.MissingColumns as error:
@@ -195,8 +201,8 @@ def _span_of(raw: ir.Table, source: Source, table_map: TableMap, names: relate.M
     return None
 
 
-def _place(rows: ir.Table, column: str | None) -> str:
-    return read.place(read.first_row(rows), column)
+def _placing(source: Source) -> canonical.Place:
+    return lambda rows, column: read.place(read.first_row(rows), column, source)
 
 
 def _surveyed(
@@ -208,7 +214,7 @@ def _surveyed(
         every = canonical.canonical(raw, table, table_map, source, labels, joined)
         if "exact_repeat" in dict(table_map.clean):
             every = with_repeats(con, every)
-        marked = clean.mark(canonical.spread(every, table_map), table_map.clean)
+        marked = trials.mark(clean.mark(canonical.spread(every, table_map), table_map.clean), table_map.events)
         found = canonical.survey(marked)
         more = {name for name in found.unread() if name.startswith(COVARIATE)}
         if not more:
@@ -262,24 +268,24 @@ def _check_values(
     marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source, joined: dict[str, Source]
 ) -> Iterator[DataError]:
     """Where two ids are nearly alike, values cannot be read, money is too large, or an order has two amounts."""
-    yield from canonical.check_ids(marked, found, table_map, _place)
+    yield from canonical.check_ids(marked, found, table_map, _placing(source))
     for name in found.unread():
         bad = marked.filter(marked[THERE + name] & marked[name].isnull())
         if name == "amount" and not table_map.totals:
             yield DataError(
-                "quantity times unit_price is too large to be money", where=_place(bad, None),
+                "quantity times unit_price is too large to be money", where=_placing(source)(bad, None),
                 expected=f"an amount below {money.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
             continue
         mapped = table_map.columns.get(name) or Mapped(name.removeprefix(NUMBER))
         origin = joined.get(mapped.parts[0], source) if mapped.parts else source
-        yield _unreadable(marked, bad, name, mapped, origin, found)
-    yield from canonical.check_orders(marked, found, table_map, _place)
+        yield _unreadable(marked, bad, name, mapped, origin, found, _placing(source)(bad, mapped.named))
+    yield from canonical.check_orders(marked, found, table_map, _placing(source))
 
 
 def _unreadable(
-    marked: ir.Table, bad: ir.Table, name: str, mapped: Mapped, source: Source, found: canonical.Survey
+    marked: ir.Table, bad: ir.Table, name: str, mapped: Mapped, source: Source, found: canonical.Survey, where: str
 ) -> DataError:
     """The error for a column that is not read in full; it names the first value, where it stands and how many more."""
     count = found.total(f"there_{name}") - found.total(f"filled_{name}")
@@ -296,9 +302,7 @@ def _unreadable(
     quoted = f"a text of {len(value)} signs" if "@" in value or len(value) > MOST_SHOWN else shown(value)
     more = f" and {count - 1:,} more like it" if count > 1 else ""
     meant = "a number" if name.startswith(NUMBER) else name
-    return DataError(
-        f"{quoted} cannot be read as {meant}{more}", where=read.place(first, mapped.named), expected=expected, do=do
-    )
+    return DataError(f"{quoted} cannot be read as {meant}{more}", where=where, expected=expected, do=do)
 
 
 def _about_times(text: ir.StringColumn, mapped: Mapped, source: Source) -> tuple[str, str]:
