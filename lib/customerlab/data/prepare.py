@@ -13,7 +13,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, cast, clean, fetch, money, read, relate, suspicions, trials, warehouse
+from customerlab.data import canonical, cast, clean, faults, fetch, money, read, relate, suspicions, trials, warehouse
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS, literal
 from customerlab.data.fingerprint import report_of, table_fingerprint
@@ -111,10 +111,10 @@ def _build(
         raw, counted, joined, absent = _read(con, files, sources, table_map, target.parent, notes)
         marked, found = _surveyed(con, raw, table, table_map, source, joined)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
-        faults = [*absent, *_check_values(marked, found, table_map, source, joined)]
+        wrong: list[DataError] = [*absent, *_check_values(marked, found, table_map, source, joined)]
         if absent:  # what is missing is empty here
-            raise_all(faults)
-        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, place, faults)
+            raise_all(wrong)
+        steps, rows = faults.accounted(marked, found, table, table_map, paths[0].name, place, wrong)
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")

@@ -12,7 +12,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, items, relate, suspicions, trials
+from customerlab.data import canonical, clean, faults, items, relate, suspicions, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -55,9 +55,9 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     def place(_: ir.Table, column: str | None) -> str:
         return where + (f", column {column!r}" if column else "")
 
-    faults = [*_check_read(found, table_map, where), *canonical.check_ids(marked, found, table_map, place)]
-    faults += canonical.check_orders(marked, found, table_map, place)
-    steps, rows = canonical.accounted(marked, found, table, table_map, where, place, faults)
+    wrong = [*_check_read(found, table_map, where), *canonical.check_ids(marked, found, table_map, place)]
+    wrong += canonical.check_orders(marked, found, table_map, place)
+    steps, rows = faults.accounted(marked, found, table, table_map, where, place, wrong)
     if table == "transactions":
         found.odd.extend(suspicions.ask(rows, marked, table_map, steps, place))
     count = int(rows.count().to_pandas())
