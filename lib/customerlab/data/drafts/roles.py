@@ -58,9 +58,7 @@ AGAINST = {  # what speaks against it
     "description": r"category|customer|discount",
     "country": r"code|phone",
 }  # fmt: skip
-NOBODY = re.compile(
-    r"0|-1|-|guest|gast|anonymous|anonym|unknown|unbekannt|walk-?in|n/?a|none|null|nan|\\n", re.IGNORECASE
-)
+NOBODY = re.compile(r"0|-1|-|guest|gast|anonymous|anonym|unknown|unbekannt|walk-?in|none|null|nil", re.IGNORECASE)
 NUMBERS = ("quantity", "money", "minus", "plus")
 FULL = ("order_id", "ordered_at", "product_id")  # a column with a value in every row is meant before one with gaps
 

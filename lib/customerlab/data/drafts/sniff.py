@@ -16,6 +16,7 @@ from customerlab.data import packed
 from customerlab.data.drafts.lines import Line
 from customerlab.data.drafts.looks import Typed, formats, signs
 from customerlab.data.sources import FORMATS
+from customerlab.data.values import EMPTY
 from customerlab.data.yaml_files import odd_sign
 from customerlab.errors import DataError, in_brief
 
@@ -63,6 +64,8 @@ def look(path: Path) -> Sample:
         raise DataError(f"the file cannot be read: {error.strerror}", where=path.name) from None
     except packed.Damaged as error:
         raise _no_table(path, str(error)) from None
+    nothing = {*EMPTY}
+    sample.columns = {name: ["" if v in nothing else v for v in values] for name, values in sample.columns.items()}
     if not sample.rows:
         raise _no_table(path, "there is no row below a header")
     return sample
