@@ -3,7 +3,7 @@
 Each is declared like other tables; here stands what must hold of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -79,25 +79,29 @@ def turned(returns: "ir.Table") -> "ir.Table":
     )
 
 
-def check(marked: "ir.Table", table: str, table_map: TableMap, place: Callable[["ir.Table", str | None], str]) -> None:
-    """Raise where the kept rows of a shop's own returns, or of its summary of customers, cannot be what they say."""
+def check(
+    marked: "ir.Table", table: str, table_map: TableMap, place: Callable[["ir.Table", str | None], str]
+) -> Iterator[DataError]:
+    """Where the kept rows of a shop's own returns, or of its summary of customers, cannot be what they say."""
     rows = marked.filter(marked.removed_by == KEPT)
     if is_declared(table, table_map):
         found = rows.aggregate(above=rows[ABOVE].sum(), below=rows[BELOW].sum()).to_pandas().fillna(0).iloc[0]
         if found["above"] and found["below"]:
             fewer, sign = (ABOVE, "above") if found["above"] <= found["below"] else (BELOW, "below")
-            raise DataError(
+            yield DataError(
                 f"the money of {int(found['above']):,} returns is above zero, and that of {int(found['below']):,} below",
                 where=f"{place(rows.filter(rows[fewer]), None)}, the first of those {sign}",
                 expected="one sign for all returns: money that is paid back, above or below zero",
                 do="remove the rows that are no returns by a rule, such as `drop_where`",
             )  # fmt: skip
     if table == "customer_summary":
-        _check_summary(rows, table_map, place)
+        yield from _check_summary(rows, table_map, place)
 
 
-def _check_summary(rows: "ir.Table", table_map: TableMap, place: Callable[["ir.Table", str | None], str]) -> None:
-    """Raise where a customer has no order, a part of one, or a first order after the last."""
+def _check_summary(
+    rows: "ir.Table", table_map: TableMap, place: Callable[["ir.Table", str | None], str]
+) -> Iterator[DataError]:
+    """Where a customer has no order, a part of one, or a first order after the last."""
     whole = "a whole number, at least {}"
     faults: list[tuple[str, Any, str]] = [
         ("orders", (rows.orders < 1) | (rows.orders != rows.orders.floor()), whole.format(1))
@@ -109,7 +113,7 @@ def _check_summary(rows: "ir.Table", table_map: TableMap, place: Callable[["ir.T
     counts = rows.aggregate(**{name: fault.sum() for name, fault, _ in faults}).to_pandas().fillna(0).iloc[0]
     for name, fault, expected in faults:
         if count := int(counts[name]):
-            raise DataError(
+            yield DataError(
                 f"{name} is not what it should be in {count:,} row{'s' * (count > 1)}",
                 where=place(rows.filter(fault), table_map.columns[name].named) + ", the first" * (count > 1),
                 expected=expected, do="fix the column map, or remove customers without an order by the rule `drop_where`",
