@@ -85,7 +85,7 @@ def _found(raw: ir.Table, name: str, mapped: Mapped, source: Source, of: dict[st
     if mapped.column is None:
         # an id for a row that has none, such as ``row 17``: a bare 17 would be some customer's in another table
         number = ibis.literal("row ") + raw[ROW].cast("string")
-        many = any("*" in form.path for form in source.forms)  # each file counts from 1
+        many = source.sheets or any("*" in form.path for form in source.forms)  # each file counts from 1
         return number + " of " + raw[FILE] if many else number
     value = raw[mapped.column]
     return cast.exact(value) if is_id(name) and value.type().is_string() else cast.plain(value)

@@ -105,16 +105,18 @@ def _build(
         con = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(target.parent / "staged"), **DUCKDB_ALWAYS)
         _check_patterns(con, table_map)
         reading = True
-        raw, counted, joined = _read(con, files, sources, table_map, target.parent)
+        files = {each.name: read.at_hand(files[each.name], each, target.parent) for each in sources}
+        paths, notes = files[source.name], list[str]()
+        raw, counted, joined = _read(con, files, sources, table_map, target.parent, notes)
         marked, found = _surveyed(con, raw, table, table_map, source, joined)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
         _check_values(marked, found, table_map, source, joined)
-        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, _place)
+        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, _placing(source))
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
         count = int(pq.read_metadata(target).num_rows)
-        return steps, found, rows, count, canonical.notes(found, table_map, named)
+        return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
         # an error of the system has a number: no room, no right to write
         if reading and getattr(error, "errno", None) is None:
@@ -134,14 +136,14 @@ def _named(files: dict[str, list[Path]]) -> dict[str, str]:
 
 
 def _read(
-    con: Any, files: dict[str, list[Path]], sources: list[Source], table_map: TableMap, aside: Path
+    con: Any, files: dict[str, list[Path]], sources: list[Source], table_map: TableMap, aside: Path, notes: list[str]
 ) -> tuple[ir.Table, list[int | None], dict[str, Source]]:
     """The rows of a table's own files with the columns that are joined to them, how many rows each of its files has by
     another count, and of which source each joined column is.
     """
     own, *others = sources
     if not others:
-        raw, counted = read.read(con, files[own.name], own, table_map.needed, aside)
+        raw, counted = read.read(con, files[own.name], own, table_map.needed, aside, notes)
         read.check_columns(files[own.name], own)
         return raw, counted, {}
     named = _named(files)
@@ -150,7 +152,7 @@ def _read(
     tables: dict[str, ir.Table] = {}
     for source in (*others, own):
         paths = files[source.name]
-        table, counted = read.read(con, paths, source, relate.wanted(source.name, table_map, names), aside)
+        table, counted = read.read(con, paths, source, relate.wanted(source.name, table_map, names), aside, notes)
         read.check_columns(paths, source)
         if source is not own:
             try:
@@ -175,8 +177,8 @@ def _span_of(raw: ir.Table, source: Source, table_map: TableMap, names: relate.M
     return None
 
 
-def _place(rows: ir.Table, column: str | None) -> str:
-    return read.place(read.first_row(rows), column)
+def _placing(source: Source) -> canonical.Place:
+    return lambda rows, column: read.place(read.first_row(rows), column, source)
 
 
 def _surveyed(
@@ -242,23 +244,23 @@ def _check_values(
     marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source, joined: dict[str, Source]
 ) -> None:
     """Raise where two ids are nearly alike, a value cannot be read, money is too large, or an order has two amounts."""
-    canonical.check_ids(marked, found, table_map, _place)
+    canonical.check_ids(marked, found, table_map, _placing(source))
     for name in found.unread():
         bad = marked.filter(marked[THERE + name] & marked[name].isnull())
         if name == "amount" and not table_map.totals:
             raise DataError(
-                "quantity times unit_price is too large to be money", where=_place(bad, None),
+                "quantity times unit_price is too large to be money", where=_placing(source)(bad, None),
                 expected=f"an amount below {money.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
         mapped = table_map.columns.get(name) or Mapped(name.removeprefix(NUMBER))
         origin = joined.get(mapped.parts[0], source) if mapped.parts else source
-        raise _unreadable(marked, bad, name, mapped, origin, found)
-    canonical.check_orders(marked, found, table_map, _place)
+        raise _unreadable(marked, bad, name, mapped, origin, found, _placing(source)(bad, mapped.named))
+    canonical.check_orders(marked, found, table_map, _placing(source))
 
 
 def _unreadable(
-    marked: ir.Table, bad: ir.Table, name: str, mapped: Mapped, source: Source, found: canonical.Survey
+    marked: ir.Table, bad: ir.Table, name: str, mapped: Mapped, source: Source, found: canonical.Survey, where: str
 ) -> DataError:
     """The error for a column that is not read in full; it names the first value, where it stands and how many more."""
     count = found.total(f"there_{name}") - found.total(f"filled_{name}")
@@ -275,9 +277,7 @@ def _unreadable(
     quoted = f"a text of {len(value)} signs" if "@" in value or len(value) > MOST_SHOWN else shown(value)
     more = f" and {count - 1:,} more like it" if count > 1 else ""
     meant = "a number" if name.startswith(NUMBER) else name
-    return DataError(
-        f"{quoted} cannot be read as {meant}{more}", where=read.place(first, mapped.named), expected=expected, do=do
-    )
+    return DataError(f"{quoted} cannot be read as {meant}{more}", where=where, expected=expected, do=do)
 
 
 def _about_times(text: ir.StringColumn, mapped: Mapped, source: Source) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, relate, trials
+from customerlab.data import canonical, clean, items, relate, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -44,6 +44,10 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     known = read_sealed(path)
     if known and known["fingerprint"] == fingerprint:
         return path, known, False
+    notes: list[str] = []
+    for source in data_set.sources_of(table):
+        name = named[source.name]
+        notes += items.account(items.steps(_table(con, data_set, source), source, name), name, lambda _: where)
     marked = trials.mark(clean.mark(every, table_map.clean), table_map.events)
     found = canonical.survey(marked)
     _check_read(found, table_map, where)
@@ -57,9 +61,8 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     count = int(rows.count().to_pandas())
     listed = [{"file": name} for name in named.values()]
     listed[0] |= content
-    report = canonical.report(
-        data_set, table, listed, fingerprint, steps, found, rows, count, canonical.notes(found, table_map, named)
-    )
+    notes += canonical.notes(found, table_map, named)
+    report = canonical.report(data_set, table, listed, fingerprint, steps, found, rows, count, notes)
     report["sha256"] = text_digest(fingerprint)
     write_sealed(path, report)
     return path, report, True
@@ -100,13 +103,13 @@ def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:
     return canonical.spread(every, table_map)
 
 
-def _find(con: Any, data_set: DataSet, source: Source, needed: list[str] | None) -> ir.Table:
-    """The table of the engine; it has every column that is `needed`, where these are known."""
+def _table(con: Any, data_set: DataSet, source: Source) -> ir.Table:
+    """The table of the engine as it is."""
     name = source.table
     assert name is not None
     *database, last = name.split(".")
     try:
-        raw = con.table(last, database=tuple(database) if len(database) > 1 else database[0] if database else None)
+        return con.table(last, database=tuple(database) if len(database) > 1 else database[0] if database else None)
     except Exception as error:  # each back end has errors of its own
         said = masked(" ".join(str(error).split()))[:200]
         raise DataError(
@@ -115,11 +118,24 @@ def _find(con: Any, data_set: DataSet, source: Source, needed: list[str] | None)
             expected="a table or a view, such as shop.order_lines, that the engine of the run can read",
             do="fix `table`, or `engine` in the params file",
         ) from None
+
+
+def _find(con: Any, data_set: DataSet, source: Source, needed: list[str] | None) -> ir.Table:
+    """The rows of a table of the engine, or their items; with every column that is `needed`, where these are known."""
+    raw, where = _table(con, data_set, source), f"table {source.table} in {con.name}"
+    items.check_names(source, raw.columns, where)
+    for step in items.steps(raw, source, where):
+        raw = step.after
+    # fields of records have names with points
+    inner = {name: value for name, value in items.leaves(raw).items() if needed is None or name in needed}
+    raw = raw.mutate(**{name: value for name, value in inner.items() if name not in raw.columns})
+    for name in needed or []:
+        items.field(raw, name, where, source.explode)  # raises where it leads through a list
     absent = [column for column in needed or [] if column not in raw.columns]
     if absent:
         raise DataError(
             f"missing column: {', '.join(map(repr, absent))}",
-            where=f"table {name} in {con.name}, which has {', '.join(map(repr, raw.columns))}",
+            where=f"{where}, which has {', '.join(map(repr, raw.columns))}",
             expected="every column that data/catalog.yml maps",
             do="fix the column map; a column of another table, such as a covariate, comes by `join`",
         )  # fmt: skip
@@ -137,6 +153,7 @@ def _check_type(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str)
             do="make a view in the engine that has the column as it is wanted, and name the view",
         )  # fmt: skip
     for column in mapped.parts:
+        items.check_single(raw[column], column, where)
         found = raw[column].type()
         if kind.startswith("timestamp") and found.is_timestamp() and found.timezone is not None:
             raise DataError(
