@@ -182,15 +182,39 @@ def test_money_is_that_of_python_s_decimals(engine):
     assert [each if pd.notna(each) else None for each in found] == [*exact[:-1], None]
 
 
-def test_formats_are_for_files(database, project):
+def test_formats_and_texts_are_read_in_the_engine(database, project):
+    """And what no engine but DuckDB reads is refused before a query."""
+    spoil(database, "ALTER TABLE shop.lines ALTER unit_price TYPE VARCHAR USING '$' || unit_price")
+    spoil(
+        database, "ALTER TABLE shop.lines ALTER ordered_at TYPE VARCHAR USING strftime(ordered_at, '%d.%m.%Y %H:%M:%S')"
+    )
     data_set = find_data_set(project, "hoard")
     columns = data_set.tables["transactions"].columns
-    columns["ordered_at"] = dataclasses.replace(columns["ordered_at"], format="%Y")
+    columns["ordered_at"] = dataclasses.replace(columns["ordered_at"], format="%d.%m.%Y %H:%M:%S")
+    rows = warehouse.expression(connect(database[1]), data_set, "transactions")
+    wanted = pd.read_parquet(prepare(project, project / "outputs" / "demo", "transactions", "demo").path)
+    found = rows.aggregate(first=rows.ordered_at.min(), money=rows.amount.sum(), rows=rows.count()).to_pandas().iloc[0]
+    seconds = wanted["ordered_at"].dt.floor("s").min()
+    assert found.tolist() == [seconds, sum(wanted["amount"]), len(wanted)]
     with pytest.raises(CustomerlabError, match="ordered_at is mapped by a format, which is for files"):
-        warehouse.expression(connect(database[1]), data_set, "transactions")
+        warehouse._check_type("bigquery", rows, "ordered_at", columns["ordered_at"], "timestamp(6)", "here")
 
 
-@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("ALTER TABLE shop.lines ALTER customer_id TYPE VARCHAR USING '1' || substr(customer_id, 2) || '.0'",
+         "every customer_id ends in .0"),
+        ("ALTER TABLE shop.lines ALTER unit_price TYPE VARCHAR USING CASE WHEN quantity > 1 THEN '$' ELSE '€' END || unit_price",
+         "two currencies"),
+    ],
+)  # fmt: skip
+def test_what_only_a_whole_column_shows_is_said(database, project, statement, said):
+    spoil(database, statement)
+    with pytest.raises(CustomerlabError, match=said):
+        prepare(project, project / "outputs" / "hoard", "transactions", "hoard", engine=database[1])
+
+
 @pytest.mark.slow
 def test_make_run_asks_the_engine_and_reruns_what_has_changed(database, project):
     (project / "params" / "hoard.yml").write_text(f"run: hoard\nengine: '{database[1]}'\n", encoding="utf-8")

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, strategies as st
 
-from customerlab.data import cast, packed, texts
+from customerlab.data import blanks, cast, packed, texts
 from customerlab.data.engine import connect, open_table
 from customerlab.data.prepare import prepare
 from customerlab.data.sources import Source
@@ -216,7 +216,7 @@ def test_numbers_are_read_in_groups_of_three_or_not_at_all(decimal, thousands):
 
     def read_all(texts):
         table = ibis.memtable({"x": texts}, schema={"x": "string"})
-        return cast.cast(cast.bare(table.x), "float64", source).execute().tolist()
+        return cast.cast(blanks.bare(table.x), "float64", source).execute().tolist()
 
     def write(number, form):
         return f"{number:{form}}".translate({ord(","): thousands or "", ord("."): decimal})

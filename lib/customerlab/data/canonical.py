@@ -4,20 +4,20 @@ All that is asked of the rows is asked in one query, `survey`; what it finds wro
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import cast, clean, conditions, money, trials
+from customerlab.data import blanks, cast, clean, conditions, money, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.hidden import FOREIGN, NUMBER, PARTNER, SEVERAL, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.read import FILE, ROW
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, TABLES, is_id
+from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, is_id
 from customerlab.errors import DataError, shown
 
 if TYPE_CHECKING:
@@ -29,14 +29,15 @@ Place = Callable[[ir.Table, str | None], str]  # how messages name where some ro
 
 def canonical(
     raw: ir.Table, table: str, table_map: TableMap, source: Source, labels: frozenset[str] = frozenset(),
-    joined: dict[str, Source] | None = None,
+    joined: dict[str, Source] | None = None, whole: frozenset[str] = frozenset(),
 ) -> ir.Table:  # fmt: skip
     """The canonical columns of every row, NULL where a value is empty or cannot be read.
 
     Columns that begin with ``__`` are for messages and rules: the place of a row in its file, of each value that is
     not a text what stands there, where the conditions of rules are met. Who does not ask for them does not pay for
     them. `labels` are covariates that are no numbers, `joined` the columns that are not of `source`, and whose they
-    are. Amounts of whole orders are not yet in the money of their lines: `spread` puts them there.
+    are, `whole` ids that all end in ``.0``, which is taken off. Amounts of whole orders are not yet in the money of
+    their lines: `spread` puts them there.
     """
     declared = TABLES[table]
     carried = [name for name in raw.columns if name in (FILE, ROW) or name.startswith(PARTNER)]
@@ -44,18 +45,17 @@ def canonical(
     mapped = {name: one for name, one in table_map.columns.items() if name != "amount" or one.stated}
     found = raw.select(
         *carried,
-        **{name: _found(raw, name, one, source, of) for name, one in mapped.items()},
-        **{NUMBER + name: cast.plain(raw[name]) for name in table_map.numbers},
+        **{name: _found(raw, name, _kind(table, name, labels), one, source, of) for name, one in mapped.items()},
+        **{NUMBER + name: cast.held(raw[name], "", "float64", cast.PLAIN, of[name]) for name in table_map.numbers},
         **conditions.met(raw, table_map, of),
     )
     values: dict[str, ir.Value] = {}
     hidden: dict[str, ir.Value] = {}
     for name, one in mapped.items():
-        column = declared.column(name)
-        assert column is not None
-        number = name == "amount" or (name.startswith(COVARIATE) and name not in labels)
-        kind, origin = "float64" if number else column.type, of[one.parts[0]] if one.parts else source
-        values[name] = cast.cast(found[name], kind, origin, one.format)
+        kind, origin = _kind(table, name, labels), of[one.parts[0]] if one.parts else source
+        values[name] = cast.cast(found[name], kind, origin, one, answers=name.startswith((OUTCOME, COVARIATE)))
+        if name in whole:
+            values[name] = cast.whole(values[name], origin.decimal)
         if kind != "string":
             hidden |= {THERE + name: cast.there(found[name]), TEXT + name: cast.as_text(found[name], origin.decimal)}
     for name in table_map.numbers:
@@ -76,28 +76,36 @@ def canonical(
     return result.select(*order, *[name for name in result.columns if name.startswith("__")])
 
 
-def _found(raw: ir.Table, name: str, mapped: Mapped, source: Source, of: dict[str, Source]) -> ir.Value:
-    """What stands in a row for a canonical column: as it is, but for the blanks around a text that is no id."""
+def _kind(table: str, name: str, labels: frozenset[str]) -> str:
+    """The type that a canonical column is read as; a covariate is a number unless it is among the labels."""
+    column = TABLES[table].column(name)
+    assert column is not None
+    number = name == "amount" or (name.startswith(COVARIATE) and name not in labels)
+    return "float64" if number else column.type
+
+
+def _found(raw: ir.Table, name: str, kind: str, mapped: Mapped, source: Source, of: dict[str, Source]) -> ir.Value:
+    """What stands in a row for a canonical column; NULL where that is nothing."""
     if mapped.value is not None:
         return ibis.literal(mapped.value)
     if mapped.columns:
-        return _together([cast.as_text(raw[part], of[part].decimal) for part in mapped.columns], name, mapped)
+        held = [cast.held(raw[part], name, "string", mapped, of[part]) for part in mapped.columns]
+        return _together(
+            [cast.as_text(one, of[part].decimal) for part, one in zip(mapped.columns, held, strict=True)], name, mapped
+        )
     if mapped.column is None:
         # an id for a row that has none, such as ``row 17``: a bare 17 would be some customer's in another table
         number = ibis.literal("row ") + raw[ROW].cast("string")
         many = source.sheets or any("*" in form.path for form in source.forms)  # each file counts from 1
         return number + " of " + raw[FILE] if many else number
-    value = raw[mapped.column]
-    return cast.exact(value) if is_id(name) and value.type().is_string() else cast.plain(value)
+    return cast.held(raw[mapped.column], name, kind, mapped, of[mapped.column])
 
 
 def _together(texts: list[ir.StringValue], name: str, mapped: Mapped) -> ir.StringValue:
     """Several values as one; NULL where one is missing."""
     between = mapped.between
     if is_id(name):  # a backslash before what stands between keeps a/b and c apart from a and b/c
-        texts = [cast.exact(text).replace("\\", "\\\\").replace(between, f"\\{between}") for text in texts]
-    else:
-        texts = [cast.bare(text) for text in texts]
+        texts = [text.replace("\\", "\\\\").replace(between, f"\\{between}") for text in texts]
     if name.endswith("_at"):  # the day of a workbook or a database comes with a midnight of its own
         texts = [text.re_replace(r"^(\d{4}-\d\d-\d\d)[ T]00:00:00(\.0+)?$", r"\1") for text in texts]
     whole = texts[0]
@@ -121,9 +129,10 @@ def values_of(marked: ir.Table) -> list[str]:
 
 @dataclass(frozen=True)
 class Survey:
-    """What `survey` has found, a row for each value of `removed_by`."""
+    """What `survey` has found, a row for each value of `removed_by`, and what is `odd` (`suspicions.ask`)."""
 
     groups: "pd.DataFrame"
+    suspicions: list[dict[str, str]] = field(default_factory=list)
 
     def total(self, what: str) -> int:
         """The sum of a count over all rows."""
@@ -134,10 +143,10 @@ class Survey:
         names = [what.removeprefix("there_") for what in self.groups.columns if what.startswith("there_")]
         return [name for name in names if self.total(f"there_{name}") > self.total(f"filled_{name}")]
 
-    def padded(self) -> list[str]:
-        """The columns of ids some of which have blanks around them."""
-        names = [what.removeprefix("padded_") for what in self.groups.columns if what.startswith("padded_")]
-        return [name for name in names if self.total(f"padded_{name}")]
+    def odd(self) -> list[str]:
+        """The columns of ids some of which have blanks around them, signs beyond ASCII, or ``.0`` at their end."""
+        names = [what.removeprefix("odd_") for what in self.groups.columns if what.startswith("odd_")]
+        return [name for name in names if self.total(f"odd_{name}")]
 
     def missing(self) -> Steps:
         """How many values of each column are missing, of all rows and of those that are kept; without derived ones."""
@@ -170,7 +179,7 @@ def survey(marked: ir.Table) -> Survey:
         if THERE + name in marked.columns:
             asked[f"there_{name}"] = marked.count(where=marked[THERE + name])
         if is_id(name):
-            asked[f"padded_{name}"] = marked.count(where=cast.padded(column))
+            asked[f"odd_{name}"] = marked.count(where=column.re_search(blanks.ODD_ID))
         if name == "customer_id" or column.type().is_timestamp():
             asked |= {f"first_{name}": column.min(), f"last_{name}": column.max()}
     for name in marked.columns:
@@ -183,23 +192,6 @@ def survey(marked: ir.Table) -> Survey:
         elif name == FOREIGN:
             asked[name] = marked[name].count()
     return Survey(marked.group_by("removed_by").aggregate(**asked).to_pandas().set_index("removed_by"))
-
-
-def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> None:
-    """Raise where two ids of a column differ only by the blanks around them: one customer, or two, nobody can say."""
-    for name in found.padded():
-        each = marked.select(id=marked[name], bare=marked[name].strip()).distinct()
-        twice = each.group_by("bare").aggregate(forms=each.count()).filter(lambda t: t.forms > 1)
-        first = twice.order_by("bare").limit(1).to_pandas()
-        if len(first):
-            bare = first["bare"][0]
-            padded = marked.filter((marked[name].strip() == bare) & (marked[name] != bare))
-            raise DataError(
-                f"two values of {name} differ only by the blanks around them",
-                where=place(padded, table_map.columns[name].named),
-                expected="one way of writing each id; ids are kept as they are, with blanks and tabs around them",
-                do="write the id in one way throughout the files",
-            )
 
 
 def row_accounting(found: Survey, table: str, table_map: TableMap, where: str) -> Steps:
@@ -382,7 +374,7 @@ def report(
     return {
         "table": table, "data_set": data_set.name, "title": data_set.title, "licence": data_set.licence,
         "citation": data_set.citation, "currency": data_set.currency, "files": files, "fingerprint": fingerprint,
-        "row_accounting": steps, "missing": found.missing(), "rows": count,
+        "row_accounting": steps, "missing": found.missing(), "suspicions": found.suspicions, "rows": count,
         "columns": {name: str(kind) for name, kind in rows.schema().items()},
         "notes": notes or [],
         "days": [f"{end:%Y-%m-%d}" for end in ends if isinstance(end, date) and end == end],  # NaT is no day

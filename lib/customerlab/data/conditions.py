@@ -7,6 +7,7 @@ from customerlab.data import cast, clean
 from customerlab.data.hidden import FOREIGN
 from customerlab.data.mapping import TableMap
 from customerlab.data.sources import Source
+from customerlab.data.values import EMPTY
 
 
 def met(raw: ir.Table, table_map: TableMap, of: dict[str, Source]) -> dict[str, ir.Value]:
@@ -17,10 +18,10 @@ def met(raw: ir.Table, table_map: TableMap, of: dict[str, Source]) -> dict[str, 
             continue
         value, source = cast.plain(raw[settings["column"]]), of[settings["column"]]
         text = cast.as_text(value, source.decimal)
-        number = cast.cast(value, "float64", source)
+        number, missing = cast.cast(value, "float64", source), text.isnull() | text.isin([*EMPTY, *source.empty])
         terms = {
             "in": lambda values, text=text: text.isin(values),
-            "empty": lambda empty, text=text: text.isnull() == empty,
+            "empty": lambda empty, missing=missing: missing == empty,
             "matches": lambda pattern, text=text: text.re_search(pattern),
             "above": lambda bound, number=number: number > bound,
             "below": lambda bound, number=number: number < bound,

@@ -1,13 +1,12 @@
 """The tables of a catalogue's entry: where each canonical column comes from, and what cleaning removes."""
 
 import math
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from customerlab.data import fields, trials
+from customerlab.data import fields, trials, values
 from customerlab.data.joins import Join, joins_of
 from customerlab.data.rules import Rules, rules_of
 from customerlab.data.sources import Source
@@ -15,8 +14,6 @@ from customerlab.data.tables import OF_UNITS, TABLES, is_id
 from customerlab.data.yaml_files import only_keys, suggest
 from customerlab.errors import DataError, shown
 
-# The signs of a date format. Those of a zone are not among them: a converted time is no longer the shop's own.
-DATE_SIGNS = re.compile(r"%(-?[dmyHIMSj]|[YpbBaAf%])")
 ORIGINS = ("column", "columns", "value", "row_number")  # a column map has one of these
 ADDED, OF_ORDER = ("plus", "minus"), ("plus_of_order", "minus_of_order")
 NUMBERS = ("times", *ADDED, *OF_ORDER)  # keys that name other columns of numbers
@@ -43,6 +40,10 @@ class Mapped:
     minus: tuple[str, ...] = ()
     plus_of_order: tuple[str, ...] = ()
     minus_of_order: tuple[str, ...] = ()
+    from_zone: str | None = None  # of times that name none; they are converted to `to_zone`
+    to_zone: str | None = None
+    case: str | None = None  # lower, upper
+    empty: tuple[str, ...] | None = None  # texts that mean nothing; none at all where it is empty
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -177,7 +178,7 @@ def _mapped(raw: Any, name: str, kind: str, where: str) -> Mapped:
         raise fields.unfit(raw, where, f"one column, or several as one: `{name}: {{columns: [A, B]}}`")
     if not isinstance(raw, dict):
         return Mapped(fields.text({name: raw}, name, where.rpartition(", ")[0]))
-    only_keys(raw, (*ORIGINS, "with", "format", "scale", *NUMBERS), where=where)
+    only_keys(raw, (*ORIGINS, "with", "scale", *NUMBERS, *values.KEYS), where=where)
     origins = [key for key in ORIGINS if raw.get(key) is not None]
     time, number = kind.startswith("timestamp"), not (kind == "string" or kind.startswith("timestamp"))
     alone = name == "amount" and not origins  # adjusts quantity × unit price
@@ -192,14 +193,13 @@ def _mapped(raw: Any, name: str, kind: str, where: str) -> Mapped:
             f"; the row's number can stand in for ids alone, and a constant is `{name}: {{value: …}}`"),
         )  # fmt: skip
     _check_kind(raw, name, time=time, number=number, where=where)
-    pattern = fields.optional(raw, "format", where)
-    if pattern is not None:
-        _check_format(pattern, f"{where}, format")
+    how = values.keys_of(raw, name, kind, where)
     columns, between = _several(raw, name, time=time, number=number, where=where)
+    lists: dict[str, Any] = {key: tuple(_some(raw, key, where)) for key in NUMBERS if key in raw}
     return Mapped(
-        fields.text(raw, "column", where) if "column" in origins else None, pattern, columns, between,
-        _constant(raw["value"], name, time=time, number=number, where=where) if "value" in origins else None,
-        _scale(raw, where), *[tuple(_some(raw, key, where)) if key in raw else () for key in NUMBERS],
+        fields.text(raw, "column", where) if "column" in origins else None, columns=columns, between=between,
+        value=_constant(raw["value"], name, time=time, number=number, where=where) if "value" in origins else None,
+        scale=_scale(raw, where), **how, **lists,
     )  # fmt: skip
 
 
@@ -321,23 +321,3 @@ def _currency(raw: dict[str, Any], currency: str, where: str) -> tuple[str, str]
             do="add the currency that its money is in to the entry: `currency: EUR`",
         )  # fmt: skip
     return fields.text(raw["currency"], "column", f"{where}, currency"), currency
-
-
-def _check_format(pattern: str, where: str) -> None:
-    """Raise unless a date format is made of known signs and says the year."""
-    if pattern == "epoch":
-        return
-    if re.search("%[zZ]", pattern):
-        raise DataError(
-            f"the format {shown(pattern)} reads a zone, and a converted time is no longer the shop's own", where=where,
-            do="leave the format out where dates begin 2024-12-31 (the zone is then dropped), or cut the zone in the file",
-        )  # fmt: skip
-    left = re.search("%-?.?", DATE_SIGNS.sub("", pattern))
-    year = re.search("%-?[yY]", pattern)
-    if left or not year:
-        raise DataError(
-            f"unknown sign {left[0]!r} in the format {shown(pattern)}"
-            if left
-            else f"the format {shown(pattern)} has no year", where=where,
-            expected="signs such as %d.%m.%Y %H:%M (data/README.md lists them), or epoch",
-        )  # fmt: skip

@@ -12,19 +12,31 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, cast, clean, fetch, money, read, relate, trials, warehouse
+from customerlab.data import (
+    advice,
+    canonical,
+    cast,
+    clean,
+    columns,
+    fetch,
+    money,
+    read,
+    relate,
+    suspicions,
+    trials,
+    warehouse,
+)
 from customerlab.data.catalog import find_data_set
-from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
+from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS, literal
 from customerlab.data.fingerprint import report_of, table_fingerprint
 from customerlab.data.hidden import NUMBER, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.project import file_digest, relative, write_sealed, written_aside
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, EARLIEST, LATEST
+from customerlab.data.tables import COVARIATE
 from customerlab.errors import DataError, in_brief, shown
 
 MEMORY = "2GB"  # what does not fit is staged on disk; DuckDB's own limit is most of the machine
-MOST_SHOWN = 40  # signs; what cannot be read as a number or a day and is longer is a text, and maybe somebody's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,15 +118,18 @@ def _build(
         _check_patterns(con, table_map)
         reading = True
         files = {each.name: read.at_hand(files[each.name], each, target.parent) for each in sources}
-        paths, notes = files[source.name], list[str]()
+        paths, notes, place = files[source.name], list[str](), _placing(source)
         raw, counted, joined = _read(con, files, sources, table_map, target.parent, notes)
-        marked, found = _surveyed(con, raw, table, table_map, source, joined)
+        marked, found, source, joined = _surveyed(con, raw, table, table_map, source, joined)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
         _check_values(marked, found, table_map, source, joined)
-        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, _placing(source))
+        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, place)
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
+        if table == "transactions":
+            written = con.read_parquet(literal(con, target))
+            found.suspicions.extend(suspicions.ask(written, marked, table_map, steps, place, several=len(paths) > 1))
         count = int(pq.read_metadata(target).num_rows)
         return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
@@ -147,8 +162,8 @@ def _read(
         read.check_columns(files[own.name], own)
         return raw, counted, {}
     named = _named(files)
-    columns = {source.name: read.header(files[source.name][0], source) for source in sources}
-    names = relate.meant(table_map, columns, named)
+    headers = {source.name: read.header(files[source.name][0], source) for source in sources}
+    names = relate.meant(table_map, headers, named)
     tables: dict[str, ir.Table] = {}
     for source in (*others, own):
         paths = files[source.name]
@@ -171,7 +186,7 @@ def _span_of(raw: ir.Table, source: Source, table_map: TableMap, names: relate.M
     """First and last time of the column of a joined file that the catalogue declares a span of, where it is mapped."""
     for mapped in table_map.columns.values():
         if source.span and mapped.column and names[mapped.column] == (source.name, source.span[0]):
-            times = cast.cast(cast.plain(raw[source.span[0]]), "timestamp(6)", source, mapped.format)
+            times = cast.cast(cast.plain(raw[source.span[0]]), "timestamp(6)", source, mapped)
             ends = raw.aggregate(first=times.min(), last=times.max()).to_pandas().iloc[0]
             return str(ends["first"]), str(ends["last"])
     return None
@@ -183,19 +198,39 @@ def _placing(source: Source) -> canonical.Place:
 
 def _surveyed(
     con: Any, raw: ir.Table, table: str, table_map: TableMap, source: Source, joined: dict[str, Source]
-) -> tuple[ir.Table, canonical.Survey]:
-    """The canonical table, marked by the rules, and its survey; a covariate is a number unless a value is none."""
+) -> tuple[ir.Table, canonical.Survey, Source, dict[str, Source]]:
+    """The canonical table, marked by the rules, its survey, and the sources as they had to be read.
+
+    It is read plainly first. Where that leaves values unread, numbers and times are read loosely, and a covariate that
+    has values which are no numbers is a label; ids that all end in ``.0`` are read without it.
+    """
     labels: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
     while True:
-        every = canonical.canonical(raw, table, table_map, source, labels, joined)
+        every = canonical.canonical(raw, table, table_map, source, labels, joined, whole)
         if "exact_repeat" in dict(table_map.clean):
             every = with_repeats(con, every)
         marked = trials.mark(clean.mark(canonical.spread(every, table_map), table_map.clean), table_map.events)
         found = canonical.survey(marked)
-        more = {name for name in found.unread() if name.startswith(COVARIATE)}
-        if not more:
-            return marked, found
-        labels |= more
+        known = labels, whole, source
+        unread = {name for name in found.unread() if name != "amount" or table_map.totals}
+        loose = dataclasses.replace(source, loose=True)
+        labels |= {
+            n for n in unread if n.startswith(COVARIATE) and (source.loose or not _are_numbers(marked, n, loose))
+        }
+        if unread - labels:
+            source, joined = loose, {name: dataclasses.replace(one, loose=True) for name, one in joined.items()}
+        whole |= columns.floats(marked, found, source.decimal)
+        if known == (labels, whole, source):
+            if source.loose:
+                columns.check_numbers(marked, table_map, source, _placing(source))
+            return marked, found, source, joined
+
+
+def _are_numbers(marked: ir.Table, name: str, source: Source) -> bool:
+    """Whether all that stands in a column can be read as numbers."""
+    text = marked[TEXT + name]
+    return bool((text.count() == cast.cast(text, "float64", source, answers=True).count()).execute())
 
 
 @ibis.udf.scalar.builtin(name="hash", signature=((None,), "uint64"))
@@ -244,51 +279,18 @@ def _check_values(
     marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source, joined: dict[str, Source]
 ) -> None:
     """Raise where two ids are nearly alike, a value cannot be read, money is too large, or an order has two amounts."""
-    canonical.check_ids(marked, found, table_map, _placing(source))
+    place = _placing(source)
+    columns.check_ids(marked, found, table_map, place)
     for name in found.unread():
         bad = marked.filter(marked[THERE + name] & marked[name].isnull())
         if name == "amount" and not table_map.totals:
             raise DataError(
-                "quantity times unit_price is too large to be money", where=_placing(source)(bad, None),
+                "quantity times unit_price is too large to be money", where=place(bad, None),
                 expected=f"an amount below {money.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
         mapped = table_map.columns.get(name) or Mapped(name.removeprefix(NUMBER))
         origin = joined.get(mapped.parts[0], source) if mapped.parts else source
-        raise _unreadable(marked, bad, name, mapped, origin, found, _placing(source)(bad, mapped.named))
-    canonical.check_orders(marked, found, table_map, _placing(source))
-
-
-def _unreadable(
-    marked: ir.Table, bad: ir.Table, name: str, mapped: Mapped, source: Source, found: canonical.Survey, where: str
-) -> DataError:
-    """The error for a column that is not read in full; it names the first value, where it stands and how many more."""
-    count = found.total(f"there_{name}") - found.total(f"filled_{name}")
-    first = read.first_row(bad)
-    if marked[name].type().is_timestamp():
-        expected, do = _about_times(marked[TEXT + name], mapped, source)
-    else:
-        groups = f" and thousands sign {source.thousands!r} between groups of three digits" if source.thousands else ""
-        most = f", below {money.LARGEST_AMOUNT:,}" if name == "amount" else ""
-        expected = f"numbers with decimal sign {source.decimal!r}{groups}{most}"
-        do = "fix the row, or set `decimal` and `thousands` of the file in data/catalog.yml"
-    value = first[TEXT + name]
-    # in quotes, unless it is an address or another text that belongs to a person
-    quoted = f"a text of {len(value)} signs" if "@" in value or len(value) > MOST_SHOWN else shown(value)
-    more = f" and {count - 1:,} more like it" if count > 1 else ""
-    meant = "a number" if name.startswith(NUMBER) else name
-    return DataError(f"{quoted} cannot be read as {meant}{more}", where=where, expected=expected, do=do)
-
-
-def _about_times(text: ir.StringColumn, mapped: Mapped, source: Source) -> tuple[str, str]:
-    form = {None: "dates of the form 2024-12-31 23:59:59", "epoch": "seconds since 1970"}.get(
-        mapped.format, f"dates of the form {mapped.format}"
-    )
-    expected = f"{form}, from {EARLIEST} to {LATEST}"
-    signs = "(data/README.md lists the signs)"
-    if mapped.format is None:
-        return expected, f"fix the row, or add the `format` of the dates to the column map {signs}"
-    without = cast.cast(text, "timestamp(6)", source)
-    if (text.count() == without.count()).execute():
-        return expected, "remove `format` from the column map: all values of this column are read without one"
-    return expected, f"fix the row, or the `format` in the column map {signs}"
+        count = found.total(f"there_{name}") - found.total(f"filled_{name}")
+        raise advice.unreadable(marked, bad, count, name, mapped, origin, place(bad, mapped.named))
+    canonical.check_orders(marked, found, table_map, place)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import cast
+from customerlab.data import blanks, cast
 from customerlab.data.hidden import PARTNER
 from customerlab.data.joins import Join
 from customerlab.data.mapping import TableMap
@@ -117,7 +117,7 @@ def related(
 
 
 def _key(value: ir.Value, source: Source) -> ir.StringValue:
-    return cast.exact(cast.as_text(value, source.decimal))
+    return blanks.exact(cast.as_text(value, source.decimal))
 
 
 def _check_keys(partner: ir.Table, join: Join, named: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from customerlab.data import fields
 from customerlab.data.secrets import check_literal
+from customerlab.data.values import words_of_file
 from customerlab.data.yaml_files import only_keys
 from customerlab.errors import DataError, shown
 
@@ -69,6 +70,8 @@ class Source:
     explode: tuple[str, ...] = ()  # lists within a record, outermost first: a row for each item
     split: Split | None = None
     wide: tuple[tuple[str, tuple[str, ...]], ...] = ()  # items beside each other: a column, and those that hold it
+    empty: tuple[str, ...] = ()  # texts that mean nothing, beside the usual ones
+    loose: bool = False  # found out as it is read: numbers with currencies and the like, times with names of zones
 
     @property
     def sheets(self) -> bool:
@@ -98,10 +101,23 @@ def source_of(name: str, raw: Any, where: str) -> Source:
     if isinstance(raw, str):
         raw = {"path": raw}
     if isinstance(raw, dict) and "table" in raw:
-        only_keys(raw, ("table", *ITEM_KEYS), where=where)
-        return Source(name, (), table=fields.text(raw, "table", where), **_items(raw, where))
+        only_keys(raw, ("table", "empty", *ITEM_KEYS), where=where)
+        return Source(
+            name, (), table=fields.text(raw, "table", where), empty=words_of_file(raw, where), **_items(raw, where)
+        )
     form_keys = ("path", "sha256", "url", "member")
-    read_keys = ("delimiter", "decimal", "thousands", "encoding", "sheet", "skip", "header", "widths", "records")
+    read_keys = (
+        "delimiter",
+        "decimal",
+        "thousands",
+        "encoding",
+        "sheet",
+        "skip",
+        "header",
+        "widths",
+        "records",
+        "empty",
+    )
     only_keys(raw, (*form_keys, "any_of", *read_keys, *ITEM_KEYS, "rows", "columns", "span"), where=where)
     if ("any_of" in raw) == ("path" in raw):
         raise DataError("which file?", where=where, expected="either `path: …` or `any_of:` with a list of paths")
@@ -127,7 +143,7 @@ def source_of(name: str, raw: Any, where: str) -> Source:
     source = Source(
         name, forms, raw.get("delimiter"), raw.get("decimal", "."), raw.get("thousands"), raw.get("encoding", "utf-8"),
         tuple(sheet) if isinstance(sheet, list) else sheet, rows, tuple(fields.names(raw, "columns", where)) or None, span,
-        **_shape(raw, where), **_items(raw, where),
+        empty=words_of_file(raw, where), **_shape(raw, where), **_items(raw, where),
     )  # fmt: skip
     _check_kinds(source, where)
     return source

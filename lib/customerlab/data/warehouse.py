@@ -6,12 +6,14 @@ time, different values of the first id, and the exact sum of money (or of every 
 """
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, items, relate, trials
+from customerlab.data import canonical, clean, columns, items, relate, suspicions, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -24,6 +26,7 @@ from customerlab.data.tables import COVARIATE, TABLES
 from customerlab.errors import DataError
 
 SUM = "decimal(38, 4)"
+FORMATS = ("duckdb", "pyspark")  # engines that read times by a format, and convert them
 
 
 def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path, dict[str, Any], bool]:
@@ -55,9 +58,12 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     def place(_: ir.Table, column: str | None) -> str:
         return where + (f", column {column!r}" if column else "")
 
-    canonical.check_ids(marked, found, table_map, place)
+    columns.check_ids(marked, found, table_map, place)
+    _check_written(marked, found, data_set, table, where)
     canonical.check_orders(marked, found, table_map, place)
     steps, rows = canonical.accounted(marked, found, table, table_map, where, place)
+    if table == "transactions":
+        found.suspicions.extend(suspicions.ask(rows, marked, table_map, steps, place))
     count = int(rows.count().to_pandas())
     listed = [{"file": name} for name in named.values()]
     listed[0] |= content
@@ -87,16 +93,21 @@ def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:
         names = relate.meant(table_map, {name: list(each.columns) for name, each in tables.items()}, named)
         raw = relate.related(tables, table_map, names, by_name, named)
         joined = {name: by_name[source] for name, (source, _) in names.items() if source != own.name}
-    labels = set()
+    labels, loose = set(), False
     where = f"data/catalog.yml, {data_set.name}, {table}"
     for name, mapped in table_map.columns.items():
         declared = TABLES[table].column(name)
         assert declared is not None
         if name.startswith(COVARIATE) and not (mapped.column and raw[mapped.column].type().is_numeric()):
             labels.add(name)
-        _check_type(raw, name, mapped, "float64" if name == "amount" else declared.type, where)
+        kind = "float64" if name == "amount" else declared.type
+        _check_type(con.name, raw, name, mapped, kind, where)
+        loose |= kind != "string" and any(raw[column].type().is_string() for column in mapped.parts)
     for column, key in table_map.numbers.items():
-        _check_type(raw, f"a number of `{key}`", Mapped(column), "float64", where)
+        _check_type(con.name, raw, f"a number of `{key}`", Mapped(column), "float64", where)
+        loose |= raw[column].type().is_string()
+    if loose:  # numbers and times that are texts are read in every way at once, and never looked at beforehand
+        own, joined = replace(own, loose=True), {name: replace(one, loose=True) for name, one in joined.items()}
     every = canonical.canonical(raw, table, table_map, own, frozenset(labels), joined)
     if table_map.of_order and "exact_repeat" in dict(table_map.clean):
         every = every.mutate(**{clean.REPEAT: clean.RULES["exact_repeat"].marks(every, {})})
@@ -142,13 +153,14 @@ def _find(con: Any, data_set: DataSet, source: Source, needed: list[str] | None)
     return raw
 
 
-def _check_type(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str) -> None:
+def _check_type(engine: str, raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str) -> None:
     """Raise unless a column of the engine can be cast to a canonical type."""
     if not mapped.parts and (mapped.value is not None or name == "amount"):
         return
-    if not mapped.parts or mapped.format:
+    foreign = engine not in FORMATS and (mapped.format or mapped.to_zone)
+    if not mapped.parts or foreign or (engine != "duckdb" and re.search("%-?j", mapped.format or "")):
         raise DataError(
-            f"{name} is mapped by {'a format' if mapped.format else 'row_number'}, which is for files",
+            f"{name} is mapped by {'a format' if mapped.parts else 'row_number'}, which is for files",
             where=f"{where}, columns", expected="a column of the table",
             do="make a view in the engine that has the column as it is wanted, and name the view",
         )  # fmt: skip
@@ -162,7 +174,7 @@ def _check_type(raw: ir.Table, name: str, mapped: Mapped, kind: str, where: str)
             )  # fmt: skip
         time = found.is_timestamp() or found.is_date() or (mapped.columns and found.is_time())
         number = found.is_numeric() or found.is_boolean()
-        fits = {"string": True, "float64": number}.get(kind, time)
+        fits = {"string": True, "float64": number}.get(kind, time or (number and mapped.format is not None))
         if not (fits or found.is_string()):
             raise DataError(
                 f"{column} is a {found}, and {name} is wanted as {kind.partition('(')[0]}", where=where,
@@ -189,6 +201,18 @@ def _content(every: ir.Table, table_map: TableMap) -> dict[str, str]:
             asked[f"events_{number}"] = every.count(where=trials.holds(every, one))
     row = every.aggregate(**asked).to_pandas().iloc[0]
     return {name: str(row[name]) for name in asked}
+
+
+def _check_written(marked: ir.Table, found: canonical.Survey, data_set: DataSet, table: str, where: str) -> None:
+    """Raise where numbers have several currencies, or all ids of a column end in ``.0``."""
+    table_map = data_set.tables[table]
+    source = replace(data_set.sources[table_map.source], loose=True)
+    columns.check_numbers(marked, table_map, source, lambda *_: where)
+    for name in columns.floats(marked, found, source.decimal):
+        raise DataError(
+            f"every {name} ends in .0, as numbers do that were floats", where=where, expected="ids as the shop writes them",
+            do="make a view that casts the column to whole numbers, and name the view",
+        )  # fmt: skip
 
 
 def _check_read(found: canonical.Survey, table_map: TableMap, where: str) -> None:
