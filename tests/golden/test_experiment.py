@@ -42,6 +42,18 @@ def test_means_and_lifts_are_the_published_ones(table):
     assert (table["pvalue_holm"] >= table["pvalue_bh"] * (1 - 1e-9)).all()
 
 
+def test_totals_of_the_arms_have_the_published_lifts(table, hillstrom):
+    sums = {name: hillstrom[name].sum().cast("float64") for name in hillstrom.columns if name.startswith("outcome_")}
+    spend = hillstrom["outcome_spend"]
+    counted = {"units": hillstrom.count().cast("float64"), "squares_spend": (spend * spend).sum()}
+    summed = hillstrom.group_by("variant").aggregate(**sums, **counted)
+    found = experiment.Test(summed, "No E-Mail").effects
+    for arm, lifts in LIFTS.items():
+        assert found.loc[found["variant"] == arm, "effect"].round(7).tolist() == lifts
+    wanted = table[table["against"] == "No E-Mail"]["pvalue"]
+    assert found["pvalue"].tolist() == pytest.approx(wanted.tolist(), rel=1e-9)
+
+
 def test_p_values_are_those_of_plain_tests(table, hillstrom):
     frame = hillstrom.select("variant", "outcome_spend", "outcome_visit").to_pandas()
     men, none = (frame[frame["variant"] == arm] for arm in ("Mens E-Mail", "No E-Mail"))

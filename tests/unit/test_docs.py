@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from customerlab.analysis import experiment, rfm
+from customerlab.analysis.experiment.periods import planned
+from customerlab.data.catalog import find_data_set
 from customerlab.data.clean import RULES
 from customerlab.data.engine import connect, open_table
 from customerlab.data.prepare import prepare
@@ -113,9 +115,13 @@ def test_the_plan_of_a_test_runs_and_its_table_is_one_for_notebook_05(project, m
     examples = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     page = doctest.DocTestParser().get_doctest(examples, {}, "docs/experiments.md", None, 0)
     assert len(page.examples) > 20 and doctest.DocTestRunner().run(page).failed == 0
-    entry, params = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    entry, *shapes, params = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert [list(yaml.safe_load(shape)) for shape in shapes] == [["web_test"], ["daily_test"], ["planned_split"]]
     with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
-        handle.write(f"\n{entry}")
+        handle.write("\n".join(["", entry, *shapes[:2]]))
+    shown = [find_data_set(project, name).tables["experiment"] for name in ("web_test", "daily_test")]
+    assert list(shown[0].events.outcomes) == ["purchase", "orders", "revenue"] and "squares_revenue" in shown[1].columns
+    assert str(planned(yaml.safe_load(shapes[2])["planned_split"])) == "2024-03-08"
     (project / "params" / "spring_mail.yml").write_text(params, encoding="utf-8")
     plan = make_plan(project, "spring_mail")
     assert [step.notebook.name for step in plan.included] == ["05_ab_analysis"]

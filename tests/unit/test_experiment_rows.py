@@ -137,6 +137,7 @@ def test_totals_are_no_units(name):
         "these look like totals of each arm" in found.wrong
         and ", not units. " in found.wrong
         and "as `unit_id`" in found.wrong
+        and "in the catalogue: `counts: " in found.wrong
     )
 
 
@@ -205,6 +206,7 @@ def test_rows_of_one_unit_are_named_with_what_to_write():
             assert f"rows look like {what} of units. Write `unit_id: {{row_number: true}}`" in found, (
                 "so errors count users"
             )
+            assert found.endswith("Of a log of exposures and outcomes, write `events:` in the catalogue")
         fixed = ibis.memtable(numbered(frame.assign(assigned_id=frame["unit_id"])))
         assert experiment.soundness(experiment.took_part(fixed, "control").units, "control").sound
 

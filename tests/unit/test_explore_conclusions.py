@@ -45,10 +45,9 @@ def test_scale_and_quality_are_those_of_the_log():
     assert conclusions.of_quality(accounting, []).startswith("No data alerts: ")
 
 
-HOURS = pd.DataFrame([[0, 2], [1, 0]])
 PLAIN = {
     "repeated": {"lines": 0, "money": 0.0}, "orders": pd.DataFrame({"median": [10.0], "largest": [90.0]}),
-    "largest": {"customer": 0.02, "order": 0.01}, "hours": HOURS, "currency": "EUR",
+    "largest": {"customer": 0.02, "order": 0.01}, "currency": "EUR",
 }  # fmt: skip
 
 
@@ -67,7 +66,7 @@ def test_a_log_without_anything_odd_has_no_alerts():
 def test_each_alert_says_what_is_odd():
     odd = PLAIN | {
         "repeated": {"lines": 3, "money": 12.0}, "orders": pd.DataFrame({"median": [10.0, 11.0], "largest": [500.0, 600.0]}),
-        "largest": {"customer": 0.3, "order": 0.01}, "hours": HOURS * [1, 0], "only_returns": 7,
+        "largest": {"customer": 0.3, "order": 0.01}, "only_returns": 7,
     }  # fmt: skip
     report = accounted(("customer_missing", "25"), ("too large", "9"))
     said = conclusions.alerts(report, MONTHS.assign(orders=[5, 0, 4, 4]), **odd)
@@ -79,7 +78,6 @@ def test_each_alert_says_what_is_odd():
         "The rule 'too large' removed 2 rows (sales 9 EUR).",
         "Incomplete months: 2024-01. Comparisons exclude them.",
         "Months without orders: 2024-02.",
-        "All orders are at 0:00: the log has dates without times.",
         "7 customers have returns but no sale in the log.",
     ]
     few = conclusions.alerts(report, MONTHS.assign(orders=5), **odd, smallest=8)
@@ -97,7 +95,45 @@ def test_products_that_hang_on_one_customer_are_counted():
 def test_times_are_those_of_most_money_and_nothing_without_money():
     hours = pd.DataFrame(0.0, index=["Monday", "Tuesday"], columns=range(24))
     hours.loc["Tuesday", 9] = 5.0
-    weekdays = pd.DataFrame({"weekday": ["Monday", "Tuesday"], "revenue_per_day": [0.0, 5.0]})
-    (said,) = conclusions.of_times({"revenue": hours}, weekdays)
+    weekdays = pd.DataFrame({"weekday": ["Monday", "Tuesday"], "revenue_per_day": [0.0, 5.0], "days": [2, 3]})
+    grids = {"revenue": hours, "orders": hours}
+    (said,) = conclusions.of_times(grids, weekdays)
     assert said == "Average daily gross revenue peaks on Tuesday; the peak hour is 9:00 to 10:00."
-    assert conclusions.of_times({"revenue": hours * 0}, weekdays) == []
+    assert conclusions.of_times({"revenue": hours * 0, "orders": hours}, weekdays) == []
+    once = weekdays.assign(days=[1, 2])
+    assert conclusions.of_times(grids, once) == ["The peak hour is 9:00 to 10:00."], "one Monday is no weekday"
+    midnight = {name: grid.rename(columns={9: 0, 0: 9})[range(24)] for name, grid in grids.items()}
+    assert conclusions.of_times(midnight, weekdays) == ["Average daily gross revenue peaks on Tuesday."]
+    assert conclusions.of_times(midnight, once) == [] and not conclusions.has_times(midnight)
+
+
+def test_suspicions_are_the_first_alerts_and_what_is_worth_knowing_is_none():
+    odd = {
+        "about": "future days",
+        "said": "There are orders of 2042. They are odd.",
+        "example": "customer 'K1'",
+        "fix": "correct it",
+    }
+    note = {"about": "days without times", "said": "100% of lines are at 0:00.", "example": "", "fix": ""}
+    report = accounted(("customer_missing", "25")) | {"suspicions": [note, odd]}
+    said = conclusions.alerts(report, MONTHS.assign(partial=False, orders=5), **PLAIN)
+    assert said[0] == odd["said"] and len(said) == 2
+    table = conclusions.suspicions(report)
+    assert table["about"].tolist() == ["days without times", "future days"] and "K1" not in table.to_string()
+    assert len(conclusions.suspicions({})) == 0
+
+
+def test_a_long_list_of_months_is_cut_and_other_units_have_their_names():
+    quarters = pd.DataFrame(
+        {"month": pd.date_range("2000-01-01", periods=40, freq="QS"), "partial": False, "orders": 0}
+    )
+    quarters.loc[0, "partial"] = True
+    said = conclusions.alerts(accounted(), quarters, **PLAIN, every="quarter")
+    assert said == [
+        "Incomplete quarters: Q1 2000. Comparisons exclude them.",
+        "Quarters without orders: Q1 2000, Q2 2000, Q3 2000, Q4 2000, Q1 2001, Q2 2001 and 34 more.",
+    ]
+    whole = quarters.assign(revenue=[9.0] + [2.0] * 38 + [4.0], net=2.0, largest_customer=0.01)
+    assert conclusions.of_months(whole, "quarter")[0].startswith(
+        "The strongest complete quarter is Q4 2009: gross revenue is 2.0 times the median quarter."
+    )

@@ -385,6 +385,13 @@ def test_two_rules_that_choose_alike_do_not_differ():
     assert table["by_rule"].to_numpy() == pytest.approx(table["chosen"].to_numpy()), "nobody is chosen before another"
 
 
+def test_where_everybody_came_back_rules_are_compared_by_revenue_alone():
+    windows = [one.assign(came_back=True) for one in drawn_windows(np.random.default_rng(0), 200)]
+    table = rfm.choosing.compare_rules(windows, seed=1, resamples=20)
+    assert set(table["outcome"]) == {"revenue"} and (table["high"] > table["low"]).all()
+    assert table["pvalue_holm"].notna().sum() == 2
+
+
 @pytest.mark.thorough
 def test_the_interval_of_the_difference_covers_the_truth():
     # the truth from customers so many that chance is gone

@@ -32,8 +32,10 @@ DAYS = (
 )
 
 
-def unreadable(marked: ir.Table, bad: ir.Table, count: int, name: str, mapped: Mapped, source: Source) -> DataError:
-    """The error for a column of which `count` values are not read: the first of them, where it stands, what to write.
+def unreadable(
+    marked: ir.Table, bad: ir.Table, count: int, name: str, mapped: Mapped, source: Source, where: str
+) -> DataError:
+    """The error for a column of which `count` values are not read: the first of them, `where` it stands, what to write.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def unreadable(marked: ir.Table, bad: ir.Table, count: int, name: str, mapped: M
         do = f"fix the row; where {shown(value)} stands for nothing, write {_as_empty(value, name, mapped)}"
     meant = "a number" if name.startswith(NUMBER) else name
     return DataError(
-        f"{quoted} cannot be read as {meant}{more}", where=read.place(first, mapped.named), expected=expected,
+        f"{quoted} cannot be read as {meant}{more}", where=where, expected=expected,
         do=do or "fix the row",
     )  # fmt: skip
 

@@ -4,14 +4,14 @@ All that is asked of the rows is asked in one query, `survey`; what it finds wro
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import blanks, cast, clean, conditions, money
+from customerlab.data import blanks, cast, clean, conditions, money, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.hidden import FOREIGN, NUMBER, PARTNER, SEVERAL, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
@@ -96,7 +96,7 @@ def _found(raw: ir.Table, name: str, kind: str, mapped: Mapped, source: Source, 
     if mapped.column is None:
         # an id for a row that has none, such as ``row 17``: a bare 17 would be some customer's in another table
         number = ibis.literal("row ") + raw[ROW].cast("string")
-        many = any("*" in form.path for form in source.forms)  # each file counts from 1
+        many = source.sheets or any("*" in form.path for form in source.forms)  # each file counts from 1
         return number + " of " + raw[FILE] if many else number
     return cast.held(raw[mapped.column], name, kind, mapped, of[mapped.column])
 
@@ -129,9 +129,10 @@ def values_of(marked: ir.Table) -> list[str]:
 
 @dataclass(frozen=True)
 class Survey:
-    """What `survey` has found, a row for each value of `removed_by`."""
+    """What `survey` has found, a row for each value of `removed_by`, and what is `odd` (`suspicions.ask`)."""
 
     groups: "pd.DataFrame"
+    suspicions: list[dict[str, str]] = field(default_factory=list)
 
     def total(self, what: str) -> int:
         """The sum of a count over all rows."""
@@ -170,6 +171,8 @@ def survey(marked: ir.Table) -> Survey:
     asked: dict[str, ir.Value] = {"rows": marked.count()}
     if "amount" in marked.columns:
         asked |= {"amount": marked.amount.sum(), "sales": marked.amount.sum(where=marked.amount > 0)}
+    if trials.SHOWS in marked.columns:
+        asked["units"] = marked.unit_id.nunique()
     for name in values_of(marked):
         column = marked[name]
         asked[f"filled_{name}"] = column.count()
@@ -193,7 +196,8 @@ def survey(marked: ir.Table) -> Survey:
 
 def row_accounting(found: Survey, table: str, table_map: TableMap, where: str) -> Steps:
     """What each cleaning rule removed; a DataError where no row is left of a table that cannot be empty."""
-    steps = clean.report(found.groups.reset_index(), table_map.clean)
+    late = trials.LEFT_OUT if table_map.events else {}
+    steps = clean.report(found.groups.reset_index(), table_map.clean, late)
     if not steps[-1]["rows_left"] and not TABLES[table].made_from:  # a shop may have no returns
         raise DataError(
             f"no row of the {table} table is left", where=where, expected="at least one row",
@@ -209,8 +213,8 @@ def accounted(
     steps = row_accounting(found, table, table_map, where)
     check_filled(marked, found, table, table_map, place)
     check_currency(marked, found, table_map, place)
-    rows = kept(marked, table)
-    check_whole(marked, found, rows, table, where, place)
+    rows = kept(marked, table, table_map.events)
+    check_whole(marked, found, rows, table, table_map, where, place)
     return steps, rows
 
 
@@ -277,8 +281,12 @@ def check_orders(marked: ir.Table, found: Survey, table_map: TableMap, place: Pl
         )  # fmt: skip
 
 
-def check_whole(marked: ir.Table, found: Survey, rows: ir.Table, table: str, where: str, place: Place) -> None:
+def check_whole(
+    marked: ir.Table, found: Survey, rows: ir.Table, table: str, table_map: TableMap, where: str, place: Place
+) -> None:
     """Raise unless the kept rows can be used as a whole: more than one customer, unique keys. No id is named."""
+    if table == "experiment":
+        trials.check(marked, found, table_map, place)
     if table == "transactions" and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
         raise DataError(
             "the log has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",
@@ -297,12 +305,16 @@ def check_whole(marked: ir.Table, found: Survey, rows: ir.Table, table: str, whe
             )  # fmt: skip
 
 
-def kept(marked: ir.Table, table: str) -> ir.Table:
+def kept(marked: ir.Table, table: str, events: trials.Events | None = None) -> ir.Table:
     """The rows that no rule removed; of products one each, with the most frequent of its descriptions and categories.
 
-    Empty values do not count; where several are as frequent, the first in the alphabet is kept.
+    Empty values do not count; where several are as frequent, the first in the alphabet is kept. `events` of a test
+    become one row per unit.
     """
-    rows = marked.filter(marked.removed_by == clean.KEPT).select(*values_of(marked))
+    rows = marked.filter(marked.removed_by == clean.KEPT)
+    if events:
+        return trials.units(rows, events)
+    rows = rows.select(*values_of(marked))
     if table != "products":
         return rows
     # ranks, and not an aggregation that knows an order, which Spark has not
@@ -352,13 +364,17 @@ def report(
     ends = [found.of_kept(f"{end}_{name}") for name in times[:1] for end in ("first", "last")]
     left = steps[-1]["rows_left"]
     if count != left:
-        why = "further rows of the same product"
-        step = {"step": "one_row_a_product", "why": why, "rows_removed": left - count, "rows_left": count}
-        steps = [*steps, step]
+        what = (
+            "event of a unit that is counted in its row"
+            if table == "experiment"
+            else "further rows of the same product"
+        )
+        name = f"one_row_a_{'unit' if table == 'experiment' else 'product'}"
+        steps = [*steps, {"step": name, "why": what, "rows_removed": left - count, "rows_left": count}]
     return {
         "table": table, "data_set": data_set.name, "title": data_set.title, "licence": data_set.licence,
         "citation": data_set.citation, "currency": data_set.currency, "files": files, "fingerprint": fingerprint,
-        "row_accounting": steps, "missing": found.missing(), "rows": count,
+        "row_accounting": steps, "missing": found.missing(), "suspicions": found.suspicions, "rows": count,
         "columns": {name: str(kind) for name, kind in rows.schema().items()},
         "notes": notes or [],
         "days": [f"{end:%Y-%m-%d}" for end in ends if isinstance(end, date) and end == end],  # NaT is no day

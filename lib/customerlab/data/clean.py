@@ -162,15 +162,20 @@ def mark(table: "ir.Table", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> 
     return table.mutate(removed_by=ibis.cases(*branches, else_=KEPT))
 
 
-def report(counted: "pd.DataFrame", rules: "tuple[tuple[str, dict[str, Any]], ...]") -> list[dict[str, Any]]:
+def report(
+    counted: "pd.DataFrame", rules: "tuple[tuple[str, dict[str, Any]], ...]", late: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
     """Turn rows and money by `removed_by` into the row accounting, from what was read to what was kept.
 
     Parameters
     ----------
     counted : DataFrame
-        `removed_by`, `rows` and, of money, exact decimals `amount` and `sales` (of amounts above zero).
+        `removed_by`, `rows` and, of money, exact decimals `amount` and `sales` (of amounts above zero); of events
+        `units`.
     rules : tuple of (name, settings)
         In the order of the catalogue.
+    late : dict of str to str, optional
+        Reasons that come after the rules, and what they are called; those without a row are left out.
 
     Returns
     -------
@@ -187,12 +192,14 @@ def report(counted: "pd.DataFrame", rules: "tuple[tuple[str, dict[str, Any]], ..
     rows = sum(int(row["rows"]) for row in by_rule.values())
     amount = sum((exact(row.get("amount")) for row in by_rule.values()), Decimal(0))
     steps: list[dict[str, Any]] = []
-    reasons = {"read": "rows read"} | {step: why(*rule) for step, rule in steps_of(rules).items()}
+    late = {name: why for name, why in (late or {}).items() if name in by_rule}
+    reasons = {"read": "rows read"} | {step: why(*rule) for step, rule in steps_of(rules).items()} | late
     for name, reason in reasons.items():
         row = by_rule.get(name, {})
         removed, paid, sold = int(row.get("rows", 0)), exact(row.get("amount")), exact(row.get("sales"))
         rows, amount = rows - removed, amount - paid
-        step: dict[str, Any] = {"step": name, "why": reason, "rows_removed": removed, "rows_left": rows}
+        of = f" ({int(row['units']):,} unit{'s' * (row['units'] != 1)})" if name in late and "units" in row else ""
+        step: dict[str, Any] = {"step": name, "why": reason + of, "rows_removed": removed, "rows_left": rows}
         if "amount" in counted.columns:
             step |= {"amount_removed": str(paid), "amount_left": str(amount), "sales_removed": str(sold)}
         steps.append(step)

@@ -7,7 +7,6 @@ and the server's mark of the edition (a validator: ETag, or the time of its last
 import queue
 import threading
 import time
-import zipfile
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from customerlab.data.packed import Damaged, check_density
+from customerlab.data import packed
 from customerlab.data.project import read_json, write_json
 from customerlab.data.secrets import expanded
 
@@ -40,8 +39,6 @@ class Refused(Exception):
         self.kept = kept
 
 
-# What reading a zip raises besides: members of unknown methods or with a password, half of one, a wrong checksum.
-UNPACKING = (Damaged, zipfile.BadZipFile, KeyError, RuntimeError, EOFError, ValueError, OSError)
 FAILED = (requests.RequestException, urllib3.exceptions.HTTPError, Refused)
 
 
@@ -203,27 +200,8 @@ def check_kind(path: Path, name: str, shown: str) -> None:
 
 
 def unpack(archive: Path, member: str, target: Path) -> None:
-    """Write a member of a zip to `target`, its checksum compared on the way.
-
-    `Refused` where it is damaged, not there, or far larger than any data.
-    """
-    import lzma
-    import zlib
-
+    """Write a member of a zip to `target`; `Refused` where it is damaged, not there, or far larger than any data."""
     try:
-        with zipfile.ZipFile(archive) as packed:
-            if member not in packed.namelist():
-                listed = ", ".join(packed.namelist()[:10])
-                raise Refused(f"the zip has no member {member}, only {listed[:200] or 'nothing'}")
-            info = packed.getinfo(member)
-            check_density(info.compress_size, info.file_size)
-            with packed.open(info) as source, target.open("wb") as handle:
-                size = 0
-                while chunk := source.read(CHUNK):
-                    size += len(chunk)
-                    check_density(info.compress_size, size)
-                    handle.write(chunk)
-    except (*UNPACKING, zlib.error, lzma.LZMAError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise Refused(f"the zip is damaged, or of a kind that cannot be read: {' '.join(str(error).split())}") from None
+        packed.unpack(archive, member, target)
+    except packed.Damaged as error:
+        raise Refused(str(error)) from None

@@ -113,11 +113,11 @@ def download(root: Path, data_set: DataSet, form: Form, *, progress: bool = True
             kept = broken and bool((read_json(arriving.known) or {}).get("validator"))
             raise
         with written_aside(target) as aside:
-            if form.member:
+            if form.member and not form.path.lower().endswith(".zip"):
                 web.unpack(arriving.part, form.member, aside)
             else:
                 arriving.part.replace(aside)
-            web.check_kind(aside, form.path, form.member or name)
+            web.check_kind(aside, form.path, form.path if form.path.lower().endswith(".zip") else form.member or name)
             digest = file_digest(aside) if form.sha256 else None
             if digest != form.sha256:
                 raise web.Refused(f"what arrived has sha256 {digest}")

@@ -6,11 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from customerlab.data import fields, values
+from customerlab.data import fields, trials, values
 from customerlab.data.joins import Join, joins_of
 from customerlab.data.rules import Rules, rules_of
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, is_id
+from customerlab.data.tables import OF_UNITS, TABLES, is_id
 from customerlab.data.yaml_files import only_keys, suggest
 from customerlab.errors import DataError, shown
 
@@ -80,6 +80,7 @@ class TableMap:
     clean: Rules = ()
     joins: tuple[Join, ...] = ()
     currency: tuple[str, str] | None = None  # a source column, and the only currency that may stand in it
+    events: trials.Events | None = None  # how units are made of rows, where these are events
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -121,7 +122,7 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, c
     """A table of an entry as its keys say; a DataError where they cannot be meant. `currency` is the entry's."""
     declared = TABLES[table].columns
     money = "amount" in declared
-    extra = ("outcomes", "covariates") if table == "experiment" else ("currency",) if money else ()
+    extra = trials.KEYS if table == "experiment" else ("currency",) if money else ()
     only_keys(raw, ("file", "join", "columns", "clean", *extra), where=where, required=("columns",))
     source = _source(raw, sources, where)
     columns: dict[str, Mapped] = {}
@@ -135,13 +136,12 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, c
         columns[name] = _mapped(value, name, column.type, f"{where}, columns, {name}")
     if money:
         _add_amount(columns, f"{where}, columns")
-    for prefix, key in ((OUTCOME, "outcomes"), (COVARIATE, "covariates")):
-        columns |= {f"{prefix}{name}": Mapped(name) for name in fields.names(raw, key, where)}
-    if table == "experiment" and not raw.get("outcomes"):
-        raise DataError("no outcome is named", where=where, do="add `outcomes: [ … ]`, columns that hold numbers")
-    lacking = [n for n, c in declared.items() if not (c.optional or c.derived) and n not in columns]
-    if "amount" in columns:
-        lacking = [name for name in lacking if name != "unit_price"]
+    events = None
+    if table == "experiment":
+        measured, events = trials.shape_of(raw, where)
+        columns |= {name: Mapped(column) for name, column in measured.items()}
+    instead = {"unit_id"} if OF_UNITS in columns else {"unit_price"} if "amount" in columns else set()
+    lacking = [n for n, c in declared.items() if not (c.optional or c.derived or n in columns or n in instead)]
     if lacking:
         raise DataError(
             f"no column is mapped to {', '.join(lacking)}", where=f"{where}, columns",
@@ -150,7 +150,7 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, c
         )  # fmt: skip
     return TableMap(
         source, columns, rules_of(raw, table, where), joins_of(raw, source, sources, where),
-        _currency(raw, currency, where) if raw.get("currency") is not None else None,
+        _currency(raw, currency, where) if raw.get("currency") is not None else None, events,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 The count is independent of the engine that reads the rows: it looks at line ends and quotation marks alone.
 """
 
+import errno
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -35,10 +36,51 @@ def check_workbook(path: Path) -> None:
                 check_density(member.compress_size, member.file_size)
             check_density(path.stat().st_size, sum(member.file_size for member in book.infolist()))
             broken = book.testzip()
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, OSError) as error:
+        _reraise_system(error)
         raise Damaged(" ".join(str(error).split())) from None
     if broken:
         raise Damaged(f"its part {broken} has another checksum than it should")
+
+
+def _reraise_system(error: Exception) -> None:
+    """Raise an error of the system again; a place outside the file, which a damaged zip names, is none."""
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        raise error
+
+
+def unpack(archive: Path, member: str, target: Path) -> None:
+    """Write a member of a zip to `target`, its checksum compared on the way.
+
+    `Damaged` where it is not whole, not there, or far larger than any data.
+    """
+    import lzma
+
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            if member not in packed.namelist():
+                listed = ", ".join(packed.namelist()[:10])
+                raise Damaged(f"the zip has no member {member}, only {listed[:200] or 'nothing'}")
+            info = packed.getinfo(member)
+            check_density(info.compress_size, info.file_size)
+            with packed.open(info) as source, target.open("wb") as handle:
+                size = 0
+                while chunk := source.read(CHUNK):
+                    size += len(chunk)
+                    check_density(info.compress_size, size)
+                    handle.write(chunk)
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        OSError,
+        zlib.error,
+        lzma.LZMAError,
+    ) as error:
+        _reraise_system(error)
+        raise Damaged(f"the zip is damaged, or of a kind that cannot be read: {' '.join(str(error).split())}") from None
 
 
 def chunks(path: Path) -> Iterator[bytes]:

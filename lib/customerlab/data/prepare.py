@@ -12,9 +12,22 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import advice, canonical, cast, clean, columns, fetch, money, read, relate, warehouse
+from customerlab.data import (
+    advice,
+    canonical,
+    cast,
+    clean,
+    columns,
+    fetch,
+    money,
+    read,
+    relate,
+    suspicions,
+    trials,
+    warehouse,
+)
 from customerlab.data.catalog import find_data_set
-from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS
+from customerlab.data.engine import DEFAULT, DUCKDB_ALWAYS, literal
 from customerlab.data.fingerprint import report_of, table_fingerprint
 from customerlab.data.hidden import NUMBER, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
@@ -104,16 +117,21 @@ def _build(
         con = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(target.parent / "staged"), **DUCKDB_ALWAYS)
         _check_patterns(con, table_map)
         reading = True
-        raw, counted, joined = _read(con, files, sources, table_map, target.parent)
+        files = {each.name: read.at_hand(files[each.name], each, target.parent) for each in sources}
+        paths, notes, place = files[source.name], list[str](), _placing(source)
+        raw, counted, joined = _read(con, files, sources, table_map, target.parent, notes)
         marked, found, source, joined = _surveyed(con, raw, table, table_map, source, joined)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
         _check_values(marked, found, table_map, source, joined)
-        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, _place)
+        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, place)
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
+        if table == "transactions":
+            written = con.read_parquet(literal(con, target))
+            found.suspicions.extend(suspicions.ask(written, marked, table_map, steps, place, several=len(paths) > 1))
         count = int(pq.read_metadata(target).num_rows)
-        return steps, found, rows, count, canonical.notes(found, table_map, named)
+        return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
         # an error of the system has a number: no room, no right to write
         if reading and getattr(error, "errno", None) is None:
@@ -133,14 +151,14 @@ def _named(files: dict[str, list[Path]]) -> dict[str, str]:
 
 
 def _read(
-    con: Any, files: dict[str, list[Path]], sources: list[Source], table_map: TableMap, aside: Path
+    con: Any, files: dict[str, list[Path]], sources: list[Source], table_map: TableMap, aside: Path, notes: list[str]
 ) -> tuple[ir.Table, list[int | None], dict[str, Source]]:
     """The rows of a table's own files with the columns that are joined to them, how many rows each of its files has by
     another count, and of which source each joined column is.
     """
     own, *others = sources
     if not others:
-        raw, counted = read.read(con, files[own.name], own, table_map.needed, aside)
+        raw, counted = read.read(con, files[own.name], own, table_map.needed, aside, notes)
         read.check_columns(files[own.name], own)
         return raw, counted, {}
     named = _named(files)
@@ -149,7 +167,7 @@ def _read(
     tables: dict[str, ir.Table] = {}
     for source in (*others, own):
         paths = files[source.name]
-        table, counted = read.read(con, paths, source, relate.wanted(source.name, table_map, names), aside)
+        table, counted = read.read(con, paths, source, relate.wanted(source.name, table_map, names), aside, notes)
         read.check_columns(paths, source)
         if source is not own:
             try:
@@ -174,8 +192,8 @@ def _span_of(raw: ir.Table, source: Source, table_map: TableMap, names: relate.M
     return None
 
 
-def _place(rows: ir.Table, column: str | None) -> str:
-    return read.place(read.first_row(rows), column)
+def _placing(source: Source) -> canonical.Place:
+    return lambda rows, column: read.place(read.first_row(rows), column, source)
 
 
 def _surveyed(
@@ -192,7 +210,7 @@ def _surveyed(
         every = canonical.canonical(raw, table, table_map, source, labels, joined, whole)
         if "exact_repeat" in dict(table_map.clean):
             every = with_repeats(con, every)
-        marked = clean.mark(canonical.spread(every, table_map), table_map.clean)
+        marked = trials.mark(clean.mark(canonical.spread(every, table_map), table_map.clean), table_map.events)
         found = canonical.survey(marked)
         known = labels, whole, source
         unread = {name for name in found.unread() if name != "amount" or table_map.totals}
@@ -205,7 +223,7 @@ def _surveyed(
         whole |= columns.floats(marked, found, source.decimal)
         if known == (labels, whole, source):
             if source.loose:
-                columns.check_numbers(marked, table_map, source, _place)
+                columns.check_numbers(marked, table_map, source, _placing(source))
             return marked, found, source, joined
 
 
@@ -261,17 +279,18 @@ def _check_values(
     marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source, joined: dict[str, Source]
 ) -> None:
     """Raise where two ids are nearly alike, a value cannot be read, money is too large, or an order has two amounts."""
-    columns.check_ids(marked, found, table_map, _place)
+    place = _placing(source)
+    columns.check_ids(marked, found, table_map, place)
     for name in found.unread():
         bad = marked.filter(marked[THERE + name] & marked[name].isnull())
         if name == "amount" and not table_map.totals:
             raise DataError(
-                "quantity times unit_price is too large to be money", where=_place(bad, None),
+                "quantity times unit_price is too large to be money", where=place(bad, None),
                 expected=f"an amount below {money.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
         mapped = table_map.columns.get(name) or Mapped(name.removeprefix(NUMBER))
         origin = joined.get(mapped.parts[0], source) if mapped.parts else source
         count = found.total(f"there_{name}") - found.total(f"filled_{name}")
-        raise advice.unreadable(marked, bad, count, name, mapped, origin)
-    canonical.check_orders(marked, found, table_map, _place)
+        raise advice.unreadable(marked, bad, count, name, mapped, origin, place(bad, mapped.named))
+    canonical.check_orders(marked, found, table_map, place)

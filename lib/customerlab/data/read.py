@@ -4,119 +4,77 @@ Texts are read as texts and cast later, so that a value that cannot be read is r
 column, and an id such as ``007`` stays what it is. What has a type in its file keeps it.
 """
 
-import csv
-import io
+import dataclasses
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import cast, packed, texts
+from customerlab.data import cast, items, packed, read_json, sheets, texts
 from customerlab.data.engine import literal
-from customerlab.data.sources import Source
-from customerlab.errors import DataError, in_brief
+from customerlab.data.headers import (
+    MissingColumns,
+    check,
+    check_columns,
+    check_wanted,
+    header,
+    headers,
+    leaves,
+    missing,
+    named,
+    parquet_schema,
+    unreadable,
+)
+from customerlab.data.sources import Source, kind_of
+from customerlab.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LONGEST_NAME = 1_000  # signs of a column's name
-ROW, FILE = "__row__", "__file__"  # the row within its file (from 1, the header not counted) and the file's name
+__all__ = [
+    "FILE",
+    "ROW",
+    "MissingColumns",
+    "at_hand",
+    "check_columns",
+    "check_content",
+    "first_row",
+    "header",
+    "place",
+    "read",
+    "unreadable",
+]
+ROW, FILE = "__row__", "__file__"  # the row within its file (from 1, the header not counted), and the file (and sheet)
 
 
-def header(path: Path, source: Source) -> list[str]:
-    """The column names as they stand in a file; a DataError where it is empty, unreadable or names a column twice."""
-    kind = _kind(path)
-    if kind == ".parquet":
-        names = _parquet_schema(path).names
-    elif kind == ".xlsx":
-        names = [str(name) for name in _sheet(path, source, rows=1).to_numpy().ravel()]
-    else:
-        try:
-            with texts.opened(path, source) as handle:
-                begin = io.StringIO(handle.read(texts.LONGEST_ROW), newline="")
-                names = next(csv.reader(begin, delimiter=texts.delimiter(path, source)), [])
-        except (*texts.DAMAGED, UnicodeError, csv.Error, OSError) as error:
-            raise unreadable([path], source, error) from None
-    if not any(name.strip() for name in names):
-        raise DataError(
-            "the table is empty, or its first line: there is no header", where=path.name, expected="a header and at least one row",
-            do="export the file again" + (", or fix `sheet` in data/catalog.yml" if kind == ".xlsx" else ""),
-        )  # fmt: skip
-    long = next((name for name in names if len(name) > LONGEST_NAME), None)
-    if long is not None:
-        raise DataError(
-            f"a column has a name of {len(long):,} signs: {long[:40]!r} …", where=f"{path.name}, header",
-            expected="the names of columns in the first line", do="add the line, or close a quotation mark in it",
-        )  # fmt: skip
-    # DuckDB does not tell apart names that differ in the case of A to Z alone
-    known = [name.encode(errors="replace").lower() for name in names]
-    twice = [name for name, key in zip(names, known, strict=True) if known.count(key) > 1]
-    if twice:
-        raise DataError(
-            f"doubled column: {', '.join(map(repr, dict.fromkeys(twice)))}", where=f"{path.name}, header",
-            expected="every column once, also where upper and lower case are the same",
-            do="rename or remove one of them in the file",
-        )  # fmt: skip
-    return names
-
-
-def unreadable(paths: list[Path], source: Source, error: Exception) -> DataError:
-    """The error for files that a reader gives up on: the first fault found in them, else the reader's own words."""
+def at_hand(paths: list[Path], source: Source, folder: Path) -> list[Path]:
+    """The files themselves: the wanted member of each zip is unpacked into `folder`, the others are as they were."""
+    found = []
     for path in paths:
-        if _kind(path) == "" and (fault := texts.fault(path, source)):
-            return fault
-    return DataError(
-        f"the file cannot be read: {in_brief(error)}",
-        where=", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else ""),
-        do="write the file again, or fix its entry in data/catalog.yml",
-    )
-
-
-def _kind(path: Path) -> str:
-    """``.parquet`` or ``.xlsx``; empty for the texts, which differ by no more than their delimiter."""
-    suffix = path.suffix.lower()
-    return suffix if suffix in (".parquet", ".xlsx") else ""
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(
-        f"the file is damaged or incomplete, or no {_kind(path)} file: {in_brief(error)}",
-        where=path.name, expected=f"a {_kind(path)} file", do="get the file again, or write it again by the program it is from",
-    )  # fmt: skip
-
-
-def _parquet_schema(path: Path) -> Any:
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_schema(path)
-    except (ValueError, OSError) as error:
-        raise _damaged(path, error) from None
-
-
-def _sheet(path: Path, source: Source, rows: int | None = None) -> "pd.DataFrame":
-    """The sheet of a workbook as it is: cells of all kinds, the header in the first row."""
-    import pandas as pd
-
-    try:
-        with pd.ExcelFile(path, engine="openpyxl") as book:
-            sheets = [str(name) for name in book.sheet_names]
-            known = source.sheet in sheets if isinstance(source.sheet, str) else source.sheet < len(sheets)
-            if known:
-                return pd.read_excel(
-                    book, sheet_name=source.sheet, header=None, nrows=rows, dtype=object, na_filter=False
-                )
-    except Exception as error:  # openpyxl has no error of its own for what is no workbook, or half of one
-        raise _damaged(path, error) from None
-    raise DataError(
-        f"there is no sheet {source.sheet!r}", where=path.name, expected=f"one of: {', '.join(sheets)}",
-        do="fix `sheet` in data/catalog.yml (its name, or its number from 0)",
-    )  # fmt: skip
+        if path.suffix.lower() != ".zip":
+            found.append(path)
+            continue
+        forms = [form for form in source.forms if form.path.lower().endswith(".zip")]
+        form = next((form for form in forms if path.match(form.path.replace("[", "[[]").replace("?", "[?]"))), forms[0])
+        member = str(form.member)
+        # its name is how messages name the place
+        name = "".join(sign if sign.isprintable() else "_" for sign in f"{path.name}, {Path(member).name}")
+        target = Path(tempfile.mkdtemp(dir=folder)) / (name if len(name.encode()) < 250 else name[-60:])
+        try:
+            packed.unpack(path, member, target)
+        except packed.Damaged as error:
+            raise DataError(
+                str(error), where=path.name, expected=f"a whole zip with {member}",
+                do="get the file again, or fix `member` of the file in data/catalog.yml",
+            ) from None  # fmt: skip
+        found.append(target)
+    return found
 
 
 def read(
-    con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path
+    con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path, notes: list[str] | None = None
 ) -> tuple[ir.Table, list[int | None]]:
     """Read files of one shape into one table of the wanted columns, with `__row__` and `__file__`.
 
@@ -126,7 +84,9 @@ def read(
     columns : list of str
         The columns that are mapped; each must be there.
     aside : Path
-        A folder for copies in UTF-8 of texts in another encoding; they are read as long as the table is.
+        A folder for copies of texts in another encoding or layout; they are read as long as the table is.
+    notes : list of str, optional
+        What is to be said of the files is added to it: sheets that are not read, records without items.
 
     Returns
     -------
@@ -135,73 +95,178 @@ def read(
 
     A DataError where a column is missing, the files differ in shape, or a file cannot be read.
     """
-    wanted = list(dict.fromkeys(columns))
+    told: list[str] = [] if notes is None else notes
+    paths = at_hand(paths, source, aside)
+    wanted = items.needed(source, columns)
+    items.check_pattern(con, source)
     parts: list[ir.Table] = []
-    counted = []
-    together = _read_together(con, paths)
+    counted: list[int | None] = []
+    together = _read_together(con, paths, source)
+    openers = {"": _texts, ".xlsx": _workbook, ".parquet": _parquet, ".json": _json}
     for path in paths:
-        text, rows = _counted(path, source, aside)
-        counted.append(rows)
-        names = header(path, source)
-        absent = [name for name in wanted if name not in names]
-        if absent:
-            raise DataError(
-                f"missing column: {', '.join(map(repr, absent))}",
-                where=f"{path.name}, which has {', '.join(map(repr, names[:50]))}" + (" …" if names[50:] else ""),
-                expected="every column that data/catalog.yml maps",
-                do="fix the column map, or the delimiter if the names above are run together; a "
-                "column of another file, such as a covariate, comes by `join: {its file: key}`, and a constant is `{value: …}`",
-            )
         if together is not None and parts:
+            counted.append(_parquet_rows(path))
             continue
-        table = _read_one(con, path, text, source, names) if together is None else together
-        place = {ROW: ibis.row_number().over() + 1, FILE: ibis.literal(path.name)}
+        found, rows = openers[kind_of(path.name)](con, path, source, wanted, aside, told)
+        counted.append(rows)
         if together is not None:
-            place = {ROW: table["file_row_number"] + 1, FILE: table["filename"].re_extract("[^/]+$", 0)}
-        # the time zones that parquet names for its columns; UTC where it stores instants and names none
-        kinds = {field.name: field.type for field in _parquet_schema(path)} if _kind(path) == ".parquet" else {}
-        zones = {name: zone for name, kind in kinds.items() if (zone := getattr(kind, "tz", None))}
-        clocks = {name: _on_the_clock(table[name], zones[name]) if name in zones else table[name] for name in wanted}
-        parts.append(table.select(**clocks, **place))
+            columns_ = _of_parquet(together, path, source, wanted)
+            place = {ROW: together["file_row_number"] + 1, FILE: together["filename"].re_extract("[^/]+$", 0)}
+            found = [together.select(**columns_, **place)]
+        parts += found
     for name in wanted:
         if len({part[name].type() for part in parts}) > 1:  # files that differ in it: as text they are alike
             parts = [part.mutate(**{name: cast.as_text(part[name], source.decimal)}) for part in parts]
     # put together once: DuckDB runs out of memory where it sorts a union of many files
-    return con.create_table(ibis.util.gen_name("parts"), ibis.union(*parts)) if len(parts) > 1 else parts[0], counted
+    table = con.create_table(ibis.util.gen_name("parts"), ibis.union(*parts)) if len(parts) > 1 else parts[0]
+    if not (source.split or source.wide):
+        return table, counted
+    table = con.create_table(ibis.util.gen_name("records"), table)
+    if int(table.count().execute()) != sum(count or 0 for count in counted):
+        _check_count(table, paths, source, counted)
+    made = _itemised(con, table, source, named(paths), told, exploded=True)
+    return made, [int(made.count().execute()), *[0] * (len(paths) - 1)]
 
 
-def _read_together(con: Any, paths: list[Path]) -> ir.Table | None:
+def _itemised(
+    con: Any, table: ir.Table, source: Source, where: str, notes: list[str], *, exploded: bool
+) -> ir.Table:  # fmt: skip
+    """The rows of a table that lies in the engine as items, each step of which is accounted for."""
+    steps = items.steps(table, source, where, exploded=exploded)
+    notes += items.account(steps, where, lambda rows: place(first_row(rows), None, source))
+    return con.create_table(ibis.util.gen_name("items"), steps[-1].after)
+
+
+def _texts(
+    con: Any, path: Path, source: Source, wanted: list[str], aside: Path, _: list[str]
+) -> tuple[list[ir.Table], int | None]:
+    """A text as a table, and its rows by an independent count; damage is told here."""
+    texts.check_mark(path, source)
+    rows: int | None
+    if texts.laid_out(source):
+        names = headers(path, source, wanted)[path.name]
+        text, rows = texts.tabulated(path, source, aside)
+        sign, above = ",", False
+    else:
+        try:
+            text = texts.plain(path, source, aside)
+        except (*texts.DAMAGED, UnicodeError) as error:
+            raise unreadable([path], source, error) from None
+        rows = texts.count(text, path, source)
+        names = headers(path, source, wanted)[path.name]
+        sign, above = texts.delimiter(path, source), source.header is None
+    # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
+    table = con.read_csv(
+        literal(con, text), columns={f"column_{n}": "VARCHAR" for n in range(len(names))}, auto_detect=False, header=above,
+        quote='"', escape='"', delim=sign, compression="gzip" if text.suffix.lower() == ".gz" else "none",
+    )  # fmt: skip
+    return [_placed(table, {name: table[table.columns[names.index(name)]] for name in wanted}, path.name)], rows
+
+
+def _placed(table: ir.Table, columns: dict[str, ir.Value], place: str) -> ir.Table:
+    return table.select(**columns, **{ROW: ibis.row_number().over() + 1, FILE: ibis.literal(place)})
+
+
+def _workbook(
+    con: Any, path: Path, source: Source, wanted: list[str], _: Path, notes: list[str]
+) -> tuple[list[ir.Table], int | None]:
+    """The sheets of a workbook as tables, which nobody else counts."""
+    import pandas as pd
+
+    try:
+        packed.check_workbook(path)
+    except packed.Damaged as error:
+        raise sheets.damaged(path, ".xlsx", error) from None
+    frames, unread = sheets.frames(path, source)
+    if unread:
+        notes.append(
+            f"sheets of {path.name} that are not read: {', '.join(unread[:20])}" + (" …" if unread[20:] else "")
+        )
+    found = []
+    names = sheets.names(frames, source)
+    check(names, path, source, wanted)
+    for place, frame in frames.items():
+        if source.header is not None and len(frame.columns) != len(source.header):
+            raise DataError(
+                f"the sheet has {len(frame.columns)} columns, `header` has {len(source.header)}", where=place,
+                expected="a name for every column", do="fix `header` of the file in data/catalog.yml",
+            )  # fmt: skip
+        cells = frame.iloc[int(source.header is None) :, [names[place].index(name) for name in wanted]]
+        cells.columns = pd.Index(wanted)
+        cells = cells.map(sheets.cell, decimal=source.decimal).astype("string")
+        # as a memtable: ibis 12 fails to drop the view that it makes for a plain DataFrame on DuckDB 2
+        table = con.create_table(ibis.util.gen_name("sheet"), ibis.memtable(cells), temp=True)
+        found.append(_placed(table, {name: table[name] for name in wanted}, place))
+    return found, None
+
+
+def _parquet_rows(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
+
+
+def _parquet(
+    con: Any, path: Path, source: Source, wanted: list[str], _: Path, notes: list[str]
+) -> tuple[list[ir.Table], int | None]:
+    """A parquet file as a table, lists in it exploded, and its rows by what its foot says."""
+    parquet_schema(path)
+    rows = _parquet_rows(path)
+    headers(path, source)
+    table = con.read_parquet(literal(con, path))
+    if not source.explode:
+        return [_placed(table, _of_parquet(table, path, source, wanted), path.name)], rows
+    table = con.create_table(
+        ibis.util.gen_name("records"), _placed(table, {n: table[n] for n in table.columns}, path.name)
+    )
+    if int(table.count().execute()) != rows:
+        _check_count(table, [path], source, [rows])
+    only = dataclasses.replace(source, split=None, wide=())
+    made = _itemised(con, table, only, path.name, notes, exploded=False)
+    return [made.select(ROW, FILE, **_of_parquet(made, path, source, wanted))], int(made.count().execute())
+
+
+def _of_parquet(table: ir.Table, path: Path, source: Source, wanted: list[str]) -> dict[str, ir.Value]:
+    """The wanted columns of a parquet file, or fields of records in them; times of a zone as its clocks show them."""
+    schema = parquet_schema(path)
+    # what DuckDB calls the second of two columns that it cannot tell apart is of no interest
+    check_wanted(schema.names, [name for name in wanted if name in schema.names], path.name, path, source)
+    found = {name: items.field(table, name, path.name, source.explode) for name in wanted}
+    if absent := [name for name, value in found.items() if value is None]:
+        raise missing(absent, list(leaves(schema)), path.name, path, source, wanted)
+    values = {}
+    for name, value in found.items():
+        assert value is not None
+        items.check_single(value, name, path.name, source.explode)
+        # the time zones that parquet names for its columns; UTC where it stores instants and names none
+        zone = getattr(leaves(schema).get(name), "tz", None)
+        values[name] = _on_the_clock(value, zone) if zone else value
+    return values
+
+
+def _read_together(con: Any, paths: list[Path], source: Source) -> ir.Table | None:
     """Parquet files of one schema in one scan, which need not be put together."""
-    if any(_kind(path) != ".parquet" for path in paths):
+    if source.explode or any(kind_of(path.name) != ".parquet" for path in paths):
         return None
-    first, *others = [_parquet_schema(path) for path in paths]
+    first, *others = [parquet_schema(path) for path in paths]
     own = {"filename", "file_row_number"}  # the columns that DuckDB adds
     if own & {name.lower() for name in first.names} or not all(first.equals(other) for other in others):
         return None
     return con.read_parquet([literal(con, path) for path in paths], filename=True, file_row_number=True)
 
 
-def _counted(path: Path, source: Source, aside: Path) -> tuple[Path, int | None]:
-    """The file as the engine can read it, in UTF-8, and its rows by an independent count; damage is told here."""
-    kind = _kind(path)
-    if kind == ".xlsx":
-        try:
-            packed.check_workbook(path)
-        except packed.Damaged as error:
-            raise _damaged(path, error) from None
-        return path, None
-    if kind == ".parquet":
-        import pyarrow.parquet as pq
-
-        _parquet_schema(path)
-        return path, int(pq.read_metadata(path).num_rows)
-    text = path
-    if not texts.is_utf8(source):  # DuckDB knows three encodings, Python all that are in use
-        try:
-            text = texts.recoded(path, source, aside)
-        except (*texts.DAMAGED, UnicodeError) as error:
-            raise unreadable([path], source, error) from None
-    return text, texts.count(text, path, source)
+def _json(
+    con: Any, path: Path, source: Source, wanted: list[str], aside: Path, notes: list[str]
+) -> tuple[list[ir.Table], int | None]:
+    """The records of a JSON file as a table of texts, by way of a copy in parquet, and how many rows that was given."""
+    made = read_json.Table(path, source, wanted)
+    copy = made.write(aside)
+    if made.rows and (absent := made.absent()):
+        raise missing(absent, read_json.names(path, source, read_json.SAMPLE), path.name, path, source, wanted)
+    notes += [items.without(count, f"items in {name}", path.name) for name, count in made.without.items()]
+    table = con.read_parquet(literal(con, copy))
+    columns = {name: table[table.columns[place]] for place, name in enumerate(wanted)}
+    return [table.select(**columns, **{ROW: table[table.columns[-1]], FILE: ibis.literal(path.name)})], made.rows
 
 
 def _check_count(table: ir.Table, paths: list[Path], source: Source, counted: list[int | None]) -> None:
@@ -210,10 +275,11 @@ def _check_count(table: ir.Table, paths: list[Path], source: Source, counted: li
     for name in dict.fromkeys(path.name for path in paths):  # files of several folders may have one name
         doubtful = [path for path in paths if path.name == name]
         # a sheet is counted by nobody else, and in one column an empty line is an empty value
-        if _kind(doubtful[0]) == ".xlsx" or len(header(doubtful[0], source)) == 1:
+        kind = kind_of(name)
+        if kind == ".xlsx" or (kind == "" and len(headers(doubtful[0], source)[name]) == 1):
             continue
         read, known = int(found.get(name, 0)), [n for p, n in zip(paths, counted, strict=True) if p.name == name]
-        if _kind(doubtful[0]) == "" and (None in known or sum(map(int, filter(None, known))) != read):
+        if kind == "" and not texts.laid_out(source) and (None in known or sum(map(int, filter(None, known))) != read):
             for path in doubtful:
                 if fault := texts.fault(path, source):
                     raise fault
@@ -237,51 +303,18 @@ def _on_the_clock(column: ir.Column, zone: str) -> ir.Value:
     return _wall_clock(ibis.literal(known_as), column.cast("timestamp('UTC')"))
 
 
-def _cell(value: Any, decimal: str) -> str | None:
-    """A cell of a workbook as text, as `cast.as_text` writes it; pandas has made whole numbers integers already."""
-    if value == "" or value != value:
-        return None
-    return str(value).replace(".", decimal) if isinstance(value, float) else str(value)
-
-
 def first_row(rows: ir.Table) -> "pd.Series":
     """The first of some rows, in the order of files and rows."""
     return rows.order_by([FILE, ROW]).limit(1).to_pandas().iloc[0]
 
 
-def place(row: "pd.Series", column: str | None = None) -> str:
+def place(row: "pd.Series", column: str | None = None, source: Source | None = None) -> str:
     """How messages name a row, and a column of its file."""
-    return f"{row[FILE]}, row {int(row[ROW]):,} below the header" + (f", column {column!r}" if column else "")
-
-
-def _read_one(con: Any, path: Path, text: Path, source: Source, names: list[str]) -> ir.Table:
-    kind = _kind(path)
-    if kind == ".parquet":
-        return con.read_parquet(literal(con, path))
-    if kind == ".xlsx":
-        import pandas as pd
-
-        frame = _sheet(path, source)[1:]
-        frame.columns = pd.Index(names)
-        frame = frame.map(_cell, decimal=source.decimal).astype("string")
-        # as a memtable: ibis 12 fails to drop the view that it makes for a plain DataFrame on DuckDB 2
-        return con.create_table(ibis.util.gen_name("sheet"), ibis.memtable(frame), temp=True)
-    # Nothing is guessed: what the sniffer would make of a file depends on the rows that it happens to sample.
-    return con.read_csv(
-        literal(con, text), columns=dict.fromkeys(names, "VARCHAR"), auto_detect=False, header=True, quote='"', escape='"',
-        delim=texts.delimiter(path, source), compression="gzip" if text.suffix.lower() == ".gz" else "none",
-    )  # fmt: skip
-
-
-def check_columns(paths: list[Path], source: Source) -> None:
-    """Raise unless every file has the columns that the catalogue declares, where it does."""
-    for path in paths if source.columns is not None else []:
-        names = header(path, source)
-        if sorted(names) != sorted(source.columns or ()):
-            raise DataError(
-                f"the columns are {', '.join(names)}", where=path.name, expected=", ".join(source.columns or ()),
-                do="get the declared edition, or fix `columns` in data/catalog.yml",
-            )  # fmt: skip
+    record = kind_of(row[FILE]) == ".json"
+    below = "" if record or (source and source.header is not None) else " below the header"
+    return f"{row[FILE]}, {'record' if record else 'row'} {int(row[ROW]):,}{below}" + (
+        f", column {column!r}" if column else ""
+    )
 
 
 def check_content(
@@ -293,7 +326,7 @@ def check_content(
     `rows` have been read of `table`, and `counted` of each file by another way; `span` is the first and last time of
     the column that the declared span speaks of.
     """
-    where = ", ".join(path.name for path in paths[:3]) + (" …" if len(paths) > 3 else "")
+    where = named(paths)
     if rows != sum(count or 0 for count in counted):
         _check_count(table, paths, source, counted)
     if rows == 0:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 OUTCOME = "outcome_"  # prefix of the experiment table's outcome columns
 COVARIATE = "covariate_"  # prefix of its covariate columns, known before the experiment
+OF_UNITS = "units"  # its column of how many units a row is the total of, where rows are totals
+SQUARES = "squares_"  # prefix of its columns of sums of squares, where rows are totals
+EVENT = "event_"  # prefix of what events are chosen by, in a log that is not yet one row per unit
 # A year of two digits that is read as one of four, or 9999 for "never", is no day that a shop had.
 EARLIEST, LATEST = "1900-01-01", "2100-01-01"
 
@@ -90,12 +93,16 @@ TABLES: dict[str, Table] = {
             "exposed_at": Column("timestamp(6)", optional=True, nullable=True),
             # of what was assigned at random, where units are finer than that
             "assigned_id": Column("string", optional=True),
+            # how many units a row is the total of, in place of unit_id
+            OF_UNITS: Column("float64", optional=True, derived=True),
         },
         # no key: a unit in two rows is a fault of the test, which its own checks report
         prefixes={
             OUTCOME: Column("float64", nullable=True),
             # kept as read: a covariate may be a number or a label
             COVARIATE: Column("string", nullable=True),
+            SQUARES: Column("float64", nullable=True),
+            EVENT: Column("string", nullable=True),
         },
     ),
 }

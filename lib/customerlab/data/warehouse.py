@@ -13,7 +13,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, columns, relate
+from customerlab.data import canonical, clean, columns, items, relate, suspicions, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -41,13 +41,17 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     named = {source.name: f"table {source.table} in {con.name}" for source in data_set.sources_of(table)}
     where = named[table_map.source]
     every = _canonical(con, data_set, table)
-    content = _content(every)
+    content = _content(every, table_map)
     fingerprint = table_fingerprint(data_set, table, [url, json.dumps(content)])
     path = folder / f"{table}.json"
     known = read_sealed(path)
     if known and known["fingerprint"] == fingerprint:
         return path, known, False
-    marked = clean.mark(every, table_map.clean)
+    notes: list[str] = []
+    for source in data_set.sources_of(table):
+        name = named[source.name]
+        notes += items.account(items.steps(_table(con, data_set, source), source, name), name, lambda _: where)
+    marked = trials.mark(clean.mark(every, table_map.clean), table_map.events)
     found = canonical.survey(marked)
     _check_read(found, table_map, where)
 
@@ -58,12 +62,13 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     _check_written(marked, found, data_set, table, where)
     canonical.check_orders(marked, found, table_map, place)
     steps, rows = canonical.accounted(marked, found, table, table_map, where, place)
+    if table == "transactions":
+        found.suspicions.extend(suspicions.ask(rows, marked, table_map, steps, place))
     count = int(rows.count().to_pandas())
     listed = [{"file": name} for name in named.values()]
     listed[0] |= content
-    report = canonical.report(
-        data_set, table, listed, fingerprint, steps, found, rows, count, canonical.notes(found, table_map, named)
-    )
+    notes += canonical.notes(found, table_map, named)
+    report = canonical.report(data_set, table, listed, fingerprint, steps, found, rows, count, notes)
     report["sha256"] = text_digest(fingerprint)
     write_sealed(path, report)
     return path, report, True
@@ -71,8 +76,9 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
 
 def expression(con: Any, data_set: DataSet, table: str) -> ir.Table:
     """The canonical table as an expression in its engine: the rows that cleaning keeps."""
-    every = _canonical(con, data_set, table)
-    return canonical.kept(clean.mark(every, data_set.tables[table].clean), table)
+    every, table_map = _canonical(con, data_set, table), data_set.tables[table]
+    marked = trials.mark(clean.mark(every, table_map.clean), table_map.events)
+    return canonical.kept(marked, table, table_map.events)
 
 
 def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:
@@ -108,13 +114,13 @@ def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:
     return canonical.spread(every, table_map)
 
 
-def _find(con: Any, data_set: DataSet, source: Source, needed: list[str] | None) -> ir.Table:
-    """The table of the engine; it has every column that is `needed`, where these are known."""
+def _table(con: Any, data_set: DataSet, source: Source) -> ir.Table:
+    """The table of the engine as it is."""
     name = source.table
     assert name is not None
     *database, last = name.split(".")
     try:
-        raw = con.table(last, database=tuple(database) if len(database) > 1 else database[0] if database else None)
+        return con.table(last, database=tuple(database) if len(database) > 1 else database[0] if database else None)
     except Exception as error:  # each back end has errors of its own
         said = masked(" ".join(str(error).split()))[:200]
         raise DataError(
@@ -123,11 +129,24 @@ def _find(con: Any, data_set: DataSet, source: Source, needed: list[str] | None)
             expected="a table or a view, such as shop.order_lines, that the engine of the run can read",
             do="fix `table`, or `engine` in the params file",
         ) from None
+
+
+def _find(con: Any, data_set: DataSet, source: Source, needed: list[str] | None) -> ir.Table:
+    """The rows of a table of the engine, or their items; with every column that is `needed`, where these are known."""
+    raw, where = _table(con, data_set, source), f"table {source.table} in {con.name}"
+    items.check_names(source, raw.columns, where)
+    for step in items.steps(raw, source, where):
+        raw = step.after
+    # fields of records have names with points
+    inner = {name: value for name, value in items.leaves(raw).items() if needed is None or name in needed}
+    raw = raw.mutate(**{name: value for name, value in inner.items() if name not in raw.columns})
+    for name in needed or []:
+        items.field(raw, name, where, source.explode)  # raises where it leads through a list
     absent = [column for column in needed or [] if column not in raw.columns]
     if absent:
         raise DataError(
             f"missing column: {', '.join(map(repr, absent))}",
-            where=f"table {name} in {con.name}, which has {', '.join(map(repr, raw.columns))}",
+            where=f"{where}, which has {', '.join(map(repr, raw.columns))}",
             expected="every column that data/catalog.yml maps",
             do="fix the column map; a column of another table, such as a covariate, comes by `join`",
         )  # fmt: skip
@@ -146,6 +165,7 @@ def _check_type(engine: str, raw: ir.Table, name: str, mapped: Mapped, kind: str
             do="make a view in the engine that has the column as it is wanted, and name the view",
         )  # fmt: skip
     for column in mapped.parts:
+        items.check_single(raw[column], column, where)
         found = raw[column].type()
         if kind.startswith("timestamp") and found.is_timestamp() and found.timezone is not None:
             raise DataError(
@@ -162,7 +182,7 @@ def _check_type(engine: str, raw: ir.Table, name: str, mapped: Mapped, kind: str
             )  # fmt: skip
 
 
-def _content(every: ir.Table) -> dict[str, str]:
+def _content(every: ir.Table, table_map: TableMap) -> dict[str, str]:
     """The content of a table in brief, as texts."""
     asked: dict[str, ir.Value] = {"rows": every.count(), "ids": every[every.columns[0]].nunique()}
     for name in canonical.values_of(every):
@@ -176,6 +196,9 @@ def _content(every: ir.Table) -> dict[str, str]:
             asked[name.strip("_")] = every.count(where=every[name])
         elif name.startswith(PARTNER) or name == FOREIGN:
             asked[name.strip("_")] = every[name].count()
+    if table_map.events:
+        for number, one in enumerate(table_map.events.conditions):
+            asked[f"events_{number}"] = every.count(where=trials.holds(every, one))
     row = every.aggregate(**asked).to_pandas().iloc[0]
     return {name: str(row[name]) for name in asked}
 

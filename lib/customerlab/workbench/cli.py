@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -312,7 +313,7 @@ def data_check(names: tuple[str, ...]) -> None:
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     report = prepare(root, Path(folder), table, data_set.name, anew=True).report
-                for line in [*_accounting_lines(report["row_accounting"]), *report["notes"]]:
+                for line in [*_accounting_lines(report["row_accounting"]), *report["notes"], *_suspicion_lines(report)]:
                     _say(data_set.name, f"{table:<13} {line}")
             except Exception as error:  # the other tables are checked all the same
                 failed += 1
@@ -330,6 +331,18 @@ def _accounting_lines(steps: list[dict[str, Any]]) -> list[str]:
     read, *removals = steps
     removed = [line("removed", step, "removed", step["why"]) for step in removals]
     return [line("read", read, "left"), *removed, line("left", steps[-1], "left")]
+
+
+def _suspicion_lines(report: dict[str, Any]) -> list[str]:
+    """What is odd about a table as a whole: what, an example, and how to fix it, or that it is worth knowing."""
+    lines = []
+    for one in report["suspicions"]:
+        lines.append(f"{'suspect' if one['fix'] else 'note':<8} {one['said']}")
+        lines += [f"{'':<8} {what}: {one[what]}" for what in ("example", "fix") if one[what]]
+    last = report["days"][1] if report["days"] else ""
+    if last > f"{date.today():%Y-%m-%d}":  # only here: a run says the same on any day
+        lines.append(f"{'suspect':<8} The last day, {last}, is after today.")
+    return lines
 
 
 if __name__ == "__main__":

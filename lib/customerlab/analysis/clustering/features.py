@@ -57,7 +57,8 @@ def customer_features(shop: Snapshot, *, names: Iterable[str], net: bool = False
     Raises
     ------
     ValueError
-        If a name is unknown or none is given, a table is lacking that a feature needs, or no order was placed by then.
+        If a name is unknown or none is given, a table is lacking that a feature needs, no order was placed by then, or
+        the log has dates without times and `evening_share` is asked for.
 
     Examples
     --------
@@ -75,6 +76,8 @@ def customer_features(shop: Snapshot, *, names: Iterable[str], net: bool = False
     _check(wanted, asked, shop.returns, net=net)
     table = _spending(shop.customers(), net=net)
     known, customers = shop.known, table["customer_id"]
+    if "evening_share" in wanted and not _has_times(shop.transactions):
+        raise ValueError("the feature 'evening_share' needs times of day, but all orders are at 0:00; leave it out")
     if {"basket_products", "weekend_share", "evening_share"} & set(wanted):
         counted = _matched(_habits(known), customers)
         table[counted.columns] = counted.div(table["frequency"], axis=0)
@@ -170,6 +173,12 @@ def _habits(t: ir.Table) -> ir.Table:
         weekend_share=(day >= 5).sum().cast("int64"),
         evening_share=(hour >= EVENING).sum().cast("int64"),
     )
+
+
+def _has_times(t: ir.Table) -> bool:
+    """Whether any order of the log is at another time than 0:00."""
+    latest = t.aggregate(hour=t.ordered_at.hour().max(), minute=t.ordered_at.minute().max())
+    return bool(fetched(latest).iloc[0].any())
 
 
 def _breadth(t: ir.Table) -> ir.Table:

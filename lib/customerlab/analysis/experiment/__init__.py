@@ -3,13 +3,14 @@
 `test` is one test with all its results; `measured` queries the engine for them, each once. `tables` and `sentences` are
 what is shown and said of it.
 
-Units: `rows` checks whether rows are units, `units` and `participants` hold the assigned units, `customers` adds RFM
-segments and clusters, `split`, `balance` and `soundness` check validity. Effects: `stats` computes moments in the
-engine, `contrasts`, `proportions` and `quantiles` compare two arms, `compare` all arms and metrics, `sensitivity` one
-metric by every estimator. Decision: `questions` reads the options, `carriers` checks for enough outcomes, `gatekeeping`
-adjusts for several comparisons, `randomisation` is an exact test, `decision` and `recommend` say what to do. Planning:
-`design` and `planning` compute power and sample size, `assignment` draws the arms, `simulation` measures error rates.
-Also: `sequential` monitoring, `bayes`, `segments` for heterogeneous effects, `uplift` and `targeting`.
+Units: `rows` checks whether rows are units, `units` and `participants` hold the assigned units, `counted` takes totals
+in their place, `customers` adds RFM segments and clusters; `split`, `balance` and `soundness` check validity, `periods`
+plans a split that changes. Effects: `stats` computes moments in the engine, `contrasts`, `proportions` and `quantiles`
+compare two arms, `compare` all arms and metrics, `sensitivity` one metric by every estimator. Decision: `questions`
+reads the options, `carriers` checks for enough outcomes, `gatekeeping` adjusts for several comparisons, `randomisation`
+is an exact test, `decision` and `recommend` say what to do. Planning: `design` and `planning` compute power and sample
+size, `assignment` draws the arms, `simulation` measures error rates. Also: `sequential` monitoring, `bayes`, `segments`
+for heterogeneous effects, `uplift` and `targeting`.
 """
 
 from customerlab.analysis.experiment import sentences, tables

@@ -30,7 +30,7 @@ def posteriors(found: Moments, metric: Metric, control: str) -> dict[str, stats.
     posterior = {}
     for name in [control, *sorted(set(arms) - {control})]:
         mean, slope = value.of(arms[name])
-        if metric.proportion:
+        if metric.proportion and not found.level:
             units = int(found.count[np.flatnonzero(found.groups["variant"] == name)[0]])
             did = round(float(mean) * units)
             posterior[name] = stats.beta(1.0 + did, 1.0 + units - did)

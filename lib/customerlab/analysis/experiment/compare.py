@@ -79,6 +79,9 @@ def compare_arms(
 ) -> pd.DataFrame:
     """The effects of all arms on all metrics, from one query.
 
+    Where the planned split changes (`Measured.strata`) they are those within its periods, averaged with the same
+    weights in every arm; proportions are then compared as means.
+
     Parameters
     ----------
     experiment : ibis Table or Measured
@@ -115,7 +118,8 @@ def compare_arms(
             options["relative_margin"] = metric.allowed_loss if metric.less_is_better else -metric.allowed_loss
         for against, variant in pairs:
             both = (
-                _proportions(found, metric, variant, against, options) if metric.proportion and not stratum
+                _proportions(found, metric, variant, against, options)
+                if metric.proportion and not (stratum or found.level)
                 else contrast(arms[variant], arms[against], *values_of(found.names, metric), **options)
             )  # fmt: skip
             row = {"metric": metric.name, "variant": variant, "against": against} | _row(both)

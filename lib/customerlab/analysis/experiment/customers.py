@@ -7,7 +7,7 @@ import pandas as pd
 from customerlab.analysis.clustering.scoring import Segmentation, clusters_on
 from customerlab.analysis.orders import Snapshot
 from customerlab.analysis.rfm.scheme import Scheme
-from customerlab.data.tables import COVARIATE
+from customerlab.data.tables import COVARIATE, OF_UNITS
 
 RFM, CLUSTER = "RFM segment", "cluster"
 NO_ORDER = "no order before"
@@ -44,6 +44,8 @@ def with_customer_groups(
         The table with the covariates `RFM segment` and `cluster`, in which units without an earlier order have a value
         of their own; or the table as it was. And a sentence: the day and the share of units, or why there are none.
     """
+    if OF_UNITS in experiment.columns:
+        return experiment, f"{LEFT_OUT} rows are totals."
     if orders is None or (scheme is None and segmentation is None):
         return experiment, f"{LEFT_OUT} this run has no orders."
     if began is None:

@@ -13,7 +13,6 @@ no such intervals. A mean or a ratio has to pass the randomisation test at its l
 
 from collections.abc import Sequence
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
@@ -84,7 +83,8 @@ def gatekept(
     DataFrame
         `effects` with `primary` (bool), `family` (comparisons that are tested together), `few` (what is said where
         there are too few outcomes to test; else empty), `randomised` (the p-value of the randomisation test, of a mean
-        or ratio whose own is below its level; else missing), `pvalue_adjusted` (`gatekeep`; missing where `few`), and
+        or ratio of units whose own is below its level; else missing), `pvalue_adjusted` (`gatekeep`; missing where
+        `few`), and
         `simultaneous_low` and `simultaneous_high`, intervals that are simultaneous over the family (Bonferroni), and
         `simultaneous_relative_low` and `_high`, those of the relative effect. They exclude zero exactly where
         `pvalue_adjusted` is below the level, but for a family whose gate is shut, what has too few outcomes, and what
@@ -95,8 +95,8 @@ def gatekept(
     table = effects.assign(primary=first, family=np.where(first, first.sum(), (~first).sum()))
     table["few"] = _few(units, effects, metrics)
     level = alpha / table["family"]
-    asked = (table["few"] == "") & (table["pvalue"] < level)
-    table["randomised"] = _randomised(units.table, table.assign(level=level)[asked], metrics, seed).reindex(table.index)
+    asked = (table["few"] == "") & (table["pvalue"] < level) & (not units.summed)
+    table["randomised"] = _randomised(units, table.assign(level=level)[asked], metrics, seed).reindex(table.index)
     refused = table["randomised"] >= level
     known = table["pvalue"].where(~refused, table[["pvalue", "randomised"]].max(axis=1)).where(table["few"] == "")
     table["pvalue_adjusted"] = gatekeep(known, first)
@@ -110,7 +110,7 @@ def gatekept(
     return table
 
 
-def _randomised(experiment: ir.Table, rows: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> pd.Series:
+def _randomised(experiment: Measured, rows: pd.DataFrame, metrics: Sequence[Metric], seed: int) -> pd.Series:
     means = {metric.name: metric for metric in metrics if not metric.proportion}
     found = {
         place: randomised(experiment, means[row["metric"]], row["variant"], row["against"], seed, level=row["level"])
@@ -127,5 +127,7 @@ def _few(units: Measured, effects: pd.DataFrame, metrics: Sequence[Metric]) -> l
     for row in effects.to_dict("records"):
         pair = counted.loc[[(row["metric"], row["variant"]), (row["metric"], row["against"])]]
         numbers = pair["outcomes"].tolist(), pair["units"].tolist()
-        said.append(fewness(*numbers, row["metric"], proportion=proportions[row["metric"]]))
+        proportion = proportions[row["metric"]]
+        least = "" if proportion or not units.summed else " at least, by its sums of squares,"
+        said.append(fewness(*numbers, row["metric"] + least, proportion=proportion))
     return said

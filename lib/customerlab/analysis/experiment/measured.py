@@ -4,14 +4,14 @@ They are queried when they are first needed, many in one query, and kept.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis.experiment.stats import Groups, Moments, labelled, moments_by, number_of, pairs_of, united
-from customerlab.data.tables import COVARIATE, OUTCOME
+from customerlab.data.tables import COVARIATE, OF_UNITS, OUTCOME
 
 TIMES = ("assigned_at", "exposed_at")
 IDS = ("unit_id", "assigned_id")
@@ -23,19 +23,32 @@ SOME = "some "  # before the name of an outcome: whether a unit has any of it
 
 
 class Measured:
-    """A canonical table, one row per unit, and the numbers queried so far; functions take it in place of the table."""
+    """A canonical table, one row per unit, and the numbers queried so far; functions take it in place of the table.
 
-    def __init__(self, table: ir.Table, known: dict[Any, Any] | None = None) -> None:
-        self.table, self._known = table, {} if known is None else known
+    With `strata`, a column of the periods of a split that changes, moments are made alike over its values
+    (`Moments.levelled`). Rows of a table of totals (`Counted`) are `summed`: then single units are not known.
+    """
+
+    summed = False
+
+    def __init__(self, table: ir.Table, known: dict[Any, Any] | None = None, strata: str = "") -> None:
+        self.table, self._known, self.strata = table, {} if known is None else known, strata
 
     @classmethod
     def of(cls, units: "ir.Table | Measured") -> "Measured":
         """The units, whether anything was measured of them or not."""
-        return units if isinstance(units, cls) else cls(units)
+        if isinstance(units, Measured):
+            return units
+        from customerlab.analysis.experiment.counted import Counted
 
-    def with_columns(self, columns: Mapping[str, ir.Value]) -> "Measured":
-        """The same units with more columns, and all that is known of them."""
-        return Measured(self.table.mutate(**columns), self._known) if columns else self
+        return Counted(units) if OF_UNITS in units.columns else cls(units)
+
+    def with_columns(self, columns: Mapping[str, ir.Value], strata: str = "") -> Self:
+        """The same units with more columns, one of them perhaps the `strata`, and all that is known of them."""
+        if not columns:
+            return self
+        known = {what: one for what, one in self._known.items() if not strata or what[0] != "moments"}
+        return type(self)(self.table.mutate(**columns), known if strata else self._known, strata or self.strata)
 
     def only(self, arms: Sequence[str]) -> "Measured":
         """The units of some arms, and what is known of them by arm."""
@@ -43,7 +56,7 @@ class Measured:
         for what in [one for one in self._known if one[0] == "moments"]:
             found, pairs = self._known[what]
             known[what] = found.only(found.groups["variant"].isin(arms).to_numpy()), pairs
-        return Measured(self.table.filter(self.table.variant.isin(arms)), known)
+        return Measured(self.table.filter(self.table.variant.isin(arms)), known, self.strata)
 
     def _once(self, what: Any, measure: Callable[[], Any]) -> Any:
         if what not in self._known:
@@ -116,6 +129,15 @@ class Measured:
         facts = self._once("facts", self._facts)
         return next((name for name in TIMES if name in facts and (facts[name] > 0).all()), "")
 
+    @property
+    def timed(self) -> int:
+        """How many units have a time in `joined`."""
+        return int(self._once("facts", self._facts)[self.joined].sum()) if self.joined else 0
+
+    def _number(self, table: ir.Table) -> ir.NumericScalar:
+        """How many units some rows are."""
+        return table.count()
+
     def label(self, name: str) -> ir.StringColumn:
         """A column as labels, a time as its day, in which what is missing has one too."""
         column = self.table[name]
@@ -127,8 +149,8 @@ class Measured:
         missing = [pair for pair in dict.fromkeys(wanted) if ("cells", *pair) not in self._known]
         parts = []
         for place, (one, other) in enumerate(missing):
-            both = self.table.select(one=self.label(one), other=self.label(other))
-            counted = both.group_by("one", "other").aggregate(units=both.count())
+            both = self.table.mutate(one=self.label(one), other=self.label(other))
+            counted = both.group_by("one", "other").aggregate(units=self._number(both))
             parts.append(counted.mutate(place=ibis.literal(place)))
         found = united(parts).to_pandas() if parts else pd.DataFrame()
         for place, pair in enumerate(missing):
@@ -150,8 +172,11 @@ class Measured:
         missing = [one for one in by if not self._has(one, columns, pairs)]
         if missing:
             values = {one: self._counted(one) if one.startswith(SOME) else one for one in columns}
-            groups = [{"variant": self.table.variant} | ({one: self.label(one)} if one else {}) for one in missing]
+            then = {self.strata: self.table[self.strata]} if self.strata else {}
+            arm = {"variant": self.table.variant}
+            groups = [arm | ({one: self.label(one)} if one else {}) | then for one in missing]
             found = moments_by(self.table, values, groups, together=together)
+            found = [one.levelled(self.strata) for one in found] if self.strata else found
             self._known |= {("moments", one): (each, pairs) for one, each in zip(missing, found, strict=True)}
         return [self._known["moments", one][0] for one in by]
 
@@ -173,6 +198,17 @@ class Measured:
 
 
 Units = ir.Table | Measured
+
+
+def kept(table: ir.Table) -> ir.Table:
+    """The table, computed once, where the engine keeps it for this session alone and writes nothing.
+
+    Ibis would drop what its own `cache` keeps in DuckDB by a statement that DuckDB does not understand.
+    """
+    engine = table.get_backend()
+    if engine.name == "duckdb":
+        return engine.create_table(ibis.util.gen_name("units"), table, temp=True)
+    return table.cache() if engine.name == "pyspark" else table
 
 
 def _of_outcome(table: ir.Table, name: str) -> dict[str, ir.Scalar]:

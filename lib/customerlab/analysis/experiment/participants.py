@@ -113,6 +113,8 @@ def took_part(experiment: Units, control: str) -> Participants:
     [['a', 40, 100], ['b', 20, 60]]
     """
     units = Measured.of(experiment)
+    if units.summed:
+        return Participants(units.table, None, _no_rows(), 0, int(units.sizes.sum()), Kind(made_up=True))
     kind = kind_of_rows(units)
     kept, aside, assigned = in_one_arm(units)
     summed = SIZE in kept.columns

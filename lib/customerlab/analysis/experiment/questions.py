@@ -85,6 +85,9 @@ def ratios_left_out(experiment: Units, ratios: Sequence[str]) -> dict[str, str]:
         if not {OUTCOME + above, OUTCOME + below} <= set(units.columns(OUTCOME)):
             why[text] = "the test lacks one of its outcomes"
             continue
+        if units.summed:
+            why[text] = "totals do not say how the two outcomes vary together"
+            continue
         fewest = units.facts(OUTCOME)[OUTCOME + below]["some"].min()
         if not enough(fewest):
             why[text] = f"only {fewest:,.0f} units of an arm have any {below}, at least {LEAST} are needed"

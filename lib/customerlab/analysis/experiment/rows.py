@@ -85,7 +85,7 @@ def kind_of_rows(experiment: Units) -> Kind:
         of = named if len(named) else counts
         most = str(of["mean"].idxmax()) if len(of) else ""
         sized = f"a row has {most} = {of['mean'].max():,.0f} on average, and " if most else ""
-        said = sized + shape + TOTALS.format("" if most else TRIED) + (WAY_OUT if made_up else "")
+        said = sized + shape + TOTALS.format("" if most else TRIED, most or "users") + (WAY_OUT if made_up else "")
         return Kind(said, OUTCOME + most if len(named) else "", "", made_up)
     wrong = (_repeated(experiment) if by_value["several"]["unit_id"] else "") or _members(arms, by_value)
     hint = ""
@@ -101,7 +101,7 @@ def kind_of_rows(experiment: Units) -> Kind:
 TOTALS = (
     ": these look like totals of each arm{}, not units. 05 reads one row per unit: map the table from before it was summed, with "
     "what was assigned (such as the user) as `unit_id`; totals of yes-or-no outcomes can be compared by "
-    "`experiment.proportions`"
+    "`experiment.proportions`, or name the column of the number of units in the catalogue: `counts: {}`"
 )
 TRIED = " (or like rows of units that were in every arm in turn)"
 WAY_OUT = ". Where a row is one unit after all, such as a shop, map its name as `unit_id`"
@@ -179,13 +179,14 @@ def _repeated(experiment: ir.Table) -> str:
         if alike == rows - units:
             return f"{said}; these rows are alike in every column: list `exact_repeat` under `clean:`"
         return f"{said}: keep one row per unit, unless rows are events of units{FINER}"
-    return f"{said}: rows look like {_pieces(experiment, rows)}{FINER}"
+    return f"{said}: rows look like {_pieces(experiment, rows)}{FINER}{LOG}"
 
 
 FINER = (
     ". Write `unit_id: {row_number: true}`, and map as `assigned_id` what `unit_id` is now, so that the rows of what was "
     "assigned are added up"
 )
+LOG = ". Of a log of exposures and outcomes, write `events:` in the catalogue"
 
 
 def _pieces(experiment: ir.Table, rows: int) -> str:

@@ -67,7 +67,7 @@ def sensitivity(
     """The effects on one metric by every estimator.
 
     `adjusted` by covariates and `stratified` by segments, if there are any, and `winsorised` at a quantile, on both
-    sides of zero, for a metric that is no proportion and where anything is beyond.
+    sides of zero, for a metric that is no proportion and where anything is beyond, unless the planned split changes.
 
     Columns: `way`, `variant`, `effect`, `effect_low`, `effect_high`, `narrower` (by what share the interval is, beside
     that of the effect as measured) and `pvalue`. Winsorised effects are those on the winsorised metric.
@@ -80,7 +80,7 @@ def sensitivity(
     strata = stratified(units, metric, control, segments, confidence=confidence)
     if len(strata):
         parts[f"post-stratified by {strata['segment'].iloc[0]}"] = strata
-    if not metric.proportion:
+    if not (metric.proportion or units.strata):
         cut, low, high, beyond = winsorised(units.table, metric.above, winsor_quantile)
         ends = " to ".join(f"{end:,.4g}" for end in (low, high) if np.isfinite(end))
         way = f"with {spoken(metric.above)} winsorised to {ends} ({beyond:,} units)"
@@ -94,6 +94,8 @@ def sensitivity(
 
 def fragile(table: pd.DataFrame, metric: str, clear: Sequence[str], alpha: float) -> list[str]:
     """Sentences for the arms (`clear`) whose effect is significant as measured, but not by another estimator."""
+    if table.empty:
+        return []
     open_ways = table[table["variant"].isin(clear) & ~(table["pvalue"] < alpha)]
     return [
         f"{variant}: the effect on {metric} is significant {MEASURED}, but not {' or '.join(rows['way'])}, even unadjusted."

@@ -1,6 +1,7 @@
 """What is said of a test, sentence by sentence, in the order of importance."""
 
 from customerlab.analysis.experiment.carriers import carried, influential
+from customerlab.analysis.experiment.compare import measured
 from customerlab.analysis.experiment.decision import open_guardrails
 from customerlab.analysis.experiment.planning import doubtful, missed, powered
 from customerlab.analysis.experiment.quantiles import of_quantiles
@@ -15,6 +16,11 @@ from customerlab.data.tables import COVARIATE
 
 UNSOUND = "the test is not valid"
 UNKNOWN = "no covariates are known from before the test"
+CHANGES = "the planned split changes during the test"
+TOTALS = (
+    "Rows are totals. Left out is what needs single units: covariates, segments, simulations, the randomisation test, other estimators, "
+    "quantiles and uplift models. Means are compared by Welch's t-test alone."
+)
 VALIDITY, POWER, EFFECTS = "1 Test validity", "2 Power and minimum detectable effect", "3 Effects"
 MONITORING, BAYES, SEGMENTS, DECISION = (
     "4 Sequential monitoring", "5 Bayesian analysis", "6 Heterogeneous effects and targeting", "7 Decision",
@@ -32,10 +38,26 @@ def compared(test: Test) -> list[str]:
 def soundness(test: Test) -> list[str]:
     """Whether the checks passed, and what the test lacks."""
     lacking = [] if test.segments else ["The test has no covariates: balance, adjustment and segments are left out."]
+    if test.units.summed:
+        lacking = [TOTALS]
+    lacking += changing(test)
     if len(test.arrivals) < 2:
         what = "the sample ratio by day, the run length and sequential monitoring"
         lacking.append(f"The test has no times on several days in every arm: {what} are left out.")
     return [test.soundness.summary(), *test.soundness.notes(), *lacking]
+
+
+def changing(test: Test) -> list[str]:
+    """What a planned split that changes means for the results; of one that does not, nothing."""
+    if not (test.sound and test.changes):
+        return []
+    said = (
+        f"The planned split changes ({test.split}): effects are those within its periods, averaged with the same weights in every arm, "
+        "and proportions are compared as means. Sequential monitoring, winsorised means, quantiles and uplift models are left out."
+    )
+    counted = measured(test.units, test.metrics).count.sum()
+    out = f"{test.came - counted:,} units joined in periods without all arms, and are in no effect."
+    return [said] + [out] * bool(test.came > counted)
 
 
 def ratios(test: Test) -> list[str]:
@@ -47,7 +69,8 @@ def days(test: Test) -> list[str]:
     """Why nothing is shown day by day, where that is so."""
     if test.daily:
         return []
-    return [f"Left out: {'no days with twenty units in every arm' if test.sound else UNSOUND}."]
+    why = CHANGES if test.changes else "no days with twenty units in every arm"
+    return [f"Left out: {why if test.sound else UNSOUND}."]
 
 
 def bayesian(test: Test) -> list[str]:
@@ -72,6 +95,7 @@ def models(test: Test) -> list[str]:
     reason = (
         UNSOUND if not test.sound
         else UNKNOWN if not test.units.columns(COVARIATE)
+        else CHANGES if test.changes
         else f"{name} is a metric that should fall" if test.decisive.less_is_better
         else f"{name} is not a mean per assigned unit" if test.decisive.below
         else f"{name} does not vary"

@@ -18,10 +18,11 @@ from scipy.stats import chi2_contingency
 from customerlab.analysis.experiment.balance import balance
 from customerlab.analysis.experiment.measured import TIMES, Measured, Units
 from customerlab.analysis.experiment.participants import UNUSUAL, Participants, took_part
+from customerlab.analysis.experiment.periods import PERIOD, Split, in_periods
 from customerlab.analysis.experiment.split import SampleRatio, plain, ratio_of, sample_ratio, sample_ratio_by
 from customerlab.analysis.experiment.stats import spoken
 from customerlab.analysis.experiment.units import SIZE
-from customerlab.data.tables import COVARIATE, OUTCOME
+from customerlab.data.tables import COVARIATE, OF_UNITS, OUTCOME
 from customerlab.wording import Led
 
 LEAST_UNITS = 2  # of an arm, without which nothing varies
@@ -64,10 +65,11 @@ def exposed_early(experiment: ir.Table, start: pd.Timestamp | None = None) -> in
     times = [experiment[name] for name in TIMES if name in experiment.columns]
     early = [later < earlier for earlier, later in pairwise(times)]
     early += [] if start is None else [time < pd.Timestamp(start).to_pydatetime() for time in times]
+    number = experiment[OF_UNITS] if OF_UNITS in experiment.columns else 1
     if not early:
         raise ValueError("there is no assigned_at; expected the start of the test")
     any_early = reduce(or_, (one.fill_null(False) for one in early))
-    return int(experiment.aggregate(early=any_early.sum()).to_pandas().fillna(0).iloc[0, 0])
+    return int(experiment.aggregate(early=(any_early.cast("int64") * number).sum()).to_pandas().fillna(0).iloc[0, 0])
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def soundness(
     experiment: Units,
     control: str,
     *,
-    planned: Mapping[str, float] | None = None,
+    planned: Mapping[str, float] | Split | None = None,
     segments: Sequence[str] = (),
     start: pd.Timestamp | None = None,
     who: Participants | None = None,
@@ -161,8 +163,9 @@ def soundness(
 
     Parameters
     ----------
-    planned : mapping of str to float, optional
-        The planned split as weights, such as `{"control": 9, "new": 1}`; equal by default.
+    planned : mapping of str to float or Split, optional
+        The planned split as weights, such as `{"control": 9, "new": 1}`; equal by default. Of one that changes, sizes
+        are compared within its periods.
     segments : sequence of str
         Columns in whose parts the split is checked too.
     start : Timestamp, optional
@@ -170,16 +173,18 @@ def soundness(
     who : Participants, optional
         As `took_part` returned it, if `experiment` are its units; of the table itself by default.
     """
-    split = dict(planned) if planned else None
-    units = Measured.of(experiment)
+    split = Split.of(planned or None)
+    units = in_periods(Measured.of(experiment), split)
     experiment = units.table
     who = took_part(units, control) if who is None else who
     whole = sample_ratio(units, control, split)
-    rows = [("sample ratio", _furthest(whole, "units"), whole.pvalue, whole.sound)]
+    changes = split is not None and bool(split.starts)
+    furthest = _in_period(units, control, split) if split and changes else _furthest(whole, "units")
+    rows = [("sample ratio", furthest, whole.pvalue, whole.sound)]
     rows += [*_units(units, who), *_counts(experiment, who.kind.counted, control, split)]
     parts = {units.joined: "day"} if units.joined else {}
     for column, name in (parts | {one: spoken(one) for one in segments}).items():
-        rows.append(_parts(name, sample_ratio_by(units, column, control, split)))
+        rows.append(_parts(name, sample_ratio_by(units, column, control, split), changes=changes))
     fewest = int(whole.table["units"].min())
     rows.append(("enough units", f"the smallest arm has {fewest:,} units", np.nan, fewest >= LEAST_UNITS))
     rows.append(_names(whole.table["variant"].tolist(), planned is not None))
@@ -209,12 +214,20 @@ def _furthest(whole: SampleRatio, of: str) -> str:
     return f"{worst['variant']} has {worst['share']:.2%} of the {of}, planned {worst['planned']:.2%}"
 
 
-def _counts(experiment: ir.Table, column: str, control: str, split: dict[str, float] | None) -> list[Row]:
+def _in_period(units: Measured, control: str, split: Split) -> str:
+    """The arm that is furthest from its plan in the period that fits it least."""
+    table = sample_ratio_by(units, PERIOD, control, split)
+    row = table.iloc[int(table["pvalue"].fillna(1).argmin())]
+    since = ["in the first period", *(f"from {day:%Y-%m-%d}" for day in split.starts)][int(row["part"])]
+    return f"{row['worst']} has {row['share']:.2%} of the units {since}, planned {row['planned']:.2%}"
+
+
+def _counts(experiment: ir.Table, column: str, control: str, split: Split | None) -> list[Row]:
     """The split of what totals count: of users, not of days."""
-    if not column:
+    if not column or (split and split.starts):
         return []
     sums = experiment.group_by("variant").aggregate(units=experiment[column].sum()).order_by("variant").to_pandas()
-    found = ratio_of(sums.set_index("variant")["units"].fillna(0), control, split)
+    found = ratio_of(sums.set_index("variant")["units"].fillna(0), control, split.weights[0] if split else None)
     return [(COUNTS + spoken(column), _furthest(found, spoken(column)), found.pvalue, found.sound)]
 
 
@@ -249,13 +262,17 @@ def _names(arms: list[str], planned: bool) -> Row:
     return "distinct arm names", found, np.nan, planned or not alike
 
 
-def _parts(name: str, table: pd.DataFrame) -> Row:
+def _parts(name: str, table: pd.DataFrame, *, changes: bool = False) -> Row:
     tested, label = table.dropna(subset="pvalue_holm"), f"sample ratio by {name}"
     if tested.empty:
         return label, "too few units in every part to test", np.nan, True
     row, bad = tested.iloc[int(tested["pvalue_holm"].argmin())], int((~tested["sound"]).sum())
     furthest = f"{row['part']} with {row['share']:.2%} in {row['worst']}, planned {row['planned']:.2%}"
     words = f"mismatch in {bad} of {len(tested)} parts; largest deviation: {furthest}"
+    if bad and name == "day" and not changes:
+        words += (
+            " (if the split was changed on purpose, planned_split takes days: `from 2024-03-08: control: 1, new: 1`)"
+        )
     return label, words, float(row["pvalue_holm"]), bad == 0
 
 

@@ -38,6 +38,8 @@ class Moments:
         The columns that were measured.
     count, mean, covariance : arrays of shape (groups,), (groups, names), (groups, names, names)
         The covariance with n - 1: NaN in a group of one, and meaningless for columns not asked for together.
+    level : bool
+        Whether groups were made alike over strata (`levelled`).
     """
 
     groups: pd.DataFrame
@@ -45,11 +47,41 @@ class Moments:
     count: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
+    level: bool = False
 
     def only(self, kept: np.ndarray, by: Sequence[str] | None = None) -> "Moments":
         """Those of some groups, named by some of their columns."""
         groups = self.groups.loc[kept, self.groups.columns if by is None else list(by)].reset_index(drop=True)
-        return Moments(groups, self.names, self.count[kept], self.mean[kept], self.covariance[kept])
+        return Moments(groups, self.names, self.count[kept], self.mean[kept], self.covariance[kept], self.level)
+
+    def levelled(self, stratum: str) -> "Moments":
+        """Coarser groups, without one of their columns, whose values have the same shares in every arm.
+
+        Means are those of the strata, weighted by the units of all arms in them; the covariance by the count is that of
+        such a mean. Strata in which an arm has fewer than two units are left out of all arms: DataError if none is
+        left. Weights are taken as fixed (Miratrix, Sekhon and Yu 2013).
+        """
+        table = self.groups.assign(n=self.count, row=np.arange(len(self.count)))
+        labels = [name for name in self.groups if name not in ("variant", stratum)]
+        kept = []
+        for _, own in table.groupby(labels) if labels else [("", table)]:
+            wide = own.pivot_table(index=stratum, columns="variant", values="n", fill_value=0)
+            weights = wide[(wide >= 2).all(axis=1)].sum(axis=1)
+            kept.append(own.assign(weight=own[stratum].map(weights / weights.sum())).dropna(subset="weight"))
+        whole = pd.concat(kept)
+        if whole.empty:
+            raise DataError("no period has two units of every arm", expected="arms that are filled at the same time")
+        groups, parts = [], []
+        for key, own in whole.groupby(["variant", *labels]):
+            rows, weight = own["row"].to_numpy(), own["weight"].to_numpy()
+            error = np.einsum("s,sij->ij", weight**2 / self.count[rows], self.covariance[rows])
+            count = self.count[rows].sum()
+            groups.append(key)
+            parts.append((count, weight @ self.mean[rows], error * count))
+        count, mean, covariance = (np.array(one) for one in zip(*parts, strict=True))
+        return Moments(
+            pd.DataFrame(groups, columns=["variant", *labels]), self.names, count, mean, covariance, level=True
+        )
 
     def merged(self, by: Sequence[str]) -> "Moments":
         """The same for coarser groups: exactly what one query by them would have given (Chan et al. 1983)."""

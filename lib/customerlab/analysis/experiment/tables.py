@@ -142,14 +142,15 @@ def effects(test: Test) -> Shown:
         percent = f"{100 * row['value']:#.3g}".rstrip(".")
         value = f"{percent}%" if row["metric"] in proportions else f"{row['value']:,.4g}"
         parts = f"{_amount(row['numerator'])}/{_amount(row['denominator'])}"
-        written[row["metric"], row["variant"]] = f"{value} ({parts})"
+        written[row["metric"], row["variant"]] = value if test.changes else f"{value} ({parts})"
     table = test.effects.assign(
         control=[written[pair] for pair in zip(test.effects["metric"], test.effects["against"], strict=True)],
         treatment=[written[pair] for pair in zip(test.effects["metric"], test.effects["variant"], strict=True)],
     )
+    parts = "" if test.changes else " (numerator/denominator)"
     return _shown(
         test, table, ["metric", "variant", "control", "treatment", "effect", "pvalue", "pvalue_adjusted"],
-        f"Effects against {test.control}: value (numerator/denominator) of both arms, difference with its unadjusted {test.interval} CI, "
+        f"Effects against {test.control}: value{parts} of both arms, difference with its unadjusted {test.interval} CI, "
         f"p-values unadjusted and adjusted by gatekeeping. Only adjusted p-values decide; {test.decisive.name} is the primary metric"
         f"{_in(test)}",
     )  # fmt: skip

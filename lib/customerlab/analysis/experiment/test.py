@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
@@ -14,8 +13,9 @@ from customerlab.analysis.experiment.bayes import choices_of
 from customerlab.analysis.experiment.compare import Metric, compare_arms, measured, totals
 from customerlab.analysis.experiment.decision import Money, decision, no_effects
 from customerlab.analysis.experiment.gatekeeping import gatekept
-from customerlab.analysis.experiment.measured import SOME, Measured
+from customerlab.analysis.experiment.measured import SOME, Measured, kept
 from customerlab.analysis.experiment.participants import Participants, took_part
+from customerlab.analysis.experiment.periods import Split, in_periods, planned
 from customerlab.analysis.experiment.planning import arrivals, reach, simulations
 from customerlab.analysis.experiment.quantiles import quantile_effects
 from customerlab.analysis.experiment.segments import BySegment, differences, distinct, no_segments
@@ -33,6 +33,11 @@ def when_sound(measure: Callable[["Test"], pd.DataFrame]) -> "cached_property[pd
     return cached_property(wraps(measure)(lambda test: measure(test) if test.sound else pd.DataFrame()))
 
 
+def of_units(measure: Callable[["Test"], pd.DataFrame]) -> "cached_property[pd.DataFrame]":
+    """The same, empty too where rows are totals of units."""
+    return when_sound(wraps(measure)(lambda test: pd.DataFrame() if test.units.summed else measure(test)))
+
+
 @dataclass(frozen=True)
 class Test:
     """A randomised test. Where it is not valid its effects are empty, and so is all that follows from them.
@@ -48,7 +53,8 @@ class Test:
     money : Money
         Ignored where the test has no metric of its name.
     planned_split, ratios, less_is_better, guardrails : sequences of str
-        As "control: 9" (equal by default), "spend / conversion", names of metrics, and as "visit: 0.02".
+        As "control: 9" (equal by default; `periods.planned`), "spend / conversion", names of metrics, and as
+        "visit: 0.02".
     began, planned_units : str, int
         The first day, before which no unit may be exposed; the planned units of all arms, by default those that joined.
     primary : str
@@ -64,6 +70,7 @@ class Test:
 
     Examples
     --------
+    >>> import ibis
     >>> units = ibis.memtable({
     ...     "unit_id": [f"{i}" for i in range(900)], "variant": ["ab"[i % 2] for i in range(900)],
     ...     "outcome_visit": [float(i % 3 == 0 or i % 10 == 1) for i in range(900)],
@@ -97,7 +104,7 @@ class Test:
 
     @cached_property
     def _rows(self) -> Measured:
-        return Measured(_kept(self.table))
+        return Measured.of(kept(self.table))
 
     @cached_property
     def who(self) -> Participants:
@@ -107,7 +114,8 @@ class Test:
     @cached_property
     def _divided(self) -> tuple[Measured, list[str]]:
         own = self.who.units is self._rows.table
-        return questions.segments_of(self._rows if own else Measured(_kept(self.who.units)), self.segment_by)
+        units, names = questions.segments_of(self._rows if own else Measured(kept(self.who.units)), self.segment_by)
+        return in_periods(units, self.split, finer=len(self.who.rows) > 0), names
 
     @property
     def units(self) -> Measured:
@@ -151,9 +159,14 @@ class Test:
         return f"{100 * self.confidence:g}%"
 
     @cached_property
-    def split(self) -> dict[str, float] | None:
-        """The planned weights of the arms."""
-        return questions.named_numbers(self.planned_split, "planned_split") or None
+    def split(self) -> Split | None:
+        """The planned weights of the arms, by period."""
+        return planned(self.planned_split)
+
+    @property
+    def changes(self) -> bool:
+        """Whether the planned split changes while the test runs."""
+        return bool(self.split and self.split.starts)
 
     @cached_property
     def ratio(self) -> SampleRatio:
@@ -217,7 +230,7 @@ class Test:
             wanted_lift=self.wanted_lift, per_day=pace, alpha=self.alpha, power=self.power,
         )  # fmt: skip
 
-    @when_sound
+    @of_units
     def simulated(self) -> pd.DataFrame:
         """Simulated error rates of the test of each metric."""
         planned = self.reach.to_dict("records")
@@ -232,8 +245,9 @@ class Test:
         columns = dict.fromkeys(name for group in together for name in group)
         self.units.moments(list(columns), together=together)
         outcomes = dict.fromkeys(name for metric in self.metrics for name in metric.columns)
-        self.units.values([*outcomes, *self.units.columns(COVARIATE)])
-        parts = [self.units.joined] * (len(self.arrivals) > 1) + self.segments
+        if not self.units.summed:
+            self.units.values([*outcomes, *self.units.columns(COVARIATE)])
+        parts = [self.units.joined] * (len(self.arrivals) > 1 and not self.changes) + self.segments
         some = dict.fromkeys(SOME + metric.counted for metric in self.metrics)
         self.units.moments_by(parts, [*outcomes, *some], together=[metric.columns for metric in self.metrics])
         return self.units
@@ -261,7 +275,7 @@ class Test:
         """The arms that figures, monitoring and models are made of."""
         return questions.leading(self.effects, self.decisive.name)
 
-    @when_sound
+    @of_units
     def ways(self) -> pd.DataFrame:
         """The effect on the primary metric by every estimator."""
         return sensitivity(
@@ -269,10 +283,10 @@ class Test:
             winsor_quantile=self.winsor_quantile, confidence=self.confidence,
         )  # fmt: skip
 
-    @when_sound
+    @of_units
     def moved(self) -> pd.DataFrame:
         """The effects on quantiles of the primary metric."""
-        if not self.quantiles or self.decisive.proportion or self.decisive.below:
+        if not self.quantiles or self.decisive.proportion or self.decisive.below or self.changes:
             return pd.DataFrame()
         asked = (self.decisive, self.control, self.quantiles, self.seed)
         return quantile_effects(self._measured, *asked, confidence=self.confidence)
@@ -286,7 +300,7 @@ class Test:
     @cached_property
     def daily(self) -> dict[str, pd.DataFrame]:
         """By arm: sequential monitoring of the primary metric."""
-        if not (self.closer and len(self.arrivals) > 1):
+        if not (self.closer and len(self.arrivals) > 1) or self.changes:
             return {}
         sums, sizes = by_day(self._measured, self.decisive.columns), self.units.sizes
         share = self.planned_units / self.came if self.planned_units else 1.0
@@ -341,7 +355,7 @@ class Test:
     def models(self) -> tuple[dict[str, Predicted], list[str]]:
         """By arm, the effects on customers predicted by models that have not seen them; and why an arm has none."""
         names, found, refused = self.units.columns(COVARIATE), {}, []
-        if names and not (self.decisive.below or self.decisive.less_is_better):
+        if names and not (self.decisive.below or self.decisive.less_is_better or self.changes):
             for arm in self.closer:
                 known = self._measured.values([self.decisive.above, *names])
                 try:
@@ -381,14 +395,3 @@ class Test:
         if not (self.sound and metrics):
             return no_effects()
         return compare_arms(self._measured, metrics, self.control, confidence=self.confidence, each_other=each_other)
-
-
-def _kept(table: ir.Table) -> ir.Table:
-    """The table, computed once, where the engine keeps it for this session alone and writes nothing.
-
-    Ibis would drop what its own `cache` keeps in DuckDB by a statement that DuckDB does not understand.
-    """
-    engine = table.get_backend()
-    if engine.name == "duckdb":
-        return engine.create_table(ibis.util.gen_name("units"), table, temp=True)
-    return table.cache() if engine.name == "pyspark" else table

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from customerlab.analysis.explore.best import TopDecile
+from customerlab.analysis.explore.periods import ADJECTIVES, named
 from customerlab.analysis.explore.returning import Cohorts
 from customerlab.analysis.explore.trading import highest
 from customerlab.analysis.inference import INFLUENTIAL, influence
@@ -15,6 +16,8 @@ from customerlab.wording import Led
 REMOVED = 0.01  # sales that a cleaning rule removed, as a share of those that it left
 LARGE_ORDER = 50  # times the median order
 NAMED = 2  # alerts that the first finding names
+LISTED = 6  # months that an alert lists
+TWICE = 2  # of each weekday, from which weekdays are compared
 
 
 def alerts(
@@ -24,12 +27,12 @@ def alerts(
     repeated: Mapping[str, float] | pd.Series,
     orders: pd.DataFrame,
     largest: Mapping[str, float],
-    hours: pd.DataFrame,
     currency: str,
     only_returns: int = 0,
     smallest: int = 1,
+    every: str = "month",
 ) -> list[str]:
-    """What is unusual in the data, and may need a check before numbers are used, the most money first.
+    """What is unusual in the data, and may need a check before numbers are used: suspicions, then the most money first.
 
     Parameters
     ----------
@@ -43,23 +46,23 @@ def alerts(
         The `spread` of baskets: the first row is their value, the last their value as placed, before returns.
     largest : mapping of str to float
         By unit, such as ``customer``, the largest one's share of net revenue.
-    hours : DataFrame
-        Orders by weekday and hour, of `by_weekday_hour`.
     currency : str
         Of all money.
     only_returns : int
         Customers with returns but no sale in the log.
     smallest : int
         Numbers of fewer customers are not given.
+    every : str
+        The unit of time of `months`, if it is not the month.
     """
     _, *steps = report["row_accounting"]
     kept = float(steps[-1].get("amount_left", 0)) if steps else 0.0
     sized, said = _removed(steps, kept, currency), []
     incomplete, empty = (months.loc[which, "month"] for which in (months["partial"], months["orders"] == 0))
     if len(incomplete):
-        said.append(f"Incomplete months: {_months(incomplete)}. Comparisons exclude them.")
+        said.append(f"Incomplete {every}s: {_months(incomplete, every)}. Comparisons exclude them.")
     if len(empty):
-        said.append(f"Months without orders: {_months(empty)}.")
+        said.append(f"{every.capitalize()}s without orders: {_months(empty, every)}.")
     if repeated["lines"]:
         alert = (
             f"{repeated['lines']:,.0f} lines (revenue {repeated['money']:,.0f} {currency}) repeat another line in every column. They "
@@ -77,12 +80,11 @@ def alerts(
         for unit, share in largest.items()
         if share >= INFLUENTIAL
     ]
-    if hours.to_numpy().sum() and not hours.iloc[:, 1:].to_numpy().any():
-        said.append("All orders are at 0:00: the log has dates without times.")
     if only_returns:
         number = f"{only_returns:,}" if only_returns >= smallest else "Some"
         said.append(f"{number} customers have returns but no sale in the log.")
-    return [alert for _, alert in sorted(sized, key=lambda one: -one[0])] + said
+    suspected = [one["said"] for one in report.get("suspicions", ()) if one["fix"]]
+    return suspected + [alert for _, alert in sorted(sized, key=lambda one: -one[0])] + said
 
 
 def _removed(steps: list[dict[str, Any]], gross: float, currency: str) -> list[tuple[float, str]]:
@@ -104,8 +106,19 @@ def _removed(steps: list[dict[str, Any]], gross: float, currency: str) -> list[t
     return said
 
 
-def _months(months: pd.Series) -> str:
-    return ", ".join(f"{month:%Y-%m}" for month in months)
+def _months(months: pd.Series, every: str) -> str:
+    names = [
+        f"{month:%Y-%m}" if every == "month" else named(month, every).removeprefix("the week ") for month in months
+    ]
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED:,} more" if names[LISTED:] else "")
+
+
+def suspicions(report: Mapping[str, Any]) -> pd.DataFrame:
+    """What is odd about the log as a whole, by the report of its order lines: `about`, `said`, `fix`.
+
+    Without a `fix` it is worth knowing, and no suspicion.
+    """
+    return pd.DataFrame(report.get("suspicions", ()), columns=["about", "said", "fix"])
 
 
 def of_quality(accounting: pd.DataFrame, alerts: Sequence[str]) -> str:
@@ -121,16 +134,18 @@ def of_quality(accounting: pd.DataFrame, alerts: Sequence[str]) -> str:
 
 def of_scale(totals: pd.Series, gross: float, net: float, currency: str) -> str:
     """Customers, orders and revenue of the log; `totals` as `explore.totals` returns them."""
+    first, last = (f"{totals[end]:%Y-%m-%d}" for end in ("first", "last"))
+    when = f"on {first}" if first == last else f"from {first} to {last}"
     return (
-        f"{totals['customers']:,} customers placed {totals['orders']:,} orders from {totals['first']:%Y-%m-%d} to "
-        f"{totals['last']:%Y-%m-%d}. Sales that name a customer bring a net revenue of {net:,.0f} {currency} (gross {gross:,.0f})."
+        f"{totals['customers']:,} customers placed {totals['orders']:,} orders {when}. Sales that name a customer bring a net revenue of "
+        f"{net:,.0f} {currency} (gross {gross:,.0f})."
     )
 
 
-def of_months(months: pd.DataFrame) -> list[str]:
-    """The strongest complete month of `by_month`, gross and net; nothing if fewer than two are complete."""
+def of_months(months: pd.DataFrame, every: str = "month") -> list[str]:
+    """The strongest complete month, or other unit, of `by_month`; nothing if fewer than two are complete."""
     whole = months[~months["partial"]]
-    whole = whole.set_index(whole["month"].dt.strftime("%B %Y"))
+    whole = whole.set_index(whole["month"].map(lambda first: named(first, every)))
     if len(whole) < 2 or not whole["revenue"].median() > 0:
         return []
     gross, net = (highest(whole[name]) for name in ("revenue", "net"))
@@ -138,18 +153,29 @@ def of_months(months: pd.DataFrame) -> list[str]:
     after = "" if gross == net else f" By net revenue it is {net}."
     flag = influence(float(whole["largest_customer"].iloc[whole["revenue"].argmax()]), "customer")
     return [
-        f"The strongest complete month is {gross}: gross revenue is {times:.1f} times the median month"
+        f"The strongest complete {every} is {gross}: gross revenue is {times:.1f} times the median {every}"
         f"{f' ({flag})' if flag else ''}.{after}"
     ]
 
 
 def of_times(grids: dict[str, pd.DataFrame], weekdays: pd.DataFrame) -> list[str]:
-    """The weekday and the hour of most revenue, by `by_weekday` and `by_weekday_hour`; nothing without revenue."""
+    """The weekday and the hour of most revenue, by `by_weekday` and `by_weekday_hour`; nothing without revenue.
+
+    No weekday where the log has one of them once or not at all, and no hour where it has dates without times.
+    """
     if not grids["revenue"].to_numpy().sum() > 0:
         return []
     hours = grids["revenue"].sum().rename(lambda hour: f"{hour}:00 to {hour + 1}:00")
-    daily = highest(weekdays.set_index("weekday")["revenue_per_day"])
-    return [f"Average daily gross revenue peaks on {daily}; the peak hour is {highest(hours)}."]
+    days = weekdays.set_index("weekday")["revenue_per_day"]
+    said = [f"average daily gross revenue peaks on {highest(days)}"] * int(weekdays["days"].min() >= TWICE)
+    said += [f"the peak hour is {highest(hours)}"] * has_times(grids)
+    told = "; ".join(said)
+    return [f"{told[0].upper()}{told[1:]}."] if said else []
+
+
+def has_times(grids: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether any order of `by_weekday_hour` is at another hour than 0: not so where a log has dates without times."""
+    return bool(grids["orders"].iloc[:, 1:].to_numpy().any())
 
 
 def of_orders(kept: pd.Series, placed: pd.Series, currency: str) -> str:
@@ -170,11 +196,12 @@ def of_products(best: pd.DataFrame, sold: int) -> str:
 
 
 def of_cohorts(found: Cohorts) -> list[str]:
-    """Retention one month after the first order; nothing if no cohort is followed for so long."""
+    """Retention one month, or other unit, after the first order; nothing if no cohort is followed for so long."""
     after = found.average[found.average["months"] == 1].to_dict("records")
+    kind = f"{ADJECTIVES[found.every]} cohort"
     return [
-        f"By cohort, {percent(row['customers'])} of new customers order in the calendar month after that of their first order "
-        f"({row['cohorts']:.0f} monthly cohorts, without the first, which includes existing customers)."
+        f"By cohort, {percent(row['customers'])} of new customers order in the calendar {found.every} after that of their first order "
+        f"({row['cohorts']:.0f} {kind}{'s' * (row['cohorts'] > 1)}, without the first, which includes existing customers)."
         for row in after
     ]
 

@@ -8,21 +8,22 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.disclosure import hidden, suppressed
-from customerlab.analysis.explore.trading import calendar_months, first_of, month_number, totals
+from customerlab.analysis.explore.periods import calendar, first_of, number_of
+from customerlab.analysis.explore.trading import span_of
 
 
-def active_months(transactions: ir.Table) -> ir.Table:
+def active_months(transactions: ir.Table, every: str = "month") -> ir.Table:
     """One row per customer and month with an order: `month`, `first` (the customer's first month), `revenue`.
 
-    Months are numbers, as from `month_number`. An expression.
+    Months are numbers, as from `number_of`. An expression.
     """
     t = transactions
-    active = t.group_by("customer_id", month=month_number(t.ordered_at)).aggregate(revenue=t.amount.sum())
+    active = t.group_by("customer_id", month=number_of(t.ordered_at, every)).aggregate(revenue=t.amount.sum())
     return active.mutate(first=active.month.min().over(ibis.window(group_by="customer_id")))
 
 
-def new_and_returning(transactions: ir.Table) -> pd.DataFrame:
-    """New and returning customers, and their revenue, by month.
+def new_and_returning(transactions: ir.Table, every: str = "month") -> pd.DataFrame:
+    """New and returning customers, and their revenue, by month, or by another unit of time as in `by_month`.
 
     A customer is new in the month of the first order in the log. If the log begins after the shop opened, many existing
     customers look new in its first months.
@@ -33,13 +34,12 @@ def new_and_returning(transactions: ir.Table) -> pd.DataFrame:
         `month`, `new`, `returning` (customers), `new_revenue`, `returning_revenue`, `days` and `partial`, as in
         `by_month`; months without an order are included.
     """
-    active = active_months(transactions)
+    active = active_months(transactions, every)
     groups = active.group_by("month", new=active.month == active["first"])
     counted = groups.aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64")).to_pandas()
-    span = totals(transactions)
-    months = calendar_months(span["first"], span["last"])
+    months = calendar(*span_of(transactions), every)
     counted["kind"] = np.where(counted["new"], "new", "returning")
-    counted["month"] = first_of(counted["month"])
+    counted["month"] = first_of(counted["month"], every)
     table = pd.DataFrame(index=months.index)
     for measure, ending in (("customers", ""), ("revenue", "_revenue")):
         wide = counted.pivot(index="month", columns="kind", values=measure).reindex(months.index)
@@ -76,6 +76,8 @@ class Cohorts:
         whose first month is incomplete.
     money : float
         The total revenue of all cells.
+    every : str
+        The unit of time, if it is not the month.
     """
 
     sizes: pd.DataFrame
@@ -84,6 +86,7 @@ class Cohorts:
     partial: pd.DataFrame
     average: pd.DataFrame
     money: float
+    every: str = "month"
 
     def __repr__(self) -> str:
         return f"Cohorts({len(self.sizes)} cohorts, {self.sizes['customers'].sum():,} customers)"
@@ -96,19 +99,26 @@ class Cohorts:
         sizes, customers, revenue = suppressed(self.sizes, smallest), self.customers.mask(few), self.revenue.mask(few)
         return replace(self, sizes=sizes, customers=customers, revenue=revenue)
 
+    def latest(self, most: int = 30) -> "Cohorts":
+        """The same with at most so many cohorts, the latest, and so many columns, as a figure has room for."""
+        cut = {name: getattr(self, name).iloc[-most:, :most] for name in ("customers", "revenue", "partial")}
+        return replace(self, sizes=self.sizes[-most:].reset_index(drop=True), **cut)
 
-def cohorts(transactions: ir.Table) -> Cohorts:
-    """Monthly cohorts and their retention of customers and of revenue; a month without new customers has no cohort."""
-    active = active_months(transactions)
+
+def cohorts(transactions: ir.Table, every: str = "month") -> Cohorts:
+    """Monthly cohorts and their retention of customers and of revenue; a month without new customers has no cohort.
+
+    `every` is another unit of time, as in `by_month`.
+    """
+    active = active_months(transactions, every)
     groups = active.group_by("first", age=active.month - active["first"])
     counted = groups.aggregate(customers=active.count(), revenue=active.revenue.sum().cast("float64")).to_pandas()
-    span = totals(transactions)
-    months = calendar_months(span["first"], span["last"])
+    months = calendar(*span_of(transactions), every)
     grids = {}
     for measure in ("customers", "revenue"):
         grid = counted.pivot(index="first", columns="age", values=measure).sort_index()
         grids[measure] = grid.reindex(columns=range(len(months))).rename_axis(columns="months")
-    place = months.index.get_indexer(first_of(grids["customers"].index))
+    place = months.index.get_indexer(first_of(grids["customers"].index, every))
     then = place[:, None] + np.arange(len(months))[None, :]
     reached = then < len(months)
     index = pd.Index(months.index[place], name="cohort")
@@ -124,6 +134,7 @@ def cohorts(transactions: ir.Table) -> Cohorts:
         partial=partial,
         average=_average(seen, partial),
         money=float(np.nansum(seen["revenue"].to_numpy())),
+        every=every,
     )
 
 

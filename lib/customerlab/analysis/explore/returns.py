@@ -10,12 +10,15 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis import sales
+from customerlab.analysis.explore.periods import calendar, first_of, number_of
 from customerlab.analysis.explore.products import described
-from customerlab.analysis.explore.trading import by_month, exact_sum, first_of, month_number
+from customerlab.analysis.explore.trading import by_month, exact_sum
 
 
-def returns_by_month(transactions: ir.Table, returns: ir.Table) -> pd.DataFrame:
+def returns_by_month(transactions: ir.Table, returns: ir.Table, every: str = "month") -> pd.DataFrame:
     """Money returned by month of the return, compared with the sales of the same month.
+
+    `every` is another unit of time, as in `by_month`.
 
     Returns
     -------
@@ -23,12 +26,12 @@ def returns_by_month(transactions: ir.Table, returns: ir.Table) -> pd.DataFrame:
         `month`, `revenue` (sales), `returned` (money, above zero), `share` of the month's revenue (missing without
         sales; above 1 if returns exceed sales), `partial`. All months of sales and returns, and those between them.
     """
-    groups = returns.group_by(month=month_number(returns.ordered_at))
+    groups = returns.group_by(month=number_of(returns.ordered_at, every))
     counted = groups.aggregate(returned=(-returns.amount.sum()).cast("float64")).to_pandas()
-    counted.index = first_of(counted.pop("month"))
-    sold = by_month(transactions).set_index("month")[["revenue", "partial"]]
+    counted.index = first_of(counted.pop("month"), every)
+    sold = by_month(transactions, every=every).set_index("month")[["revenue", "partial"]]
     both = sold.join(counted, how="outer")
-    both = both.reindex(pd.date_range(both.index.min(), both.index.max(), freq="MS", name="month"))
+    both = both.reindex(calendar(both.index.min(), both.index.max(), every).index)
     both["partial"] = both["partial"].astype("boolean").fillna(True).astype(bool)  # outside the span of the sales
     both[["revenue", "returned"]] = both[["revenue", "returned"]].fillna(0.0)
     both["share"] = both["returned"] / both["revenue"].where(both["revenue"] > 0)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis import sales
+from customerlab.analysis.explore.periods import calendar as periods_of, first_of, number_of
 from customerlab.analysis.inference import influence
 
 WEEKDAYS = tuple(calendar.day_name)  # Monday first
@@ -28,6 +29,12 @@ def totals(transactions: ir.Table) -> pd.Series:
         last=t.ordered_at.max(),
     ).to_pandas()
     return row.iloc[0]
+
+
+def span_of(table: ir.Table) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """The times of the first and the last order."""
+    found = table.aggregate(first=table.ordered_at.min(), last=table.ordered_at.max()).to_pandas().iloc[0]
+    return found["first"], found["last"]
 
 
 def missing_values(report: Mapping[str, Any]) -> pd.DataFrame:
@@ -110,31 +117,10 @@ def exact_sum(quantity: ir.NumericValue) -> ir.FloatingValue:
     return quantity.cast("decimal(18, 4)").sum().cast("float64")
 
 
-def month_number(moment: ir.TimestampValue) -> ir.IntegerValue:
-    """Months as consecutive whole numbers, the same in every engine."""
-    return moment.year().cast("int64") * 12 + moment.month().cast("int64") - 1
-
-
-def first_of(months: "pd.Series | pd.Index") -> pd.DatetimeIndex:
-    """The first days of months numbered by `month_number`."""
-    numbers = np.asarray(months, dtype="int64")
-    return pd.DatetimeIndex(pd.to_datetime({"year": numbers // 12, "month": numbers % 12 + 1, "day": 1}), name="month")
-
-
-def calendar_months(first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
-    """The calendar months from one day to another.
-
-    By `month` (its first day): `days` (of the month within the span) and `partial` (whether some are outside).
-    """
-    first, last = pd.Timestamp(first).normalize(), pd.Timestamp(last).normalize()
-    begin = pd.date_range(first.replace(day=1), last, freq="MS", name="month")
-    end = begin + pd.offsets.MonthEnd(0)
-    days = (end.where(end <= last, last) - begin.where(begin >= first, first)).days + 1
-    return pd.DataFrame({"days": days, "partial": days < end.days_in_month}, index=begin)
-
-
-def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.DataFrame:
+def by_month(transactions: ir.Table, returns: ir.Table | None = None, every: str = "month") -> pd.DataFrame:
     """Trading by calendar month, months without an order included; without returns net revenue is gross revenue.
+
+    `every` is another unit of time where the log is too short or too long for months (`fitting`); columns are the same.
 
     Returns
     -------
@@ -147,18 +133,18 @@ def by_month(transactions: ir.Table, returns: ir.Table | None = None) -> pd.Data
     """
     t = transactions
     money, orders, customers = t.amount.sum().cast("float64"), t.order_id.nunique(), t.customer_id.nunique()
-    groups = t.group_by(month=month_number(t.ordered_at))
+    groups = t.group_by(month=number_of(t.ordered_at, every))
     counted = groups.aggregate(revenue=money, orders=orders, customers=customers).to_pandas()
-    span = totals(t)
-    months = calendar_months(span["first"], span["last"])
-    counted.index = first_of(counted.pop("month"))
+    months = periods_of(*span_of(t), every)
+    ends = counted["month"].min(), counted["month"].max()
+    counted.index = first_of(counted.pop("month"), every)
     table = counted.reindex(months.index, fill_value=0).join(months)
-    log, ends = sales.net(t, returns), [day.year * 12 + day.month - 1 for day in (span["first"], span["last"])]
-    log = log.mutate(month=month_number(log.ordered_at).clip(*ends))
+    log = sales.net(t, returns)
+    log = log.mutate(month=number_of(log.ordered_at, every).clip(*map(int, ends)))
     net = log.group_by("month").aggregate(net=log.amount.sum().cast("float64"))
     largest = largest_share(log, "customer_id", "month").rename("largest_customer").reset_index()
     for found in (net.to_pandas(), largest):
-        found.index = first_of(found.pop("month"))
+        found.index = first_of(found.pop("month"), every)
         table = table.join(found)
     return table.fillna({"net": 0.0}).reset_index()
 

@@ -143,7 +143,8 @@ def compare_rules(windows: Sequence[pd.DataFrame], *, seed: int, resamples: int 
         customers) and plain rule (`against`): `by_segment`, `by_rule` (shares of the outcome), `difference` with `low`
         and `high`, `pvalue`; and for the mean at `DEPTH`, from which conclusions are drawn, `pvalue_holm` (Holm 1979,
         over all outcomes and rules) and `agree` (windows whose difference has the sign of the mean). Windows without
-        enough repeat customers, in them or in the one before, are omitted, as are outcomes that did not occur.
+        enough repeat customers, in them or in the one before, are omitted, as are outcomes that did not occur, or that
+        everybody had.
     """
     coded = _coded(windows)
     compared = _compared(coded)
@@ -169,6 +170,8 @@ def compare_rules(windows: Sequence[pd.DataFrame], *, seed: int, resamples: int 
     table["low"], table["high"] = table["difference"] - reach, table["difference"] + reach
     away = np.where(table["difference"] == 0, 0.0, table["difference"].abs() / error.ravel())
     table["pvalue"] = 2 * stats.norm.sf(away)
+    # where everybody came back, no rule can be better than another, and an interval of no width says nothing
+    table = table[(table["outcome"] == "revenue") | (reach > 1e-12)].copy()
     return _concluded(table.dropna(subset="difference"))[columns].reset_index(drop=True)
 
 

@@ -13,6 +13,7 @@ from customerlab.analysis.orders import before, fetched
 
 AFTER = {"first": 1, "second": 2, "third": 3}  # and all together
 ANY = "any"
+FOLLOWED = 730  # days that curves are drawn for
 
 
 def waits(transactions: ir.Table, day: pd.Timestamp) -> pd.DataFrame:
@@ -76,10 +77,15 @@ def repurchase(waits: pd.DataFrame, days: Sequence[int]) -> pd.DataFrame:
 def curves(waits: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Kaplan-Meier curves of the share of customers who ordered again, after the first, second, third and any order.
 
-    Each curve ends where fewer than `LEAST` orders are still followed; curves without such a part are omitted.
+    Each curve ends after two years, or where fewer than `LEAST` orders are still followed; without such a part it is
+    omitted.
     """
     found = {name: kaplan_meier(group["days"], group["ended"]) for name, group in _groups(waits).items()}
-    return {name: table for name, steps in found.items() if len(table := steps[steps["waiting"] >= LEAST])}
+    return {
+        name: table
+        for name, steps in found.items()
+        if len(table := steps[(steps["waiting"] >= LEAST) & (steps["days"] <= FOLLOWED)])
+    }
 
 
 def _groups(waits: pd.DataFrame) -> dict[str, pd.DataFrame]:
