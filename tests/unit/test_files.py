@@ -620,3 +620,32 @@ def test_a_value_of_an_item_is_named_with_its_record_and_any_key_makes_the_table
     again = prepare(project, project / "outputs" / "a", "transactions", "my_shop")
     assert again.made and again.report["fingerprint"] != first.report["fingerprint"]
     assert again.report["sha256"] == first.report["sha256"]
+
+
+@pytest.mark.slow
+def test_items_of_json_are_joined_to_a_member_of_a_zip(project):
+    raw = project / "data" / "raw"
+    raw.mkdir(exist_ok=True)
+    orders = [
+        {"id": n, "who": {"key": "ab"[n % 2]}, "day": f"2024-01-0{n + 1}", "lines": [{"p": "x", "n": n + 1}]}
+        for n in range(4)
+    ]
+    (raw / "orders.json").write_text(json.dumps([*orders, {"id": 9, "lines": []}]), encoding="utf-8")
+    zipped(**{"k.csv": "code,name,price\na,Ann,2\nb,Bob,3\n"})(raw / "people.zip")
+    (project / "data" / "catalog.yml").write_text("""
+my_shop:
+  title: A shop
+  files:
+    orders: {path: orders.json, explode: lines}
+    people: {path: people.zip, member: k.csv}
+  tables:
+    transactions:
+      file: orders
+      join: {people: {who.key: code}}
+      columns: {customer_id: name, order_id: id, ordered_at: day, product_id: lines.p, quantity: lines.n, unit_price: price}
+""")
+    made = prepare(project, project / "outputs" / "a", "transactions", "my_shop")
+    found = pd.read_parquet(made.path).sort_values("order_id")
+    assert found["customer_id"].tolist() == ["Ann", "Bob", "Ann", "Bob"]
+    assert [str(amount) for amount in found["amount"]] == ["2.0000", "6.0000", "6.0000", "12.0000"]
+    assert "1 record of orders.json without items in lines left out" in made.report["notes"]
