@@ -128,7 +128,11 @@ WANTED = [("A", "1"), ("B", "2")]
         ("a.xlsx", book(Notes=[["x"]], S=[["c", "o"], ["A", 1]], T=[["c", "o"], ["B", 2]]), {"sheet": [1, "T"]}),
         ("a.zip", zipped(**{"x/s.csv": "c,o\nA,1\nB,2\n", "t.csv": "x"}), {"member": "x/s.csv"}),
         ("a.zip", zipped(**{"s.json": '[{"c": "A", "o": 1}, {"c": "B", "o": 2}]'}), {"member": "s.json"}),
-        ("a.zip", zipped(**{"s.csv.gz": gzip.compress(b"x\nc;o\nA;1\nB;2\n", mtime=0)}), {"member": "s.csv.gz", "skip": 1, "delimiter": ";"}),
+        (
+            "a.zip",
+            zipped(**{"s.csv.gz": gzip.compress(b"x\nc;o\nA;1\nB;2\n", mtime=0)}),
+            {"member": "s.csv.gz", "skip": 1, "delimiter": ";"},
+        ),
         ("a.json", '[{"c": "A", "o": 1},\n {"o": 2, "c": "B"}]\n', {}),
         ("a.json", '{"c": "A", "o": 1}\n{"o": 2, "c": "B"}', {}),
         ("a.jsonl.gz", gzip.compress(b'{"c": "A", "o": 1}\r\n\r\n{"o": 2, "c": "B"}\r\n', mtime=0), {}),
