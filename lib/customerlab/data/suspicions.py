@@ -73,7 +73,7 @@ def ask(
     files. The same for any order of rows, and on any day: nothing is compared with today.
     """
     t = rows.select(*(name for name in ASKED if name in rows.columns))
-    t = t.mutate(**{name: value for name, value in ASKED.items() if name not in t.columns})
+    t = t.mutate(**{name: ibis.literal(value) for name, value in ASKED.items() if name not in t.columns})
     columns = {
         name: (m.named if (m := table_map.columns.get(name)) else None) or "<column>" for name in (*ASKED, "amount")
     }
