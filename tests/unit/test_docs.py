@@ -100,7 +100,8 @@ def test_the_readme_s_own_shop_runs(project):
     (project / "params" / "my_shop.yml").write_text("run: my_shop\n", encoding="utf-8")
     raw = project / "data" / "raw"
     raw.mkdir()
-    (raw / "sales.csv").write_text(f"{header}\n{line}\n{line.replace('1042', '7')}\n", encoding="utf-8")
+    other = line.replace("1042", "7").replace("R-00017", "R-00018")
+    (raw / "sales.csv").write_text(f"{header}\n{line}\n{other}\n", encoding="utf-8")
     plan = make_plan(project, "my_shop")
     table = prepare(project, plan.folder, "transactions", "my_shop").report
     assert table["rows"] == 2 and table["row_accounting"][0]["amount_left"] == "4998.0000"
