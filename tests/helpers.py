@@ -192,6 +192,14 @@ def add_shop(project: Path, lines: pd.DataFrame, *, entry: str = STRANGER, name:
     return path
 
 
+def paste_template(project: Path, name: str) -> None:
+    """Add a ready entry to a project as its user would: the text into the catalogue, a params file beside it."""
+    entry = (project / "data" / "templates" / name / "entry.yml").read_text(encoding="utf-8")
+    with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
+        handle.write(f"\n{entry}")
+    (project / "params" / f"{name}.yml").write_text(f"run: {name}\n", encoding="utf-8")
+
+
 def write_notebook(project: Path, name: str, *cells: str, begin: str = "") -> Path:
     """Write a notebook of one's own: a parameters cell, a Run, and the given cells."""
     begin = begin or 'run: str = "demo"  # the run\nn: int = 1  # a number (1 to 9)'

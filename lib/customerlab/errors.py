@@ -102,6 +102,30 @@ class DataError(CustomerlabError):
     """A data set that is missing, changed or not as declared."""
 
 
+class DataErrors(DataError):
+    """All the faults of a data set that show in one pass; its parts are those of the first.
+
+    Examples
+    --------
+    >>> print(DataErrors([DataError("no date", where="a.csv"), DataError("no price")]))
+    no date
+      where:    a.csv
+    no price
+    """
+
+    def __init__(self, faults: list[DataError]) -> None:
+        first = faults[0]
+        super().__init__(first.what, where=first.where, expected=first.expected, do=first.do)
+        self.faults = tuple(faults)
+        self.args = ("\n".join(map(str, faults)),)
+
+
+def raise_all(faults: list[DataError]) -> None:
+    """Raise what has been found, if anything, as one error."""
+    if faults:
+        raise DataErrors(faults)  # a new one: an error that its own traceback leads to would keep connections open
+
+
 class RunError(CustomerlabError):
     """A notebook or a step that did not finish."""
 

@@ -57,6 +57,18 @@ def snapshot(shop: SimpleNamespace, day: Any) -> orders.Snapshot:
     return orders.Snapshot(shop.transactions, pd.Timestamp(day), shop.returns, shop.products)
 
 
+def summed(shop: SimpleNamespace) -> ir.Table:
+    """The customers of a shop as a summary has them."""
+    t = orders.by_customer(shop.transactions)
+    return t.select(
+        "customer_id",
+        last_order_at=t.last_order,
+        first_order_at=t.first_order,
+        orders=t.frequency.cast("float64"),
+        revenue=t.monetary,
+    )
+
+
 def features_of(shop: SimpleNamespace) -> list[str]:
     """All features that a shop has the columns for."""
     categorised = "category" in shop.products.columns
@@ -104,7 +116,10 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "sales.marked": lambda s: by_id(orders.fetched(sales.marked(s.transactions, s.returns))),
     "sales.kept": lambda s: explore.totals(sales.kept(s.transactions, s.returns)),
     "sales.net": lambda s: explore.by_month(sales.net(s.transactions, s.returns)),
-    "sales.accounting": lambda s: sales.accounting(s.transactions, s.returns),
+    "sales.accounting": lambda s: [
+        sales.accounting(s.transactions, s.returns),
+        sales.accounting(s.transactions.drop("product_id"), s.returns.drop("product_id")),
+    ],
     "explore.totals": lambda s: explore.totals(s.transactions),
     "orders.matching": lambda s: explore.totals(orders.matching(s.transactions, r"^P?\d+[02468]")),
     "explore.repeats": lambda s: explore.repeats(s.transactions.select("product_id", "quantity", "amount")),
@@ -128,7 +143,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ),
     "explore.top_decile": lambda s: explore.top_decile(s.transactions, s.returns),
     "explore.top_products": lambda s: explore.top_products(s.transactions, s.products, 50, returns=s.returns),
-    "described": lambda s: described(explore.long_tail(s.transactions)["product_id"].head(9), s.products),
+    "explore.described": lambda s: described(explore.long_tail(s.transactions)["product_id"].head(9), s.products),
     "explore.by_product": lambda s: explore.products.by_product(s.transactions, s.returns),
     "explore.long_tail": lambda s: explore.long_tail(s.transactions, s.returns),
     "explore.together": lambda s: explore.together(s.transactions),
@@ -139,6 +154,10 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "explore.returns_summary": lambda s: explore.returns_summary(s.transactions, s.returns),
     "orders.day_after": lambda s: orders.day_after(s.transactions),
     "orders.first_order": lambda s: orders.first_order(s.transactions),
+    "orders.known": lambda s: [
+        orders.known(s.middle, s.transactions, returns=s.returns).customers(net=True),
+        orders.known("", None, summed(s)).customers(),
+    ],
     "orders.before": lambda s: explore.totals(orders.before(s.transactions, pd.Timestamp(s.middle))),
     "orders.since": lambda s: explore.totals(orders.since(s.transactions, pd.Timestamp(s.middle))),
     "orders.by_customer_and_day": lambda s: by_id(

@@ -116,7 +116,7 @@ def test_what_the_table_holds_decides_whether_it_is_looked_at_again(database, pr
         "UPDATE shop.lines SET unit_price = unit_price + 0.01 WHERE rowid = 5",  # a cent
         "UPDATE shop.lines SET ordered_at = ordered_at + INTERVAL 1 SECOND WHERE ordered_at = (SELECT max(ordered_at) FROM shop.lines)",
         "INSERT INTO shop.lines SELECT * REPLACE (0 AS quantity) FROM shop.lines LIMIT 1",  # a row without money
-        "UPDATE shop.lines SET customer_id = 'new' WHERE rowid = 7",
+        "UPDATE shop.lines SET customer_id = 'new' WHERE order_id = (SELECT min(order_id) FROM shop.lines)",
     ):  # fmt: skip
         with duck.connect(path) as con:
             con.execute(change)

@@ -145,14 +145,15 @@ def test_a_strangers_shop_runs_through_all_that_applies(project):
     add_shop(project, as_written(lines))
     done = call(project, "customerlab", "run", "--run", "my_shop")
     assert started(done.stdout) == NAMES[:4]
-    assert "[05_ab_analysis] left out: the data set my_shop has no experiment table" in done.stdout
-    assert "[06_ratings] left out: the data set my_shop has no ratings table" in done.stdout
+    said = "The data set my_shop has no test with arms (table experiment): 05_ab_analysis is left out."
+    assert done.stdout.count(f"[my_shop] {said}\n") == 1
+    assert "[my_shop] The data set my_shop has no ratings: 06_ratings is left out." in done.stdout
     out = project / "outputs" / "my_shop"
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["01_eda"]["revenue"] == pytest.approx((lines["Menge"] * lines["Preis"]).sum(), abs=0.005)
     assert metrics["01_eda"]["customers"] == lines["Kunde"].nunique() and metrics["01_eda"]["orders"] == 900
     index = (out / "site" / "index.html").read_text()
-    assert "Left out: the data set my_shop has no experiment table" in index
+    assert index.count(said) == 1 and "05_ab_analysis.html" not in index
     assert "Licence: not stated (add licence to my_shop in data/catalog.yml). Source: not stated (add citation" in index
     assert call(project, "customerlab", "run", "05", "--run", "my_shop", check=False).returncode == 1
 
@@ -163,11 +164,14 @@ def test_ratings_that_nobody_can_get_leave_the_rest_running(project, monkeypatch
     monkeypatch.delenv("CUSTOMERLAB_DATA", raising=False)
     path = project / "params" / "demo.yml"
     path.write_text(path.read_text() + "ratings: movielens_latest_small\n")
-    said = "left out: movielens_latest_small/ratings.csv of data set movielens_latest_small is not on this machine"
+    said = "the file movielens_latest_small/ratings.csv of the data set movielens_latest_small is not on this machine"
     done = call(project, "customerlab", "run", "06", check=False)
-    assert done.returncode == 1 and f"[06_ratings] {said}" in done.stdout + done.stderr
+    assert done.returncode == 1 and f"[06_ratings] left out: {said}" in done.stdout + done.stderr
     call(project, "customerlab", "run", "02")
-    assert said.capitalize() in (project / "outputs" / "demo" / "site" / "index.html").read_text()
+    assert (
+        f"T{said[1:]}, and has no address: 06_ratings is left out."
+        in (project / "outputs" / "demo" / "site" / "index.html").read_text()
+    )
 
 
 def test_an_empty_shop_is_answered_before_a_kernel_starts(project):
@@ -188,7 +192,7 @@ def test_the_doctor_and_the_data_commands(project, monkeypatch):
     assert (
         "do: put the edition of October 2016 into data/raw/movielens_latest_small/; the publisher replaced it" in said
     )
-    assert "ok     run online_retail: 06 left out: movielens_latest_small/ratings.csv" in said
+    assert "ok     run online_retail: The file movielens_latest_small/ratings.csv" in said
     (project / "params" / "broken.yml").write_text("run: broken\nrfm_bin: 3\n")
     done = call(project, "customerlab", "doctor", check=False)
     assert done.returncode == 1 and "WRONG  run broken" in done.stdout and "did you mean rfm_bins?" in done.stdout

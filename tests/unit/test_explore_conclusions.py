@@ -86,7 +86,7 @@ def test_each_alert_says_what_is_odd():
 
 def test_products_that_hang_on_one_customer_are_counted():
     best = pd.DataFrame({"share": [0.3, 0.2], "largest_customer": [0.5, 0.05]})
-    said = conclusions.of_products(best, sold=1_200)
+    (said,) = conclusions.of_products(best, sold=1_200)
     assert said == (
         "The top 2 of 1,200 products bring 50% of net revenue; in 1 of them one customer makes 10% or more."
     )

@@ -186,9 +186,10 @@ def test_what_a_shop_lacks_is_left_out_with_the_reason(project):
     add_shop(project, as_written(stranger_lines()))
     plan = make_plan(project, "my_shop")
     assert [step.name[:2] for step in plan.included] == ["01", "02", "03", "04"]
-    assert plan.step("05").left_out == "the data set my_shop has no experiment table"
-    assert plan.step("06").left_out == "the data set my_shop has no ratings table"
-    assert plan.step("01").notes == ("without products: the data set my_shop has no products table",)
+    assert plan.step("05").left_out == "the data set my_shop has no test with arms (table experiment)"
+    assert plan.step("06").left_out == "the data set my_shop has no ratings"
+    names = "the data set my_shop has no names of products (table products)"
+    assert plan.step("01").notes == (f"without names of products: {names}",)
 
 
 LOST = """
@@ -206,7 +207,7 @@ def test_a_notebook_of_another_shop_s_file_that_cannot_be_had_is_left_out(projec
     add_shop(project, as_written(stranger_lines()), entry=STRANGER + LOST)
     (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: lost_stars\n")
     plan = make_plan(project, "my_shop")
-    said = "stars.csv of data set lost_stars is not on this machine, and has no address"
+    said = "the file stars.csv of the data set lost_stars is not on this machine, and has no address"
     assert plan.step("06").left_out == said and plan.step("06") not in plan.included and len(plan.included) == 4
     catalog = project / "data" / "catalog.yml"
     catalog.write_text(
@@ -231,7 +232,7 @@ def test_what_depends_on_a_left_out_notebook_is_left_out(project):
     add_notebook(project, "table = lab.load('clusters')")
     plan = make_plan(project, "hillstrom")
     assert [step.name[:2] for step in plan.included] == ["05"]
-    assert plan.step("03").left_out == "the data set hillstrom_email has no transactions table"
+    assert plan.step("03").left_out == "the data set hillstrom_email has no orders (table transactions)"
     assert plan.step("07").left_out == "no earlier notebook of this run makes clusters" and not plan.step("07").notes
 
 
@@ -244,7 +245,7 @@ def test_an_optional_artefact_that_nobody_makes_is_done_without(project):
     step = make_plan(project, "hillstrom").step("07")
     assert step.notebook.loads == {"rfm_segments": True, "experiment_effects": False}
     assert not step.left_out and step.loads == ("experiment_effects",)
-    assert step.notes == ("without rfm_segments: no notebook of this run makes it",)
+    assert step.notes == ("without rfm_segments: the data set hillstrom_email has no orders (table transactions)",)
     both = make_plan(project, "demo").step("07")
     assert both.loads == ("rfm_segments", "experiment_effects") and not both.notes
 

@@ -295,7 +295,7 @@ def test_lines_of_two_files():
     both = pd.concat([lines, lines[:25].assign(file="b.csv")], ignore_index=True)
     found = asked(both, file="file")
     known = both.drop(columns="file").duplicated().sum() - lines.drop(columns="file").duplicated().sum()
-    assert f"{known} of the lines stand in two files" in found["lines in two files"]["said"]
+    assert f"{known} of the lines stand in two files or sheets" in found["lines in two files"]["said"]
     assert asked(pd.concat([lines, lines[:25]]), file="file") == {}, "of one file, it is the repeats' own question"
 
 

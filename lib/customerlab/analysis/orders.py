@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -38,7 +39,12 @@ def since(table: ir.Table, day: pd.Timestamp) -> ir.Table:
 
 
 def matching(lines: ir.Table | None, pattern: str) -> ir.Table | None:
-    """The lines whose product id matches a regular expression, to exclude postage and fees; all if it is empty."""
+    """The lines whose product id matches a regular expression, to exclude postage and fees; all if it is empty.
+
+    ValueError if the lines have no product ids to match.
+    """
+    if pattern and lines is not None and "product_id" not in lines.columns:
+        raise ValueError(f"product_pattern {pattern!r}, but the orders name no products; leave the parameter out")
     return lines.filter(lines.product_id.re_search(pattern)) if pattern and lines is not None else lines
 
 
@@ -129,9 +135,17 @@ class Snapshot:
     day: pd.Timestamp
     returns: ir.Table | None = None
     products: ir.Table | None = None
+    summarised = False  # the orders of each customer are known by date
+    money = "gross"  # what revenue is that is not net of returns
+    unknown = ()  # features that need what a shop does not have: a log has what is needed
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "day", pd.Timestamp(self.day).normalize())
+
+    @property
+    def when(self) -> str:
+        """The day as sentences name it."""
+        return f"{self.day:%Y-%m-%d}"
 
     def at(self, day: pd.Timestamp) -> "Snapshot":
         """The same shop on another day."""
@@ -200,6 +214,120 @@ class Snapshot:
             # minus nothing would be shown as -0
             table["returned"] -= table["customer_id"].map(returned.set_index("customer_id")["money"]).fillna(0.0)
         return table[COLUMNS]
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Customers that come already summarised, one row each, in place of a `Snapshot` where a shop has no log of orders.
+
+    What they had done on other days is not known: no segment can be validated, and no feature made of single orders.
+
+    Attributes
+    ----------
+    table : ibis Table
+        The canonical `customer_summary`.
+    as_of : Timestamp or str or None
+        The day of the summary: where it has the days of last orders, the day after the last of them by default;
+        where it has numbers of days alone, the day up to which they count, by default unknown.
+
+    Examples
+    --------
+    >>> rows = {"customer_id": ["ann", "bob"], "recency": [21.0, 1.0], "orders": [2.0, 1.0], "revenue": [12.0, 9.0]}
+    >>> shop = Summary(ibis.memtable(rows))
+    >>> shop.customers()[["customer_id", "recency", "frequency", "monetary"]].values.tolist()
+    [['ann', 21, 2, 12.0], ['bob', 1, 1, 9.0]]
+    >>> shop.day, Summary(ibis.memtable(rows), "2024-02-01").customers()["last_order"].astype(str).tolist()
+    (NaT, ['2024-01-11', '2024-01-31'])
+    """
+
+    table: ir.Table
+    as_of: pd.Timestamp | str | None = None
+    summarised = True
+    money = "recorded"  # maybe net of returns, maybe gross
+    returns = None
+    products = None
+
+    @cached_property
+    def _rows(self) -> pd.DataFrame:
+        return fetched(self.table).sort_values("customer_id", ignore_index=True)
+
+    @cached_property
+    def day(self) -> pd.Timestamp:
+        """The day of the summary; NaT where nothing says it. ValueError where customers ordered on it or later."""
+        day: Any = pd.Timestamp(self.as_of).normalize() if self.as_of else pd.NaT
+        if "last_order_at" not in self._rows:
+            return day
+        after = pd.Timestamp(self._rows["last_order_at"].max()).normalize() + pd.Timedelta(days=1)
+        if day < after:
+            raise ValueError(
+                f"as_of = {day:%Y-%m-%d}, and customers ordered up to {after - pd.Timedelta(days=1):%Y-%m-%d}; what they had done "
+                f"earlier a summary does not say: choose {after:%Y-%m-%d} or later"
+            )
+        return after if pd.isna(day) else day
+
+    @property
+    def when(self) -> str:
+        """The day as sentences name it, known or not."""
+        return "the summary's day" if pd.isna(self.day) else f"{self.day:%Y-%m-%d}"
+
+    @property
+    def known(self) -> ir.Table:
+        """Customers with their revenue as an `amount`."""
+        return self.table.mutate(amount=self.table.revenue)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The features of customers that need more than the summary has: those of the first order."""
+        return ("tenure", "days_per_order") * bool(self._tenure.isna().any())
+
+    @cached_property
+    def _tenure(self) -> pd.Series:
+        rows = self._rows
+        first = pd.to_datetime(rows["first_order_at"]) if "first_order_at" in rows else pd.Series(pd.NaT, rows.index)
+        tenure = (self.day - first.dt.normalize()).dt.days
+        return tenure if tenure.isna().any() else tenure.astype("int64")
+
+    def customers(self, *, net: bool = False) -> pd.DataFrame:
+        """The columns of `Snapshot.customers`, as far as they are known; revenue is that of the summary, `net` or not.
+
+        Days of first and last orders, `tenure` and `days_between_orders` are missing where the summary does not say.
+        """
+        rows, tenure = self._rows, self._tenure
+        table = rows[["customer_id"]].copy()
+        if "recency" in rows:
+            table["recency"] = rows["recency"].astype("int64")
+        else:
+            table["recency"] = (self.day - pd.to_datetime(rows["last_order_at"]).dt.normalize()).dt.days
+        today = pd.Series(self.day, rows.index, dtype="datetime64[us]")
+        for name, since in (("first_order", tenure), ("last_order", table["recency"])):
+            table[name] = today - pd.to_timedelta(since, "D")
+        table["frequency"], table["tenure"] = rows["orders"].astype("int64"), tenure
+        table["monetary"], table["returned"] = rows["revenue"].round(4), 0.0
+        active = (tenure - table["recency"]) / (table["frequency"] - 1)
+        table["days_between_orders"] = active.where(table["frequency"] > 1)
+        return table[COLUMNS]
+
+
+Shop = Snapshot | Summary
+
+
+def known(
+    as_of: pd.Timestamp | str,
+    transactions: ir.Table | None,
+    summary: ir.Table | None = None,
+    *,
+    returns: ir.Table | None = None,
+    products: ir.Table | None = None,
+) -> Shop:
+    """A shop as known on a day, from its orders or else from its summary of customers.
+
+    Without a day (empty, or NaT) it is the day after the last order, and that of the summary.
+    """
+    if transactions is not None:
+        return Snapshot(transactions, pd.Timestamp(as_of or day_after(transactions)), returns, products)
+    if summary is None:
+        raise ValueError("there are neither orders nor a summary of customers")
+    return Summary(summary, None if pd.isna(as_of) else as_of)
 
 
 def _returned(returns: ir.Table, days: Sequence[pd.Timestamp]) -> ir.Table:

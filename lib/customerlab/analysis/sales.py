@@ -5,6 +5,8 @@ and returns are matched one to one: each return with the latest line before it t
 other returns (of part of a line, of several lines, or of sales before the log) annul no line; they lower the revenue of
 their product and customer.
 
+Where orders name no products, a return annuls an earlier line of the same customer and amount.
+
 Without a table of returns no line is annulled, and net revenue is gross. Results are expressions with the columns of
 the transactions.
 """
@@ -13,7 +15,10 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-KEYS = ("customer_id", "product_id", "quantity")
+
+def _alike(table: ir.Table) -> tuple[list[str], str]:
+    """What a return shares with the line that it annuls: columns, and the size that it has with the other sign."""
+    return (["customer_id", "product_id"], "quantity") if "product_id" in table.columns else (["customer_id"], "amount")
 
 
 def _paired(transactions: ir.Table, returns: ir.Table) -> ir.Table:
@@ -24,22 +29,26 @@ def _paired(transactions: ir.Table, returns: ir.Table) -> ir.Table:
     is preceded by the line that it annuls. A return at the time of a line does not count as later.
     """
     t, r = transactions, returns
-    wanted = r.select("customer_id", "product_id", quantity=-r.quantity).distinct()
-    lines = t.semi_join(wanted, KEYS).mutate(size=lambda s: s.quantity, step=ibis.literal(1, "int64"))
-    back = r.select(*t.columns).mutate(size=-r.quantity, step=ibis.literal(-1, "int64"))
+    same, size = _alike(t)
+    lines = t.semi_join(_sizes(r), [*same, size]).mutate(size=lambda s: s[size], step=ibis.literal(1, "int64"))
+    back = r.select(*t.columns).mutate(size=lambda s: -s[size], step=ibis.literal(-1, "int64"))
     both = lines.union(back)
     order = [both.ordered_at, both.step, both.order_id, both.unit_price]
-    depth = both.step.sum().over(
-        ibis.window(group_by=["customer_id", "product_id", "size"], order_by=order, rows=(None, 0))
-    )
+    depth = both.step.sum().over(ibis.window(group_by=[*same, "size"], order_by=order, rows=(None, 0)))
     both = both.mutate(level=depth + (both.step < 0).cast("int64"))
     order = [both.ordered_at, both.step, both.order_id, both.unit_price]
-    at_level = ibis.window(group_by=["customer_id", "product_id", "size", "level"], order_by=order)
+    at_level = ibis.window(group_by=[*same, "size", "level"], order_by=order)
     return both.mutate(
         returned_at=both.ordered_at.lead().over(at_level),
         sold_at=both.ordered_at.lag().over(at_level),
         sold_in=both.order_id.lag().over(at_level),
     )
+
+
+def _sizes(returns: ir.Table) -> ir.Table:
+    """The lines that returns could annul, by what they share with them."""
+    same, size = _alike(returns)
+    return returns.select(*same, **{size: -returns[size]}).distinct()
 
 
 def marked(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
@@ -50,8 +59,8 @@ def marked(transactions: ir.Table, returns: ir.Table | None) -> ir.Table:
     if returns is None:
         return transactions.mutate(returned_at=ibis.null(transactions.ordered_at.type()))
     pairs = _paired(transactions, returns)
-    taken = returns.select("customer_id", "product_id", quantity=-returns.quantity).distinct()
-    others = transactions.anti_join(taken, KEYS)
+    same, size = _alike(transactions)
+    others = transactions.anti_join(_sizes(returns), [*same, size])
     others = others.mutate(returned_at=ibis.null(transactions.ordered_at.type()))
     return others.union(pairs.filter(pairs.step > 0).select(*others.columns))
 

@@ -3,7 +3,7 @@
 All that is asked of the rows is asked in one query, `survey`; what it finds wrong is looked up afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import blanks, cast, clean, conditions, money, trials
+from customerlab.data import blanks, cast, clean, conditions, money, shapes, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.hidden import FOREIGN, NUMBER, PARTNER, SEVERAL, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
@@ -58,6 +58,7 @@ def canonical(
             values[name] = cast.whole(values[name], origin.decimal)
         if kind != "string":
             hidden |= {THERE + name: cast.there(found[name]), TEXT + name: cast.as_text(found[name], origin.decimal)}
+    values |= {name: ibis.null(declared.columns[name].type) for name in table_map.absent}
     for name in table_map.numbers:
         read = found[NUMBER + name]
         hidden[NUMBER + name] = cast.cast(read, "float64", of[name])
@@ -73,7 +74,8 @@ def canonical(
     result = conditions.of_orders(result, table_map)
     order = [name for name in declared.columns if name in result.columns]
     order += [name for name in values if name not in order]
-    return result.select(*order, *[name for name in result.columns if name.startswith("__")])
+    result = result.select(*order, *[name for name in result.columns if name.startswith("__")])
+    return shapes.turned(result) if shapes.is_declared(table, table_map) else result
 
 
 def _kind(table: str, name: str, labels: frozenset[str]) -> str:
@@ -206,61 +208,15 @@ def row_accounting(found: Survey, table: str, table_map: TableMap, where: str) -
     return steps
 
 
-def accounted(
-    marked: ir.Table, found: Survey, table: str, table_map: TableMap, where: str, place: Place
-) -> tuple[Steps, ir.Table]:
-    """The row accounting and the rows that are kept; a DataError where these cannot be used."""
-    steps = row_accounting(found, table, table_map, where)
-    check_filled(marked, found, table, table_map, place)
-    check_currency(marked, found, table_map, place)
-    rows = kept(marked, table, table_map.events)
-    check_whole(marked, found, rows, table, table_map, where, place)
-    return steps, rows
-
-
-MISSING = {
-    "customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing",
-    "order_id": "order_missing", "quantity": "quantity_missing", "unit_price": "price_missing", "amount": "price_missing",
-}  # fmt: skip
-"""The rules that remove rows where a column is empty."""
-
-
-def check_filled(marked: ir.Table, found: Survey, table: str, table_map: TableMap, place: Place) -> None:
-    """Raise where a value is empty that is needed in every row that is kept."""
-    for name in values_of(marked):
-        column = TABLES[table].column(name)
-        count = int(found.of_kept("rows") - found.of_kept(f"filled_{name}"))
-        if column is None or column.nullable or not count:
-            continue
-        empty = marked.filter((marked.removed_by == clean.KEPT) & marked[name].isnull())
-        rows = f"{count:,} row{'s' if count > 1 else ''}"
-        mapped = table_map.columns.get(name) or table_map.columns["amount"]  # of which the price follows
-        what, expected = f"{name} is empty in {rows}", "a value in every row"
-        do = "fill the values in" + (f", or those of {', '.join(mapped.times)}" if mapped.times else "")
-        if name == "unit_price" and name not in table_map.columns:
-            if found.of_kept("filled_amount") < found.of_kept("rows"):
-                continue  # the amount is empty there
-            what, expected = f"quantity is 0 in {rows} with an amount, which have no price", "pieces in every row"
-            do = "leave `quantity` out of the column map, which makes each line one piece"
-        rule = MISSING.get(name)
-        hint = f"add the rule `{rule}` to `clean`, or " if rule and table in clean.RULES[rule].tables else ""
-        raise DataError(
-            what,
-            where=place(empty, mapped.named) + (", the first" if count > 1 else ""),
-            expected=expected,
-            do=hint + do,
-        )
-
-
-def check_currency(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> None:
-    """Raise where a row that is kept is in another currency than the entry's."""
+def check_currency(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> Iterator[DataError]:
+    """Where a row that is kept is in another currency than the entry's."""
     count = int(found.of_kept(FOREIGN)) if FOREIGN in marked.columns else 0
     if count:
         assert table_map.currency is not None
         column, own = table_map.currency
         foreign = marked.filter((marked.removed_by == clean.KEPT) & ~marked[FOREIGN].isnull())
         others = foreign.select(FOREIGN).distinct().order_by(FOREIGN).limit(5).to_pandas()[FOREIGN]
-        raise DataError(
+        yield DataError(
             f"{count:,} row{'s are' if count > 1 else ' is'} in {', '.join(map(shown, others))}, and not in {own}",
             where=place(foreign, column) + (", the first" if count > 1 else ""),
             expected=f"money in {own}, the entry's `currency`",
@@ -269,11 +225,11 @@ def check_currency(marked: ir.Table, found: Survey, table_map: TableMap, place: 
         )  # fmt: skip
 
 
-def check_orders(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> None:
-    """Raise where an order has several amounts of a kind of which it can have one."""
+def check_orders(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> Iterator[DataError]:
+    """Where an order has several amounts of a kind of which it can have one."""
     if SEVERAL in marked.columns and found.total(SEVERAL):
         columns = list(table_map.of_order)
-        raise DataError(
+        yield DataError(
             f"orders have several amounts in {' or '.join(map(shown, columns))}, in {found.total(SEVERAL):,} rows",
             where=place(marked.filter(marked[SEVERAL]), ", ".join(columns)) + ", the first",
             expected="one amount an order, on its first line or on all of them; zero and nothing beside it do not count",
@@ -283,13 +239,18 @@ def check_orders(marked: ir.Table, found: Survey, table_map: TableMap, place: Pl
 
 def check_whole(
     marked: ir.Table, found: Survey, rows: ir.Table, table: str, table_map: TableMap, where: str, place: Place
-) -> None:
-    """Raise unless the kept rows can be used as a whole: more than one customer, unique keys. No id is named."""
+) -> Iterator[DataError]:
+    """Where the kept rows cannot be used as a whole: one customer only, keys that are doubled. No id is named."""
     if table == "experiment":
-        trials.check(marked, found, table_map, place)
-    if table == "transactions" and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
-        raise DataError(
-            "the log has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",
+        try:
+            trials.check(marked, found, table_map, place)
+        except DataError as error:
+            yield error.with_traceback(None)
+    whole = {"transactions": "log", "customer_summary": "summary"}.get(table)
+    some = whole and found.of_kept("filled_customer_id")
+    if some and found.of_kept("first_customer_id") == found.of_kept("last_customer_id"):
+        yield DataError(
+            f"the {whole} has one customer only", where=f"{where}, table {table}", expected="at least two customers to compare",
             do="look at the column that is mapped to customer_id, and at the cleaning rules",
         )  # fmt: skip
     key = list(TABLES[table].key)
@@ -298,7 +259,7 @@ def check_whole(
         first = twice.limit(1).to_pandas()
         if len(first):
             same = marked.filter((marked.removed_by == clean.KEPT) & (marked[key[0]] == first.iloc[0][key[0]]))
-            raise DataError(
+            yield DataError(
                 f"one {key[0]} stands in {int(first.iloc[0]['times']):,} rows",
                 where=f"{place(same, None)}, the first of them", expected="one row each",
                 do="remove the repeats (the rule `exact_repeat` removes rows that are alike in every mapped column)",

@@ -15,6 +15,7 @@ from customerlab.data import fields
 from customerlab.data.clean import RETURN_RULES, rules_of_returns
 from customerlab.data.mapping import TableMap, table_map_of
 from customerlab.data.project import CATALOG
+from customerlab.data.shapes import check_map, declared_returns
 from customerlab.data.sources import Source, source_of
 from customerlab.data.tables import TABLES
 from customerlab.data.yaml_files import load_yaml, only_keys, suggest
@@ -92,12 +93,14 @@ def _data_set(name: str, raw: Any) -> DataSet:
     tables: dict[str, TableMap] = {}
     currency = _currency(raw, where)
     for table, value in fields.items(raw["tables"], where, "tables"):
-        known = [name for name, declared in TABLES.items() if not declared.made_from]
-        if table not in known:
-            raise DataError(f"unknown table {shown(table)}", where=f"{where}, tables", expected=suggest(table, known))
+        if table not in TABLES:
+            raise DataError(f"unknown table {shown(table)}", where=f"{where}, tables", expected=suggest(table, TABLES))
         tables[table] = table_map_of(table, value, sources, f"{where}, tables, {table}", currency)
+        check_map(table, tables[table], f"{where}, tables, {table}")
     sold = tables.get("transactions")
-    if sold and any(name in RETURN_RULES for name, _ in sold.clean):
+    if "returns" in tables:
+        tables["returns"] = declared_returns(tables["returns"], sold, f"{where}, tables, returns")
+    elif sold and any(name in RETURN_RULES for name, _ in sold.clean):
         tables["returns"] = replace(sold, clean=rules_of_returns(sold.clean))
     return DataSet(
         name, fields.text(raw, "title", where), _stated(raw, "licence", where), _stated(raw, "citation", where), sources,

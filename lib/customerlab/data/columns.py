@@ -1,6 +1,7 @@
 """What only a whole column shows: ids that differ by what nobody sees, ids written as floats, several currencies."""
 
 import re
+from collections.abc import Iterator
 
 import ibis.expr.types as ir
 
@@ -13,8 +14,8 @@ from customerlab.data.tables import OUTCOME
 from customerlab.errors import DataError, shown
 
 
-def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> None:
-    """Raise where two ids of a column differ only by what cannot be seen, or ``.0``: one customer, or two."""
+def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place) -> Iterator[DataError]:
+    """Where two ids of a column differ only by what cannot be seen, or ``.0``: one customer, or two."""
     for name in found.odd():
         each = marked.select(id=marked[name], alike=blanks.alike(marked[name])).distinct()
         twice = each.group_by("alike").aggregate(forms=each.count()).filter(lambda t: t.forms > 1)
@@ -24,7 +25,7 @@ def check_ids(marked: ir.Table, found: Survey, table_map: TableMap, place: Place
             short, long = sorted(same.select(id=same[name]).distinct().to_pandas()["id"], key=len)[:2]
             by = "the blanks around them" if short.strip() == long.strip() else "`.0` at the end of one"
             by = by if (short + long).isascii() else "blanks or signs that cannot be seen"
-            raise DataError(
+            yield DataError(
                 f"two values of {name} differ only by {by}",
                 where=place(same.filter(same[name] == long), table_map.columns[name].named),
                 expected="one way of writing each id; ids are kept as they are, with blanks and tabs around them",

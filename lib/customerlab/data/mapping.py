@@ -81,6 +81,7 @@ class TableMap:
     joins: tuple[Join, ...] = ()
     currency: tuple[str, str] | None = None  # a source column, and the only currency that may stand in it
     events: trials.Events | None = None  # how units are made of rows, where these are events
+    absent: tuple[str, ...] = ()  # columns that are empty in every row
 
     @property
     def sources(self) -> tuple[str, ...]:

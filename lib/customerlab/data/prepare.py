@@ -5,6 +5,7 @@ made again when its files, its catalogue entry or the code of this layer change,
 """
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from customerlab.data import (
     cast,
     clean,
     columns,
+    faults,
     fetch,
     money,
     read,
@@ -34,7 +36,7 @@ from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.project import file_digest, relative, write_sealed, written_aside
 from customerlab.data.sources import Source
 from customerlab.data.tables import COVARIATE
-from customerlab.errors import DataError, in_brief, shown
+from customerlab.errors import DataError, in_brief, raise_all, shown
 
 MEMORY = "2GB"  # what does not fit is staged on disk; DuckDB's own limit is most of the machine
 
@@ -119,17 +121,21 @@ def _build(
         reading = True
         files = {each.name: read.at_hand(files[each.name], each, target.parent) for each in sources}
         paths, notes, place = files[source.name], list[str](), _placing(source)
-        raw, counted, joined = _read(con, files, sources, table_map, target.parent, notes)
+        raw, counted, joined, absent = _read(con, files, sources, table_map, target.parent, notes)
         marked, found, source, joined = _surveyed(con, raw, table, table_map, source, joined)
         read.check_content(raw, paths, source, found.total("rows"), _span(found, table_map, source), counted)
-        _check_values(marked, found, table_map, source, joined)
-        steps, rows = canonical.accounted(marked, found, table, table_map, paths[0].name, place)
+        wrong: list[DataError] = [*absent, *_check_values(marked, found, table_map, source, joined)]
+        if absent:  # what is missing is empty here
+            raise_all(wrong)
+        steps, rows = faults.accounted(marked, found, table, table_map, paths[0].name, place, wrong)
         reading = False  # all that can be wrong with the files has shown
         # Sorted by every column: the same rows give the same bytes in whatever order they were read.
         rows.order_by([ibis.asc(name) for name in rows.columns]).to_parquet(target, compression="zstd")
         if table == "transactions":
             written = con.read_parquet(literal(con, target))
-            found.suspicions.extend(suspicions.ask(written, marked, table_map, steps, place, several=len(paths) > 1))
+            found.suspicions.extend(
+                suspicions.ask(written, marked, table_map, steps, place, several=len(paths) > 1 or source.sheets)
+            )
         count = int(pq.read_metadata(target).num_rows)
         return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
@@ -152,15 +158,15 @@ def _named(files: dict[str, list[Path]]) -> dict[str, str]:
 
 def _read(
     con: Any, files: dict[str, list[Path]], sources: list[Source], table_map: TableMap, aside: Path, notes: list[str]
-) -> tuple[ir.Table, list[int | None], dict[str, Source]]:
+) -> tuple[ir.Table, list[int | None], dict[str, Source], list[DataError]]:
     """The rows of a table's own files with the columns that are joined to them, how many rows each of its files has by
-    another count, and of which source each joined column is.
+    another count, of which source each joined column is, and what is said of columns that are missing.
     """
     own, *others = sources
     if not others:
-        raw, counted = read.read(con, files[own.name], own, table_map.needed, aside, notes)
+        raw, counted, absent = _read_alone(con, files[own.name], own, table_map.needed, aside, notes)
         read.check_columns(files[own.name], own)
-        return raw, counted, {}
+        return raw, counted, {}, absent
     named = _named(files)
     headers = {source.name: read.header(files[source.name][0], source) for source in sources}
     names = relate.meant(table_map, headers, named)
@@ -179,7 +185,25 @@ def _read(
         tables[source.name] = table
     by_name = {source.name: source for source in sources}
     joined = {name: by_name[source] for name, (source, _) in names.items() if source != own.name}
-    return relate.related(tables, table_map, names, by_name, named), counted, joined
+    return relate.related(tables, table_map, names, by_name, named), counted, joined, []
+
+
+def _read_alone(
+    con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path, notes: list[str]
+) -> tuple[ir.Table, list[int | None], list[DataError]]:
+    """Read files to which nothing is joined; columns that one lacks are empty, so that other faults show as well."""
+    absent: list[read.MissingColumns] = []
+    while True:
+        without = {name for error in absent for name in error.columns}
+        try:
+            wanted = [name for name in columns if name not in without]
+            raw, counted = read.read(con, paths, source, wanted, aside, notes)
+            empty = {name: ibis.null("string") for name in without}
+            return raw.mutate(**empty) if empty else raw, counted, [*absent]
+        except read.MissingColumns as error:
+            if 2 * len({*error.columns, *without}) > len(set(columns)):
+                raise  # the delimiter or the file is another one
+            absent.append(error.with_traceback(None))
 
 
 def _span_of(raw: ir.Table, source: Source, table_map: TableMap, names: relate.Meant) -> tuple[str, str] | None:
@@ -277,20 +301,22 @@ def _check_patterns(con: Any, table_map: TableMap) -> None:
 
 def _check_values(
     marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source, joined: dict[str, Source]
-) -> None:
-    """Raise where two ids are nearly alike, a value cannot be read, money is too large, or an order has two amounts."""
+) -> Iterator[DataError]:
+    """Where two ids are nearly alike, values cannot be read, money is too large, or an order has two amounts."""
     place = _placing(source)
-    columns.check_ids(marked, found, table_map, place)
+    yield from columns.check_ids(marked, found, table_map, place)
     for name in found.unread():
         bad = marked.filter(marked[THERE + name] & marked[name].isnull())
         if name == "amount" and not table_map.totals:
-            raise DataError(
+            yield DataError(
                 "quantity times unit_price is too large to be money", where=place(bad, None),
                 expected=f"an amount below {money.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
+            continue
+            continue
         mapped = table_map.columns.get(name) or Mapped(name.removeprefix(NUMBER))
         origin = joined.get(mapped.parts[0], source) if mapped.parts else source
         count = found.total(f"there_{name}") - found.total(f"filled_{name}")
-        raise advice.unreadable(marked, bad, count, name, mapped, origin, place(bad, mapped.named))
-    canonical.check_orders(marked, found, table_map, place)
+        yield advice.unreadable(marked, bad, count, name, mapped, origin, place(bad, mapped.named))
+    yield from canonical.check_orders(marked, found, table_map, place)

@@ -23,8 +23,7 @@ from customerlab.data.sources import Source
 from customerlab.errors import DataError, shown
 
 LARGEST_RECORD = 64 * 10**6  # signs
-BATCH = 20_000  # rows that are written at a time
-SAMPLE = 1_000  # records whose fields messages name
+BATCH, SAMPLE = 20_000, 1_000  # rows that are written at a time, and records whose fields messages name
 DEEPEST = 20  # records within each other whose fields are named
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _ABSENT = object()

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from customerlab.data import fields
-from customerlab.data.clean import CONDITIONS, RULES
+from customerlab.data.clean import CONDITIONS, RETURN_RULES, RULES
 from customerlab.data.tables import TABLES
 from customerlab.data.yaml_files import only_keys, suggest
 from customerlab.errors import DataError, shown
@@ -26,7 +26,9 @@ def rules_of(raw: dict[str, Any], table: str, where: str) -> Rules:
 
 def _rule(raw: Any, table: str, where: str) -> tuple[str, dict[str, Any]]:
     name, settings = next(iter(raw.items())) if isinstance(raw, dict) and len(raw) == 1 else (raw, {})
-    usual = [n for n, r in RULES.items() if (not r.tables or table in r.tables) and n != "not_a_return"]
+    # a shop's own returns have the columns of its transactions; which of them are returns is no question then
+    like = {n: "transactions" if table == "returns" and n not in RETURN_RULES else table for n in RULES}
+    usual = [n for n, r in RULES.items() if (not r.tables or like[n] in r.tables) and n != "not_a_return"]
     if not isinstance(name, str) or name not in RULES:
         raise DataError(f"unknown cleaning rule {shown(name)}", where=where, expected=suggest(name, usual))
     rule = RULES[name]

@@ -57,7 +57,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "unit_price: {amount}, in place of amount: {amount}",
     ),
     "lines in two files": (
-        "Exports overlap: {count} of the lines stand in two files, and count twice.",
+        "Exports overlap: {count} of the lines stand in two files or sheets, and count twice.",
         "clean: [exact_repeat]",
     ),
     "orders that last for weeks": (

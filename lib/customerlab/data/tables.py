@@ -4,6 +4,7 @@ The data dictionary in `data/README.md` says the same in words. A column marked 
 set; a column marked nullable may hold empty values.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 OUTCOME = "outcome_"  # prefix of the experiment table's outcome columns
@@ -50,7 +51,8 @@ TABLES: dict[str, Table] = {
             "customer_id": Column("string"),
             "order_id": Column("string"),
             "ordered_at": Column("timestamp(6)"),
-            "product_id": Column("string"),
+            # optional: a shop with totals only names no products
+            "product_id": Column("string", optional=True),
             "quantity": Column("float64"),
             "unit_price": Column("float64"),
             # quantity * unit_price to four decimals. Exact decimals, so that sums of money do not depend
@@ -107,8 +109,53 @@ TABLES: dict[str, Table] = {
     ),
 }
 
-# Returned lines, which the cleaning rules for cancellations remove from the transactions: amounts below zero.
+# Customers already summarised, in place of orders.
+TABLES["customer_summary"] = Table(
+    {
+        "customer_id": Column("string"),
+        "last_order_at": Column("timestamp(6)", optional=True),
+        "recency": Column("float64", optional=True),  # in place of it: whole days to the day of the summary
+        "first_order_at": Column("timestamp(6)", optional=True),
+        "orders": Column("float64"),
+        "revenue": Column("float64"),
+    },
+    key=("customer_id",),
+)
+
+# Returned lines, which the cleaning rules for cancellations remove from the transactions, or a table of refunds that
+# the shop keeps by itself: amounts below zero.
 TABLES["returns"] = Table(TABLES["transactions"].columns, made_from="transactions")
+
+SPOKEN = {
+    "transactions": "orders", "returns": "returns", "products": "names of products", "customers": "list of customers",
+    "ratings": "ratings", "experiment": "test with arms", "customer_summary": "summary of customers",
+}  # fmt: skip
+"""What each table holds, as sentences for a shop's owner call it."""
+UNNAMED = {("transactions", "product_id"): "name no products"}
+"""What sentences say of a table without one of its optional columns, where they have words for it."""
+
+
+def lacks(data_set: str, tables: Mapping[str, Collection[str]], table: str, needs: Collection[str] = ()) -> str:
+    """Why a data set with these tables and columns cannot serve as a table, as a clause; empty where it can.
+
+    `needs` are the optional columns without which the table is of no use.
+
+    Examples
+    --------
+    >>> lacks("my_shop", {"transactions": ["customer_id", "order_id"]}, "transactions", ["product_id"])
+    'the orders of the data set my_shop name no products'
+    >>> lacks("my_shop", {}, "transactions")
+    'the data set my_shop has no orders (table transactions)'
+    """
+    spoken = SPOKEN[table]
+    if table not in tables:
+        return f"the data set {data_set} has no {spoken}" + f" (table {table})" * (spoken != table)
+    declared = TABLES[table].columns
+    absent = [name for name in needs if name not in tables[table] and not (name in declared and declared[name].derived)]
+    if not absent:
+        return ""
+    why = UNNAMED.get((table, absent[0]), f"have no {' and no '.join(absent)}")
+    return f"the {spoken} of the data set {data_set} {why}"
 
 
 def is_id(name: str) -> bool:

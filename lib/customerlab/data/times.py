@@ -31,6 +31,7 @@ ABBREVIATED = (
     "ACST", "ACDT", "AWST", "NZST", "NZDT", "SAST", "HKT", "SGT", "WIB",
 )  # fmt: skip
 QUICK = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
+CLOCK = r"^\d{4}[-/]\d\d?[-/]\d\d?([T ]\d\d?:\d\d?(:\d\d?(\.\d{1,9})?)?)?"  # of these, what stands before a zone
 USUAL = r"^\d{4}[-/]\d\d?[-/]\d\d?([T ]\d\d?:\d\d?(:\d\d?(\.\d{1,9})?)?( ?(Z|UTC|GMT|[+-](0\d|1[0-5])(:?[0-5]\d)?))?)?$"
 
 
@@ -114,7 +115,9 @@ def _written(text: ir.StringValue, pattern: str | None, loose: bool) -> ir.Times
         quick = (
             [_known(_try_patterns(text, ibis.array([ibis.literal(one) for one in QUICK])))] if on_duckdb(text) else []
         )
-        quick.append(ibis.cases((text.re_search(USUAL), text.try_cast(KIND))))
+        # Spark would count from an offset, and DuckDB leaves it out
+        bare = text if on_duckdb(text) else text.re_extract(CLOCK, 0)
+        quick.append(ibis.cases((text.re_search(USUAL), bare.try_cast(KIND))))
     elif on_duckdb(text):
         quick = [_followed(text, pattern)]
     return (

@@ -7,13 +7,14 @@ time, different values of the first id, and the exact sum of money (or of every 
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, columns, items, relate, suspicions, trials
+from customerlab.data import canonical, clean, columns, faults, items, relate, suspicions, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -53,15 +54,15 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
         notes += items.account(items.steps(_table(con, data_set, source), source, name), name, lambda _: where)
     marked = trials.mark(clean.mark(every, table_map.clean), table_map.events)
     found = canonical.survey(marked)
-    _check_read(found, table_map, where)
 
     def place(_: ir.Table, column: str | None) -> str:
         return where + (f", column {column!r}" if column else "")
 
-    columns.check_ids(marked, found, table_map, place)
-    _check_written(marked, found, data_set, table, where)
-    canonical.check_orders(marked, found, table_map, place)
-    steps, rows = canonical.accounted(marked, found, table, table_map, where, place)
+    wrong = [*_check_read(found, table_map, where), *columns.check_ids(marked, found, table_map, place)]
+    wrong += canonical.check_orders(marked, found, table_map, place)
+    if not wrong:
+        _check_written(marked, found, data_set, table, where)
+    steps, rows = faults.accounted(marked, found, table, table_map, where, place, wrong)
     if table == "transactions":
         found.suspicions.extend(suspicions.ask(rows, marked, table_map, steps, place))
     count = int(rows.count().to_pandas())
@@ -215,13 +216,13 @@ def _check_written(marked: ir.Table, found: canonical.Survey, data_set: DataSet,
         )  # fmt: skip
 
 
-def _check_read(found: canonical.Survey, table_map: TableMap, where: str) -> None:
-    """Raise where a value is there that cannot be used."""
+def _check_read(found: canonical.Survey, table_map: TableMap, where: str) -> Iterator[DataError]:
+    """Where a value is there that cannot be used."""
     for name in found.unread():
         count = found.total(f"there_{name}") - found.total(f"filled_{name}")
         money = name == "amount" and not table_map.totals
         column = name.removeprefix(NUMBER)
-        raise DataError(
+        yield DataError(
             f"{count:,} values cannot be used as {name if column == name else 'numbers'}", where=where,
             expected="quantity times unit_price below 100,000,000,000,000" if money else "values of the column's kind",
             do="fix them, or make a view that leaves them out; they are those "

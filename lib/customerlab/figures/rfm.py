@@ -100,7 +100,7 @@ def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
         )
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set(xlabel="share of customers or products, smallest revenue first", ylabel="share of revenue")
+    axis.set(xlabel=f"share of {' or '.join(curves)}, smallest revenue first", ylabel="share of revenue")
     axis.legend(loc="upper left")
     return Picture(figure, f"Lorenz curves of revenue: {'; '.join(said)}.")
 

@@ -124,9 +124,11 @@ def _chosen(plan: Plan, names: tuple[str, ...]) -> list[Step]:
     steps = [plan.step(name) for name in dict.fromkeys(names)] if names else plan.steps
     for name, error in plan.faults.items() if not names else ():
         _say(name, f"left out: {error}")
-    for step in steps:
-        if step.left_out:
-            _say(step.name, f"left out: {step.left_out}")
+    for sentence in plan.lacking if not names else ():
+        _say(plan.run, sentence)
+    for step in steps if names else ():
+        for why in [f"left out: {step.left_out}"] if step.left_out else step.notes:
+            _say(step.name, why)
     return sorted((step for step in steps if not step.left_out), key=lambda step: step.name)
 
 
@@ -285,6 +287,15 @@ def data_get(names: tuple[str, ...]) -> None:
                 )
 
 
+@data.command("draft")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+def data_draft(files: tuple[Path, ...]) -> None:
+    """Look at the files of a shop's export, and print an entry for data/catalog.yml to judge and to paste."""
+    from customerlab.data.drafts import draft
+
+    click.echo(draft(list(files), find_root()), nl=False)
+
+
 @data.command("check")
 @click.argument("names", nargs=-1, metavar="[DATA_SET]...")
 def data_check(names: tuple[str, ...]) -> None:
@@ -309,6 +320,7 @@ def data_check(names: tuple[str, ...]) -> None:
         if not names and not all(locate(root, source) for source in data_set.sources.values()):
             _say(data_set.name, "skipped: not on this machine")
             continue
+        faults: dict[str, None] = {}  # tables of the same rows have the same
         for table in data_set.tables:
             try:
                 with tempfile.TemporaryDirectory() as folder:
@@ -316,8 +328,10 @@ def data_check(names: tuple[str, ...]) -> None:
                 for line in [*_accounting_lines(report["row_accounting"]), *report["notes"], *_suspicion_lines(report)]:
                     _say(data_set.name, f"{table:<13} {line}")
             except Exception as error:  # the other tables are checked all the same
-                failed += 1
-                _say(data_set.name, f"FAILED  {told(error, f'checking {table}')}")
+                faults |= dict.fromkeys(map(str, getattr(error, "faults", [told(error, f"checking {table}")])))
+        failed += len(faults)
+        for fault in faults:
+            _say(data_set.name, f"FAILED  {fault}")
     sys.exit(1 if failed else 0)
 
 

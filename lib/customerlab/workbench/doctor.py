@@ -13,7 +13,8 @@ import click
 from customerlab.data.catalog import Catalog, load_catalog
 from customerlab.data.fetch import locate, obtainable
 from customerlab.errors import CustomerlabError, told
-from customerlab.workbench.plan import make_plan, run_names, why_lacking
+from customerlab.workbench.lacking import why_lacking
+from customerlab.workbench.plan import make_plan, run_names
 
 ROOM = 2 * 1024**3  # bytes that a run of half a million lines uses at most, with much to spare
 
@@ -84,8 +85,7 @@ def _run(root: Path, name: str, catalog: Catalog) -> tuple[str, str, str, str]:
     missing = [f"{t}: {why}" for t, source in plan.tables.items() if (why := why_lacking(root, catalog[source], t))]
     if missing:
         return what, WRONG, "; ".join(missing), "see the data set above, or remove the params file"
-    said = [f"{step.name[:2]} left out: {step.left_out}" for step in plan.steps if step.left_out]
-    said += [f"{step.name[:2]} {note}" for step in plan.included for note in step.notes]
+    said = [sentence.rstrip(".") for sentence in plan.lacking]
     if plan.faults:
         said = [f"{notebook} left out: {_one_line(error)}" for notebook, error in plan.faults.items()] + said
         return what, NOTE, "; ".join(said), "fix the notebooks that are left out; the others run without them"

@@ -177,6 +177,26 @@ class Notebook:
         return self._optional("table")
 
     @cached_property
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """The optional columns without which a table is of no use to it, by `lab.table("…", needs=[…])`."""
+        found: dict[str, tuple[str, ...]] = {}
+        for call, name in self._names("table"):
+            listed = [n.value for word in call.keywords if word.arg == "needs" for n in ast.walk(word.value)
+                      if isinstance(n, ast.Constant)]  # fmt: skip
+            found[name] = tuple(dict.fromkeys([*found.get(name, ()), *map(str, listed)]))
+        return found
+
+    @cached_property
+    def stand_ins(self) -> dict[str, str]:
+        """The tables that it opens in place of another one, by `lab.table("…", instead_of="…")`, and that one."""
+        return {
+            name: word.value.value
+            for call, name in self._names("table")
+            for word in call.keywords
+            if word.arg == "instead_of" and isinstance(word.value, ast.Constant) and word.value.value in self.tables
+        }
+
+    @cached_property
     def loads(self) -> dict[str, bool]:
         """The artefacts it reads, by `lab.load("…")`; the value says whether it can do without."""
         return self._optional("load")

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from customerlab.data import fetch
-from customerlab.data.catalog import Catalog, DataSet, load_catalog, unknown_data_set
+from customerlab.data.catalog import Catalog, load_catalog, unknown_data_set
 from customerlab.data.fingerprint import code_digest, reached, table_fingerprint
 from customerlab.data.project import file_digest, read_sealed, text_digest
-from customerlab.data.tables import TABLES
+from customerlab.data.tables import SPOKEN, TABLES
 from customerlab.data.yaml_files import load_yaml, parse_yaml, suggest
 from customerlab.errors import CustomerlabError, ParameterError, shown
+from customerlab.workbench.lacking import sentences, unmapped, why_lacking
 from customerlab.workbench.notebook import OWN, Notebook, read_notebooks
 from customerlab.workbench.parameters import RENAMED, Parameter
 from customerlab.workbench.publish import record_of
@@ -74,7 +75,8 @@ class Step:
     # the artefacts that it makes: those that it names and, where it is opaque, those that it last made
     saves: tuple[str, ...] = ()
     left_out: str = ""  # why the notebook is not part of the run; empty where it is
-    notes: tuple[str, ...] = ()  # the optional tables and artefacts that it does without, and why
+    # what it does without, or has in place of what it would rather have, such as "without returns", and why
+    without: tuple[tuple[str, str], ...] = ()
 
     @property
     def own(self) -> bool:
@@ -85,6 +87,11 @@ class Step:
     def name(self) -> str:
         """The notebook's name."""
         return self.notebook.name
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What it does without, and why, as clauses."""
+        return tuple(f"{what}: {why}" for what, why in self.without)
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,11 @@ class Plan:
         """Those of the tables that live in the engine, which has to be asked whether they have changed."""
         catalog = load_catalog(self.root)
         return {t: s for t, s in self.tables.items() if catalog[s].sources_of(t)[0].table}
+
+    @property
+    def lacking(self) -> list[str]:
+        """What the run does not have, each once, with what becomes of its notebooks."""
+        return sentences([(step.name, step.left_out, step.without) for step in self.steps])
 
     def step(self, name: str) -> Step:
         """The step of a notebook, by its name or its number."""
@@ -222,20 +234,19 @@ def make_plan(root: Path, run: str, overrides: dict[str, str] | None = None) -> 
     differing = {key: (values[key], (defaults | own)[key]) for key in overrides or {}}
     catalog = load_catalog(root)
     saved = {artifact for notebook in notebooks for artifact in notebook.saves}
-    made: set[str] = set()
+    made: dict[str, str] = {}  # artefacts, and why they are not made where they are not
     steps = []
     for notebook in notebooks:
         try:
             step = _step(root, notebook, run, values, catalog, made)
             if notebook.name not in OWN:
-                _check_loads(notebook, saved | made)
+                _check_loads(notebook, saved | set(made))
         except CustomerlabError as error:
             if notebook.name in OWN:
                 raise
             faults[notebook.name] = error
             continue
-        if not step.left_out:
-            made |= set(step.saves)
+        made |= dict.fromkeys(step.saves, step.left_out)
         steps.append(step)
     sources = {table: source_of(table, run, values) for table in TABLES}
     scratch = {key: pair for key, pair in differing.items() if pair[0] != pair[1]}
@@ -290,17 +301,6 @@ def _from_text(text: str, kind: str) -> Any:
         return text  # which is then refused as what it is
 
 
-def why_lacking(root: Path, data_set: DataSet, table: str) -> str:
-    """Why a run cannot have a table, as a sentence; empty where it can."""
-    if table not in data_set.tables:
-        return f"the data set {data_set.name} has no {table} table"
-    for source in data_set.sources_of(table):
-        if not fetch.obtainable(root, source):
-            paths = " or ".join(form.path for form in source.forms)
-            return f"{paths} of data set {data_set.name} is not on this machine, and has no address"
-    return ""
-
-
 def _check_loads(notebook: Notebook, saved: set[str]) -> None:
     """Raise where a notebook cannot do without an artefact that no notebook at all makes."""
     for artifact, optional in notebook.loads.items():
@@ -311,41 +311,64 @@ def _check_loads(notebook: Notebook, saved: set[str]) -> None:
             )  # fmt: skip
 
 
-def _step(root: Path, notebook: Notebook, run: str, values: dict[str, Any], catalog: Catalog, made: set[str]) -> Step:
+def _step(
+    root: Path, notebook: Notebook, run: str, values: dict[str, Any], catalog: Catalog, made: dict[str, str]
+) -> Step:
     where = f"params/{run}.yml, for {notebook.name}"
     parameters = {
         name: p.check(values[name], where) if name in values else p.default for name, p in notebook.parameters.items()
     }
     sources: dict[str, str] = {}
-    left_out, notes = "", []
-    for table, optional in notebook.tables.items():
+    left_out = ""
+    without: dict[str, str] = {}
+    stand_ins = notebook.stand_ins
+    for table, optional in sorted(notebook.tables.items(), key=lambda pair: pair[0] in stand_ins):
         if table not in TABLES:
             raise CustomerlabError(
                 f"unknown table {shown(table)}", where=notebook.path.name, expected=suggest(table, TABLES)
             )
-        name, meant = source_of(table, run, parameters), source_of(table, run, values)
-        if name != meant:
-            raise ParameterError(
-                f"{table} would be read from {shown(name)}, but run {run!r} reads it from {shown(meant)}", where=notebook.path.name,
-                expected="the same data set, so that one shop is never written into another's results",
-                do=f"declare the parameters `data` and `{table}` with an empty default",
-            )  # fmt: skip
-        if name not in catalog:
-            key = next((key for key in (table, "data") if parameters.get(key)), "which has no `data:`")
-            raise unknown_data_set(name, catalog, where=f"params/{run}.yml, {key}")
-        lacking = why_lacking(root, catalog[name], table)
-        if optional and lacking:
-            notes.append(f"without {table}: {lacking}")
-        elif table in catalog[name].tables and not (lacking and table in MEASURED):  # other shops' may be nowhere
+        name = _meant(notebook, table, run, parameters, values, catalog)
+        data_set, needs, spoken = catalog[name], notebook.needs.get(table, ()), SPOKEN[table]
+        lacking, first = why_lacking(root, data_set, table, needs), stand_ins.get(table)
+        if first:
+            why = without.pop(f"without {SPOKEN[first]}", "")
+            if first in data_set.tables:  # maybe not on this machine, which its preparation says
+                sources[first] = name
+                continue
+            lacking = lacking and why
+            without |= {} if lacking else {f"on the {spoken}": why}
+        if lacking and optional:
+            without[f"without {spoken}"] = lacking
+        elif not unmapped(data_set, table, needs) and not (
+            lacking and table in MEASURED
+        ):  # other shops' may be nowhere
             sources[table] = name
         else:
             left_out = left_out or lacking
-    unmade = {name: optional for name, optional in notebook.loads.items() if name not in made}
-    notes += [f"without {name}: no notebook of this run makes it" for name in unmade if unmade[name]]
+    unmade = {name: optional for name, optional in notebook.loads.items() if made.get(name) != ""}
+    for name in [name for name in unmade if unmade[name]]:
+        without[f"without {name}"] = made.get(name) or f"no notebook of this run makes {name}"
     needed = [name for name in unmade if not unmade[name]]
     if needed and not left_out:
         left_out = f"no earlier notebook of this run makes {', '.join(needed)}"
-    loads = tuple(name for name in notebook.loads if name in made)
+    loads = tuple(name for name in notebook.loads if name not in unmade)
     record = record_of(root / "outputs" / run, notebook.name) if notebook.opaque else None
     saves = {*notebook.saves, *(record or {"writes": {}})["writes"]}
-    return Step(notebook, parameters, sources, loads, tuple(sorted(saves)), left_out, tuple(notes))
+    return Step(notebook, parameters, sources, loads, tuple(sorted(saves)), left_out, tuple(without.items()))
+
+
+def _meant(
+    notebook: Notebook, table: str, run: str, parameters: dict[str, Any], values: dict[str, Any], catalog: Catalog
+) -> str:
+    """The catalogue entry of a table, which the notebook's parameters and the run's file name alike."""
+    name, meant = source_of(table, run, parameters), source_of(table, run, values)
+    if name != meant:
+        raise ParameterError(
+            f"{table} would be read from {shown(name)}, but run {run!r} reads it from {shown(meant)}", where=notebook.path.name,
+            expected="the same data set, so that one shop is never written into another's results",
+            do=f"declare the parameters `data` and `{table}` with an empty default",
+        )  # fmt: skip
+    if name not in catalog:
+        key = next((key for key in (table, "data") if parameters.get(key)), "which has no `data:`")
+        raise unknown_data_set(name, catalog, where=f"params/{run}.yml, {key}")
+    return name

@@ -22,8 +22,9 @@ from customerlab.data.project import file_digest, find_root, private_folder, rea
 from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
 from customerlab.workbench.display import keep_drawings, tell_progress
+from customerlab.workbench.lacking import unmapped, why_lacking
 from customerlab.workbench.notebook import Notebook, load_notebooks
-from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose, why_lacking
+from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose
 from customerlab.workbench.publish import OPENED, STEP, assemble, digests_of, finish, note_saved
 from customerlab.workbench.scratch import FOLDER, begin, scratch_name
 
@@ -163,7 +164,9 @@ class Run:
             opened[kind][name] = what
             write_json(path, opened)
 
-    def table(self, name: str, *, optional: bool = False) -> ir.Table | None:
+    def table(
+        self, name: str, *, optional: bool = False, needs: Sequence[str] = (), instead_of: str = ""
+    ) -> ir.Table | None:
         """Open a canonical table as a lazy Ibis table, prepared first where that is due.
 
         Parameters
@@ -173,9 +176,22 @@ class Run:
         optional : bool
             Return None, instead of an error, where the run's data set has no such table, or its file is missing and
             has no address to download it from.
+        needs : sequence of str
+            Optional columns without which the table is of no use here, such as ``["product_id"]``: without them it
+            counts as lacking.
+        instead_of : str
+            Another table, which this one stands in for: return None where the data set has that one.
         """
-        if optional and why_lacking(self.root, find_data_set(self.root, self._source(name)), name):
+        data_set = find_data_set(self.root, self._source(name))
+        if instead_of in data_set.tables:
+            if why_lacking(self.root, data_set, instead_of):
+                self._prepare(instead_of)  # which says what to do
             return None
+        lacking = why_lacking(self.root, data_set, name, needs)
+        if optional and lacking:
+            return None
+        if unmapped(data_set, name, needs) and name in data_set.tables:
+            raise RunError(lacking, where=f"{self.notebook}, lab.table({name!r}, …)", do="map them in data/catalog.yml")
         prepared = self._prepare(name)
         self._connection = self._connection or connect(self._engine)
         if prepared.path.suffix == ".json":  # the table stays where it is

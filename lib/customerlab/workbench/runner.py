@@ -74,8 +74,6 @@ def _succeeds(plan: Plan, step: Step, lacking: frozenset[str], say: Say, *, anew
             say(step.name, f"not run: {missing[0]} could not be made")
             return False
         say(step.name, f"starts: {step.notebook.title}")
-        for note in step.notes:
-            say(step.name, note)
         from customerlab.workbench.execute import run_step  # it takes a second, and often nothing is due
 
         run_step(plan, step, lambda line: say(step.name, line))

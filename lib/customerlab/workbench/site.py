@@ -259,7 +259,7 @@ def _front(plan: Plan, pages: list[Step], manifest: dict[str, Any], behind: dict
     metrics = (read_json(plan.folder / "metrics.json") or {}) if any(step.name == EDA for step in pages) else {}
     write_page(
         plan.folder / "site" / "index.html", "front.html.j2",
-        run=plan.run, scratch=plan.scratch, steps=plan.steps, faults=plan.faults, behind=behind,
+        run=plan.run, scratch=plan.scratch, steps=plan.steps, faults=plan.faults, behind=behind, lacking=plan.lacking,
         tiles={
             label.format(currency): f"{metrics[EDA][name]:,.0f}"
             for name, label in TILES.items()

@@ -27,6 +27,7 @@ from customerlab.analysis.clustering.report import (
     separation_finding,
     silhouette_finding,
     verdicts,
+    without,
 )
 from customerlab.analysis.clustering.scoring import clusters_on, segmentation
 from customerlab.analysis.clustering.silhouette import EXACT, SAMPLED, silhouettes
@@ -43,5 +44,5 @@ __all__ = [
     "customer_features", "decision", "fit_all", "fit_space", "gate_results", "grow_tree", "judge", "knee",
     "limit_warning", "look_back", "nearest_finding", "neighbour_distances", "numbered", "parts", "periods", "prediction_findings",
     "preferred", "profile", "proposed_names", "purchases", "rules", "sample", "saved_finding", "segmentation", "separation_finding",
-    "silhouette_finding", "silhouettes", "skewness", "verdicts", "views", "votes",
+    "silhouette_finding", "silhouettes", "skewness", "verdicts", "views", "votes", "without",
 ]  # fmt: skip

@@ -1,13 +1,13 @@
 """Features of customers as of a day: one column per feature, each with its meaning and unit."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.analysis.orders import Snapshot, fetched
+from customerlab.analysis.orders import Shop, Summary, fetched
 
 FEATURES: dict[str, str] = {
     "recency": "whole days since the day of the last order, at least 1",
@@ -31,14 +31,15 @@ MOST_CATEGORIES = 8
 EVENING = 18  # the hour from which it is evening
 
 
-def customer_features(shop: Snapshot, *, names: Iterable[str], net: bool = False) -> pd.DataFrame:
+def customer_features(shop: Shop, *, names: Iterable[str], net: bool = False) -> pd.DataFrame:
     """The requested features of every customer, as of a day.
 
     Parameters
     ----------
-    shop : Snapshot
+    shop : Snapshot or Summary
         On that day. `categories` and `category_shares` need its products with their `category`; products without one
-        count in no category, but in the customer's revenue. `returned_share` and `net` need its returns.
+        count in no category, but in the customer's revenue. `returned_share` and `net` need its returns. Orders without
+        products, and a summary, do with fewer features.
     names : iterable of str
         Of `FEATURES`. A column of `category_shares` can be requested by its own name, such as ``share of Kitchen``: the
         largest categories may differ on another day, and new customers need the columns that a clustering was fitted
@@ -63,6 +64,7 @@ def customer_features(shop: Snapshot, *, names: Iterable[str], net: bool = False
     Examples
     --------
     >>> import ibis
+    >>> from customerlab.analysis.orders import Snapshot
     >>> log = ibis.memtable({
     ...     "customer_id": ["ann", "ann", "bob"], "order_id": ["1", "2", "3"], "product_id": ["x", "y", "x"],
     ...     "ordered_at": pd.to_datetime(["2024-01-06", "2024-01-11", "2024-01-31"]), "amount": [5.0, 7.0, 9.0],
@@ -72,14 +74,15 @@ def customer_features(shop: Snapshot, *, names: Iterable[str], net: bool = False
     [['ann', 6.0, 2, 0.5], ['bob', 9.0, 1, 0.0]]
     """
     wanted, products = list(dict.fromkeys(names)), shop.products
+    _check_orders(wanted, shop)
     asked = _by_category(wanted, products) if _of_categories(wanted) else []
-    _check(wanted, asked, shop.returns, net=net)
+    _check(wanted, asked, shop, net=net)
     table = _spending(shop.customers(), net=net)
     known, customers = shop.known, table["customer_id"]
-    if "evening_share" in wanted and not _has_times(shop.transactions):
+    if "evening_share" in wanted and not _has_times(known):
         raise ValueError("the feature 'evening_share' needs times of day, but all orders are at 0:00; leave it out")
-    if {"basket_products", "weekend_share", "evening_share"} & set(wanted):
-        counted = _matched(_habits(known), customers)
+    if habits := [name for name in ("basket_products", "weekend_share", "evening_share") if name in wanted]:
+        counted = _matched(_habits(known, habits), customers)
         table[counted.columns] = counted.div(table["frequency"], axis=0)
     if "breadth" in wanted:
         table["breadth"] = _matched(_breadth(known), customers)["breadth"].astype("int64")
@@ -131,7 +134,26 @@ def _by_category(wanted: list[str], products: ir.Table | None) -> list[str]:
     return asked
 
 
-def _check(wanted: list[str], asked: list[str], returns: ir.Table | None, *, net: bool) -> None:
+def _check_orders(wanted: list[str], shop: Shop) -> None:
+    """Raise where a feature needs orders one by one, or the products in them, and the shop does not have these."""
+    if isinstance(shop, Summary):
+        why = "the orders of each customer, but this shop's customers come already summarised"
+        lacking = [name for name in wanted if _of_orders(name) or name in shop.unknown]
+    elif "product_id" not in shop.transactions.columns:
+        why = "the products of each order, but this shop's orders name none"
+        lacking = [name for name in wanted if name in ("basket_products", "breadth") or _of_categories([name])]
+    else:
+        return
+    if lacking:
+        raise ValueError(f"the feature {lacking[0]!r} needs {why}; leave the feature out")
+
+
+def _of_orders(name: str) -> bool:
+    """Whether a feature is made of single orders."""
+    return name in ("basket_products", "breadth", "weekend_share", "evening_share") or bool(_of_categories([name]))
+
+
+def _check(wanted: list[str], asked: list[str], shop: Shop, *, net: bool) -> None:
     """Raise where a name is unknown, or where returns are needed and not known."""
     if not wanted:
         raise ValueError(f"no feature is named; expected some of {', '.join(FEATURES)}")
@@ -139,7 +161,7 @@ def _check(wanted: list[str], asked: list[str], returns: ir.Table | None, *, net
         if name not in FEATURES and name not in [SHARE + category for category in asked]:
             nearest = _nearest(name, list(FEATURES))
             raise ValueError(f"unknown feature {name!r}; did you mean {nearest!r}? Known are {', '.join(FEATURES)}")
-    if returns is None and (net or "returned_share" in wanted):
+    if shop.returns is None and (net or "returned_share" in wanted):
         what = "net money" if net else "the feature 'returned_share'"
         raise ValueError(f"{what} needs the table of returns, which this shop does not have")
 
@@ -161,18 +183,19 @@ def _matched(found: ir.Table, customers: pd.Series) -> pd.DataFrame:
     return fetched(found).set_index("customer_id").reindex(customers).fillna(0).reset_index(drop=True)
 
 
-def _habits(t: ir.Table) -> ir.Table:
+def _habits(t: ir.Table, names: Sequence[str]) -> ir.Table:
     """Over a customer's orders: the sums that divided by orders are the features of these names.
 
     Whole numbers all, which every engine adds up alike. An order begins with its first line.
     """
-    orders = t.group_by("customer_id", "order_id").aggregate(begun=t.ordered_at.min(), products=t.product_id.nunique())
-    day, hour = orders.begun.day_of_week.index(), orders.begun.hour()
-    return orders.group_by("customer_id").aggregate(
-        basket_products=orders.products.sum().cast("int64"),
-        weekend_share=(day >= 5).sum().cast("int64"),
-        evening_share=(hour >= EVENING).sum().cast("int64"),
-    )
+    products = {"products": t.product_id.nunique()} if "basket_products" in names else {}
+    orders = t.group_by("customer_id", "order_id").aggregate(begun=t.ordered_at.min(), **products)
+    sums = {
+        "basket_products": lambda t: t.products.sum(),
+        "weekend_share": lambda t: (t.begun.day_of_week.index() >= 5).sum(),
+        "evening_share": lambda t: (t.begun.hour() >= EVENING).sum(),
+    }
+    return orders.group_by("customer_id").aggregate(**{name: sums[name](orders).cast("int64") for name in names})
 
 
 def _has_times(t: ir.Table) -> bool:

@@ -9,7 +9,7 @@ import pandas as pd
 from customerlab.analysis.clustering.features import customer_features
 from customerlab.analysis.clustering.space import Space, sample
 from customerlab.analysis.inference import enough
-from customerlab.analysis.orders import Snapshot, first_order, later
+from customerlab.analysis.orders import Shop, Summary, first_order, later
 from customerlab.analysis.rfm.scheme import Scheme
 
 SEGMENTS, CELLS, DECILES = "RFM segments", "R × F cells", "deciles of past spend"
@@ -50,14 +50,15 @@ class Past:
 
 
 def look_back(
-    shop: Snapshot, days: int, space: Space, scheme: Scheme, *, net: bool = False, most: int = 100_000, seed: int = 0
+    shop: Shop, days: int, space: Space, scheme: Scheme, *, net: bool = False, most: int = 100_000, seed: int = 0
 ) -> list[Past]:
     """The customers of one, two and more periods before a day, and what they did in the period that followed.
 
     Parameters
     ----------
-    shop : Snapshot
-        On that day. Revenue of the outcomes is net of returns where there are any.
+    shop : Snapshot or Summary
+        On that day; of a summary no earlier day is known. Revenue of the outcomes is net of returns, if there are
+        any.
     days : int
         Length of a period.
     space : Space
@@ -75,6 +76,8 @@ def look_back(
         The latest first, at most four, with periods that do not overlap. Left out are days with less than one period of
         log before them, and days after which too few customers came back, or too few did not (`inference.enough`).
     """
+    if isinstance(shop, Summary):
+        return []
     period = pd.Timedelta(days=days)
     begun, found = first_order(shop.transactions), []
     formed = [shop.day - place * period for place in range(1, WINDOWS + 1)]

@@ -9,11 +9,11 @@ from customerlab.analysis.clustering.labelled import noise_last
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.disclosure import hidden_cells
 from customerlab.analysis.explore.products import described
-from customerlab.analysis.orders import Snapshot, before, fetched
+from customerlab.analysis.orders import Shop, Summary, before, fetched
 
 
 def purchases(
-    shop: Snapshot, clusters: pd.DataFrame, *, pattern: str = "", most: int = 4, smallest: int = 1
+    shop: Shop, clusters: pd.DataFrame, *, pattern: str = "", most: int = 4, smallest: int = 1
 ) -> pd.DataFrame:
     """Share of each cluster's revenue by product category, or by product where no product has a category.
 
@@ -21,7 +21,7 @@ def purchases(
 
     Parameters
     ----------
-    shop : Snapshot
+    shop : Snapshot or Summary
         Its products are optional; without them products are named by their ids.
     clusters : DataFrame
         `customer_id` and `cluster`, as `Segmentation.assign` returns them; other customers do not count.
@@ -38,7 +38,10 @@ def purchases(
         One row per category or product, by falling share of all customers' revenue, ties by name: `category` or
         `product`, `all customers`, then `cluster 1`, `cluster 2` and so on, and `noise` where there is any. Last,
         `largest customer`: the highest share of one customer in the revenue behind any of these shares of clusters.
+        Empty where the orders name no products.
     """
+    if isinstance(shop, Summary) or "product_id" not in shop.transactions.columns:
+        return pd.DataFrame()
     lines = sales.kept(shop.known, None if shop.returns is None else before(shop.returns, shop.day))
     lines = lines.filter(lines.product_id.re_search(pattern)) if pattern else lines
     categories = _categories(shop.products)

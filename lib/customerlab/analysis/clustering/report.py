@@ -150,7 +150,7 @@ def decision(judged: Judged) -> str:
     if best:
         return Led(
             f"Use {best}",
-            " to describe customers: its clusters are large enough, stable and well separated. This log cannot tell whether it "
+            " to describe customers: its clusters are large enough, stable and well separated. These data cannot tell whether it "
             "predicts better than the RFM segments.",
         )
     return Led(
@@ -238,8 +238,21 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
     return found
 
 
-def periods(judged: Judged, days: int) -> str:
-    """The periods of so many days that candidates were evaluated on, and the one that selects among those that pass."""
+def without(features: Sequence[str], unknown: Sequence[str]) -> list[str]:
+    """Which features are left out, because a summary does not say when customers ordered first (`Summary.unknown`)."""
+    lacking = [name for name in features if name in unknown]
+    return [f"Left out: {' and '.join(lacking)}. The summary does not say when customers ordered first."] * bool(
+        lacking
+    )
+
+
+def periods(judged: Judged, days: int, *, summarised: bool = False) -> str:
+    """The periods of so many days that candidates were evaluated on, and the one that selects among those that pass.
+
+    There is none where customers come already `summarised`.
+    """
+    if summarised:
+        return "Prediction was not tested: customers come already summarised, so what they did later is not known."
     if judged.useful is None:
         return (
             f"Prediction was not tested: too few to tell. No period of {days} days has as long a log before it, {LEAST} customers "

@@ -70,10 +70,11 @@ def top_decile(transactions: ir.Table, returns: ir.Table | None = None) -> TopDe
     side = customers.mutate(top=customers.revenue >= threshold)
     sums = {"n": side.count(), "money": side.exact.sum().cast("float64"), "total_orders": side.orders.sum()}
     sums |= {"returned": side.returned.sum().cast("float64"), "main": side.main.sum()}
-    sums |= {name: side[name].cast("float64").quantile(0.5) for name in MEDIANS}
+    medians = {name: label for name, label in MEDIANS.items() if name in side.columns}
+    sums |= {name: side[name].cast("float64").quantile(0.5) for name in medians}
     found = side.group_by("top").aggregate(**sums).to_pandas().set_index("top").reindex([True, False])
     orders, value = found["total_orders"] / found["n"], found["money"] / found["total_orders"]
-    rows = [(label, "median", *found[name]) for name, label in MEDIANS.items()]
+    rows = [(label, "median", *found[name]) for name, label in medians.items()]
     rows += [("orders per customer", "mean", *orders), ("net revenue per order", "mean", *value)]
     if main is not None:
         rows.append((f"orders from {main}", "share of customers", *(found["main"] / found["n"])))
@@ -101,10 +102,11 @@ def _profiles(transactions: ir.Table, returns: ir.Table | None, last: pd.Timesta
         first = ranked.order_by([ibis.desc("revenue"), ibis.asc("country")]).limit(1).to_pandas()
         main = str(first["country"].iloc[0]) if len(first) else None
     there = (t.country == main).fill_null(False).cast("int64").max() if main is not None else ibis.literal(0)
+    named = {"products": t.product_id.nunique()} if "product_id" in t.columns else {}
     each = t.group_by("customer_id").aggregate(
         gross=t.amount.sum(),
         orders=t.order_id.nunique(),
-        products=t.product_id.nunique(),
+        **named,
         begin=t.ordered_at.min().date(),
         end=t.ordered_at.max().date(),
         main=there,

@@ -186,13 +186,15 @@ def of_orders(kept: pd.Series, placed: pd.Series, currency: str) -> str:
     )
 
 
-def of_products(best: pd.DataFrame, sold: int) -> str:
-    """The share of the top products in net revenue; `best` as `top_products` returns it."""
+def of_products(best: pd.DataFrame | None, sold: int) -> list[str]:
+    """The share of the top products in net revenue; `best` as `top_products` returns it, or None."""
+    if best is None:
+        return []
     flagged = (best["largest_customer"] >= INFLUENTIAL).sum()
-    return (
+    return [
         f"The top {len(best)} of {sold:,} products bring {percent(best['share'].sum(min_count=1))} of net revenue; in {flagged} of "
         f"them one customer makes {percent(INFLUENTIAL)} or more."
-    )
+    ]
 
 
 def of_cohorts(found: Cohorts) -> list[str]:

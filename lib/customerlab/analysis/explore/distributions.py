@@ -11,32 +11,35 @@ from customerlab.analysis.explore.trading import exact_sum
 
 
 def baskets(transactions: ir.Table) -> ir.Table:
-    """One row per order: `value` (money), `products` (different ones) and `pieces`.
+    """One row per order: `value` (money), `products` (different ones, where the log names any) and `pieces`.
 
     An expression: a log may have more orders than fit into memory.
     """
     t = transactions
-    return t.group_by("order_id").aggregate(
-        value=t.amount.sum().cast("float64"), products=t.product_id.nunique(), pieces=exact_sum(t.quantity)
-    )
+    money, pieces = t.amount.sum().cast("float64"), exact_sum(t.quantity)
+    return t.group_by("order_id").aggregate(value=money, **_products(t), pieces=pieces)
+
+
+def _products(t: ir.Table) -> dict[str, ir.IntegerScalar]:
+    """The number of different products, where a log names any."""
+    return {"products": t.product_id.nunique()} if "product_id" in t.columns else {}
 
 
 def customers(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Table:
-    """One row per customer: `orders`, `revenue` (net), `gross`, `products` (different ones, as ordered).
+    """One row per customer: `orders`, `revenue` (net), `gross`, `products` (different ones, where the log names any).
 
     Without returns net revenue is gross revenue. An expression.
     """
     t = transactions
-    each = t.group_by("customer_id").aggregate(
-        orders=t.order_id.nunique(), exact=t.amount.sum(), products=t.product_id.nunique()
-    )
+    named = _products(t)
+    each = t.group_by("customer_id").aggregate(orders=t.order_id.nunique(), exact=t.amount.sum(), **named)
     each = with_returned(each, returns)
     return each.select(
         "customer_id",
         orders=each.orders,
         revenue=(each.exact - each.returned).cast("float64"),
         gross=each.exact.cast("float64"),
-        products=each.products,
+        **{name: each[name] for name in named},
     )
 
 

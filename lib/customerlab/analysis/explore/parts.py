@@ -78,11 +78,11 @@ def by_category(
     returns: ir.Table | None = None,
     smallest: int = 1,
 ) -> pd.DataFrame | None:
-    """Sales by product category, as `by_part`; None if no product has a category.
+    """Sales by product category, as `by_part`; None if no product has a category, or the orders name none.
 
     Products without a row in the table of products count under ``(none)``.
     """
-    if products is None or "category" not in products.columns:
+    if products is None or "category" not in products.columns or "product_id" not in transactions.columns:
         return None
     known = products.filter(~products.category.isnull()).select("product_id", "category")
     if not known.count().execute():

@@ -39,7 +39,7 @@ def returns_by_month(transactions: ir.Table, returns: ir.Table, every: str = "mo
 
 
 def most_returned(transactions: ir.Table, returns: ir.Table, products: ir.Table | None, n: int = 10) -> pd.DataFrame:
-    """The products with the highest returns in money.
+    """The products with the highest returns in money; returns that name no product count in the shares alone.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def most_returned(transactions: ir.Table, returns: ir.Table, products: ir.Table 
         product's revenue; missing without any), `pieces`, `customers` and `largest` (the largest line's share of the
         product's returns). Ties are broken by id.
     """
-    r, t = returns, transactions
+    r, t = returns.filter(~returns.product_id.isnull()), transactions
     taken = r.group_by("product_id").aggregate(
         returned=-r.amount.sum(), pieces=-exact_sum(r.quantity), customers=r.customer_id.nunique(), line=-r.amount.min()
     )
@@ -57,7 +57,7 @@ def most_returned(transactions: ir.Table, returns: ir.Table, products: ir.Table 
     sold = t.filter(t.product_id.isin(ids)).group_by("product_id").aggregate(revenue=t.amount.sum().cast("float64"))
     revenue = table["product_id"].map(sold.to_pandas().set_index("product_id")["revenue"]).astype(float)
     table["returned"] = table["returned"].astype(float)
-    total = float(r.amount.sum().execute() or 0)
+    total = float(returns.amount.sum().execute() or 0)
     table["share"] = table["returned"] / (-total if total < 0 else float("nan"))
     table["of_sales"] = table["returned"] / revenue.where(revenue > 0)
     table["largest"] = table["line"].astype(float) / table["returned"]

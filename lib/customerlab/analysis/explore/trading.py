@@ -17,13 +17,14 @@ WEEKDAYS = tuple(calendar.day_name)  # Monday first
 
 
 def totals(transactions: ir.Table) -> pd.Series:
-    """The size of a log: `lines`, `orders`, `customers`, `products`, `revenue`, `first`, `last`."""
+    """The size of a log: `lines`, `orders`, `customers`, `products` where it names any, `revenue`, `first`, `last`."""
     t = transactions
+    named = {"products": t.product_id.nunique()} if "product_id" in t.columns else {}
     row = t.aggregate(
         lines=t.count(),
         orders=t.order_id.nunique(),
         customers=t.customer_id.nunique(),
-        products=t.product_id.nunique(),
+        **named,
         revenue=t.amount.sum().cast("float64"),
         first=t.ordered_at.min(),
         last=t.ordered_at.max(),
@@ -97,6 +98,7 @@ def largest_share(log: ir.Table, unit: str, by: str | None = None) -> pd.Series:
     >>> largest_share(ibis.memtable(rows), "customer_id", "country").to_dict()
     {'EIRE': 1.0, 'UK': 0.75}
     """
+    log = log.filter(~log[unit].isnull())  # a return may name no product
     log = log.mutate(group=ibis.literal("all") if by is None else log[by])
     each = log.group_by("group", unit).aggregate(size=log.amount.sum())
     each = each.mutate(size=each["size"].abs())

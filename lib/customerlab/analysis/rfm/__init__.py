@@ -15,6 +15,7 @@ from customerlab.analysis.rfm.conclusions import (
     choice_table,
     rates_by_score,
     recorded,
+    unvalidated,
 )
 from customerlab.analysis.rfm.features import features
 from customerlab.analysis.rfm.holdout import hold_out
@@ -38,5 +39,5 @@ __all__ = [
     "by_rate", "by_repurchase", "by_scores", "by_size", "by_stability", "by_windows", "choice_table", "concentration", "curves",
     "definitions", "features", "flows", "for_display", "high_spenders", "hold_out", "migration", "month_starts",
     "profile", "rates_by_score", "read_rules", "recorded", "repurchase", "revenue_of", "score", "segment", "sensitivity",
-    "snapshots", "waits",
+    "snapshots", "unvalidated", "waits",
 ]  # fmt: skip

@@ -65,7 +65,7 @@ def concentration(amounts: pd.Series) -> Concentration:
 
 
 def revenue_of(transactions: ir.Table, column: str) -> pd.Series:
-    """Revenue by the values of a column, such as product, summed in the engine and sorted by value."""
-    t = transactions
+    """Revenue by the values of a column, such as product, summed in the engine and sorted by value; no missing ones."""
+    t = transactions.filter(~transactions[column].isnull())
     summed = fetched(t.group_by(column).aggregate(revenue=t.amount.sum().cast("float64")))
     return summed.set_index(column)["revenue"].sort_index()

@@ -1,6 +1,6 @@
 """Findings about segments as sentences: computed, with sizes, intervals and the influence of single customers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -39,6 +39,14 @@ def by_choice(held: Holdout, days: int) -> list[str]:
         "These rankings predict who will order, not whom a contact changes: top customers may buy anyway. Only an experiment measures "
         "that. Ranking by monetary value within segments was not compared.",
     ]
+
+
+def unvalidated(day: str, days: int, *, summarised: bool = False) -> str:
+    """Why segments are not validated, where `hold_out` finds nothing to judge them by."""
+    why = f"the log has fewer than two windows of {days} days before {day}."
+    if summarised:
+        why = "customers come already summarised, so what they did after an earlier day is not known."
+    return Led("Segments are not validated", f": {why}")
 
 
 def recorded(held: Holdout | None, change: pd.DataFrame) -> dict[str, float | list[float]]:
@@ -174,13 +182,16 @@ def by_size(table: pd.DataFrame, kind: str) -> list[str]:
     ]
 
 
-def by_concentration(customers: Concentration, products: Concentration, once: float, kind: str) -> list[str]:
-    """Revenue shares of the top 20% of customers and of products, and the share of customers who ordered `once`."""
-    return [
-        f"The top 20% of customers bring {percent(customers.top_share(0.2))} of {kind} revenue (Gini {customers.gini:.2f}).",
-        f"The top 20% of products bring {percent(products.top_share(0.2))} of {kind} revenue (Gini {products.gini:.2f}).",
-        f"{percent(once)} of customers ordered once.",
+def by_concentration(held: Mapping[str, Concentration], once: float, kind: str) -> list[str]:
+    """Revenue shares of the top 20% of customers and of products, and the share of customers who ordered `once`.
+
+    `held` has the concentration over ``customers`` and, where these are known, ``products``.
+    """
+    said = [
+        f"The top 20% of {of} bring {percent(one.top_share(0.2))} of {kind} revenue (Gini {one.gini:.2f})."
+        for of, one in held.items()
     ]
+    return [*said, f"{percent(once)} of customers ordered once."]
 
 
 def by_repurchase(table: pd.DataFrame, days: int = 90) -> list[str]:

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from customerlab.analysis.inference import enough, largest_share, wilson
-from customerlab.analysis.orders import Snapshot, first_order, later
+from customerlab.analysis.orders import Shop, Snapshot, Summary, first_order, later
 from customerlab.analysis.rfm.choosing import OUTCOMES, compare_rules, mean_gains
 from customerlab.analysis.rfm.scheme import Scheme
 from customerlab.analysis.rfm.scores import MEASURES
@@ -42,13 +42,16 @@ class Holdout:
     choices: pd.DataFrame
 
 
-def hold_out(shop: Snapshot, scheme: Scheme, *, days: int, seed: int) -> Holdout | None:
+def hold_out(shop: Shop, scheme: Scheme, *, days: int, seed: int) -> Holdout | None:
     """Form segments as of earlier days, and measure what their customers did in the following `days`.
 
     Windows do not overlap, and the last one ends with the snapshot's day; at most `WINDOWS` are used. Segments are
     ranked on the window before, so that no window is used to judge itself; the earliest window is not judged. Revenue
-    of the windows is net of returns. None if the log has fewer than two windows.
+    of the windows is net of returns. None if the log has fewer than two windows,
+    or there is a summary and no log.
     """
+    if isinstance(shop, Summary):
+        return None
     known, order = followed(shop, scheme, days=days), list(scheme.rules["segment"])
     if len(known) < 2:
         return None

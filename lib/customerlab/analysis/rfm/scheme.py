@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from customerlab.analysis.orders import Snapshot
+from customerlab.analysis.orders import Shop
 from customerlab.analysis.rfm.scores import MEASURES, check_cuts, score
 from customerlab.analysis.rfm.segments import RULES, check_rules, segment
 
@@ -53,6 +53,6 @@ class Scheme:
             raise ValueError(f"cut-offs of {', '.join(unknown)}; expected of {', '.join(MEASURES.values())}")
         check_rules(self.rules)
 
-    def on(self, shop: Snapshot) -> pd.DataFrame:
+    def on(self, shop: Shop) -> pd.DataFrame:
         """The segments of a day, as `segment` returns them, from orders and returns before that day."""
         return segment(score(shop.customers(net=self.net), self.bins, self.cuts), self.rules)

@@ -182,7 +182,8 @@ def _values(scored: Scored, measure: str, low: int, high: int) -> str:
     edges = [math.ceil(edge) if measure == "recency" else math.floor(edge) + 1 for edge in found]
     worse, better = ([None, *edges, None][place] for place in (low - 1, high))
     first, end = (better, worse) if measure == "recency" else (worse, better)
-    return _range(first or 1, None if end is None else end - 1)
+    least = min(1, int(scored.table[measure].min()))  # in a summary the last order can be of the same day
+    return _range(least if first is None else first, None if end is None else end - 1)
 
 
 def _range(low: int, high: int | None) -> str:

@@ -5,29 +5,31 @@ from dataclasses import replace
 
 import pandas as pd
 
-from customerlab.analysis.orders import Snapshot
+from customerlab.analysis.orders import Shop, Snapshot
 from customerlab.analysis.rfm.scheme import Scheme
 
 NOT_YET = "Not yet a customer"
 
 
 def month_starts(first: pd.Timestamp, day: pd.Timestamp, months: int) -> list[pd.Timestamp]:
-    """The first days of the last `months` up to a day, those after the first order."""
+    """The first days of the last `months` up to a day, those after the first order; none where either is unknown."""
+    if pd.isna(first) or pd.isna(day):
+        return []
     return [start for start in pd.date_range(end=day.normalize(), periods=months, freq="MS") if start > first]
 
 
-def snapshots(shop: Snapshot, scheme: Scheme, days: Sequence[pd.Timestamp]) -> pd.DataFrame:
+def snapshots(shop: Shop, scheme: Scheme, days: Sequence[pd.Timestamp]) -> pd.DataFrame:
     """The segment of each customer on several days, in rising order, each formed from the orders before that day.
 
     Returns
     -------
     DataFrame
-        Indexed by `customer_id`, one column per day; `NOT_YET` before a customer's first order.
+        Indexed by `customer_id`, one column per day; `NOT_YET` before a customer's first order. Empty for a summary.
     """
-    columns = {
-        day: scheme.on(then).set_index("customer_id")["segment"]
-        for day, then in zip(days, shop.at_all(days), strict=True)
-    }
+    columns = {}
+    if isinstance(shop, Snapshot):
+        for day, then in zip(days, shop.at_all(days), strict=True):
+            columns[day] = scheme.on(then).set_index("customer_id")["segment"]
     return pd.DataFrame(columns).fillna(NOT_YET).sort_index()
 
 
@@ -68,13 +70,13 @@ def migration(moves: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     return matrix.reindex(index=rows, columns=columns, fill_value=0).astype("int64")
 
 
-def sensitivity(shop: Snapshot, scheme: Scheme, *, earlier: Sequence[int], bins: Sequence[int]) -> pd.DataFrame:
+def sensitivity(shop: Shop, scheme: Scheme, *, earlier: Sequence[int], bins: Sequence[int]) -> pd.DataFrame:
     """How many customers keep their segment if the day or the number of bins changes.
 
     Parameters
     ----------
     earlier : sequence of int
-        Days to go back; customers who came later are not compared.
+        Days to go back; customers who came later are not compared. Of a summary no earlier day is known.
     bins : sequence of int
         Numbers of bins to try; none if the scheme has own cut-offs, which fit its own number only.
 
@@ -86,8 +88,10 @@ def sensitivity(shop: Snapshot, scheme: Scheme, *, earlier: Sequence[int], bins:
     """
     base = scheme.on(shop).set_index("customer_id")
     back = {shop.day - pd.Timedelta(days=days): f"{days} day{'s' if days > 1 else ''} earlier" for days in earlier}
-    then = shop.at_all([day for day in back if base["first_order"].min() < day])
-    variants = [(back[other.day], other, scheme) for other in then]
+    then: list[Snapshot] = []
+    if isinstance(shop, Snapshot):
+        then = shop.at_all([day for day in back if base["first_order"].min() < day])
+    variants: list[tuple[str, Shop, Scheme]] = [(back[other.day], other, scheme) for other in then]
     if not any(map(len, scheme.cuts.values())):
         variants += [(f"{count} bins", shop, replace(scheme, bins=count)) for count in bins if count != scheme.bins]
     rows = []

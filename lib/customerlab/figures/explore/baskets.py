@@ -12,17 +12,20 @@ from customerlab.formats import short
 
 
 @styled
-def distributions(money: dict[str, Any], number: dict[str, Any], unit: str) -> Picture:
+def distributions(money: dict[str, Any], number: dict[str, Any] | None, unit: str) -> Picture:
     """Histograms of money and of a whole number, as `explore.distribution` returns them, with their medians.
+
+    The number may be None, where nothing is known to count.
 
     Whole numbers have no logarithmic scale: its bins would hold one, two or three of them and show spurious peaks.
     `unit` is what is counted, such as ``orders``.
     """
-    figure, axes = canvas(height=2.9, columns=2)
+    each = [money] if number is None else [money, number]
+    figure, found = canvas(height=2.9, columns=len(each))
+    axes = list(np.atleast_1d(found))
     if len(money["bars"]):
         axes[0].set_xscale("log")
-    axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axis, one in zip(axes, (money, number), strict=True):
+    for axis, one in zip(axes, each, strict=True):
         _histogram(axis, one["bars"])
         axis.xaxis.set_major_formatter(SHORT)
         axis.yaxis.set_major_formatter(SHORT)
@@ -38,11 +41,13 @@ def distributions(money: dict[str, Any], number: dict[str, Any], unit: str) -> P
             }
             axis.annotate(f"median {short(median)}", (median, 1.01), **look)
     axes[0].set(xlabel=f"{money['name']} (log scale)", ylabel=unit)
-    axes[1].set_xlabel(f"{number['name']} (last bar: all larger)")
+    if number is not None:
+        axes[1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes[1].set_xlabel(f"{number['name']} (last bar: all larger)")
     said = [
         f"{one['name']}: median {short(one['spread']['median'])}, half of the {unit} between {short(one['spread']['25%'])} and "
         f"{short(one['spread']['75%'])}, 95% at most {short(one['spread']['95%'])}, the largest {short(one['spread']['largest'])}"
-        for one in (money, number)
+        for one in each
     ]
     missing = "" if len(money["bars"]) else f" No {money['name']} above zero."
     return Picture(figure, f"Histograms of {unit}. {'. '.join(said)}.{missing}")

@@ -28,7 +28,7 @@ def new_and_returning(table: pd.DataFrame, every: str = "month") -> Picture:
         axis.grid(axis="x", visible=False)
     legend(axes[0], every, ncols=2)
     period_ticks(axes[1], table["month"], every)
-    later = table[1:] if len(table) > 1 else table
+    later = (table[1:] if len(table) > 1 else table).dropna()  # periods with a hidden number have no share
     share = later["returning"].sum() / max(1, (later["returning"] + later["new"]).sum())
     money = later["returning_revenue"].sum(), (later["returning_revenue"] + later["new_revenue"]).sum()
     return Picture(

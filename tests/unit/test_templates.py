@@ -1,0 +1,67 @@
+"""Ready entries for the exports of shop platforms: each makes of its sample what the sample's rows say, to the cent."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+
+from customerlab.data.catalog import find_data_set, load_catalog
+from customerlab.data.prepare import prepare
+from helpers import ROOT, paste_template
+from templates_by_hand import BY_HAND
+
+TEMPLATES = ROOT / "data" / "templates"
+NAMES = sorted(path.parent.name for path in TEMPLATES.glob("*/entry.yml"))
+FEW = ("shopify",)  # in every run of the tests
+
+
+def money(path: Path) -> tuple[dict[str, Decimal], int, int]:
+    """The money of each order of a prepared table, its rows and its customers."""
+    table = duckdb.read_parquet(str(path))
+    orders = dict(table.aggregate("order_id, sum(amount)").fetchall())
+    return orders, *table.aggregate("count(*), count(DISTINCT customer_id)").fetchall()[0]
+
+
+def test_every_platform_has_an_entry_a_sample_and_a_line_of_what_it_does():
+    listed = re.findall(r"^\| \[`(\w+)`\]", (TEMPLATES / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == NAMES == sorted(BY_HAND)
+    for name in NAMES:
+        text = (TEMPLATES / name / "entry.yml").read_text(encoding="utf-8")
+        assert list(yaml.safe_load(text)) == [name] and text.startswith("# ") and "https://" in text
+        paths = set(re.findall(rf"templates/{name}/[\w.-]+", text))
+        assert {ROOT / "data" / path for path in paths} == set((TEMPLATES / name).iterdir()) - {
+            TEMPLATES / name / "entry.yml"
+        }
+        assert max(map(len, text.splitlines())) <= 130
+    assert sum(path.stat().st_size for path in TEMPLATES.rglob("*") if path.is_file()) < 150_000
+
+
+def test_the_samples_are_made_up():
+    for path in TEMPLATES.rglob("*"):
+        if path.is_file():
+            text = path.read_text(encoding="utf-8-sig")
+            assert set(re.findall(r"@([\w.-]+\w)", text.lower())) <= {"example.org"}, path.name
+
+
+def test_templates_are_no_data_sets_of_the_user():
+    assert not set(load_catalog(ROOT)) & set(NAMES)
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in FEW else pytest.mark.slow) for n in NAMES])
+def test_an_entry_makes_of_its_sample_what_its_rows_say_by_hand(name, project):
+    paste_template(project, name)
+    entry, hand, out = find_data_set(project, name), BY_HAND[name], project / "outputs" / name
+    made = {table: prepare(project, out, table, name) for table in entry.tables}
+    assert money(made["transactions"].path) == (hand.orders, hand.lines, hand.customers)
+    assert (money(made["returns"].path)[0] if "returns" in made else {}) == hand.returns
+    lines = duckdb.read_parquet(str(made["transactions"].path))
+    times = dict(lines.aggregate("order_id, min(ordered_at)::VARCHAR").fetchall())
+    assert {order: times[order] for order in hand.times} == hand.times
+    if "products" in made:
+        sold, named = lines.project("product_id"), duckdb.read_parquet(str(made["products"].path)).project("product_id")
+        assert set(sold.fetchall()) <= set(named.fetchall())
+    steps = made["transactions"].report["row_accounting"]
+    assert sum(step["rows_removed"] for step in steps) + hand.lines == steps[0]["rows_left"]
