@@ -203,7 +203,7 @@ def test_formats_and_texts_are_read_in_the_engine(database, project):
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("ALTER TABLE shop.lines ALTER customer_id TYPE VARCHAR USING regexp_replace(customer_id, '[^0-9]', '', 'g') || '.0'",
+        ("ALTER TABLE shop.lines ALTER customer_id TYPE VARCHAR USING '1' || regexp_replace(customer_id, '[^0-9]', '', 'g') || '.0'",
          "every customer_id ends in .0"),
         ("ALTER TABLE shop.lines ALTER unit_price TYPE VARCHAR USING CASE WHEN quantity > 1 THEN '$' ELSE '€' END || unit_price",
          "two currencies"),

@@ -39,17 +39,24 @@ def bare(text: ir.StringValue, words: tuple[str, ...] = ()) -> ir.StringValue:
     """A text without the blanks around it, which are never meant; NULL where nothing or one of the words is left."""
     inner = stripped(text)
     left = ibis.cases((~inner.re_search(_nothing(words)), inner))
-    nothing_left = [(text.isin(words), ibis.null("string"))] if words else []
-    return ibis.cases((padded(text), left), *nothing_left, else_=text)
+    return ibis.cases(
+        (padded(text), left), (_short(text, words) & text.re_search(_nothing(words)), ibis.null("string")), else_=text
+    )
 
 
 def exact(text: ir.StringValue, words: tuple[str, ...] = ()) -> ir.StringValue:
     """An id as it stands, with the blanks around it; NULL where there is nothing else, or one of the words."""
-    visible = text.ascii_str().between(33, 126) | ~text.re_search(ENDS)
+    ascii_ = text.ascii_str().between(33, 126)
     return ibis.cases(
-        (visible & ~text.isin(words) if words else visible, text),
+        (ascii_ & ~_short(text, words), text),
+        ((ascii_ | ~text.re_search(ENDS)) & ~text.re_search(_nothing(words)), text),
         (~stripped(text).re_search(_nothing(words)), text),
     )  # fmt: skip
+
+
+def _short(text: ir.StringValue, words: tuple[str, ...]) -> ir.BooleanValue:
+    """Whether a text may be one of some words: DuckDB makes a join of a list of them, which costs more."""
+    return text.length() <= max(map(len, words), default=0)
 
 
 def _nothing(words: tuple[str, ...]) -> str:
