@@ -60,6 +60,8 @@ def test_an_entry_makes_of_its_sample_what_its_rows_say_by_hand(name, project):
     lines = duckdb.read_parquet(str(made["transactions"].path))
     times = dict(lines.aggregate("order_id, min(ordered_at)::VARCHAR").fetchall())
     assert {order: times[order] for order in hand.times} == hand.times
+    for table in made.keys() & {"transactions", "returns"}:  # one kind of number, also where 1 stands for all pieces
+        assert duckdb.read_parquet(str(made[table].path)).project("quantity, unit_price").dtypes == ["DOUBLE"] * 2
     if "products" in made:
         sold, named = lines.project("product_id"), duckdb.read_parquet(str(made["products"].path)).project("product_id")
         assert set(sold.fetchall()) <= set(named.fetchall())

@@ -88,6 +88,8 @@ def _kind(table: str, name: str, labels: frozenset[str]) -> str:
 
 def _found(raw: ir.Table, name: str, kind: str, mapped: Mapped, source: Source, of: dict[str, Source]) -> ir.Value:
     """What stands in a row for a canonical column; NULL where that is nothing."""
+    if isinstance(mapped.value, float):  # by way of a text: DuckDB takes a bare 1.0 for a decimal
+        return ibis.literal(repr(mapped.value)).cast("float64")
     if mapped.value is not None:
         return ibis.literal(mapped.value)
     if mapped.columns:
