@@ -496,7 +496,7 @@ def test_a_table_depends_on_each_file_that_it_joins(shop, tmp_path):
     (tmp_path / "data" / "raw" / "items.csv").write_text(ITEMS, encoding="utf-8")
     data_set = load_catalog(tmp_path)["shop"]
     assert why_lacking(tmp_path, data_set, "transactions").startswith(
-        "orders.csv of data set shop is not on this machine"
+        "the file orders.csv of the data set shop is not on this machine"
     )
     plan, states = Plan(tmp_path, "shop"), set()
     for text in (None, ORDERS, ORDERS.replace("30", "31")):

@@ -30,6 +30,7 @@ class Scheme:
     Examples
     --------
     >>> import ibis
+    >>> from customerlab.analysis.orders import Snapshot
     >>> log = ibis.memtable({
     ...     "customer_id": ["ann", "ann", "bob"], "order_id": ["1", "2", "3"],
     ...     "ordered_at": pd.to_datetime(["2024-01-01", "2024-01-11", "2024-01-31"]), "amount": [5.0, 7.0, 9.0],

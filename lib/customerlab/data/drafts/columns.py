@@ -112,6 +112,7 @@ def _reading(filled: list[str], form: str) -> str:
 
 
 def values(count: int) -> str:
+    """How many values allow a reading, as a text."""
     return f"{count:,} values allow" if count != 1 else "1 value allows"
 
 

@@ -12,6 +12,7 @@ from customerlab.data.project import data_folders
 
 
 def file_lines(sample: Sample, root: Path) -> list[Line]:
+    """What the entry says of one file: where it is, and how it is read."""
     path = sample.path.resolve()
     inside = [
         path.relative_to(folder.resolve()) for folder in data_folders(root) if path.is_relative_to(folder.resolve())
@@ -115,6 +116,7 @@ def _numbers(sample: Sample) -> list[Line]:
 
 
 def decimal_of(sample: Sample) -> str:
+    """The decimal sign that the draft takes."""
     return "," if any(line.text == 'decimal: ","' and line.taken for line in _numbers(sample)) else "."
 
 

@@ -34,10 +34,12 @@ def said(text: str) -> str:
 
 
 def block(lines: list[Line], indent: int) -> Iterator[str]:
+    """Lines as they stand in the entry: those that are not taken as comments, each with what it rests on."""
     for line in lines:
         why = f"  # {'check: ' if line.taken else ''}{one_line(line.why)}" if line.why else ""
         yield " " * indent + ("" if line.taken else "# ") + line.text + why
 
 
 def in_rows(count: int) -> str:
+    """So many rows, as a text."""
     return f"{count:,} row{'' if count == 1 else 's'}"
