@@ -31,6 +31,7 @@ from customerlab.analysis.clustering.features import FEATURES
 from customerlab.analysis.clustering.scoring import Segmentation
 from customerlab.analysis.experiment import stats as stats_of
 from customerlab.analysis.experiment.compare import measured
+from customerlab.analysis.experiment.measured import kept
 from customerlab.analysis.experiment.soundness import exposed_early, missing_by_arm
 from customerlab.analysis.explore import returning
 from customerlab.analysis.explore.distributions import with_returned
@@ -120,6 +121,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         sales.accounting(s.transactions, s.returns),
         sales.accounting(s.transactions.drop("product_id"), s.returns.drop("product_id")),
     ],
+    "explore.span_of": lambda s: explore.trading.span_of(s.transactions),
     "explore.totals": lambda s: explore.totals(s.transactions),
     "orders.matching": lambda s: explore.totals(orders.matching(s.transactions, r"^P?\d+[02468]")),
     "explore.repeats": lambda s: explore.repeats(s.transactions.select("product_id", "quantity", "amount")),
@@ -205,6 +207,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "recommend.returned_in_full": lambda s: recommend.returned_in_full(
         s.transactions.select("customer_id", "product_id").distinct().to_pandas(), s.transactions, s.returns
     ),
+    "experiment.kept": lambda s: kept(s.experiment),
     "experiment.sample_ratio": lambda s: experiment.sample_ratio(s.experiment, s.control),
     "experiment.sample_ratio_by": lambda s: [
         experiment.split.sample_ratio_by(s.experiment, covariate, s.control) for covariate in known_before(s)[:1]

@@ -59,7 +59,7 @@ def test_the_pages_are_whole_and_need_no_network(demo_run):
     assert pages == [*NAMES, "glossary", "index"]
     for path in site.glob("*.html"):
         text = path.read_text()
-        links = r"data:|#|[\w]+\.html|\.\./[\w/]+\.(?:csv|ipynb)\""
+        links = r"data:|#|[\w]+\.html|\.\./[\w/-]+\.(?:csv|ipynb|svg)\""
         assert not re.search(rf'(?:src|href)="(?!{links})', text), "nothing outside the run's folder is loaded"
         for near in re.findall(r'href="\.\./([^"]+)"', text):
             assert (site.parent / near).is_file(), f"{path.name} has no {near}"
@@ -199,7 +199,10 @@ def test_the_doctor_and_the_data_commands(project, monkeypatch):
     add_shop(project, as_written(stranger_lines())).unlink()
     (project / "params" / "broken.yml").unlink()
     done = call(project, "customerlab", "doctor", check=False)
-    assert done.returncode == 1 and "WRONG  run my_shop: transactions: verkauf.csv of data set my_shop" in done.stdout
+    assert (
+        done.returncode == 1
+        and "WRONG  run my_shop: transactions: the file verkauf.csv of the data set my_shop" in done.stdout
+    )
     assert "Simulated shop" in call(project, "customerlab", "data", "list").stdout
     assert "demo/transactions.parquet" in call(project, "customerlab", "data", "get", "demo").stdout
     done = call(project, "customerlab", "data", "check", "demo")
