@@ -105,6 +105,7 @@ def test_a_run_reads_the_table_where_it_is(address, project, monkeypatch):
     pd.testing.assert_frame_equal(there.row_accounting("transactions"), here.row_accounting("transactions"))
 
 
+@pytest.mark.thorough
 def test_what_the_table_holds_decides_whether_it_is_looked_at_again(database, project):
     path, address = database
 

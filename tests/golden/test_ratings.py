@@ -56,6 +56,7 @@ def test_errors_are_those_of_surprise(ratings, ours, name, make, unit):
         assert row["rmse"] == pytest.approx(own["rmse"].mean()) and len(own) == 5
 
 
+@pytest.mark.thorough
 def test_errors_are_near_the_published_ones(ours):
     # of MovieLens 100k, older and of whole stars; github.com/NicolasHug/Surprise, README, section Benchmarks
     published = pd.Series(PUBLISHED)

@@ -132,7 +132,9 @@ def by_override(project):
     assert "waits" not in shown and "Not the run" not in page(project, "02_first")
 
 
-@pytest.mark.parametrize("way", [by_papermill, pytest.param(by_run_all, marks=pytest.mark.thorough), by_override])
+@pytest.mark.parametrize(
+    "way", [by_papermill, *[pytest.param(way, marks=pytest.mark.thorough) for way in (by_run_all, by_override)]]
+)
 def test_other_parameters_write_aside_and_leave_every_checksum_of_the_run(toys, way):
     before, folder = results(toys), toys / "outputs" / "demo"
     way(toys)

@@ -552,6 +552,7 @@ def test_views_by_scikit_learn(blobs):
     assert found.rows.tolist() == list(range(500))
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_views(blobs):
     points, _ = blobs

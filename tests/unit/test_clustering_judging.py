@@ -772,6 +772,7 @@ def test_every_candidate_stands_at_every_gate_with_its_mark():
     assert strict.loc["K-Means 4", "smallest cluster"].endswith("✗")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_best_candidates_come_first_in_every_table():
     points, _ = planted(size=400)

@@ -87,7 +87,7 @@ def test_sizes_are_compared_within_periods():
     assert test.sound and not analysed(frame, ["control: 7", "new: 3"]).sound
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_fault_that_evens_out_over_the_periods_is_found():
     """As many units as planned in all, but too few in one period, and too many in the other."""
     frame = ramp(3)
@@ -106,7 +106,7 @@ def test_a_fault_that_evens_out_over_the_periods_is_found():
     assert re.search(where, test.soundness.refusal())
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_unit_in_an_arm_that_is_not_filled_is_a_mismatch():
     frame = ramp(4, third=True)
     assert analysed(frame, LATE).ratio.pvalue > 0.001
@@ -114,7 +114,7 @@ def test_a_unit_in_an_arm_that_is_not_filled_is_a_mismatch():
     assert analysed(frame, LATE).ratio.pvalue == 0
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_an_arm_that_joins_later_is_compared_with_those_of_its_time():
     frame = ramp(5, third=True)
     test = analysed(frame, LATE)
@@ -126,7 +126,7 @@ def test_an_arm_that_joins_later_is_compared_with_those_of_its_time():
     assert f"{len(frame) - len(later):,} units joined in periods without all arms, and are in no effect." in said
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_what_is_not_computed_within_periods_is_left_out_with_a_sentence():
     test = analysed(ramp(6))
     assert test.sound and not test.daily and test.moved.empty and not any(test.models) and len(test.ways) == 3
@@ -138,7 +138,7 @@ def test_what_is_not_computed_within_periods_is_left_out_with_a_sentence():
     assert "numerator" not in experiment.tables.effects(test)[0][1]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_covariates_that_change_with_the_split_are_balanced_within_periods():
     units = Measured(ibis.memtable(ramp(7)))
     assert not balance(units, "control")["sound"].all(), "over the whole test the arms differ"
@@ -150,7 +150,7 @@ def test_covariates_that_change_with_the_split_are_balanced_within_periods():
     assert row["variant_mean"] - row["control_mean"] == pytest.approx(age[0])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_totals_by_day_give_the_same_within_periods():
     frame = ramp(8, effect=0.03)
     frame["squares_spend"] = frame["outcome_spend"] ** 2
@@ -207,7 +207,7 @@ def test_no_plan_and_one_plan_are_as_before():
     assert planned(["control: 9", "new: 1"]).starts == ()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_what_cannot_be_placed_in_a_period_is_refused():
     frame = ramp(9, n=400)
     frame.loc[3, "assigned_at"] = pd.NaT

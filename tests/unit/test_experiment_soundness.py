@@ -232,6 +232,7 @@ def test_the_check_that_did_not_pass_is_the_first_that_is_shown():
     assert sorted(shown["check"]) == sorted(gate.table["check"]) and (shown["result"].iloc[1:] == "pass").all()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_split_by_day_is_that_of_pandas_and_its_range_that_of_the_check():
     frame = sound(3000)

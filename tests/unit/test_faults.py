@@ -45,7 +45,7 @@ def faults(project, table="transactions"):
     return getattr(caught.value, "faults", (caught.value,))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_every_column_with_a_fault_is_told_with_its_first_row(project):
     put(project)
     found = {fault.what: fault.where for fault in faults(project)}
@@ -59,7 +59,7 @@ def test_every_column_with_a_fault_is_told_with_its_first_row(project):
     assert {what: where.removeprefix("shop.csv, ") for what, where in found.items()} == places  # no price: its row goes
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_columns_that_are_missing_do_not_hide_what_is_wrong_with_others(project):
     put(project, SALES.replace("land", "country").replace("pieces", "number"))
     first, *others = faults(project)
@@ -70,7 +70,7 @@ def test_columns_that_are_missing_do_not_hide_what_is_wrong_with_others(project)
     assert only.what.startswith("missing column: 'who', 'order'")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_check_tells_the_faults_of_all_tables_and_ends_with_status_1(project, monkeypatch):
     monkeypatch.chdir(project)
     put(project)

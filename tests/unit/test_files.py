@@ -97,7 +97,7 @@ def zipped(**members):
 WANTED = [("A", "1"), ("B", "2")]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "content", "entry"),
     [
@@ -288,7 +288,7 @@ def as_csv(rows, **options):
     return text.getvalue()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @FEW
 @given(
     st.lists(st.tuples(WORDS, WORDS, WORDS).filter(any), min_size=1, max_size=6), st.integers(0, 3), st.booleans(),
@@ -304,7 +304,7 @@ def test_texts_with_lines_above_and_without_a_header_are_read_back(con, rows, sk
     assert same(found.rows, rows) and found.counted == [len(rows)]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @FEW
 @given(st.lists(st.tuples(PLAIN, PLAIN, PLAIN), min_size=1, max_size=6), st.integers(1, 3), st.booleans())
 def test_fixed_widths_and_runs_of_blanks_are_read_back(con, rows, gap, right):
@@ -315,7 +315,7 @@ def test_fixed_widths_and_runs_of_blanks_are_read_back(con, rows, gap, right):
     assert same(Read(con, {"a.txt": text}, NAMES, header=NAMES, delimiter="blanks").rows, rows)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @FEW
 @given(st.lists(st.lists(st.tuples(PLAIN, PLAIN), min_size=1, max_size=3), min_size=1, max_size=3), st.integers(0, 2))
 def test_sheets_are_read_back(con, sheets, skip):
@@ -336,7 +336,7 @@ def as_text(written):
     return {True: "true", None: None, "": None}.get(value, value)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @FEW
 @given(
     st.lists(st.tuples(ANY, st.lists(st.tuples(ANY, ANY), max_size=3)), min_size=1, max_size=5),
@@ -365,7 +365,7 @@ def test_json_is_read_back_with_its_numbers_as_they_are_written(con, records, fo
             assert len(found.notes) == any(not items for _, items in records)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @FEW
 @given(st.lists(st.lists(st.tuples(PLAIN, st.integers(1, 9)), max_size=3), min_size=1, max_size=5).filter(any))
 def test_items_beside_each_other_and_in_one_text_are_the_same(con, orders):
@@ -485,7 +485,7 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_refused_says_where_and_what_to_write(con, case):
     name, content, entry, said = REFUSED[case]
@@ -556,7 +556,7 @@ def test_a_record_of_json_has_a_largest_size(con, monkeypatch):
     assert "a record has more than 1,000 signs" in said and "a.json, line 1" in said
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_shop_in_three_forms_is_the_same_table(project):
     """The same lines as a fixed-width text, as nested JSON and as sheets give the table that the CSV gives."""
     lines = stranger_lines()[:200]
@@ -599,7 +599,7 @@ def test_a_shop_in_three_forms_is_the_same_table(project):
         )
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_value_of_an_item_is_named_with_its_record_and_any_key_makes_the_table_anew(project):
     entry = STRANGER.replace("verkauf.csv", "verkauf.csv\n      skip: 1").replace(
         "quantity_not_positive", "exact_repeat"
@@ -626,7 +626,7 @@ def test_a_value_of_an_item_is_named_with_its_record_and_any_key_makes_the_table
     assert again.report["sha256"] == first.report["sha256"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_items_of_json_are_joined_to_a_member_of_a_zip(project):
     raw = project / "data" / "raw"
     raw.mkdir(exist_ok=True)

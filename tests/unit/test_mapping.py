@@ -148,7 +148,7 @@ def test_neither_a_price_nor_a_total_is_said_with_both(shop):
         shop(entry(without("unit_price", amount={"minus": ["u"]})))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_totals_of_lines_are_money_to_the_last_digit_and_prices_follow(shop):
     """Totals of Superstore's kind, the sums by Python's decimals; a line without a quantity is one piece."""
     totals = ["261.96", "957.5775", "0.00005", "-12.3456", "1234567.8901", "0.12344999"]
@@ -162,7 +162,7 @@ def test_totals_of_lines_are_money_to_the_last_digit_and_prices_follow(shop):
     assert set(rows["quantity"]) == {1.0} and sum(rows["amount"]) == sum(exact)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_pieces_of_none_have_no_price_and_are_refused_or_removed(shop):
     log = "c,o,d,p,q,t\nA,1,2024-01-01,x,0,5\nB,2,2024-01-01,x,1,6\nC,3,2024-01-01,x,1,\nD,4,2024-01-01,x,,7\nE,,2024-01-01,x,1,8\n"
     columns = without("unit_price", amount="t")
@@ -185,7 +185,7 @@ def test_pieces_of_none_have_no_price_and_are_refused_or_removed(shop):
     assert report["row_accounting"][-1]["amount_removed"] == "5.0000", "money without pieces is accounted for"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("price", "wanted"),
     [
@@ -203,7 +203,7 @@ def test_a_price_is_worked_out_with_other_columns(shop, price, wanted):
     assert rows["unit_price"].tolist() == pytest.approx([float(w) / q for w, q in zip(wanted, (1, 3), strict=True)])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_quantity_times_price_is_adjusted_by_what_is_of_the_line(shop):
     """A rebate of the whole line, in cents, and a rate: (3 × 450 - 50) × 0.01 × 1.25."""
     log = "c,o,d,p,q,u,r,f\nA,1,2024-01-01,x,1,200,,1.25\nB,2,2024-01-02,y,3,450,50,1.25\n"
@@ -213,7 +213,7 @@ def test_quantity_times_price_is_adjusted_by_what_is_of_the_line(shop):
     assert rows["unit_price"].tolist() == [2.5, 16.25 / 3]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_numbers_beside_are_read_as_the_file_writes_them_or_named(shop):
     log = "c;o;d;p;q;t;r\nA;1;2024-01-01;x;1;1.234,50;0,25\nB;2;2024-01-02;y;3;2,00;none\n"
     files = {"log": {"path": "log.csv", "delimiter": ";", "decimal": ",", "thousands": "."}}
@@ -228,7 +228,7 @@ def test_numbers_beside_are_read_as_the_file_writes_them_or_named(shop):
         shop(entry(COLUMNS, clean=[{"drop_where": {"column": "p", "above": 3}}]))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_parts_of_an_id_that_hold_the_sign_between_them_do_not_make_two_ids_one(shop):
     pairs = [
         ("Berlin", "1"),
@@ -253,7 +253,7 @@ def test_parts_of_an_id_that_hold_the_sign_between_them_do_not_make_two_ids_one(
     )
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_day_and_a_clock_are_one_time_however_the_day_comes(shop):
     for day, form in (("31/01/24", "%d/%m/%y %H:%M:%S"), ("2024-01-31", None), ("2024-01-31 00:00:00", None)):
         log = f"c,o,d,t,p,q,u\nA,1,{day},14:05:09,x,1,2\nB,2,{day},00:00:00,y,3,4.50\n"
@@ -267,7 +267,7 @@ def test_a_day_and_a_clock_are_one_time_however_the_day_comes(shop):
         shop(entry(COLUMNS | {"ordered_at": {"columns": ["d", "t"]}}), log=log)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_orders_without_products_and_constants_of_each_kind(shop):
     columns = without("unit_price", product_id={"value": "all"}, amount="u", channel={"value": "till"},
                       ordered_at={"value": "2024-02-29 08:00"}, order_id={"row_number": True})  # fmt: skip
@@ -289,7 +289,7 @@ MAPPED = {"customer_id": "Email", "order_id": "Name", "ordered_at": "Created", "
 VOID = {"drop_where": {"column": "Status", "in": ["voided"], "of": "order"}}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_status_on_the_first_line_takes_the_whole_order_and_its_discount_all_lines(shop):
     """Paid 100 + 40 less 20, voided 900, refunded 40: of 1,020 there are 120."""
     rows, report = shop(
@@ -304,7 +304,7 @@ def test_a_status_on_the_first_line_takes_the_whole_order_and_its_discount_all_l
     assert Decimal(read["amount_left"]) == 1025 == 125 + sum(Decimal(step["amount_removed"]) for step in steps)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_two_amounts_of_one_order_are_refused_and_one_that_is_repeated_is_one(shop):
     repeated = SHOPIFY.replace("#1,a,,,,2", "#1,a,,20,0,2")
     rows, _ = shop(entry(MAPPED, clean=[VOID]), log=repeated)
@@ -315,7 +315,7 @@ def test_two_amounts_of_one_order_are_refused_and_one_that_is_repeated_is_one(sh
         shop(entry(MAPPED, clean=[VOID]), log=SHOPIFY.replace("#1,a,,,,2", "#1,a,,15,0,2"))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_doubled_export_counts_once_with_its_discounts(shop):
     lines = SHOPIFY.splitlines(keepends=True)
     rows, _ = shop(entry(MAPPED, clean=["exact_repeat", VOID]), log="".join(lines + lines[1:]))
@@ -323,7 +323,7 @@ def test_a_doubled_export_counts_once_with_its_discounts(shop):
     pd.testing.assert_frame_equal(rows, once)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_returns_are_told_by_the_sign_of_money_and_cancelled_orders_are_none(shop):
     log = "c,o,d,p,q,u,s\nA,1,2024-01-01,x,1,10,ok\nA,2,2024-01-02,x,1,-10,ok\nB,3,2024-01-02,x,1,-7,cancelled\nB,4,2024-01-02,x,1,3,ok\n"
     rules = [{"drop_where": {"column": "s", "in": ["cancelled"]}}, "amount_not_positive"]
@@ -333,7 +333,7 @@ def test_returns_are_told_by_the_sign_of_money_and_cancelled_orders_are_none(sho
     assert [step["rows_removed"] for step in report["row_accounting"]] == [0, 1, 2]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("condition", "goes"),
     [
@@ -354,7 +354,7 @@ def test_conditions_look_at_a_source_column_as_it_stands(shop, condition, goes):
         assert report["row_accounting"][1]["step"] == rule
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_numbers_are_compared_as_numbers_and_nothing_is_neither_above_nor_below(shop):
     log = "c,o,d,p,q,u,s\n" + "".join(f"c{n},{n},2024-01-01,x,1,1,{n * 10 if n else ''}\n" for n in range(12))
     kept, _ = shop(entry(COLUMNS, clean=[{"keep_where": {"column": "s", "above": 9, "below": 100}}]), log=log)
@@ -365,7 +365,7 @@ def test_numbers_are_compared_as_numbers_and_nothing_is_neither_above_nor_below(
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_rules_on_source_columns_are_for_every_table(shop):
     log = "u,v,t,y,test\n" + "".join(f"u{n},{'AB'[n % 2]},2024-01-01,{n},{'yes' if n < 4 else ''}\n" for n in range(20))
     rules = [{"drop_where": {"column": "test", "in": ["yes"]}}, {"drop_where": {"column": "y", "above": 15}}]
@@ -379,7 +379,7 @@ def test_rules_on_source_columns_are_for_every_table(shop):
         assert len(rows) == 12 and [step["rows_removed"] for step in report["row_accounting"]] == [0, 4, 4]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_other_currencies_are_refused_left_out_or_converted(shop):
     log = "c,o,d,p,q,u,m\nA,1,2024-01-01,x,1,60,eur\nA,1,2024-01-01,y,1,5,\nB,2,2024-01-02,x,1,700,SEK\nC,3,2024-01-02,x,1,7,EUR\n"
     column = {"currency": {"column": "m"}}
@@ -409,7 +409,7 @@ JOINED = {"customer_id": "customer", "order_id": "order_id", "ordered_at": "day"
 TWO = {"items": "items.csv", "orders": "orders.csv"}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_joined_file_is_named_where_it_must_be_and_its_gaps_are_counted(shop):
     made = entry(
         JOINED | {"amount": "items.price"}, TWO, file="items", join={"orders": "order_id"}, clean=["customer_missing"]
@@ -432,7 +432,7 @@ def test_a_joined_file_is_named_where_it_must_be_and_its_gaps_are_counted(shop):
         assert said in str(caught.value)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_joined_file_with_two_rows_of_one_key_is_refused_and_no_key_is_named(shop):
     made = entry(
         JOINED | {"amount": "items.price"}, TWO, file="items", join={"orders": "order_id"}, clean=["customer_missing"]
@@ -447,7 +447,7 @@ def test_a_joined_file_with_two_rows_of_one_key_is_refused_and_no_key_is_named(s
     assert len(rows) == 3, "rows without a key are nobody's partners"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_faults_of_a_joined_file_are_told_with_its_name(shop):
     made = entry(
         JOINED | {"amount": "items.price"}, TWO, file="items", join={"orders": "order_id"}, clean=["customer_missing"]
@@ -467,7 +467,7 @@ def test_faults_of_a_joined_file_are_told_with_its_name(shop):
         shop(made, items=ITEMS, orders=ORDERS)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_keys_of_two_columns_and_of_numbers_and_texts(shop):
     """Shop and receipt together are a key; 7 in a workbook is 7 in a text, and 07 is another."""
     items = "shop,receipt,sku,price\nB,1,x,10\nK,1,x,20\nB,07,x,30\n"
@@ -510,7 +510,7 @@ def test_a_table_depends_on_each_file_that_it_joins(shop, tmp_path):
     assert table_fingerprint(data_set, "transactions", []) != before, "how a joined file is read counts"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_files_of_one_shape_are_joined_as_one(shop):
     made = entry(JOINED | {"amount": "items.price"}, {"items": "items-*.csv", "orders": "orders-*.csv"}, file="items",
                  join={"orders": "order_id"}, clean=["customer_missing"])  # fmt: skip
@@ -527,7 +527,7 @@ def test_files_of_one_shape_are_joined_as_one(shop):
     assert report["notes"] == ["2 rows of items-1.csv … have no partner in orders-1.csv …."]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_table_in_the_engine_says_the_same_and_looks_again_when_a_status_changes(shop, tmp_path):
     address = f"duckdb://{tmp_path / 'shop.db'}"
     with duckdb.connect(tmp_path / "shop.db") as con:

@@ -40,7 +40,7 @@ def lines_of(drawn):
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @settings(max_examples=25)
 @given(orders, st.randoms(use_true_random=False))
 @example([([Decimal("0.0000")] * 3, Decimal("1.0000"), True)], None)
@@ -64,7 +64,7 @@ def test_parts_are_those_of_fractions_and_sum_to_the_order_s_amount(drawn, rando
             assert amounts == [paid + part for paid, part in zip(lines, parts, strict=True)]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_repeats_and_lines_without_money_have_no_part_and_lines_without_an_order_their_own():
     rows = [("1", 0, "10", "6", False), ("1", 1, "20", None, False), ("1", 2, "20", None, True), ("1", 3, None, None, False),
             (None, 4, "5", "1", False), (None, 5, "5", "2", False), ("2", 6, None, "3", False)]  # fmt: skip
@@ -76,7 +76,7 @@ def test_repeats_and_lines_without_money_have_no_part_and_lines_without_an_order
     assert not found[SEVERAL].any()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("amounts", "several"), [((5, 5), False), ((5, 0), False), ((0, 0), False), ((5, 4), True), ((5, -5), True)]
 )

@@ -82,6 +82,7 @@ def test_what_came_back_is_recommended_to_nobody_and_only_new_is_new(project, sa
     no_gaps(said)
 
 
+@pytest.mark.thorough
 def test_a_few_models_are_compared_with_the_baselines_and_nothing_is_said_of_others(project, said, monkeypatch):
     add_shop(project, as_written(lines()))
     run_cells(project, "02_rfm", monkeypatch, run="my_shop")

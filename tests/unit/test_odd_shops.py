@@ -52,7 +52,10 @@ RETURNING = {
 }
 
 
-@pytest.mark.parametrize("notebook", ["01_eda", "02_rfm", pytest.param("03_clustering", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    "notebook",
+    ["02_rfm", *[pytest.param(name, marks=pytest.mark.thorough) for name in ("01_eda", "03_clustering")]],
+)
 @pytest.mark.parametrize("shop", ODD)
 def test_an_odd_shop_gets_results_and_true_sentences(project, said, monkeypatch, notebook, shop):
     add_shop(project, as_written(ODD[shop]))
@@ -166,6 +169,7 @@ def test_what_hangs_on_one_customer_is_marked_in_table_figure_and_text(project, 
     assert any(abs(float(one) - int(share)) <= 0.5 for one in re.findall(r"(\d+\.\d)%", row))
 
 
+@pytest.mark.thorough
 def test_a_number_is_the_same_in_figure_table_and_finding(project, said, monkeypatch):
     run_cells(project, "02_rfm", monkeypatch, run="demo")
     text = "\n".join(said)

@@ -109,7 +109,7 @@ RETURNING = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("pieces", [1, -1])
 @pytest.mark.parametrize("money", [1, -1])
 def test_returns_are_below_zero_whatever_their_signs(project, pieces, money):
@@ -127,7 +127,7 @@ def test_returns_are_below_zero_whatever_their_signs(project, pieces, money):
     assert [step["rows_removed"] for step in report["row_accounting"]] == [0, 1]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_returns_of_both_signs_are_refused_with_the_first_of_the_fewer(project):
     back = refunds(charges(60))
     back.loc[7, "total"] *= -1
@@ -137,7 +137,7 @@ def test_returns_of_both_signs_are_refused_with_the_first_of_the_fewer(project):
     assert found.value.where == "my_shop_refunds.csv, row 8 below the header, the first of those below"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_returns_that_name_no_product_lower_money_and_no_product(project):
     sold = charges(60).assign(what="pot")
     tables = {
@@ -177,7 +177,7 @@ def test_a_return_annuls_the_latest_order_of_the_same_customer_and_amount():
     assert months.tolist() == [5, 12, -3, 5], "what annuls an order counts in its month, other returns in their own"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_figures_of_a_log_without_products_are_those_of_pandas():
     table = charges()
     sold = bare(list(table[["who", "no", "at", "total"]].itertuples(index=False, name=None)))
@@ -267,7 +267,7 @@ def test_the_day_of_a_summary():
     assert rfm.definitions(same_day)["recency"][0].startswith("0 to ")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("column", "value", "message", "expected"),
     [
@@ -287,7 +287,7 @@ def test_a_summary_that_cannot_be_is_refused(project, column, value, message, ex
     assert found.value.expected == expected and "my_shop_people.csv, row" in found.value.where
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_first_order_after_the_last_and_a_single_customer_are_refused(project):
     table = summarised(charges())
     columns = SUMMED | {"last_order_at": "last", "first_order_at": "first"}
@@ -334,7 +334,7 @@ def test_each_shape_runs_what_applies_and_says_once_what_is_lacking(project, sha
         assert "; 05_ab_analysis runs without orders, returns, rfm_scheme and segmentation." in said[0]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_orders_go_before_a_summary_and_a_missing_file_of_theirs_is_no_reason_to_do_without(project):
     both = {
         "transactions": {"file": "sales", "columns": SOLD},
@@ -346,7 +346,7 @@ def test_orders_go_before_a_summary_and_a_missing_file_of_theirs_is_no_reason_to
     assert make_plan(project, "my_shop").step("02").sources == {"transactions": "my_shop"}, "whose preparation says it"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_what_a_notebook_needs_and_what_stands_in_is_read_from_its_code(project, monkeypatch):
     add(project, SHAPES["totals"][0], sales=charges(9))
     path = write_notebook(
@@ -378,7 +378,7 @@ def true_sentences(said: list[str]) -> str:
     return text
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_02_scores_and_segments_a_summary_and_says_that_nothing_is_validated(project, said, monkeypatch):
     table = summarised(charges())
     add(project, {"customer_summary": {"columns": SUMMED | {"recency": "days"}}}, people=table)
@@ -394,7 +394,7 @@ def test_02_scores_and_segments_a_summary_and_says_that_nothing_is_validated(pro
     assert saved["f_score"].tolist() == [1 + int((edges < n).sum()) for n in wanted["orders"]]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_01_and_02_on_refunds_of_their_own_add_up_to_the_net_of_the_files(project, said, monkeypatch):
     sold = charges()
     add(project, RETURNING, sales=sold, refunds=refunds(sold))

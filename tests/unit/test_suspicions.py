@@ -54,7 +54,7 @@ def planted(change):
     return asked(lines)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(5))
 def test_a_sound_log_says_nothing(seed):
     assert asked(sound(seed)) == {}
@@ -63,7 +63,7 @@ def test_a_sound_log_says_nothing(seed):
     assert asked(sales[list(NAMES)].astype({"quantity": float, "ordered_at": "datetime64[us]"})) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_an_order_of_two_customers_cannot_be():
     lines = sound()
     lines.loc[lines["order_id"].isin(["R00007", "R00009"]), "order_id"] = "R00007"
@@ -75,7 +75,7 @@ def test_an_order_of_two_customers_cannot_be():
     assert "`order_id: {columns: [cust, orde]}` always works" in said and "K0" not in said and "R0000" not in said
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_slips_of_the_year_stand_apart_from_the_rest():
     lines = sound()
     last = lines["ordered_at"].max()
@@ -92,7 +92,7 @@ def test_slips_of_the_year_stand_apart_from_the_rest():
     assert set(found) <= {"future days", "ancient days", "orders that last for weeks"}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_gap_is_told_and_seasons_are_none():
     lines = sound()
     late = lines["ordered_at"] >= "2023-06-01"
@@ -112,7 +112,7 @@ def test_a_gap_is_told_and_seasons_are_none():
     assert list(of_days(pd.DataFrame({"day": rare, "lines": 1}), "d")) == [], "an order every forty days"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_chance_makes_no_gap():
     """Of logs with orders at random, few to many, hardly any is divided; the bound is one in 10,000."""
     rng, divided = np.random.default_rng(1), 0
@@ -138,7 +138,7 @@ def test_jumps_and_days_of_imports():
     assert found["said"] == "21% of all lines are of 2023-10-28: the day of an import?"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_ids_that_mean_nobody_and_one_customer_with_too_much():
     lines = sound()
     orders = lines["order_id"].unique()
@@ -155,7 +155,7 @@ def test_ids_that_mean_nobody_and_one_customer_with_too_much():
     assert asked(half) == {}, "two large customers are a wholesaler's"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_postage_in_most_orders():
     lines = sound()
     each = lines.drop_duplicates("order_id").assign(product_id="POST", quantity=1.0, unit_price=4.9)
@@ -164,7 +164,7 @@ def test_postage_in_most_orders():
     assert found["one product in most orders"]["said"].startswith("One product has 400 lines in 400 orders")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_ids_that_a_spreadsheet_spoiled():
     def exponent(lines):
         lines.loc[lines["product_id"] == "P03", "product_id"] = "1.23457E+11"
@@ -189,7 +189,7 @@ def test_ids_that_a_spreadsheet_spoiled():
     assert planted(whole) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_ids_in_two_ways_of_writing_and_tests():
     lines = sound()
     lines.loc[5, "product_id"] = lines["product_id"][5].lower()
@@ -212,7 +212,7 @@ def test_ids_in_two_ways_of_writing_and_tests():
     assert set(found) == {"test orders"} and found["test orders"]["said"] == "The word test is in 1 of the product ids."
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_line_total_in_place_of_the_unit_price():
     lines = sound()
     rng = np.random.default_rng(3)
@@ -237,7 +237,7 @@ def test_nothing_below_zero_has_a_logarithm():
     assert asked(lines[:5]) == {} and asked(lines[:1]) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_one_price_and_one_quantity():
     found = planted(lambda lines: lines.update({"unit_price": pd.Series(1.0, lines.index)}))
     assert set(found) == {"one price"} and found["one price"]["fix"]
@@ -247,7 +247,7 @@ def test_one_price_and_one_quantity():
     assert found["one quantity"]["fix"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_orders_that_last_for_weeks():
     lines = sound()
     lines.loc[lines["order_id"] == "R00011", "ordered_at"] += pd.to_timedelta(
@@ -279,7 +279,7 @@ def step(removed, sales, left="900.0"):
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_cancellations_with_money_above_zero():
     found = asked(sound(), step("4500.0", "4500.0"))
     assert found["cancellations above zero"]["said"] == (
@@ -289,7 +289,7 @@ def test_cancellations_with_money_above_zero():
     assert asked(sound(), step("-4500.0", "12.0")) == {} and asked(sound(), step("0", "0")) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_lines_of_two_files():
     lines = sound().assign(file="a.csv")
     both = pd.concat([lines, lines[:25].assign(file="b.csv")], ignore_index=True)
@@ -314,7 +314,7 @@ def test_what_is_worth_knowing_of_times():
     assert found["said"] == "No order on Saturdays or Sundays in 19 weeks." and not found["fix"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_order_of_rows_changes_nothing():
     lines = sound()
     lines.loc[lines["order_id"].isin(lines["order_id"].unique()[:120]), "customer_id"] = "guest"

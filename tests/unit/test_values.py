@@ -64,7 +64,7 @@ def test_a_plain_reading_takes_what_is_plain_and_nothing_else():
     assert len([a for a in found if a]) >= 12 and read(BAD, source=plain) == [None] * len(BAD)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @given(st.datetimes(datetime(1900, 1, 2), datetime(2099, 12, 31)), st.sampled_from(["-", "/"]), st.sampled_from(" T"),
        st.sampled_from(["", "Z", "+05:30", " -0800", " UTC", " Asia/Tokyo"]), st.booleans())  # fmt: skip
 def test_any_printed_time_is_read_back(moment, sign, between, zone, narrow):
@@ -72,7 +72,7 @@ def test_any_printed_time_is_read_back(moment, sign, between, zone, narrow):
     assert read([f"{day}{between}{moment:%H:%M:%S.%f}{zone}"]) == [pd.Timestamp(moment)]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @given(st.text(st.characters(categories=["Lu", "Ll"]), min_size=2, max_size=8))
 @example("PM")
 @example("Uhr")
@@ -85,7 +85,7 @@ FORMATS = ("%d.%m.%Y %H:%M", "%m/%d/%Y %I:%M:%S %p", "%d/%m/%y", "%b %d, %Y %I:%
            "%Y-%j", "%H:%M:%S.%f %d.%m.%Y")  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("pattern", FORMATS)
 def test_a_format_reads_what_python_writes_by_it(pattern):
     days = [
@@ -98,7 +98,7 @@ def test_a_format_reads_what_python_writes_by_it(pattern):
     assert read(written, format=pattern) == [pd.Timestamp(datetime.strptime(one, pattern)) for one in written]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("pattern", "values", "wanted"),
     [
@@ -167,7 +167,7 @@ def converted(clock, old, new):
     return pd.Timestamp(instant.astimezone(ZoneInfo(new)).replace(tzinfo=None))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("zone", CHANGES)
 def test_clocks_are_converted_as_zoneinfo_does(zone):
     hours = clocks(zone)
@@ -201,7 +201,7 @@ def test_an_offset_counts_before_the_zone_of_the_column():
 # -- numbers --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @given(
     st.decimals(-10_000_000, 10_000_000, places=2), st.sampled_from(["$", "€", "£ ", "USD ", "R$", ""]),
     st.sampled_from(["front", "behind", "brackets", "trailing", "unicode"]), st.sampled_from([(".", ","), (",", "."), (",", " "), (".",
@@ -252,7 +252,7 @@ def test_numbers_that_shops_write_and_those_that_nobody_can_tell():
 # -- blanks and ids -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @given(st.text(st.sampled_from("\u200b\u200d\ufeff\xa0\xad \t\u3000\u2009"), max_size=4),
        st.text(st.sampled_from("aZ9Äж湯😀 "), max_size=5),
        st.text(st.sampled_from("\u200b\ufeff\xa0\u202f\n"), max_size=3))  # fmt: skip
@@ -264,7 +264,7 @@ def test_blanks_of_every_kind_are_taken_off(before, text, after):
     assert (None if pd.isna(kept) else kept) == (before + text + after if text.strip() else None)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("word", [*EMPTY, " NULL\xa0"])
 def test_words_for_nothing_are_nothing(word):
     table = ibis.memtable({"x": [word, word + "x"]}, schema={"x": "string"})
@@ -301,7 +301,7 @@ def shop(project, rows, columns=None, files="", clean="[]", table="transactions"
 LINES = [("A", "1", "2024-01-01", "x", "1", "2"), ("B", "2", "2024-01-02", "x", "1", "2")]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_words_for_nobody_are_removed_by_the_rule(project):
     rows = [
         *LINES,
@@ -319,7 +319,7 @@ def test_words_for_nobody_are_removed_by_the_rule(project):
     assert pd.read_parquet(made.path)["variant"].tolist() == ["None", "b"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_float_ids_and_letter_case(project):
     rows = [(f"{n}.0", f"A{n}", "2024-01-01", f"P{n}", "1", "2") for n in (17850, 7)]
     found = pd.read_parquet(shop(project, rows, {"product_id": "{column: p, case: lower}"}).path)
@@ -335,7 +335,7 @@ def test_float_ids_and_letter_case(project):
             shop(project, [*rows, (twin, "A8", *rows[0][2:]), ("x", "A9", *rows[0][2:])])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_currencies_are_one_or_refused(project):
     made = shop(
         project,
@@ -350,7 +350,7 @@ def test_currencies_are_one_or_refused(project):
         shop(project, [(*LINES[0][:5], "$5"), (*LINES[1][:5], "5 €")])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_words_for_yes_and_no_are_outcomes_and_covariates(project):
     rows = [("1", "a", "TRUE", "yes"), ("2", "b", "false", "no"), ("3", "b", "1", "no")]
     found = pd.read_parquet(shop(project, rows, table="experiment", outcomes="[x]", covariates="[y]").path)
@@ -381,7 +381,7 @@ ADVICE = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", ADVICE)
 def test_the_line_that_fixes_it_is_named_and_it_does(project, case):
     values, how, said = ADVICE[case]
@@ -396,7 +396,7 @@ def test_the_line_that_fixes_it_is_named_and_it_does(project, case):
         assert shop(project, rows, {"ordered_at": line}).report["rows"] == 2
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("prices", "said"),
     [
