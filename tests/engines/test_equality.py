@@ -207,7 +207,11 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "recommend.returned_in_full": lambda s: recommend.returned_in_full(
         s.transactions.select("customer_id", "product_id").distinct().to_pandas(), s.transactions, s.returns
     ),
-    "experiment.kept": lambda s: kept(s.experiment),
+    "experiment.kept": lambda s: (
+        kept(s.experiment)
+        .group_by("variant")
+        .aggregate(units=lambda t: t.count(), visits=lambda t: t.outcome_visit.sum())
+    ),
     "experiment.sample_ratio": lambda s: experiment.sample_ratio(s.experiment, s.control),
     "experiment.sample_ratio_by": lambda s: [
         experiment.split.sample_ratio_by(s.experiment, covariate, s.control) for covariate in known_before(s)[:1]
