@@ -1,17 +1,15 @@
 """Totals give what the units behind them give, as far as totals know; and what needs units is left out."""
 
-from pathlib import Path
-
 import ibis
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.stats import chi2
 
 from customerlab.analysis import experiment
 from customerlab.errors import DataError
 
-CASES = Path("/work/shared/cases/experiments")
 CALM = {"runs": 50, "planned_split": ["control: 2", "new: 1"], "guardrails": ["visit: 0.5"]}
 
 
@@ -101,13 +99,16 @@ def test_published_counts_are_compared_as_proportions():
     )
 
 
-@pytest.mark.skipif(not (CASES / "daily.csv").is_file(), reason="the inputs of the review are not on this machine")
 def test_a_broken_split_of_daily_totals_is_found():
-    daily = pd.read_csv(CASES / "daily.csv", parse_dates=["date"])
-    names = {"date": "exposed_at", "users": "units", "conversions": "outcome_order"}
-    test = experiment.Test(ibis.memtable(daily.rename(columns=names)))
+    rows = []
+    for arm, users in (("control", 31_112), ("new", 27_516)):
+        for day in range(28):
+            today = users // 28 + (users % 28 if day == 27 else 0)
+            rows.append((arm, pd.Timestamp("2024-03-01") + pd.Timedelta(days=day), today, today // 10))
+    daily = pd.DataFrame(rows, columns=["variant", "exposed_at", "units", "outcome_order"])
+    test = experiment.Test(ibis.memtable(daily))
     assert test.ratio.table["units"].tolist() == [31_112, 27_516]
-    assert test.ratio.pvalue == pytest.approx(7e-50, rel=0.05)
+    assert test.ratio.pvalue == pytest.approx(chi2.sf((31_112 - 27_516) ** 2 / (31_112 + 27_516), 1), rel=1e-9)
     assert not test.sound and test.effects.empty
     assert "control has 53.07% of the units, planned 50.00%" in test.soundness.refusal()
 
