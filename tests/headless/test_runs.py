@@ -210,7 +210,7 @@ def test_the_doctor_and_the_data_commands(project, monkeypatch):
     assert (
         f"[demo] transactions  read {len(log):>15,} rows" in done.stdout and "quantity above the limit" in done.stdout
     )
-    (project / "data" / "demo" / "products.csv").write_text("product_id,description\n")
+    (project / "data" / "demo" / "products.csv").write_text("product_id,description\np1,a pot\n")
     done = call(project, "customerlab", "data", "check", "demo", check=False)
     assert done.returncode == 1 and "FAILED" in done.stdout and "'category'" in done.stdout
 
