@@ -6,9 +6,9 @@ without ids, for pages, and an example for the owner's command line. Thresholds 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -21,9 +21,6 @@ from customerlab.data.suspicion_texts import Found, found_of
 from customerlab.errors import DataError
 from customerlab.formats import percent
 
-if TYPE_CHECKING:
-    pass
-
 # The columns that are looked at, and what stands for one that a shop does not have.
 ASKED: dict[str, Any] = {
     "customer_id": "",
@@ -33,7 +30,6 @@ ASKED: dict[str, Any] = {
     "quantity": 1.0,
     "unit_price": 0.0,
 }
-Place = Callable[[ir.Table, str | None], str]
 
 FEW = 20  # lines or orders below which a share, or what is usual, says nothing
 LONG_ORDER = 7  # days from the first to the last line; Online Retail: an hour, the demo: a day
@@ -56,7 +52,7 @@ class _Log:
     orders: ir.Table
     counted: dict[str, Any]
     marked: ir.Table
-    place: Place
+    place: canonical.Place
     columns: dict[str, str]
 
     def say(self, about: str, example: str = "", **values: Any) -> Found:
@@ -65,7 +61,7 @@ class _Log:
 
 
 def ask(
-    rows: ir.Table, marked: ir.Table, table_map: TableMap, steps: list[dict[str, Any]], place: Place, *, several: bool = False
+    rows: ir.Table, marked: ir.Table, table_map: TableMap, steps: list[dict[str, Any]], place: canonical.Place, *, several: bool = False
 ) -> list[Found]:  # fmt: skip
     """What is odd about the order lines `rows`, which cleaning kept of `marked`; a DataError for what cannot be.
 

@@ -23,6 +23,7 @@ from customerlab.data.yaml_files import odd_sign
 from customerlab.errors import CustomerlabError, DataError, shown
 
 CODE = re.compile("[A-Z]{3}")
+CURRENCY = re.compile("curr|währung|waehrung|devise|moneda")
 
 
 def draft(paths: list[Path], root: Path) -> str:
@@ -126,7 +127,7 @@ def _currency(samples: list[Sample]) -> list[Line]:
     found = Counter[str]()
     for sample in samples:
         for name, values in sample.columns.items():
-            if re.search(r"curr|währung|waehrung|devise|moneda", words(name)):
+            if CURRENCY.search(words(name)):
                 found.update(value for value in values if CODE.fullmatch(value))
     return [Line(f"currency: {code}", f"{in_rows(times)}", len(found) == 1) for code, times in found.most_common(8)]
 
@@ -134,7 +135,7 @@ def _currency(samples: list[Sample]) -> list[Line]:
 def _about_currency(log: Log) -> list[Line]:
     for name in log.columns:
         found = Counter(value for value in log.columns[name] if CODE.fullmatch(value))
-        if re.search(r"curr|währung|waehrung|devise|moneda", words(name)) and found:
+        if CURRENCY.search(words(name)) and found:
             told = ", ".join(f"{code} in {in_rows(times)}" for code, times in found.most_common(8))
             return [Line(f"currency: {{column: {scalar(name)}}}", f"{told}; others than the entry's are refused")]
     return []

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
+from customerlab.data import advice
 from customerlab.data.tables import EARLIEST, LATEST
 
 MOST = 0.9  # the share of values that makes a column one of numbers or of times
@@ -16,16 +17,9 @@ MONEY = r"[A-Z]{3}|[^\w\s.,()+'-]{1,2}|[Kk]r\.?|zł|R\$|Rs\.?|Fr\.?|Kč|Ft|lei" 
 NUMBER = re.compile(
     rf"^[(]?[-+]?\s?(?:{MONEY})?\s?[-+]?(?P<core>\d[\d.,'’\s]*|[.,]\d+)(?:[eE]-?\d+)?\s?(?:{MONEY})?[)]?-?$"
 )
-DAYS = [
-    *(f"{a}{sign}{b}{sign}{c}" for a, b, c in (("%d", "%m", "%Y"), ("%m", "%d", "%Y"), ("%Y", "%m", "%d"), ("%d", "%m", "%y"),
-      ("%m", "%d", "%y"), ("%y", "%m", "%d")) for sign in "/.-"),
-    "%Y%m%d", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d. %B %Y", "%a, %d %b %Y", "%b %d %Y",
-]  # fmt: skip
 HOURS = ["%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p"]
 ZONE = r"( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))"
 ISO = re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}([ T]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?{ZONE}?)?")
-TIME = re.compile(r"(?P<day>.*?\d{2}|\d{1,2}\D\d{1,2}\D\d{2,4})(?:(?P<between>, | |T)(?P<hour>\d{1,2}:\d\d.*))?")
-EPOCHS = {10: "epoch", 13: "epoch_ms", 16: "epoch_us"}  # by their digits, between 2001 and 2100
 OF_TIME = re.compile(r"date|time|datum|zeit|stamp|day|tag|created|(^|[ _])(at|on|d)$|^column \d+$", re.IGNORECASE)
 PERSONAL = re.compile(
     r"mail|phone|telefon|mobil|address|adress|street|straße|strasse|\bzip|postal|plz|city|\bort\b|stadt|\bip\b|birth|notes?\b|comment"
@@ -142,32 +136,18 @@ def formats(values: Iterable[str], name: str) -> list[tuple[str, int]]:
         return [("", sum(times for value, times in counted.items() if ISO.fullmatch(value)))]
     if all(value.isdigit() or re.fullmatch(r"\d{5}\.\d+", value) for value in counted):
         return _of_digits(counted, total) if OF_TIME.search(words(name)) else []
-    likely = dict.fromkeys(form for value in [*counted][:3] for form in _forms(value))
+    likely = dict.fromkeys(form for value in [*counted][:3] if len(value) <= 40 for form in advice.formats(value))
     found = [(form, sum(times for value, times in counted.items() if moment(value, form))) for form in likely]
     return sorted(((form, times) for form, times in found if times >= MOST * total), key=lambda one: -one[1])
 
 
-def _forms(value: str) -> list[str]:
-    """The formats by which one value is a time."""
-    found = TIME.fullmatch(value)
-    if not found or len(value) > 40 or not re.search(r"\d\D", value):
-        return []
-    hours = [form for form in HOURS if found["hour"] and _is(found["hour"], form)]
-    days = [form for form in DAYS if moment(found["day"], form)]
-    return [day + found["between"] + hour for day in days for hour in hours] if found["hour"] else days
-
-
 def _of_digits(counted: Counter[str], total: int) -> list[tuple[str, int]]:
-    lengths = {len(value.partition(".")[0]) for value in counted}
-    length = lengths.pop()
-    if lengths:
-        return []
-    form = EPOCHS.get(length) or {8: "%Y%m%d", 5: "excel"}.get(length, "")
-    fits = form and all(
-        bool(moment(value, form)) if form == "%Y%m%d" else form != "excel" or 20_000 <= float(value) < 80_000
-        for value in counted
-    )
-    return [(form, total)] if fits else []
+    """The formats by which every one of some numbers is a time."""
+
+    def fits(form: str) -> bool:
+        return all(form in advice.formats(value) and ("%" not in form or moment(value, form)) for value in counted)
+
+    return [(form, total) for form in advice.formats(next(iter(counted))) if fits(form)]
 
 
 def moment(value: str, form: str) -> datetime | None:
