@@ -250,3 +250,9 @@ def toy(project: Path, *cells: str) -> Path:
         cell["id"] = f"cell-{place}"
     nbformat.write(nbformat.v4.new_notebook(cells=made), project / "notebooks" / "02_toy.ipynb")
     return project
+
+
+LETTERS = dict(
+    zip(("customer_id", "order_id", "ordered_at", "product_id", "quantity", "unit_price"), "codpqu", strict=True)
+)
+"""The column map of small made-up logs with the header ``c,o,d,p,q,u``."""

@@ -76,6 +76,7 @@ def test_dates_without_a_format(read):
         "%d.%m.%Y %H:%M",
         "%m/%d/%Y %I:%M:%S %p",
         "%d/%m/%y",
+        "%d-%b-%y",
         "%b %d, %Y %I:%M %p",
         "%A, %d %B %Y",
         "%Y%m%d%H%M%S",

@@ -13,15 +13,8 @@ from customerlab.data.prepare import prepare
 from customerlab.data.sources import source_of
 from customerlab.errors import CustomerlabError
 from customerlab.workbench.plan import Plan, why_lacking
+from helpers import LETTERS
 
-COLUMNS = {
-    "customer_id": "c",
-    "order_id": "o",
-    "ordered_at": "d",
-    "product_id": "p",
-    "quantity": "q",
-    "unit_price": "u",
-}
 LOG = """c,o,d,p,q,u
 A,1,2024-01-01,x,1,2
 B,2,2024-01-02,y,3,4.50
@@ -30,7 +23,7 @@ B,2,2024-01-02,y,3,4.50
 
 def without(*names: str, **others) -> dict:
     """The usual column map less some columns, and with others."""
-    return {name: column for name, column in COLUMNS.items() if name not in names} | others
+    return {name: column for name, column in LETTERS.items() if name not in names} | others
 
 
 def entry(columns: dict, files: dict | None = None, euros: bool = False, **table) -> dict:
@@ -93,7 +86,7 @@ def shop(tmp_path):
 )  # fmt: skip
 def test_a_slip_in_a_column_map_is_answered_with_what_to_write(shop, change, said):
     with pytest.raises(CustomerlabError) as caught:
-        shop(entry(COLUMNS | change))
+        shop(entry(LETTERS | change))
     assert said in str(caught.value) and "data/catalog.yml, shop, tables, transactions, columns" in str(caught.value)
 
 
@@ -130,13 +123,13 @@ def test_a_slip_in_a_column_map_is_answered_with_what_to_write(shop, change, sai
 )  # fmt: skip
 def test_a_slip_in_a_table_is_answered_with_what_to_write(shop, keys, said):
     with pytest.raises(CustomerlabError) as caught:
-        shop(entry(COLUMNS, {"log": "log.csv", "more": "more.csv"}, **{"file": "log"} | keys))
+        shop(entry(LETTERS, {"log": "log.csv", "more": "more.csv"}, **{"file": "log"} | keys))
     assert said in str(caught.value)
 
 
 def test_files_that_are_a_text_are_answered_with_what_to_write(shop):
     with pytest.raises(CustomerlabError, match=r"`files: \{sales: t\.csv\}`"):
-        shop(entry(COLUMNS) | {"files": "t.csv"})
+        shop(entry(LETTERS) | {"files": "t.csv"})
 
 
 def test_neither_a_price_nor_a_total_is_said_with_both(shop):
@@ -198,7 +191,7 @@ def test_pieces_of_none_have_no_price_and_are_refused_or_removed(shop):
 )
 def test_a_price_is_worked_out_with_other_columns(shop, price, wanted):
     log = "c,o,d,p,q,u,e\nA,1,2024-01-01,x,1,2,\nB,2,2024-01-02,y,3,4.50,\n"
-    rows, _ = shop(entry(COLUMNS | {"unit_price": price}), log=log)
+    rows, _ = shop(entry(LETTERS | {"unit_price": price}), log=log)
     assert [str(each) for each in rows["amount"]] == wanted
     assert rows["unit_price"].tolist() == pytest.approx([float(w) / q for w, q in zip(wanted, (1, 3), strict=True)])
 
@@ -208,7 +201,7 @@ def test_quantity_times_price_is_adjusted_by_what_is_of_the_line(shop):
     """A rebate of the whole line, in cents, and a rate: (3 × 450 - 50) × 0.01 × 1.25."""
     log = "c,o,d,p,q,u,r,f\nA,1,2024-01-01,x,1,200,,1.25\nB,2,2024-01-02,y,3,450,50,1.25\n"
     amount = {"minus": ["r"], "scale": 0.01, "times": ["f"]}
-    rows, _ = shop(entry(COLUMNS | {"amount": amount}), log=log)
+    rows, _ = shop(entry(LETTERS | {"amount": amount}), log=log)
     assert [str(each) for each in rows["amount"]] == ["2.5000", "16.2500"]
     assert rows["unit_price"].tolist() == [2.5, 16.25 / 3]
 
@@ -225,7 +218,7 @@ def test_numbers_beside_are_read_as_the_file_writes_them_or_named(shop):
     rows, _ = shop(entry(columns, files), log=log.replace("none", ""))
     assert [str(each) for each in rows["amount"]] == ["1234.2500", "2.0000"]
     with pytest.raises(CustomerlabError, match="cannot be read as a number"):
-        shop(entry(COLUMNS, clean=[{"drop_where": {"column": "p", "above": 3}}]))
+        shop(entry(LETTERS, clean=[{"drop_where": {"column": "p", "above": 3}}]))
 
 
 @pytest.mark.thorough
@@ -242,10 +235,10 @@ def test_parts_of_an_id_that_hold_the_sign_between_them_do_not_make_two_ids_one(
         ("a", "/b"),
     ]
     log = "c,s,o,d,p,q,u\n" + "".join(f"c{n},{s},{o},2024-01-01,x,1,{n}\n" for n, (s, o) in enumerate(pairs))
-    rows, _ = shop(entry(COLUMNS | {"order_id": {"columns": ["s", "o"]}}), log=log)
+    rows, _ = shop(entry(LETTERS | {"order_id": {"columns": ["s", "o"]}}), log=log)
     assert rows["order_id"].nunique() == len(pairs) and {"Berlin/1", "Köln/1"} < set(rows["order_id"])
     rows, report = shop(
-        entry(COLUMNS | {"order_id": {"columns": ["s", "o"], "with": "-"}}, clean=["order_missing"]),
+        entry(LETTERS | {"order_id": {"columns": ["s", "o"], "with": "-"}}, clean=["order_missing"]),
         log=log + "z,Rom,,2024-01-01,x,1,1\n",
     )
     assert "Berlin-1" in set(rows["order_id"]) and report["row_accounting"][-1]["rows_removed"] == 1, (
@@ -258,13 +251,13 @@ def test_a_day_and_a_clock_are_one_time_however_the_day_comes(shop):
     for day, form in (("31/01/24", "%d/%m/%y %H:%M:%S"), ("2024-01-31", None), ("2024-01-31 00:00:00", None)):
         log = f"c,o,d,t,p,q,u\nA,1,{day},14:05:09,x,1,2\nB,2,{day},00:00:00,y,3,4.50\n"
         time = {"columns": ["d", "t"]} | ({"format": form} if form else {})
-        rows, _ = shop(entry(COLUMNS | {"ordered_at": time}), log=log)
+        rows, _ = shop(entry(LETTERS | {"ordered_at": time}), log=log)
         assert rows["ordered_at"].astype(str).tolist() == ["2024-01-31 14:05:09", "2024-01-31 00:00:00"]
     log = "c,o,d,t,p,q,u\nA,1,2024-01-31,14:05:09,x,1,2\nB,2,2024-01-31,soon,y,3,4.50\n"
     with pytest.raises(
         CustomerlabError, match=r"'2024-01-31 soon' cannot be read[\s\S]*row 2 below the header, column 'd, t'"
     ):
-        shop(entry(COLUMNS | {"ordered_at": {"columns": ["d", "t"]}}), log=log)
+        shop(entry(LETTERS | {"ordered_at": {"columns": ["d", "t"]}}), log=log)
 
 
 @pytest.mark.thorough
@@ -327,8 +320,8 @@ def test_a_doubled_export_counts_once_with_its_discounts(shop):
 def test_returns_are_told_by_the_sign_of_money_and_cancelled_orders_are_none(shop):
     log = "c,o,d,p,q,u,s\nA,1,2024-01-01,x,1,10,ok\nA,2,2024-01-02,x,1,-10,ok\nB,3,2024-01-02,x,1,-7,cancelled\nB,4,2024-01-02,x,1,3,ok\n"
     rules = [{"drop_where": {"column": "s", "in": ["cancelled"]}}, "amount_not_positive"]
-    sold, _ = shop(entry(COLUMNS, clean=rules), log=log)
-    back, report = shop(entry(COLUMNS, clean=rules), table="returns", log=log)
+    sold, _ = shop(entry(LETTERS, clean=rules), log=log)
+    back, report = shop(entry(LETTERS, clean=rules), table="returns", log=log)
     assert sold["order_id"].tolist() == ["1", "4"] and back["order_id"].tolist() == ["2"]
     assert [step["rows_removed"] for step in report["row_accounting"]] == [0, 1, 2]
 
@@ -357,9 +350,9 @@ def test_conditions_look_at_a_source_column_as_it_stands(shop, condition, goes):
 @pytest.mark.thorough
 def test_numbers_are_compared_as_numbers_and_nothing_is_neither_above_nor_below(shop):
     log = "c,o,d,p,q,u,s\n" + "".join(f"c{n},{n},2024-01-01,x,1,1,{n * 10 if n else ''}\n" for n in range(12))
-    kept, _ = shop(entry(COLUMNS, clean=[{"keep_where": {"column": "s", "above": 9, "below": 100}}]), log=log)
+    kept, _ = shop(entry(LETTERS, clean=[{"keep_where": {"column": "s", "above": 9, "below": 100}}]), log=log)
     assert sorted(kept["order_id"], key=int) == [str(n) for n in range(1, 10)]
-    dropped, report = shop(entry(COLUMNS, clean=[{"drop_where": {"column": "s", "above": 500}}]), log=log)
+    dropped, report = shop(entry(LETTERS, clean=[{"drop_where": {"column": "s", "above": 500}}]), log=log)
     assert len(dropped) == 12 and report["notes"] == [
         "No row is removed because s is above 500: no row is like that, in this spelling."
     ]
@@ -384,16 +377,16 @@ def test_other_currencies_are_refused_left_out_or_converted(shop):
     log = "c,o,d,p,q,u,m\nA,1,2024-01-01,x,1,60,eur\nA,1,2024-01-01,y,1,5,\nB,2,2024-01-02,x,1,700,SEK\nC,3,2024-01-02,x,1,7,EUR\n"
     column = {"currency": {"column": "m"}}
     with pytest.raises(CustomerlabError) as caught:
-        shop(entry(COLUMNS, euros=True, **column), log=log)
+        shop(entry(LETTERS, euros=True, **column), log=log)
     for words in ("1 row is in 'SEK', and not in EUR", "log.csv, row 3 below the header, column 'm'",
                   "`{keep_where: {column: m, in: [EUR], of: order}}`", "`times: [rate]`"):  # fmt: skip
         assert words in str(caught.value)
     rule = {"keep_where": {"column": "m", "in": ["EUR", "eur"], "of": "order"}}
-    rows, _ = shop(entry(COLUMNS, euros=True, clean=[rule], **column), log=log)
+    rows, _ = shop(entry(LETTERS, euros=True, clean=[rule], **column), log=log)
     assert sum(rows["amount"]) == 72
     price = {"column": "u", "times": ["rate"]}
     files = {"log": "log.csv", "rates": "rates.csv"}
-    made = entry(COLUMNS | {"unit_price": price}, files, True, file="log", join={"rates": {"m": "code"}}, **column)
+    made = entry(LETTERS | {"unit_price": price}, files, True, file="log", join={"rates": {"m": "code"}}, **column)
     with pytest.raises(CustomerlabError, match="unit_price is empty in 1 row") as caught:
         shop(made, log=log, rates="code,rate\nEUR,1\neur,1\nSEK,0.0875\n")
     assert "fill the values in, or those of rate" in str(caught.value), "a line without a currency has no rate"

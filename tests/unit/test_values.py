@@ -16,6 +16,7 @@ from customerlab.data.prepare import prepare
 from customerlab.data.sources import Source
 from customerlab.data.values import EMPTY
 from customerlab.errors import DataError
+from helpers import LETTERS
 
 LOOSE = Source("log", (), loose=True)
 
@@ -79,23 +80,6 @@ def test_any_printed_time_is_read_back(moment, sign, between, zone, narrow):
 def test_any_other_word_after_the_clock_is_refused(word):
     assume(word not in times.ABBREVIATED and not pd.Series([f"x {word}"]).str.fullmatch(f"x{times.zone()}")[0])
     assert read([f"2024-06-30 11:49 {word}", f"2024-06-30 11:49{word}"]) == [None, None]
-
-
-FORMATS = ("%d.%m.%Y %H:%M", "%m/%d/%Y %I:%M:%S %p", "%d/%m/%y", "%b %d, %Y %I:%M %p", "%A, %d %B %Y", "%Y%m%d%H%M%S", "%d-%b-%y",
-           "%Y-%j", "%H:%M:%S.%f %d.%m.%Y")  # fmt: skip
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("pattern", FORMATS)
-def test_a_format_reads_what_python_writes_by_it(pattern):
-    days = [
-        datetime(2024, 2, 29, 0, 5, 9, 120),
-        datetime(1999, 12, 31, 12),
-        datetime(2024, 9, 1, 23, 59, 59),
-        datetime(1970, 1, 1, 11, 30),
-    ]
-    written = [day.strftime(pattern) for day in days]
-    assert read(written, format=pattern) == [pd.Timestamp(datetime.strptime(one, pattern)) for one in written]
 
 
 @pytest.mark.thorough
@@ -281,15 +265,7 @@ def shop(project, rows, columns=None, files="", clean="[]", table="transactions"
     path = project / "data" / "raw" / "log.csv"
     path.parent.mkdir(exist_ok=True)
     pd.DataFrame(rows, columns=names).to_csv(path, index=False)
-    maps = {
-        "customer_id": "c",
-        "order_id": "o",
-        "ordered_at": "d",
-        "product_id": "p",
-        "quantity": "q",
-        "unit_price": "u",
-    }
-    maps = (maps if table == "transactions" else {"unit_id": "u", "variant": "a"}) | (columns or {})
+    maps = (LETTERS if table == "transactions" else {"unit_id": "u", "variant": "a"}) | (columns or {})
     said = "".join(f", {key}: {one}" for key, one in more.items())
     text = f"\nodd:\n  title: odd\n  files: {{f: {{path: log.csv{files}}}}}\n  tables:\n    {table}:\n"
     text += f"      {{columns: {{{', '.join(f'{k}: {v}' for k, v in maps.items())}}}, clean: {clean}{said}}}\n"
