@@ -392,6 +392,18 @@ def test_where_everybody_came_back_rules_are_compared_by_revenue_alone():
     assert table["pvalue_holm"].notna().sum() == 2
 
 
+def test_rules_that_find_all_who_come_back_are_compared():
+    windows = drawn_windows(np.random.default_rng(0))
+    for one in windows:
+        one["came_back"] = one["customer_id"] < 60
+        one["money"] = one["came_back"] * (1.0 + one["customer_id"] % 7)
+        one["frequency"] = one["monetary"] = one["came_back"] * 9.0 + one["customer_id"] / 1e6
+        one["segment"] = one["came_back"].map({True: "9", False: "1"})
+    table = rfm.choosing.compare_rules(windows, seed=1, resamples=20)
+    back = table[table["outcome"] != "revenue"]
+    assert len(back) == len(table) / 2 and (back["pvalue"] == 1).any()
+
+
 @pytest.mark.thorough
 def test_the_interval_of_the_difference_covers_the_truth():
     # the truth from customers so many that chance is gone

@@ -324,7 +324,8 @@ def known(
     Without a day (empty, or NaT) it is the day after the last order, and that of the summary.
     """
     if transactions is not None:
-        return Snapshot(transactions, pd.Timestamp(as_of or day_after(transactions)), returns, products)
+        day = as_of if as_of and not pd.isna(as_of) else day_after(transactions)
+        return Snapshot(transactions, pd.Timestamp(day), returns, products)
     if summary is None:
         raise ValueError("there are neither orders nor a summary of customers")
     return Summary(summary, None if pd.isna(as_of) else as_of)

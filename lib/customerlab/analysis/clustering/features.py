@@ -7,7 +7,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.analysis.orders import Shop, Summary, fetched
+from customerlab.analysis.orders import Shop, Snapshot, Summary, fetched
 
 FEATURES: dict[str, str] = {
     "recency": "whole days since the day of the last order, at least 1",
@@ -79,7 +79,8 @@ def customer_features(shop: Shop, *, names: Iterable[str], net: bool = False) ->
     _check(wanted, asked, shop, net=net)
     table = _spending(shop.customers(), net=net)
     known, customers = shop.known, table["customer_id"]
-    if "evening_share" in wanted and not _has_times(known):
+    # the log's own matter: on an earlier day all orders so far may happen to be at 0:00
+    if "evening_share" in wanted and isinstance(shop, Snapshot) and not _has_times(shop.transactions):
         raise ValueError("the feature 'evening_share' needs times of day, but all orders are at 0:00; leave it out")
     if habits := [name for name in ("basket_products", "weekend_share", "evening_share") if name in wanted]:
         counted = _matched(_habits(known, habits), customers)

@@ -239,11 +239,10 @@ def prediction_findings(judged: Judged, name: str, days: int, gates: Gates = DEF
 
 
 def without(features: Sequence[str], unknown: Sequence[str]) -> list[str]:
-    """Which features are left out, because a summary does not say when customers ordered first (`Summary.unknown`)."""
+    """Which features are left out, because a summary does not hold what they need (`Summary.unknown`)."""
     lacking = [name for name in features if name in unknown]
-    return [f"Left out: {' and '.join(lacking)}. The summary does not say when customers ordered first."] * bool(
-        lacking
-    )
+    said = f"Left out: {' and '.join(lacking)}. The summary does not say when customers ordered first, or of which day it is."
+    return [said] if lacking else []
 
 
 def periods(judged: Judged, days: int, *, summarised: bool = False) -> str:

@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis.explore.distributions import with_returned
-from customerlab.analysis.explore.trading import totals
+from customerlab.analysis.explore.trading import span_of
 
 MEDIANS = {
     "revenue": "net revenue",
@@ -60,8 +60,7 @@ def top_decile(transactions: ir.Table, returns: ir.Table | None = None) -> TopDe
     the returned share of gross revenue is added; without, net revenue is gross. None if there is no top decile: a
     single customer, customers with equal revenue, or no revenue.
     """
-    whole = totals(transactions)
-    customers, main = _profiles(transactions, returns, whole["last"])
+    customers, main = _profiles(transactions, returns, span_of(transactions)[1])
     money = customers.aggregate(q=customers.revenue.quantile(0.9), low=customers.revenue.min()).to_pandas().iloc[0]
     # engines interpolate to different last bits, and money has four decimals
     threshold = round(float(money["q"]), 6)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from customerlab.analysis.explore.best import TopDecile
-from customerlab.analysis.explore.periods import ADJECTIVES, named
+from customerlab.analysis.explore.periods import ADJECTIVES, brief, named
 from customerlab.analysis.explore.returning import Cohorts
 from customerlab.analysis.explore.trading import highest
 from customerlab.analysis.inference import INFLUENTIAL, influence
@@ -107,9 +107,7 @@ def _removed(steps: list[dict[str, Any]], gross: float, currency: str) -> list[t
 
 
 def _months(months: pd.Series, every: str) -> str:
-    names = [
-        f"{month:%Y-%m}" if every == "month" else named(month, every).removeprefix("the week ") for month in months
-    ]
+    names = [f"{month:%Y-%m}" if every == "month" else brief(month, every) for month in months]
     return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED:,} more" if names[LISTED:] else "")
 
 

@@ -20,9 +20,7 @@ LABELS = 24  # that have room below a figure
 
 
 def fitting(first: pd.Timestamp, last: pd.Timestamp, most: int = MOST, days: int = DAYS) -> str:
-    """The unit to show a log by: months, unless there are fewer than four or more than `most` of them.
-
-    A log of at most so many `days` is shown by them, where these are not zero.
+    """The unit to show a log by: days up to `days` of them, weeks up to thirteen, then months, unless more than `most`.
 
     Examples
     --------

@@ -178,8 +178,8 @@ def by_weekday(transactions: ir.Table) -> pd.DataFrame:
         `revenue_per_day`, and `index` (relative to the mean of all days). Missing if the log has no such weekday; the
         index also if revenue is not above zero.
     """
-    grids, span = by_weekday_hour(transactions), totals(transactions)
-    dates = pd.date_range(span["first"].normalize(), span["last"].normalize())
+    grids, (first, last) = by_weekday_hour(transactions), span_of(transactions)
+    dates = pd.date_range(first.normalize(), last.normalize())
     table = pd.DataFrame({measure: grid.sum(axis=1) for measure, grid in grids.items()})
     table["days"] = [int((dates.day_of_week == number).sum()) for number in range(7)]
     table["revenue_per_day"] = table["revenue"] / table["days"].where(table["days"] > 0)

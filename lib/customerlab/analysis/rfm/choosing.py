@@ -170,8 +170,9 @@ def compare_rules(windows: Sequence[pd.DataFrame], *, seed: int, resamples: int 
     table["low"], table["high"] = table["difference"] - reach, table["difference"] + reach
     away = np.where(table["difference"] == 0, 0.0, table["difference"].abs() / error.ravel())
     table["pvalue"] = 2 * stats.norm.sf(away)
-    # where everybody came back, no rule can be better than another, and an interval of no width says nothing
-    table = table[(table["outcome"] == "revenue") | (reach > 1e-12)].copy()
+    # where everybody came back, no rule can be better than another
+    if all(one.outcomes[1].all() for one, use in zip(coded[1:], compared, strict=True) if use):
+        table = table[table["outcome"] == "revenue"].copy()
     return _concluded(table.dropna(subset="difference"))[columns].reset_index(drop=True)
 
 
