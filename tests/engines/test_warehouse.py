@@ -152,6 +152,16 @@ def test_what_cannot_be_used_is_said_before_a_notebook_starts(database, project,
     )
 
 
+def test_a_pattern_that_the_engine_does_not_take_is_named(address, project):
+    path = project / "data" / "catalog.yml"
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    entries["hoard"]["tables"]["transactions"]["clean"] = [{"drop_where": {"column": "order_id", "matches": "("}}]
+    path.write_text(yaml.safe_dump(entries), encoding="utf-8")
+    with pytest.raises(CustomerlabError, match="'\\(' is not a regular expression") as caught:
+        prepare(project, project / "outputs" / "hoard", "transactions", "hoard", engine=address)
+    assert "data/catalog.yml, clean, drop_where" in str(caught.value)
+
+
 def test_ids_and_numbers_of_any_type_are_cast(tmp_path, project):
     path = tmp_path / "typed.db"
     with duck.connect(path) as con:

@@ -216,3 +216,22 @@ def test_a_draft_is_refused_until_it_is_chosen_and_then_gives_the_shops_money(pr
         with pytest.raises(CustomerlabError):
             money_of(text)
     assert money_of(chosen(text, *choices)) == Decimal(money)
+
+
+def test_a_list_of_records_in_one_long_line_is_read(tmp_path):
+    records = ", ".join(f'{{"sku": "p{n}", "price": {n}.5, "day": "2024-01-05"}}' for n in range(30_000))
+    text = draft(put(tmp_path, {"dump.json": f"[{records}]"}), tmp_path)
+    assert "product_id: sku" in standing(text) and "looked at: 2,000 rows of more" in text
+
+
+def test_the_last_rows_of_a_file_are_looked_at_and_more_is_said_to_be_there(tmp_path):
+    lines = [f"2024-01-05,A{n},p,1,2.50" for n in range(9_000)]
+    text = draft(
+        put(tmp_path, {"a.csv": "\n".join(["date,order,sku,qty,price", *lines[:-1], "2024-01-05,Z,p,1,2.50"])}),
+        tmp_path,
+    )
+    assert "looked at: 4,000 rows of more" in text and "4,000 different" in text
+
+
+def test_powers_of_ten_are_no_minus():
+    assert (number("1e-5"), number("-2.5E3"), number("7-")) == (1e-5, -2500, -7)

@@ -479,8 +479,6 @@ REFUSED = {
     "items of another form": ("a.csv", "c,o,i\nA,1,ax1\nB,2,c;d\n", SPLIT,
         ["2 items of i do not match", "row 2 below the header, the first"]),
     "a column that is there already": ("a.csv", "c,o,i,p\nA,1,ax1,5\n", SPLIT, ["the column 'p' would be there twice", "`split`"]),
-    "a pattern that only Python takes": ("a.csv", "c,o,i\nA,1,a\n", {"split": {"column": "i", "at": ";", "pattern": "(?=a)(?P<p>a)"}},
-        ["is not a regular expression"]),
     "a column of items that is not there": ("a.csv", "c,o,s1\nA,1,x\n", {"wide": {"s": ["s1", "s2"]}}, ["missing column: 's2'"]),
 }  # fmt: skip
 

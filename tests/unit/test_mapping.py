@@ -569,3 +569,43 @@ def test_a_table_in_the_engine_says_the_same_and_looks_again_when_a_status_chang
     columns["quantity"] = {"value": 1, "minus": ["day"]}
     with pytest.raises(CustomerlabError, match="day is a date, and a number of `minus` is wanted as float64"):
         ask()
+
+
+MIXED = LOG.replace("1,2\n", "1,€ 12\n").replace("3,4.50", "3,$ 12")
+
+
+def test_currencies_are_told_in_totals_in_what_is_added_and_in_joined_files(shop):
+    total = without("quantity", "unit_price")
+    taken = LOG.replace(",u\n", ",u,x\n").replace("1,2\n", "1,€ 12,€ 1\n").replace("3,4.50", "3,€ 12,$ 1")
+    prices = 'p,t\nx,"12,50 €"\ny,"12,50 $"\n'
+    two = {"log": "log.csv", "prices": {"path": "prices.csv", "decimal": ","}}
+    for made, files in (
+        (entry(total | {"amount": "u"}), {"log": MIXED}),
+        (entry(LETTERS | {"unit_price": {"column": "u", "minus": ["x"]}}), {"log": taken}),
+        (entry(LETTERS | {"unit_price": "t"}, two, file="log", join={"prices": "p"}), {"prices": prices}),
+    ):
+        with pytest.raises(CustomerlabError, match=r"two currencies: '[€$]' in \w+ and '[€$]' in "):
+            shop(made, **files)
+
+
+def test_rows_of_another_currency_can_be_left_out_as_the_message_says_or_converted(shop):
+    log = MIXED.replace(",u\n", ",u,cur,rate\n").replace("€ 12", "€ 12,EUR,1").replace("$ 12", "$ 12,USD,0.5")
+    log += "C,3,2024-01-03,x,1,€ 5,EUR,1\n"
+    rows, _ = shop(entry(LETTERS, clean=[{"keep_where": {"column": "cur", "in": ["EUR"]}}]), log=log)
+    assert sorted(rows["unit_price"]) == [5, 12]
+    rows, _ = shop(entry(LETTERS | {"unit_price": {"column": "u", "times": ["rate"]}}), log=log)
+    assert sorted(rows["unit_price"]) == [5, 6, 12]
+
+
+@pytest.mark.parametrize(
+    ("made", "where"),
+    [
+        (entry(LETTERS, clean=[{"drop_where": {"column": "o", "matches": "("}}]), "data/catalog.yml, clean, drop_where"),
+        (entry(LETTERS, {"log": {"path": "log.csv", "split": {"column": "p", "at": ";", "pattern": "(?=x)(?P<i>x)"}}}),
+         "data/catalog.yml, files, log, split"),
+    ],
+)  # fmt: skip
+def test_a_pattern_that_the_engine_does_not_take_is_named(shop, made, where):
+    with pytest.raises(CustomerlabError) as caught:
+        shop(made)
+    assert "is not a regular expression" in str(caught.value) and where in str(caught.value)

@@ -317,7 +317,7 @@ def report(
     found: Survey,
     rows: ir.Table,
     count: int,
-    notes: list[str] | None = None,
+    notes: list[str],
 ) -> dict[str, Any]:
     """What is known of a prepared table: where it comes from, what each step removed, its rows, columns and days.
 
@@ -339,6 +339,6 @@ def report(
         "citation": data_set.citation, "currency": data_set.currency, "files": files, "fingerprint": fingerprint,
         "row_accounting": steps, "missing": found.missing(), "suspicions": found.suspicions, "rows": count,
         "columns": {name: str(kind) for name, kind in rows.schema().items()},
-        "notes": notes or [],
+        "notes": notes,
         "days": [f"{end:%Y-%m-%d}" for end in ends if isinstance(end, date) and end == end],  # NaT is no day
     }  # fmt: skip

@@ -7,8 +7,8 @@ import ibis.expr.types as ir
 
 from customerlab.data import blanks, numbers
 from customerlab.data.canonical import Place, Survey, values_of
-from customerlab.data.hidden import TEXT
-from customerlab.data.mapping import TableMap
+from customerlab.data.hidden import NUMBER, TEXT
+from customerlab.data.mapping import ADDED, OF_ORDER, TableMap
 from customerlab.data.sources import Source
 from customerlab.data.tables import OUTCOME
 from customerlab.errors import DataError, shown
@@ -43,34 +43,46 @@ def floats(marked: ir.Table, found: Survey, decimal: str) -> frozenset[str]:
     return frozenset(name for name in every if row[name])
 
 
-def check_numbers(marked: ir.Table, table_map: TableMap, source: Source, place: Place) -> None:
+def check_numbers(
+    marked: ir.Table, table_map: TableMap, source: Source, joined: dict[str, Source], place: Place
+) -> None:
     """Raise where the money of a loose source has several currencies, or an outcome has both numbers and words."""
-    texts = {
-        n: marked[TEXT + n] for n in values_of(marked) if TEXT + n in marked.columns and marked[n].type().is_floating()
-    }
-    asked: dict[str, ir.Value] = {}
-    for name, text in texts.items():
-        sign = numbers.currency(text, source)
-        asked |= {f"least_{name}": sign.min(), f"most_{name}": sign.max()}
-        asked[f"words_{name}"] = marked.count(where=numbers.is_word(text))
-        asked[f"others_{name}"] = marked.count(where=~marked[name].isin([0.0, 1.0]))
-    if not asked:
+    added = [NUMBER + column for column, key in table_map.numbers.items() if key in (*ADDED, *OF_ORDER)]
+    asked_of = [
+        n for n in (*values_of(marked), *added)
+        if TEXT + n in marked.columns and (n == "amount" or marked[n].type().is_floating())
+    ]  # fmt: skip
+    if not asked_of:
         return
-    row = marked.aggregate(**asked).to_pandas().iloc[0]
-    signs = [(n, row[f"{end}_{n}"]) for n in texts for end in ("least", "most") if isinstance(row[f"{end}_{n}"], str)]
+    parts = {n: table_map.columns[n].parts if n in table_map.columns else (n.removeprefix(NUMBER),) for n in asked_of}
+    sources = {n: joined.get(parts[n][0], source) if parts[n] else source for n in asked_of}
+    # rows that a condition leaves out may be in another currency: it is what the message advises
+    rows = marked.filter(~marked.removed_by.re_search("^(drop|keep)_where"))
+    asked: dict[str, ir.Value] = {}
+    for name in asked_of:
+        sign = numbers.currency(rows[TEXT + name], sources[name])
+        asked |= {f"least_{name}": sign.min(), f"most_{name}": sign.max()}
+        if name.startswith(OUTCOME):
+            asked[f"words_{name}"] = rows.count(where=numbers.is_word(rows[TEXT + name]))
+            asked[f"others_{name}"] = rows.count(where=~rows[name].isin([0.0, 1.0]))
+    row = rows.aggregate(**asked).to_pandas().iloc[0]
+    ends = [(n, row[f"{end}_{n}"]) for n in asked_of for end in ("least", "most")]
+    # where there are rates, money of several currencies is meant
+    signs = [] if table_map.converted else [(n, sign) for n, sign in ends if isinstance(sign, str)]
     for name, sign in signs:
         if sign != signs[0][1]:
+            (one, first), other = (signs[0][0].removeprefix(NUMBER), signs[0][1]), name.removeprefix(NUMBER)
+            here = rows.filter(numbers.currency(rows[TEXT + name], sources[name]) == sign)
             raise DataError(
-                f"two currencies: {shown(signs[0][1])} in {signs[0][0]} and {shown(sign)} in {name}",
-                where=place(marked.filter(numbers.currency(texts[name], source) == sign), table_map.columns[name].named),
+                f"two currencies: {shown(first)} in {one} and {shown(sign)} in {other}", where=place(here, ", ".join(parts[name]) or None),
                 expected="money of one currency, because amounts are added up",
                 do="convert the amounts, or leave rows out by the column that names their currency, if there is one, such as "
                 "`clean: [{keep_where: {column: Currency, in: [EUR]}}]`",
             )  # fmt: skip
-    for name in texts:
+    for name in asked_of:
         if name.startswith(OUTCOME) and row[f"words_{name}"] and row[f"others_{name}"]:
             raise DataError(
                 f"{name} has both words for yes and no and numbers beside 0 and 1",
-                where=place(marked.filter(numbers.is_word(texts[name])), table_map.columns[name].named),
+                where=place(rows.filter(numbers.is_word(rows[TEXT + name])), table_map.columns[name].named),
                 expected="the one or the other in a column", do="fix the rows of the one kind",
             )  # fmt: skip

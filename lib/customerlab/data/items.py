@@ -7,7 +7,6 @@ part of a text. What is counted of them is asked for in one query a step.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -217,16 +216,3 @@ def account(found: list[Step], where: str, place: Callable[[ir.Table], str]) -> 
 def without(count: int, what: str, where: str) -> str:
     """The sentence on records that have no items."""
     return f"{count:,} {'records' if count > 1 else 'record'} of {where} without {what} left out"
-
-
-def check_pattern(con: Any, source: Source) -> None:
-    """Raise where the engine does not take the pattern of a split."""
-    if source.split and source.split.pattern:
-        try:
-            con.execute(ibis.literal("").re_search(re.sub(r"\(\?P<\w+>", "(", source.split.pattern)))
-        except Exception as error:
-            raise DataError(
-                f"the pattern {shown(source.split.pattern)} is not a regular expression: {str(error).partition(': ')[2]}",
-                where="data/catalog.yml, split, pattern",
-                expected="a regular expression in the syntax of RE2, which has no look-around", do="fix the pattern",
-            ) from None  # fmt: skip

@@ -19,6 +19,7 @@ from customerlab.data import (
     cast,
     clean,
     columns,
+    conditions,
     faults,
     fetch,
     money,
@@ -78,10 +79,11 @@ def prepare(
     files = {source.name: fetch.fetch(root, data_set, source, progress=progress) for source in sources}
     paths = [path for each in files.values() for path in each]
     _check_folders(run_folder, paths)
-    digests = [fetch.digests(root).digest(path) for path in paths]
+    memory = fetch.digests(root)
+    digests = [memory.digest(path) for path in paths]
     fingerprint = table_fingerprint(data_set, table, digests)
     target = run_folder / "tables" / f"{table}.parquet"
-    known = report_of(target, fingerprint, fetch.digests(root), anew=anew)
+    known = report_of(target, fingerprint, memory, anew=anew)
     if known:
         return Prepared(target, known, made=False)
     listed = [{"file": relative(p, root), "sha256": d} for p, d in zip(paths, digests, strict=True)]
@@ -117,7 +119,7 @@ def _build(
     try:
         # what does not fit into memory is staged beside the target
         con = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=str(target.parent / "staged"), **DUCKDB_ALWAYS)
-        _check_patterns(con, table_map)
+        conditions.check_patterns(con, table_map, sources)
         reading = True
         files = {each.name: read.at_hand(files[each.name], each, target.parent) for each in sources}
         paths, notes, place = files[source.name], list[str](), _placing(source)
@@ -240,21 +242,24 @@ def _surveyed(
         unread = {name for name in found.unread() if name != "amount" or table_map.totals}
         loose = dataclasses.replace(source, loose=True)
         labels |= {
-            n for n in unread if n.startswith(COVARIATE) and (source.loose or not _are_numbers(marked, n, loose))
+            n
+            for n in unread
+            if n.startswith(COVARIATE)
+            and (source.loose or not _are_numbers(marked, n, joined.get(table_map.columns[n].parts[0], source)))
         }
         if unread - labels:
             source, joined = loose, {name: dataclasses.replace(one, loose=True) for name, one in joined.items()}
         whole |= columns.floats(marked, found, source.decimal)
         if known == (labels, whole, source):
             if source.loose:
-                columns.check_numbers(marked, table_map, source, _placing(source))
+                columns.check_numbers(marked, table_map, source, joined, _placing(source))
             return marked, found, source, joined
 
 
 def _are_numbers(marked: ir.Table, name: str, source: Source) -> bool:
     """Whether all that stands in a column can be read as numbers."""
-    text = marked[TEXT + name]
-    return bool((text.count() == cast.cast(text, "float64", source, answers=True).count()).execute())
+    text, loose = marked[TEXT + name], dataclasses.replace(source, loose=True)
+    return bool((text.count() == cast.cast(text, "float64", loose, answers=True).count()).execute())
 
 
 @ibis.udf.scalar.builtin(name="hash", signature=((None,), "uint64"))
@@ -285,20 +290,6 @@ def _span(found: canonical.Survey, table_map: TableMap, source: Source) -> tuple
     return None
 
 
-def _check_patterns(con: Any, table_map: TableMap) -> None:
-    """Raise where a cleaning rule has a regular expression that the engine does not take."""
-    for rule, settings in table_map.clean:
-        pattern = settings.get("pattern", settings.get("matches", ""))
-        try:
-            con.execute(ibis.literal("").re_search(pattern))
-        except duckdb.Error as error:
-            raise DataError(
-                f"the pattern {shown(pattern)} is not a regular expression: {str(error).partition(': ')[2]}",
-                where=f"data/catalog.yml, clean, {rule}",
-                expected="a regular expression in the syntax of RE2, which has no look-around", do="fix the pattern",
-            ) from None  # fmt: skip
-
-
 def _check_values(
     marked: ir.Table, found: canonical.Survey, table_map: TableMap, source: Source, joined: dict[str, Source]
 ) -> Iterator[DataError]:
@@ -313,7 +304,6 @@ def _check_values(
                 expected=f"an amount below {money.LARGEST_AMOUNT:,}",
                 do="fix the row: a bar code may stand where the quantity belongs, or a decimal sign may be missing",
             )  # fmt: skip
-            continue
             continue
         mapped = table_map.columns.get(name) or Mapped(name.removeprefix(NUMBER))
         origin = joined.get(mapped.parts[0], source) if mapped.parts else source

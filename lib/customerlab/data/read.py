@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from customerlab.data import cast, items, packed, read_json, sheets, texts
+from customerlab.data import cast, items, packed, read_json, sheets, texts, times
 from customerlab.data.engine import literal
 from customerlab.data.headers import (
     MissingColumns,
@@ -74,7 +74,7 @@ def at_hand(paths: list[Path], source: Source, folder: Path) -> list[Path]:
 
 
 def read(
-    con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path, notes: list[str] | None = None
+    con: Any, paths: list[Path], source: Source, columns: list[str], aside: Path, notes: list[str]
 ) -> tuple[ir.Table, list[int | None]]:
     """Read files of one shape into one table of the wanted columns, with `__row__` and `__file__`.
 
@@ -85,7 +85,7 @@ def read(
         The columns that are mapped; each must be there.
     aside : Path
         A folder for copies of texts in another encoding or layout; they are read as long as the table is.
-    notes : list of str, optional
+    notes : list of str
         What is to be said of the files is added to it: sheets that are not read, records without items.
 
     Returns
@@ -95,10 +95,7 @@ def read(
 
     A DataError where a column is missing, the files differ in shape, or a file cannot be read.
     """
-    told: list[str] = [] if notes is None else notes
-    paths = at_hand(paths, source, aside)
     wanted = items.needed(source, columns)
-    items.check_pattern(con, source)
     parts: list[ir.Table] = []
     counted: list[int | None] = []
     together = _read_together(con, paths, source)
@@ -107,7 +104,7 @@ def read(
         if together is not None and parts:
             counted.append(_parquet_rows(path))
             continue
-        found, rows = openers[kind_of(path.name)](con, path, source, wanted, aside, told)
+        found, rows = openers[kind_of(path.name)](con, path, source, wanted, aside, notes)
         counted.append(rows)
         if together is not None:
             columns_ = _of_parquet(together, path, source, wanted)
@@ -124,7 +121,7 @@ def read(
     table = con.create_table(ibis.util.gen_name("records"), table)
     if int(table.count().execute()) != sum(count or 0 for count in counted):
         _check_count(table, paths, source, counted)
-    made = _itemised(con, table, source, named(paths), told, exploded=True)
+    made = _itemised(con, table, source, named(paths), notes, exploded=True)
     return made, [int(made.count().execute()), *[0] * (len(paths) - 1)]
 
 
@@ -292,15 +289,10 @@ def _check_count(table: ir.Table, paths: list[Path], source: Source, counted: li
             )  # fmt: skip
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp(6)"))
-def _wall_clock(zone, instant):  # type: ignore[no-untyped-def]
-    """DuckDB's own: what the clocks of a zone show at an instant."""
-
-
 def _on_the_clock(column: ir.Column, zone: str) -> ir.Value:
     """An instant as the time on the clock of its column's zone; parquet stores it in UTC."""
     known_as = f"GMT{zone}" if zone[0] in "+-" else zone  # DuckDB takes +05:30 for no zone, and UTC+05:30 for UTC+5
-    return _wall_clock(ibis.literal(known_as), column.cast("timestamp('UTC')"))
+    return times.shown(ibis.literal(known_as), column.cast("timestamp('UTC')"))
 
 
 def first_row(rows: ir.Table) -> "pd.Series":

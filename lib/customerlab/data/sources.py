@@ -78,11 +78,6 @@ class Source:
         """Whether several sheets of a workbook may be read."""
         return self.sheet == ALL or isinstance(self.sheet, tuple)
 
-    @property
-    def itemised(self) -> bool:
-        """Whether a row of a file may become several."""
-        return bool(self.explode or self.split or self.wide)
-
 
 def kind_of(name: str) -> str:
     """How a file is read, by the end of its name: ``.parquet``, ``.xlsx``, ``.json`` or, for texts, nothing.

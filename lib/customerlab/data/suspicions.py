@@ -166,7 +166,7 @@ def _most(table: ir.Table, name: str) -> tuple[str, int, int]:
 def _cancelled(log: _Log, steps: list[dict[str, Any]]) -> Iterator[Found]:
     """Lines that were removed as cancellations and are sales: in Online Retail none of them has money above zero."""
     for step in steps:
-        if step["step"] == "order_cancelled" and float(step.get("amount_removed", 0)) > 0:
+        if step["step"].startswith("order_cancelled") and float(step.get("amount_removed", 0)) > 0:
             sold, left = float(step["sales_removed"]), max(float(steps[-1]["amount_left"]), 0)
             rows = log.marked.filter((log.marked.removed_by == step["step"]) & (log.marked.amount > 0))
             share, where = percent(sold / (sold + left)), log.place(rows, log.columns["order_id"])

@@ -51,7 +51,7 @@ def _instant(zone, clock):  # type: ignore[no-untyped-def]
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), KIND))
-def _shown(zone, instant):  # type: ignore[no-untyped-def]
+def shown(zone, instant):  # type: ignore[no-untyped-def]
     """DuckDB's own: what the clocks of a zone show at an instant."""
 
 
@@ -283,7 +283,7 @@ def _in_zone(clock: ir.TimestampValue, said: ir.StringValue | None, old: str | N
 def _on_clocks(universal: ir.TimestampValue, zone: str) -> ir.TimestampValue:
     """What the clocks of a zone show at a time of UTC."""
     if on_duckdb(universal):
-        return _shown(ibis.literal(zone), _instant(ibis.literal("UTC"), universal))
+        return shown(ibis.literal(zone), _instant(ibis.literal("UTC"), universal))
     return _converted(ibis.literal("UTC"), ibis.literal(zone), universal)
 
 
@@ -291,9 +291,9 @@ def _universal(clock: ir.TimestampValue, zone: str) -> ir.TimestampValue:
     """When, by UTC, the clocks of a zone show a time: the first time if they do so twice, NULL if they never do."""
     if on_duckdb(clock):
         utc, before = ibis.literal("UTC"), ibis.interval(hours=6)
-        later = _shown(utc, _instant(ibis.literal(zone), clock))
+        later = shown(utc, _instant(ibis.literal(zone), clock))
         # by the offset of some hours ago: that of before the change, where there is one
-        earlier = _shown(utc, _instant(ibis.literal(zone), clock - before)) + before
+        earlier = shown(utc, _instant(ibis.literal(zone), clock - before)) + before
         meant = [earlier, later]
     else:
         meant = [_converted(ibis.literal(zone), ibis.literal("UTC"), clock)]

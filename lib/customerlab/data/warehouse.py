@@ -14,7 +14,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, columns, faults, items, relate, suspicions, trials
+from customerlab.data import canonical, clean, columns, conditions, faults, items, relate, suspicions, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -41,6 +41,7 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     table_map = data_set.tables[table]
     named = {source.name: f"table {source.table} in {con.name}" for source in data_set.sources_of(table)}
     where = named[table_map.source]
+    conditions.check_patterns(con, table_map, data_set.sources_of(table))
     every = _canonical(con, data_set, table)
     content = _content(every, table_map)
     fingerprint = table_fingerprint(data_set, table, [url, json.dumps(content)])
@@ -208,7 +209,7 @@ def _check_written(marked: ir.Table, found: canonical.Survey, data_set: DataSet,
     """Raise where numbers have several currencies, or all ids of a column end in ``.0``."""
     table_map = data_set.tables[table]
     source = replace(data_set.sources[table_map.source], loose=True)
-    columns.check_numbers(marked, table_map, source, lambda *_: where)
+    columns.check_numbers(marked, table_map, source, {}, lambda *_: where)
     for name in columns.floats(marked, found, source.decimal):
         raise DataError(
             f"every {name} ends in .0, as numbers do that were floats", where=where, expected="ids as the shop writes them",

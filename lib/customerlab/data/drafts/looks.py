@@ -111,8 +111,10 @@ def number(value: str, decimal: str = ".") -> float | None:
     if not found:
         return None
     core = re.sub(rf"[^\d{re.escape(decimal)}]", "", found["core"]).replace(decimal, ".")
+    power = re.search(r"[eE]-?\d+", value[found.end("core") :])
+    value = value.replace(power[0], "") if power else value
     try:
-        size = float(core)
+        size = float(core + (power[0] if power else ""))
     except ValueError:
         return None
     return -size if "(" in value[:1] or "-" in (value[:3] + value[-1:]) else size

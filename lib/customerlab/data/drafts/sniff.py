@@ -15,7 +15,7 @@ from typing import Any
 from customerlab.data import packed
 from customerlab.data.drafts.lines import Line
 from customerlab.data.drafts.looks import Typed, formats, signs
-from customerlab.data.sources import FORMATS
+from customerlab.data.sources import FORMATS, kind_of
 from customerlab.data.values import EMPTY
 from customerlab.data.yaml_files import odd_sign
 from customerlab.errors import DataError, in_brief
@@ -45,21 +45,14 @@ class Sample:
 
 def look(path: Path) -> Sample:
     """Look at a file; a DataError where no table can be seen in it."""
-    name = path.name.lower()
+    openers = {"": _of_text, ".parquet": _of_parquet, ".xlsx": _of_workbook, ".json": _of_json}
+    if not path.name.lower().endswith(FORMATS):
+        raise DataError(
+            "files of this kind are not read", where=path.name, expected=f"a name that ends in {', '.join(FORMATS)}",
+            do="save it as one of these; a zip has to be unpacked for a draft",
+        )  # fmt: skip
     try:
-        if name.endswith(".parquet"):
-            sample = _of_parquet(path)
-        elif name.endswith(".xlsx"):
-            sample = _of_workbook(path)
-        elif re.search(r"\.(json|jsonl|ndjson)(\.gz)?$", name):
-            sample = _of_json(path)
-        elif name.endswith(FORMATS):
-            sample = _of_text(path)
-        else:
-            raise DataError(
-                "files of this kind are not read", where=path.name, expected=f"a name that ends in {', '.join(FORMATS)}, .json or .jsonl",
-                do="save it as one of these; a zip has to be unpacked for a draft",
-            )  # fmt: skip
+        sample = openers[kind_of(path.name)](path)
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror}", where=path.name) from None
     except packed.Damaged as error:
@@ -164,8 +157,9 @@ def _of_text(path: Path) -> Sample:
     last = (
         _rows(codecs.getincrementaldecoder(_without_mark(name, head))("replace").decode(tail), sign)[0][1:]
         if tail
-        else []
+        else rows[first + ROWS + 1 :]
     )
+    sample.whole = not tail and len(rows) - first - 1 <= 2 * ROWS
     _fill(sample, rows[first : first + ROWS + 1], [row for row in last if len(row) == width][-ROWS:], width)
     odd = [row for row in rows[first:] if row and len(row) != width]
     if odd:
@@ -310,7 +304,9 @@ def _of_json(path: Path) -> Sample:
     sample = Sample(path, whole=not tail)
     lines = head.decode("utf-8-sig", "replace").splitlines()
     try:
-        records: Any = [json.loads(line) for line in lines[: ROWS if not tail else -1] if line.strip()]
+        records: Any = [json.loads(line) for line in (lines[:-1] if tail else lines) if line.strip()]
+        if not records:  # one line, longer than what was read
+            raise ValueError
         if len(records) == 1:
             records = records[0]
     except (ValueError, RecursionError):
@@ -328,6 +324,7 @@ def _of_json(path: Path) -> Sample:
             at, records = [*at, inner[0]], inner[1]
     if at:
         sample.keys.append(Line(f"records: {'.'.join(at)}", "where the list of records stands"))
+    sample.whole = sample.whole and len(records) <= ROWS
     return _of_records(sample, [record for record in records[:ROWS] if isinstance(record, dict)])
 
 
