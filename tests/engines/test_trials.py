@@ -85,5 +85,5 @@ def test_a_split_that_changes_and_totals_are_analysed_alike(engine, tmp_path, su
     assert one.ratio.pvalue == pytest.approx(other.ratio.pvalue) and one.ratio.pvalue > 0.001
     pd.testing.assert_frame_equal(one.soundness.table, other.soundness.table)
     pd.testing.assert_frame_equal(one.effects, other.effects, rtol=1e-9)
-    assert one.effects["randomised"].isna().all() == summed or one.effects["pvalue"].min() > 0.05
+    assert one.effects["randomised"].isna().all()
     pd.testing.assert_frame_equal(one.ratio_over_time, other.ratio_over_time)

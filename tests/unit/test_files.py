@@ -651,3 +651,10 @@ my_shop:
     assert found["customer_id"].tolist() == ["Ann", "Bob", "Ann", "Bob"]
     assert [str(amount) for amount in found["amount"]] == ["2.0000", "6.0000", "6.0000", "12.0000"]
     assert "1 record of orders.json without items in lines left out" in made.report["notes"]
+
+
+def test_wide_columns_of_several_kinds_are_texts(con):
+    rows = [{"o": "1", "s1": "a", "q1": 2, "s2": "b", "q2": "x3"}]
+    found = Read(con, {"a.parquet": lambda path: pq.write_table(pa.Table.from_pylist(rows), path)}, ["o", "sku", "qty"],
+                 wide={"sku": ["s1", "s2"], "qty": ["q1", "q2"]})  # fmt: skip
+    assert sorted(found.rows) == [("1", "a", "2"), ("1", "b", "x3")]

@@ -609,3 +609,43 @@ def test_a_pattern_that_the_engine_does_not_take_is_named(shop, made, where):
     with pytest.raises(CustomerlabError) as caught:
         shop(made)
     assert "is not a regular expression" in str(caught.value) and where in str(caught.value)
+
+
+@pytest.mark.parametrize("goes", [True, False])
+def test_words_for_nothing_of_the_file_are_empty_to_conditions_too(shop, goes):
+    log = "o,s\n1,ok\n2,-\n3,\n4,n/a\n"
+    table = {
+        "columns": {"product_id": "o", "description": "o"},
+        "clean": [{"drop_where": {"column": "s", "empty": goes}}],
+    }
+    made = {"title": "t", "files": {"log": {"path": "log.csv", "empty": ["-"]}}, "tables": {"products": table}}
+    rows, _ = shop(made, "products", log=log)
+    assert sorted(rows["product_id"]) == (["1"] if goes else ["2", "3", "4"])
+
+
+def test_lines_without_an_order_are_no_order_together(shop):
+    log = "c,o,d,p,q,u,s\nA,,2024-01-01,x,1,2,void\nB,,2024-01-01,x,1,3,ok\nC,3,2024-01-01,x,1,4,ok\nD,4,2024-01-01,x,1,4,ok\n"
+    void = {"drop_where": {"column": "s", "in": ["void"], "of": "order"}}
+    _, report = shop(entry(LETTERS, clean=[void, "order_missing"]), log=log)
+    assert [step["rows_removed"] for step in report["row_accounting"]] == [0, 1, 1]
+
+
+def test_the_discount_of_an_order_is_converted_with_the_money_that_it_is_of(shop):
+    """(2 × 100 - 20) × 1.25, and ((2 × 100) × 1.25 - 20): what stands beside the price is in the price's currency."""
+    log = "c,o,d,p,q,u,r,f\nA,1,2024-01-01,x,2,100,20,1.25\nB,2,2024-01-01,x,1,8,,1\n"
+    price, total = {"column": "u", "minus_of_order": ["r"]}, {"times": ["f"]}
+    rows, _ = shop(entry(LETTERS | {"unit_price": price, "amount": total}), log=log)
+    assert [str(each) for each in rows["amount"]] == ["225.0000", "8.0000"]
+    price, total = {"column": "u", "times": ["f"]}, {"minus_of_order": ["r"]}
+    rows, _ = shop(entry(LETTERS | {"unit_price": price, "amount": total}), log=log)
+    assert [str(each) for each in rows["amount"]] == ["230.0000", "8.0000"]
+
+
+def test_blanks_and_words_for_nothing_are_no_keys_of_a_joined_file(shop):
+    made = entry(
+        JOINED | {"amount": "items.price"}, TWO, file="items", join={"orders": "order_id"}, clean=["customer_missing"]
+    )
+    for none in ("  ", "NULL"):
+        more = f"{none},C,2024-01-04,9\n{none},D,2024-01-05,9\n"
+        rows, report = shop(made, items=f"{ITEMS}{none},z,8\n", orders=ORDERS + more)
+        assert len(rows) == 3 and report["notes"] == ["3 rows of items.csv have no partner in orders.csv."]

@@ -258,3 +258,19 @@ def test_files_of_events_and_totals_are_prepared(project):
         DataError, match=r"bought cannot be totals of units in 1 row[\s\S]*days.csv, row 1 below the header"
     ):
         prepare(project, project / "outputs" / "b", "experiment", "my_days")
+
+
+def test_sums_are_exact_to_six_decimals():
+    frame = pd.DataFrame({
+        "unit_id": ["a", "a", "b"], "variant": ["new", "new", "control"], "exposed_at": pd.to_datetime(["2024-03-02"] * 3),
+        "outcome_money": [0.000001, 0.000002, 0.004],
+    })  # fmt: skip
+    found, _ = read(ibis.memtable(frame), LOG | {"events": {}, "outcomes": ["money"], "covariates": []})
+    assert found["outcome_money"].tolist() == [0.000003, 0.004]
+
+
+def test_totals_below_zero_are_refused():
+    frame = pd.DataFrame({"variant": ["control", "new"], "units": [100.0, 100.0], "outcome_bought": [10.0, -1.0]})
+    marked, table_map = clean.mark(ibis.memtable(frame), ()), mapped(TOTALS | {"columns": {"variant": "arm"}})
+    with pytest.raises(DataError, match="bought cannot be totals of units in 1 row"):
+        trials.check(marked, canonical.survey(marked), table_map, lambda rows, column: f"row in {column}")

@@ -106,8 +106,7 @@ def test_units_are_those_of_python_and_openpyxl():
     moment = datetime(2024, 1, 31, 14, 5, 9, 123000)
     since = (moment - datetime(1970, 1, 1)) / timedelta(seconds=1)
     for pattern, unit in (("epoch", 1), ("epoch_ms", 1e3), ("epoch_us", 1e6)):
-        assert read([f"{since * unit:.3f}", "-1", "x", "1e30"], format=pattern)[0] == pd.Timestamp(moment)
-        assert read(["-1", "x", "1e30"], format=pattern)[1:] == [None, None]
+        assert read([f"{since * unit:.3f}", "x", "1e30"], format=pattern) == [pd.Timestamp(moment), None, None]
     days = ["61", "45322", "45322.586909722", "45322,5", "60", "0", "73052"]
     found = read(days, format="excel")
     assert found[:3] == [pd.Timestamp(from_excel(float(day))).round("ms") for day in days[:3]]
@@ -416,3 +415,18 @@ def test_formats_of_odd_texts_are_none():
         [],
         [],
     ]
+
+
+def test_words_for_yes_and_no_are_no_quantities():
+    assert read(["yes", "TRUE", "no", "5"], "float64") == [None, None, None, 5]
+
+
+def test_offsets_of_one_digit_are_converted():
+    assert read(["2024-06-30 12:00 GMT+2", "2024-06-30 12:00 UTC-5"], to_zone="UTC") == as_times(
+        ["2024-06-30 10:00", "2024-06-30 17:00"]
+    )
+
+
+def test_times_before_1970_count_backwards():
+    for pattern, unit in (("epoch", 1), ("epoch_ms", 1_000), ("epoch_us", 1_000_000)):
+        assert read([f"{-86_400 * unit}"], format=pattern) == as_times(["1969-12-31"])

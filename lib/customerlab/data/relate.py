@@ -11,6 +11,7 @@ from customerlab.data.joins import Join
 from customerlab.data.mapping import TableMap
 from customerlab.data.read import FILE, ROW
 from customerlab.data.sources import Source
+from customerlab.data.values import EMPTY
 from customerlab.errors import DataError, shown
 
 Meant = dict[str, tuple[str, str]]  # a name in the entry, and the source and the column that it means
@@ -117,7 +118,9 @@ def related(
 
 
 def _key(value: ir.Value, source: Source) -> ir.StringValue:
-    return blanks.exact(cast.as_text(value, source.decimal))
+    """A key as text; NULL where it is one of the words that mean nothing, as of other ids."""
+    text = blanks.exact(cast.as_text(value, source.decimal))
+    return ibis.cases((~text.isin([*EMPTY, *source.empty]), text))
 
 
 def _check_keys(partner: ir.Table, join: Join, named: str) -> None:
