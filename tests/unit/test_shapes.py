@@ -242,7 +242,7 @@ def test_what_a_summary_does_not_say_is_missing_or_refused():
     with pytest.raises(ValueError, match="'weekend_share' needs the orders of each customer"):
         clustering.customer_features(told, names=["weekend_share"])
     (said,) = clustering.without(["recency", "tenure"], told.unknown)
-    assert said == "Left out: tenure. The summary does not say when customers ordered first."
+    assert said == "Left out: tenure. The summary does not say when customers ordered first, or of which day it is."
     assert rfm.hold_out(told, rfm.Scheme(), days=90, seed=1) is None
     assert rfm.sensitivity(told, rfm.Scheme(), earlier=[7], bins=[3])["change"].tolist() == ["3 bins"]
     assert clustering.look_back(told, 90, None, rfm.Scheme()) == []

@@ -170,7 +170,9 @@ def new(name: str, source: str | None) -> None:
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN_A RUN_B...")
-@click.option("--only", metavar="NN", help="The one notebook that is compared, with all of its figures.")
+@click.option(
+    "--only", metavar="NN", help="The one notebook that is compared; of up to three runs with all of its figures."
+)
 def compare(runs: tuple[str, ...], only: str | None) -> None:
     """Put runs side by side on one page: data, parameters, metrics, findings, segments, headline figures."""
     from customerlab.workbench.compare import compare as compared
