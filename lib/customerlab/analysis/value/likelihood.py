@@ -70,9 +70,8 @@ def pareto_nbd(x: Values, t_x: Values, T: Values, r: Values, alpha: Values, s: V
     The time of leaving is integrated out by Gauss-Legendre quadrature, which holds where the closed form with
     hypergeometric functions overflows or cancels out, and gives the gradient by the same nodes.
     """
-    x, t_x, T, r, alpha, s, beta = np.broadcast_arrays(x, t_x, T, r, alpha, s, beta)
     alive = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
-    left, (m_a, m_b, l_a, l_b) = _leaving(x, t_x, T, r, alpha, s, beta)
+    left, (m_a, m_b, l_a, l_b) = leaving(x, t_x, T, r, alpha, s, beta)
     either = np.logaddexp(alive, left)
     w, v = np.exp(alive - either), np.exp(left - either)
     by_r = digamma(r + x) - digamma(r) + np.log(alpha) - w * np.log(alpha + T) - v * l_a
@@ -83,7 +82,7 @@ def pareto_nbd(x: Values, t_x: Values, T: Values, r: Values, alpha: Values, s: V
     return _purchases(x, r, alpha) + s * np.log(beta) + either, gradient
 
 
-def _leaving(
+def leaving(
     x: Values, t_x: Values, T: Values, r: Values, alpha: Values, s: Values, beta: Values
 ) -> tuple[Values, tuple[Values, Values, Values, Values]]:
     """The logarithm of ``s ∫ (alpha + t)^-(r + x) (beta + t)^-(s + 1) dt`` from `t_x` to `T`.
@@ -92,6 +91,7 @@ def _leaving(
     what is inverted. The variable is ``log(m + t)`` with the smaller of alpha and beta, in which the logarithm of the
     integrand falls at a rate between 0 and ``r + x + s``: panels grow with what it may have fallen.
     """
+    x, t_x, T, r, alpha, s, beta = np.broadcast_arrays(x, t_x, T, r, alpha, s, beta)
     m, k = np.minimum(alpha, beta), r + x + s
     length = np.log1p((T - t_x) / (m + t_x))
     at_begin = -(r + x) * np.log(alpha + t_x) - (s + 1) * np.log(beta + t_x) + np.log(m + t_x)
