@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import betaln, expit, hyp2f1
 
-from customerlab.analysis.value.likelihood import Model, Values, bg_bb, bg_nbd, leaving, mbg_nbd, nbd, pareto_nbd
+from customerlab.analysis.value.likelihood import Model, Values, bg_bb, leaving, mbg_nbd, nbd, pareto_nbd
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
 NEGLIGIBLE = 40.0  # discounted by more than e to this, money counts for nothing
@@ -23,6 +23,7 @@ def active(model: Model, parameters: Parameters, rows: Rows) -> Values:
 
     Examples
     --------
+    >>> from customerlab.analysis.value.likelihood import bg_nbd
     >>> found = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}  # CDNOW, of Fader, Hardie and Lee (2005)
     >>> active(bg_nbd, found, (np.array([0.0, 2.0]), np.array([0.0, 30.43]), np.array([38.86, 38.86]))).round(4)
     array([1.    , 0.7266])
@@ -77,6 +78,7 @@ def orders(model: Model, parameters: Parameters, rows: Rows, horizon: float, dis
 
     Examples
     --------
+    >>> from customerlab.analysis.value.likelihood import bg_nbd
     >>> found = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
     >>> orders(bg_nbd, found, (np.array([2.0]), np.array([30.43]), np.array([38.86])), 39.0).round(3)
     array([1.226])

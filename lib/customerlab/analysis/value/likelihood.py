@@ -11,6 +11,7 @@ for BG/BB; Fader and Hardie (2013, note 025) for Gamma-Gamma.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +97,7 @@ def leaving(
     length = np.log1p((T - t_x) / (m + t_x))
     at_begin = -(r + x) * np.log(alpha + t_x) - (s + 1) * np.log(beta + t_x) + np.log(m + t_x)
     sums = np.zeros((5, *x.shape))
-    for low, high in zip(PANELS, PANELS[1:], strict=False):
+    for low, high in pairwise(PANELS):
         rows = np.flatnonzero(k * length > low)
         if not len(rows):
             break
@@ -148,9 +149,7 @@ def bg_bb(x: Values, t_x: Values, n: Values, alpha: Values, beta: Values, gamma:
         axis=-1,
     )  # fmt: skip
     gradient = np.nansum(np.where(share > 0, share * np.array(gradients), 0.0), axis=0) - both
-    return value - betaln(alpha, beta) - betaln(gamma, delta), gradient * np.stack(
-        [alpha, beta, gamma, delta], axis=-1
-    )
+    return value - betaln(alpha, beta) - betaln(gamma, delta), gradient * np.stack([alpha, beta, gamma, delta], axis=-1)
 
 
 def gamma_gamma(x: Values, mean: Values, p: Values, q: Values, v: Values) -> Likelihood:
