@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis.explore.distributions import with_returned
-from customerlab.analysis.explore.trading import span_of
+from customerlab.analysis.explore.trading import products_of, span_of
 
 MEDIANS = {
     "revenue": "net revenue",
@@ -101,11 +101,10 @@ def _profiles(transactions: ir.Table, returns: ir.Table | None, last: pd.Timesta
         first = ranked.order_by([ibis.desc("revenue"), ibis.asc("country")]).limit(1).to_pandas()
         main = str(first["country"].iloc[0]) if len(first) else None
     there = (t.country == main).fill_null(False).cast("int64").max() if main is not None else ibis.literal(0)
-    named = {"products": t.product_id.nunique()} if "product_id" in t.columns else {}
     each = t.group_by("customer_id").aggregate(
         gross=t.amount.sum(),
         orders=t.order_id.nunique(),
-        **named,
+        **products_of(t),
         begin=t.ordered_at.min().date(),
         end=t.ordered_at.max().date(),
         main=there,

@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.explore.trading import exact_sum
+from customerlab.analysis.explore.trading import exact_sum, products_of
 
 
 def baskets(transactions: ir.Table) -> ir.Table:
@@ -17,12 +17,7 @@ def baskets(transactions: ir.Table) -> ir.Table:
     """
     t = transactions
     money, pieces = t.amount.sum().cast("float64"), exact_sum(t.quantity)
-    return t.group_by("order_id").aggregate(value=money, **_products(t), pieces=pieces)
-
-
-def _products(t: ir.Table) -> dict[str, ir.IntegerScalar]:
-    """The number of different products, where a log names any."""
-    return {"products": t.product_id.nunique()} if "product_id" in t.columns else {}
+    return t.group_by("order_id").aggregate(value=money, **products_of(t), pieces=pieces)
 
 
 def customers(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Table:
@@ -31,7 +26,7 @@ def customers(transactions: ir.Table, returns: ir.Table | None = None) -> ir.Tab
     Without returns net revenue is gross revenue. An expression.
     """
     t = transactions
-    named = _products(t)
+    named = products_of(t)
     each = t.group_by("customer_id").aggregate(orders=t.order_id.nunique(), exact=t.amount.sum(), **named)
     each = with_returned(each, returns)
     return each.select(

@@ -16,15 +16,19 @@ from customerlab.analysis.inference import influence
 WEEKDAYS = tuple(calendar.day_name)  # Monday first
 
 
+def products_of(t: ir.Table) -> dict[str, ir.IntegerScalar]:
+    """The number of different products, where a log names any."""
+    return {"products": t.product_id.nunique()} if "product_id" in t.columns else {}
+
+
 def totals(transactions: ir.Table) -> pd.Series:
     """The size of a log: `lines`, `orders`, `customers`, `products` where it names any, `revenue`, `first`, `last`."""
     t = transactions
-    named = {"products": t.product_id.nunique()} if "product_id" in t.columns else {}
     row = t.aggregate(
         lines=t.count(),
         orders=t.order_id.nunique(),
         customers=t.customer_id.nunique(),
-        **named,
+        **products_of(t),
         revenue=t.amount.sum().cast("float64"),
         first=t.ordered_at.min(),
         last=t.ordered_at.max(),

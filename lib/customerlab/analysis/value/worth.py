@@ -1,0 +1,66 @@
+"""Expected beside past value: whose rank changes, and how many of the best customers stay the best."""
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.value.expected import Parameters, active
+from customerlab.analysis.value.likelihood import Model
+
+TOP = 0.2  # the share of customers that are called the best
+
+
+def ranks(customers: pd.DataFrame) -> pd.DataFrame:
+    """The rank of each customer by `past` and by expected `revenue`, 1 for the most; equal values share the mean rank.
+
+    Parameters
+    ----------
+    customers : DataFrame
+        `customer_id`, `past` and `revenue`.
+
+    Returns
+    -------
+    DataFrame
+        The same columns with `past_rank`, `rank` and `change` (places gained), the largest changes first.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"customer_id": ["a", "b", "c"], "past": [9.0, 5.0, 1.0], "revenue": [0.0, 2.0, 3.0]})
+    >>> ranks(table)[["customer_id", "past_rank", "rank", "change"]].values.tolist()
+    [['a', 1.0, 3.0, -2.0], ['c', 3.0, 1.0, 2.0], ['b', 2.0, 2.0, 0.0]]
+    """
+    found = customers[["customer_id", "past", "revenue"]].assign(
+        past_rank=customers["past"].rank(ascending=False), rank=customers["revenue"].rank(ascending=False)
+    )
+    found["change"] = found["past_rank"] - found["rank"]
+    order = found.assign(size=-found["change"].abs()).sort_values(["size", "customer_id"]).index
+    return found.loc[order].reset_index(drop=True)
+
+
+def staying(table: pd.DataFrame, top: float = TOP) -> float:
+    """The share of the best customers by past revenue that are among as many of the best by expected revenue.
+
+    Ties at the edge are broken by `customer_id`. `table` is that of `ranks`.
+    """
+    number = int(np.ceil(top * len(table) - 1e-9))
+    best = [set(table.sort_values([by, "customer_id"])["customer_id"].head(number)) for by in ("past_rank", "rank")]
+    return len(best[0] & best[1]) / number
+
+
+def activity(model: Model, parameters: Parameters, history: pd.DataFrame, steps: int = 40) -> pd.DataFrame:
+    """The probability to be active by repeat orders and age at the last one, for the oldest customers of a history.
+
+    Returns
+    -------
+    DataFrame
+        Index: age at the last order, from zero to the oldest age; columns: repeat orders from 1 to those that 1 in 100
+        customers exceed, at least 5. At most `steps` of each. An order a unit is the most that there can be: where
+        there would be more, values are missing.
+    """
+    age = int(history["T"].max())
+    most = int(max(np.quantile(history["x"], 0.99), 5))
+    x = np.unique(np.linspace(1, most, min(most, steps)).round())
+    t_x = np.unique(np.linspace(0, age, min(age + 1, steps)).round())
+    many, last = (grid.ravel() for grid in np.meshgrid(x, t_x))
+    found = active(model, parameters, (many, last, np.full(many.shape, float(age))))
+    found = np.where(many > last, np.nan, found)
+    return pd.DataFrame(found.reshape(len(t_x), len(x)), t_x.astype(int), x.astype(int))
