@@ -75,6 +75,7 @@ TABLES: dict[str, Table] = {
             "customer_id": Column("string"),
             "signed_up_at": Column("timestamp(6)", optional=True, nullable=True),
             "country": Column("string", optional=True, nullable=True),
+            "contract_ended_at": Column("timestamp(6)", optional=True, nullable=True),  # empty while it runs
         },
         key=("customer_id",),
     ),

@@ -5,7 +5,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis.clustering.scoring import Segmentation, clusters_on
-from customerlab.analysis.orders import Snapshot
+from customerlab.analysis.orders import Shop, Snapshot
 from customerlab.analysis.rfm.scheme import Scheme
 from customerlab.data.tables import COVARIATE, OF_UNITS
 
@@ -54,13 +54,7 @@ def with_customer_groups(
     day = shop.day
     if not shop.known.limit(1).count().execute():
         return experiment, f"{LEFT_OUT} no customer had ordered before the test began, {day:%Y-%m-%d}."
-    groups = {}
-    if scheme is not None:
-        groups[RFM] = scheme.on(shop).set_index("customer_id")["segment"]
-    if segmentation is not None:
-        found = clusters_on(segmentation, shop)
-        if found["name"].nunique() > 1:  # one group of all customers divides nothing
-            groups[CLUSTER] = found.set_index("customer_id")["name"]
+    groups = groups_on(shop, scheme, segmentation)
     if not groups:
         return experiment, f"{LEFT_OUT} the saved segmentation has a single group."
     known = 0.0
@@ -74,6 +68,18 @@ def with_customer_groups(
         f"{LEFT_OUT} {known:.0%} of units are customers with an order before the test; at least {LEAST_KNOWN:.0%} are needed, since "
         "fewer matching ids can be a coincidence."
     )
+
+
+def groups_on(shop: Shop, scheme: Scheme | None, segmentation: Segmentation | None) -> dict[str, pd.Series]:
+    """The RFM segment and the cluster of each customer on a day, by `customer_id`; a single cluster divides nothing."""
+    groups = {}
+    if scheme is not None:
+        groups[RFM] = scheme.on(shop).set_index("customer_id")["segment"]
+    if segmentation is not None:
+        found = clusters_on(segmentation, shop)
+        if found["name"].nunique() > 1:
+            groups[CLUSTER] = found.set_index("customer_id")["name"]
+    return groups
 
 
 def _joined(experiment: ir.Table, name: str, groups: pd.DataFrame) -> tuple[ir.Table, float]:

@@ -1,12 +1,42 @@
-"""Expected beside past value: whose rank changes, and how many of the best customers stay the best."""
+"""Groups of customers, and expected beside past value: whose rank changes, how many of the best stay the best."""
 
+import ibis
 import numpy as np
 import pandas as pd
 
+from customerlab.analysis.clustering.scoring import Segmentation
+from customerlab.analysis.experiment.customers import groups_on
+from customerlab.analysis.orders import Snapshot, fetched
+from customerlab.analysis.rfm.scheme import Scheme
 from customerlab.analysis.value.expected import Parameters, active
 from customerlab.analysis.value.likelihood import Model
 
 TOP = 0.2  # the share of customers that are called the best
+COHORT, CHANNEL = "first order", "channel of the first order"
+
+
+def groups_of(shop: Snapshot, scheme: Scheme | None = None, segmentation: Segmentation | None = None) -> pd.DataFrame:
+    """How customers can be grouped on a day.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by `customer_id`: `RFM segment`, `cluster` (where there is more than one), `first order` (its quarter,
+        such as ``2024 Q1``), and `channel of the first order` where the log has channels.
+    """
+    customers = shop.customers().sort_values("customer_id", ignore_index=True)
+    first = customers["first_order"].dt
+    found = customers[["customer_id"]].assign(**{
+        name: customers["customer_id"].map(labels) for name, labels in groups_on(shop, scheme, segmentation).items()
+    })  # fmt: skip
+    found[COHORT] = first.year.astype("str") + " Q" + first.quarter.astype("str")
+    if "channel" in shop.known.columns:
+        t = shop.known
+        own = ibis.window(group_by="customer_id", order_by=[t.ordered_at, t.order_id, t.channel])
+        t = t.mutate(place=ibis.row_number().over(own))
+        begun = fetched(t.filter(t.place == 0).select("customer_id", "channel")).set_index("customer_id")["channel"]
+        found[CHANNEL] = customers["customer_id"].map(begun)
+    return found
 
 
 def ranks(customers: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,122 @@
+"""Purchase histories, models, windows and comparisons as tables for a page; their columns say what is in them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.disclosure import suppressed
+from customerlab.analysis.value import expected
+from customerlab.analysis.value.cohorts import share_active
+from customerlab.analysis.value.fitting import Fit
+from customerlab.analysis.value.likelihood import bg_bb, nbd
+from customerlab.analysis.value.outlook import Outlook
+from customerlab.analysis.value.rivals import ERROR
+from customerlab.analysis.value.validation import Validation
+
+MANY = 7  # repeat orders from which customers are one group
+WINDOW_FORMATS = dict.fromkeys(
+    ["customers", "ordered", "expected orders", "orders", "expected revenue", "revenue"], "{:,.0f}"
+) | dict.fromkeys(["orders, expected less actual", "revenue, expected less actual"], "{:+.1%}")
+COMPARISON_FORMATS = {"customers": "{:,}", "windows that agree": "{}"}
+
+
+def histories(history: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """Customers by number of repeat orders, with mean ages and money; `history` as `summary` returns it."""
+    names = [*map(str, range(MANY)), f"{MANY} or more"]
+    repeat = history["x"].clip(upper=MANY).map(dict(enumerate(names)))
+    grouped = history.groupby(pd.Categorical(repeat, names), observed=True)
+    money = (history["mean"] * history["x"]).groupby(pd.Categorical(repeat, names), observed=True).sum()
+    table = pd.DataFrame({
+        "customers": grouped.size(), "% of customers": grouped.size() / len(history), "age": grouped["T"].mean(),
+        "age at the last order": grouped["t_x"].mean(), "money": money / grouped["x"].sum().where(lambda n: n > 0),
+    })  # fmt: skip
+    return suppressed(table.rename_axis("repeat orders").reset_index().astype({"repeat orders": "str"}), smallest)
+
+
+def estimates(fits: Mapping[str, Fit | None]) -> pd.DataFrame:
+    """The parameters of models with standard errors and intervals, one below the other; a model without a fit has none."""
+    parts = [found.estimates.assign(model=name) for name, found in fits.items() if found is not None]
+    table = pd.concat(parts, ignore_index=True).rename(columns={"se": "standard error"})
+    return table[["model", "parameter", "estimate", "standard error", "low", "high"]]
+
+
+def side_by_side(fits: Mapping[str, Fit], history: pd.DataFrame, horizon: float) -> pd.DataFrame:
+    """Models of repeat orders beside each other: how likely they make the log, who is active, what is to come.
+
+    `parameters` are their number, and AIC is twice that less twice the log-likelihood (Akaike 1974).
+    """
+    rows = tuple(history[name].to_numpy(float) for name in ("x", "t_x", "T"))
+    found = []
+    for name, fit in fits.items():
+        number, missing = len(fit.estimates), fit.model is nbd
+        found.append({
+            "model": name, "parameters": number, "log-likelihood": fit.log_likelihood, "AIC": 2 * (number - fit.log_likelihood),
+            "active": np.nan if missing else share_active(fit, history),
+            "orders": float(expected.orders(fit.model, fit.parameters, rows, horizon).sum()),
+            "note": _note(fit),
+        })  # fmt: skip
+    return pd.DataFrame(found)
+
+
+def _note(fit: Fit) -> str:
+    if fit.at_bounds:
+        return f"not identified: {', '.join(fit.at_bounds)}"
+    other = "another likelihood: of opportunities, not of time" if fit.model is bg_bb else ""
+    return other if fit.converged else "did not converge"
+
+
+def cohort_table(cohorts: pd.DataFrame) -> pd.DataFrame:
+    """Fits by acquisition cohort, an interval in one cell; `cohorts` as `by_cohort` returns them."""
+    names = [name.removesuffix("_low") for name in cohorts if name.endswith("_low")]
+    table = cohorts[["cohort", "customers", "ordered_again"]].rename(columns={"ordered_again": "ordered again"})
+    for name in names:
+        parts = zip(*(cohorts[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
+        table[name] = [
+            f"{one:.3g} ({low:.3g} to {high:.3g})" if np.isfinite(low) and np.isfinite(high) else f"{one:.3g}"
+            for one, low, high in parts
+        ]
+    table["active"] = cohorts["active"]
+    edge = "not identified: " + cohorts["at_bounds"]
+    table["note"] = edge.where(cohorts["at_bounds"] != "", np.where(cohorts["converged"], "", "did not converge"))
+    return table
+
+
+def window_table(tested: Validation) -> pd.DataFrame:
+    """The windows of a validation: expected and actual totals of customers known on their first day."""
+    w = tested.windows
+    return pd.DataFrame({
+        "from": w["formed_on"].dt.strftime("%Y-%m-%d"), "until": w["until"].dt.strftime("%Y-%m-%d"), "customers": w["customers"],
+        "ordered": w["came_back"], "expected orders": w["expected_orders"], "orders": w["orders"],
+        "orders, expected less actual": w["bias_orders"], "expected revenue": w["expected_revenue"], "revenue": w["revenue"],
+        "revenue, expected less actual": w["bias_revenue"],
+    })  # fmt: skip
+
+
+def comparison_table(tested: Validation) -> pd.DataFrame:
+    """The model against each rule, by squared error and by the share of the outcome from the top 20% of customers."""
+    c = tested.comparisons
+    error = c["measure"] == ERROR
+    sign = np.where(error, -1, 1)  # of errors less is better, and the table says model less rule
+
+    def written(values: pd.Series) -> list[str]:
+        return [
+            "–" if np.isnan(value) else f"{value:,.4g}" if squared else f"{100 * value:.1f}%"
+            for value, squared in zip(values, error, strict=True)
+        ]
+
+    ends = [written((c[name] * sign).where(c[name].notna())) for name in ("advantage", "low", "high")]
+    low, high = zip(*((b, a) if squared else (a, b) for a, b, squared in zip(*ends[1:], error, strict=True)), strict=True)
+    return pd.DataFrame({
+        "outcome": c["outcome"], "measure": c["measure"], "rule": c["rule"], tested.model: written(c["by_model"]),
+        "by rule": written(c["by_rule"]), "difference": ends[0],
+        "95% CI": ["–" if a == "–" else f"{a} to {b}" for a, b in zip(low, high, strict=True)],
+        "p (Holm)": ["–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in c["pvalue_holm"]],
+        "customers": c["customers"], "windows that agree": [f"{a} of {n}" for a, n in zip(c["agree"], c["windows"], strict=True)],
+    })  # fmt: skip
+
+
+def by_group(ahead: Outlook, by: str) -> pd.DataFrame:
+    """The totals of an outlook by one way to group customers, the highest expected revenue first."""
+    table = ahead.totals[ahead.totals["by"] == by].drop(columns="by")
+    return table.sort_values(["revenue", "group"], ascending=[False, True], ignore_index=True)
