@@ -5,6 +5,7 @@ the expected rate, which has none of the poles of the closed forms at ``a = 1`` 
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy.special import betaln, expit, hyp2f1
@@ -12,9 +13,11 @@ from scipy.special import betaln, expit, hyp2f1
 from customerlab.analysis.value.likelihood import Model, Values, bg_bb, leaving, mbg_nbd, nbd, pareto_nbd
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
+MANY_NODES, MANY_WEIGHTS = np.polynomial.legendre.leggauss(200)
+AT_ONCE = 5_000  # integrals
 NEGLIGIBLE = 40.0  # discounted by more than e to this, money counts for nothing
 
-Parameters = Mapping[str, float]
+Parameters = Mapping[str, Any]  # numbers, or arrays of one for each row
 Rows = tuple[Values, Values, Values]  # x, t_x and T (of BG/BB the number of opportunities) as in `likelihood`
 
 
@@ -32,14 +35,14 @@ def active(model: Model, parameters: Parameters, rows: Rows) -> Values:
     if model is nbd:
         return np.ones_like(x)
     if model is bg_bb:
-        log_likelihood = bg_bb(x, t_x, T, *_arrays(parameters))[0]
-        alpha, beta, gamma, delta = parameters.values()
+        alpha, beta, gamma, delta = _arrays(parameters)
+        log_likelihood = bg_bb(x, t_x, T, alpha, beta, gamma, delta, slopes=False)[0]
         stayed = betaln(alpha + x, beta + T - x) - betaln(alpha, beta) + betaln(gamma, delta + T) - betaln(gamma, delta)
         return np.exp(stayed - log_likelihood)
     if model is pareto_nbd:
         r, alpha, s, beta = parameters.values()
         stayed = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
-        return expit(stayed - leaving(x, t_x, T, *_arrays(parameters))[0])
+        return expit(stayed - leaving(x, t_x, T, *_arrays(parameters), slopes=False)[0])
     r, alpha, a, b = parameters.values()
     chances = x + (model is mbg_nbd)
     odds = np.log(a) - np.log(np.maximum(b + chances - 1, 1e-300)) + (r + x) * np.log((alpha + T) / (alpha + t_x))
@@ -47,7 +50,7 @@ def active(model: Model, parameters: Parameters, rows: Rows) -> Values:
 
 
 def _arrays(parameters: Parameters) -> list[Values]:
-    return [np.array([value]) for value in parameters.values()]
+    return [np.atleast_1d(np.asarray(value, dtype=float)) for value in parameters.values()]
 
 
 def rate(model: Model, parameters: Parameters, rows: Rows, later: Values) -> Values:
@@ -59,9 +62,47 @@ def rate(model: Model, parameters: Parameters, rows: Rows, later: Values) -> Val
     now = (r + x) / (alpha + T)
     if model is pareto_nbd:
         return now * ((stay + T) / (stay + T + later)) ** leave
-    a, b, z = leave, stay + x + (model is mbg_nbd), later / (alpha + T)
-    # Pfaff's form of 2F1(r + x + 1, a; a + b; -z), which scipy computes to 1e-10 where it fails at the other
-    return now * (1 + z) ** -a * hyp2f1(a + b - r - x - 1, a, a + b, z / (1 + z))
+    return now * _stayed(r + x + 1, leave, stay + x + (model is mbg_nbd), later / (alpha + T))
+
+
+def _stayed(k: Values, a: Values, b: Values, z: Values) -> Values:
+    """The mean of ``(1 + p z) ** -k`` over beta distributed chances `p` to leave, which is 2F1(k, a; a + b; -z).
+
+    Pfaff's form of it, which scipy computes to 1e-8 wherever it gives a probability. It fails where `a` or `b` is
+    large; there it is the integral.
+    """
+    k, a, b, z = np.broadcast_arrays(k, a, b, z)
+    with np.errstate(all="ignore"):
+        found = (1 + z) ** -a * hyp2f1(a + b - k, a, a + b, z / (1 + z))
+    few = k * z * a / (a + b) < 1e-8  # has left
+    found = np.where(few, 1.0, found)
+    failed = np.flatnonzero(~((found >= 0) & (found <= 1)))
+    for begin in range(0, len(failed), AT_ONCE):
+        rows = failed[begin : begin + AT_ONCE]
+        found.flat[rows] = _integrated(*(np.ravel(values)[rows, None] for values in (k, a, b, z)))
+    return found
+
+
+def _integrated(k: Values, a: Values, b: Values, z: Values) -> Values:
+    """That mean by quadrature, in the logit of `p`, of what is left when the values at 0 and at 1 are taken off."""
+
+    def reach(fall: Values) -> Values:
+        return np.sqrt(74 / fall) + 37 / fall  # to where what falls at this rate is nothing
+
+    def far(rise: Values) -> Values:
+        return rise + np.sqrt(74 * rise) + 60
+
+    with np.errstate(divide="ignore"):
+        middle, low = np.log((1 + a) / (1 + b)), np.where(far(b) < a, np.log(a / far(b)), -np.inf)
+        high = np.where(far(a) < b, np.log(far(a) / b), np.inf)
+    low = np.maximum(low, np.minimum(middle, -np.log(k * z)) - reach(1 + a))
+    high = np.minimum(high, np.maximum(middle, 0.0) + reach(1 + b))
+    half = (high - low) / 2
+    u = low + half * (MANY_NODES + 1)
+    log_p, log_not, at_one = -np.logaddexp(0, -u), -np.logaddexp(0, u), -np.expm1(-k * np.log1p(z))
+    between = -np.expm1(-k * np.log1p(np.exp(log_p) * z)) - at_one * np.exp(log_p)
+    each = between * np.exp(a * log_p + b * log_not - betaln(a, b)) * MANY_WEIGHTS
+    return (1 - at_one * a / (a + b))[:, 0] - each.sum(axis=1) * half[:, 0]
 
 
 def orders(model: Model, parameters: Parameters, rows: Rows, horizon: float, discount: float = 0.0) -> Values:
@@ -84,20 +125,21 @@ def orders(model: Model, parameters: Parameters, rows: Rows, horizon: float, dis
     array([1.226])
     """
     there = active(model, parameters, rows)
+    end = min(horizon, NEGLIGIBLE / discount) if discount else horizon
     if model is bg_bb:
         x, _, n = rows
         alpha, beta, gamma, delta = parameters.values()
-        ahead = np.arange(1, round(horizon) + 1)
-        stayed = np.exp(betaln(gamma, delta + n[:, None] + ahead) - betaln(gamma, delta + n[:, None]))
-        return there * (alpha + x) / (alpha + beta + n) * (stayed * np.exp(-discount * ahead)).sum(axis=1)
-    end = min(horizon, NEGLIGIBLE / discount) if discount else horizon
+        ahead, (ages, place) = np.arange(1, round(end) + 1), np.unique(n, return_inverse=True)
+        stayed = np.exp(betaln(gamma, delta + ages[:, None] + ahead) - betaln(gamma, delta + ages[:, None]))
+        return there * (alpha + x) / (alpha + beta + n) * (stayed * np.exp(-discount * ahead)).sum(axis=1)[place]
     # in the logarithm of time, in which the rate of those who may have left falls evenly
     unit = (parameters.get("beta", parameters["alpha"]) + rows[2])[:, None]
     length = np.log1p(end / unit)
     u = length / 2 * (NODES + 1)
     later = unit * np.expm1(u)
     known = (rows[0][:, None], rows[1][:, None], rows[2][:, None])
-    each = rate(model, parameters, known, later) * np.exp(-discount * later) * (unit + later)
+    own = dict(zip(parameters, (value[:, None] for value in _arrays(parameters)), strict=True))
+    each = rate(model, own, known, later) * np.exp(-discount * later) * (unit + later)
     return there * (each * WEIGHTS).sum(axis=1) * length[:, 0] / 2
 
 

@@ -20,20 +20,31 @@ from scipy.special import betaln, digamma, gammaln
 Values = NDArray[np.float64]
 Likelihood = tuple[Values, Values]  # of each row, and its gradient by the logarithm of each parameter, a column each
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
+AT_ONCE = 1_000  # rows of an integral, as many as stay in a processor's cache
 PANELS = (0.0, 40.0, 200.0, 1_000.0, 5_000.0, 25_000.0)  # where the integrand's logarithm may have fallen by as much
 
 
-def _purchases(x: Values, r: Values, alpha: Values) -> Values:
-    """What of the likelihood is of the rate of orders alone, but for the time at risk."""
-    return gammaln(r + x) - gammaln(r) + r * np.log(alpha)
+def _each(of: Callable[[Values], Values], x: Values, *others: Values) -> Values:
+    """A function of whole numbers, once for each of them where the parameters in it are the same for all rows."""
+    most = x.max(initial=0)
+    places = x.astype(np.intp)
+    if any(other.size > 1 for other in others) or most >= x.size or (places != x).any():
+        return of(x)
+    return of(np.arange(most + 1))[places]
+
+
+def _purchases(x: Values, r: Values, alpha: Values) -> tuple[Values, Values]:
+    """What of the likelihood is of the rate of orders alone, but for the time at risk; and its slope by `r`."""
+    value = _each(lambda n: gammaln(r + n) - gammaln(r), x, r) + r * np.log(alpha)
+    return value, _each(lambda n: digamma(r + n) - digamma(r), x, r) + np.log(alpha)
 
 
 def nbd(x: Values, t_x: Values, T: Values, r: Values, alpha: Values) -> Likelihood:
     """Orders at a constant rate, which is gamma distributed over customers; nobody leaves."""
-    value = _purchases(x, r, alpha) - (r + x) * np.log(alpha + T)
-    by_r = digamma(r + x) - digamma(r) + np.log(alpha) - np.log(alpha + T)
+    value, by_r = _purchases(x, r, alpha)
+    at_risk = np.log(alpha + T)
     by_alpha = r / alpha - (r + x) / (alpha + T)
-    return value, np.stack([r * by_r, alpha * by_alpha], axis=-1)
+    return value - (r + x) * at_risk, np.stack([r * (by_r - at_risk), alpha * by_alpha], axis=-1)
 
 
 def bg_nbd(x: Values, t_x: Values, T: Values, r: Values, alpha: Values, a: Values, b: Values) -> Likelihood:
@@ -50,117 +61,136 @@ def _geometric(
     x: Values, t_x: Values, T: Values, r: Values, alpha: Values, a: Values, b: Values, *, chances: Values
 ) -> Likelihood:
     """The likelihood where there were so many `chances` to leave, the last of them at the last order."""
-    common = _purchases(x, r, alpha) + betaln(a, b + chances) - betaln(a, b)
-    alive = -(r + x) * np.log(alpha + T)
+    value, by_r = _purchases(x, r, alpha)
     could = chances > 0
-    left = np.log(a) - np.log(np.where(could, b + chances - 1, 1.0)) - (r + x) * np.log(alpha + t_x)
-    left = np.where(could, left, -np.inf)
-    either = np.logaddexp(alive, left)
-    w, v = np.exp(alive - either), np.exp(left - either)
-    all_of = digamma(a + b) - digamma(a + b + chances)
-    by_r = digamma(r + x) - digamma(r) + np.log(alpha) - w * np.log(alpha + T) - v * np.log(alpha + t_x)
-    by_alpha = r / alpha - (r + x) * (w / (alpha + T) + v / (alpha + t_x))
+    before = np.where(could, b + chances - 1, 1.0)
+    log_alive, log_left = np.log(alpha + T), np.log(alpha + t_x)
+    # of those who have left, less of those who are active
+    odds = np.where(could, np.log(a) - np.log(before) + (r + x) * (log_alive - log_left), -np.inf)
+    small = np.exp(-np.abs(odds))
+    v = np.where(odds > 0, 1.0, small) / (1 + small)
+    value = (
+        value + _each(lambda n: betaln(a, b + n) - betaln(a, b), chances, a, b)
+        - (r + x) * log_alive + np.maximum(odds, 0.0) + np.log1p(small)
+    )  # fmt: skip
+    by_r = by_r - log_alive + v * (log_alive - log_left)
+    by_alpha = r / alpha - (r + x) * ((1 - v) / (alpha + T) + v / (alpha + t_x))
+    all_of = _each(lambda n: digamma(a + b) - digamma(a + b + n), chances, a, b)
     by_a = all_of + v / a
-    by_b = all_of + digamma(b + chances) - digamma(b) - v / np.where(could, b + chances - 1, 1.0)
-    return common + either, np.stack([r * by_r, alpha * by_alpha, a * by_a, b * by_b], axis=-1)
+    by_b = all_of + _each(lambda n: digamma(b + n) - digamma(b), chances, b) - v / before
+    return value, np.stack([r * by_r, alpha * by_alpha, a * by_a, b * by_b], axis=-1)
 
 
-def pareto_nbd(x: Values, t_x: Values, T: Values, r: Values, alpha: Values, s: Values, beta: Values) -> Likelihood:
+def pareto_nbd(
+    x: Values, t_x: Values, T: Values, r: Values, alpha: Values, s: Values, beta: Values, *, slopes: bool = True
+) -> Likelihood:
     """A customer leaves at any moment at a constant rate, which is gamma distributed over customers.
 
     The time of leaving is integrated out by Gauss-Legendre quadrature, which holds where the closed form with
-    hypergeometric functions overflows or cancels out, and gives the gradient by the same nodes.
+    hypergeometric functions overflows or cancels out, and gives the gradient by the same nodes; it is missing without
+    `slopes`.
     """
     alive = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
-    left, (m_a, m_b, l_a, l_b) = leaving(x, t_x, T, r, alpha, s, beta)
+    left, (m_a, m_b, l_a, l_b) = leaving(x, t_x, T, r, alpha, s, beta, slopes=slopes)
     either = np.logaddexp(alive, left)
     w, v = np.exp(alive - either), np.exp(left - either)
-    by_r = digamma(r + x) - digamma(r) + np.log(alpha) - w * np.log(alpha + T) - v * l_a
+    value, by_r = _purchases(x, r, alpha)
+    by_r = by_r - w * np.log(alpha + T) - v * l_a
     by_alpha = r / alpha - (r + x) * (w / (alpha + T) + v * m_a)
     by_s = np.log(beta) - w * np.log(beta + T) + v * (1 / s - l_b)
     by_beta = s / beta - w * s / (beta + T) - v * (s + 1) * m_b
     gradient = np.stack([r * by_r, alpha * by_alpha, s * by_s, beta * by_beta], axis=-1)
-    return _purchases(x, r, alpha) + s * np.log(beta) + either, gradient
+    return value + s * np.log(beta) + either, gradient
 
 
 def leaving(
-    x: Values, t_x: Values, T: Values, r: Values, alpha: Values, s: Values, beta: Values
+    x: Values, t_x: Values, T: Values, r: Values, alpha: Values, s: Values, beta: Values, *, slopes: bool = True
 ) -> tuple[Values, tuple[Values, Values, Values, Values]]:
     """The logarithm of ``s ∫ (alpha + t)^-(r + x) (beta + t)^-(s + 1) dt`` from `t_x` to `T`.
 
     With it, over the same integrand, the means of ``1 / (alpha + t)``, ``1 / (beta + t)`` and of the logarithms of
-    what is inverted. The variable is ``log(m + t)`` with the smaller of alpha and beta, in which the logarithm of the
-    integrand falls at a rate between 0 and ``r + x + s``: panels grow with what it may have fallen.
+    what is inverted; they are missing without `slopes`. The variable is ``log(m + t)`` with the smaller of alpha and
+    beta, in which the logarithm of the integrand falls at a rate between 0 and ``r + x + s``: panels grow with what it
+    may have fallen.
     """
-    x, t_x, T, r, alpha, s, beta = np.broadcast_arrays(x, t_x, T, r, alpha, s, beta)
+    all_rows = np.broadcast_arrays(x, t_x, T, r, alpha, s, beta)
+    shape = all_rows[0].shape
+    x, t_x, T, r, alpha, s, beta = (np.ravel(rows) for rows in all_rows)
     m, k = np.minimum(alpha, beta), r + x + s
     length = np.log1p((T - t_x) / (m + t_x))
     at_begin = -(r + x) * np.log(alpha + t_x) - (s + 1) * np.log(beta + t_x) + np.log(m + t_x)
-    sums = np.zeros((5, *x.shape))
+    sums = np.zeros((5, len(x)))
     for low, high in pairwise(PANELS):
-        rows = np.flatnonzero(k * length > low)
-        if not len(rows):
-            break
-        last = high == PANELS[-1]
-        begin, end = low / k[rows], length[rows] if last else np.minimum(high / k[rows], length[rows])
-        half = (end - begin) / 2
-        z = begin[:, None] + half[:, None] * (NODES + 1)
-        t = (m + t_x)[rows, None] * np.exp(z) - m[rows, None]
-        in_a, in_b = alpha[rows, None] + t, beta[rows, None] + t
-        log_a, log_b = np.log(in_a), np.log(in_b)
-        log_f = -(r + x)[rows, None] * log_a - (s + 1)[rows, None] * log_b + np.log(m + t_x)[rows, None] + z
-        f = np.exp(log_f - at_begin[rows, None]) * WEIGHTS * half[:, None]
-        for place, part in enumerate((f, f / in_a, f / in_b, f * log_a, f * log_b)):
-            sums[place, rows] += part.sum(axis=1)
+        reach = np.flatnonzero(k * length > low)
+        for begin in range(0, len(reach), AT_ONCE):
+            rows = reach[begin : begin + AT_ONCE]
+            end = length[rows] if high == PANELS[-1] else np.minimum(high / k[rows], length[rows])
+            half = (end - low / k[rows]) / 2
+            z = (low / k[rows])[:, None] + half[:, None] * (NODES + 1)
+            t = (m + t_x)[rows, None] * np.exp(z) - m[rows, None]
+            in_a, in_b = alpha[rows, None] + t, beta[rows, None] + t
+            log_a, log_b = np.log(in_a), np.log(in_b)
+            f = z - (r + x)[rows, None] * log_a - (s + 1)[rows, None] * log_b
+            f = np.exp(f + (np.log(m + t_x) - at_begin)[rows, None]) * WEIGHTS
+            for place, part in enumerate((f, f / in_a, f / in_b, f * log_a, f * log_b) if slopes else (f,)):
+                sums[place, rows] += part.sum(axis=1) * half
     total = sums[0]
-    means = np.divide(sums[1:], total, out=np.zeros_like(sums[1:]), where=total > 0)
+    means = np.divide(sums[1:], total, out=np.zeros_like(sums[1:]), where=total > 0).reshape(4, *shape)
+    means = means if slopes else np.full_like(means, np.nan)
     with np.errstate(divide="ignore"):  # nobody can have left where the last order is at the end
-        return np.log(s) + at_begin + np.log(total), (means[0], means[1], means[2], means[3])
+        return (np.log(s) + at_begin + np.log(total)).reshape(shape), (means[0], means[1], means[2], means[3])
 
 
-def bg_bb(x: Values, t_x: Values, n: Values, alpha: Values, beta: Values, gamma: Values, delta: Values) -> Likelihood:
-    """Orders and leaving at discrete opportunities: `x` of `n` were used, the last of them was number `t_x`."""
-    x, t_x, n, alpha, beta, gamma, delta = np.broadcast_arrays(x, t_x, n, alpha, beta, gamma, delta)
-    longest = int((n - t_x).max(initial=0))
-    terms, gradients = [], []
-    for step in range(longest + 1):  # alive at the end, and then each opportunity at which the customer may have left
-        end = n if step == 0 else t_x + step - 1
-        left = int(step > 0)
-        term = betaln(alpha + x, beta + end - x) + betaln(gamma + left, delta + end)
-        possible = np.full(x.shape, True) if step == 0 else end < n
-        terms.append(np.where(possible, term, -np.inf))
-        of_orders, of_leaving = digamma(alpha + beta + end), digamma(gamma + delta + end + left)
-        gradients.append(
-            np.stack(
-                [
-                    digamma(alpha + x) - of_orders, digamma(beta + end - x) - of_orders,
-                    digamma(gamma + left) - of_leaving, digamma(delta + end) - of_leaving,
-                ],
-                axis=-1,
-            )
-        )  # fmt: skip
-    value = np.logaddexp.reduce(terms, axis=0)
-    share = np.exp(np.array(terms) - value)[..., None]
-    both = np.stack(
-        [
-            digamma(alpha) - digamma(alpha + beta), digamma(beta) - digamma(alpha + beta),
-            digamma(gamma) - digamma(gamma + delta), digamma(delta) - digamma(gamma + delta),
-        ],
-        axis=-1,
-    )  # fmt: skip
-    gradient = np.nansum(np.where(share > 0, share * np.array(gradients), 0.0), axis=0) - both
-    return value - betaln(alpha, beta) - betaln(gamma, delta), gradient * np.stack([alpha, beta, gamma, delta], axis=-1)
+def bg_bb(
+    x: Values, t_x: Values, n: Values, alpha: Values, beta: Values, gamma: Values, delta: Values, *, slopes: bool = True
+) -> Likelihood:
+    """Orders and leaving at discrete opportunities: `x` of `n` were used, the last of them was number `t_x`.
+
+    The gradient is missing without `slopes`.
+    """
+    x, t_x, n, *parameters = np.broadcast_arrays(x, t_x, n, alpha, beta, gamma, delta)
+    values, gradients = np.full((int((n - t_x).max(initial=0)) + 1, *x.shape), -np.inf), np.zeros((*x.shape, 4))
+    everywhere = np.full(x.shape, True)
+    for step in range(len(values)):  # active at the end, and then each opportunity at which the customer may have left
+        rows = np.asarray(t_x + step - 1 < n) if step else everywhere
+        values[step][rows] = _up_to(x, t_x + step - 1 if step else n, step > 0, rows, parameters)[0]
+    value = np.logaddexp.reduce(values, axis=0)
+    for step in range(len(values) if slopes else 0):
+        rows = np.isfinite(values[step])
+        slope = _up_to(x, t_x + step - 1 if step else n, step > 0, rows, parameters, slopes=True)[1]
+        gradients[rows] += np.exp(values[step][rows] - value[rows])[:, None] * slope
+    alpha, beta, gamma, delta = parameters
+    before, by_before = _up_to(np.zeros(x.shape), np.zeros(x.shape), False, everywhere, parameters, slopes=slopes)
+    if not slopes:
+        return value - before.reshape(x.shape), np.full_like(gradients, np.nan)
+    by = gradients - by_before.reshape(gradients.shape)
+    return value - before.reshape(x.shape), by * np.stack([alpha, beta, gamma, delta], axis=-1)
+
+
+def _up_to(
+    x: Values, end: Values, left: bool, rows: NDArray[np.bool_], parameters: Sequence[Values], *, slopes: bool = False
+) -> Likelihood:
+    """The term of customers who were there at `end` opportunities, and then `left` or not; its slopes if asked for."""
+    alpha, beta, gamma, delta = (values[rows] for values in parameters)
+    bought, other, gone, there = alpha + x[rows], beta + (end - x)[rows], gamma + left, delta + end[rows]
+    value = betaln(bought, other) + betaln(gone, there)
+    if not slopes:
+        return value, np.full((*value.shape, 4), np.nan)
+    orders, leaves = digamma(bought + other), digamma(gone + there)
+    by = [digamma(bought) - orders, digamma(other) - orders, digamma(gone) - leaves, digamma(there) - leaves]
+    return value, np.stack(by, axis=-1)
 
 
 def gamma_gamma(x: Values, mean: Values, p: Values, q: Values, v: Values) -> Likelihood:
     """The `mean` money of `x` orders: gamma distributed about a customer's own mean, whose inverse is gamma, too."""
-    total, both = mean * x, p * x + q
-    value = (
-        gammaln(both) - gammaln(p * x) - gammaln(q) + q * np.log(v) + (p * x - 1) * np.log(mean)
-        + p * x * np.log(x) - both * np.log(v + total)
-    )  # fmt: skip
-    by_p = x * (digamma(both) - digamma(p * x) + np.log(total) - np.log(v + total))
-    by_q = digamma(both) - digamma(q) + np.log(v) - np.log(v + total)
+    total = mean * x
+    log_mean, log_all = np.log(mean), np.log(v + total)
+    both = p * x + q
+    value = _each(lambda n: gammaln(p * n + q) - gammaln(p * n) - gammaln(q), x, p, q)
+    value = value + q * np.log(v) + (p * x - 1) * log_mean + p * x * np.log(x) - both * log_all
+    slope = _each(lambda n: digamma(p * n + q), x, p, q)
+    by_p = x * (slope - _each(lambda n: digamma(p * n), x, p) + log_mean + np.log(x) - log_all)
+    by_q = slope - digamma(q) + np.log(v) - log_all
     by_v = q / v - both / (v + total)
     return value, np.stack([p * by_p, q * by_q, v * by_v], axis=-1)
 

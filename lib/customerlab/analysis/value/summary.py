@@ -41,7 +41,7 @@ def summary(
     -------
     DataFrame
         Sorted by `customer_id`: `x` (periods with an order after the first), `t_x` (age at the last), `T` (age),
-        `mean` (money of a period with a repeat order; missing where there is none).
+        `mean` (money of a period with a repeat order; missing where there is none), `revenue` (money of all).
 
     Raises
     ------
@@ -56,8 +56,8 @@ def summary(
     ...     "ordered_at": pd.to_datetime(["2024-01-01", "2024-01-11", "2024-01-12", "2024-01-31"]),
     ... })
     >>> summary(log, pd.Timestamp("2024-02-01"), "day").values.tolist()
-    [['ann', 2, 11, 30, 4.5], ['bob', 0, 0, 0, nan]]
-    >>> summary(log, pd.Timestamp("2024-02-01")).drop(columns="mean").values.tolist()
+    [['ann', 2, 11, 30, 4.5, 14.0], ['bob', 0, 0, 0, nan, 9.0]]
+    >>> summary(log, pd.Timestamp("2024-02-01"))[["customer_id", "x", "t_x", "T"]].values.tolist()
     [['ann', 1, 2, 4], ['bob', 0, 0, 0]]
     """
     if unit not in UNITS:
@@ -73,6 +73,6 @@ def summary(
     x = each.orders - 1
     found = each.select(
         "customer_id", x=x.cast("int64"), t_x=each["first"] - each["last"], T=each["first"],
-        mean=((each.money - each.begun).cast("float64") / x.nullif(0)),
+        mean=((each.money - each.begun).cast("float64") / x.nullif(0)), revenue=each.money.cast("float64"),
     )  # fmt: skip
     return fetched(found).sort_values("customer_id", ignore_index=True)
