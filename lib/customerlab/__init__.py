@@ -23,12 +23,14 @@ HOMES = {
     "recommend": "customerlab.analysis.recommend",
     "ratings": "customerlab.analysis.ratings",
     "experiment": "customerlab.analysis.experiment",
+    "value": "customerlab.analysis.value",
     "explore_figures": "customerlab.figures.explore",
     "rfm_figures": "customerlab.figures.rfm",
     "clustering_figures": "customerlab.figures.clustering",
     "recommend_figures": "customerlab.figures.recommend",
     "ratings_figures": "customerlab.figures.ratings",
     "experiment_figures": "customerlab.figures.experiment",
+    "value_figures": "customerlab.figures.value",
 }
 """The public names and where they live, `module` or `module:attribute`."""
 

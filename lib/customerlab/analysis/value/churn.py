@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import ibis.expr.types as ir
 import pandas as pd
 
 from customerlab.analysis.inference import LEAST, enough, kaplan_meier, largest_share, too_few
-from customerlab.analysis.orders import Shop, Snapshot, Summary, first_order, later
+from customerlab.analysis.orders import Shop, Snapshot, Summary, fetched, first_order, later
 from customerlab.analysis.value.classify import MODELS, RECENCY, features, fitted, points, probability
 from customerlab.analysis.value.judging import Judged, judge
 from customerlab.formats import interval, p_value, percent
@@ -166,6 +167,12 @@ def predict_churn(
     described.insert(2, "used", ["training"] * (len(past) - 1) + ["test"])
     scored = now[["customer_id"]].iloc[: len(chance)].assign(probability=chance)
     return Churn(days, ended is not None, described, judged, scored, value, largest)
+
+
+def contract_ends(customers: ir.Table) -> pd.Series:
+    """The end of each customer's contract by `customer_id`, missing while it runs; `customers` as canonical."""
+    found = fetched(customers.select("customer_id", "contract_ended_at")).set_index("customer_id").sort_index()
+    return found["contract_ended_at"]
 
 
 def windows(shop: Shop, days: int, *, ended: pd.Series | None = None, lapsed: bool = False) -> list[pd.DataFrame]:

@@ -9,33 +9,36 @@ from customerlab.analysis.disclosure import suppressed
 from customerlab.analysis.value import expected
 from customerlab.analysis.value.cohorts import share_active
 from customerlab.analysis.value.fitting import Fit
+from customerlab.analysis.value.judging import METRICS, Judged
 from customerlab.analysis.value.likelihood import bg_bb, nbd
-from customerlab.analysis.value.outlook import Outlook
 from customerlab.analysis.value.rivals import ERROR
+from customerlab.analysis.value.survival import ordered_within
 from customerlab.analysis.value.validation import Validation
+from customerlab.formats import p_value, percent
 
 MANY = 7  # repeat orders from which customers are one group
 WINDOW_FORMATS = dict.fromkeys(
     ["customers", "ordered", "expected orders", "orders", "expected revenue", "revenue"], "{:,.0f}"
 ) | dict.fromkeys(["orders, expected less actual", "revenue, expected less actual"], "{:+.1%}")
+SCORE_FORMATS = {"base rate": "{:.1%}", "Brier score": "{:.3f}", "calibration slope": "{:.2f}"}
 COMPARISON_FORMATS = {"customers": "{:,}", "windows that agree": "{}"}
 
 
 def histories(history: pd.DataFrame, smallest: int) -> pd.DataFrame:
     """Customers by number of repeat orders, with mean ages and money; `history` as `summary` returns it."""
     names = [*map(str, range(MANY)), f"{MANY} or more"]
-    repeat = history["x"].clip(upper=MANY).map(dict(enumerate(names)))
-    grouped = history.groupby(pd.Categorical(repeat, names), observed=True)
-    money = (history["mean"] * history["x"]).groupby(pd.Categorical(repeat, names), observed=True).sum()
+    repeat = history["x"].clip(upper=MANY)
+    grouped = history.assign(money=history["mean"] * history["x"]).groupby(repeat)
     table = pd.DataFrame({
         "customers": grouped.size(), "% of customers": grouped.size() / len(history), "age": grouped["T"].mean(),
-        "age at the last order": grouped["t_x"].mean(), "money": money / grouped["x"].sum().where(lambda n: n > 0),
+        "age at the last order": grouped["t_x"].mean(), "money": grouped["money"].sum() / grouped["x"].sum().where(lambda n: n > 0),
     })  # fmt: skip
-    return suppressed(table.rename_axis("repeat orders").reset_index().astype({"repeat orders": "str"}), smallest)
+    table.insert(0, "repeat orders", [names[number] for number in table.index])
+    return suppressed(table.reset_index(drop=True), smallest)
 
 
 def estimates(fits: Mapping[str, Fit | None]) -> pd.DataFrame:
-    """The parameters of models with standard errors and intervals, one below the other; a model without a fit has none."""
+    """The parameters of models with standard errors and intervals, one below the other."""
     parts = [found.estimates.assign(model=name) for name, found in fits.items() if found is not None]
     table = pd.concat(parts, ignore_index=True).rename(columns={"se": "standard error"})
     return table[["model", "parameter", "estimate", "standard error", "low", "high"]]
@@ -46,7 +49,7 @@ def side_by_side(fits: Mapping[str, Fit], history: pd.DataFrame, horizon: float)
 
     `parameters` are their number, and AIC is twice that less twice the log-likelihood (Akaike 1974).
     """
-    rows = tuple(history[name].to_numpy(float) for name in ("x", "t_x", "T"))
+    rows = (history["x"].to_numpy(float), history["t_x"].to_numpy(float), history["T"].to_numpy(float))
     found = []
     for name, fit in fits.items():
         number, missing = len(fit.estimates), fit.model is nbd
@@ -68,7 +71,7 @@ def _note(fit: Fit) -> str:
 
 def cohort_table(cohorts: pd.DataFrame) -> pd.DataFrame:
     """Fits by acquisition cohort, an interval in one cell; `cohorts` as `by_cohort` returns them."""
-    names = [name.removesuffix("_low") for name in cohorts if name.endswith("_low")]
+    names = [name.removesuffix("_low") for name in map(str, cohorts) if name.endswith("_low")]
     table = cohorts[["cohort", "customers", "ordered_again"]].rename(columns={"ordered_again": "ordered again"})
     for name in names:
         parts = zip(*(cohorts[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
@@ -77,8 +80,10 @@ def cohort_table(cohorts: pd.DataFrame) -> pd.DataFrame:
             for one, low, high in parts
         ]
     table["active"] = cohorts["active"]
-    edge = "not identified: " + cohorts["at_bounds"]
-    table["note"] = edge.where(cohorts["at_bounds"] != "", np.where(cohorts["converged"], "", "did not converge"))
+    table["note"] = [
+        f"not identified: {edge}" if edge else "" if fine else "did not converge"
+        for edge, fine in zip(cohorts["at_bounds"], cohorts["converged"], strict=True)
+    ]
     return table
 
 
@@ -106,7 +111,9 @@ def comparison_table(tested: Validation) -> pd.DataFrame:
         ]
 
     ends = [written((c[name] * sign).where(c[name].notna())) for name in ("advantage", "low", "high")]
-    low, high = zip(*((b, a) if squared else (a, b) for a, b, squared in zip(*ends[1:], error, strict=True)), strict=True)
+    low, high = zip(
+        *((b, a) if squared else (a, b) for a, b, squared in zip(*ends[1:], error, strict=True)), strict=True
+    )
     return pd.DataFrame({
         "outcome": c["outcome"], "measure": c["measure"], "rule": c["rule"], tested.model: written(c["by_model"]),
         "by rule": written(c["by_rule"]), "difference": ends[0],
@@ -116,7 +123,30 @@ def comparison_table(tested: Validation) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def by_group(ahead: Outlook, by: str) -> pd.DataFrame:
-    """The totals of an outlook by one way to group customers, the highest expected revenue first."""
-    table = ahead.totals[ahead.totals["by"] == by].drop(columns="by")
-    return table.sort_values(["revenue", "group"], ascending=[False, True], ignore_index=True)
+def score_table(judged: Judged) -> pd.DataFrame:
+    """How well each model predicts churn, with its difference to recency alone; `judged` as `predict_churn` has it."""
+    scores = judged.scores
+    table = scores[["model", "base_rate"]].rename(columns={"base_rate": "base rate"})
+    for name, title in METRICS.items():
+        ends = zip(scores[name], scores[f"{name}_low"], scores[f"{name}_high"], strict=True)
+        table[title] = [f"{one:.3f} ({low:.3f} to {high:.3f})" for one, low, high in ends]
+        rows = judged.comparisons[judged.comparisons["metric"] == name].set_index("model")
+        told = {model: f"{row['difference']:+.3f} ({p_value(row['pvalue_holm'])})" for model, row in rows.iterrows()}
+        table[f"{title}, less recency"] = table["model"].map(told).fillna("–")
+    return table.assign(**{"Brier score": scores["brier"], "calibration slope": scores["slope"]})
+
+
+def waits_table(waits: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """The share of each group that orders again within so many days, a column each; `waits` as `cohort_waits`."""
+    shares = ordered_within(waits)
+    table = shares.groupby("group", sort=False)["customers"].first().reset_index()
+    for days, rows in shares.groupby("days"):
+        texts = [_share(*row) for row in rows[["share", "low", "high"]].to_numpy(float)]
+        table[f"{days} days"] = table["group"].map(dict(zip(rows["group"], texts, strict=True)))
+    return suppressed(table, smallest)
+
+
+def _share(share: float, low: float, high: float) -> str:
+    if np.isnan(share):
+        return "–"
+    return percent(share) + ("" if np.isnan(low) else f" ({percent(low)} to {percent(high)})")

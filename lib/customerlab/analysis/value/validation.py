@@ -1,6 +1,5 @@
 """Out-of-time validation of purchase models: fitted on earlier days, judged by what customers did next."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,9 @@ from threadpoolctl import threadpool_limits
 from customerlab.analysis.inference import largest_share
 from customerlab.analysis.orders import Shop, Summary
 from customerlab.analysis.rfm.holdout import by_segment
-from customerlab.analysis.value.fitting import Fit
+from customerlab.analysis.value.fitting import MODELS, Fit
 from customerlab.analysis.value.forecast import forecast, orders
-from customerlab.analysis.value.likelihood import Model, bg_bb, bg_nbd, mbg_nbd, nbd, pareto_nbd
+from customerlab.analysis.value.outlook import predict
 from customerlab.analysis.value.rivals import (
     BOOSTED,
     LAST,
@@ -29,10 +28,9 @@ from customerlab.analysis.value.rivals import (
 from customerlab.analysis.value.summary import UNITS
 from customerlab.analysis.value.windows import STEPS, Followed, follow
 
-NAMES = {nbd: "NBD", bg_nbd: "BG/NBD", mbg_nbd: "MBG/NBD", pareto_nbd: "Pareto/NBD", bg_bb: "BG/BB"}
 TENTHS: list = list(range(1, 11))
 MANY = 7  # past repeat orders from which customers are one group
-Intervals = Callable[[Fit, pd.DataFrame, int], tuple[np.ndarray, np.ndarray]]
+FEW = 20_000  # customers of a window whose prediction intervals are looked at; of more an even choice
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,9 @@ class Validation:
     calibration_error : float
         Expected calibration error: the mean over the deciles of the chance to order of the distance between the
         expected and the actual share, weighted by customers. Chance alone makes it larger than zero.
-    coverage : DataFrame or None
-        Where `intervals` are given, by window, and with a missing `formed_on` of all windows: `customers`, `covered`
-        (share whose orders lie within), `below`, `above` (shares outside) and `width` (mean).
+    coverage : DataFrame
+        By window, and with a missing `formed_on` of all windows: `customers` (whose 95% prediction interval was looked
+        at), `covered` (share whose orders lie within), `below`, `above` (shares outside) and `width` (mean).
     """
 
     model: str
@@ -85,12 +83,10 @@ class Validation:
     comparisons: pd.DataFrame
     calibration: pd.DataFrame
     calibration_error: float
-    coverage: pd.DataFrame | None
+    coverage: pd.DataFrame
 
 
-def validate(
-    shop: Shop, model: Model, *, horizon: int, unit: str = "week", seed: int, intervals: Intervals | None = None
-) -> Validation | None:
+def validate(shop: Shop, model: str, *, horizon: int, unit: str = "week", seed: int) -> Validation | None:
     """Fit a model as of earlier days, and compare what it predicts for the following periods with what happened.
 
     Windows do not overlap, and the last one ends with the snapshot's day (of months, with the last whole one); at most
@@ -100,15 +96,13 @@ def validate(
 
     Parameters
     ----------
-    model : function of `likelihood`
+    model : str
+        One of `MODELS`.
     horizon : int
         The length of a window, in units.
     unit : {"day", "week", "month"}
     seed : int
-        Of the bootstrap of `rivals.compare`.
-    intervals : function, optional
-        Of a fit, a history as `summary` returns it and a horizon: the lower and the upper ends of the 95% prediction
-        intervals of orders, in the order of the customers.
+        Of the bootstrap of `rivals.compare`, and of the prediction intervals.
 
     Raises
     ------
@@ -120,33 +114,33 @@ def validate(
     followed = None if isinstance(shop, Summary) else follow(shop, horizon, unit)
     if followed is None:
         return None
-    name = NAMES[model]
     with threadpool_limits(1):  # sums over several threads differ in their last digits
-        fits, parts = _predicted(followed.windows, model, horizon, intervals)
+        fits, parts = _predicted(followed.windows, model, horizon, unit, seed)
         rows = pd.concat(parts, ignore_index=True)
         calibration = calibrated(rows)
         return Validation(
-            name, unit, horizon, windows_of(parts, fits, name), track(followed, fits[-1], unit),
-            by_past(rows, name), by_decile(rows, name), errors(rows, [name, *rules_of(rows)]),
-            compare(rows, name, seed=seed), calibration, _calibration_error(calibration),
-            covered(rows) if intervals else None,
+            model, unit, horizon, windows_of(parts, fits, model), track(followed, fits[-1], unit),
+            by_past(rows, model), by_decile(rows, model), errors(rows, [model, *rules_of(rows)]),
+            compare(rows, model, seed=seed), calibration, _calibration_error(calibration),
+            covered(rows),
         )  # fmt: skip
 
 
 def _predicted(
-    windows: list[pd.DataFrame], model: Model, horizon: int, intervals: Intervals | None
+    windows: list[pd.DataFrame], model: str, horizon: int, unit: str, seed: int
 ) -> tuple[list[Fit], list[pd.DataFrame]]:
     """The model of each window, and its customers with what each rule predicts of them."""
     fits, parts = [], []
     for place, history in enumerate(windows):
-        fitted, table = forecast(model, history, horizon)
-        found = {NAMES[model]: table[list(OUTCOMES)], NAIVE: naive_rate(history, horizon), LAST: last_period(history)}
+        fitted, table = forecast(MODELS[model], history, horizon)
+        found = {model: table[list(OUTCOMES)], NAIVE: naive_rate(history, horizon), LAST: last_period(history)}
         if place:
             found[BOOSTED] = boosted(windows[place - 1], history)
         columns = [_named(rule, predicted) for rule, predicted in found.items()]
         part = pd.concat([history, table[["active", "chance"]], *columns], axis=1)
-        if intervals:
-            part["orders_low"], part["orders_high"] = intervals(fitted, history, horizon)
+        some = history.iloc[:: -(-len(history) // FEW)]
+        ends = predict(fitted, some, horizon, unit=unit, seed=seed).customers.set_index(some.index)
+        part[["orders_low", "orders_high"]] = ends[["orders_low", "orders_high"]]
         fits.append(fitted)
         parts.append(part)
     return fits, parts
@@ -256,6 +250,7 @@ def grouped(rows: pd.DataFrame, group: pd.Series, order: list, predicted: object
 
 def covered(rows: pd.DataFrame) -> pd.DataFrame:
     """How often orders lie within their prediction intervals, by window and over all, see `Validation`."""
+    rows = rows.dropna(subset="orders_low")
     each = pd.DataFrame({
         "formed_on": rows["formed_on"], "customers": 1, "below": rows["orders"] < rows["orders_low"],
         "above": rows["orders"] > rows["orders_high"], "width": rows["orders_high"] - rows["orders_low"],

@@ -168,7 +168,7 @@ def _calibrated(validation: Validation) -> str:
 
 
 def _covered(validation: Validation) -> list[str]:
-    if validation.coverage is None:
+    if validation.coverage["customers"].sum() == 0:
         return []
     row = validation.coverage[validation.coverage["formed_on"].isna()].iloc[0]
     return [

@@ -6,10 +6,12 @@ import pandas as pd
 
 from customerlab.analysis.clustering.scoring import Segmentation
 from customerlab.analysis.experiment.customers import groups_on
-from customerlab.analysis.orders import Snapshot, fetched
+from customerlab.analysis.orders import Snapshot, fetched, later
 from customerlab.analysis.rfm.scheme import Scheme
 from customerlab.analysis.value.expected import Parameters, active
 from customerlab.analysis.value.likelihood import Model
+from customerlab.analysis.value.outlook import Outlook
+from customerlab.analysis.value.windows import STEPS
 
 TOP = 0.2  # the share of customers that are called the best
 COHORT, CHANNEL = "first order", "channel of the first order"
@@ -39,13 +41,35 @@ def groups_of(shop: Snapshot, scheme: Scheme | None = None, segmentation: Segmen
     return found
 
 
+def recent_revenue(shop: Snapshot, horizon: int, unit: str) -> pd.Series:
+    """Revenue of each customer, net of returns, in the last so many units of time before the day; by `customer_id`."""
+    ids = shop.customers()["customer_id"]
+    after = later(shop.transactions, ids, shop.day - horizon * STEPS[unit], shop.day, returns=shop.returns)
+    return after.set_index("customer_id")["money"]
+
+
+def totals(ahead: Outlook, groups: pd.DataFrame, by: str, recent: pd.Series) -> pd.DataFrame:
+    """The totals of an outlook by one column of its groups, the highest expected revenue first.
+
+    Returns
+    -------
+    DataFrame
+        `group`, `customers`, `recent` (the sum of that series over the group), and the other columns of
+        `Outlook.totals`.
+    """
+    table = ahead.totals[ahead.totals["by"] == by].drop(columns="by").reset_index(drop=True)
+    past = recent.groupby(recent.index.to_series().map(groups.set_index("customer_id")[by]).astype("str")).sum()
+    table.insert(2, "recent", table["group"].map(past).fillna(0.0))
+    return table.sort_values(["revenue", "group"], ascending=[False, True], ignore_index=True)
+
+
 def ranks(customers: pd.DataFrame) -> pd.DataFrame:
-    """The rank of each customer by `past` and by expected `revenue`, 1 for the most; equal values share the mean rank.
+    """The rank of each customer by `past_revenue` and by expected `revenue`, 1 for the most; equal values share a rank.
 
     Parameters
     ----------
     customers : DataFrame
-        `customer_id`, `past` and `revenue`.
+        `customer_id`, `past_revenue` and `revenue`.
 
     Returns
     -------
@@ -54,12 +78,12 @@ def ranks(customers: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> table = pd.DataFrame({"customer_id": ["a", "b", "c"], "past": [9.0, 5.0, 1.0], "revenue": [0.0, 2.0, 3.0]})
+    >>> table = pd.DataFrame({"customer_id": ["a", "b", "c"], "past_revenue": [9.0, 5.0, 1.0], "revenue": [0, 2, 3]})
     >>> ranks(table)[["customer_id", "past_rank", "rank", "change"]].values.tolist()
     [['a', 1.0, 3.0, -2.0], ['c', 3.0, 1.0, 2.0], ['b', 2.0, 2.0, 0.0]]
     """
-    found = customers[["customer_id", "past", "revenue"]].assign(
-        past_rank=customers["past"].rank(ascending=False), rank=customers["revenue"].rank(ascending=False)
+    found = customers[["customer_id", "past_revenue", "revenue"]].assign(
+        past_rank=customers["past_revenue"].rank(ascending=False), rank=customers["revenue"].rank(ascending=False)
     )
     found["change"] = found["past_rank"] - found["rank"]
     order = found.assign(size=-found["change"].abs()).sort_values(["size", "customer_id"]).index

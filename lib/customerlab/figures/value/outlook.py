@@ -31,24 +31,25 @@ def activity(matrix: pd.DataFrame, unit: str, age: int) -> Picture:
 
 
 @styled
-def worth(groups: pd.DataFrame, days: int) -> Picture:
-    """Expected revenue of groups of customers with its interval, beside that of as many past days.
+def worth(groups: pd.DataFrame, span: str) -> Picture:
+    """Expected revenue of groups with its interval, beside that of the last `span` of time, such as ``13 weeks``.
 
-    `groups` has `group`, `customers`, `revenue`, `low`, `high` and `past`.
+    `groups` as `value.totals` returns them.
     """
     figure, axis = canvas(height=1.1 + 0.3 * len(groups))
-    axis.scatter(groups["past"], range(len(groups)), s=26, color=GREY, marker="D", label=f"last {days} days", zorder=2)
+    axis.scatter(groups["recent"], range(len(groups)), s=26, color=GREY, marker="D", label=f"last {span}", zorder=2)
     intervals(
-        axis, groups["revenue"], groups["low"], groups["high"], BLUE, markersize=5,
-        label=f"expected, next {days} days (95% interval)",
+        axis, groups["revenue"], groups["revenue_low"], groups["revenue_high"], BLUE, markersize=5,
+        label=f"expected, next {span} (95% interval)",
     )  # fmt: skip
     rows(axis, (f"{shortened(str(row.group), 28)} ({row.customers:,.0f})" for row in groups.itertuples()))
     axis.xaxis.set_major_formatter(SHORT)
-    axis.set_xlim(left=min(0, axis.get_xlim()[0] if (groups["low"] < 0).any() else 0))
+    axis.set_xlim(left=min(0, axis.get_xlim()[0] if (groups["revenue_low"] < 0).any() else 0))
     axis.set_xlabel("revenue")
     axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
+    columns = groups[["revenue", "revenue_low", "revenue_high", "recent"]].map(short).assign(group=groups["group"])
     listed = "; ".join(
-        f"{row.group} {short(row.revenue)} ({short(row.low)} to {short(row.high)}; before {short(row.past)})"
-        for row in groups.itertuples()
+        f"{row['group']} {row['revenue']} ({row['revenue_low']} to {row['revenue_high']}; before {row['recent']})"
+        for row in columns.to_dict("records")
     )
-    return Picture(figure, f"Expected revenue of the next {days} days by group, with intervals. {listed}.")
+    return Picture(figure, f"Expected revenue of the next {span} by group, with intervals. {listed}.")

@@ -1,0 +1,52 @@
+"""Findings about expected value as sentences: in all, by segment, how concentrated, and whose rank changes."""
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.inference import INFLUENTIAL, largest_share
+from customerlab.analysis.rfm.concentration import Concentration
+from customerlab.analysis.value.outlook import Outlook
+from customerlab.analysis.value.worth import TOP
+from customerlab.formats import percent, short
+from customerlab.wording import Led
+
+
+def by_total(ahead: Outlook, span: str, currency: str) -> list[str]:
+    """The expected revenue or orders of all customers, with its interval; whom it leaves out."""
+    row = ahead.totals.iloc[0]
+    if pd.isna(row["orders"]):
+        return []
+    what, unit = ("revenue", f" {currency}") if row["revenue"] == row["revenue"] else ("orders", " orders")
+    said: list[str] = [
+        Led(
+            f"Expected {what} of the next {span}: {short(row[what])}{unit}",
+            f" (95% prediction interval {short(row[f'{what}_low'])} to {short(row[f'{what}_high'])}) from the {row['customers']:,.0f} "
+            "customers known today. Customers who have not ordered yet are not in it, and no season is.",
+        )
+    ]
+    share = float(np.max([largest_share(ahead.customers[what])]))
+    if share >= INFLUENTIAL:
+        said.append(f"One customer accounts for {percent(share)} of expected {what}.")
+    return said
+
+
+def by_segment(groups: pd.DataFrame, span: str, currency: str) -> list[str]:
+    """The group with the highest expected revenue, in all and per customer; `groups` without those too small."""
+    known = groups.dropna(subset=["customers", "revenue"])
+    if known.empty:
+        return []
+    each = known.assign(mean=known["revenue"] / known["customers"])
+    most, best = (each.sort_values([by, "group"], ascending=[False, True]).iloc[0] for by in ("revenue", "mean"))
+    return [
+        f"{most['group']} is expected to bring the most: {short(most['revenue'])} {currency} in {span} ({short(most['revenue_low'])} to "
+        f"{short(most['revenue_high'])}) from {most['customers']:,.0f} customers. Per customer it is {best['group']} with "
+        f"{short(best['mean'])} {currency}."
+    ]
+
+
+def by_rank(past: Concentration, future: Concentration, staying: float) -> str:
+    """Whether the best customers so far are those who are expected to be."""
+    return (
+        f"{percent(staying)} of the top {TOP:.0%} of customers by revenue so far are among the top {TOP:.0%} by expected revenue. The "
+        f"top {TOP:.0%} hold {percent(past.top_share(TOP))} of revenue so far and {percent(future.top_share(TOP))} of expected revenue."
+    )
