@@ -479,6 +479,7 @@ def every_ten_days(customers: int, until: int) -> list[tuple]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_log_has_to_be_as_long_before_a_window_as_the_window():
     sold = log(every_ten_days(3, 60))
     day = BEGIN + pd.Timedelta(days=56)

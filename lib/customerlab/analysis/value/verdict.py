@@ -86,13 +86,13 @@ def _figures(validation: Validation, row: dict) -> str:
     size = "" if not np.isfinite(change) else f"{percent(abs(change))} {'lower' if change <= 0 else 'higher'}, "
     said = (
         f"its mean squared error is {short(row['by_model'])} against {short(row['by_rule'])} by {_rule(row['rule'], validation)} "
-        f"({size}difference {short(-row['advantage'])}, unadjusted {interval(-row['high'], -row['low'], short)}, Holm-adjusted "
+        f"({size}difference {short(0.0 - row['advantage'])}, unadjusted {interval(-row['high'], -row['low'], short)}, Holm-adjusted "
         f"{p_value(row['pvalue_holm'])}; {row['customers']:,} customers, {_windows(row, validation)})."
     )
     if row["largest"] >= INFLUENTIAL:
         said += (
             f" One customer accounts for {row['largest']:.0%} of the differences; without that customer the difference is "
-            f"{short(-row['without_largest'])}."
+            f"{short(0.0 - row['without_largest'])}."
         )
     return said
 
