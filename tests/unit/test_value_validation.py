@@ -481,6 +481,7 @@ def every_ten_days(customers: int, until: int) -> list[tuple]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_log_has_to_be_as_long_before_a_window_as_the_window():
     sold = log(every_ten_days(3, 60))
     day = BEGIN + pd.Timedelta(days=56)
@@ -559,6 +560,14 @@ def test_decisions_follow_the_comparisons():
     assert naive.lead == "BG/NBD does not predict orders significantly better than the naive rate"
     worse = first(**all_better | {BOOSTED: (-1.0, 0.01)})
     assert worse.lead == "Use LightGBM rather than BG/NBD to predict orders"
+    # in one of two windows alone
+    table = found.comparisons.assign(pvalue_holm=0.001, advantage=1.0, windows=2, agree=1)
+    assert decision(replace(found, comparisons=table))[0].lead == (
+        "BG/NBD predicts orders better than every rule tried over all windows together, but not in most of them"
+    )
+    assert "It is better over all windows together, but not in most of them." in decision(
+        replace(found, comparisons=table.assign(advantage=-1.0))
+    )[0]  # fmt: skip
     windows = found.windows.assign(converged=[True, False, False, True], not_identified=["", "a, b", "", ""])
     assert decision(replace(found, windows=windows))[-2:] == [
         "The log does not identify a and b of BG/NBD in 1 of 4 windows; predictions there are those at the edge of what the model can "

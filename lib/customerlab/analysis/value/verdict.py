@@ -64,7 +64,9 @@ def _choice(validation: Validation, outcome: str) -> str:
     tried = f" Tried: {_listed([_rule(rule, validation) for rule in rows['rule']])}."
     if len(worse):
         row = worse.sort_values("by_rule").iloc[0]
-        lead, more = f"Use {_rule(row['rule'], validation)} rather than {model} to predict {outcome}", tried
+        lead = f"Use {_rule(row['rule'], validation)} rather than {model} to predict {outcome}"
+        few = _together(worse[worse["rule"] == row["rule"]])
+        more = f"{tried} It is better{few}." if few else tried
     elif (tied["rule"] == NAIVE).any():
         row = tied[tied["rule"] == NAIVE].iloc[0]
         lead = f"{model} does not predict {outcome} significantly better than the naive rate"
@@ -77,7 +79,7 @@ def _choice(validation: Validation, outcome: str) -> str:
         more = f" It is significantly better than {_listed(beaten)}." if beaten else tried
     else:
         row, more = better.sort_values("by_rule").iloc[0], tried
-        lead = f"{model} predicts {outcome} better than every rule tried"
+        lead = f"{model} predicts {outcome} better than every rule tried{_together(better)}"
     return Led(lead, f": {_figures(validation, row.to_dict())}{more}")
 
 
@@ -85,14 +87,15 @@ def _figures(validation: Validation, row: dict) -> str:
     change = row["by_model"] / row["by_rule"] - 1 if row["by_rule"] > 0 else np.nan
     size = "" if not np.isfinite(change) else f"{percent(abs(change))} {'lower' if change <= 0 else 'higher'}, "
     said = (
-        f"its mean squared error is {short(row['by_model'])} against {short(row['by_rule'])} by {_rule(row['rule'], validation)} "
-        f"({size}difference {short(-row['advantage'])}, unadjusted {interval(-row['high'], -row['low'], short)}, Holm-adjusted "
+        f"the mean squared error of {validation.model} is {short(row['by_model'])} against {short(row['by_rule'])} by "
+        f"{_rule(row['rule'], validation)} "
+        f"({size}difference {short(0.0 - row['advantage'])}, unadjusted {interval(-row['high'], -row['low'], short)}, Holm-adjusted "
         f"{p_value(row['pvalue_holm'])}; {row['customers']:,} customers, {_windows(row, validation)})."
     )
     if row["largest"] >= INFLUENTIAL:
         said += (
             f" One customer accounts for {row['largest']:.0%} of the differences; without that customer the difference is "
-            f"{short(-row['without_largest'])}."
+            f"{short(0.0 - row['without_largest'])}."
         )
     return said
 
@@ -100,7 +103,13 @@ def _figures(validation: Validation, row: dict) -> str:
 def _windows(row: dict, validation: Validation) -> str:
     if row["windows"] == 1:
         return f"one window of {_length(validation)}"
-    return f"{row['windows']} windows of {_length(validation)}, of which {row['agree']} agree"
+    return f"{row['windows']} windows of {_length(validation)}, {row['agree']} of them with the same sign"
+
+
+def _together(rows: pd.DataFrame) -> str:
+    """What a preference needs beside it that most windows do not show: intervals know nothing of their differences."""
+    few = (rows["windows"] > 1) & (2 * rows["agree"] <= rows["windows"])
+    return " over all windows together, but not in most of them" if few.any() else ""
 
 
 def _ranking(validation: Validation, outcome: str) -> str:
