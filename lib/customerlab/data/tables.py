@@ -132,7 +132,9 @@ SPOKEN = {
     "ratings": "ratings", "experiment": "test with arms", "customer_summary": "summary of customers",
 }  # fmt: skip
 """What each table holds, as sentences for a shop's owner call it."""
-UNNAMED = {("transactions", "product_id"): "name no products"}
+UNNAMED = {
+    ("transactions", "product_id"): "name no products", ("customers", "contract_ended_at"): "says nothing of contracts",
+}  # fmt: skip
 """What sentences say of a table without one of its optional columns, where they have words for it."""
 
 

@@ -10,7 +10,7 @@ customers, `tables` and `conclusions` are what is shown and said.
 
 from customerlab.analysis.value.churn import churn_sentences, contract_ends, predict_churn, proposed
 from customerlab.analysis.value.cohorts import by_cohort, compared
-from customerlab.analysis.value.conclusions import by_rank, by_segment, by_total
+from customerlab.analysis.value.conclusions import by_rank, by_segment, by_total, recorded
 from customerlab.analysis.value.fitting import MODELS, fit
 from customerlab.analysis.value.model import fit_value
 from customerlab.analysis.value.offer import offer, offer_sentences
@@ -45,7 +45,7 @@ __all__ = [
     "COMPARISON_FORMATS", "MODELS", "SCORE_FORMATS", "WINDOW_FORMATS", "activity", "by_cohort", "by_rank", "by_segment",
     "by_total", "churn_sentences", "cohort_table", "cohort_waits", "compared", "comparison_table", "contract_ends",
     "curves", "decision", "estimates", "fit", "fit_value", "groups_of", "histories", "log_rank", "offer",
-    "offer_sentences", "ordered_within", "predict", "predict_churn", "proposed", "ranks", "recent_revenue",
+    "offer_sentences", "ordered_within", "predict", "predict_churn", "proposed", "ranks", "recent_revenue", "recorded",
     "score_table", "segment_waits", "side_by_side", "staying", "summary", "survival_sentences", "totals",
     "unvalidated", "validate", "waits_table", "window_table",
 ]  # fmt: skip

@@ -5,7 +5,9 @@ import pandas as pd
 
 from customerlab.analysis.inference import INFLUENTIAL, largest_share
 from customerlab.analysis.rfm.concentration import Concentration
+from customerlab.analysis.value.judging import Judged
 from customerlab.analysis.value.outlook import Outlook
+from customerlab.analysis.value.validation import Validation
 from customerlab.analysis.value.worth import TOP
 from customerlab.formats import percent, short
 from customerlab.wording import Led
@@ -50,3 +52,23 @@ def by_rank(past: Concentration, future: Concentration, staying: float) -> str:
         f"{percent(staying)} of the top {TOP:.0%} of customers by revenue so far are among the top {TOP:.0%} by expected revenue. The "
         f"top {TOP:.0%} hold {percent(past.top_share(TOP))} of revenue so far and {percent(future.top_share(TOP))} of expected revenue."
     )
+
+
+def recorded(ahead: Outlook, tested: Validation | None, judged: Judged | None) -> dict[str, float | list[float]]:
+    """What to follow from run to run: totals with their intervals, the bias of totals, and how well churn is ranked."""
+    row = ahead.totals.iloc[0]
+    found: dict[str, float | list[float]] = {
+        f"expected_{what}": [float(row[f"{what}{end}"]) for end in ("", "_low", "_high")]
+        for what in ("orders", "revenue")
+        if row[what] == row[what]
+    }
+    if tested is not None:
+        own = tested.errors[tested.errors["rule"] == tested.model].dropna(subset="bias_low")
+        found |= {
+            f"bias_of_{one['outcome']}": [one["bias"], one["bias_low"], one["bias_high"]]
+            for one in own.to_dict("records")
+        }
+    if judged is not None:
+        best = judged.scores.set_index("model").loc[judged.best]
+        found["churn_roc_auc"] = [float(best[f"roc_auc{end}"]) for end in ("", "_low", "_high")]
+    return found

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import norm
+from threadpoolctl import threadpool_limits
 
 from customerlab.analysis.inference import LEVEL
 from customerlab.analysis.value.likelihood import PARAMETERS, Model, Values, bg_bb, bg_nbd, mbg_nbd, nbd, pareto_nbd
@@ -150,7 +151,8 @@ def fit(
         at = _peak(_loss(model, _coarser(rows, columns), columns, []), at, units)[0]
     at, units = (np.append(part, np.zeros(len(_effects(model, covariates)))) for part in (at, units))
     loss = _loss(model, rows, columns, covariates)
-    vector, hessian = _peak(loss, at, units)
+    with threadpool_limits(1):  # sums over several threads differ in their last digits
+        vector, hessian = _peak(loss, at, units)
     value, gradient = loss(vector)
     names += _effects(model, covariates)
     flat = (np.abs(vector - units) > BOUND - 0.5) | (np.diag(hessian) * customers < FLAT)

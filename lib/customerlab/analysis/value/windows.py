@@ -76,7 +76,7 @@ def follow(shop: Snapshot, horizon: int, unit: str) -> Followed | None:
     windows, known = [], daily
     for number in range(1, len(edges) - 1):
         known = _lines(daily, (place <= number) & (back > number))
-        history = summary(known, edges[number], unit)
+        history = summary(known, edges[number], unit).drop(columns="revenue")
         last, now = (_of(did, history["customer_id"], at) for at in (number, number + 1))
         window = history.join([last.add_prefix("last_"), now]).assign(came_back=now["orders"] > 0)
         windows += [window.assign(formed_on=edges[number], until=edges[number + 1])] if len(window) else []
