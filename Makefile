@@ -15,7 +15,7 @@ AUDIT := .venv/audit
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run check test test-all coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv
+.PHONY: help setup spark run check test test-all coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -78,6 +78,9 @@ bench-recommend: $(READY) ## what it costs to fit EASE, ALS and the hybrid
 
 bench-experiment: $(READY) ## what the effects of ten metrics of 10 million units in three arms cost, beside tea-tasting and pandas
 	@$(BIN)/python tests/benchmarks/experiment.py
+
+bench-value: $(READY) ## what a million customers' models of orders cost, and the summary of a log beside a bare scan (LINES=1e7)
+	@$(BIN)/python tests/benchmarks/value.py $(if $(filter command line environment,$(origin LINES)),--lines $(LINES))
 
 rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 500 to 2,000 simulated tests each
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/experiment_rates.py

@@ -36,6 +36,8 @@ from customerlab.analysis.experiment.soundness import exposed_early, missing_by_
 from customerlab.analysis.explore import returning
 from customerlab.analysis.explore.distributions import with_returned
 from customerlab.analysis.explore.products import described
+from customerlab.analysis.value.model import fit_value
+from customerlab.analysis.value.summary import by_period, summary
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import open_table
 from customerlab.data.fetch import locate
@@ -207,6 +209,11 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "recommend.returned_in_full": lambda s: recommend.returned_in_full(
         s.transactions.select("customer_id", "product_id").distinct().to_pandas(), s.transactions, s.returns
     ),
+    "value.by_period": lambda s: by_id(orders.fetched(by_period(s.transactions, pd.Timestamp(s.middle), "week"))),
+    "value.summary": lambda s: [
+        summary(s.transactions, pd.Timestamp(s.middle), unit, s.returns) for unit in ("day", "week", "month")
+    ],
+    "value.fit_value": lambda s: fit_value(snapshot(s, s.middle), horizon=8, draws=20),
     "experiment.kept": lambda s: (
         kept(s.experiment)
         .group_by("variant")

@@ -8,10 +8,14 @@ import os
 from pathlib import Path
 
 import ibis
+import numpy as np
 import pandas as pd
 import pytest
 
 from customerlab.analysis import explore, orders
+from customerlab.analysis.value import expected, summary
+from customerlab.analysis.value.fitting import MODELS, fit
+from customerlab.analysis.value.money import fit_money
 
 pytestmark = pytest.mark.real_data
 FOLDER = Path(os.environ.get("CUSTOMERLAB_DATA", "data/raw")) / "cdnow"
@@ -50,3 +54,40 @@ def test_the_sample_s_customers_after_39_weeks():
     span = (found["last_order"] - found["first_order"]).dt.days / 7
     assert span.round(2).to_numpy() == pytest.approx(wanted["recency"].to_numpy(), abs=0.0051)
     assert ((found["tenure"] - 1) / 7).to_numpy() == pytest.approx(wanted["T"].to_numpy(), abs=0.0051)
+
+
+@pytest.fixture(scope="module")
+def history() -> pd.DataFrame:
+    """The sample's customers after 39 weeks, in weeks, and the money of their repeat orders."""
+    sample = read("CDNOW_sample.txt", sep=r"\s+", header=None, names=["master", "ID", "day", "cds", "money"])
+    known = as_log(sample["ID"], sample["day"], sample["money"])
+    found = summary.summary(known, pd.Timestamp("1997-10-01"), "day")
+    return found.assign(t_x=found["t_x"] / 7, T=found["T"] / 7)
+
+
+PUBLISHED = {  # Fader, Hardie and Lee (2005), Marketing Science 24(2), table 2
+    "BG/NBD": ([0.243, 4.414, 0.793, 2.426], -9582.4), "Pareto/NBD": ([0.553, 10.578, 0.606, 11.669], -9595.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", PUBLISHED)
+def test_the_published_fits(history, model):
+    wanted, log_likelihood = PUBLISHED[model]
+    found = fit(MODELS[model], history)
+    assert found.converged and found.customers == 2_357
+    assert found.estimates["estimate"].round(3).tolist() == wanted
+    assert round(found.log_likelihood, 1) == log_likelihood
+
+
+def test_the_published_fit_of_money(history):
+    """Fader and Hardie (2013), note 025: 946 customers, p = 6.25, q = 3.74, v = 15.44."""
+    money = fit_money(history)
+    assert money.fit.customers == 946
+    assert money.fit.estimates["estimate"].round(2).tolist() == [6.25, 3.74, 15.44]
+    assert round(money.independence["correlation"], 2) == 0.11
+
+
+def test_the_published_expectation(history):
+    """One of the customers of note 025: 2 repeat orders of 22.35 dollars, expected to spend 24.65 an order."""
+    money = fit_money(history).fit.parameters
+    assert expected.order_value(money, np.array([2.0]), np.array([22.35]))[0] == pytest.approx(24.65, abs=0.02)

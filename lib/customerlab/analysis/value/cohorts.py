@@ -61,7 +61,7 @@ def said(found: Fit, summary: pd.DataFrame, unit: str = "week") -> list[str]:
         sentences.append(
             Led(
                 f"The log does not identify {' and '.join(found.at_bounds)} of {name}",
-                ": the likelihood has no peak in them. They have no intervals, and predictions take them as they are.",
+                ": the likelihood is flat there. No interval is given, and predictions take the estimate as it is.",
             )
         )
     elif not found.converged:

@@ -20,7 +20,7 @@ STEP = 1e-4  # of the logarithm of a parameter, for the slope of the gradient
 MANY = 5_000  # different rows, from which the search begins where a coarser table has its peak
 COARSE = 40  # ages that the coarser table tells apart
 PEAK = 1e-9  # the least curvature, per customer, at which Newton's steps are taken
-FLAT = 0.01  # the information of all customers on the logarithm of a parameter, below which it is not identified
+FLAT = 0.04  # the information of all customers along a direction, a standard error of 5, below which it is flat
 
 MODELS: dict[str, Model] = {
     "NBD": nbd, "BG/NBD": bg_nbd, "MBG/NBD": mbg_nbd, "Pareto/NBD": pareto_nbd, "BG/BB": bg_bb,
@@ -45,7 +45,7 @@ class Fit:
     estimates : DataFrame
         One row per parameter: `parameter`, `estimate`, `se`, `low`, `high` (95% confidence interval, of parameters on
         the scale of the logarithm and so above zero). Below them the effects of covariates, such as "web on orders".
-        Standard errors are missing of what the log does not identify; if others have no peak either, of all.
+        Standard errors are missing of what the log does not identify.
     covariance : ndarray
         Of the logarithms of the parameters, and of the effects of covariates as they are; missing with their errors.
     log_likelihood : float
@@ -155,9 +155,11 @@ def fit(
         vector, hessian = _peak(loss, at, units)
     value, gradient = loss(vector)
     names += _effects(model, covariates)
-    flat = (np.abs(vector - units) > BOUND - 0.5) | (np.diag(hessian) * customers < FLAT)
-    covariance = _covariance(hessian * customers, ~flat)
-    converged = not np.isnan(covariance).any() and bool(np.abs(gradient).max() < GRADIENT)
+    flat = _flat(hessian * customers, np.abs(vector - units) > BOUND - 0.5)
+    covariance = np.full(hessian.shape, np.nan)
+    if not flat.all():
+        covariance[np.ix_(~flat, ~flat)] = np.linalg.inv(hessian[np.ix_(~flat, ~flat)] * customers)
+    converged = not flat.any() and bool(np.abs(gradient).max() < GRADIENT)
     return Fit(
         model, _estimates(names, vector, covariance, len(PARAMETERS[model])), covariance, -value * customers, customers,
         converged, tuple(name for name, loose in zip(names, flat, strict=True) if loose), tuple(covariates),
@@ -261,12 +263,17 @@ def _peak(loss: Any, at: Values, units: Values) -> tuple[Values, Values]:
     return vector, hessian
 
 
-def _covariance(information: Values, known: NDArray[np.bool_]) -> Values:
-    """The inverse of the information on what is known, given the rest; missing where the likelihood has no peak."""
-    covariance, among = np.full(information.shape, np.nan), information[np.ix_(known, known)]
-    if known.any() and np.linalg.eigvalsh(among).min() > FLAT / 100:
-        covariance[np.ix_(known, known)] = np.linalg.inv(among)
-    return covariance
+def _flat(information: Values, at_bounds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The parameters without which the likelihood of the others has a peak: those that flat directions run along."""
+    flat = at_bounds.copy()
+    while not flat.all():
+        curvature, directions = np.linalg.eigh(information[np.ix_(~flat, ~flat)])
+        if curvature[0] > FLAT:
+            break
+        # of two that go together the one named last, such as beta
+        steepest = np.flatnonzero(np.abs(directions[:, 0]) > 0.9 * np.abs(directions[:, 0]).max())[-1]
+        flat[np.flatnonzero(~flat)[steepest]] = True
+    return flat
 
 
 def _slope(loss: Any, vector: Values) -> Values:
