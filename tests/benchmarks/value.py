@@ -89,7 +89,7 @@ def scanned(path: str) -> dict[str, Any]:
 def summarised(path: str) -> dict[str, Any]:
     """The summary in weeks, as models take it."""
     from customerlab.analysis import orders
-    from customerlab.analysis.value.summary import summary
+    from customerlab.analysis.value.history import summary
     from customerlab.data.engine import connect, open_table
 
     log = open_table(connect(f"duckdb://?threads={CORES}"), Path(path))

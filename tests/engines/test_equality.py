@@ -36,8 +36,8 @@ from customerlab.analysis.experiment.soundness import exposed_early, missing_by_
 from customerlab.analysis.explore import returning
 from customerlab.analysis.explore.distributions import with_returned
 from customerlab.analysis.explore.products import described
+from customerlab.analysis.value.history import by_period, summary
 from customerlab.analysis.value.model import fit_value
-from customerlab.analysis.value.summary import by_period, summary
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import open_table
 from customerlab.data.fetch import locate

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from customerlab.analysis import explore, orders
-from customerlab.analysis.value import expected, summary
+from customerlab.analysis.value import expected
 from customerlab.analysis.value.fitting import MODELS, fit
+from customerlab.analysis.value.history import summary
 from customerlab.analysis.value.money import fit_money
 
 pytestmark = pytest.mark.real_data
@@ -61,7 +62,7 @@ def history() -> pd.DataFrame:
     """The sample's customers after 39 weeks, in weeks, and the money of their repeat orders."""
     sample = read("CDNOW_sample.txt", sep=r"\s+", header=None, names=["master", "ID", "day", "cds", "money"])
     known = as_log(sample["ID"], sample["day"], sample["money"])
-    found = summary.summary(known, pd.Timestamp("1997-10-01"), "day")
+    found = summary(known, pd.Timestamp("1997-10-01"), "day")
     return found.assign(t_x=found["t_x"] / 7, T=found["T"] / 7)
 
 

@@ -161,7 +161,7 @@ NOTEBOOK = {
     "cells": [
         {"cell_type": "markdown", "metadata": {}, "source": "# Mine\n\nWhat?"},
         {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": CELL, "outputs": [], "execution_count": None},
-        {"cell_type": "code", "metadata": {}, "source": ["from customerlab import Run, rfm\n", 'lab = Run(run, "07_mine")'], "outputs": []},
+        {"cell_type": "code", "metadata": {}, "source": ["from customerlab import Run, rfm\n", 'lab = Run(run, "57_mine")'], "outputs": []},
         {"cell_type": "code", "metadata": {}, "source": 'a = lab.load("rfm_segments", optional=True)\nlab.save("mine", a)', "outputs": []},
     ],
     "metadata": {"kernelspec": {"name": "python3", "language": "python"}, "language_info": {"name": "python"}},
@@ -173,7 +173,7 @@ NOTEBOOK = {
 @share(0.15)
 @given(content=st.one_of(changed_bytes(json.dumps(NOTEBOOK, indent=1).encode()), as_json(changed_nodes(NOTEBOOK))))
 def test_notebooks(project, content):
-    path = project / "notebooks" / "07_mine.ipynb"
+    path = project / "notebooks" / "57_mine.ipynb"
     with put(path, content), result_or_message(project):
         notebook = Notebook(path)
         assert isinstance(notebook.title + notebook.question, str)

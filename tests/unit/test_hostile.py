@@ -11,7 +11,15 @@ import hostile
 from customerlab.workbench import display
 from helpers import run_cells
 
-NOTEBOOKS = ["01_eda", "02_rfm", "03_clustering", "04_recommenders", "05_ab_analysis", "06_ratings"]
+NOTEBOOKS = [
+    "01_eda",
+    "02_rfm",
+    "03_clustering",
+    "04_recommenders",
+    "05_ab_analysis",
+    "06_ratings",
+    "07_customer_value",
+]
 OURS = {"a", "ul", "li", "strong", "em", "p", "table", "caption", "thead", "tbody", "tr", "th", "td"}
 
 

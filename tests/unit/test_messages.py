@@ -134,7 +134,7 @@ def test_a_day_needs_no_quotes(project):
 CELLS = [
     {"cell_type": "markdown", "metadata": {}, "source": "# Mine"},
     {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": 'run: str = "demo"  # run\nk: int = 3  # k'},
-    {"cell_type": "code", "metadata": {}, "source": ['lab = Run(run, "07_mine")\n', 'lab.load("rfm_segments")']},
+    {"cell_type": "code", "metadata": {}, "source": ['lab = Run(run, "57_mine")\n', 'lab.load("rfm_segments")']},
 ]
 DATA = 'run: str = "demo"  # run\ndata: str = "nobody"  # data set'
 GOOD = {"cells": CELLS, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
@@ -149,7 +149,7 @@ def without(mapping, key):
 
 
 def test_a_notebook_needs_no_kernel_in_its_metadata(project):
-    (project / "notebooks" / "07_mine.ipynb").write_text(json.dumps(GOOD))
+    (project / "notebooks" / "57_mine.ipynb").write_text(json.dumps(GOOD))
     assert load_notebooks(project)[-1].loads == {"rfm_segments": False}
 
 
@@ -191,7 +191,7 @@ def test_a_notebook_needs_no_kernel_in_its_metadata(project):
         (with_cell(2, source="\x00"), "a code cell is not Python"),
         (with_cell(2, source='lab = Run(run, "02_rfm")'), "its Run has the name of another notebook: '02_rfm'"),
         (with_cell(2, source='lab.save("clusters", 1)'), "it saves clusters, as 03_clustering does"),
-        (with_cell(2, source='lab = Run(run, "07_mine")\nlab.load("rfm_segment")'), "no notebook saves 'rfm_segment'"),
+        (with_cell(2, source='lab = Run(run, "57_mine")\nlab.load("rfm_segment")'), "no notebook saves 'rfm_segment'"),
         (with_cell(2, source='lab.table("orders")'), "unknown table 'orders'"),
         (
             GOOD | {"cells": [CELLS[0], CELLS[1] | {"source": DATA}, CELLS[2] | {"source": "lab.table('products')"}]},
@@ -200,14 +200,14 @@ def test_a_notebook_needs_no_kernel_in_its_metadata(project):
     ],
 )
 def test_a_notebook_that_cannot_be_used_is_named(project, content, said):
-    path = project / "notebooks" / "07_mine.ipynb"
+    path = project / "notebooks" / "57_mine.ipynb"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     plan = make_plan(project, "demo")
     assert [step.name for step in plan.steps] == [notebook.name for notebook in own_notebooks()]
-    message = str(plan.faults["07_mine"])
-    assert said in message and "07_mine" in message and len(message) < 800
+    message = str(plan.faults["57_mine"])
+    assert said in message and "57_mine" in message and len(message) < 800
     with pytest.raises(CustomerlabError) as caught:
-        plan.step("07")
+        plan.step("57")
     assert str(caught.value) == message
 
 

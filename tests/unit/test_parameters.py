@@ -185,7 +185,7 @@ def test_edges_are_read_from_the_code():
 def test_what_a_shop_lacks_is_left_out_with_the_reason(project):
     add_shop(project, as_written(stranger_lines()))
     plan = make_plan(project, "my_shop")
-    assert [step.name[:2] for step in plan.included] == ["01", "02", "03", "04"]
+    assert [step.name[:2] for step in plan.included] == ["01", "02", "03", "04", "07"]
     assert plan.step("05").left_out == "the data set my_shop has no test with arms (table experiment)"
     assert plan.step("06").left_out == "the data set my_shop has no ratings"
     names = "the data set my_shop has no names of products (table products)"
@@ -208,7 +208,7 @@ def test_a_notebook_of_another_shop_s_file_that_cannot_be_had_is_left_out(projec
     (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: lost_stars\n")
     plan = make_plan(project, "my_shop")
     said = "the file stars.csv of the data set lost_stars is not on this machine, and has no address"
-    assert plan.step("06").left_out == said and plan.step("06") not in plan.included and len(plan.included) == 4
+    assert plan.step("06").left_out == said and plan.step("06") not in plan.included and len(plan.included) == 5
     catalog = project / "data" / "catalog.yml"
     catalog.write_text(
         catalog.read_text().replace("stars: stars.csv", "stars: {path: stars.csv, url: 'https://x.test/s'}")
@@ -220,12 +220,12 @@ def test_a_notebook_of_another_shop_s_file_that_cannot_be_had_is_left_out(projec
 
 
 def add_notebook(project, code):
-    """A notebook 07 of one cell of code, and a run of a data set that has an experiment and nothing else."""
+    """A notebook 57 of one cell of code, and a run of a data set that has an experiment and nothing else."""
     (project / "params" / "hillstrom.yml").write_text("run: hillstrom\ndata: hillstrom_email\ncontrol: No E-Mail\n")
     more = json.loads((project / "notebooks" / "05_ab_analysis.ipynb").read_text())
     more["cells"] = [cell for cell in more["cells"] if "parameters" in cell["metadata"].get("tags", [])]
     more["cells"].append({"cell_type": "code", "metadata": {}, "source": [code]})
-    (project / "notebooks" / "07_more.ipynb").write_text(json.dumps(more))
+    (project / "notebooks" / "57_more.ipynb").write_text(json.dumps(more))
 
 
 def test_what_depends_on_a_left_out_notebook_is_left_out(project):
@@ -233,7 +233,7 @@ def test_what_depends_on_a_left_out_notebook_is_left_out(project):
     plan = make_plan(project, "hillstrom")
     assert [step.name[:2] for step in plan.included] == ["05"]
     assert plan.step("03").left_out == "the data set hillstrom_email has no orders (table transactions)"
-    assert plan.step("07").left_out == "no earlier notebook of this run makes clusters" and not plan.step("07").notes
+    assert plan.step("57").left_out == "no earlier notebook of this run makes clusters" and not plan.step("57").notes
 
 
 @pytest.mark.slow
@@ -242,11 +242,11 @@ def test_an_optional_artefact_that_nobody_makes_is_done_without(project):
         "lab.table('experiment')\nfew = lab.load('rfm_segments', optional=True)\nown = lab.load('experiment_effects')"
     )
     add_notebook(project, code)
-    step = make_plan(project, "hillstrom").step("07")
+    step = make_plan(project, "hillstrom").step("57")
     assert step.notebook.loads == {"rfm_segments": True, "experiment_effects": False}
     assert not step.left_out and step.loads == ("experiment_effects",)
     assert step.notes == ("without rfm_segments: the data set hillstrom_email has no orders (table transactions)",)
-    both = make_plan(project, "demo").step("07")
+    both = make_plan(project, "demo").step("57")
     assert both.loads == ("rfm_segments", "experiment_effects") and not both.notes
 
 
@@ -255,7 +255,7 @@ def test_an_artefact_that_is_optional_in_one_place_only_is_needed(project):
         project,
         "a = lab.load('clusters', optional=True)\nb = lab.load('clusters')\nc = lab.load('clusters', optional=True)",
     )
-    step = make_plan(project, "hillstrom").step("07")
+    step = make_plan(project, "hillstrom").step("57")
     assert step.left_out == "no earlier notebook of this run makes clusters" and not step.notes
 
 
@@ -265,7 +265,7 @@ def test_an_artefact_that_is_no_longer_made_changes_the_fingerprint_of_its_reade
     before = fingerprints(project)
     (project / "notebooks" / "03_clustering.ipynb").unlink()
     after = fingerprints(project)
-    readers = {"05_ab_analysis", "07_more"}  # of what 03 makes
+    readers = {"05_ab_analysis", "07_customer_value", "57_more"}  # of what 03 makes
     assert {name for name in after if before[name] != after[name]} == readers
 
 
@@ -282,16 +282,16 @@ def test_copies_and_checkpoints_are_no_notebooks(project):
 def test_of_two_notebooks_that_clash_the_guest_stays_out(project):
     write_notebook(project, "02_again", "1")
     write_notebook(project, "01_before", "1")
-    write_notebook(project, "07_one", 'lab.save("ones", 1, key="id")')
-    write_notebook(project, "07_two", "1")
-    write_notebook(project, "08_three", 'lab.save("ones", 1, key="id")')
+    write_notebook(project, "57_one", 'lab.save("ones", 1, key="id")')
+    write_notebook(project, "57_two", "1")
+    write_notebook(project, "58_three", 'lab.save("ones", 1, key="id")')
     plan = make_plan(project, "demo")
-    assert [step.name for step in plan.steps] == [*(n.name for n in own_notebooks()), "07_one"]
+    assert [step.name for step in plan.steps] == [*(n.name for n in own_notebooks()), "57_one"]
     assert {name: error.what for name, error in plan.faults.items()} == {
         "01_before": "it has the number of 01_eda", "02_again": "it has the number of 02_rfm",
-        "07_two": "it has the number of 07_one", "08_three": "it saves ones, as 07_one does",
+        "57_two": "it has the number of 57_one", "58_three": "it saves ones, as 57_one does",
     }  # fmt: skip
-    assert plan.step("02").name == "02_rfm" and plan.step("07").name == "07_one"
+    assert plan.step("02").name == "02_rfm" and plan.step("57").name == "57_one"
 
 
 def test_a_fault_of_the_projects_own_stops_the_run(project):
@@ -304,11 +304,11 @@ def test_a_guest_does_not_change_what_the_projects_own_parameters_are(project):
     before = {step.name: step.parameters for step in make_plan(project, "demo").steps}
     (project / "params" / "demo.yml").write_text("run: demo\nrfm_bins: 4\n")
     write_notebook(
-        project, "07_mine", "1", begin='run: str = "demo"  # run\nrfm_bins: str = "five"  # text (one of five, four)'
+        project, "57_mine", "1", begin='run: str = "demo"  # run\nrfm_bins: str = "five"  # text (one of five, four)'
     )
     plan = make_plan(project, "demo")
     assert plan.step("02").parameters == before["02_rfm"] | {"rfm_bins": 4}
-    assert "rfm_bins = 4" in str(plan.faults["07_mine"]) and "for 07_mine" in str(plan.faults["07_mine"])
+    assert "rfm_bins = 4" in str(plan.faults["57_mine"]) and "for 57_mine" in str(plan.faults["57_mine"])
 
 
 def test_a_guest_chooses_neither_the_engine_nor_the_data_of_others(project):
@@ -316,25 +316,25 @@ def test_a_guest_chooses_neither_the_engine_nor_the_data_of_others(project):
         'run: str = "demo"  # run\nengine: str = "pyspark://"  # engine\nproducts: str = "online_retail"  # data set'
     )
     write_notebook(project, "00_mine", 'lab.table("experiment")', begin=begin)
-    write_notebook(project, "07_mine", 'lab.table("products")', begin=begin)
+    write_notebook(project, "57_mine", 'lab.table("products")', begin=begin)
     plan = make_plan(project, "demo")
     assert plan.engine == "duckdb://" and set(plan.tables.values()) == {"demo"}
-    assert "products would be read from 'online_retail'" in str(plan.faults["07_mine"])
+    assert "products would be read from 'online_retail'" in str(plan.faults["57_mine"])
 
 
 def test_a_value_for_a_notebook_that_cannot_be_read_stops_nobody(project):
     (project / "params" / "demo.yml").write_text("run: demo\nmine: 4\n")
     with pytest.raises(ParameterError, match="no notebook has a parameter 'mine'"):
         make_plan(project, "demo")
-    (project / "notebooks" / "07_mine.ipynb").write_text("{")
+    (project / "notebooks" / "57_mine.ipynb").write_text("{")
     assert len(make_plan(project, "demo").steps) == len(own_notebooks())
 
 
 def test_notebooks_that_wait_for_one_another_in_a_circle_are_left_out(project):
-    write_notebook(project, "07_one", 'lab.load("twos")\nlab.save("ones", 1, key="id")')
+    write_notebook(project, "57_one", 'lab.load("twos")\nlab.save("ones", 1, key="id")')
     write_notebook(project, "08_two", 'lab.load("ones")\nlab.save("twos", 1, key="id")')
     plan = make_plan(project, "demo")
-    assert plan.step("07").left_out == "no earlier notebook of this run makes twos"
+    assert plan.step("57").left_out == "no earlier notebook of this run makes twos"
     assert plan.step("08").left_out == "no earlier notebook of this run makes ones"
 
 
@@ -343,9 +343,9 @@ def test_notebooks_that_wait_for_one_another_in_a_circle_are_left_out(project):
     [
         (['a = lab.load("clusters")'], ["clusters"], False),
         (['a = lab.load(artifact="clusters")'], ["clusters"], False),
-        (['my = Run(run, "07_mine")\nmy.load("clusters")'], ["clusters"], False),
-        (['import customerlab\nmy = customerlab.Run(run, "07_mine")\nmy.load("clusters")'], ["clusters"], False),
-        (['from customerlab import Run as R\nmy = R(run, "07_mine")\nmy.load("clusters")'], ["clusters"], False),
+        (['my = Run(run, "57_mine")\nmy.load("clusters")'], ["clusters"], False),
+        (['import customerlab\nmy = customerlab.Run(run, "57_mine")\nmy.load("clusters")'], ["clusters"], False),
+        (['from customerlab import Run as R\nmy = R(run, "57_mine")\nmy.load("clusters")'], ["clusters"], False),
         (["%matplotlib inline\nfiles = !ls\n!ls", "pd.read_csv?", '%%time\n1 + 1', 'lab.load("clusters")'], ["clusters"], False),
         (['%time lab.load("clusters")'], [], True),
         (['%%time\nlab.load("clusters")'], [], True),
@@ -356,12 +356,12 @@ def test_notebooks_that_wait_for_one_another_in_a_circle_are_left_out(project):
         (["mine = lab"], [], True),
         (["help(lab)"], [], True),
         (["read = lab.load"], [], True),
-        (["import customerlab as c\nc.Run(run, '07_mine').load('clusters')"], [], True),
+        (["import customerlab as c\nc.Run(run, '57_mine').load('clusters')"], [], True),
         (["exec(text)"], [], True),
     ],
 )  # fmt: skip
 def test_what_a_notebook_may_read_unseen_is_known(project, cells, loads, opaque):
-    notebook = Notebook(write_notebook(project, "07_mine", *cells))
+    notebook = Notebook(write_notebook(project, "57_mine", *cells))
     notebook.check()
     assert (list(notebook.loads), notebook.opaque) == (loads, opaque)
 

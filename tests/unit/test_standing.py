@@ -76,22 +76,22 @@ def test_other_results_by_hand_make_the_notebook_and_its_reader_due(plan):
 
 def test_an_optional_artefact_is_read_and_waited_for_where_it_is_made(project, monkeypatch):
     monkeypatch.chdir(project)
-    write_notebook(project, "07_more", "lab.load('rfm_segments', optional=True)")
+    write_notebook(project, "57_more", "lab.load('rfm_segments', optional=True)")
     plan = make_plan(project, "demo")
     for step in plan.steps:
         step.sources.clear()
-    for name in ("02", "07"):
+    for name in ("02", "57"):
         execute(plan, name, monkeypatch)
-    assert due(plan, plan.step("07")) == "" and "07_more" not in standings(plan)
+    assert due(plan, plan.step("57")) == "" and "57_more" not in standings(plan)
     Run("demo", "02_rfm").save("rfm_segments", SEGMENTS[:1], key="customer_id")
-    assert due(plan, plan.step("07")) == "rfm_segments has been made anew"
-    assert standings(plan)["07_more"] == Standing("it waits for 02_rfm")
+    assert due(plan, plan.step("57")) == "rfm_segments has been made anew"
+    assert standings(plan)["57_more"] == Standing("it waits for 02_rfm")
     for name in ("02_rfm", "03_clustering"):
         (project / "notebooks" / f"{name}.ipynb").unlink()
     alone = make_plan(project, "demo")
-    assert due(alone, alone.step("07")), "it has read what is no longer part of the run"
-    execute(alone, "07", monkeypatch)
-    assert due(alone, alone.step("07")) == ""
+    assert due(alone, alone.step("57")), "it has read what is no longer part of the run"
+    execute(alone, "57", monkeypatch)
+    assert due(alone, alone.step("57")) == ""
 
 
 def test_other_numbers_by_hand_make_the_notebook_due(plan):
@@ -137,16 +137,16 @@ def executed(plan, name, opened):
 
 def test_what_was_read_in_a_loop_is_on_record_and_makes_due(plan, project):
     write_notebook(
-        project, "07_loop", "for name in ['rfm_segments']:\n    lab.load(name)\nlab.table('exp' + 'eriment')"
+        project, "57_loop", "for name in ['rfm_segments']:\n    lab.load(name)\nlab.table('exp' + 'eriment')"
     )
     plan = make_plan(project, "demo")
-    step = plan.step("07")
+    step = plan.step("57")
     assert step.notebook.opaque and (step.loads, step.sources) == ((), {})
-    assert needs(plan, step) == {other.name for other in plan.steps} - {"07_loop"}, "it may read what any of them makes"
+    assert needs(plan, step) == {other.name for other in plan.steps} - {"57_loop"}, "it may read what any of them makes"
     digest = file_digest(plan.folder / "artifacts" / "rfm_segments.parquet")
-    executed(plan, "07_loop", {"tables": {"experiment": "demo"}, "artifacts": {"rfm_segments": digest}})
+    executed(plan, "57_loop", {"tables": {"experiment": "demo"}, "artifacts": {"rfm_segments": digest}})
     assert due(plan, step) == ""
-    record = read_json(plan.folder / "manifest.json")["07_loop"]
+    record = read_json(plan.folder / "manifest.json")["57_loop"]
     assert record["reads"] == {"rfm_segments": digest} and list(record["tables"]) == ["experiment"]
     path = project / "data" / "demo" / "experiment.csv"
     whole = path.read_bytes()
@@ -155,7 +155,7 @@ def test_what_was_read_in_a_loop_is_on_record_and_makes_due(plan, project):
     path.write_bytes(whole)
     Run("demo", "02_rfm").save("rfm_segments", SEGMENTS[:1], key="customer_id")
     assert due(plan, step) == "rfm_segments has been made anew"
-    assert standings(plan)["07_loop"] == Standing("it waits for 02_rfm")
+    assert standings(plan)["57_loop"] == Standing("it waits for 02_rfm")
 
 
 def test_pages_are_rendered_where_they_are_not_those_of_now(project):
@@ -169,7 +169,7 @@ def test_pages_are_rendered_where_they_are_not_those_of_now(project):
 
 
 def test_what_failed_and_what_waits_for_it_are_behind(plan):
-    assert list(standings(plan)) == ["01_eda", "04_recommenders", "05_ab_analysis", "06_ratings"]
+    assert list(standings(plan)) == ["01_eda", "04_recommenders", "05_ab_analysis", "06_ratings", "07_customer_value"]
     failure = plan.folder / "failed" / "02_rfm.txt"
     failure.parent.mkdir()
     failure.write_text("02_rfm stopped: planted\n  where:    code cell 3\n")

@@ -9,8 +9,9 @@ from hypothesis import given, strategies as st
 from scipy.integrate import quad
 from scipy.special import betaln, gammaln, hyp2f1, hyperu
 
-from customerlab.analysis.value import expected, summary as log_of
+from customerlab.analysis.value import expected
 from customerlab.analysis.value.fitting import collapse, fit
+from customerlab.analysis.value.history import summary
 from customerlab.analysis.value.likelihood import bg_bb, bg_nbd, gamma_gamma, mbg_nbd, nbd, pareto_nbd
 from helpers import log
 
@@ -191,15 +192,15 @@ def test_summaries_count_periods_and_leave_out_what_came_back():
         ("a", "4", "2024-02-01", "x", 1, 99.0), ("b", "5", "2024-01-31", "x", 1, 9.0),
     ]  # fmt: skip
     day = pd.Timestamp("2024-02-01")
-    found = log_of.summary(log(sold), day, "day")
+    found = summary(log(sold), day, "day")
     assert found[["customer_id", "x", "t_x", "T"]].values.tolist() == [["a", 2, 11, 30], ["b", 0, 0, 0]]
     assert found["mean"].tolist()[0] == 4.5 and np.isnan(found["mean"].tolist()[1])
-    back = log_of.summary(log(sold), day, "day", log([("a", "C", "2024-01-20", "y", -1, 7.0)]))
+    back = summary(log(sold), day, "day", log([("a", "C", "2024-01-20", "y", -1, 7.0)]))
     assert back.iloc[0].tolist() == ["a", 1, 11, 30, 2.0, 7.0]
-    months = log_of.summary(log(sold), pd.Timestamp("2024-03-01"), "month")
+    months = summary(log(sold), pd.Timestamp("2024-03-01"), "month")
     assert months[["customer_id", "x", "t_x", "T"]].values.tolist() == [["a", 1, 1, 1], ["b", 0, 0, 1]]
     with pytest.raises(ValueError, match="expected one of: day, week, month"):
-        log_of.summary(log(sold), day, "hour")
+        summary(log(sold), day, "hour")
 
 
 def test_equal_rows_count_as_often_as_they_are_there_in_any_order():

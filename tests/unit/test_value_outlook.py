@@ -238,16 +238,16 @@ def test_a_log_without_drop_out_is_said_to_have_none():
 def test_cohorts_are_fitted_one_by_one():
     known = customers(3_000, most=53)
     table = by_cohort(bg_nbd, known, DAY)
-    assert table["cohort"].tolist() == ["2023Q2", "2023Q3", "2023Q4", "2024Q1", "2024Q2"][-len(table) :]
+    assert table["cohort"].tolist() == ["2023 Q2", "2023 Q3", "2023 Q4", "2024 Q1", "2024 Q2"][-len(table) :]
     first = first_days(known, DAY, "week")
     own = known[first.dt.to_period("Q").astype(str) == "2023Q4"]
-    row = table.set_index("cohort").loc["2023Q4"]
+    row = table.set_index("cohort").loc["2023 Q4"]
     assert row["customers"] == len(own) and row["ordered_again"] == (own["x"] > 0).sum()
     alone = fit(bg_nbd, own)
     assert row[["r", "alpha", "a", "b"]].tolist() == alone.estimates["estimate"].tolist()
     assert row["active"] == pytest.approx(share_active(alone, own))
     halves = by_cohort(bg_nbd, known, DAY, every="half-year")
-    assert halves["cohort"].tolist() == ["2023H2", "2024H1"]
+    assert halves["cohort"].tolist() == ["2023 H2", "2024 H1"]
     assert compared(halves, fit(bg_nbd, known), known).startswith("Fits by acquisition cohort find ")
     nobody = by_cohort(bg_nbd, known.head(5), DAY)
     assert nobody.empty and "no cohort has 20 customers" in compared(nobody, fit(bg_nbd, known), known)

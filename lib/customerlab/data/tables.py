@@ -132,10 +132,10 @@ SPOKEN = {
     "ratings": "ratings", "experiment": "test with arms", "customer_summary": "summary of customers",
 }  # fmt: skip
 """What each table holds, as sentences for a shop's owner call it."""
-UNNAMED = {
-    ("transactions", "product_id"): "name no products", ("customers", "contract_ended_at"): "says nothing of contracts",
-}  # fmt: skip
+UNNAMED = {("transactions", "product_id"): "name no products"}
 """What sentences say of a table without one of its optional columns, where they have words for it."""
+RARE = frozenset({"contract_ended_at"})
+"""Columns that few shops have: that one is not there is not told."""
 
 
 def lacks(data_set: str, tables: Mapping[str, Collection[str]], table: str, needs: Collection[str] = ()) -> str:

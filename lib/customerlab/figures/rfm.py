@@ -83,10 +83,11 @@ def shares(profile: pd.DataFrame) -> Picture:
 
 
 @styled
-def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
+def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]], of: str = "") -> Picture:
     """Lorenz curves against the diagonal of equality.
 
-    `curves` has by holder, such as ``customers``, its curve as `rfm.concentration` returns it and its Gini coefficient.
+    `curves` has by holder, such as ``customers``, its curve as `rfm.concentration` returns it and its Gini
+    coefficient; or by amount, and `of` says who holds all of them.
     """
     figure, axis = canvas(width=5.4, height=4.2)
     axis.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="equality")
@@ -100,7 +101,7 @@ def lorenz(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> Picture:
         )
     axis.xaxis.set_major_formatter(PERCENT)
     axis.yaxis.set_major_formatter(PERCENT)
-    axis.set(xlabel=f"share of {' or '.join(curves)}, smallest revenue first", ylabel="share of revenue")
+    axis.set(xlabel=f"share of {of or ' or '.join(curves)}, smallest revenue first", ylabel="share of revenue")
     axis.legend(loc="upper left")
     return Picture(figure, f"Lorenz curves of revenue: {'; '.join(said)}.")
 

@@ -10,7 +10,7 @@ from customerlab.data import fetch
 from customerlab.data.catalog import Catalog, load_catalog, unknown_data_set
 from customerlab.data.fingerprint import code_digest, reached, table_fingerprint
 from customerlab.data.project import file_digest, read_sealed, text_digest
-from customerlab.data.tables import SPOKEN, TABLES
+from customerlab.data.tables import RARE, SPOKEN, TABLES
 from customerlab.data.yaml_files import load_yaml, parse_yaml, suggest
 from customerlab.errors import CustomerlabError, ParameterError, shown
 from customerlab.workbench.lacking import sentences, unmapped, why_lacking
@@ -338,7 +338,7 @@ def _step(
             lacking = lacking and why
             without |= {} if lacking else {f"on the {spoken}": why}
         if lacking and optional:
-            without[f"without {spoken}"] = lacking
+            without |= {} if needs and RARE.issuperset(needs) else {f"without {spoken}": lacking}
         elif not unmapped(data_set, table, needs) and not (
             lacking and table in MEASURED
         ):  # other shops' may be nowhere

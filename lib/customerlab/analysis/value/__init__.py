@@ -1,6 +1,6 @@
 """What customers are worth: who is still active, how many orders and how much money are to be expected, who leaves.
 
-`summary` reads purchase histories from the log, `likelihood` has the models of repeat orders, `fitting` estimates them,
+`history` reads purchase histories from the log, `likelihood` has the models of repeat orders, `fitting` estimates them,
 `expected` says what follows in closed form, `money` prices orders. `outlook` predicts customers and groups with
 intervals, `model` is what is saved, `cohorts` fits by acquisition cohort. `windows`, `forecast`, `rivals` and
 `validation` judge predictions by later periods, `verdict` says what came out. `churn`, `classify` and `judging` predict
@@ -12,10 +12,10 @@ from customerlab.analysis.value.churn import churn_sentences, contract_ends, pre
 from customerlab.analysis.value.cohorts import by_cohort, compared
 from customerlab.analysis.value.conclusions import by_rank, by_segment, by_total, recorded
 from customerlab.analysis.value.fitting import MODELS, fit
+from customerlab.analysis.value.history import summary
 from customerlab.analysis.value.model import fit_value
 from customerlab.analysis.value.offer import offer, offer_sentences
 from customerlab.analysis.value.outlook import predict
-from customerlab.analysis.value.summary import summary
 from customerlab.analysis.value.survival import (
     cohort_waits,
     curves,
@@ -25,8 +25,6 @@ from customerlab.analysis.value.survival import (
     survival_sentences,
 )
 from customerlab.analysis.value.tables import (
-    COMPARISON_FORMATS,
-    SCORE_FORMATS,
     WINDOW_FORMATS,
     cohort_table,
     comparison_table,
@@ -42,7 +40,7 @@ from customerlab.analysis.value.verdict import decision, unvalidated
 from customerlab.analysis.value.worth import activity, groups_of, ranks, recent_revenue, staying, totals
 
 __all__ = [
-    "COMPARISON_FORMATS", "MODELS", "SCORE_FORMATS", "WINDOW_FORMATS", "activity", "by_cohort", "by_rank", "by_segment",
+    "MODELS", "WINDOW_FORMATS", "activity", "by_cohort", "by_rank", "by_segment",
     "by_total", "churn_sentences", "cohort_table", "cohort_waits", "compared", "comparison_table", "contract_ends",
     "curves", "decision", "estimates", "fit", "fit_value", "groups_of", "histories", "log_rank", "offer",
     "offer_sentences", "ordered_within", "predict", "predict_churn", "proposed", "ranks", "recent_revenue", "recorded",

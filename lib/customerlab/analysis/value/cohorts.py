@@ -10,7 +10,7 @@ from customerlab.analysis.value.likelihood import Model, bg_nbd, nbd
 from customerlab.formats import percent
 from customerlab.wording import Led
 
-NIL = 0.01  # share of customers estimated to have left, below which a fit finds practically nobody
+NIL = 0.02  # share of customers estimated to have left, below which a fit finds practically nobody
 ENDS = {"estimate": "", "low": "_low", "high": "_high"}
 HOW = ["active", "converged", "at_bounds"]
 EVERY = {"month": "M", "quarter": "Q", "half-year": "2Q", "year": "Y"}
@@ -126,9 +126,9 @@ def by_cohort(
     if every not in EVERY:
         raise ValueError(f"every is {every!r}; expected one of: {', '.join(EVERY)}")
     first = first_days(summary, day, unit)
-    labels = first.dt.to_period(EVERY[every][-1]).astype(str)
+    labels = first.dt.to_period(EVERY[every][-1]).astype(str).str.replace("Q", " Q")
     if every == "half-year":
-        labels = first.dt.year.astype(str) + "H" + ((first.dt.month + 5) // 6).astype(str)
+        labels = first.dt.year.astype(str) + " H" + ((first.dt.month + 5) // 6).astype(str)
     rows = []
     for cohort, own in summary.groupby(labels.to_numpy(), sort=True):
         again = repeat_customers(own)

@@ -13,8 +13,8 @@ from customerlab.formats import percent, short
 from customerlab.wording import Led
 
 
-def by_total(ahead: Outlook, span: str, currency: str) -> list[str]:
-    """The expected revenue or orders of all customers, with its interval; whom it leaves out."""
+def by_total(ahead: Outlook, span: str, currency: str, tested: Validation | None = None) -> list[str]:
+    """The expected revenue or orders of all customers with its interval, and how far earlier totals were off."""
     row = ahead.totals.iloc[0]
     if pd.isna(row["orders"]):
         return []
@@ -23,13 +23,22 @@ def by_total(ahead: Outlook, span: str, currency: str) -> list[str]:
         Led(
             f"Expected {what} of the next {span}: {short(row[what])}{unit}",
             f" (95% prediction interval {short(row[f'{what}_low'])} to {short(row[f'{what}_high'])}) from the {row['customers']:,.0f} "
-            "customers known today. Customers who have not ordered yet are not in it, and no season is.",
+            f"customers known today. New customers and seasons are not in it{_off(tested, what)}.",
         )
     ]
     share = float(np.max([largest_share(ahead.customers[what])]))
     if share >= INFLUENTIAL:
         said.append(f"One customer accounts for {percent(share)} of expected {what}.")
     return said
+
+
+def _off(tested: Validation | None, what: str) -> str:
+    """How far the totals of earlier windows were off, which is more than the interval has where demand changes."""
+    if tested is None:
+        return ""
+    off = tested.windows[f"bias_{what}"].dropna().tolist()
+    ends = " to ".join(f"{end:+.0%}" for end in sorted({min(off), max(off)})) if off else ""
+    return f"; totals of earlier windows were off by {ends}" if ends else ""
 
 
 def by_segment(groups: pd.DataFrame, span: str, currency: str) -> list[str]:
@@ -69,6 +78,6 @@ def recorded(ahead: Outlook, tested: Validation | None, judged: Judged | None) -
             for one in own.to_dict("records")
         }
     if judged is not None:
-        best = judged.scores.set_index("model").loc[judged.best]
-        found["churn_roc_auc"] = [float(best[f"roc_auc{end}"]) for end in ("", "_low", "_high")]
+        best = judged.scores[judged.scores["model"] == judged.best]
+        found["churn_roc_auc"] = best[["roc_auc", "roc_auc_low", "roc_auc_high"]].to_numpy(float).ravel().tolist()
     return found

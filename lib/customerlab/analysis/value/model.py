@@ -7,10 +7,10 @@ import pandas as pd
 
 from customerlab.analysis.orders import Snapshot
 from customerlab.analysis.value.fitting import MODELS, Fit, fit
+from customerlab.analysis.value.history import summary
 from customerlab.analysis.value.likelihood import Values, gamma_gamma
 from customerlab.analysis.value.money import Money, fit_money
 from customerlab.analysis.value.outlook import DRAWS, Outlook, predict
-from customerlab.analysis.value.summary import summary
 
 
 @dataclass(frozen=True, eq=False)

@@ -126,6 +126,17 @@ def predict(
     return Outlook(customers, _totals(customers, labels, sums), horizon, unit, yearly_discount, notes)
 
 
+def order_intervals(
+    found: Fit, summary: pd.DataFrame, horizon: float, *, draws: int = DRAWS, seed: int
+) -> pd.DataFrame:
+    """The 95% prediction interval of each customer's orders, `orders_low` and `orders_high`, and nothing else."""
+    known = summary.reset_index(drop=True)
+    ends, _ = _simulated(
+        found, known, horizon, None, _labels(known["customer_id"], None), draws, np.random.default_rng(seed)
+    )
+    return ends[["orders_low", "orders_high"]].set_axis(summary.index)
+
+
 def _labels(ids: pd.Series, groups: pd.DataFrame | None) -> pd.DataFrame:
     """The groups of each customer: everybody, and a column for each way to group them."""
     table = pd.DataFrame({EVERYBODY: EVERYBODY}, index=ids)
@@ -181,7 +192,7 @@ def drawn(found: Fit, known: pd.DataFrame, draws: int, rng: np.random.Generator)
     if errors[free].max() <= LOOSE:
         return vectors
     of = log_likelihood_of(found, known)
-    less = np.array([of(vector) for vector in vectors]) - found.log_likelihood + (z**2).sum(axis=1) / 2
+    less = np.array([of(vector) for vector in vectors]) - of(found.vector) + (z**2).sum(axis=1) / 2
     accepted = np.flatnonzero(np.log(rng.random(draws)) < less)
     return vectors[rng.choice(accepted, draws)] if len(accepted) else np.tile(found.vector, (draws, 1))
 

@@ -14,14 +14,14 @@ from customerlab.analysis.value.likelihood import bg_bb, nbd
 from customerlab.analysis.value.rivals import ERROR
 from customerlab.analysis.value.survival import ordered_within
 from customerlab.analysis.value.validation import Validation
+from customerlab.analysis.value.verdict import magnitude
 from customerlab.formats import p_value, percent
 
 MANY = 7  # repeat orders from which customers are one group
 WINDOW_FORMATS = dict.fromkeys(
-    ["customers", "ordered", "expected orders", "orders", "expected revenue", "revenue"], "{:,.0f}"
-) | dict.fromkeys(["orders, expected less actual", "revenue, expected less actual"], "{:+.1%}")
-SCORE_FORMATS = {"base rate": "{:.1%}", "Brier score": "{:.3f}", "calibration slope": "{:.2f}"}
-COMPARISON_FORMATS = {"customers": "{:,}", "windows that agree": "{}"}
+    ["customers", "ordered", "orders expected", "orders", "revenue expected", "revenue"], "{:,.0f}"
+) | dict.fromkeys(["orders off by", "revenue off by"], "{:+.0%}")
+WIDE = 1e4  # how many times the lower end of an interval the upper is, from which it says nothing
 
 
 def histories(history: pd.DataFrame, smallest: int) -> pd.DataFrame:
@@ -74,27 +74,22 @@ def cohort_table(cohorts: pd.DataFrame) -> pd.DataFrame:
     names = [name.removesuffix("_low") for name in map(str, cohorts) if name.endswith("_low")]
     table = cohorts[["cohort", "customers", "ordered_again"]].rename(columns={"ordered_again": "ordered again"})
     for name in names:
-        parts = zip(*(cohorts[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
+        ends = zip(*(cohorts[f"{name}{end}"] for end in ("", "_low", "_high")), strict=True)
         table[name] = [
-            f"{one:.3g} ({low:.3g} to {high:.3g})" if np.isfinite(low) and np.isfinite(high) else f"{one:.3g}"
-            for one, low, high in parts
+            f"{one:.3g} ({low:.3g} to {high:.3g})" if high < WIDE * low else "not identified" for one, low, high in ends
         ]
-    table["active"] = cohorts["active"]
-    table["note"] = [
-        f"not identified: {edge}" if edge else "" if fine else "did not converge"
-        for edge, fine in zip(cohorts["at_bounds"], cohorts["converged"], strict=True)
-    ]
-    return table
+    return table.assign(active=cohorts["active"])
 
 
 def window_table(tested: Validation) -> pd.DataFrame:
     """The windows of a validation: expected and actual totals of customers known on their first day."""
     w = tested.windows
+    last = w["until"] - pd.Timedelta(days=1)
     return pd.DataFrame({
-        "from": w["formed_on"].dt.strftime("%Y-%m-%d"), "until": w["until"].dt.strftime("%Y-%m-%d"), "customers": w["customers"],
-        "ordered": w["came_back"], "expected orders": w["expected_orders"], "orders": w["orders"],
-        "orders, expected less actual": w["bias_orders"], "expected revenue": w["expected_revenue"], "revenue": w["revenue"],
-        "revenue, expected less actual": w["bias_revenue"],
+        "window": [f"{begin:%Y-%m-%d} to {end:%Y-%m-%d}" for begin, end in zip(w["formed_on"], last, strict=True)],
+        "customers": w["customers"], "ordered": w["came_back"], "orders expected": w["expected_orders"],
+        "orders": w["orders"], "orders off by": w["bias_orders"], "revenue expected": w["expected_revenue"],
+        "revenue": w["revenue"], "revenue off by": w["bias_revenue"],
     })  # fmt: skip
 
 
@@ -106,7 +101,7 @@ def comparison_table(tested: Validation) -> pd.DataFrame:
 
     def written(values: pd.Series) -> list[str]:
         return [
-            "–" if np.isnan(value) else f"{value:,.4g}" if squared else f"{100 * value:.1f}%"
+            "–" if np.isnan(value) else magnitude(value) if squared else f"{100 * value:.1f}%"
             for value, squared in zip(values, error, strict=True)
         ]
 
@@ -119,21 +114,25 @@ def comparison_table(tested: Validation) -> pd.DataFrame:
         "by rule": written(c["by_rule"]), "difference": ends[0],
         "95% CI": ["–" if a == "–" else f"{a} to {b}" for a, b in zip(low, high, strict=True)],
         "p (Holm)": ["–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in c["pvalue_holm"]],
-        "customers": c["customers"], "windows that agree": [f"{a} of {n}" for a, n in zip(c["agree"], c["windows"], strict=True)],
+        "windows that agree": [f"{a} of {n}" for a, n in zip(c["agree"], c["windows"], strict=True)],
     })  # fmt: skip
 
 
 def score_table(judged: Judged) -> pd.DataFrame:
-    """How well each model predicts churn, with its difference to recency alone; `judged` as `predict_churn` has it."""
-    scores = judged.scores
-    table = scores[["model", "base_rate"]].rename(columns={"base_rate": "base rate"})
-    for name, title in METRICS.items():
-        ends = zip(scores[name], scores[f"{name}_low"], scores[f"{name}_high"], strict=True)
-        table[title] = [f"{one:.3f} ({low:.3f} to {high:.3f})" for one, low, high in ends]
-        rows = judged.comparisons[judged.comparisons["metric"] == name].set_index("model")
-        told = {model: f"{row['difference']:+.3f} ({p_value(row['pvalue_holm'])})" for model, row in rows.iterrows()}
-        table[f"{title}, less recency"] = table["model"].map(told).fillna("–")
-    return table.assign(**{"Brier score": scores["brier"], "calibration slope": scores["slope"]})
+    """How well each model predicts churn, a column each, with its difference to recency alone, by `predict_churn`."""
+    table: dict[str, list[str]] = {"measure": []}
+    for row in judged.scores.to_dict("records"):
+        own = judged.comparisons[judged.comparisons["model"] == row["model"]].set_index("metric")
+        cells = {"base rate": percent(row["base_rate"])}
+        for name, title in METRICS.items():
+            ends = (row[f"{name}_low"], row[f"{name}_high"])
+            cells[title] = f"{row[name]:.3f} ({ends[0]:.3f} to {ends[1]:.3f})"
+            told = own.loc[name] if name in own.index else None
+            more = "–" if told is None else f"{told['difference']:+.3f}, {p_value(told['pvalue_holm'])}"
+            cells[f"{title}, less recency alone"] = more
+        cells |= {"Brier score": f"{row['brier']:.3f}", "calibration slope": f"{row['slope']:.2f}"}
+        table |= {"measure": list(cells), row["model"]: list(cells.values())}
+    return pd.DataFrame(table)
 
 
 def waits_table(waits: pd.DataFrame, smallest: int) -> pd.DataFrame:

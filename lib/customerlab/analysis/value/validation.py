@@ -11,7 +11,8 @@ from customerlab.analysis.orders import Shop, Summary
 from customerlab.analysis.rfm.holdout import by_segment
 from customerlab.analysis.value.fitting import MODELS, Fit
 from customerlab.analysis.value.forecast import forecast, orders
-from customerlab.analysis.value.outlook import predict
+from customerlab.analysis.value.history import UNITS
+from customerlab.analysis.value.outlook import order_intervals
 from customerlab.analysis.value.rivals import (
     BOOSTED,
     LAST,
@@ -25,7 +26,6 @@ from customerlab.analysis.value.rivals import (
     named,
     rules_of,
 )
-from customerlab.analysis.value.summary import UNITS
 from customerlab.analysis.value.windows import STEPS, Followed, follow
 
 TENTHS: list = list(range(1, 11))
@@ -115,7 +115,7 @@ def validate(shop: Shop, model: str, *, horizon: int, unit: str = "week", seed: 
     if followed is None:
         return None
     with threadpool_limits(1):  # sums over several threads differ in their last digits
-        fits, parts = _predicted(followed.windows, model, horizon, unit, seed)
+        fits, parts = _predicted(followed.windows, model, horizon, seed)
         rows = pd.concat(parts, ignore_index=True)
         calibration = calibrated(rows)
         return Validation(
@@ -127,7 +127,7 @@ def validate(shop: Shop, model: str, *, horizon: int, unit: str = "week", seed: 
 
 
 def _predicted(
-    windows: list[pd.DataFrame], model: str, horizon: int, unit: str, seed: int
+    windows: list[pd.DataFrame], model: str, horizon: int, seed: int
 ) -> tuple[list[Fit], list[pd.DataFrame]]:
     """The model of each window, and its customers with what each rule predicts of them."""
     fits, parts = [], []
@@ -139,8 +139,7 @@ def _predicted(
         columns = [_named(rule, predicted) for rule, predicted in found.items()]
         part = pd.concat([history, table[["active", "chance"]], *columns], axis=1)
         some = history.iloc[:: -(-len(history) // FEW)]
-        ends = predict(fitted, some, horizon, unit=unit, seed=seed).customers.set_index(some.index)
-        part[["orders_low", "orders_high"]] = ends[["orders_low", "orders_high"]]
+        part = part.join(order_intervals(fitted, some, horizon, draws=200, seed=seed))
         fits.append(fitted)
         parts.append(part)
     return fits, parts

@@ -86,18 +86,23 @@ def _choice(validation: Validation, outcome: str) -> str:
 def _figures(validation: Validation, row: dict) -> str:
     change = row["by_model"] / row["by_rule"] - 1 if row["by_rule"] > 0 else np.nan
     size = "" if not np.isfinite(change) else f"{percent(abs(change))} {'lower' if change <= 0 else 'higher'}, "
+    ci = interval(-row["high"], -row["low"], magnitude)
     said = (
-        f"the mean squared error of {validation.model} is {short(row['by_model'])} against {short(row['by_rule'])} by "
-        f"{_rule(row['rule'], validation)} "
-        f"({size}difference {short(0.0 - row['advantage'])}, unadjusted {interval(-row['high'], -row['low'], short)}, Holm-adjusted "
+        f"the mean squared error of {validation.model} is {magnitude(row['by_model'])} against {magnitude(row['by_rule'])} by "
+        f"{_rule(row['rule'], validation)} ({size}difference {magnitude(0.0 - row['advantage'])}, unadjusted {ci}, Holm-adjusted "
         f"{p_value(row['pvalue_holm'])}; {row['customers']:,} customers, {_windows(row, validation)})."
     )
     if row["largest"] >= INFLUENTIAL:
         said += (
             f" One customer accounts for {row['largest']:.0%} of the differences; without that customer the difference is "
-            f"{short(0.0 - row['without_largest'])}."
+            f"{magnitude(0.0 - row['without_largest'])}."
         )
     return said
+
+
+def magnitude(error: float) -> str:
+    """A mean squared error, or a difference of two: three decimals where it is small."""
+    return short(error) if abs(error) >= 100 else f"{error:.3f}"
 
 
 def _windows(row: dict, validation: Validation) -> str:

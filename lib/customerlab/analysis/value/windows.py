@@ -11,8 +11,8 @@ import pyarrow as pa
 from customerlab.analysis import sales
 from customerlab.analysis.orders import Snapshot, before, fetched, first_order, since
 from customerlab.analysis.rfm.holdout import WINDOWS
+from customerlab.analysis.value.history import by_period, summary
 from customerlab.analysis.value.likelihood import Values
-from customerlab.analysis.value.summary import by_period, summary
 
 STEPS = {"day": pd.DateOffset(days=1), "week": pd.DateOffset(days=7), "month": pd.DateOffset(months=1)}
 

@@ -21,10 +21,10 @@ def activity(matrix: pd.DataFrame, unit: str, age: int) -> Picture:
     axis.set(xlabel=f"{unit}s with a repeat order", ylabel=f"age at the last order, in {unit}s")
     scale(figure, image, axis, "probability to be active", format=PERCENT)
     said = []
-    for often in (matrix.columns[-1], matrix.columns[0]):
+    for often in (int(matrix.columns[-1]), int(matrix.columns[0])):
         known = matrix[often].dropna()
         ends = " and ".join(f"{percent(known[last])} if the last was at age {last}" for last in known.index[[0, -1]])
-        said.append(f"with {often} repeat orders it is {ends}")
+        said.append(f"with {often} repeat order{'s' * (often > 1)} it is {ends}")
     return Picture(
         figure, f"Heat map of the probability to be still active at an age of {age} {unit}s: {'; '.join(said)}."
     )
