@@ -55,24 +55,23 @@ def test_intervals_of_parameters_cover(model, say):
     planted = pd.Series(PLANTED[model])
     covered = []
     for seed in range(SHOPS):
-        found = fit(model, shop(model, seed)[0])
+        found = fit(model, shop(model, seed, 4_000)[0])
         table = found.estimates.set_index("parameter")
         assert found.converged
         covered.append((table["low"] <= planted) & (planted <= table["high"]))
     rates = pd.concat(covered, axis=1).mean(axis=1)
     say(f"{model.__name__}, {SHOPS} shops, 95% intervals cover: {rates.map('{:.1%}'.format).to_dict()}")
-    least, most = by_chance(0.95, SHOPS)
-    assert rates.between(least, most).all()
+    assert rates.between(0.92, 0.98).all()  # of 200 shops
 
 
 @pytest.mark.parametrize("model", [bg_nbd, pareto_nbd])
 def test_predictions_of_the_next_period(model, say):
     inside, totals, ratios, bins = [], [], [], []
     for seed in range(1_000, 1_050):
-        known, after = shop(model, seed)
+        known, after = shop(model, seed, 2_000)
         groups = pd.DataFrame({"customer_id": known["customer_id"], "half": known["customer_id"] % 2})
         money = fit_money(known)
-        found = predict(fit(model, known), known, HORIZON, money=money, groups=groups, seed=seed)
+        found = predict(fit(model, known), known, HORIZON, money=money, groups=groups, draws=200, seed=seed)
         table, sums = found.customers, found.totals.set_index(["by", "group"])
         inside.append([
             ((table[f"{what}_low"] <= after[what]) & (after[what] <= table[f"{what}_high"])).mean()
@@ -106,13 +105,14 @@ def test_where_nobody_leaves_nobody_is_found_to_have_left(model, say):
     for seed in range(2_000, 2_050):
         known, after = shop(nbd, seed, 1_500)
         own, plain = fit(model, known), fit(nbd, known)
-        row = predict(own, known, HORIZON, seed=seed).totals.iloc[0]
+        row = predict(own, known, HORIZON, draws=200, seed=seed).totals.iloc[0]
         found.append(row["active_high"] / row["customers"])
         likelier.append(2 * (own.log_likelihood - plain.log_likelihood) > 3.84)
         ratios.append(row["orders"] / after["orders"].sum())
-    say(f"{model.__name__} without drop-out: the upper end of those active is {min(found):.1%} at least, drop-out is significant "
-        f"in {np.mean(likelier):.0%} of 50 shops, expected / true orders {np.mean(ratios):.3f}")  # fmt: skip
-    assert min(found) > 0.99
+    beyond = np.mean(np.array(found) < 0.99)
+    say(f"{model.__name__} without drop-out, 50 shops: the interval of those active ends below 99% in {beyond:.0%} (least "
+        f"{min(found):.1%}), drop-out is significant in {np.mean(likelier):.0%}, expected / true orders {np.mean(ratios):.3f}")  # fmt: skip
+    assert beyond <= by_chance(0.05, 50)[1]
     assert np.mean(likelier) <= by_chance(0.05, 50)[1]
     assert 0.97 < np.mean(ratios) < 1.03
 

@@ -19,9 +19,17 @@ from scipy.special import betaln, digamma, gammaln
 
 Values = NDArray[np.float64]
 Likelihood = tuple[Values, Values]  # of each row, and its gradient by the logarithm of each parameter, a column each
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 AT_ONCE = 1_000  # rows of an integral, as many as stay in a processor's cache
-PANELS = (0.0, 40.0, 200.0, 1_000.0, 5_000.0, 25_000.0)  # where the integrand's logarithm may have fallen by as much
+PANELS = (
+    0.0,
+    12.0,
+    50.0,
+    200.0,
+    1_000.0,
+    5_000.0,
+    25_000.0,
+)  # where the integrand's logarithm may have fallen by as much
 
 
 def _each(of: Callable[[Values], Values], x: Values, *others: Values) -> Values:
@@ -116,27 +124,35 @@ def leaving(
     all_rows = np.broadcast_arrays(x, t_x, T, r, alpha, s, beta)
     shape = all_rows[0].shape
     x, t_x, T, r, alpha, s, beta = (np.ravel(rows) for rows in all_rows)
-    m, k = np.minimum(alpha, beta), r + x + s
+    first = alpha <= beta  # of what is inverted, the smaller has its logarithm from the variable
+    m, gap, k = np.minimum(alpha, beta), np.abs(alpha - beta), r + x + s
+    of_small, of_large = np.where(first, r + x, s + 1), np.where(first, s + 1, r + x)
+    begin = np.log(m + t_x)
     length = np.log1p((T - t_x) / (m + t_x))
-    at_begin = -(r + x) * np.log(alpha + t_x) - (s + 1) * np.log(beta + t_x) + np.log(m + t_x)
-    sums = np.zeros((5, len(x)))
+    at_begin = (1 - of_small) * begin - of_large * np.log(m + t_x + gap)
+    sums = np.zeros((5 if slopes else 1, len(x)))
     for low, high in pairwise(PANELS):
         reach = np.flatnonzero(k * length > low)
-        for begin in range(0, len(reach), AT_ONCE):
-            rows = reach[begin : begin + AT_ONCE]
+        for place in range(0, len(reach), AT_ONCE):
+            rows = reach[place : place + AT_ONCE]
             end = length[rows] if high == PANELS[-1] else np.minimum(high / k[rows], length[rows])
             half = (end - low / k[rows]) / 2
             z = (low / k[rows])[:, None] + half[:, None] * (NODES + 1)
-            t = (m + t_x)[rows, None] * np.exp(z) - m[rows, None]
-            in_a, in_b = alpha[rows, None] + t, beta[rows, None] + t
-            log_a, log_b = np.log(in_a), np.log(in_b)
-            f = z - (r + x)[rows, None] * log_a - (s + 1)[rows, None] * log_b
-            f = np.exp(f + (np.log(m + t_x) - at_begin)[rows, None]) * WEIGHTS
-            for place, part in enumerate((f, f / in_a, f / in_b, f * log_a, f * log_b) if slopes else (f,)):
-                sums[place, rows] += part.sum(axis=1) * half
+            log_small = z + begin[rows, None]
+            small = np.exp(log_small)
+            large = small + gap[rows, None]
+            log_large = np.log(large)
+            f = log_small * (1 - of_small)[rows, None] - log_large * of_large[rows, None] - at_begin[rows, None]
+            f = np.exp(f) * WEIGHTS
+            parts = (f, f / small, f / large, f * log_small, f * log_large) if slopes else (f,)
+            for own, part in zip(sums, parts, strict=True):
+                own[rows] += part.sum(axis=1) * half
     total = sums[0]
-    means = np.divide(sums[1:], total, out=np.zeros_like(sums[1:]), where=total > 0).reshape(4, *shape)
-    means = means if slopes else np.full_like(means, np.nan)
+    means = np.full((4, len(x)), np.nan)
+    if slopes:
+        means = np.divide(sums[1:], total, out=np.zeros_like(sums[1:]), where=total > 0)
+        means = np.where(first, means, means[[1, 0, 3, 2]])
+    means = means.reshape(4, *shape)
     with np.errstate(divide="ignore"):  # nobody can have left where the last order is at the end
         return (np.log(s) + at_begin + np.log(total)).reshape(shape), (means[0], means[1], means[2], means[3])
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import digamma
 from scipy.stats import norm
 
 from customerlab.analysis.inference import LEVEL, enough, too_few
@@ -25,7 +26,7 @@ class Money:
     fit : Fit or None
         Of Gamma-Gamma; None where too few customers have repeat orders of a value above zero.
     independence : dict of str to float
-        `correlation` (Pearson) of number and mean value of repeat orders, its 95% interval `low` and `high`, its
+        `correlation` of number and mean value of repeat orders (on logarithms), its 95% interval `low` and `high`, its
         `pvalue`, and `customers`; missing where there are too few, or no variation.
     left_out : int
         Customers with repeat orders whose mean value is not above zero; their order value is predicted from zero.
@@ -65,27 +66,38 @@ def fit_money(summary: pd.DataFrame) -> Money:
         few = too_few(len(known), "customers with repeat orders above zero")
         return Money(None, {}, left_out, (*notes, Led("Revenue is not predicted", f": {few}.")))
     found = fit(gamma_gamma, known)
-    related = independence(known)
+    related = independence(known, found.parameters["p"])
     return Money(found, related, left_out, (*notes, *_said(found, related)))
 
 
-def independence(known: pd.DataFrame) -> dict[str, float]:
-    """Pearson's correlation of `x` and `mean`, whose interval holds where the spread of one depends on the other.
+def independence(known: pd.DataFrame, p: float) -> dict[str, float]:
+    """The correlation of number and value of orders, on logarithms, with an interval that needs no equal variances.
 
-    The means of few orders vary more than those of many, and are skewed: rank correlations would find a dependence
-    that is none. The variance is that of the influence function; the interval is on the scale of Fisher's z (1921).
+    Money has heavy tails, of which plain correlations find a dependence too often. The mean of a few gamma distributed
+    amounts is skewed: its logarithm is expected to be lower by ``log(p x) - digamma(p x)``, which is added first, or
+    customers with few orders would seem to spend less. The variance is that of the influence function; the interval is
+    on the scale of Fisher's z (1921).
+
+    Parameters
+    ----------
+    known : DataFrame
+        `x` and `mean`, both above zero.
+    p : float
+        Of Gamma-Gamma.
     """
-    table = known.sort_values(["x", "mean"]).to_numpy(float)
-    n, spread = len(table), table.std(axis=0)
+    rows = known.sort_values(["x", "mean"])
+    x, n = rows["x"].to_numpy(float), len(rows)
+    table = np.column_stack([np.log(x), np.log(rows["mean"]) + np.log(p * x) - digamma(p * x)])
+    spread = table.std(axis=0)
     missing = dict.fromkeys(("correlation", "low", "high", "pvalue"), np.nan)
-    if not enough(n) or not (spread > 1e-12 * np.abs(table).max(axis=0)).all():
+    if not enough(n) or rows["x"].nunique() < 2 or rows["mean"].nunique() < 2:
         return missing | {"customers": float(n)}
     one, other = ((table - table.mean(axis=0)) / spread).T
     r = float((one * other).mean())
     se = np.std(one * other - r / 2 * (one**2 + other**2)) / np.sqrt(n) / (1 - r**2)
     low, high = np.tanh(np.arctanh(r) + np.array([-1, 1]) * norm.ppf((1 + LEVEL) / 2) * se)
-    p = 2 * norm.sf(abs(np.arctanh(r)) / se)
-    return {"correlation": r, "low": float(low), "high": float(high), "pvalue": float(p), "customers": float(n)}
+    p_value_ = 2 * norm.sf(abs(np.arctanh(r)) / se)
+    return {"correlation": r, "low": float(low), "high": float(high), "pvalue": float(p_value_), "customers": float(n)}
 
 
 def _said(found: Fit, related: dict[str, float]) -> list[str]:
@@ -96,7 +108,7 @@ def _said(found: Fit, related: dict[str, float]) -> list[str]:
         said.append("Whether number and value of orders are independent cannot be tested: they do not vary.")
     else:
         how = (
-            f"correlation {r:.2f}, {interval(related['low'], related['high'], '{:.2f}')}, {p_value(related['pvalue'])}, "
+            f"correlation of logarithms {r:.2f}, {interval(related['low'], related['high'], '{:.2f}')}, {p_value(related['pvalue'])}, "
             f"n = {related['customers']:,.0f}"
         )
         if related["pvalue"] < ALPHA and abs(r) >= CORRELATED:
