@@ -167,7 +167,7 @@ def test_lift_and_calibration_by_hand():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_planted_logit_is_recovered():
     truth = {"recency": 0.8, "frequency": -0.8, "monetary": -0.6}
     models = fitted(known_customers(4000, 1, truth), seed=1)
@@ -191,7 +191,7 @@ def test_a_planted_logit_is_recovered():
     assert mixed["loss"].to_numpy() == pytest.approx(judged.importance["loss"].to_numpy(), abs=0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_where_recency_is_all_that_matters_it_is_recommended():
     truth = {"recency": 1.2}
     judged = judge(fitted(known_customers(2000, 3, truth), seed=1), known_customers(1500, 4, truth), seed=1)
@@ -259,7 +259,7 @@ def found(shop) -> Churn:
     return predict_churn(shop, 60, seed=7)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_churn_of_a_shop_where_nobody_leaves_is_that_of_its_rates(found):
     """The chance of no order in 60 days, with x repeat orders at age T, is ((a + T) / (a + T + 60)) ** (r + x)."""
     test, table = found.judged.test, found.judged.scores.set_index("model")
@@ -277,7 +277,7 @@ def test_churn_of_a_shop_where_nobody_leaves_is_that_of_its_rates(found):
     assert 40 < found.stay_value < 120 and found.largest < 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_order_of_rows_changes_nothing(shop, found):
     mixed = shop.transactions.to_pandas().sample(frac=1, random_state=1).reset_index(drop=True)
     table = ibis.memtable(mixed.astype({"amount": float})).mutate(amount=lambda t: t.amount.cast("decimal(18, 4)"))
@@ -321,7 +321,7 @@ def test_too_few_outcomes_are_said_and_too_short_a_log_is_none():
     assert churn_sentences(None, given)[0] == "Churn is not predicted: the log has fewer than two windows of 40 days."
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_odd_shops():
     day = BEGUN + pd.Timedelta(days=1)
     for rows in ([("a", 0, 5)], [("a", 0, 5), ("b", 0, 0)]):
@@ -517,7 +517,7 @@ def test_log_rank_tests_are_symmetric_adjusted_and_missing_for_few():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_groups_that_are_alike_differ_no_more_often_than_promised():
     wrong = [(survival.log_rank(two_groups(seed, (50, 50, 50), 60))["pvalue_holm"] < 0.05).any() for seed in range(150)]
     assert np.mean(wrong) <= by_chance(0.05, 150)[1]

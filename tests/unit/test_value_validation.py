@@ -240,7 +240,7 @@ def _periods(sold, back, who, begin, end, unit):
     return ((end - days - pd.Timedelta(seconds=1)) // pd.Timedelta(days=7 if unit == "week" else 1)).nunique()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_what_is_tracked_adds_up_to_the_histories_and_outcomes():
     sold, back = random_log(6)
     shop = Snapshot(sold, BEGIN + pd.Timedelta(days=121), back)
@@ -407,7 +407,7 @@ def test_money_of_orders_is_known_of_nobody_or_of_one():
 # planted truths
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_shop_as_the_model_has_it_is_predicted_better_than_by_the_naive_rate():
     found = planted()
     assert found.windows["converged"].all() and len(found.windows) == 4
@@ -430,7 +430,7 @@ def test_a_shop_as_the_model_has_it_is_predicted_better_than_by_the_naive_rate()
     )
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_where_nobody_leaves_the_naive_rate_is_not_beaten_beyond_chance():
     rng = np.random.default_rng(9)
     rate = rng.uniform(0.05, 0.6, 300)
@@ -446,7 +446,7 @@ def test_where_nobody_leaves_the_naive_rate_is_not_beaten_beyond_chance():
     assert found["by_rule"] == pytest.approx(30 * (daily * (1 - daily)).mean() * (1 + 30 / 265), rel=0.25)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_customers_who_order_like_clockwork_are_for_the_naive_rate():
     every = np.tile([3, 5, 10, 30], 50)[:, None]
     shop = shop_of(np.arange(200)[:, None] % every + every * np.arange(90.0), 240)
@@ -454,7 +454,7 @@ def test_customers_who_order_like_clockwork_are_for_the_naive_rate():
     assert said[0].startswith("Use ") and "rather than BG/NBD to predict orders" in said[0]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_order_of_rows_changes_nothing():
     shop = leaving_shop(150, 120, 3)
     table = shop.transactions.to_pandas()
@@ -498,7 +498,7 @@ def test_a_log_has_to_be_as_long_before_a_window_as_the_window():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", MODELS)
 def test_where_nobody_comes_back_there_is_too_little_to_tell(model):
     found = validate(Snapshot(log(every_ten_days(30, 30)), BEGIN + pd.Timedelta(days=90)), model, horizon=4, seed=1)
@@ -507,7 +507,7 @@ def test_where_nobody_comes_back_there_is_too_little_to_tell(model):
     assert said[0] == f"{found.model} is not judged: too few to tell (0 orders of customers and windows of 4 weeks)."
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", ["BG/NBD", "Pareto/NBD"])
 @pytest.mark.parametrize(
     "rows",
@@ -539,7 +539,7 @@ def test_a_shop_whose_orders_all_came_back_has_no_window():
 # what is said and drawn
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_decisions_follow_the_comparisons():
     found = planted()
 

@@ -19,7 +19,6 @@ from customerlab.analysis.value.cohorts import NIL, repeat_customers, said, shar
 from customerlab.analysis.value.fitting import BOUND, Fit, log_likelihood_of
 from customerlab.analysis.value.likelihood import Values, bg_bb, mbg_nbd, nbd, pareto_nbd
 from customerlab.analysis.value.money import Money
-from customerlab.formats import percent
 
 DRAWS = 400
 LOOSE = 0.5  # standard error of the logarithm of a parameter from which its distribution is not taken as normal
@@ -44,7 +43,8 @@ class Outlook:
     customers : DataFrame
         One row per customer, sorted by `customer_id`: `x`, `t_x` and `T` as known; `past_revenue`; `active` (the
         probability); `orders`, `order_value`, `revenue` (expected over the horizon); `residual_value` (revenue of all
-        the time to come, discounted); `…_low` and `…_high` of orders and revenue (95% prediction interval).
+        the time to come, discounted; missing where practically
+        nobody is estimated to leave); `…_low` and `…_high` of orders and revenue (95% prediction interval).
     totals : DataFrame
         `by` (a column of the groups; ``all`` in the first row), `group`, `customers`, and sums: `past_revenue`,
         `residual_value`, `active`, `orders` and `revenue`, the last three with `…_low` and `…_high` (95% prediction
@@ -114,14 +114,17 @@ def predict(
     customers = known[["customer_id", *HISTORY]].assign(past_revenue=known.get("revenue", np.nan))
     sums: dict[str, Values] = {}
     notes = tuple(said(found, known, unit)) + (money.notes if money else ())
-    if money and money.fit and share_active(found, known, could_leave=True) > 1 - NIL:
+    endless = share_active(found, known, could_leave=True) > 1 - NIL
+    if endless and money and money.fit:
         notes += (
-            f"The residual value takes it that nobody ever leaves; it is discounted by {percent(yearly_discount)} a year.",
+            "No residual value is given: practically nobody leaves, and the model would count on orders for ever.",
         )
     if enough(repeat_customers(known)):
         expectations = _expected(found, known, horizon, money, np.log1p(yearly_discount) / YEAR[unit])
         ends, sums = _simulated(found, known, horizon, money, labels, draws, np.random.default_rng(seed))
         customers = customers.join(expectations).join(ends)
+        if endless:
+            customers["residual_value"] = np.nan
     customers = customers.reindex(columns=COLUMNS)
     return Outlook(customers, _totals(customers, labels, sums), horizon, unit, yearly_discount, notes)
 
