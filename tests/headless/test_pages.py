@@ -17,7 +17,7 @@ def pages(tmp_path_factory) -> list[Path]:
     hostile.write(project)
     call(project, "customerlab", "run", "--run", "hostile")
     found = sorted((project / "outputs" / "hostile" / "site").glob("*.html"))
-    assert [page.name[:2] for page in found] == ["01", "02", "03", "04", "05", "06", "gl", "in"]
+    assert [page.name[:2] for page in found] == ["01", "02", "03", "04", "05", "06", "07", "gl", "in"]
     return found
 
 

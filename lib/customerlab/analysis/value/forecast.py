@@ -7,7 +7,8 @@ from scipy.special import betaln
 from customerlab.analysis.value import expected
 from customerlab.analysis.value.expected import NODES, WEIGHTS, Parameters, Rows
 from customerlab.analysis.value.fitting import Fit, fit
-from customerlab.analysis.value.likelihood import Model, Values, bg_bb, gamma_gamma, pareto_nbd
+from customerlab.analysis.value.likelihood import Model, Values, bg_bb, pareto_nbd
+from customerlab.analysis.value.money import fit_money, paid
 
 NEVER = 40.0  # a first order that comes with a chance below e to minus this does not come
 
@@ -34,7 +35,7 @@ def forecast(model: Model, history: pd.DataFrame, horizon: int) -> tuple[Fit, pd
     distinct, kind = np.unique(history[["x", "t_x", "T"]].to_numpy(float), axis=0, return_inverse=True)
     x, t_x, T = distinct.T
     parts = {
-        "orders": orders(model, found.parameters, (x, t_x, T), horizon),
+        "orders": expected.orders(model, found.parameters, (x, t_x, T), horizon),
         "active": expected.active(model, found.parameters, (x, t_x, T)),
         "chance": chance(model, found.parameters, (x, t_x, T), horizon),
     }
@@ -42,32 +43,17 @@ def forecast(model: Model, history: pd.DataFrame, horizon: int) -> tuple[Fit, pd
     return found, table.assign(revenue=table["orders"] * money_of_orders(history))
 
 
-def orders(model: Model, parameters: Parameters, rows: Rows, horizon: float) -> Values:
-    """The expected orders from `T` to `T` + `horizon`, of a customer who may have left; see `expected.orders`.
-
-    Of customers who all order at one rate, `r` and `alpha` go to infinity, where the hypergeometric function of the
-    geometric models overflows. There it is the rate at `T` times the horizon, as if nobody left after `T`.
-    """
-    found = expected.orders(model, parameters, rows, horizon)
-    if np.isfinite(found).all():
-        return found
-    constant = expected.active(model, parameters, rows) * expected.rate(model, parameters, rows, np.zeros(len(rows[0])))
-    return np.where(np.isfinite(found), found, constant * horizon)
-
-
 def money_of_orders(history: pd.DataFrame) -> Values:
-    """The expected money of an order of each customer by Gamma-Gamma, fitted to means of repeat orders above zero.
+    """The expected money of an order of each customer by Gamma-Gamma, as `outlook` has it.
 
-    Where the model has no mean (``q <= 1``, for customers without such orders), or there are fewer than two different
-    means to fit it to, it is the mean of all repeat orders; zero if there are none.
+    Where there is no fit, or the model has no mean, it is the mean of all repeat orders above zero; zero if there are
+    none.
     """
-    some = (history["x"] > 0) & (history["mean"] > 0)
-    paid = history[some]
-    typical = float(np.average(paid["mean"], weights=paid["x"])) if len(paid) else 0.0
-    if paid["mean"].nunique() < 2:
+    (x, mean), found = paid(history), fit_money(history).fit
+    typical = float(np.average(mean, weights=x * (mean > 0))) if (x * mean).any() else 0.0
+    if found is None:
         return np.full(len(history), typical)
-    parameters = fit(gamma_gamma, paid).parameters
-    own = expected.order_value(parameters, history["x"].where(some, 0).to_numpy(float), history["mean"].to_numpy(float))
+    own = expected.order_value(found.parameters, x, mean)
     return np.where(np.isfinite(own), own, typical)
 
 

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from customerlab.analysis.inference import LEVEL, enough, too_few
 from customerlab.analysis.value.fitting import Fit, fit
-from customerlab.analysis.value.likelihood import gamma_gamma
+from customerlab.analysis.value.likelihood import Values, gamma_gamma
 from customerlab.formats import interval, p_value
 from customerlab.wording import Led
 
@@ -68,6 +68,11 @@ def fit_money(summary: pd.DataFrame) -> Money:
     found = fit(gamma_gamma, known)
     related = independence(known, found.parameters["p"])
     return Money(found, related, left_out, (*notes, *_said(found, related)))
+
+
+def paid(known: pd.DataFrame) -> tuple[Values, Values]:
+    """Repeat orders and their mean money, which is at least nothing."""
+    return known["x"].to_numpy(float), known["mean"].fillna(0.0).clip(lower=0.0).to_numpy(float)
 
 
 def independence(known: pd.DataFrame, p: float) -> dict[str, float]:

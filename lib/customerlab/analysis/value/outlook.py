@@ -18,7 +18,7 @@ from customerlab.analysis.value import expected
 from customerlab.analysis.value.cohorts import NIL, repeat_customers, said, share_active
 from customerlab.analysis.value.fitting import BOUND, Fit, log_likelihood_of
 from customerlab.analysis.value.likelihood import Values, bg_bb, mbg_nbd, nbd, pareto_nbd
-from customerlab.analysis.value.money import Money
+from customerlab.analysis.value.money import Money, paid
 
 DRAWS = 400
 LOOSE = 0.5  # standard error of the logarithm of a parameter from which its distribution is not taken as normal
@@ -163,7 +163,7 @@ def _expected(found: Fit, known: pd.DataFrame, horizon: float, money: Money | No
     })  # fmt: skip
     table = each.iloc[alike.ngroup().to_numpy()].set_index(known.index)
     fit = money.fit if money else None
-    worth = np.nan if fit is None else expected.order_value(fit.parameters, *_paid(known))
+    worth = np.nan if fit is None else expected.order_value(fit.parameters, *paid(known))
     table["order_value"], table["revenue"] = worth, table["orders"] * worth
     table["residual_value"] *= worth
     return table
@@ -172,11 +172,6 @@ def _expected(found: Fit, known: pd.DataFrame, horizon: float, money: Money | No
 def _history(known: pd.DataFrame) -> expected.Rows:
     """What is known of customers, as models take it."""
     return known["x"].to_numpy(float), known["t_x"].to_numpy(float), known["T"].to_numpy(float)
-
-
-def _paid(known: pd.DataFrame) -> tuple[Values, Values]:
-    """Repeat orders and their mean money, which is at least nothing."""
-    return known["x"].to_numpy(float), known["mean"].fillna(0.0).clip(lower=0.0).to_numpy(float)
 
 
 def drawn(found: Fit, known: pd.DataFrame, draws: int, rng: np.random.Generator) -> Values:
@@ -206,12 +201,12 @@ def _simulated(
 ) -> tuple[pd.DataFrame, dict[str, Values]]:  # fmt: skip
     """The ends of each customer's intervals, and the sums of each group in each future."""
     vectors, fit = drawn(found, known, draws, rng), money.fit if money else None
-    paid = known[known["mean"] > 0] if fit is not None else known
-    priced = None if fit is None else np.exp(drawn(fit, paid[paid["x"] > 0], draws, rng)).T[:, None, :]
+    worth = known[known["mean"] > 0] if fit is not None else known
+    priced = None if fit is None else np.exp(drawn(fit, worth[worth["x"] > 0], draws, rng)).T[:, None, :]
     member = _membership(labels)
     sums = {name: np.zeros((member.shape[0], draws)) for name in WHAT}
     low, high = np.full((2, len(known)), np.nan), np.full((2, len(known)), np.nan)
-    x, mean = _paid(known) if fit is not None else (np.empty(0), np.empty(0))
+    x, mean = paid(known) if fit is not None else (np.empty(0), np.empty(0))
     for rows in _blocks(known, draws):
         own = known.iloc[rows]
         there, orders = _future(found, own, vectors, horizon, rng)

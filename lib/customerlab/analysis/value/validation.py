@@ -9,8 +9,9 @@ from threadpoolctl import threadpool_limits
 from customerlab.analysis.inference import largest_share
 from customerlab.analysis.orders import Shop, Summary
 from customerlab.analysis.rfm.holdout import by_segment
+from customerlab.analysis.value import expected
 from customerlab.analysis.value.fitting import MODELS, Fit
-from customerlab.analysis.value.forecast import forecast, orders
+from customerlab.analysis.value.forecast import forecast
 from customerlab.analysis.value.history import UNITS
 from customerlab.analysis.value.outlook import order_intervals
 from customerlab.analysis.value.rivals import (
@@ -182,7 +183,7 @@ def track(followed: Followed, fitted: Fit, unit: str) -> pd.DataFrame:
     ages, begin = window["T"].to_numpy(int), window["formed_on"].iloc[0]
     born = np.bincount(ages.max() - ages)
     nothing = (np.zeros(1),) * 3
-    by_age = [float(orders(fitted.model, fitted.parameters, nothing, age)[0]) for age in range(1, length)]
+    by_age = [float(expected.orders(fitted.model, fitted.parameters, nothing, age)[0]) for age in range(1, length)]
     mean = np.convolve(born, np.diff([0.0, 0.0, *by_age]))[:length]
     days = pd.date_range(begin - int(ages.max()) * STEPS[unit], periods=length - 1, freq=STEPS[unit])
     table = pd.DataFrame({"begins": days, "known": days < begin, "expected": mean[1:], "actual": followed.repeats[1:]})
