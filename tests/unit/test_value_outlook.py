@@ -68,6 +68,7 @@ def test_simulated_futures_have_the_closed_expectations(model, parameters):
         assert (np.abs(drawn_.mean(axis=1) - closed) <= 4 * error + 1e-9).all()
 
 
+@pytest.mark.slow
 def test_expected_sums_are_those_of_customers_and_of_groups():
     groups = pd.DataFrame({"customer_id": KNOWN["customer_id"], "third": (KNOWN["customer_id"] % 3).astype(str)}).iloc[
         :-5
@@ -94,6 +95,7 @@ def test_expected_sums_are_those_of_customers_and_of_groups():
     assert table["residual_value"].to_numpy() == pytest.approx(discounted * table["order_value"].to_numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [bg_nbd, pareto_nbd])
 def test_the_order_of_rows_changes_no_prediction(model):
     groups = pd.DataFrame({"customer_id": KNOWN["customer_id"], "third": (KNOWN["customer_id"] % 3).astype(str)})
@@ -115,6 +117,7 @@ def test_the_order_of_rows_changes_no_prediction(model):
     assert one.notes == other.notes
 
 
+@pytest.mark.slow
 def test_uncertain_parameters_make_intervals_of_sums_wider():
     found = fit(bg_nbd, KNOWN)
     widths = [
@@ -160,6 +163,7 @@ def test_the_chance_to_stay_is_an_average_over_chances_to_leave(k, a, b, z):
     assert expected._stayed(*(np.array([value]) for value in (k, a, b, z)))[0] == pytest.approx(by_hand, abs=2e-7)
 
 
+@pytest.mark.slow
 @settings(max_examples=9)
 @given(st.sampled_from([nbd, bg_nbd, pareto_nbd]), st.floats(0.2, 12))
 def test_the_unit_of_time_scales_what_has_it_and_nothing_else(model, factor):
@@ -189,6 +193,7 @@ def test_gradients_of_effects_are_those_of_small_steps(model):
     assert loss(vector)[1] == pytest.approx(slopes, rel=1e-5, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_a_covariate_that_splits_customers_gives_the_fit_of_each_part():
     known = KNOWN.assign(web=(KNOWN["customer_id"] % 2).to_numpy())
     both = fit(bg_nbd, known, covariates=["web"])
@@ -216,6 +221,7 @@ def test_covariates_without_variation_or_of_other_models_are_refused():
         fit(bg_nbd, KNOWN.assign(z=1.0), covariates=["z"])
 
 
+@pytest.mark.slow
 def test_a_log_without_drop_out_is_said_to_have_none():
     rng = np.random.default_rng(5)
     age = rng.integers(1, 53, 2_000)
@@ -235,6 +241,7 @@ def test_a_log_without_drop_out_is_said_to_have_none():
     assert said(fit(nbd, known), known) == ["The NBD has no drop-out: all customers are taken as active."]
 
 
+@pytest.mark.slow
 def test_cohorts_are_fitted_one_by_one():
     known = customers(3_000, most=53)
     table = by_cohort(bg_nbd, known, DAY)
@@ -262,6 +269,7 @@ def test_the_first_order_is_dated_from_the_age():
     assert first_days(ages, DAY, "month").dt.strftime("%Y-%m").tolist() == ["2024-06", "2024-05", "2023-12", "2023-05"]
 
 
+@pytest.mark.slow
 def test_dependence_of_number_and_value_is_said():
     rng = np.random.default_rng(2)
     x = rng.integers(1, 20, 500)
@@ -283,6 +291,7 @@ def test_dependence_of_number_and_value_is_said():
     assert "no relevant dependence" in other.notes[0] and other.left_out == 0
 
 
+@pytest.mark.slow
 def test_money_of_nothing_or_less_is_left_out_and_said():
     zero = KNOWN.assign(mean=np.where(KNOWN["x"] > 0, 0.0, np.nan))
     money = fit_money(zero)
@@ -302,6 +311,7 @@ def test_money_of_nothing_or_less_is_left_out_and_said():
     assert (table["order_value"] > 0).all() and (table["revenue_low"] >= 0).all()
 
 
+@pytest.mark.slow
 def test_money_that_is_the_same_everywhere():
     table = KNOWN.assign(mean=KNOWN["mean"].where(KNOWN["x"] == 0, 20.0))
     money = fit_money(table)
@@ -328,6 +338,7 @@ def test_too_few_repeat_customers_are_said(model, name):
     assert found.totals["customers"].tolist() == [len(known)] and found.totals["orders"].isna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_customers_born_on_the_last_day_are_predicted_as_new_ones(model):
     known = pd.concat(
@@ -338,6 +349,7 @@ def test_customers_born_on_the_last_day_are_predicted_as_new_ones(model):
     assert row["active"] == pytest.approx(1.0, abs=0.3) and row["orders"] > 0 and row["orders_high"] >= 1
 
 
+@pytest.mark.slow
 def test_a_fit_without_drop_out_says_what_its_residual_value_is():
     found = predict(fit(nbd, KNOWN), KNOWN, 10, money=fit_money(KNOWN), yearly_discount=0.2)
     assert found.notes[-1] == "The residual value takes it that nobody ever leaves; it is discounted by 20% a year."
@@ -363,6 +375,7 @@ def a_shop(seed=3, buyers=120):
     return Snapshot(table.mutate(amount=table.amount.cast("decimal(18, 4)")), DAY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["BG/NBD", "BG/BB"])
 def test_a_saved_model_predicts_the_same_and_any_other_day(model):
     shop = a_shop()
