@@ -26,18 +26,22 @@ from ibis.expr.types.core import Expr
 from scipy.sparse import csr_matrix
 
 from customerlab import analysis
-from customerlab.analysis import clustering, experiment, explore, orders, recommend, rfm, sales
+from customerlab.analysis import clustering, experiment, explore, orders, recommend, rfm, sales, value
 from customerlab.analysis.clustering.features import FEATURES
 from customerlab.analysis.clustering.scoring import Segmentation
 from customerlab.analysis.experiment import stats as stats_of
 from customerlab.analysis.experiment.compare import measured
+from customerlab.analysis.experiment.customers import groups_on
 from customerlab.analysis.experiment.measured import kept
 from customerlab.analysis.experiment.soundness import exposed_early, missing_by_arm
 from customerlab.analysis.explore import returning
 from customerlab.analysis.explore.distributions import with_returned
 from customerlab.analysis.explore.products import described
+from customerlab.analysis.explore.trading import products_of
+from customerlab.analysis.value import churn
 from customerlab.analysis.value.history import by_period, summary
 from customerlab.analysis.value.model import fit_value
+from customerlab.analysis.value.windows import edges_of, follow
 from customerlab.data.catalog import find_data_set
 from customerlab.data.engine import open_table
 from customerlab.data.fetch import locate
@@ -214,6 +218,20 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         summary(s.transactions, pd.Timestamp(s.middle), unit, s.returns) for unit in ("day", "week", "month")
     ],
     "value.fit_value": lambda s: fit_value(snapshot(s, s.middle), horizon=8, draws=20),
+    "value.edges_of": lambda s: edges_of(snapshot(s, later_than(s.middle)), 8, "week"),
+    "value.follow": lambda s: follow(snapshot(s, later_than(s.middle)), 8, "week"),
+    "value.validate": lambda s: value.validate(snapshot(s, later_than(s.middle)), "BG/NBD", horizon=8, seed=1),
+    "value.windows": lambda s: churn.windows(snapshot(s, later_than(s.middle)), 60),
+    "value.predict_churn": lambda s: value.predict_churn(snapshot(s, later_than(s.middle)), 60, seed=1),
+    "value.contract_ends": lambda s: value.contract_ends(
+        s.transactions.group_by("customer_id").aggregate(contract_ended_at=lambda t: t.ordered_at.max())
+    ),
+    "value.cohort_waits": lambda s: value.cohort_waits(snapshot(s, s.middle)),
+    "value.segment_waits": lambda s: value.segment_waits(snapshot(s, s.middle), rfm.Scheme()),
+    "value.groups_of": lambda s: value.groups_of(snapshot(s, s.middle), rfm.Scheme()),
+    "value.recent_revenue": lambda s: value.recent_revenue(snapshot(s, s.middle), 8, "week"),
+    "experiment.groups_on": lambda s: groups_on(snapshot(s, s.middle), rfm.Scheme(), None),
+    "explore.products_of": lambda s: s.transactions.aggregate(**products_of(s.transactions)).to_pandas(),
     "experiment.kept": lambda s: (
         kept(s.experiment)
         .group_by("variant")

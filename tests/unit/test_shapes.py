@@ -304,7 +304,7 @@ def test_a_first_order_after_the_last_and_a_single_customer_are_refused(project)
 
 STARS = {"customer_id": "who", "product_id": "what", "rating": "stars", "rated_at": "at"}
 SHAPES = {
-    "totals": ({"transactions": {"columns": SOLD}}, ["01", "02", "03"]),
+    "totals": ({"transactions": {"columns": SOLD}}, ["01", "02", "03", "07"]),
     "summary": ({"customer_summary": {"columns": SUMMED | {"recency": "days"}}}, ["02", "03"]),
     "ratings": ({"ratings": {"columns": STARS}}, ["06"]),
     "test": ({"experiment": {"columns": {"unit_id": "who", "variant": "arm"}, "outcomes": ["spend"]}}, ["05"]),
@@ -323,13 +323,18 @@ def test_each_shape_runs_what_applies_and_says_once_what_is_lacking(project, sha
     assert all(sum(name in one for one in said) == 1 for name in out)
     if shape == "totals":
         assert "The orders of the data set my_shop name no products: 04_recommenders is left out." in said
-        assert "The data set my_shop has no returns: 01_eda, 02_rfm and 03_clustering run without returns." in said
+        assert (
+            "The data set my_shop has no returns: 01_eda, 02_rfm, 03_clustering and 07_customer_value run without returns."
+            in said
+        )
     elif shape == "summary":
-        assert said[0].startswith(f"{no_orders}01_eda and 04_recommenders are left out; 02_rfm")
+        assert said[0].startswith(f"{no_orders}01_eda, 04_recommenders and 07_customer_value are left out; 02_rfm")
         assert "run without returns and on the summary of customers" in said[0]
         assert plan.tables == {"customer_summary": "my_shop"}
     elif shape == "ratings":
-        assert said[0] == f"{no_orders}01_eda, 02_rfm, 03_clustering and 04_recommenders are left out."
+        assert (
+            said[0] == f"{no_orders}01_eda, 02_rfm, 03_clustering, 04_recommenders and 07_customer_value are left out."
+        )
     else:
         assert "; 05_ab_analysis runs without orders, returns, rfm_scheme and segmentation." in said[0]
 
