@@ -25,10 +25,13 @@ from customerlab.analysis.value.survival import (
     survival_sentences,
 )
 from customerlab.analysis.value.tables import (
+    GROUP_FORMATS,
+    HISTORY_FORMATS,
     WINDOW_FORMATS,
     cohort_table,
     comparison_table,
     estimates,
+    group_table,
     histories,
     score_table,
     side_by_side,
@@ -40,9 +43,9 @@ from customerlab.analysis.value.verdict import decision, unvalidated
 from customerlab.analysis.value.worth import activity, groups_of, ranks, recent_revenue, staying, totals
 
 __all__ = [
-    "MODELS", "WINDOW_FORMATS", "activity", "by_cohort", "by_rank", "by_segment",
+    "GROUP_FORMATS", "HISTORY_FORMATS", "MODELS", "WINDOW_FORMATS", "activity", "by_cohort", "by_rank", "by_segment",
     "by_total", "churn_sentences", "cohort_table", "cohort_waits", "compared", "comparison_table", "contract_ends",
-    "curves", "decision", "estimates", "fit", "fit_value", "groups_of", "histories", "log_rank", "offer",
+    "curves", "decision", "estimates", "fit", "fit_value", "group_table", "groups_of", "histories", "log_rank", "offer",
     "offer_sentences", "ordered_within", "predict", "predict_churn", "proposed", "ranks", "recent_revenue", "recorded",
     "score_table", "segment_waits", "side_by_side", "staying", "summary", "survival_sentences", "totals",
     "unvalidated", "validate", "waits_table", "window_table",

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from customerlab.analysis import rfm
+from customerlab.analysis.disclosure import hidden
 from customerlab.analysis.inference import LEAST, enough, holm, kaplan_meier
 from customerlab.analysis.orders import Shop, Summary, fetched, first_order, since
 from customerlab.formats import interval, percent
@@ -16,11 +17,12 @@ FOLLOWED = 365
 ALPHA = 0.05
 
 
-def segment_waits(shop: Shop, scheme: rfm.Scheme) -> pd.DataFrame | None:
+def segment_waits(shop: Shop, scheme: rfm.Scheme, smallest: int = 1) -> pd.DataFrame | None:
     """Days from an earlier day to the next order of its customers, with the RFM segment of that day.
 
     The earlier day is a year before that of the shop, or the middle of the log. An order on the day itself is a wait of
-    one day; waits without an order by the end of the log are censored.
+    one day; waits without an order by the end of the log are censored. Segments of fewer than `smallest` customers are
+    left out, and others that would reveal them (`disclosure.hidden`).
 
     Returns
     -------
@@ -36,6 +38,8 @@ def segment_waits(shop: Shop, scheme: rfm.Scheme) -> pd.DataFrame | None:
         return None
     then = shop.at(shop.day - pd.Timedelta(days=followed))
     table = scheme.on(then)[["customer_id", "segment"]].rename(columns={"segment": "group"})
+    sizes = table["group"].value_counts()
+    table = table[table["group"].isin(sizes.index[~hidden(sizes, smallest)])].reset_index(drop=True)
     after = since(shop.known, then.day).group_by("customer_id").aggregate(next=lambda t: t.ordered_at.min())
     found = table["customer_id"].map(fetched(after).set_index("customer_id")["next"])
     days = (pd.to_datetime(found).dt.normalize() - then.day).dt.days + 1

@@ -21,6 +21,15 @@ MANY = 7  # repeat orders from which customers are one group
 WINDOW_FORMATS = dict.fromkeys(
     ["customers", "ordered", "orders expected", "orders", "revenue expected", "revenue"], "{:,.0f}"
 ) | dict.fromkeys(["orders off by", "revenue off by"], "{:+.0%}")
+GROUP_COLUMNS = {
+    "customers": "customers", "active": "active", "orders": "orders", "revenue": "revenue", "revenue_low": "lower",
+    "revenue_high": "upper", "recent": "revenue before", "residual_value": "residual value",
+}  # fmt: skip
+GROUP_FORMATS = dict.fromkeys(GROUP_COLUMNS.values(), "{:,.0f}")
+HISTORY_FORMATS = {
+    "customers": "{:,.0f}", "% of customers": "{:.1%}", "age": "{:,.1f}", "age at the last order": "{:,.1f}",
+    "money": "{:,.2f}",
+}  # fmt: skip
 WIDE = 1e4  # how many times the lower end of an interval the upper is, from which it says nothing
 
 
@@ -116,6 +125,12 @@ def comparison_table(tested: Validation) -> pd.DataFrame:
         "p (Holm)": ["–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in c["pvalue_holm"]],
         "windows that agree": [f"{a} of {n}" for a, n in zip(c["agree"], c["windows"], strict=True)],
     })  # fmt: skip
+
+
+def group_table(groups: pd.DataFrame, everybody: pd.DataFrame, by: str) -> pd.DataFrame:
+    """The value of groups, and of all customers in the last row; both as `totals` returns them."""
+    table = pd.concat([groups, everybody])[["group", *GROUP_COLUMNS]]
+    return table.rename(columns=GROUP_COLUMNS | {"group": by})
 
 
 def score_table(judged: Judged) -> pd.DataFrame:
