@@ -71,6 +71,7 @@ def made(request, tmp_path):
     return from_files if request.param == "files" else from_engine
 
 
+@pytest.mark.thorough
 def test_a_log_of_four_files_is_that_of_pandas_and_decimals(made):
     frames = export()
     rows, report = made(frames)

@@ -226,7 +226,7 @@ def test_what_only_a_whole_column_shows_is_said(database, project, statement, sa
         prepare(project, project / "outputs" / "hoard", "transactions", "hoard", engine=database[1])
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_make_run_asks_the_engine_and_reruns_what_has_changed(database, project):
     (project / "params" / "hoard.yml").write_text(f"run: hoard\nengine: '{database[1]}'\n", encoding="utf-8")
     path = toy(project) / "notebooks" / "02_toy.ipynb"

@@ -132,9 +132,8 @@ def by_override(project):
     assert "waits" not in shown and "Not the run" not in page(project, "02_first")
 
 
-@pytest.mark.parametrize(
-    "way", [by_papermill, *[pytest.param(way, marks=pytest.mark.thorough) for way in (by_run_all, by_override)]]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("way", [by_papermill, by_run_all, by_override])
 def test_other_parameters_write_aside_and_leave_every_checksum_of_the_run(toys, way):
     before, folder = results(toys), toys / "outputs" / "demo"
     way(toys)
@@ -161,6 +160,7 @@ def test_a_sweep_executes_every_combination_and_compares_them(toys):
     assert done.returncode == 1 and "n = 99" in done.stderr and "from 1 to 9" in done.stderr
 
 
+@pytest.mark.thorough
 def test_plain_papermill_and_run_all_give_the_same_results(played, tmp_path):
     project = two_toys(copy_project(tmp_path / "project"))
     call(project, "papermill", "notebooks/02_first.ipynb", "out.ipynb", "-f", "params/demo.yml", "--no-progress-bar")
