@@ -34,7 +34,7 @@ def test_nothing_on_a_page_can_run_or_load(pages):
             for name, value in given:
                 assert not name.startswith("on") and name != "srcdoc", (page.name, tag, name)
                 if name in ("href", "src"):
-                    inside = re.match(r"#|[\w-]+\.html|\.\./[\w/]+\.(csv|ipynb)$|data:image/png;base64,", value)
+                    inside = re.match(r"#|[\w-]+\.html|\.\./[\w/-]+\.(csv|ipynb|svg)$|data:image/png;base64,", value)
                     assert inside or (re.match(r"https?://", value) and tag == "a"), (page.name, tag, value[:80])
         assert not re.search(r"[\x00-\x08\x0b-\x1f\u202a-\u202e\u200b\u2066-\u2069]", text), page.name
 
