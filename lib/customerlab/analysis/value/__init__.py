@@ -15,7 +15,6 @@ from customerlab.analysis.value.fitting import MODELS, fit
 from customerlab.analysis.value.history import summary
 from customerlab.analysis.value.model import fit_value
 from customerlab.analysis.value.offer import offer, offer_sentences
-from customerlab.analysis.value.outlook import predict
 from customerlab.analysis.value.survival import (
     cohort_waits,
     curves,
@@ -46,7 +45,7 @@ __all__ = [
     "GROUP_FORMATS", "HISTORY_FORMATS", "MODELS", "WINDOW_FORMATS", "activity", "by_cohort", "by_rank", "by_segment",
     "by_total", "churn_sentences", "cohort_table", "cohort_waits", "compared", "comparison_table", "contract_ends",
     "curves", "decision", "estimates", "fit", "fit_value", "group_table", "groups_of", "histories", "log_rank", "offer",
-    "offer_sentences", "ordered_within", "predict", "predict_churn", "proposed", "ranks", "recent_revenue", "recorded",
+    "offer_sentences", "ordered_within", "predict_churn", "proposed", "ranks", "recent_revenue", "recorded",
     "score_table", "segment_waits", "side_by_side", "staying", "summary", "survival_sentences", "totals",
     "unvalidated", "validate", "waits_table", "window_table",
 ]  # fmt: skip

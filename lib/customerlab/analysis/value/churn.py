@@ -123,9 +123,7 @@ class Churn:
     largest: float
 
 
-def predict_churn(
-    shop: Shop, days: int, *, ended: pd.Series | None = None, lapsed: bool = False, seed: int
-) -> Churn | None:
+def predict_churn(shop: Shop, days: int, *, ended: pd.Series | None = None, seed: int) -> Churn | None:
     """Predict churn in the last window of a log by models trained on the windows before it.
 
     Parameters
@@ -134,7 +132,7 @@ def predict_churn(
         On the day that the last window ends with.
     days : int
         Length of a window: churn is no order in so many days, or the end of the contract.
-    ended, lapsed
+    ended
         As for `windows`.
     seed : int
         Of folds, trees, permutations and resamples.
@@ -151,7 +149,7 @@ def predict_churn(
     """
     if isinstance(shop, Summary):
         return None
-    *past, now = windows(shop, days, ended=ended, lapsed=lapsed)
+    *past, now = windows(shop, days, ended=ended)
     if len(past) < 2:
         return None
     training, test = pd.concat(past[:-1], ignore_index=True), past[-1]
@@ -175,7 +173,7 @@ def contract_ends(customers: ir.Table) -> pd.Series:
     return found["contract_ended_at"]
 
 
-def windows(shop: Shop, days: int, *, ended: pd.Series | None = None, lapsed: bool = False) -> list[pd.DataFrame]:
+def windows(shop: Shop, days: int, *, ended: pd.Series | None = None) -> list[pd.DataFrame]:
     """Customers at risk of churn on earlier days, as known then, and whether they churned in the days that followed.
 
     Without contracts churn is no order in the window, and a customer who has not ordered for as many days has churned
@@ -191,9 +189,6 @@ def windows(shop: Shop, days: int, *, ended: pd.Series | None = None, lapsed: bo
     ended : Series of Timestamp, optional
         By `customer_id`: the day on which a contract ended or will end, missing where it has no end. Ends that are
         known before they come are not used as features.
-    lapsed : bool
-        Whether customers count as at risk who have not ordered for as many days; most of them never do again, which
-        makes prediction look better than it is of use.
 
     Returns
     -------
@@ -229,7 +224,7 @@ def windows(shop: Shop, days: int, *, ended: pd.Series | None = None, lapsed: bo
         else:
             ordered = tables[place - 1].set_index("customer_id")["frequency"] if place else part["frequency"]
             part["churned"] = part["customer_id"].map(ordered) == part["frequency"] if place else False
-            part = part if lapsed else part[part["recency"] <= days]
+            part = part[part["recency"] <= days]
         found.append(part.reset_index(drop=True))
     return [*(part for part in found[:0:-1] if len(part)), found[0].drop(columns="churned")]
 
