@@ -51,6 +51,7 @@ BOMB = "\n".join(f"- &a{n} [{','.join([f'*a{n - 1}' if n else 'lol'] * 9)}]" for
         ("%YAML " + "9" * 5_000 + ".1\n---\na: 1", 1, "not readable as YAML"),
         ("a: \tb", 1, "cannot start any token"),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_what_a_yaml_file_may_not_hold_is_told_with_its_line_at_once(text, line, said):
     begin = time.process_time()

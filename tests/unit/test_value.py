@@ -209,3 +209,19 @@ def test_equal_rows_count_as_often_as_they_are_there_in_any_order():
     table.loc[table["x"] == 0, "t_x"] = 0
     one, other = fit(bg_nbd, table), fit(bg_nbd, collapse(table.sample(frac=1, random_state=1), ["x", "t_x", "T"]))
     assert one.estimates.equals(other.estimates) and one.customers == other.customers == 500
+
+
+@pytest.mark.parametrize("model", [bg_nbd, mbg_nbd, pareto_nbd])
+def test_what_the_log_does_not_identify_does_not_depend_on_the_way_of_the_search(model):
+    rng = np.random.default_rng(2)
+    T = rng.integers(5, 60, 3_000).astype(float)
+    x = rng.poisson(rng.gamma(0.9, 1 / 13, len(T)) * T)
+    t_x = np.where(x > 0, np.ceil(T * rng.random(len(T)) ** (1 / np.maximum(x, 1))), 0.0)  # nobody leaves
+    known = pd.DataFrame({"x": x, "t_x": t_x, "T": T})
+    one = fit(model, known)
+    assert one.at_bounds
+    for shift in (0.3, 1.5):
+        other = fit(model, known, begin={name: value * np.exp(-shift) for name, value in one.parameters.items()})
+        assert other.at_bounds == one.at_bounds and other.log_likelihood == pytest.approx(one.log_likelihood, abs=1e-6)
+        columns = ["estimate", "se", "low", "high"]
+        np.testing.assert_allclose(other.estimates[columns], one.estimates[columns], rtol=1e-5)

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from customerlab.analysis import rfm
 from customerlab.analysis.orders import Snapshot, known
@@ -21,7 +21,7 @@ from customerlab.analysis.value.classify import (
     points,
     probability,
 )
-from customerlab.analysis.value.judging import calibration, importance, judge, lift, ranked, scores
+from customerlab.analysis.value.judging import calibration, curves, importance, judge, lift, ranked, scores
 from customerlab.analysis.value.offer import offer, offer_sentences
 from customerlab.figures.value import churn as figures
 from helpers import by_chance, log
@@ -143,6 +143,27 @@ def test_weighted_scores_are_those_of_scikit_learn():
             [f(churned, score, sample_weight=w) for f in (roc_auc_score, average_precision_score)] for w in weights
         ]
         assert ranked(score, churned, weights) == pytest.approx(np.array(expected), abs=1e-12)
+
+
+def test_curves_are_those_of_scikit_learn():
+    rng = np.random.default_rng(4)
+    y = rng.random(300) < 0.3
+    test = pd.DataFrame({model: (rng.random(300) + 0.4 * y).round(2) for model in MODELS}).assign(churned=y)
+    table = curves(test, seed=1)
+    for model in MODELS:
+        own = table[table["model"] == model].set_index("at")
+        wrong, right, _ = roc_curve(y, test[model], drop_intermediate=False)
+        assert own["recall"].to_numpy() == pytest.approx(np.interp(own.index, wrong, right))
+        precision, recall, _ = precision_recall_curve(y, test[model])
+        for at in own.index[1:]:
+            assert own.loc[at, "precision"] == pytest.approx(precision[recall >= at - 1e-12][-1])
+        assert own.loc[1.0, ["recall", "recall_low", "recall_high"]].eq(1).all()
+        inner = own.loc[0.1:0.5]
+        assert inner["recall"].between(inner["recall_low"], inner["recall_high"]).all()
+        # a share of so many, to which the uncertain threshold adds
+        se = (inner["recall_high"] - inner["recall_low"]) / (2 * 1.96)
+        assert (se / np.sqrt(inner["recall"] * (1 - inner["recall"]) / y.sum())).between(0.9, 2).all()
+    assert own.loc[0.0, ["precision", "precision_low"]].isna().all()
 
 
 def test_lift_and_calibration_by_hand():
@@ -280,7 +301,7 @@ def test_the_order_of_rows_changes_nothing(shop, found):
     mixed = shop.transactions.to_pandas().sample(frac=1, random_state=1).reset_index(drop=True)
     table = ibis.memtable(mixed.astype({"amount": float})).mutate(amount=lambda t: t.amount.cast("decimal(18, 4)"))
     again = predict_churn(Snapshot(table, shop.day), 60, seed=7)
-    for name in ("scores", "comparisons", "calibration", "lift", "importance", "test"):
+    for name in ("scores", "comparisons", "curves", "calibration", "lift", "importance", "test"):
         pd.testing.assert_frame_equal(getattr(found.judged, name), getattr(again.judged, name))
     pd.testing.assert_frame_equal(found.now, again.now)
 
@@ -296,6 +317,8 @@ def test_sentences_and_figures_of_churn_say_what_was_found(found):
     assert f"a random order has {own['base_rate']:.3f}" in said[1]
     assert "slope" in said[2] and any(text.startswith("Churned means no order in 60 days, as set") for text in said)
     assert any("had not ordered for 60 days" in text for text in said)
+    for picture in (figures.prediction(found.judged), figures.discrimination(found.judged)):
+        assert all(f"{model}: " in picture.alt for model in MODELS)
     picture = figures.prediction(found.judged)
     assert f"{found.judged.best}: ROC AUC {own['roc_auc']:.3f}" in picture.alt and picture.png()
     deal = offer(found.judged.test, found.judged.best, cost=2, margin=0.5, success=0.2, value=found.stay_value, seed=1)

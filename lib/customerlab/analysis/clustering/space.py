@@ -18,6 +18,7 @@ TRANSFORMS = ("log1p", "none", "yeo-johnson")
 SCALINGS = ("standard", "min-max", "robust", "quantile")
 STEPS = 1_000  # at most so many quantiles of a feature are kept for quantile scaling, as scikit-learn has it
 LARGEST = 1e100  # what a power makes of a value is held at this size
+DIGITS = 9  # decimals of coordinates
 ALIKE = 1e-12  # values that differ by less of their size are one value with another last digit
 
 
@@ -54,6 +55,9 @@ class Space:
         New customers can lie outside what was fitted; under quantile scaling they are held at its edge, 0 or 1. A
         feature that is lacking, no number, or missing or infinite for a customer raises ValueError.
 
+        Coordinates are rounded to nine decimals: the last digits of logarithms and sums differ between processors, and
+        would decide which of several equal distances is the shortest.
+
         Examples
         --------
         >>> fitted = fit_space(pd.DataFrame({"orders": [1, 3, 5]}), ["orders"], transform="none", scaling="min-max")
@@ -66,7 +70,7 @@ class Space:
             values = np.array(ranks).reshape(values.shape)
         away = values - self.centre[:, None]
         scale = np.broadcast_to(self.scale[:, None], away.shape)
-        return np.divide(away, scale, out=np.zeros_like(away), where=scale > 0).T.copy()
+        return np.divide(away, scale, out=np.zeros_like(away), where=scale > 0).T.round(DIGITS)
 
 
 def fit_space(

@@ -132,15 +132,19 @@ def orders(model: Model, parameters: Parameters, rows: Rows, horizon: float, dis
         ahead, (ages, place) = np.arange(1, round(end) + 1), np.unique(n, return_inverse=True)
         stayed = np.exp(betaln(gamma, delta + ages[:, None] + ahead) - betaln(gamma, delta + ages[:, None]))
         return there * (alpha + x) / (alpha + beta + n) * (stayed * np.exp(-discount * ahead)).sum(axis=1)[place]
-    # in the logarithm of time, in which the rate of those who may have left falls evenly
-    unit = (parameters.get("beta", parameters["alpha"]) + rows[2])[:, None]
-    length = np.log1p(end / unit)
-    u = length / 2 * (NODES + 1)
-    later = unit * np.expm1(u)
-    known = (rows[0][:, None], rows[1][:, None], rows[2][:, None])
     own = dict(zip(parameters, (value[:, None] for value in _arrays(parameters)), strict=True))
-    each = rate(model, own, known, later) * np.exp(-discount * later) * (unit + later)
-    return there * (each * WEIGHTS).sum(axis=1) * length[:, 0] / 2
+    (x, t_x, T), place = rows, np.arange(len(there))
+    if all(
+        value.size == 1 for value in own.values()
+    ):  # of those who are there, customers differ by orders and age alone
+        (x, T), place = np.unique(np.stack([x, T]), axis=1, return_inverse=True)
+        t_x = np.zeros_like(x)
+    # in the logarithm of time, in which the rate of those who may have left falls evenly
+    unit = (parameters.get("beta", parameters["alpha"]) + T)[:, None]
+    length = np.log1p(end / unit)
+    later = unit * np.expm1(length / 2 * (NODES + 1))
+    each = rate(model, own, (x[:, None], t_x[:, None], T[:, None]), later) * np.exp(-discount * later) * (unit + later)
+    return there * ((each * WEIGHTS).sum(axis=1) * length[:, 0] / 2)[place]
 
 
 def order_value(parameters: Parameters, x: Values, mean: Values) -> Values:

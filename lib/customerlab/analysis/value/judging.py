@@ -19,7 +19,7 @@ METRICS = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
 ALPHA = 0.05
 RESAMPLES = 400
 PERMUTED = 5  # times that each group of features is permuted
-MOST = 20_000  # customers whose features are permuted; of more a random sample
+MOST = 20_000  # customers whose features are permuted, and of whom curves are drawn; of more a random sample
 Z = float(stats.norm.ppf((1 + LEVEL) / 2))
 
 
@@ -32,13 +32,14 @@ class Judged:
     test : DataFrame
         One row per customer, sorted by `customer_id`: the features, `churned`, and the probability by each model, in a
         column of its name.
-    scores, comparisons, calibration, lift, importance : DataFrame
+    scores, comparisons, curves, calibration, lift, importance : DataFrame
         As the functions of these names return them.
     """
 
     test: pd.DataFrame
     scores: pd.DataFrame
     comparisons: pd.DataFrame
+    curves: pd.DataFrame
     calibration: pd.DataFrame
     lift: pd.DataFrame
     importance: pd.DataFrame
@@ -57,7 +58,22 @@ def judge(models: Mapping[str, Any], test: pd.DataFrame, *, seed: int) -> Judged
     test = test.assign(**{name: probability(model, x) for name, model in models.items()})
     scored, compared = scores(test, seed=seed)
     importances = importance(models, test, seed=seed)
-    return Judged(test, scored, compared, calibration(test), lift(test), importances)
+    return Judged(test, scored, compared, curves(test, seed=seed), calibration(test), lift(test), importances)
+
+
+def _sample(test: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """At most so many customers, at random, in their order."""
+    if len(test) <= MOST:
+        return test
+    return test.iloc[np.sort(np.random.default_rng(seed).choice(len(test), MOST, replace=False))]
+
+
+def _by_threshold(score: np.ndarray, churned: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Who churned and who did not, by threshold from the highest score down, in each sample; not summed up yet."""
+    order = np.argsort(-score, kind="stable")
+    begins = np.flatnonzero(np.diff(score[order], prepend=np.inf))
+    drawn, y = weights[:, order], churned[order].astype(float)
+    return np.add.reduceat(drawn * y, begins, axis=1), np.add.reduceat(drawn * (1 - y), begins, axis=1)
 
 
 def ranked(score: np.ndarray, churned: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -79,10 +95,7 @@ def ranked(score: np.ndarray, churned: np.ndarray, weights: np.ndarray) -> np.nd
     >>> ranked(np.array([0.9, 0.8, 0.8, 0.1]), np.array([1, 0, 1, 0]), np.ones((1, 4))).round(3).tolist()
     [[0.875, 0.833]]
     """
-    order = np.argsort(-score, kind="stable")
-    begins = np.flatnonzero(np.diff(score[order], prepend=np.inf))
-    drawn, y = weights[:, order], churned[order].astype(float)
-    hit, missed = (np.add.reduceat(drawn * part, begins, axis=1) for part in (y, 1 - y))
+    hit, missed = _by_threshold(score, churned, weights)
     above, hits = missed.cumsum(axis=1) - missed, hit.cumsum(axis=1)
     chosen = hits + missed.cumsum(axis=1)
     all_hits, all_missed = hit.sum(axis=1), missed.sum(axis=1)
@@ -154,6 +167,38 @@ def _compared(found: Mapping[str, dict[str, Any]], drawn: Mapping[str, np.ndarra
     return table.assign(pvalue_holm=holm(table["pvalue"]))
 
 
+def curves(test: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """The ROC and the precision-recall curve of each model, with pointwise 95% bootstrap intervals over customers.
+
+    Precision at a recall is that of the highest threshold which reaches it: a straight line between two thresholds
+    would be too high (Davis and Goadrich 2006). At most `MOST` customers are resampled.
+
+    Returns
+    -------
+    DataFrame
+        One row per model and place from 0 to 1, in steps of 2%: `model`, `at`, `recall` (share of those who churned)
+        where the share `at` of the others is above the threshold, and `precision` (share that churned, of those above
+        the threshold) where `at` is the recall, both with `…_low` and `…_high`; precision has no value at 0.
+    """
+    test, at, parts = _sample(test, seed), np.linspace(0, 1, 51), []
+    y = test["churned"].to_numpy(dtype=float)
+    samples = np.concatenate([np.ones((1, len(y))), *resampled(len(y), seed, RESAMPLES)])
+    for model in MODELS:
+        found = np.full((2, len(samples), len(at)), np.nan)
+        hits, missed = (part.cumsum(axis=1) for part in _by_threshold(test[model].to_numpy(), y, samples))
+        for place, (hit, miss) in enumerate(zip(hits, missed, strict=True)):
+            recall = hit / hit[-1]
+            found[0, place] = np.interp(at, np.append(0, miss / miss[-1]), np.append(0, recall))
+            first = np.searchsorted(recall, at[1:] - 1e-12)
+            found[1, place, 1:] = hit[first] / (hit + miss)[first]
+        table = pd.DataFrame({"model": model, "at": at})
+        for name, one in zip(("recall", "precision"), found, strict=True):
+            table[name] = one[0]
+            table[f"{name}_low"], table[f"{name}_high"] = percentile_interval(one[1:])
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True)
+
+
 def calibration(test: pd.DataFrame) -> pd.DataFrame:
     """Predicted and observed churn in tenths of customers by predicted probability, for each model.
 
@@ -208,9 +253,7 @@ def importance(models: Mapping[str, Any], test: pd.DataFrame, *, seed: int) -> p
     DataFrame
         For each model but recency alone: `model`, `group`, `loss` (of ROC AUC), `low`, `high`.
     """
-    rng = np.random.default_rng(seed)
-    if len(test) > MOST:
-        test = test.iloc[np.sort(rng.choice(len(test), MOST, replace=False))]
+    rng, test = np.random.default_rng(seed), _sample(test, seed)
     x, y = points(test), test["churned"].to_numpy(dtype=float)
     samples = np.concatenate([np.ones((1, len(y))), *resampled(len(y), seed, RESAMPLES // 4)])
     mixes, rows = [rng.permutation(len(y)) for _ in range(PERMUTED)], []

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, digamma, gammaln
+from scipy.special import betaln, digamma, expit, gammaln
 
 Values = NDArray[np.float64]
 Likelihood = tuple[Values, Values]  # of each row, and its gradient by the logarithm of each parameter, a column each
@@ -100,15 +100,14 @@ def pareto_nbd(
     """
     alive = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
     left, (m_a, m_b, l_a, l_b) = leaving(x, t_x, T, r, alpha, s, beta, slopes=slopes)
-    either = np.logaddexp(alive, left)
-    w, v = np.exp(alive - either), np.exp(left - either)
+    w, v = expit(alive - left), expit(left - alive)  # which sum to 1: what they weight is large, and nearly cancels out
     value, by_r = _purchases(x, r, alpha)
     by_r = by_r - w * np.log(alpha + T) - v * l_a
     by_alpha = r / alpha - (r + x) * (w / (alpha + T) + v * m_a)
-    by_s = np.log(beta) - w * np.log(beta + T) + v * (1 / s - l_b)
+    by_s = v * (1 / s - (l_b - np.log(beta))) - w * np.log1p(T / beta)
     by_beta = s / beta - w * s / (beta + T) - v * (s + 1) * m_b
     gradient = np.stack([r * by_r, alpha * by_alpha, s * by_s, beta * by_beta], axis=-1)
-    return value + s * np.log(beta) + either, gradient
+    return value + s * np.log(beta) + np.logaddexp(alive, left), gradient
 
 
 def leaving(
@@ -164,7 +163,10 @@ def bg_bb(
 
     The gradient is missing without `slopes`.
     """
-    x, t_x, n, *parameters = np.broadcast_arrays(x, t_x, n, alpha, beta, gamma, delta)
+    x, t_x, n, *broad = np.broadcast_arrays(x, t_x, n, alpha, beta, gamma, delta)
+    parameters = [
+        own if own.size == 1 else all_of for own, all_of in zip((alpha, beta, gamma, delta), broad, strict=True)
+    ]
     values, gradients = np.full((int((n - t_x).max(initial=0)) + 1, *x.shape), -np.inf), np.zeros((*x.shape, 4))
     everywhere = np.full(x.shape, True)
     for step in range(len(values)):  # active at the end, and then each opportunity at which the customer may have left
@@ -175,26 +177,34 @@ def bg_bb(
         rows = np.isfinite(values[step])
         slope = _up_to(x, t_x + step - 1 if step else n, step > 0, rows, parameters, slopes=True)[1]
         gradients[rows] += np.exp(values[step][rows] - value[rows])[:, None] * slope
-    alpha, beta, gamma, delta = parameters
     before, by_before = _up_to(np.zeros(x.shape), np.zeros(x.shape), False, everywhere, parameters, slopes=slopes)
     if not slopes:
         return value - before.reshape(x.shape), np.full_like(gradients, np.nan)
     by = gradients - by_before.reshape(gradients.shape)
-    return value - before.reshape(x.shape), by * np.stack([alpha, beta, gamma, delta], axis=-1)
+    return value - before.reshape(x.shape), by * np.stack(broad, axis=-1)
 
 
 def _up_to(
     x: Values, end: Values, left: bool, rows: NDArray[np.bool_], parameters: Sequence[Values], *, slopes: bool = False
 ) -> Likelihood:
     """The term of customers who were there at `end` opportunities, and then `left` or not; its slopes if asked for."""
-    alpha, beta, gamma, delta = (values[rows] for values in parameters)
-    bought, other, gone, there = alpha + x[rows], beta + (end - x)[rows], gamma + left, delta + end[rows]
-    value = betaln(bought, other) + betaln(gone, there)
+    alpha, beta, gamma, delta = (values[rows] if values.size > 1 else values for values in parameters)
+    x, end, gone = x[rows], end[rows], gamma + left
+
+    def summed(of: Callable[[Values], Values]) -> tuple[Values, ...]:
+        """Of the arguments of both beta functions, and of their sums."""
+        return (
+            _each(lambda n: of(alpha + n), x, alpha), _each(lambda n: of(beta + n), end - x, beta), of(gone),
+            _each(lambda n: of(delta + n), end, delta), _each(lambda n: of(alpha + beta + n), end, alpha, beta),
+            _each(lambda n: of(gone + delta + n), end, gone, delta),
+        )  # fmt: skip
+
+    *apart, orders, leaves = summed(gammaln)
+    value = sum(apart, -orders - leaves)
     if not slopes:
         return value, np.full((*value.shape, 4), np.nan)
-    orders, leaves = digamma(bought + other), digamma(gone + there)
-    by = [digamma(bought) - orders, digamma(other) - orders, digamma(gone) - leaves, digamma(there) - leaves]
-    return value, np.stack(by, axis=-1)
+    *apart, orders, leaves = summed(digamma)
+    return value, np.stack([apart[0] - orders, apart[1] - orders, apart[2] - leaves, apart[3] - leaves], axis=-1)
 
 
 def gamma_gamma(x: Values, mean: Values, p: Values, q: Values, v: Values) -> Likelihood:

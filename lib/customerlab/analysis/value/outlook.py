@@ -120,11 +120,10 @@ def predict(
             "No residual value is given: practically nobody leaves, and the model would count on orders for ever.",
         )
     if enough(repeat_customers(known)):
-        expectations = _expected(found, known, horizon, money, np.log1p(yearly_discount) / YEAR[unit])
+        discount = None if endless else np.log1p(yearly_discount) / YEAR[unit]
+        expectations = _expected(found, known, horizon, money, discount)
         ends, sums = _simulated(found, known, horizon, money, labels, draws, np.random.default_rng(seed))
         customers = customers.join(expectations).join(ends)
-        if endless:
-            customers["residual_value"] = np.nan
     customers = customers.reindex(columns=COLUMNS)
     return Outlook(customers, _totals(customers, labels, sums), horizon, unit, yearly_discount, notes)
 
@@ -150,8 +149,10 @@ def _labels(ids: pd.Series, groups: pd.DataFrame | None) -> pd.DataFrame:
     return table.join(own.astype("str").where(own.notna(), UNKNOWN)) if len(own.columns) else table
 
 
-def _expected(found: Fit, known: pd.DataFrame, horizon: float, money: Money | None, discount: float) -> pd.DataFrame:
-    """The closed expectations, once for customers who are alike."""
+def _expected(
+    found: Fit, known: pd.DataFrame, horizon: float, money: Money | None, discount: float | None
+) -> pd.DataFrame:
+    """The closed expectations, once for customers who are alike; no residual value without a discount."""
     alike = known.groupby([*HISTORY, *found.covariates], sort=True)
     first = known.loc[alike.head(1).sort_values([*HISTORY, *found.covariates]).index]
     parameters = found.of(first) if found.covariates else found.parameters
@@ -159,7 +160,7 @@ def _expected(found: Fit, known: pd.DataFrame, horizon: float, money: Money | No
     each = pd.DataFrame({
         "active": expected.active(found.model, parameters, rows),
         "orders": expected.orders(found.model, parameters, rows, horizon),
-        "residual_value": expected.orders(found.model, parameters, rows, np.inf, discount),
+        "residual_value": np.nan if discount is None else expected.orders(found.model, parameters, rows, np.inf, discount),
     })  # fmt: skip
     table = each.iloc[alike.ngroup().to_numpy()].set_index(known.index)
     fit = money.fit if money else None

@@ -55,6 +55,38 @@ def prediction(judged: Judged) -> Picture:
 
 
 @styled
+def discrimination(judged: Judged) -> Picture:
+    """ROC curves, and precision by recall, of each model, with a 95% band for the recommended one."""
+    figure, (left, right) = canvas(height=3.6, columns=2)
+    base, said = judged.scores["base_rate"].iloc[0], []
+    left.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
+    right.axhline(base, color=GREY, linewidth=1, linestyle=":", label=f"random order ({percent(base)})")
+    for model, (colour, line, _) in LOOKS.items():
+        curve = judged.curves[judged.curves["model"] == model]
+        for axis, name in ((left, "recall"), (right, "precision")):
+            axis.plot(curve["at"], curve[name], color=colour, linestyle=line, label=model if axis is left else None)
+            if model == judged.best:
+                band = (curve[f"{name}_low"], curve[f"{name}_high"])
+                axis.fill_between(curve["at"], *band, color=colour, alpha=0.15, linewidth=0)
+        fifth, half = (
+            float(np.interp(at, curve["at"], curve[name])) for at, name in ((0.2, "recall"), (0.5, "precision"))
+        )
+        said.append(
+            f"{model}: recall {percent(fifth)} at a false-positive rate of 20%, precision {percent(half)} at a recall of 50%"
+        )
+    for axis in (left, right):
+        axis.xaxis.set_major_formatter(PERCENT)
+        axis.yaxis.set_major_formatter(PERCENT)
+        axis.set(xlim=(0, 1), ylim=(0, 1.02))
+    left.set(xlabel="false-positive rate", ylabel="recall")
+    right.set(xlabel="recall", ylabel="precision")
+    figure.legend(loc="outside upper left", ncols=4, fontsize=8)
+    return Picture(
+        figure, f"ROC and precision-recall curves. {'; '.join(said)}. A random order has precision {percent(base)}."
+    )
+
+
+@styled
 def profit(found: Offer, currency: str) -> Picture:
     """Profit of a retention offer by the share of customers contacted, with a 95% band, and the break-even."""
     figure, axis = canvas(height=3.4)
