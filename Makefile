@@ -11,8 +11,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 SPARK := .venv/.spark
 AUDIT := .venv/audit
-# in the order of the folders, because whole runs come early there and are long
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+# In the order of the folders, because whole runs come early there and are long. Compiled modules are kept even where the
+# environment says otherwise: some three hundred commands and kernels would compile the library anew, a second each.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup spark run check test test-all coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv

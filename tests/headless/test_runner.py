@@ -94,6 +94,7 @@ def test_only_what_changed_runs_again_and_who_reads_other_results(toys):
     assert started(call(toys, *RUN, "03").stdout) == ["03_second"], "who is named runs, changed or not"
 
 
+@pytest.mark.thorough
 def test_a_changed_text_goes_on_the_page_without_executing_anything(toys):
     before = results(toys)
 
@@ -172,6 +173,7 @@ def test_plain_papermill_and_run_all_give_the_same_results(played, tmp_path):
     assert found == {name: json.loads(metrics)[name] for name in NAMES[:2]}
 
 
+@pytest.mark.thorough
 def test_plain_papermill_cannot_leave_the_range_of_a_parameter(tmp_path):
     project = two_toys(copy_project(tmp_path / "project"))
     words = ["notebooks/02_first.ipynb", "out.ipynb", "-p", "n", "99", "--no-progress-bar"]
@@ -234,6 +236,7 @@ def test_a_table_that_was_removed_is_prepared_without_executing_anything(toys):
     assert table.read_bytes() == before
 
 
+@pytest.mark.thorough
 def test_a_table_that_there_is_no_room_for_is_named(toys):
     tables, before = digests(toys / "outputs" / "demo" / "tables"), results(toys)
     catalog = toys / "data" / "catalog.yml"
@@ -282,9 +285,9 @@ def test_a_missing_artefact_names_its_notebook(tmp_path):
     ("cell", "said"),
     [
         ("raise ValueError(f'n = {n} is too many')", ["02_first stopped: ", "n = 2", "set n in params/demo.yml"]),
-        ("import sys\nsys.exit(0)", ["ended before its last cell"]),
+        pytest.param("import sys\nsys.exit(0)", ["ended before its last cell"], marks=pytest.mark.thorough),
         ("from customerlab import checks\nchecks(shares_sum_to_one=False)", ["does not hold: shares sum to one"]),
-        ("import os\nos._exit(1)", ["the kernel of 02_first died"]),
+        pytest.param("import os\nos._exit(1)", ["the kernel of 02_first died"], marks=pytest.mark.thorough),
     ],
 )
 def test_what_a_cell_says_or_does_is_no_success(toys, cell, said):
@@ -364,9 +367,12 @@ BAD = {
     "07_other.ipynb": ['lab = Run(run, "02_first")'],
     "07_nobody.ipynb": ['lab.load("what_nobody_makes")'],
 }
+FEW = ("07_text.ipynb", "02_second.ipynb", "07_other.ipynb")
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize(
+    "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.thorough) for name in BAD]
+)
 def test_a_guest_that_cannot_run_is_as_if_it_were_not_there(toys, name):
     before, content = results(toys), BAD[name]
     if isinstance(content, list):
@@ -405,6 +411,7 @@ def test_what_a_guest_reads_unseen_is_there_in_time_and_on_record(tmp_path):
     assert started(call(project, *RUN).stdout) == ["03_second", "07_loop"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
@@ -442,6 +449,7 @@ def test_a_notebook_of_ones_own_begins_with_a_command_and_writes_over_nothing(to
     assert len(list((toys / "notebooks").glob("*.ipynb"))) == len(NAMES) + 2
 
 
+@pytest.mark.thorough
 def test_kernels_are_of_the_interpreter_that_runs_this(toys, tmp_path, monkeypatch):
     """A user's own kernel python3 may be of a Python that lacks what notebooks need."""
     spec = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"

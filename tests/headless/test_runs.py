@@ -183,6 +183,7 @@ def test_an_empty_shop_is_answered_before_a_kernel_starts(project):
     assert "[04_recommenders] not run: the transactions table could not be made" in done.stdout
 
 
+@pytest.mark.thorough
 def test_the_doctor_and_the_data_commands(project, monkeypatch):
     monkeypatch.delenv("CUSTOMERLAB_DATA", raising=False)
     done = call(project, "customerlab", "doctor")  # nothing of a fresh clone is wrong

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.sparse import csr_matrix
 
@@ -60,6 +61,7 @@ def test_bounds(parts):
     assert not value["recall", "bought"] > value["recall", "reachable"] + 1e-12
 
 
+@pytest.mark.thorough
 @settings(deadline=None)
 @given(material(), st.randoms(use_true_random=False))
 def test_labels_of_products_do_not_matter(parts, random):
@@ -98,6 +100,7 @@ def test_a_hit_that_moves_up_never_hurts(parts, data):
     assert ((after >= before - 1e-12) | before.isna()).all(axis=None)
 
 
+@pytest.mark.thorough
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=12),

@@ -102,7 +102,7 @@ def bought_and_left(sold, returned, day):
     return pairs - gone, gone
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @settings(deadline=None, max_examples=12)
 @given(shops_with_returns(), st.integers(1, 20), st.data())
 def test_what_came_back_by_the_cut_was_not_bought_and_what_came_back_later_was(shop, holdout, data):

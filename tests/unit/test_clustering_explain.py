@@ -565,7 +565,7 @@ def test_the_same_seed_gives_the_same_views(blobs):
     assert len(set(one.rows)) == 120 and (np.diff(one.rows) > 0).all() and len(one.umap) == len(one.pca) == 120
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "points",

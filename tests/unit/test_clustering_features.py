@@ -375,7 +375,7 @@ def test_a_sample_does_not_depend_on_the_order_of_rows():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [1, 2, 3, 8, 9, 21])
+@pytest.mark.parametrize("width", [1, 2, 8, *(pytest.param(many, marks=pytest.mark.thorough) for many in (3, 9, 21))])
 def test_pictures_are_drawn_for_any_number_of_features(width):
     names = [f"share of a category with the long name {n}" for n in range(width)]
     table = pd.DataFrame({name: RNG.lognormal(size=50) for name in names}).assign(**{names[-1]: 4})

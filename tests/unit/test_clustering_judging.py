@@ -90,7 +90,7 @@ def test_numbers_above_the_different_points_are_left_out():
         methods.parts("K-Mean 4")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_any_number_of_threads_gives_the_same_labels():
     code = (
         "import numpy as np, hashlib; from customerlab.analysis import clustering;"
@@ -522,7 +522,7 @@ def test_a_cloud_has_no_segmentation(name):
     assert clustering.verdicts(judged)["verdict"].str.startswith("fails: ").all()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_cloud_has_no_segmentation_however_useful_it_would_be_to_cut_it():
     points = CLOUDS["a long blob"](np.random.default_rng(12))
     judged = clustering.judge(

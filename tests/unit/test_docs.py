@@ -132,7 +132,7 @@ def test_the_plan_of_a_test_runs_and_its_table_is_one_for_notebook_05(project, m
     assert experiment.soundness(units, "control", planned={"control": 1, "mail": 1}).sound
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_every_recipe_runs(project, monkeypatch):
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     monkeypatch.chdir(project / "notebooks")

@@ -272,7 +272,7 @@ def test_where_neither_margin_nor_cost_is_known_the_break_even_cost_is_said():
     assert loss[0].startswith("b is better than control") and loss[1].startswith("No cost of b is shown to be covered")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_test_of_another_shop_is_described_and_recommends_nothing():
     better = decided(simulated(lifts=(0.3, 1.0)), elsewhere=True, cost=0.05)[2]
     assert better[0].startswith("In this test of another shop, b was better than control: spend was higher by +")
@@ -283,7 +283,7 @@ def test_a_test_of_another_shop_is_described_and_recommends_nothing():
     assert not any(word in one for one in better + nothing for word in ("Roll out", "is recommended"))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_no_arm_is_rolled_out_that_costs_more_harms_or_does_nothing():
     for frame, options, why in (
         (simulated(lifts=(0.0, 1.0)), {"cost": 1.0}, "but it may lose money (profit "),
@@ -403,7 +403,7 @@ def test_where_less_is_better_the_lower_arm_is_rolled_out():
     ].startswith("1 more effects")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_an_arm_whose_guardrail_is_open_is_not_rolled_out():
     frame = simulated(lifts=(0.5, 1.0))
     harmed = (frame["variant"] == "b") & (frame.index % 4 == 0)
@@ -433,7 +433,7 @@ def test_an_arm_whose_guardrail_is_open_is_not_rolled_out():
     assert (read.loc[read["metric: arm"].str.startswith("spend"), "relative effect"] == "–").all()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_simultaneous_intervals_leave_out_zero_exactly_where_the_procedure_finds_an_effect():
     frame = simulated(lifts=(0.1, 0.13), n=1500)
     for seed in range(2):

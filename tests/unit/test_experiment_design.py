@@ -283,7 +283,7 @@ def _randomised(new, old, seed):
     return experiment.randomisation.randomisation_test(rows[:, None], *counts, Value(0), seed)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_power_and_what_is_detectable_are_numbers_where_a_tail_is_lost():
     """scipy's noncentral t has NaN for tails below 1e-20 or so."""
     base = experiment.design.Baseline(0.0, 1.0)

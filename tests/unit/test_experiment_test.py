@@ -100,7 +100,7 @@ def test_of_a_test_that_is_not_sound_there_is_nothing_but_what_is_wrong():
     assert said[1] == ["Left out: the test is not valid."] and said[2] == ["No uplift models: the test is not valid."]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_tables_name_and_format_their_columns():
     test = experiment.Test(ibis.memtable(drawn(lift=0.2)), money=MONEY, confidence=0.9, runs=100)
     (table, caption, forms), = experiment.tables.effects(test)  # fmt: skip
@@ -119,7 +119,7 @@ def flat(found):
     return [sentence for _, said in found for sentence in said]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_findings_begin_with_the_decision_and_say_what_supports_it():
     test = experiment.Test(ibis.memtable(drawn(lift=0.3)), money=MONEY, ratios=["spend / visit"], runs=100)
     said = flat(experiment.sentences.findings(test))

@@ -227,6 +227,7 @@ def test_nine_to_one_as_planned_is_sound(analysed):
 LEFT_OUT = "Left out: no days with twenty units in every arm."
 
 
+@pytest.mark.thorough
 def test_without_times_in_the_control_the_days_are_left_out(analysed):
     frame = days(units())
     lab = analysed(frame.assign(exposed_at=frame["exposed_at"].where(frame["variant"] != "control")))
@@ -276,6 +277,7 @@ def test_an_arm_that_brings_complaints_is_not_rolled_out(analysed):
     assert any("significantly worse" in one for one in lab.said)
 
 
+@pytest.mark.thorough
 def test_a_test_of_few_units_has_no_ratio_and_no_sequence(analysed):
     frame = days(units(24)).assign(outcome_conversion=[1.0, 1.0, 1.0] + [0.0] * 21)
     lab = analysed(frame)

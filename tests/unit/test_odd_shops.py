@@ -50,13 +50,16 @@ RETURNING = {
     "more was sent back than sold": returned(SOLD).drop(index=range(len(SOLD) // 2)),
     "a giant order was cancelled": pd.concat([SOLD, returned(GIANT)]),
 }
+LONG = ("all amounts equal", "gaps of months")
 
 
 @pytest.mark.parametrize(
     "notebook",
     ["02_rfm", *[pytest.param(name, marks=pytest.mark.thorough) for name in ("01_eda", "03_clustering")]],
 )
-@pytest.mark.parametrize("shop", ODD)
+@pytest.mark.parametrize(
+    "shop", [pytest.param(name, marks=pytest.mark.thorough) if name in LONG else name for name in ODD]
+)
 def test_an_odd_shop_gets_results_and_true_sentences(project, said, monkeypatch, notebook, shop):
     add_shop(project, as_written(ODD[shop]))
     if notebook == "03_clustering":
@@ -84,6 +87,7 @@ def test_a_shop_of_returns_gets_net_revenue_and_true_sentences(project, said, mo
         )
 
 
+@pytest.mark.thorough
 def test_equal_customers_are_not_told_apart(project, said, monkeypatch):
     alike = ODD["all amounts equal"]
     # the same three days for all
@@ -108,6 +112,7 @@ def test_one_customer_and_only_returns_are_answered(project, monkeypatch, odd, m
         run_cells(project, "02_rfm", monkeypatch, run="my_shop")
 
 
+@pytest.mark.thorough
 def test_a_campaign_can_import_what_the_notebook_made(project, said, monkeypatch):
     add_shop(project, as_written(ODD["gaps of months"]))
     run_cells(project, "02_rfm", monkeypatch, run="my_shop", money="net", recency_cuts=[30.0, 300.0], rfm_bins=3,
@@ -154,6 +159,7 @@ def test_a_verdict_on_segments_needs_customers_who_came_back(project, said, monk
     assert "Repurchase rates of segments within 90 days: too few to tell (1" in text and "Rank customers" not in text
 
 
+@pytest.mark.thorough
 def test_what_hangs_on_one_customer_is_marked_in_table_figure_and_text(project, said, monkeypatch):
     shop = lines(80, 4, YEAR)
     great = shop["Beleg"].isin(shop[shop["Datum"] > "2024-10-01"].groupby("Kunde")["Beleg"].last().iloc[:1])

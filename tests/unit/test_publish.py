@@ -77,7 +77,7 @@ def killed(action, moment):
     return os.waitpid(child, 0)[1] == signal.SIGKILL
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_killed_before_any_change_of_the_disk_a_publication_is_old_or_new(plan):
     (step,) = plan.steps
     publish(plan.folder, step.name, stage(plan, 1))
@@ -110,7 +110,7 @@ def hold_again(plan):
     assert os.waitpid(child, 0)[1] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_killed_while_it_is_finished_a_publication_can_be_finished(plan):
     (step,) = plan.steps
     publish(plan.folder, step.name, stage(plan, 2))
