@@ -18,6 +18,7 @@ from customerlab.analysis.value.likelihood import PARAMETERS, _each, bg_bb, bg_n
 from customerlab.analysis.value.model import ValueModel, fit_value
 from customerlab.analysis.value.money import fit_money, independence
 from customerlab.analysis.value.outlook import COLUMNS, _future, drawn, predict
+from customerlab.analysis.value.worth import activity
 from customerlab.codec import from_json, to_json
 
 DAY = pd.Timestamp("2024-07-01")
@@ -392,3 +393,16 @@ def test_functions_of_counts_are_looked_up_where_they_can_be():
     assert _each(lambda n: digamma(n + 0.5), x, np.array([0.5])).tolist() == digamma(x + 0.5).tolist()
     for other in (np.array([0.5, 40.0]), np.array([0.25, 0.5])):  # a large count, and no count
         assert _each(np.sqrt, other).tolist() == np.sqrt(other).tolist()
+
+
+def test_the_matrix_of_active_customers_is_that_of_single_ones_and_has_no_rows_where_nobody_leaves():
+    history = pd.DataFrame({"x": [0, 3, 9, 2], "T": [30, 52, 52, 10]})
+    parameters = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
+    matrix = activity(bg_nbd, parameters, history)
+    assert (matrix.index[-1], matrix.columns[-1]) == (52, 8) and np.isnan(matrix.loc[4, 5])
+    for x, t_x in ((1, 1), (8, 52), (5, 20)):
+        t_x = matrix.index[np.abs(matrix.index - t_x).argmin()]
+        one = expected.active(bg_nbd, parameters, (np.array([x]), np.array([t_x]), np.array([52])))
+        assert matrix.loc[t_x, x] == pytest.approx(one[0])
+    assert activity(nbd, {"r": 0.5, "alpha": 9.0}, history).empty
+    assert activity(bg_nbd, parameters | {"a": 1e-9}, history).empty

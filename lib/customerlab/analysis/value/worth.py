@@ -8,6 +8,7 @@ from customerlab.analysis.clustering.scoring import Segmentation
 from customerlab.analysis.experiment.customers import groups_on
 from customerlab.analysis.orders import Snapshot, fetched, later
 from customerlab.analysis.rfm.scheme import Scheme
+from customerlab.analysis.value.cohorts import NIL
 from customerlab.analysis.value.expected import Parameters, active
 from customerlab.analysis.value.likelihood import Model
 from customerlab.analysis.value.outlook import Outlook
@@ -108,7 +109,7 @@ def activity(model: Model, parameters: Parameters, history: pd.DataFrame, steps:
     DataFrame
         Index: age at the last order, from zero to the oldest age; columns: repeat orders from 1 to those that 1 in 100
         customers exceed, at least 5. At most `steps` of each. An order a unit is the most that there can be: where
-        there would be more, values are missing.
+        there would be more, values are missing. Without rows where the model finds practically nobody to have left.
     """
     age = int(history["T"].max())
     most = int(max(np.quantile(history["x"], 0.99), 5))
@@ -117,4 +118,5 @@ def activity(model: Model, parameters: Parameters, history: pd.DataFrame, steps:
     many, last = (grid.ravel() for grid in np.meshgrid(x, t_x))
     found = active(model, parameters, (many, last, np.full(many.shape, float(age))))
     found = np.where(many > last, np.nan, found)
-    return pd.DataFrame(found.reshape(len(t_x), len(x)), t_x.astype(int), x.astype(int))
+    table = pd.DataFrame(found.reshape(len(t_x), len(x)), t_x.astype(int), x.astype(int))
+    return table if (table < 1 - NIL).any(axis=None) else table.iloc[:0]
