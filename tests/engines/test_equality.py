@@ -441,9 +441,31 @@ def shop(request, real_table, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def on_duckdb(shop, duckdb):
+def asked(shop):
+    """The expressions that DuckDB was asked for, by the method that asked."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def on_duckdb(shop, duckdb, asked):
     """What a method makes of a shop on DuckDB, computed once: Spark and another order of rows are compared with it."""
-    return cache(lambda method: METHODS[method](shop.tables(duckdb)))
+
+    def made(method):
+        seen = asked[method] = []
+
+        def noted(real):
+            def ask(self, *args, **options):
+                seen.append(self)
+                return real(self, *args, **options)
+
+            return ask
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("execute", "to_pyarrow"):
+                patch.setattr(Expr, name, noted(getattr(Expr, name)))
+            return METHODS[method](shop.tables(duckdb))
+
+    return cache(made)
 
 
 def same(one: Any, other: Any, *, exact: bool = True) -> None:
@@ -525,28 +547,11 @@ def test_split_files_in_another_order_give_the_same_bytes(shop, project):
     assert made.report["row_accounting"] == before.report["row_accounting"]
 
 
-@pytest.fixture
-def asked(monkeypatch):
-    """Every expression that an engine is asked for."""
-    seen: list[Expr] = []
-
-    def noted(real):
-        def ask(self, *args, **options):
-            seen.append(self)
-            return real(self, *args, **options)
-
-        return ask
-
-    for name in ("execute", "to_pyarrow"):
-        monkeypatch.setattr(Expr, name, noted(getattr(Expr, name)))
-    return seen
-
-
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shop", ["demo"], indirect=True)
-def test_every_expression_can_be_said_to_bigquery(method, shop, duckdb, asked):
-    result = METHODS[method](shop.tables(duckdb))
-    expressions = [*asked, *([result] if isinstance(result, ir.Table) else [])]
+def test_every_expression_can_be_said_to_bigquery(method, shop, on_duckdb, asked):
+    result = on_duckdb(method)
+    expressions = [*asked[method], *([result] if isinstance(result, ir.Table) else [])]
     assert expressions
     try:
         for expression in expressions:

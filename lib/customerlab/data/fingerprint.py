@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ MOST = 2_000  # sources that are remembered
 _new: list[str] = []  # those that are not in the file yet
 
 
+@lru_cache(MOST)
 def normal_form(source: str) -> str:
     """Python source reduced to what it computes: no comments, no docstrings, no layout.
 

@@ -9,7 +9,7 @@ import ast
 import json
 import re
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,14 @@ OPENS = (
     "load",
     "save",
 )  # methods of a Run whose first argument names what they open
+CELLS = 2_000  # that are remembered as they were read: whoever asks a Run for anything reads all notebooks again
 HIDES = ("eval", "exec", "globals", "locals", "vars")
+
+
+@lru_cache(CELLS)
+def _nodes_of(text: str) -> tuple[ast.AST, ...]:
+    """The nodes of a cell's Python, which nothing may change."""
+    return tuple(ast.walk(ast.parse(text)))
 
 
 class Notebook:
@@ -75,7 +82,7 @@ class Notebook:
     def _python(self, text: str) -> str:
         """A cell as Python: `%`, `!` and `?` become the calls that IPython makes of them."""
         with suppress(*NOT_PYTHON):
-            ast.parse(text)
+            _nodes_of(text)
             return text
         from IPython.core.inputtransformer2 import TransformerManager  # it takes half a second, and few cells need it
 
@@ -111,7 +118,7 @@ class Notebook:
 
     @cached_property
     def _nodes(self) -> list[ast.AST]:
-        return [node for text in self.code for node in ast.walk(ast.parse(text))]
+        return [node for text in self.code for node in _nodes_of(text)]
 
     @cached_property
     def _runs(self) -> list[ast.Call]:
