@@ -448,7 +448,8 @@ def test_what_is_said_of_offers():
 
     lead, terms, caution = said(5.5)
     assert lead.startswith(
-        "Contact the 40% with the highest expected profit: a contact pays from a probability of churn of 55%."
+        "Contact the 40% with the highest expected profit, if the offer keeps 20% of those about to churn as assumed: "
+        "a contact pays from a probability of churn of 55%."
     )
     assert "The profit from 80 of the 200 customers in the test is 360 EUR" in lead
     assert "to spend 100 EUR each (30% of it is one customer)" in terms and "Only an experiment measures" in caution

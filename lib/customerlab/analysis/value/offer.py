@@ -168,7 +168,8 @@ def _decision(found: Offer, best: dict, everybody: dict, currency: str) -> str:
             "Whether an offer pays is inconclusive", f": {pays}, which {best['customers']:,} customers reach; {few}."
         )
     everyone, (difference, low, high) = best["customers"] == everybody["customers"], found.more
-    lead = "Contact everybody" if everyone else f"Contact the {percent(best['share'])} with the highest expected profit"
+    whom = "everybody" if everyone else f"the {percent(best['share'])} with the highest expected profit"
+    lead = f"Contact {whom}, if the offer keeps {percent(found.success)} of those about to churn as assumed"
     if best["low"] <= 0:
         lead = "No offer pays at these costs" if best["high"] < 0 else "Whether an offer pays is inconclusive"
     more = f", {_money(difference)} ({interval(low, high, _money)}) more than from contacting everybody"
