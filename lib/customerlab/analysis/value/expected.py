@@ -134,9 +134,7 @@ def orders(model: Model, parameters: Parameters, rows: Rows, horizon: float, dis
         return there * (alpha + x) / (alpha + beta + n) * (stayed * np.exp(-discount * ahead)).sum(axis=1)[place]
     own = dict(zip(parameters, (value[:, None] for value in _arrays(parameters)), strict=True))
     (x, t_x, T), place = rows, np.arange(len(there))
-    if all(
-        value.size == 1 for value in own.values()
-    ):  # of those who are there, customers differ by orders and age alone
+    if all(value.size == 1 for value in own.values()):  # once for customers of equal orders and age
         (x, T), place = np.unique(np.stack([x, T]), axis=1, return_inverse=True)
         t_x = np.zeros_like(x)
     # in the logarithm of time, in which the rate of those who may have left falls evenly

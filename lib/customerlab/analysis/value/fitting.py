@@ -20,9 +20,7 @@ STEP = 1e-4  # of the logarithm of a parameter, for the slope of the gradient
 MANY = 5_000  # different rows, from which the search begins where a coarser table has its peak
 COARSE = 40  # ages that the coarser table tells apart
 PEAK = 1e-9  # the least curvature, per customer, at which Newton's steps are taken
-FALLS = (
-    0.02  # the least difference of log-likelihoods, of all customers, that counts: an interval at 16% would end there
-)
+FALLS = 0.02  # of the log-likelihood of all customers, from which it counts as lower
 FLAT = 0.04  # the information of all customers along a direction, a standard error of 5, below which it is flat
 
 MODELS: dict[str, Model] = {
@@ -270,8 +268,8 @@ def _peak(loss: Any, at: Values, units: Values, held: NDArray[np.bool_] | None =
     held = np.zeros(len(at), dtype=bool) if held is None else held
     free = np.ix_(~held, ~held)
     bounds = [
-        (unit, unit) if fixed else (start - BOUND, start + BOUND)
-        for unit, start, fixed in zip(at, units, held, strict=True)
+        (start, start) if fixed else (unit - BOUND, unit + BOUND)
+        for start, unit, fixed in zip(at, units, held, strict=True)
     ]
     found: Any = minimize(
         loss, at, jac=True, method="L-BFGS-B", bounds=bounds,
