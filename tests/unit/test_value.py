@@ -1,5 +1,8 @@
 """Models of repeat orders: likelihoods by integration, gradients by differences, published fits, and planted truths."""
 
+import math
+from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -121,6 +124,65 @@ def test_the_donors_of_fader_hardie_and_shang():
     rows = (np.array([0.0, 6.0]), np.array([0.0, 6.0]), np.array([6.0, 6.0]))
     ahead = expected.orders(bg_bb, found.parameters, rows, 5)
     assert ahead.round(2).tolist() == [0.07, 3.75]  # table 6, of 2002 to 2006
+
+
+@cache
+def rising(a, k):
+    return rising(a, k - 1) * (a + k - 1) if k else Fraction(1)
+
+
+def exact_bg_bb(x, t_x, n, alpha, beta, gamma, delta):
+    """Formula 5 of Fader, Hardie and Shang (2010) as a fraction: ratios of beta functions are products."""
+
+    def there(end, left):
+        used = rising(alpha, x) * rising(beta, end - x) / rising(alpha + beta, end)
+        return used * rising(gamma, left) * rising(delta, end) / rising(gamma + delta, end + left)
+
+    return there(n, 0) + sum(there(end, 1) for end in range(t_x, n))
+
+
+FAR_APART = [(1.2, 0.75, 0.66, 2.8), (6e-6, 1.6e5, 1.6e5, 6e-6), (0.8, 11.0, 90.0, 1.6e5), (300.0, 0.004, 0.02, 0.5)]
+HISTORIES = [
+    (0, 0, 0),
+    (0, 0, 1),
+    (0, 0, 26),
+    (1, 1, 1),
+    (1, 1, 26),
+    (1, 25, 26),
+    (5, 9, 26),
+    (11, 14, 20),
+    (20, 20, 20),
+]
+
+
+@pytest.mark.parametrize("parameters", FAR_APART)
+def test_bg_bb_is_the_exact_sum_however_far_its_parameters_are_apart(parameters):
+    exact = [exact_bg_bb(*history, *map(Fraction, parameters)) for history in HISTORIES]
+    wanted = [math.log(one.numerator) - math.log(one.denominator) for one in exact]
+    rows = tuple(np.array(HISTORIES, float).T)
+    assert at(bg_bb, rows, parameters)[0] == pytest.approx(wanted, rel=1e-10, abs=1e-11)
+    steps = np.exp(1e-5 * np.eye(4))
+    slopes = [(at(bg_bb, rows, parameters * step)[0] - at(bg_bb, rows, parameters / step)[0]) / 2e-5 for step in steps]
+    assert at(bg_bb, rows, parameters)[1] == pytest.approx(np.stack(slopes, axis=-1), rel=1e-6, abs=1e-6)
+    active = [
+        exact_bg_bb(x, n, n, *map(Fraction, parameters)) / one for (x, _, n), one in zip(HISTORIES, exact, strict=True)
+    ]
+    found = expected.active(bg_bb, dict(zip("abcd", parameters, strict=True)), rows)
+    assert found == pytest.approx([float(one) for one in active], rel=1e-9) and found.max() == 1.0
+
+
+def test_bg_bb_of_many_parameters_is_that_of_each():
+    rows = tuple(np.array(HISTORIES, float).T)
+    first, second = (at(bg_bb, rows, parameters) for parameters in (FAR_APART[0], FAR_APART[2]))
+    vectors = [np.array([pair]) for pair in zip(FAR_APART[0], FAR_APART[2], strict=True)]
+    value, gradient = bg_bb(*(own[:, None] for own in rows), *vectors)
+    for place, alone in enumerate((first, second)):
+        assert value[:, place].tolist() == alone[0].tolist() and gradient[:, place].tolist() == alone[1].tolist()
+    by_row = bg_bb(*rows, *(np.full(len(HISTORIES), own) for own in FAR_APART[0]))
+    assert by_row[0].tolist() == first[0].tolist() and by_row[1].tolist() == first[1].tolist()
+    one = tuple(own[4:5] for own in rows)
+    assert bg_bb(*one, *(np.full(3, own) for own in FAR_APART[0]))[0] == pytest.approx([first[0][4]] * 3, rel=1e-14)
+    assert [part.shape for part in at(bg_bb, (np.zeros(0),) * 3, FAR_APART[0])] == [(0,), (0, 4)]
 
 
 def test_closed_forms_away_from_their_poles():

@@ -36,9 +36,9 @@ def active(model: Model, parameters: Parameters, rows: Rows) -> Values:
         return np.ones_like(x)
     if model is bg_bb:
         alpha, beta, gamma, delta = _arrays(parameters)
-        log_likelihood = bg_bb(x, t_x, T, alpha, beta, gamma, delta, slopes=False)[0]
-        stayed = betaln(alpha + x, beta + T - x) - betaln(alpha, beta) + betaln(gamma, delta + T) - betaln(gamma, delta)
-        return np.exp(stayed - log_likelihood)
+        # had the last order been at the end, nobody could have left
+        of_all, stayed = (bg_bb(x, last, T, alpha, beta, gamma, delta, slopes=False)[0] for last in (t_x, T))
+        return np.exp(stayed - of_all)
     if model is pareto_nbd:
         r, alpha, s, beta = parameters.values()
         stayed = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)

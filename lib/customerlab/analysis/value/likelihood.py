@@ -12,6 +12,7 @@ for BG/BB; Fader and Hardie (2013, note 025) for Gamma-Gamma.
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,50 +162,69 @@ def bg_bb(
 ) -> Likelihood:
     """Orders and leaving at discrete opportunities: `x` of `n` were used, the last of them was number `t_x`.
 
-    The gradient is missing without `slopes`.
+    These are whole numbers. The gradient is missing without `slopes`. The term of leaving after so many opportunities
+    depends on `x` and on their number alone: there is one table of such terms, and of their sums, for all rows.
     """
-    x, t_x, n, *broad = np.broadcast_arrays(x, t_x, n, alpha, beta, gamma, delta)
-    parameters = [
-        own if own.size == 1 else all_of for own, all_of in zip((alpha, beta, gamma, delta), broad, strict=True)
+    shape = np.broadcast_shapes(*(one.shape for one in (x, t_x, n, alpha, beta, gamma, delta)))
+    # an axis each for rows, for sets of parameters, and for opportunities
+    whole: Any = [np.broadcast_to(one.astype(np.intp).reshape(-1, 1, 1), (shape[0], 1, 1)) for one in (x, t_x, n)]
+    x, t_x, n = whole
+    own = [one.reshape(len(one), -1, 1) for one in (alpha, beta, gamma, delta)]
+    most = n.max(initial=0)
+    ends = np.arange(t_x.min(initial=most), most)
+    kinds: Any = x
+    place: Any = np.arange(shape[0])
+    if all(len(one) == 1 for one in own):
+        kinds, place = np.unique(x, return_inverse=True)
+    kinds, place = kinds.reshape(-1, 1, 1), place.reshape(-1, 1, 1)
+    begin, end = np.searchsorted(ends, t_x), np.searchsorted(ends, n)
+    logs = _rising(np.log, most, own)
+    terms, alive = (
+        of_alpha + of_beta - of_both + of_delta - of_leaving
+        for of_alpha, of_beta, of_both, of_delta, of_leaving in (logs(kinds, ends[None, None], 1), logs(x, n, 0))
+    )
+    terms = terms + np.log(own[2])
+    left = _sums(terms, place, begin, end)
+    value = np.logaddexp(alive, left)
+    if not slopes:
+        return value.reshape(shape), np.full((*shape, 4), np.nan)
+    inverses = _rising(np.reciprocal, most, own)
+    by_alpha, by_beta, by_both, by_delta, by_leaving = (
+        np.exp(alive - value) * one + np.exp(_sums(terms + np.log(np.maximum(many, 1e-300)), place, begin, end) - value)
+        for one, many in zip(inverses(x, n, 0), inverses(kinds, ends[None, None], 1), strict=True)
+    )
+    by_gamma = np.exp(left - value) / own[2] - by_leaving
+    by = np.stack([by_alpha - by_both, by_beta - by_both, by_gamma, by_delta - by_leaving], axis=-1)
+    return value.reshape(shape), (by * np.stack(own, axis=-1)).reshape(*shape, 4)
+
+
+def _rising(
+    of: Callable[[Values], Values], most: int, parameters: Sequence[Values]
+) -> Callable[[Any, Any, int], list[Values]]:
+    """Ratios of gamma functions in a term, which are products: the sums of a function `of` their factors."""
+    alpha, beta, gamma, delta = parameters
+    tables = [
+        np.concatenate([np.zeros(one.shape), np.cumsum(of(one + np.arange(most)), axis=-1)], axis=-1)
+        for one in (alpha, beta, alpha + beta, delta, gamma + delta)
     ]
-    values, gradients = np.full((int((n - t_x).max(initial=0)) + 1, *x.shape), -np.inf), np.zeros((*x.shape, 4))
-    everywhere = np.full(x.shape, True)
-    for step in range(len(values)):  # active at the end, and then each opportunity at which the customer may have left
-        rows = np.asarray(t_x + step - 1 < n) if step else everywhere
-        values[step][rows] = _up_to(x, t_x + step - 1 if step else n, step > 0, rows, parameters)[0]
-    value = np.logaddexp.reduce(values, axis=0)
-    for step in range(len(values) if slopes else 0):
-        rows = np.isfinite(values[step])
-        slope = _up_to(x, t_x + step - 1 if step else n, step > 0, rows, parameters, slopes=True)[1]
-        gradients[rows] += np.exp(values[step][rows] - value[rows])[:, None] * slope
-    before, by_before = _up_to(np.zeros(x.shape), np.zeros(x.shape), False, everywhere, parameters, slopes=slopes)
-    if not slopes:
-        return value - before.reshape(x.shape), np.full_like(gradients, np.nan)
-    by = gradients - by_before.reshape(gradients.shape)
-    return value - before.reshape(x.shape), by * np.stack(broad, axis=-1)
+
+    def parts(x: Any, end: Any, left: int) -> list[Values]:
+        """Of those there at `end` opportunities, who then have `left` or not, by the arguments in `tables`."""
+        numbers = (x, np.maximum(end - x, 0), end, end, end + left)
+        return [np.take_along_axis(table, number, axis=-1) for table, number in zip(tables, numbers, strict=True)]
+
+    return parts
 
 
-def _up_to(
-    x: Values, end: Values, left: bool, rows: NDArray[np.bool_], parameters: Sequence[Values], *, slopes: bool = False
-) -> Likelihood:
-    """The term of customers who were there at `end` opportunities, and then `left` or not; its slopes if asked for."""
-    alpha, beta, gamma, delta = (values[rows] if values.size > 1 else values for values in parameters)
-    x, end, gone = x[rows], end[rows], gamma + left
-
-    def summed(of: Callable[[Values], Values]) -> tuple[Values, ...]:
-        """Of the arguments of both beta functions, and of their sums."""
-        return (
-            _each(lambda n: of(alpha + n), x, alpha), _each(lambda n: of(beta + n), end - x, beta), of(gone),
-            _each(lambda n: of(delta + n), end, delta), _each(lambda n: of(alpha + beta + n), end, alpha, beta),
-            _each(lambda n: of(gone + delta + n), end, gone, delta),
-        )  # fmt: skip
-
-    *apart, orders, leaves = summed(gammaln)
-    value = sum(apart, -orders - leaves)
-    if not slopes:
-        return value, np.full((*value.shape, 4), np.nan)
-    *apart, orders, leaves = summed(digamma)
-    return value, np.stack([apart[0] - orders, apart[1] - orders, apart[2] - leaves, apart[3] - leaves], axis=-1)
+def _sums(terms: Values, place: Any, begin: Any, end: Any) -> Values:
+    """The logarithm of the sum of each row's terms from `begin` to before `end`, of terms that are logarithms."""
+    rest = np.full((*terms.shape[:-1], terms.shape[-1] + 1), -np.inf)
+    rest[..., :-1] = np.logaddexp.accumulate(terms[..., ::-1], axis=-1)[..., ::-1]
+    sets = np.arange(terms.shape[1])[:, None]
+    first, later = rest[place, sets, begin], rest[place, sets, end]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # terms fall with their number, so that the difference is never a small one of large sums
+        return np.where(begin < end, first + np.log(-np.expm1(later - first)), -np.inf)
 
 
 def gamma_gamma(x: Values, mean: Values, p: Values, q: Values, v: Values) -> Likelihood:
