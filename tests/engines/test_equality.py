@@ -26,7 +26,7 @@ from ibis.expr.types.core import Expr
 from scipy.sparse import csr_matrix
 
 from customerlab import analysis
-from customerlab.analysis import clustering, experiment, explore, orders, recommend, rfm, sales, value
+from customerlab.analysis import clustering, experiment, explore, increments, orders, recommend, rfm, sales, value
 from customerlab.analysis.clustering.features import FEATURES
 from customerlab.analysis.clustering.scoring import Segmentation
 from customerlab.analysis.experiment import stats as stats_of
@@ -62,6 +62,11 @@ def by_id(table: pd.DataFrame) -> pd.DataFrame:
 def snapshot(shop: SimpleNamespace, day: Any) -> orders.Snapshot:
     """A shop as it was known on a day."""
     return orders.Snapshot(shop.transactions, pd.Timestamp(day), shop.returns, shop.products)
+
+
+def since_middle(shop: SimpleNamespace) -> list[ir.Table]:
+    """The rows of a shop from its middle day on: lines and returns."""
+    return [orders.since(table, pd.Timestamp(shop.middle)) for table in (shop.transactions, shop.returns)]
 
 
 def summed(shop: SimpleNamespace) -> ir.Table:
@@ -170,6 +175,14 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     "orders.since": lambda s: explore.totals(orders.since(s.transactions, pd.Timestamp(s.middle))),
     "orders.by_customer_and_day": lambda s: by_id(
         orders.fetched(orders.by_customer_and_day(s.transactions, [pd.Timestamp(s.middle), later_than(s.middle)]))
+    ),
+    "increments.begin": lambda s: increments.features(increments.begin(snapshot(s, s.middle)), s.middle),
+    "increments.added": lambda s: by_id(
+        orders.fetched(increments.added(increments.begin(snapshot(s, s.middle)), *since_middle(s)).customers)
+    ),
+    "increments.advanced": lambda s: increments.features(
+        increments.advanced(increments.begin(snapshot(s, s.middle)), *since_middle(s)),
+        orders.day_after(s.transactions) + pd.Timedelta(days=999),
     ),
     "orders.by_customer": lambda s: orders.by_customer(s.transactions),
     "orders.fetched": lambda s: by_id(orders.fetched(s.transactions.filter(s.transactions.ordered_at < s.middle))),
