@@ -16,8 +16,8 @@ from customerlab.data.project import find_root
 from customerlab.data.secrets import masked
 from customerlab.errors import DEBUG, CustomerlabError, RunError, shown, told
 from customerlab.wording import visible
-from customerlab.workbench import runner
-from customerlab.workbench.lock import hold
+from customerlab.workbench import runner, versions as versions_
+from customerlab.workbench.lock import Busy, hold
 from customerlab.workbench.plan import Plan, Step, make_plan
 from customerlab.workbench.publish import remember
 from customerlab.workbench.standing import Standing, rendered, standings
@@ -36,7 +36,7 @@ def _terminate(*_: Any) -> None:
 
 
 class _Group(click.Group):
-    """A group whose commands end with a clear message and status 1, whatever goes wrong in them."""
+    """A group whose commands end with a clear message and status 1 (75: try later), whatever goes wrong in them."""
 
     def invoke(self, ctx: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a sign shows its number
@@ -51,7 +51,7 @@ class _Group(click.Group):
                 raise
             message = told(error, f"customerlab {ctx.invoked_subcommand}")
             click.echo(f"error: {masked(str(message))}", err=True)
-            sys.exit(1)
+            sys.exit(os.EX_TEMPFAIL if isinstance(error, Busy) and ctx.invoked_subcommand == "retrain" else 1)
         except KeyboardInterrupt as stopped:
             click.echo("Aborted!", err=True)
             sys.exit(128 + (signal.SIGTERM if isinstance(stopped, _Terminated) else signal.SIGINT))
@@ -144,6 +144,37 @@ def _render(plan: Plan) -> dict[str, Standing]:
     if behind:
         _say("site", f"{plan.place}/site/index.html says what is not up to date")
     return behind
+
+
+@main.command()
+@_run_option
+@click.option("--as-of", "day", default="", metavar="YYYY-MM-DD", help="The day; by default the run's own.")
+@click.option("--keep", default=5, show_default=True, type=click.IntRange(1), help="Versions kept of each model.")
+@_jobs_option
+def retrain(run_name: str, day: str, keep: int, jobs: int) -> None:
+    """Bring a run to a day, replace models as its decisions say, and report. Status 75: the run is being executed."""
+    from customerlab.workbench import retrain as retraining
+
+    plan = retraining.begin(find_root(), run_name, day)
+    click.echo(visible(retraining.retrain(plan, _chosen(plan, ()), _say, _render, day=day, jobs=jobs, keep=keep)))
+
+
+@main.command()
+@click.argument("model")
+@_run_option
+@click.option("--to", "version", default="", metavar="VERSION", help="By default the one that served before.")
+def rollback(model: str, run_name: str, version: str) -> None:
+    """Let an earlier version of MODEL serve."""
+    was, now = versions_.roll_back(make_plan(find_root(), run_name).home, model, version)
+    _say(run_name, f"{model}: {now} serves" + (f" in place of {was}" if now != was else ", as before"))
+
+
+@main.command()
+@_run_option
+def versions(run_name: str) -> None:
+    """List the versions of a run's models, those made last first."""
+    for line in versions_.listed(make_plan(find_root(), run_name).home):
+        click.echo(visible(line))
 
 
 @main.command()

@@ -11,13 +11,18 @@ from customerlab.workbench.plan import Plan
 from customerlab.workbench.publish import assemble, finish
 from customerlab.workbench.scratch import begin
 
+
+class Busy(RunError):
+    """A run that another process is executing."""
+
+
 _held: list[IO[str]] = []  # open files; the system gives up their locks when the process ends, however it ends
 
 
 def hold(plan: Plan) -> None:
     """Take a run for this process until it ends, and put in order what killed processes have left of it.
 
-    A RunError where another process that is still there has taken it.
+    `Busy`, a RunError, where another process that is still there has taken it.
     """
     path = private_folder(plan.folder) / ".state" / "run.lock"
     path.parent.mkdir(exist_ok=True)
@@ -26,7 +31,7 @@ def hold(plan: Plan) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         handle.seek(0)
-        raise RunError(
+        raise Busy(
             f"run {plan.label!r} is being executed by process {handle.read().strip() or '(starting)'}",
             where=f"{plan.place}/", do="wait until it has ended, or end it",
         ) from None  # fmt: skip

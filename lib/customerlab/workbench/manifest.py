@@ -52,6 +52,7 @@ def entry(
         "parameters": step.parameters,
         "tables": {table: {k: report[k] for k in KEPT} for table, report in reports.items()},
         "reads": opened["artifacts"],
+        "champions": opened.get("champions", {}),
         "writes": {path.stem: file_digest(path) for path in sorted((staging / "artifacts").glob("*.parquet"))},
         "csv": {path.stem: file_digest(path) for path in sorted((staging / "artifacts").glob("*.csv"))},
         "figures": {path.name: file_digest(path) for path in sorted((staging / "figures").glob("*.svg"))},

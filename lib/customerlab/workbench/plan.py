@@ -48,6 +48,8 @@ def source_of(table: str, run: str, parameters: dict[str, Any]) -> str:
     return str(parameters.get(table) or parameters.get("data") or run)
 
 
+AS_OF = "as_of.json"  # the day that a run was retrained to; it holds while the params file says what it said then
+
 MEASURED = ("experiment", "ratings")
 """The tables that can be measured in another shop, and say nothing of this one then."""
 
@@ -273,6 +275,9 @@ def _values(
             expected=f"run: {run}, the file's own name", do="a rerun must not read one shop and write into another",
         )  # fmt: skip
     values = {key: known[key].check(value, where) for key, value in given.items() if key in known}
+    retrained = read_sealed(root / "outputs" / run / AS_OF)
+    if "as_of" in known and retrained and retrained["instead_of"] == values.get("as_of", ""):
+        values["as_of"] = known["as_of"].check(retrained["as_of"], f"outputs/{run}/{AS_OF}")
     for key, text in overrides.items():
         if key not in known:
             raise _unknown(key, f"-p {shown(key)}", known)

@@ -19,7 +19,7 @@ from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.data.engine import DEFAULT, connect, open_table
 from customerlab.data.prepare import Prepared, prepare
 from customerlab.data.project import file_digest, find_root, private_folder, read_json, write_json, written_aside
-from customerlab.data.yaml_files import load_yaml
+from customerlab.data.yaml_files import load_yaml, suggest
 from customerlab.errors import RunError
 from customerlab.workbench.display import keep_drawings, tell_progress
 from customerlab.workbench.lacking import unmapped, why_lacking
@@ -27,6 +27,7 @@ from customerlab.workbench.notebook import Notebook, load_notebooks
 from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose
 from customerlab.workbench.publish import OPENED, STEP, assemble, digests_of, finish, note_saved
 from customerlab.workbench.scratch import FOLDER, begin, scratch_name
+from customerlab.workbench.versions import serving, serving_since
 
 COMPUTED = re.compile(r"'*\s*[=+\-@＝＋－＠]|'*[\t\r\n]")  # how a cell begins that a spreadsheet would compute
 OBJECT = "customerlab object"  # the only column of an artefact that is no table
@@ -157,10 +158,10 @@ class Run:
         return prepared
 
     def _note(self, kind: str, name: str, what: str) -> None:
-        """Tell the runner what has been read: `tables` with their sources, `artifacts` with their digests."""
+        """Tell the runner what has been read: `tables` with their sources, `artifacts` and `champions` with digests."""
         if STAGING in os.environ:
             path = self._target() / OPENED
-            opened = read_json(path) or {"tables": {}, "artifacts": {}}
+            opened = read_json(path) or {"tables": {}, "artifacts": {}, "champions": {}}
             opened[kind][name] = what
             write_json(path, opened)
 
@@ -339,6 +340,36 @@ class Run:
             if STAGING not in os.environ:
                 note_saved(self.folder, self.notebook, artifact, file_digest(aside))
         return None if text is None else from_json(text)
+
+    def champion(self, model: str) -> Any:
+        """The version of a model that serves, as `save` was given it; None where none serves yet.
+
+        `customerlab retrain` chooses it, and a notebook that has read it is executed again when another one serves.
+
+        Parameters
+        ----------
+        model : str
+            The artefact's name, for example ``segmentation``.
+
+        Raises
+        ------
+        RunError
+            If no notebook saves such an artefact, or the version is damaged or of another customerlab.
+        """
+        made = {saved for notebook in load_notebooks(self.root) for saved in notebook.saves}
+        made |= set(self._step["makers"]) if self._step else set()
+        if model not in made:
+            raise RunError(
+                f"no notebook saves {model}", where=f"{self.notebook}, lab.champion({model!r})",
+                expected=suggest(model, made), do="fix the name",
+            )  # fmt: skip
+        version, found = serving(self.root / "outputs" / self.name, model)
+        self._note("champions", model, version)
+        return found
+
+    def champion_day(self, model: str) -> pd.Timestamp | None:
+        """The day as of which the version that serves was made; None where none serves."""
+        return serving_since(self.root / "outputs" / self.name, model)
 
     def record(self, **metrics: float | Sequence[float]) -> None:
         """Record this notebook's numbers, for `metrics.json`, the front page and comparisons of runs; call it once.

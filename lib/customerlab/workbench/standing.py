@@ -14,6 +14,7 @@ from customerlab.data.fingerprint import code_digest, report_of
 from customerlab.data.project import file_digest, read_sealed, text_digest
 from customerlab.workbench.plan import Plan, Step
 from customerlab.workbench.publish import HISTORY, STATE, finish, record_of
+from customerlab.workbench.versions import DECISIONS, superseded
 
 TEMPLATES = Path(__file__).parent / "templates"
 GLOSSARY = "docs/glossary.md"  # of which pages are made, too
@@ -42,6 +43,8 @@ def due(plan: Plan, step: Step) -> str:
     others = [name for name, digest in record["reads"].items() if _digest(artifacts / f"{name}.parquet") != digest]
     if others:
         return f"{others[0]} has been made anew"
+    if why := superseded(plan.home, record.get("champions", {}), record["writes"].get(DECISIONS, "")):
+        return why
     catalog = load_catalog(plan.root)
     for table, report in record["tables"].items():  # of those that the plan knows the state is in the fingerprint
         source = report["data_set"]
