@@ -24,6 +24,7 @@ HOMES = {
     "ratings": "customerlab.analysis.ratings",
     "experiment": "customerlab.analysis.experiment",
     "value": "customerlab.analysis.value",
+    "monitoring": "customerlab.analysis.monitoring",
     "explore_figures": "customerlab.figures.explore",
     "rfm_figures": "customerlab.figures.rfm",
     "clustering_figures": "customerlab.figures.clustering",
@@ -31,6 +32,7 @@ HOMES = {
     "ratings_figures": "customerlab.figures.ratings",
     "experiment_figures": "customerlab.figures.experiment",
     "value_figures": "customerlab.figures.value",
+    "monitoring_figures": "customerlab.figures.monitoring",
 }
 """The public names and where they live, `module` or `module:attribute`."""
 

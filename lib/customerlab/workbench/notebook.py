@@ -17,7 +17,16 @@ from customerlab.data.fingerprint import PACKAGE, imports, normal_form
 from customerlab.errors import CustomerlabError, ParameterError, in_brief, shown
 from customerlab.workbench.parameters import NOT_PYTHON, Parameter, parse_parameters
 
-OWN = ("01_eda", "02_rfm", "03_clustering", "04_recommenders", "05_ab_analysis", "06_ratings", "07_customer_value")
+OWN = (
+    "01_eda",
+    "02_rfm",
+    "03_clustering",
+    "04_recommenders",
+    "05_ab_analysis",
+    "06_ratings",
+    "07_customer_value",
+    "08_segments_over_time",
+)
 """The project's own notebooks. Any other is a guest: a fault of it, and a clash with one of these, concern it alone."""
 
 OPENS = (

@@ -1,0 +1,119 @@
+"""What to do with each model: keep, watch, recalibrate or refit, by rules whose false alarms are bounded."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.inference import LEAST, holm, too_few
+from customerlab.formats import interval, p_value, percent
+
+KEEP, WATCH, RECALIBRATE, REFIT = "keep", "watch", "recalibrate", "refit"
+LEVEL = 0.05
+LEAST_GAIN = 0.02  # of the loss: models of equal worth differ a little from fit to fit
+LEAST_BIAS = 0.1  # of a total, that is worth a change
+NEW_PRODUCTS = 0.1, 0.25  # of what customers buy, from which lists are watched, and made anew
+
+RULES = pd.DataFrame(
+    [
+        (REFIT, f"the challenger's loss on the same customers is lower by {LEAST_GAIN:.0%} or more, significantly (Holm-adjusted)"),
+        (RECALIBRATE, f"totals are biased by {LEAST_BIAS:.0%} or more, significantly (Holm-adjusted), and more than a year before"),
+        (WATCH, "what the model sees has changed significantly (Holm-adjusted), and its loss has not"),
+        (KEEP, "none of these, or too few outcomes to tell"),
+    ],
+    columns=["decision", "rule"],
+)  # fmt: skip
+"""The rules; the first that holds decides. Refit and recalibrate share one family of tests, watch has another."""
+
+
+def decide(trials: Sequence[Mapping[str, object]], drifted: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The decision on each model.
+
+    In a shop in which nothing changes, any model is refitted or recalibrated with a probability of at most 5%, and
+    another 5% that one is watched: p-values are adjusted by Holm over all models.
+
+    Parameters
+    ----------
+    trials : sequence of mapping
+        Rows of `challenge.compared`.
+    drifted : mapping of str to sequence of str
+        By model, the names of its inputs that have changed significantly.
+
+    Returns
+    -------
+    DataFrame
+        The rows with `p_holm` and `p_bias_holm`, `decision`, `promote` (whether the challenger replaces the champion)
+        and `reason`, a sentence.
+    """
+    table = pd.DataFrame(list(trials))
+    known = table["outcomes"] >= LEAST
+    both = holm(pd.concat([table["p"].where(known), table["p_bias"].where(known)], ignore_index=True))
+    table["p_holm"], table["p_bias_holm"] = both.iloc[: len(table)].to_numpy(), both.iloc[len(table) :].to_numpy()
+    found = [_decided(row, drifted.get(str(row["model"]), ())) for row in table.to_dict("records")]
+    table["decision"], table["reason"] = ([one[place] for one in found] for place in (0, 1))
+    return table.assign(promote=table["decision"] == REFIT)
+
+
+def _decided(row: Mapping, drifted: Sequence[str]) -> tuple[str, str]:
+    """The decision on one model, and why."""
+    if row["outcomes"] < LEAST:
+        return KEEP, f"There are {too_few(row['outcomes'], 'customers with the rarer outcome')}."
+    losses = f"{row['measure']} {row['champion']:.4g} against {row['challenger']:.4g}"
+    more = f"difference {row['less']:.3g}, unadjusted {interval(row['low'], row['high'], '{:.3g}')}, Holm-adjusted {p_value(row['p_holm'])}"
+    if row["p_holm"] < LEVEL and row["less"] >= LEAST_GAIN * row["champion"]:
+        return (
+            REFIT,
+            f"The challenger predicts significantly better: {losses} ({more}; {row['customers']:,} customers).",
+        )
+    if row["p_bias_holm"] < LEVEL and abs(row["bias"]) >= LEAST_BIAS:
+        side = "above" if row["bias"] > 0 else "below"
+        ends = interval(100 * row["bias_low"], 100 * row["bias_high"], "{:+.0f}%")
+        return RECALIBRATE, (
+            f"Expected totals are {percent(abs(row['bias']))} {side} those that came ({ends}, Holm-adjusted "
+            f"{p_value(row['p_bias_holm'])}), and a refit does not predict significantly better."
+        )
+    better = (
+        ""
+        if np.isnan(row["p_holm"]) or row["p_holm"] >= LEVEL
+        else " The champion is significantly better than the challenger."
+    )
+    if drifted:
+        return (
+            WATCH,
+            f"Changed significantly: {', '.join(drifted)}. A refit does not predict significantly better ({losses}; {more}).{better}",
+        )
+    return KEEP, f"A refit does not predict significantly better: {losses} ({more}).{better}"
+
+
+def recent(days: Mapping[str, pd.Timestamp | None], judged_from: pd.Timestamp) -> pd.DataFrame:
+    """The decision on models that were fitted after the day from which outcomes count: they are not judged yet."""
+    young = {model: day for model, day in days.items() if day is not None and day > judged_from}
+    rows = [
+        {"model": model, "decision": KEEP, "promote": False,
+         "reason": f"It is of {day:%Y-%m-%d}, and outcomes are judged from {judged_from:%Y-%m-%d}."}
+        for model, day in young.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["model", "decision", "promote", "reason"])
+
+
+def on_products(found: Mapping[str, float]) -> dict[str, object]:
+    """The decision on lists of recommendations, from `activity.turnover`."""
+    row: dict[str, object] = {"model": "recommender", "customers": int(found["customers"]), "promote": False}
+    if np.isnan(found["share"]):
+        return row | {"decision": KEEP, "reason": f"There are {too_few(found['customers'], 'customers who ordered')}."}
+    low = found["low"]
+    decision = REFIT if low >= NEW_PRODUCTS[1] else WATCH if low >= NEW_PRODUCTS[0] else KEEP
+    reason = (
+        f"Products that were not on sale when lists were made are {percent(found['share'])} of what customers bought since "
+        f"({interval(found['low'], found['high'], percent)}; {found['new']:,.0f} of {found['products']:,.0f} products)."
+    )
+    return row | {"decision": decision, "reason": reason}
+
+
+ARTEFACTS = {"RFM thresholds": "rfm_thresholds", "segmentation": "segmentation", "value model": "value_model"}
+
+
+def as_artefact(decided: pd.DataFrame, made: Collection[str]) -> pd.DataFrame:
+    """The decisions on models that are artefacts: `model` (the artefact), `decision`, `promote` and `reason`."""
+    table = decided.assign(model=decided["model"].map(ARTEFACTS))
+    return table.loc[table["model"].isin(made), ["model", "decision", "promote", "reason"]].reset_index(drop=True)
