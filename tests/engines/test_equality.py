@@ -26,7 +26,18 @@ from ibis.expr.types.core import Expr
 from scipy.sparse import csr_matrix
 
 from customerlab import analysis
-from customerlab.analysis import clustering, experiment, explore, increments, orders, recommend, rfm, sales, value
+from customerlab.analysis import (
+    clustering,
+    experiment,
+    explore,
+    increments,
+    monitoring,
+    orders,
+    recommend,
+    rfm,
+    sales,
+    value,
+)
 from customerlab.analysis.clustering.features import FEATURES
 from customerlab.analysis.clustering.scoring import Segmentation
 from customerlab.analysis.experiment import stats as stats_of
@@ -38,6 +49,7 @@ from customerlab.analysis.explore import returning
 from customerlab.analysis.explore.distributions import with_returned
 from customerlab.analysis.explore.products import described
 from customerlab.analysis.explore.trading import products_of
+from customerlab.analysis.monitoring import activity, challenge, changes
 from customerlab.analysis.value import churn
 from customerlab.analysis.value.history import by_period, summary
 from customerlab.analysis.value.model import fit_value
@@ -49,9 +61,14 @@ from customerlab.data.prepare import prepare
 from helpers import ROOT
 
 
-def later_than(day: str) -> pd.Timestamp:
-    """Sixty days after a day."""
-    return pd.Timestamp(day) + pd.Timedelta(days=60)
+def later_than(day: str, days: int = 60) -> pd.Timestamp:
+    """So many days after a day."""
+    return pd.Timestamp(day) + pd.Timedelta(days=days)
+
+
+def earlier_than(day: str, days: int = 60) -> pd.Timestamp:
+    """So many days before a day."""
+    return pd.Timestamp(day) - pd.Timedelta(days=days)
 
 
 def by_id(table: pd.DataFrame) -> pd.DataFrame:
@@ -184,6 +201,25 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
         increments.advanced(increments.begin(snapshot(s, s.middle)), *since_middle(s)),
         orders.day_after(s.transactions) + pd.Timedelta(days=999),
     ),
+    "monitoring.by_month": lambda s: monitoring.by_month(snapshot(s, s.middle)),
+    "monitoring.period": lambda s: activity.period(
+        snapshot(s, s.middle), earlier_than(s.middle), pd.Timestamp(s.middle)
+    ),
+    "monitoring.turnover": lambda s: monitoring.turnover(
+        snapshot(s, s.middle), earlier_than(s.middle, 120), earlier_than(s.middle)
+    ),
+    "monitoring.match": lambda s: monitoring.match(snapshot(s, s.middle), earlier_than(s.middle, 120), 60).after,
+    "monitoring.season_of": lambda s: (
+        monitoring.season_of(snapshot(s, later_than(s.middle, 270)), later_than(s.middle, 180), 30).after
+    ),
+    "monitoring.a_year_before": lambda s: changes.a_year_before(snapshot(s, later_than(s.middle, 270)), 30).customers(),
+    "monitoring.clustered": lambda s: challenge.clustered(snapshot(s, s.middle), 3, 7, features=challenge.FEATURES),
+    "monitoring.evolve": lambda s: (
+        monitoring.evolve(
+            snapshot(s, s.middle), [earlier_than(s.middle), pd.Timestamp(s.middle)], clusters=3, seed=7
+        ).events
+    ),
+    "monitoring.thresholds": lambda s: monitoring.thresholds(snapshot(s, s.middle), rfm.Scheme()),
     "orders.by_customer": lambda s: orders.by_customer(s.transactions),
     "orders.fetched": lambda s: by_id(orders.fetched(s.transactions.filter(s.transactions.ordered_at < s.middle))),
     "rfm.features": lambda s: [
@@ -530,6 +566,7 @@ def test_every_method_that_takes_a_table_is_compared():
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shop", ["demo"], indirect=True)  # Spark takes seconds for a query, of the demo, too
 def test_both_engines_give_the_same(method, shop, on_duckdb, spark):
     same(on_duckdb(method), METHODS[method](shop.tables(spark)), exact=method not in INEXACT)
 

@@ -75,10 +75,10 @@ def season_of(shop: Snapshot, champion: pd.Timestamp, days: int) -> Match | None
     return match(shop.at(shop.day - gap), champion - gap, days)
 
 
-def champion_day(shop: Snapshot, days: Mapping[str, pd.Timestamp | None], weeks: int) -> pd.Timestamp:
+def champion_day(today: pd.Timestamp, days: Mapping[str, pd.Timestamp | None], weeks: int) -> pd.Timestamp:
     """The day of the oldest model that serves, of models and the days as of which they were made; else `weeks` ago."""
     known = [day for day in days.values() if day is not None]
-    return min(known) if known else shop.day - pd.Timedelta(weeks=weeks)
+    return min(known) if known else today - pd.Timedelta(weeks=weeks)
 
 
 @dataclass(frozen=True, eq=False)
