@@ -16,7 +16,7 @@ AUDIT := .venv/audit
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run check test test-all coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value rates rates-segments rates-clustering lab lint docs audit refresh site lock clean clean-venv
+.PHONY: help setup spark run check test test-all coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value bench-increments rates rates-segments rates-clustering rates-monitoring lab lint docs audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -83,6 +83,9 @@ bench-experiment: $(READY) ## what the effects of ten metrics of 10 million unit
 bench-value: $(READY) ## what a million customers' models of orders cost, and the summary of a log beside a bare scan (LINES=1e7)
 	@$(BIN)/python tests/benchmarks/value.py $(if $(filter command line environment,$(origin LINES)),--lines $(LINES))
 
+bench-increments: $(READY) ## what bringing customer features up to date by a day costs beside the full computation (LINES=1e7)
+	@$(BIN)/python tests/benchmarks/increments.py $(if $(filter command line environment,$(origin LINES)),--lines $(LINES))
+
 rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 500 to 2,000 simulated tests each
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/experiment_rates.py
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/unit_rates.py
@@ -92,6 +95,9 @@ rates-segments: $(READY) ## how often what is said of segments is right, on 200 
 
 rates-clustering: $(READY) ## how often groups are recommended over the RFM segments, and rightly so, on simulated shops
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/clustering_rates.py
+
+rates-monitoring: $(READY) ## false alarms, power and delay of what is said of change, on 200 simulated shops
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/monitoring_rates.py
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" # no news of Jupyter's

@@ -4,7 +4,21 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from customerlab.analysis.monitoring.challenge import (
+    churn_trial,
+    cluster_pair,
+    cluster_trial,
+    compared,
+    match,
+    rfm_trial,
+    season_of,
+    value_trial,
+)
+from customerlab.analysis.monitoring.changes import drift_table, inputs, named, of_models, of_periods, periods
+from customerlab.analysis.monitoring.decisions import decide
+from customerlab.analysis.monitoring.thresholds import thresholds
 from customerlab.analysis.orders import Snapshot
+from customerlab.analysis.rfm.scheme import Scheme
 
 END = pd.Timestamp("2025-01-01")
 DAYS, BURNT = 1_100, 900  # days of log, and of shop before it: as many leave as come
@@ -50,3 +64,18 @@ def shop(
 
 def _swing(at: np.ndarray, season: float) -> np.ndarray:
     return 1 + season * np.cos(2 * np.pi * (at - DAYS) / 364)
+
+
+def judged(made: Snapshot) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """What is said of a shop: drift of periods and models, names of changes, decisions."""
+    champion = made.day - pd.Timedelta(weeks=26)
+    between, season, scheme = match(made, champion, 91), season_of(made, champion, 91), Scheme()
+    pair, churn, (reference, current, before) = cluster_pair(between, 4, 7), churn_trial(between, 7), periods(between)
+    own = thresholds(between.champion, scheme)
+    rows = drift_table(of_periods(reference, current, before), of_models(between, own, pair[0], churn[1]))
+    trials = [
+        compared(rfm_trial(between, own, scheme)), compared(cluster_trial(between, *pair)),
+        compared(churn[0], churn_trial(season, 7)[0]),
+        compared(value_trial(between, "BG/NBD"), value_trial(season, "BG/NBD")),
+    ]  # fmt: skip
+    return rows, named(rows, reference, current), decide(trials, inputs(rows))

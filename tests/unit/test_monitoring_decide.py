@@ -6,22 +6,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from changing import shop
+from changing import judged, shop
 from customerlab.analysis.inference import holm
 from customerlab.analysis.monitoring import sentences
 from customerlab.analysis.monitoring.activity import turnover
 from customerlab.analysis.monitoring.challenge import (
     Trial,
-    churn_trial,
-    cluster_pair,
-    cluster_trial,
     compared,
     match,
-    rfm_trial,
     season_of,
-    value_trial,
 )  # fmt: skip
-from customerlab.analysis.monitoring.changes import drift_table, inputs, named, of_models, of_periods, periods
+from customerlab.analysis.monitoring.changes import drift_table, named, of_periods, periods
 from customerlab.analysis.monitoring.decisions import KEEP, RECALIBRATE, REFIT, WATCH, as_artefact, decide, on_products
 from customerlab.analysis.monitoring.thresholds import thresholds
 from customerlab.analysis.orders import Snapshot
@@ -131,21 +126,6 @@ def test_new_products_are_counted_by_customer():
     assert on_products(found)["decision"] == REFIT
     assert on_products(found | {"low": 0.12})["decision"] == WATCH
     assert on_products({"customers": 3.0, "share": np.nan})["decision"] == KEEP
-
-
-def judged(made: Snapshot):
-    """What is said of a shop: drift of periods and models, names, decisions."""
-    champion = made.day - pd.Timedelta(weeks=26)
-    between, season, scheme = match(made, champion, 91), season_of(made, champion, 91), Scheme()
-    pair, churn, (reference, current, before) = cluster_pair(between, 4, 7), churn_trial(between, 7), periods(between)
-    own = thresholds(between.champion, scheme)
-    rows = drift_table(of_periods(reference, current, before), of_models(between, own, pair[0], churn[1]))
-    trials = [
-        compared(rfm_trial(between, own, scheme)), compared(cluster_trial(between, *pair)),
-        compared(churn[0], churn_trial(season, 7)[0]),
-        compared(value_trial(between, "BG/NBD"), value_trial(season, "BG/NBD")),
-    ]  # fmt: skip
-    return rows, named(rows, reference, current), decide(trials, inputs(rows))
 
 
 PLANTED = {
