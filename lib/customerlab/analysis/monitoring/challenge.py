@@ -233,8 +233,8 @@ def compared(trial: Trial, season: Trial | None = None) -> dict[str, object]:
     dict
         `model`, `measure`, `customers`, `outcomes`, `champion` and `challenger` (mean loss), `less` (champion less
         challenger, above 0 where the challenger is better) with `low`, `high` (95% interval) and `p`; `bias` (expected
-        by actual total, less 1) with `bias_low`, `bias_high` and `p_bias`, missing where a model predicts no number.
-        Customers are independent. The interval of the bias carries the draw of the customers judged and, as if they
+        by actual total, less 1) with `bias_low`, `bias_high` and `p_bias`, missing where a model predicts no number;
+        `season`, whether one was given. Customers are independent. The interval of the bias carries the draw of the customers judged and, as if they
         were as variable, of those that the champion was fitted to.
     """
     gain = trial.champion - trial.challenger
@@ -249,6 +249,7 @@ def compared(trial: Trial, season: Trial | None = None) -> dict[str, object]:
     if season is not None:
         then, other = _bias(season)
         p = max(p, _p(bias - then, float(np.hypot(spread, other))))
+    row["season"] = season is not None
     return row | {"bias": bias, "bias_low": bias - Z * spread, "bias_high": bias + Z * spread, "p_bias": p}
 
 

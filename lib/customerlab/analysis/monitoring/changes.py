@@ -15,7 +15,7 @@ from customerlab.analysis.monitoring.thresholds import Thresholds
 from customerlab.analysis.orders import Snapshot, first_order
 
 LEVEL = 0.05
-NEW = "new customers"
+NEW, SEASON = "new customers", "season"
 PERIOD, SEGMENTS, CLUSTERS, DISTANCE, CHURN = (
     "period", "RFM segments", "clusters", "distance to the centre", "churn probability",
 )  # fmt: skip
@@ -162,7 +162,7 @@ def named(rows: pd.DataFrame, reference: pd.DataFrame, current: pd.DataFrame) ->
             found.append(("behaviour", _means(name, reference, current)))
     seasonal = rows.loc[rows["seasonal"], "feature"].tolist()
     if seasonal:
-        found.append(("season", f"as a year before: {', '.join(seasonal)}"))
+        found.append((SEASON, f"as it was a year before: {', '.join(seasonal)}"))
     return pd.DataFrame(found, columns=["change", "evidence"])
 
 

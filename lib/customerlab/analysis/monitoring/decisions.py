@@ -71,6 +71,7 @@ def _decided(row: Mapping, drifted: Sequence[str]) -> tuple[str, str]:
         return RECALIBRATE, (
             f"Expected totals are {percent(abs(row['bias']))} {side} those that came ({ends}, Holm-adjusted "
             f"{p_value(row['p_bias_holm'])}), and a refit does not predict significantly better."
+            f"{'' if row['season'] else ' The log has no such period a year before, so it may be the season.'}"
         )
     better = (
         ""

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from customerlab.analysis.inference import too_few
+from customerlab.analysis.monitoring.changes import SEASON
 from customerlab.analysis.monitoring.decisions import KEEP, LEVEL, RECALIBRATE, REFIT, WATCH
 from customerlab.analysis.monitoring.evolution import SURVIVES
 from customerlab.analysis.monitoring.evolving import Evolving
@@ -135,12 +136,15 @@ def by_drift(rows: pd.DataFrame, named: pd.DataFrame, joint: Discrepancy, told: 
         return ["Drift is not measured: nobody ordered in one of the periods."]
     tested = int(rows["p_adjusted"].notna().sum())
     names = rows.loc[rows["drifted"], "feature"].tolist()
-    changes = "; ".join(f"{row.change} ({row.evidence})" for row in named.itertuples())
-    lead = f"{len(names)} of {tested} distributions changed significantly (Holm-adjusted)" if tested else "Drift"
+    changes = "; ".join(f"{row.change} ({row.evidence})" for row in named.itertuples() if row.change != SEASON)
+    season = "".join(f" It is the season, {row.evidence}." for row in named.itertuples() if row.change == SEASON)
     if not tested:
         few = min(rows["reference"].min(), rows["current"].min())
         return [f"Drift: {too_few(few, 'customers of a period')}."]
-    found = [f"{lead}{': ' + ', '.join(names) if names else ''}.{' Named: ' + changes + '.' if changes else ''}"]
+    changed = f"{len(names)} of {tested} distributions changed significantly (Holm-adjusted): {', '.join(names)}."
+    found = [changed if names else f"None of {tested} distributions changed significantly (Holm-adjusted)."]
+    found[0] += f" What customers did differently: {changes}." if changes else ""
+    found[0] += season
     if told.auc == told.auc:
         apart = "tells" if told.p < LEVEL else "does not tell"
         found.append(
