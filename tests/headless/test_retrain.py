@@ -235,7 +235,7 @@ def test_a_damaged_version_is_refused(early):
 
 @pytest.mark.thorough
 def test_a_champion_is_read_in_plain_jupyter_too(toys):
-    write_notebook(toys, "12_look", 'print("serves", lab.champion("steady"))\nlab.champion("stedy")')
+    write_notebook(toys, "12_look", 'print("serves", lab.champion("steady"), lab.champion("nobody"))')
     words = [
         "jupyter",
         "nbconvert",
@@ -247,7 +247,7 @@ def test_a_champion_is_read_in_plain_jupyter_too(toys):
         "notebooks/12_look.ipynb",
     ]
     said = call(toys, *words).stdout
-    assert "serves {'bins': 5}" in said and "no notebook saves stedy" in said and "did you mean steady?" in said
+    assert "serves {'bins': 5} None" in said
 
 
 @pytest.mark.thorough

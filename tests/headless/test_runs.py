@@ -144,7 +144,7 @@ def test_a_strangers_shop_runs_through_all_that_applies(project):
     lines = stranger_lines()
     add_shop(project, as_written(lines))
     done = call(project, "customerlab", "run", "--run", "my_shop")
-    assert started(done.stdout) == [*NAMES[:4], "07_customer_value"]
+    assert started(done.stdout) == [*NAMES[:4], "07_customer_value", "08_segments_over_time"]
     said = "The data set my_shop has no test with arms (table experiment): 05_ab_analysis is left out."
     assert done.stdout.count(f"[my_shop] {said}\n") == 1
     assert "[my_shop] The data set my_shop has no ratings: 06_ratings is left out." in done.stdout

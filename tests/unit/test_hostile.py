@@ -19,6 +19,7 @@ NOTEBOOKS = [
     "05_ab_analysis",
     "06_ratings",
     "07_customer_value",
+    "08_segments_over_time",
 ]
 OURS = {"a", "ul", "li", "strong", "em", "p", "table", "caption", "thead", "tbody", "tr", "th", "td"}
 

@@ -34,6 +34,7 @@ ODD = {
     "one day": lines(30, 2, ["2024-05-06"]),
     "two customers": lines(2, 4, YEAR),
     "one product": lines(30, 3, YEAR, products=1),
+    "two months": lines(40, 3, pd.date_range("2024-03-01", "2024-04-30")),
 }
 
 
@@ -55,14 +56,20 @@ LONG = ("all amounts equal", "gaps of months")
 
 @pytest.mark.parametrize(
     "notebook",
-    ["02_rfm", *[pytest.param(name, marks=pytest.mark.thorough) for name in ("01_eda", "03_clustering")]],
+    [
+        "02_rfm",
+        "08_segments_over_time",
+        *[pytest.param(name, marks=pytest.mark.thorough) for name in ("01_eda", "03_clustering")],
+    ],
 )
 @pytest.mark.parametrize(
     "shop", [pytest.param(name, marks=pytest.mark.thorough) if name in LONG else name for name in ODD]
 )
 def test_an_odd_shop_gets_results_and_true_sentences(project, said, monkeypatch, notebook, shop):
     add_shop(project, as_written(ODD[shop]))
-    if notebook == "03_clustering":
+    if notebook == "08_segments_over_time":  # without a segmentation
+        (project / "notebooks" / "03_clustering.ipynb").unlink()
+    if notebook in ("03_clustering", "08_segments_over_time"):
         run_cells(project, "02_rfm", monkeypatch, run="my_shop")
         said.clear()
     run_cells(project, notebook, monkeypatch, run="my_shop")

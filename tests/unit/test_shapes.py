@@ -324,16 +324,19 @@ def test_each_shape_runs_what_applies_and_says_once_what_is_lacking(project, sha
     if shape == "totals":
         assert "The orders of the data set my_shop name no products: 04_recommenders is left out." in said
         assert (
-            "The data set my_shop has no returns: 01_eda, 02_rfm, 03_clustering and 07_customer_value run without returns."
-            in said
+            "The data set my_shop has no returns: 01_eda, 02_rfm, 03_clustering, 07_customer_value and "
+            "08_segments_over_time run without returns." in said
         )
     elif shape == "summary":
-        assert said[0].startswith(f"{no_orders}01_eda, 04_recommenders and 07_customer_value are left out; 02_rfm")
+        assert said[0].startswith(
+            f"{no_orders}01_eda, 04_recommenders, 07_customer_value and 08_segments_over_time are left out; 02_rfm"
+        )
         assert "run without returns and on the summary of customers" in said[0]
         assert plan.tables == {"customer_summary": "my_shop"}
     elif shape == "ratings":
         assert (
-            said[0] == f"{no_orders}01_eda, 02_rfm, 03_clustering, 04_recommenders and 07_customer_value are left out."
+            said[0]
+            == f"{no_orders}01_eda, 02_rfm, 03_clustering, 04_recommenders, 07_customer_value and 08_segments_over_time are left out."
         )
     else:
         assert "; 05_ab_analysis runs without orders, returns, rfm_scheme and segmentation." in said[0]

@@ -169,7 +169,14 @@ def test_pages_are_rendered_where_they_are_not_those_of_now(project):
 
 
 def test_what_failed_and_what_waits_for_it_are_behind(plan):
-    assert list(standings(plan)) == ["01_eda", "04_recommenders", "05_ab_analysis", "06_ratings", "07_customer_value"]
+    assert list(standings(plan)) == [
+        "01_eda",
+        "04_recommenders",
+        "05_ab_analysis",
+        "06_ratings",
+        "07_customer_value",
+        "08_segments_over_time",
+    ]
     failure = plan.folder / "failed" / "02_rfm.txt"
     failure.parent.mkdir()
     failure.write_text("02_rfm stopped: planted\n  where:    code cell 3\n")

@@ -6,8 +6,11 @@ from matplotlib.axes import Axes
 
 from customerlab.analysis.monitoring.lifecycle import GROWTH
 from customerlab.figures.marks import rows
+from customerlab.figures.rfm import migration
 from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, RED, SHORT, Picture, canvas, styled
 from customerlab.formats import percent, short, shortened
+
+__all__ = ["drift", "estimated", "forecasts", "growth", "migration", "states"]
 
 STATES = ("#4393C3", "#009E73", "#053061", "#E89A5B", "#BDBDBD")  # new, reactivated, active, at risk, dormant
 

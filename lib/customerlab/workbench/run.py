@@ -19,7 +19,7 @@ from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.data.engine import DEFAULT, connect, open_table
 from customerlab.data.prepare import Prepared, prepare
 from customerlab.data.project import file_digest, find_root, private_folder, read_json, write_json, written_aside
-from customerlab.data.yaml_files import load_yaml, suggest
+from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
 from customerlab.workbench.display import keep_drawings, tell_progress
 from customerlab.workbench.lacking import unmapped, why_lacking
@@ -354,15 +354,8 @@ class Run:
         Raises
         ------
         RunError
-            If no notebook saves such an artefact, or the version is damaged or of another customerlab.
+            If the version is damaged or of another customerlab.
         """
-        made = {saved for notebook in load_notebooks(self.root) for saved in notebook.saves}
-        made |= set(self._step["makers"]) if self._step else set()
-        if model not in made:
-            raise RunError(
-                f"no notebook saves {model}", where=f"{self.notebook}, lab.champion({model!r})",
-                expected=suggest(model, made), do="fix the name",
-            )  # fmt: skip
         version, found = serving(self.root / "outputs" / self.name, model)
         self._note("champions", model, version)
         return found

@@ -147,7 +147,10 @@ def cluster_pair(
     names = list(champion.space.names) if champion else FEATURES
     clusters = len(champion.names) if champion else clusters
     old = champion if champion and centred(champion) else clustered(between.champion, clusters, seed, features=names)
-    return old, refitted(old, customer_features(between.challenger, names=names, net=old.net), weight=0)
+    customers = customer_features(between.challenger, names=names, net=old.net)
+    if old.assign(customers)["cluster"].nunique() < len(old.names):  # a cluster has nobody left to be refitted to
+        return old, clustered(between.challenger, clusters, seed, features=names)
+    return old, refitted(old, customers, weight=0)
 
 
 def cluster_trial(
@@ -234,8 +237,8 @@ def compared(trial: Trial, season: Trial | None = None) -> dict[str, object]:
         `model`, `measure`, `customers`, `outcomes`, `champion` and `challenger` (mean loss), `less` (champion less
         challenger, above 0 where the challenger is better) with `low`, `high` (95% interval) and `p`; `bias` (expected
         by actual total, less 1) with `bias_low`, `bias_high` and `p_bias`, missing where a model predicts no number;
-        `season`, whether one was given. Customers are independent. The interval of the bias carries the draw of the customers judged and, as if they
-        were as variable, of those that the champion was fitted to.
+        `season`, whether one was given. Customers are independent. The interval of the bias carries the draw of the
+        customers judged and, as if they were as variable, of those that the champion was fitted to.
     """
     gain = trial.champion - trial.challenger
     mean, error = _mean(gain)

@@ -95,19 +95,19 @@ def stays(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         `segment`, `customers` (customers and steps), `share` (who stay for a step), `low`, `high`, and `half_life`: the
         steps after which half of them have left, ln(1/2) / ln(share), as it is if leaving is as likely at any time; 0
-        where all leave at once and infinite where nobody does.
+        where all leave at once, missing where nobody does.
 
     Examples
     --------
     >>> history = pd.DataFrame({1: ["a", "a", "b"], 2: ["a", "b", "b"]})
     >>> stays(transitions(history, ["a", "b"]))[["segment", "customers", "share", "half_life"]].values.tolist()
-    [['a', 2, 0.5, 1.0], ['b', 1, 1.0, inf]]
+    [['a', 2, 0.5, 1.0], ['b', 1, 1.0, nan]]
     """
     found = table[table["before"] == table["after"]].rename(columns={"before": "segment"}).reset_index(drop=True)
-    with np.errstate(divide="ignore"):
-        found["half_life"] = np.log(2) / np.abs(np.log(found["share"].to_numpy(dtype=float)))
-    found = found.drop(columns=["after", "customers"]).rename(columns={"of": "customers"})
-    return found.assign(half_life=found["half_life"].where(found["share"] > 0, 0.0))
+    share = found["share"].to_numpy(dtype=float)
+    leaving = np.where((share > 0) & (share < 1), -np.log(np.clip(share, 1e-300, 1)), np.nan)
+    found["half_life"] = np.where(share > 0, np.log(2) / leaving, 0.0)
+    return found.drop(columns=["after", "customers"]).rename(columns={"of": "customers"})
 
 
 @dataclass(frozen=True)
