@@ -73,7 +73,6 @@ def axe(tmp_path_factory) -> str:
         return packed.extractfile("package/axe.min.js").read().decode("utf-8")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_axe_finds_nothing_serious(demo_run, axe, tmp_path, colours):
     run = (

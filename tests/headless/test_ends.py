@@ -64,7 +64,7 @@ def restored(project: Path, old: Path) -> Path:
 def test_killed_at_any_moment_a_run_leaves_the_old_results_or_the_new_and_can_be_repeated(finished):
     project, old, new, took = finished
     draw, ends = random.Random(17), []
-    for number in range(20):
+    for number in range(10):
         out = restored(project, old)
         # every other one near the end, where results are put in place
         moment = draw.uniform(0, took) if number % 2 else draw.uniform(0.75, 1) * took
@@ -82,10 +82,10 @@ def test_killed_at_any_moment_a_run_leaves_the_old_results_or_the_new_and_can_be
         if number % 4 == 0:
             call(project, "customerlab", "run", "--no-site")
             assert results(out) == new
-    print(f"{sum(ends)} of 20 killed runs had published")
+    print(f"{sum(ends)} of 10 killed runs had published")
 
 
-@pytest.mark.parametrize("moment", [0, 1, 2, 3, 5, 8])
+@pytest.mark.parametrize("moment", [0, 2, 5])
 def test_killed_between_two_renamings_a_run_is_finished_by_the_next_command(finished, moment):
     """Counted from the moment of publication, in the process that a user starts."""
     project, old, new, _ = finished

@@ -251,8 +251,15 @@ def test_a_champion_is_read_in_plain_jupyter_too(toys):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("part", ["models/sizes/", "models/serving.json", "reports/", "11_scores", "09_watch"])
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(  # test_versions.py kills before every change of the disk during a promotion
+    ("part", "when"),
+    [
+        ("models/serving.json", "before"),
+        ("models/serving.json", "after"),
+        ("reports/", "before"),
+        ("11_scores", "after"),
+    ],
+)
 def test_killed_between_two_steps_a_version_serves_and_the_next_retraining_ends_the_work(toys, moved, part, when):
     code = (
         "import os, signal, sys\nreplace = os.replace\n"
