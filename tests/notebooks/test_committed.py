@@ -61,6 +61,7 @@ SAID_ONLY = {
     "03_clustering": r"deciles of past spend|highest silhouette",
     "04_recommenders": r"today|ordered a product twice|a difference of|models compared with|had no history",
     "06_ratings": r"a difference of",
+    "08_segments_over_time": r"are at risk and|nothing changes|most probable state is",
     "07_customer_value": r"highest expected profit|by acquisition|expected to bring|base rate|Churned means|Not at risk|A contact costs",
 }
 

@@ -11,7 +11,6 @@ outcomes. `thresholds` keeps those of RFM segments, `challenge` judges models of
 
 from customerlab.analysis.monitoring.activity import turnover
 from customerlab.analysis.monitoring.challenge import (
-    champion_day,
     churn_trial,
     cluster_pair,
     cluster_trial,
@@ -30,7 +29,7 @@ from customerlab.analysis.monitoring.changes import (
     periods,
     within_segments,
 )
-from customerlab.analysis.monitoring.decisions import RULES, as_artefact, decide, on_products, recent
+from customerlab.analysis.monitoring.decisions import RULES, as_artefact, champions, decide, on_products
 from customerlab.analysis.monitoring.estimated import beside, calibrated, estimate
 from customerlab.analysis.monitoring.evolving import evolve
 from customerlab.analysis.monitoring.forecasts import backtest, forecast
@@ -53,9 +52,9 @@ from customerlab.analysis.monitoring.thresholds import thresholds
 
 __all__ = [
     "GROWTH", "RULES", "STATES", "as_artefact", "backtest", "balanced", "beside", "by_decisions", "by_drift", "by_evolution",
-    "by_forecast", "by_hidden", "by_lifecycle", "by_migration", "by_month", "by_performance", "calibrated", "chain_tests", "champion_day",
+    "by_forecast", "by_hidden", "by_lifecycle", "by_migration", "by_month", "by_performance", "calibrated", "chain_tests", "champions",
     "choose_states", "churn_trial", "cluster_pair", "cluster_trial", "compared", "decide", "domain_classifier", "drift_table",
     "estimate", "evolve", "flows", "forecast", "growth", "inputs", "kept", "limits", "match", "mmd", "named", "of_models",
-    "of_periods", "on_products", "periods", "recent", "rfm_trial", "season_of", "sizes", "states", "stays", "thresholds", "transitions",
+    "of_periods", "on_products", "periods", "rfm_trial", "season_of", "sizes", "states", "stays", "thresholds", "transitions",
     "turnover", "value_trial", "within_segments",
 ]  # fmt: skip

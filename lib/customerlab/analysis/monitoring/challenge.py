@@ -4,7 +4,6 @@ The champion was fitted on one day, the challenger in the same way on a later on
 on the challenger's day, and are judged by what these did from then on.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -73,12 +72,6 @@ def season_of(shop: Snapshot, champion: pd.Timestamp, days: int) -> Match | None
     """The match of 52 weeks before; None where the log does not reach back so far."""
     gap = pd.Timedelta(days=YEAR)
     return match(shop.at(shop.day - gap), champion - gap, days)
-
-
-def champion_day(today: pd.Timestamp, days: Mapping[str, pd.Timestamp | None], weeks: int) -> pd.Timestamp:
-    """The day of the oldest model that serves, of models and the days as of which they were made; else `weeks` ago."""
-    known = [day for day in days.values() if day is not None]
-    return min(known) if known else today - pd.Timedelta(weeks=weeks)
 
 
 @dataclass(frozen=True, eq=False)

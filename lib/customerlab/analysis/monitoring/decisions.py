@@ -1,6 +1,8 @@
 """What to do with each model: keep, watch, recalibrate or refit, by rules whose false alarms are bounded."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,15 +88,57 @@ def _decided(row: Mapping, drifted: Sequence[str]) -> tuple[str, str]:
     return KEEP, f"A refit does not predict significantly better: {losses} ({more}).{better}"
 
 
-def recent(days: Mapping[str, pd.Timestamp | None], judged_from: pd.Timestamp) -> pd.DataFrame:
-    """The decision on models that were fitted after the day from which outcomes count: they are not judged yet."""
-    young = {model: day for model, day in days.items() if day is not None and day > judged_from}
+@dataclass(frozen=True, eq=False)
+class Champions:
+    """The models that serve and can be judged.
+
+    Attributes
+    ----------
+    day : Timestamp
+        That of the oldest of them; where there is none, so many weeks ago.
+    models : dict of str to object
+        By what they are called in decisions; None for those that do not serve or are too recent.
+    recent : DataFrame
+        The decisions on those that are too recent: `model`, `decision`, `promote` and `reason`.
+    """
+
+    day: pd.Timestamp
+    models: Mapping[str, Any]
+    recent: pd.DataFrame
+
+
+def champions(
+    today: pd.Timestamp, served: Mapping[str, tuple[Any, pd.Timestamp | None]], *, weeks: int, period: int
+) -> Champions:
+    """The models that serve and were made before the day from which outcomes count.
+
+    Parameters
+    ----------
+    today : Timestamp
+    served : mapping of str to tuple
+        By model: the version that serves and the day as of which it was made, both None where none serves.
+    weeks, period : int
+        Age of a champion where none can be judged, and weeks in which outcomes are counted.
+
+    Examples
+    --------
+    >>> day = pd.Timestamp("2024-07-01")
+    >>> found = champions(day, {"a": ("old", day - pd.Timedelta(weeks=30)), "b": ("new", day)}, weeks=26, period=13)
+    >>> found.models, found.recent["model"].tolist(), f"{found.day:%Y-%m-%d}"
+    ({'a': 'old', 'b': None}, ['b'], '2023-12-04')
+    """
+    begin = today - pd.Timedelta(weeks=period)
+    days = {model: day for model, (_, day) in served.items() if day is not None}
     rows = [
-        {"model": model, "decision": KEEP, "promote": False,
-         "reason": f"It is of {day:%Y-%m-%d}, and outcomes are judged from {judged_from:%Y-%m-%d}."}
-        for model, day in young.items()
+        (model, KEEP, False, f"It is of {day:%Y-%m-%d}, and outcomes are counted from {begin:%Y-%m-%d}.")
+        for model, day in days.items() if day > begin
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["model", "decision", "promote", "reason"])
+    known = {model: day for model, day in days.items() if day <= begin}
+    return Champions(
+        min(known.values(), default=today - pd.Timedelta(weeks=weeks)),
+        {model: one if model in known else None for model, (one, _) in served.items()},
+        pd.DataFrame(rows, columns=["model", "decision", "promote", "reason"]),
+    )
 
 
 def on_products(found: Mapping[str, float]) -> dict[str, object]:
