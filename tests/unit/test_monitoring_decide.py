@@ -1,5 +1,8 @@
 """Champion against challenger, what is named, and decisions: by hand, against scipy, and on planted changes."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import ibis
 import numpy as np
 import pandas as pd
@@ -7,17 +10,27 @@ import pytest
 from scipy import stats
 
 from changing import judged, shop
+from customerlab.analysis.clustering.models import Mixture
 from customerlab.analysis.inference import holm
 from customerlab.analysis.monitoring import sentences
 from customerlab.analysis.monitoring.activity import turnover
-from customerlab.analysis.monitoring.challenge import (
+from customerlab.analysis.monitoring.challenge import cluster_pair, (
     Trial,
     compared,
     match,
     season_of,
 )  # fmt: skip
 from customerlab.analysis.monitoring.changes import drift_table, named, of_periods, periods
-from customerlab.analysis.monitoring.decisions import KEEP, RECALIBRATE, REFIT, WATCH, as_artefact, decide, on_products
+from customerlab.analysis.monitoring.decisions import (
+    KEEP,
+    RECALIBRATE,
+    REFIT,
+    WATCH,
+    as_artefact,
+    decide,
+    on_groups,
+    on_products,
+)
 from customerlab.analysis.monitoring.thresholds import thresholds
 from customerlab.analysis.orders import Snapshot
 from customerlab.analysis.rfm.scheme import Scheme
@@ -106,6 +119,28 @@ def test_decisions_as_an_artefact_and_in_words():
     said = sentences.by_decisions(table)
     assert said[0].startswith("Refit the value model. The challenger predicts significantly better")
     assert said[1].startswith("Keep the RFM thresholds and churn model:") and len(said) == 2
+
+
+def test_clusters_replace_one_group_and_nothing_else_is_said_of_it():
+    one, three = SimpleNamespace(names=("all",)), SimpleNamespace(names=("a", "b", "c"))
+    (row,) = on_groups(one, three)
+    assert row["promote"] and row["decision"] == REFIT and row["reason"].startswith("3 clusters are recommended")
+    assert [on_groups(*pair) for pair in ((None, three), (one, one), (three, one), (three, three), (one, None))] == [
+        []
+    ] * 5
+
+
+def test_a_served_segmentation_is_judged_by_its_own_clusters_or_by_a_stand_in():
+    made = shop(2, a_day=0.5)
+    between = match(made, made.day - pd.Timedelta(weeks=26), 91)
+    old, new = cluster_pair(between, 3, 7)
+    assert len(old.names) == len(new.names) == 3
+    again = cluster_pair(between, 5, 7, old)
+    assert again[0] is old and again[1].centres.tolist() == new.centres.tolist()
+    mixed = replace(old, model=Mixture(np.ones(3) / 3, old.model.references, np.tile(np.eye(4), (3, 1, 1))))
+    assert cluster_pair(between, 5, 7, mixed)[0].centres.tolist() == old.centres.tolist(), (
+        "not by centres: as many clusters"
+    )
 
 
 def test_new_products_are_counted_by_customer():

@@ -29,7 +29,7 @@ from customerlab.analysis.monitoring.changes import (
     periods,
     within_segments,
 )
-from customerlab.analysis.monitoring.decisions import RULES, as_artefact, champions, decide, on_products
+from customerlab.analysis.monitoring.decisions import RULES, as_artefact, champions, decide, on_groups, on_products
 from customerlab.analysis.monitoring.estimated import beside, calibrated, estimate
 from customerlab.analysis.monitoring.evolving import evolve
 from customerlab.analysis.monitoring.forecasts import backtest, forecast
@@ -55,6 +55,6 @@ __all__ = [
     "by_forecast", "by_hidden", "by_lifecycle", "by_migration", "by_month", "by_performance", "calibrated", "chain_tests", "champions",
     "choose_states", "churn_trial", "cluster_pair", "cluster_trial", "compared", "decide", "domain_classifier", "drift_table",
     "estimate", "evolve", "flows", "forecast", "growth", "inputs", "kept", "limits", "match", "mmd", "named", "of_models",
-    "of_periods", "on_products", "periods", "rfm_trial", "season_of", "sizes", "states", "stays", "thresholds", "transitions",
+    "of_periods", "on_groups", "on_products", "periods", "rfm_trial", "season_of", "sizes", "states", "stays", "thresholds", "transitions",
     "turnover", "value_trial", "within_segments",
 ]  # fmt: skip

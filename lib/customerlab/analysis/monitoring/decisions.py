@@ -155,6 +155,17 @@ def on_products(found: Mapping[str, float]) -> dict[str, object]:
     return row | {"decision": decision, "reason": reason}
 
 
+def on_groups(served: Any, made: Any) -> list[dict[str, object]]:
+    """The decision where all customers are one group in the segmentation that serves, and clusters are recommended now.
+
+    These have passed the gates of the comparison of clusterings; one group has nothing to be compared with here.
+    """
+    if not served or not made or len(served.names) > 1 or len(made.names) == 1:
+        return []
+    reason = f"{len(made.names)} clusters are recommended now; in the version that serves all customers are one group."
+    return [{"model": "segmentation", "decision": REFIT, "promote": True, "reason": reason}]
+
+
 ARTEFACTS = {"RFM thresholds": "rfm_thresholds", "segmentation": "segmentation", "value model": "value_model"}
 
 
