@@ -14,8 +14,9 @@ from customerlab.analysis.clustering.models import Mixture
 from customerlab.analysis.inference import holm
 from customerlab.analysis.monitoring import sentences
 from customerlab.analysis.monitoring.activity import turnover
-from customerlab.analysis.monitoring.challenge import cluster_pair, (
+from customerlab.analysis.monitoring.challenge import (
     Trial,
+    cluster_pair,
     compared,
     match,
     season_of,
