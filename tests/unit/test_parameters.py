@@ -185,7 +185,7 @@ def test_edges_are_read_from_the_code():
 def test_what_a_shop_lacks_is_left_out_with_the_reason(project):
     add_shop(project, as_written(stranger_lines()))
     plan = make_plan(project, "my_shop")
-    assert [step.name[:2] for step in plan.included] == ["01", "02", "03", "04", "07"]
+    assert [step.name[:2] for step in plan.included] == ["01", "02", "03", "04", "07", "08"]
     assert plan.step("05").left_out == "the data set my_shop has no test with arms (table experiment)"
     assert plan.step("06").left_out == "the data set my_shop has no ratings"
     names = "the data set my_shop has no names of products (table products)"

@@ -304,7 +304,7 @@ def test_a_first_order_after_the_last_and_a_single_customer_are_refused(project)
 
 STARS = {"customer_id": "who", "product_id": "what", "rating": "stars", "rated_at": "at"}
 SHAPES = {
-    "totals": ({"transactions": {"columns": SOLD}}, ["01", "02", "03", "07"]),
+    "totals": ({"transactions": {"columns": SOLD}}, ["01", "02", "03", "07", "08"]),
     "summary": ({"customer_summary": {"columns": SUMMED | {"recency": "days"}}}, ["02", "03"]),
     "ratings": ({"ratings": {"columns": STARS}}, ["06"]),
     "test": ({"experiment": {"columns": {"unit_id": "who", "variant": "arm"}, "outcomes": ["spend"]}}, ["05"]),
