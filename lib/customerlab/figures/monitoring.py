@@ -12,6 +12,7 @@ from customerlab.formats import percent, short, shortened
 
 __all__ = ["drift", "estimated", "forecasts", "growth", "migration", "states"]
 
+ACROSS = 5  # panels beside one another
 STATES = ("#4393C3", "#009E73", "#053061", "#E89A5B", "#BDBDBD")  # new, reactivated, active, at risk, dormant
 
 
@@ -71,9 +72,12 @@ def growth(table: pd.DataFrame, currency: str) -> Picture:
 def forecasts(table: pd.DataFrame) -> Picture:
     """Forecasts of segment sizes a month ahead with intervals, and what came: `forecasts.backtest`."""
     names = list(dict.fromkeys(table["segment"]))
-    figure, axes = canvas(height=2.6, columns=len(names), squeeze=False)
+    lines = -(-len(names) // ACROSS)
+    figure, axes = canvas(height=0.4 + 2.2 * lines, rows=lines, columns=min(len(names), ACROSS), squeeze=False)
+    for axis in axes.flat[len(names) :]:
+        axis.set_visible(False)
     said = []
-    for axis, name in zip(axes[0], names, strict=True):
+    for axis, name in zip(axes.flat, names, strict=False):
         part = table[table["segment"] == name]
         axis.fill_between(
             part["day"], part["low"], part["high"], color=BLUE, alpha=0.2, linewidth=0, label="95% interval"

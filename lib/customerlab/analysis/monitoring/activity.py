@@ -47,7 +47,8 @@ def period(shop: Snapshot, begin: pd.Timestamp, end: pd.Timestamp) -> pd.DataFra
     names = [name for name in names if name != "returned_share" or shop.returns is not None]
     columns = ["customer_id", *(NAMES[name] for name in names)]
     if not _any(own):
-        return pd.DataFrame(columns=[*columns, FIRST])
+        empty = pd.DataFrame(columns=[*columns, FIRST])
+        return empty.astype(dict.fromkeys(columns[1:], "float64") | {FIRST: "bool"})
     table = customer_features(own, names=names, net=shop.returns is not None).set_axis(columns, axis=1)
     first = shop.at(end).customers().set_index("customer_id")["first_order"]
     return table.assign(**{FIRST: table["customer_id"].map(first) >= begin})

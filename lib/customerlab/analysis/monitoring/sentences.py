@@ -142,7 +142,7 @@ def by_drift(rows: pd.DataFrame, named: pd.DataFrame, joint: Discrepancy, told: 
         few = min(rows["reference"].min(), rows["current"].min())
         return [f"Drift: {too_few(few, 'customers of a period')}."]
     changed = f"{len(names)} of {tested} distributions changed significantly (Holm-adjusted): {', '.join(names)}."
-    found = [changed if names else f"None of {tested} distributions changed significantly (Holm-adjusted)."]
+    found = [changed if names else f"No distribution of {tested} changed significantly (Holm-adjusted)."]
     found[0] += f" What customers did differently: {changes}." if changes else ""
     found[0] += season
     if told.auc == told.auc:
