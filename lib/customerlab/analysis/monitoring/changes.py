@@ -139,7 +139,9 @@ def named(rows: pd.DataFrame, reference: pd.DataFrame, current: pd.DataFrame) ->
 
     Prices are named where orders are of other money and not of other numbers of products; where the log has no
     products, the two are not told apart and both are named. Means by customer are of few orders or of many, and spread
-    accordingly, so that products and money of orders need a significant difference of the mean of all orders, too.
+    accordingly, so that products and money of orders need a significant difference of the mean of all orders, too. A
+    season is named where nothing has changed beyond it: beside a change, what does not differ significantly from a year
+    before may only be less clear.
 
     Returns
     -------
@@ -161,8 +163,8 @@ def named(rows: pd.DataFrame, reference: pd.DataFrame, current: pd.DataFrame) ->
         if name in drifted:
             found.append(("behaviour", _means(name, reference, current)))
     seasonal = rows.loc[rows["seasonal"], "feature"].tolist()
-    if seasonal:
-        found.append((SEASON, f"as it was a year before: {', '.join(seasonal)}"))
+    if seasonal and not rows["drifted"].any():
+        found.append((SEASON, f"not significantly different from the same season a year before: {', '.join(seasonal)}"))
     return pd.DataFrame(found, columns=["change", "evidence"])
 
 

@@ -137,7 +137,7 @@ def by_drift(rows: pd.DataFrame, named: pd.DataFrame, joint: Discrepancy, told: 
     tested = int(rows["p_adjusted"].notna().sum())
     names = rows.loc[rows["drifted"], "feature"].tolist()
     changes = "; ".join(f"{row.change} ({row.evidence})" for row in named.itertuples() if row.change != SEASON)
-    season = "".join(f" It is the season, {row.evidence}." for row in named.itertuples() if row.change == SEASON)
+    season = "".join(f" It may be the season: {row.evidence}." for row in named.itertuples() if row.change == SEASON)
     if not tested:
         few = min(rows["reference"].min(), rows["current"].min())
         return [f"Drift: {too_few(few, 'customers of a period')}."]
