@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from customerlab.analysis.inference import LEAST, enough, kaplan_meier
+from customerlab.analysis.inference import enough
 from customerlab.analysis.monitoring.months import UNITS, Months
+from customerlab.analysis.rfm.repurchase import returning
 from customerlab.analysis.rfm.stability import NOT_YET
 
 NEW, REACTIVATED, ACTIVE, AT_RISK, DORMANT = "New", "Reactivated", "Active", "At risk", "Dormant"
 STATES = [NEW, REACTIVATED, ACTIVE, AT_RISK, DORMANT]
 SHARES = 0.75, 0.95  # of the orders that another one follows within a year, those followed by then
-YEAR = 365
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,11 @@ def limits(waits: pd.DataFrame, active: int = 0, dormant: int = 0) -> Limits | N
         return Limits(active, dormant)
     if not enough(int(waits["ended"].sum())):
         return None
-    steps = kaplan_meier(waits["days"], waits["ended"])
-    followed = min(YEAR, int(waits["days"].nlargest(LEAST).iloc[-1]))
-    steps = steps[steps["days"] <= followed]
+    steps, followed = returning(waits)
     if steps.empty:
         return None
-    shares = steps["share"] / steps["share"].iloc[-1]
     # a share that is reached but for its last digit is reached
-    found = [int(steps.loc[shares >= share - 1e-9, "days"].iloc[0]) for share in SHARES]
+    found = [int(steps.loc[steps["share"] >= share - 1e-9, "days"].iloc[0]) for share in SHARES]
     first = active or found[0]
     return Limits(first, dormant or max(found[1], first + 1), followed)
 

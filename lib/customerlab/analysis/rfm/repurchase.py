@@ -13,6 +13,7 @@ from customerlab.analysis.orders import before, fetched
 
 AFTER = {"first": 1, "second": 2, "third": 3}  # and all together
 ANY = "any"
+YEAR = 365
 FOLLOWED = 730  # days that curves are drawn for
 
 
@@ -72,6 +73,24 @@ def repurchase(waits: pd.DataFrame, days: Sequence[int]) -> pd.DataFrame:
                 low, high = (1 - (1 - share) ** power for power in (1 / reach, reach))
             rows.append((name, len(group), within, again, share, low, high))
     return pd.DataFrame(rows, columns=["after", "orders", "days", "ordered_again", "share", "low", "high"])
+
+
+def returning(waits: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Of the orders that another one follows within a year, the share followed by each day (Kaplan and Meier 1958).
+
+    Waits that the end of the log has cut off are censored. Where the log is shorter, or not enough orders still wait, a
+    year is as long as enough do.
+
+    Returns
+    -------
+    tuple of DataFrame and int
+        `days` and `share`, which ends with 1; without rows where no order is followed by another. And the days of the
+        year.
+    """
+    followed = min(YEAR, int(waits["days"].nlargest(LEAST).iloc[-1]))  # the last day on which enough still wait
+    steps = kaplan_meier(waits["days"], waits["ended"])
+    steps = steps.loc[steps["days"] <= followed, ["days", "share"]]
+    return steps.assign(share=steps["share"] / steps["share"].iloc[-1:].sum()), followed
 
 
 def curves(waits: pd.DataFrame) -> dict[str, pd.DataFrame]:

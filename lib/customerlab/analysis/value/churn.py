@@ -6,14 +6,15 @@ from typing import Any
 import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.analysis.inference import LEAST, enough, kaplan_meier, largest_share, too_few
+from customerlab.analysis.inference import enough, largest_share, too_few
 from customerlab.analysis.orders import Shop, Snapshot, Summary, fetched, first_order, later
+from customerlab.analysis.rfm.repurchase import returning
 from customerlab.analysis.value.classify import MODELS, RECENCY, features, fitted, points, probability
 from customerlab.analysis.value.judging import Judged, judge
 from customerlab.formats import interval, p_value, percent
 from customerlab.wording import Led
 
-YEAR, WEEK = 365, 7
+WEEK = 7
 SHARE = 0.9  # of the orders that another one follows, for which the horizon is long enough
 PARTS = 3  # of the log, of which the horizon is at most one: what was before, a window to train on, a window to test on
 WINDOWS = 12  # at most, the latest
@@ -76,17 +77,14 @@ def proposed(waits: pd.DataFrame, *, length: int, days: int | None = None) -> Ho
     longest = length // PARTS // WEEK * WEEK
     if not enough(int(waits["ended"].sum())) or longest < WEEK:
         return None
-    steps = kaplan_meier(waits["days"], waits["ended"])
-    followed = min(YEAR, int(waits["days"].nlargest(LEAST).iloc[-1]))  # the last day on which enough still wait
-    steps = steps[steps["days"] <= followed]
-    shares = steps["share"] / steps["share"].iloc[-1]
-    least = int(steps.loc[shares >= SHARE, "days"].iloc[0])
+    steps, followed = returning(waits)
+    least = int(steps.loc[steps["share"] >= SHARE, "days"].iloc[0])
     whole, reason = -(-least // WEEK) * WEEK, "proposed"
     if whole > longest:
         whole, reason = longest, "longest"
     if days is not None:
         whole, reason = days, "given"
-    share = float(shares[steps["days"] <= whole].max()) if (steps["days"] <= whole).any() else 0.0
+    share = float(steps.loc[steps["days"] <= whole, "share"].max()) if (steps["days"] <= whole).any() else 0.0
     return Horizon(whole, followed, round(share, 12), len(waits), reason)
 
 
