@@ -196,9 +196,9 @@ def test_what_hurts_is_refitted_or_recalibrated_and_what_does_not_is_not():
 
 @pytest.mark.thorough
 def test_false_alarms_in_shops_in_which_nothing_changes():
-    """`make rates-monitoring` has 200 shops; here 30, on which at most as many alarms as chance gives at 5%."""
-    found = [judged(shop(seed, a_day=0.8)) for seed in range(30)]
-    most = stats.binom.ppf(0.99, 30, 0.05)
+    """`make rates-monitoring` has 200 shops; here 15, on which at most as many alarms as chance gives at 5%."""
+    found = [judged(shop(seed, a_day=0.8)) for seed in range(15)]
+    most = stats.binom.ppf(0.99, 15, 0.05)
     assert sum(rows["drifted"].any() for rows, _, _ in found) <= most
     assert sum(decided["decision"].isin([REFIT, RECALIBRATE]).any() for _, _, decided in found) <= most
 
