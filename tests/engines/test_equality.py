@@ -210,7 +210,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ),
     "monitoring.match": lambda s: monitoring.match(snapshot(s, s.middle), earlier_than(s.middle, 120), 60).after,
     "monitoring.season_of": lambda s: (
-        monitoring.season_of(snapshot(s, later_than(s.middle, 270)), later_than(s.middle, 180), 30).after
+        monitoring.season_of(snapshot(s, later_than(s.middle, 270)), later_than(s.middle, 225), 30).after
     ),
     "monitoring.a_year_before": lambda s: changes.a_year_before(snapshot(s, later_than(s.middle, 270)), 30).customers(),
     "monitoring.clustered": lambda s: challenge.clustered(snapshot(s, s.middle), 3, 7, features=challenge.FEATURES),
