@@ -15,9 +15,8 @@ pytestmark = pytest.mark.thorough
 def pages(tmp_path_factory) -> list[Path]:
     project = copy_project(tmp_path_factory.mktemp("hostile") / "project")
     hostile.write(project)
-    for name in ("04_recommenders", "06_ratings"):  # the longest; `test_hostile.py` executes them on this shop
-        (project / "notebooks" / f"{name}.ipynb").unlink()
-    call(project, "customerlab", "run", "--run", "hostile")
+    # without 04 and 06, the longest; `test_hostile.py` executes them on this shop
+    call(project, "customerlab", "run", "--run", "hostile", "01", "02", "03", "05", "07", "08")
     found = sorted((project / "outputs" / "hostile" / "site").glob("*.html"))
     assert [page.name[:2] for page in found] == ["01", "02", "03", "05", "07", "08", "gl", "in"]
     return found

@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from customerlab.analysis.orders import Snapshot, before, fetched
+from customerlab.analysis.orders import Snapshot, before, fetched, finished
 
 MONEY = "decimal(38, 4)"  # of sums; an amount has 18 digits
 PAIR = ["customer_id", "order_id"]
@@ -119,7 +119,7 @@ def features(state: State, day: pd.Timestamp | str, among: State | None = None) 
     table = fetched(summed.mutate(**money)).sort_values("customer_id", ignore_index=True)
     if table.empty and among is None:
         raise ValueError(f"no order was placed before as_of = {shop.when}; choose a later day")
-    found = shop._finished(table, None)
+    found = finished(table, shop.day)
     found["returned"] -= table["returned"].fillna(0.0)
     return found
 

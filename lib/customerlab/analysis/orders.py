@@ -162,7 +162,9 @@ class Snapshot:
                 place = rising.index(shop.day)
                 table = found[found["place"] == place]
                 if len(table):  # not one before the first order
-                    vars(shop)["_gross"] = shop._finished(table, None if back is None else back[back["place"] == place])
+                    vars(shop)["_gross"] = finished(
+                        table, shop.day, None if back is None else back[back["place"] == place]
+                    )
         return shops
 
     @property
@@ -196,24 +198,25 @@ class Snapshot:
         table = fetched(by_customer(self.known))
         if table.empty:
             raise ValueError(f"no order was placed before as_of = {self.day:%Y-%m-%d}; choose a later day")
-        return self._finished(table, None if self.returns is None else fetched(_returned(self.returns, [self.day])))
+        return finished(table, self.day, None if self.returns is None else fetched(_returned(self.returns, [self.day])))
 
-    def _finished(self, table: pd.DataFrame, returned: pd.DataFrame | None) -> pd.DataFrame:
-        """The features, from the sums of each customer and the money of each customer's returns."""
-        # sorted here: engines do not agree on the order of texts
-        table = table.sort_values("customer_id", ignore_index=True)
-        for name in ("first_order", "last_order"):
-            table[name] = pd.to_datetime(table[name]).dt.normalize()
-        table["frequency"] = table["frequency"].astype("int64")
-        table["recency"] = (self.day - table["last_order"]).dt.days
-        table["tenure"] = (self.day - table["first_order"]).dt.days
-        active = table["tenure"] - table["recency"]
-        table["days_between_orders"] = (active / (table["frequency"] - 1)).where(table["frequency"] > 1)
-        table["returned"] = 0.0
-        if returned is not None:
-            # minus nothing would be shown as -0
-            table["returned"] -= table["customer_id"].map(returned.set_index("customer_id")["money"]).fillna(0.0)
-        return table[COLUMNS]
+
+def finished(table: pd.DataFrame, day: pd.Timestamp, returned: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The features on a day, from the sums of each customer and the money of each customer's returns."""
+    # sorted here: engines do not agree on the order of texts
+    table = table.sort_values("customer_id", ignore_index=True)
+    for name in ("first_order", "last_order"):
+        table[name] = pd.to_datetime(table[name]).dt.normalize()
+    table["frequency"] = table["frequency"].astype("int64")
+    table["recency"] = (day - table["last_order"]).dt.days
+    table["tenure"] = (day - table["first_order"]).dt.days
+    active = table["tenure"] - table["recency"]
+    table["days_between_orders"] = (active / (table["frequency"] - 1)).where(table["frequency"] > 1)
+    table["returned"] = 0.0
+    if returned is not None:
+        # minus nothing would be shown as -0
+        table["returned"] -= table["customer_id"].map(returned.set_index("customer_id")["money"]).fillna(0.0)
+    return table[COLUMNS]
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from customerlab.analysis.inference import enough, holm
 Values = NDArray[np.float64]
 CUSTOMER = "customer_id"
 NUMBER, CATEGORY = "number", "category"
+BINS = 10  # of a number, at most
 EXPECTED = 5  # customers of the smaller sample that a cell needs for a chi-square distribution (Cochran 1954)
 TESTED = ["psi", "psi_p", "statistic", "p", "js"]
 
@@ -61,7 +62,6 @@ def compare(
     *,
     names: Sequence[str] | None = None,
     season: pd.DataFrame | None = None,
-    bins: int = 10,
 ) -> pd.DataFrame:
     """Compare each feature's distribution at two times, on cells of customers; `psi_p` is the test that decides.
 
@@ -81,8 +81,6 @@ def compare(
     season : DataFrame, optional
         The same features at the same season a year before. Then a feature has drifted if it differs from the reference
         and from a year before: the larger of the two p-values counts (intersection–union; Berger 1982).
-    bins : int
-        Of a number, at most.
 
     Returns
     -------
@@ -107,7 +105,7 @@ def compare(
     [['orders', 0.0, 1.0], ['country', 1.0689, 0.0]]
     """
     features = [name for name in reference.columns if name != CUSTOMER] if names is None else list(names)
-    return _adjusted(_rows([reference, current, *_known(season)], features, bins))
+    return _adjusted(_rows([reference, current, *_known(season)], features))
 
 
 def within(
@@ -117,7 +115,6 @@ def within(
     *,
     names: Sequence[str] | None = None,
     season: pd.DataFrame | None = None,
-    bins: int = 10,
 ) -> pd.DataFrame:
     """Compare each feature's distribution at two times within each group of customers.
 
@@ -138,7 +135,7 @@ def within(
         raise ValueError(f"A table lacks the groups {by!r}.")
     groups = sorted(set(reference[by].dropna()) | set(current[by].dropna()))
     parts = {group: [table[table[by] == group] for table in tables] for group in groups}
-    return _adjusted([{"group": group} | row for group in groups for row in _rows(parts[group], features, bins)])
+    return _adjusted([{"group": group} | row for group in groups for row in _rows(parts[group], features)])
 
 
 def _known(season: pd.DataFrame | None) -> list[pd.DataFrame]:
@@ -155,15 +152,15 @@ def _adjusted(rows: list[dict]) -> pd.DataFrame:
     return table.assign(p_adjusted=holm(deciding.max(axis=1, skipna=False)))
 
 
-def _rows(tables: Sequence[pd.DataFrame], names: Sequence[str], bins: int) -> list[dict]:
+def _rows(tables: Sequence[pd.DataFrame], names: Sequence[str]) -> list[dict]:
     """What there is to say of each feature, before p-values are adjusted; a third table is that of a year before."""
     rows, (reference, current) = [], tables[:2]
     for name in names:
         kind = kind_of(name, tables)
         row = {"feature": name, "kind": kind, "reference": len(reference), "current": len(current)}
-        row |= dict(zip(TESTED, _tested(reference[name], current[name], kind, bins), strict=True))
+        row |= dict(zip(TESTED, _tested(reference[name], current[name], kind), strict=True))
         for past in tables[2:]:
-            row["season_p"] = _tested(past[name], current[name], kind, bins)[1]
+            row["season_p"] = _tested(past[name], current[name], kind)[1]
         rows.append(row)
     return rows
 
@@ -179,12 +176,12 @@ def kind_of(name: str, tables: Sequence[pd.DataFrame]) -> str:
     return NUMBER if numbers.pop() else CATEGORY
 
 
-def _tested(reference: pd.Series, current: pd.Series, kind: str, bins: int) -> tuple[float, ...]:
+def _tested(reference: pd.Series, current: pd.Series, kind: str) -> tuple[float, ...]:
     """PSI, its p-value, the classical test's statistic and p-value, and the Jensen–Shannon distance."""
     n, m = len(reference), len(current)
     if not enough(n, m):
         return (np.nan,) * len(TESTED)
-    cells = _cells(reference, current, kind, bins)
+    cells = _cells(reference, current, kind)
     df = cells.shape[1] - 1
     index = psi(*(cells + 0.5))  # without it, samples of 50 to 100 have 7% to 8% false alarms at a level of 5%
     classical = (0.0, 1.0)
@@ -197,12 +194,12 @@ def _tested(reference: pd.Series, current: pd.Series, kind: str, bins: int) -> t
     return index, p, *map(float, classical), float(jensenshannon(*cells, base=2))
 
 
-def _cells(reference: pd.Series, current: pd.Series, kind: str, bins: int) -> Values:
+def _cells(reference: pd.Series, current: pd.Series, kind: str) -> Values:
     """Numbers of customers by sample and cell, of shape (2, cells), with sparse cells pooled."""
     n, m = len(reference), len(current)
     both = pd.concat([reference, current], ignore_index=True)
     if kind == NUMBER:
-        values, number = both.to_numpy(dtype=float, na_value=np.nan), max(min(bins, min(n, m) // EXPECTED), 1)
+        values, number = both.to_numpy(dtype=float, na_value=np.nan), max(min(BINS, min(n, m) // EXPECTED), 1)
         known = values[~np.isnan(values)]
         at = np.arange(1, number) / number
         edges = np.unique(np.quantile(known, at, method="inverted_cdf")) if len(known) else np.empty(0)

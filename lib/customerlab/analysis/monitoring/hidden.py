@@ -11,12 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from customerlab.analysis.inference import LEAST, enough, too_few
 from customerlab.analysis.monitoring.hidden_em import (
-    FLOOR,
     Parameters,
     Sequences,
     Values,
@@ -66,11 +64,6 @@ class Hidden:
         return len(self.rates) ** 2 + len(self.rates) - 1
 
     @property
-    def aic(self) -> float:
-        """Akaike's information criterion (1974)."""
-        return 2 * (self.parameters - self.log_likelihood)
-
-    @property
     def bic(self) -> float:
         """Schwarz's criterion (1978); the observations are customer-months."""
         return self.parameters * float(np.log(self.months)) - 2 * self.log_likelihood
@@ -90,24 +83,6 @@ class Hidden:
         last = forward(self._own, data, emissions_of(self.rates, data.values))[0][-1]
         table = pd.DataFrame({"state": last.argmax(axis=0) + 1, "probability": last.max(axis=0)}).iloc[places]
         return table.set_axis(counts.index if isinstance(counts, pd.DataFrame) else range(len(places)))
-
-    def path(self, counts: "pd.DataFrame | np.ndarray") -> NDArray[np.int64]:
-        """The most probable sequence of states of each customer (Viterbi 1967): shape (customers, months).
-
-        0 before a customer's first month. `counts` is as in `fit_hidden`.
-        """
-        data, places = sequences(counts)
-        table, begun = np.log(emissions_of(self.rates, data.values)[0] + FLOOR), data.begun
-        start, moves = (np.log(np.maximum(part, FLOOR)) for part in (self.initial, self.transition))
-        best, back = start[:, None] + table[:, data.codes[0]], []
-        for t in range(1, len(data.codes)):
-            ways = best[:, None] + moves[:, :, None]  # from, to, sequence
-            back.append(ways.argmax(axis=0))
-            best = np.where(begun[t - 1], ways.max(axis=0), start[:, None]) + table[:, data.codes[t]]
-        states = [best.argmax(axis=0)]
-        for before in reversed(back):
-            states.append(before[states[-1], np.arange(len(data.weights))])
-        return np.where(begun, np.array(states[::-1]) + 1, 0).T[places]
 
     @property
     def _own(self) -> Parameters:

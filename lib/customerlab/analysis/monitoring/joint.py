@@ -15,6 +15,8 @@ from customerlab.analysis.inference import enough
 from customerlab.analysis.monitoring.drift import CUSTOMER, NUMBER, Values, kind_of
 
 FOLDS = 5
+PERMUTATIONS = 200
+MOST = 500  # customers of each sample
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,14 @@ class Discrepancy:
     current: int
 
 
-def mmd(
-    reference: pd.DataFrame, current: pd.DataFrame, *, seed: int, permutations: int = 200, most: int = 500
-) -> Discrepancy:
+def mmd(reference: pd.DataFrame, current: pd.DataFrame, *, seed: int) -> Discrepancy:
     """Compare the joint distribution of all numeric features at two times by the maximum mean discrepancy.
 
     Gretton et al. (2012), Journal of Machine Learning Research 13: the unbiased estimate of the squared discrepancy,
     about zero and at times below it where nothing changed, with a Gaussian kernel whose width is the median distance
     (of those above zero, if most are zero). Features are standardised over both samples; a constant one has no weight.
-    The p-value is the share of permutations that differ as much, the samples themselves being one of them.
+    The p-value is the share of `PERMUTATIONS` that differ as much, the samples themselves being one of them. Of more
+    than `MOST` customers at a time, a random sample counts.
 
     Parameters
     ----------
@@ -44,9 +45,11 @@ def mmd(
         missing number are left out.
     seed : int
         Of the permutations, and of the customers that are drawn.
-    permutations, most : int
-        How many, and customers of each sample at most; of more a random sample. A ValueError says that `customer_id`
-        or numeric features are lacking.
+
+    Raises
+    ------
+    ValueError
+        Where `customer_id` or numeric features are lacking.
 
     Examples
     --------
@@ -60,15 +63,15 @@ def mmd(
     if not names or not set(names) <= set(samples[1]):
         raise ValueError("The maximum mean discrepancy needs numeric features, the same in both tables.")
     parts = [sample[names].dropna().to_numpy(dtype=float) for sample in samples]
-    parts = [x if len(x) <= most else x[np.sort(rng.choice(len(x), most, replace=False))] for x in parts]
+    parts = [x if len(x) <= MOST else x[np.sort(rng.choice(len(x), MOST, replace=False))] for x in parts]
     n, m = map(len, parts)
     if not enough(n, m):
         return Discrepancy(np.nan, np.nan, n, m)
     first = np.arange(n + m) < n
-    dealt = np.vstack([first, rng.permuted(np.tile(first, (permutations, 1)), axis=1)]).T.astype(float)
+    dealt = np.vstack([first, rng.permuted(np.tile(first, (PERMUTATIONS, 1)), axis=1)]).T.astype(float)
     with threadpool_limits(1):  # sums over several threads differ in their last digits
         found = _discrepancies(_kernel(np.concatenate(parts)), dealt, n, m)
-    p = (1 + (found[1:] >= found[0] - 1e-12).sum()) / (permutations + 1)
+    p = (1 + (found[1:] >= found[0] - 1e-12).sum()) / (PERMUTATIONS + 1)
     return Discrepancy(float(found[0]), float(p), n, m)
 
 
