@@ -24,7 +24,8 @@ _PASSWORD = re.compile(r"://[^/?#@\s]*:(?!\d*(?:[/?#]|$))([^@\s]+)@")
 _SECRET_KEY = re.compile(rf"{_WORDS}|key(?:id)?$|(?:^|[^a-z])(?:pw|sas|sig|auth)(?:$|[^a-z])", re.IGNORECASE)
 _PAIR = re.compile(r"([\w.-]{1,80})=([^\s&;,'\"]+)")
 _QUERY = re.compile(r"([?&;])([\w.-]+)=([^\s&;,'\"]+)")
-_SAID = re.compile(rf"([\w.-]{{0,40}}(?:{_WORDS})[\w.-]{{0,40}})(=['\"]?|['\"]: *['\"])[^\s&;,'\"]+", re.IGNORECASE)
+# begins with the word, not with the name that it stands in: that would be tried for each sign of a text forty times
+_SAID = re.compile(rf"((?:{_WORDS})[\w.-]{{0,40}})(=['\"]?|['\"]: *['\"])[^\s&;,'\"]+", re.IGNORECASE)
 # what services hand out looks like nothing else
 _HANDED_OUT = re.compile(
     r"AKIA[0-9A-Z]{16}|gh[pousr]_\w{30,}|github_pat_\w{30,}|eyJ[\w-]{10,}\.[\w-]{10,}|xox[abp]-\w+|dapi[0-9a-f]{30,}"
