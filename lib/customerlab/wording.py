@@ -48,13 +48,11 @@ def visible(value: object) -> str:
     red \x1b[31m, \u202etfel, zero\u200bwidth
     """
     found = str(value)
-    if found.isprintable() and not UNSEEN.intersection(found):
+    odd = {sign for sign in set(found) if sign not in "\t\n\r" and (sign in UNSEEN or not sign.isprintable())}
+    if not odd:
         return found
     return "".join(
-        sign
-        if (sign.isprintable() and sign not in UNSEEN) or sign in "\t\n\r" or _seen(found, place)
-        else escaped(sign)
-        for place, sign in enumerate(found)
+        escaped(sign) if sign in odd and not _seen(found, place) else sign for place, sign in enumerate(found)
     )
 
 
