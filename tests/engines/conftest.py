@@ -13,9 +13,9 @@ from customerlab.data.engine import connect
 HOSTILE = "America/New_York"
 SPARK = (
     "pyspark://?spark.master=local[2]&spark.sql.shuffle.partitions=2&spark.driver.memory=2g"
-    f"&spark.sql.session.timeZone={HOSTILE}&spark.sql.ansi.enabled=false"
+    f"&spark.sql.session.timeZone={HOSTILE}&spark.sql.ansi.enabled=false&spark.sql.adaptive.enabled=false"
 )
-# hundreds of small queries, each run once: Java's second compiler costs more than it saves
+# hundreds of small queries, each run once: Java's second compiler and other plans half-way cost more than they save
 JAVA = "--driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell"
 
 

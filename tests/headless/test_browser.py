@@ -75,8 +75,10 @@ def axe(tmp_path_factory) -> str:
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_axe_finds_nothing_serious(demo_run, axe, tmp_path, colours):
+    only = "runOnly: ['color-contrast'], " if colours == "dark" else ""  # the rest is the same in the dark
     run = (
-        "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => document.documentElement.setAttribute("
+        f"axe.run(document, {{{only}resultTypes: ['violations']}}).then"
+        "(({violations}) => document.documentElement.setAttribute("
         "'data-axe', JSON.stringify({dark: matchMedia('(prefers-color-scheme: dark)').matches, found: violations.map("
         "(v) => [v.impact, v.id, v.nodes.length, v.nodes[0].html.slice(0, 200)])})))"
     )

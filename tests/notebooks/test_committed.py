@@ -1,8 +1,8 @@
 """The committed notebooks: their form, their outputs, and that a changed number would be seen.
 
 Stored outputs are compared with those of the run that the session has executed: all but the points of pictures, whose
-alt texts say what they show. nbval compares by an execution of its own; it passes a notebook whose outputs were
-stripped, and skips images and their alt text. The last tests prove that the first ones can fail.
+alt texts say what they show. nbval compares two of them by an execution of its own; it passes a notebook whose outputs
+were stripped, and skips images and their alt text. The last tests prove that the first ones can fail.
 """
 
 import ast
@@ -133,10 +133,10 @@ def test_stored_outputs_are_those_of_a_fresh_execution(path, demo_run):
 
 @pytest.mark.thorough
 def test_nbval_finds_the_same(tmp_path):
-    names = [path.stem for path in NOTEBOOKS]  # one after the other, because they load what earlier ones save
+    names = ["01_eda", "02_rfm"]
     done = nbval(copy_project(tmp_path / "project", outputs=True), *names)
     assert done.returncode == 0, done.stdout[-6000:]
-    cells = sum(c.cell_type == "code" for path in NOTEBOOKS for c in read(path).cells)
+    cells = sum(c.cell_type == "code" for path in NOTEBOOKS if path.stem in names for c in read(path).cells)
     assert f"{cells} passed" in done.stdout
 
 
