@@ -25,6 +25,7 @@ HOMES = {
     "experiment": "customerlab.analysis.experiment",
     "value": "customerlab.analysis.value",
     "monitoring": "customerlab.analysis.monitoring",
+    "profile": "customerlab.analysis.profile",
     "explore_figures": "customerlab.figures.explore",
     "rfm_figures": "customerlab.figures.rfm",
     "clustering_figures": "customerlab.figures.clustering",
@@ -33,6 +34,7 @@ HOMES = {
     "experiment_figures": "customerlab.figures.experiment",
     "value_figures": "customerlab.figures.value",
     "monitoring_figures": "customerlab.figures.monitoring",
+    "profile_figures": "customerlab.figures.profile",
 }
 """The public names and where they live, `module` or `module:attribute`."""
 

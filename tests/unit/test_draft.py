@@ -235,3 +235,38 @@ def test_the_last_rows_of_a_file_are_looked_at_and_more_is_said_to_be_there(tmp_
 
 def test_powers_of_ten_are_no_minus():
     assert (number("1e-5"), number("-2.5E3"), number("7-")) == (1e-5, -2500, -7)
+
+
+PEOPLE = {
+    "mall.csv": (
+        "CustomerID,Gender,Age,Annual Income (k$),Spending Score (1-100)\n"
+        + "".join(f"{n},{'Male' if n % 3 else 'Female'},{18 + n},{15 + n % 9},{n * 7 % 99}\n" for n in range(1, 30)),
+        ["customer_id: CustomerID", "Gender: {kind: category, sensitive: true}", "Age: number", '"Annual Income (k$)": number'],
+        [],
+    ),
+    "marketing.csv": (
+        "\ufeffID;Education;Income;Kidhome;Dt_Customer;Response;Z_Revenue\n"
+        + "".join(f"{n * 37};{'PhD' if n % 2 else 'Master'};{20000 + n};{n % 3};2013-01-{n:02d};{n % 2};11\n" for n in range(1, 29)),
+        ["delimiter: \";\"", "customer_id: ID", "Education: category", "Income: number", "Dt_Customer: date", "Response: yes_no"],
+        ["Kidhome: number", "Kidhome: category", "Z_Revenue: …"],
+    ),
+    "iris.csv": (
+        "sepal length (cm),species\n" + "".join(f"{4 + n / 10},{'setosa' if n % 2 else 'virginica'}\n" for n in range(20)),
+        ["customer_id: {row_number: true}", "sepal length (cm): number", "species: category"],
+        [],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_a_file_of_customers_alone_is_drafted_with_their_attributes(project, name):
+    text, stand, wait = PEOPLE[name]
+    drafted = draft(put(project, {name: text}), project)
+    lines = standing(drafted)
+    assert [line for line in stand if line not in lines] == [], drafted
+    assert [line for line in wait if line not in standing(drafted, waiting=True)] == [], drafted
+    assert "customers:" in lines and "transactions:" not in lines
+    path = project / "data" / "catalog.yml"
+    path.write_text(path.read_text(encoding="utf-8") + "\n" + drafted, encoding="utf-8")
+    key = name.partition(".")[0]
+    assert prepare(project, project / "outputs" / key, "customers", key).report["rows"] == text.count("\n") - 1

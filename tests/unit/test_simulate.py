@@ -5,11 +5,23 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from scipy.special import digamma, polygamma
 
 from customerlab.data.catalog import load_catalog
 from customerlab.data.prepare import prepare
 from customerlab.data.simulate import experiments, files, simulate_shop, write_shop
-from customerlab.data.simulate.purchasing import SEGMENTS, START, calendar
+from customerlab.data.simulate.people import (
+    GARDENS,
+    INCOME_CUTS,
+    INCOMES,
+    LOADINGS,
+    LOG_MEAN,
+    LOG_SPREAD,
+    PLANTED,
+    WORTH,
+)
+from customerlab.data.simulate.purchasing import SEGMENTS, SPEND_Q, START, calendar
 from customerlab.errors import DataError
 from helpers import call
 
@@ -236,3 +248,58 @@ def test_units_without_a_shop_are_as_they_are_said_to_be():
         assert abs(recency.mean() - whole) < 3 * days / np.sqrt(len(recency))
     assert units.past_orders.min() == 1 and abs(units.past_orders.mean() - 4) < 4 * np.sqrt(3 / size)
     assert abs(units.usual.mean() - 1.9 * 200) < 4 * 200 * np.sqrt(1.9 / size)
+
+
+def test_attributes_are_there_with_their_gaps(shop):
+    people = shop.tables["customers"]
+    assert list(PLANTED["segment"]) == list(SEGMENTS["segment"])
+    assert people["region"].isna().equals(people["country"] != "United Kingdom")
+    assert people["region"].dropna().str.fullmatch(r"[0-2]\d").all() and people["age"].dropna().between(18, 90).all()
+    answers = people[list(LOADINGS)]
+    assert 0.65 < answers.notna().any(axis=1).mean() < 0.75 and set(answers.stack().dropna()) == {1, 2, 3, 4, 5}
+
+
+@pytest.mark.slow
+def test_the_attributes_are_related_to_segments_and_spend_as_planted():
+    """Means and shares by segment are the planted ones within four standard errors; the region is independent."""
+    shop = simulate_shop(customers=20_000, seed=6, spoiled=False)
+    people, truth = shop.tables["customers"], shop.truth["customers"]
+    of = PLANTED.set_index("segment")
+    for segment, rows in people.groupby(truth["segment"]):
+        planted, n = of.loc[segment], len(rows)
+        shares = {
+            "age": (rows["age"].isna(), planted["unknown"]),
+            "newsletter": (rows["newsletter"] == "yes", planted["newsletter"]),
+            "garden": (rows["garden"] == "yes", np.dot(planted["homes"], GARDENS)),
+            "home": (rows["home"] == "flat", planted["homes"][0]),
+            "first_channel": (rows["first_channel"] == "recommendation", planted["channels"][2]),
+            "gender": (rows["gender"] == "female", planted["genders"][0] * 0.95),
+            "answers": (rows["home_time"].isna(), 0.3 + 0.7 * 0.02),
+            "home_time": (rows["home_time"].dropna() > 3, stats.norm.sf((0.5 - 0.8 * planted["attitude"]) / 1)),
+        }
+        for name, (met, share) in shares.items():
+            error = np.sqrt(share * (1 - share) / met.notna().sum())
+            assert abs(met.mean() - share) < 4 * error, (segment, name)
+        truncated = stats.norm(planted["age"], 11)
+        wanted = truncated.expect(lambda x: np.clip(x, 18, 90))
+        assert abs(rows["age"].mean() - wanted) < 4 * 11 / np.sqrt(n) + 0.05, segment
+        assert abs(rows["household"].mean() - 1 - planted["others"]) < 4 * np.sqrt(planted["others"] / n)
+    table = pd.crosstab(people["region"], truth["segment"])
+    assert stats.chi2_contingency(table).pvalue > 0.001
+
+
+@pytest.mark.slow
+def test_income_is_correlated_with_the_worth_of_orders_as_planted():
+    """The score behind it has the mean of the segment and variance 1, and half of it is the standardised log worth."""
+    assert pytest.approx((digamma(SPEND_Q), np.sqrt(polygamma(1, SPEND_Q))), abs=1e-5) == (LOG_MEAN, LOG_SPREAD)
+    shop = simulate_shop(customers=20_000, seed=6, spoiled=False)
+    people, truth = shop.tables["customers"], shop.truth["customers"]
+    own = truth["segment"] == "occasional"
+    worth = np.log(truth.loc[own, "mean_order_value"])
+    worth = (worth - worth.mean()) / worth.std()
+    above = people.loc[own, "income"].isin(INCOMES[2:])
+    # P(score > cut | worth) is normal around half of the worth
+    wanted = stats.norm.sf((INCOME_CUTS[1] - WORTH * worth) / np.sqrt(1 - WORTH**2))
+    for part in np.array_split(np.argsort(worth.to_numpy()), 5):
+        found, share = above.to_numpy()[part].mean(), wanted[part].mean()
+        assert abs(found - share) < 4 * np.sqrt(share * (1 - share) / len(part))

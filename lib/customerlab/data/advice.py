@@ -19,7 +19,7 @@ from customerlab.errors import DataError, shown
 
 MOST_SHOWN = 40  # signs; what cannot be read as a number or a day and is longer is a text, and maybe somebody's
 SIGNS = ((".", ","), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"), (".", None), (",", None))
-KEYS = ("column", "columns", "format", "from_zone", "to_zone", "case", "empty")
+KEYS = ("column", "columns", "kind", "levels", "format", "from_zone", "to_zone", "case", "empty")
 # Shapes of a day, and the formats that may be meant; `-` stands for any of the signs between numbers.
 DAYS = (
     (r"\d{4}-\d\d?-\d\d?", ("%Y-%m-%d", "%Y-%d-%m")),
@@ -48,7 +48,13 @@ def unreadable(
     private = "@" in value or len(value) > MOST_SHOWN
     quoted = f"a text of {len(value)} signs" if private else shown(value)
     more = f" and {count - 1:,} more like it" if count > 1 else ""
-    about = _of_times if marked[name].type().is_timestamp() else _of_numbers
+    about = (
+        _of_times
+        if marked[name].type().is_timestamp()
+        else _of_levels
+        if mapped.kind and not (marked[name].type().is_floating())
+        else _of_numbers
+    )
     expected, do = about(value, marked, texts, name, mapped, source)
     if not do and not private:
         do = f"fix the row; where {shown(value)} stands for nothing, write {_as_empty(value, name, mapped)}"
@@ -106,6 +112,21 @@ def _of_numbers(value: str, marked: ir.Table, texts: str, name: str, mapped: Map
         expected,
         f"write {' or '.join(ways)} to the file's entry in data/catalog.yml: all values are read so{several}",
     )
+
+
+def _of_levels(value: str, marked: ir.Table, texts: str, name: str, mapped: Mapped, source: Source) -> tuple[str, str]:
+    """What is expected of a declared attribute that has levels, or words for yes and no."""
+    fix = f"fix the row, or take the text for nothing, {_as_empty(value, name, mapped)}"
+    if mapped.kind == "yes_no":
+        words = f"{mapped.levels[1]} or {mapped.levels[0]}" if mapped.levels else "true, yes or 1; or false, no or 0"
+        own = "where the file has words of its own, name that for no and that for yes: `levels: [N, Y]`; else "
+        return words, f"{own * (not mapped.levels)}{fix}"
+    if mapped.kind == "ordered" and not mapped.levels:
+        return (
+            "a number, whose size is its place in the order",
+            f"name the levels, the lowest first: `levels: [low, high]`; or {fix}",
+        )
+    return f"one of the levels: {', '.join(mapped.levels[:20])}", f"add it to `levels`; or {fix}"
 
 
 def _signs(form: Source) -> str:

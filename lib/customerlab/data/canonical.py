@@ -17,7 +17,7 @@ from customerlab.data.hidden import FOREIGN, NUMBER, PARTNER, SEVERAL, TEXT, THE
 from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.read import FILE, ROW
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, OUTCOME, TABLES, is_id
+from customerlab.data.tables import COVARIATE, KINDS, OUTCOME, TABLES, is_id
 from customerlab.errors import DataError, shown
 
 if TYPE_CHECKING:
@@ -45,18 +45,18 @@ def canonical(
     mapped = {name: one for name, one in table_map.columns.items() if name != "amount" or one.stated}
     found = raw.select(
         *carried,
-        **{name: _found(raw, name, _kind(table, name, labels), one, source, of) for name, one in mapped.items()},
+        **{name: _found(raw, name, _kind(table, name, one, labels), one, source, of) for name, one in mapped.items()},
         **{NUMBER + name: cast.held(raw[name], "", "float64", cast.PLAIN, of[name]) for name in table_map.numbers},
         **conditions.met(raw, table_map, of),
     )
     values: dict[str, ir.Value] = {}
     hidden: dict[str, ir.Value] = {}
     for name, one in mapped.items():
-        kind, origin = _kind(table, name, labels), of[one.parts[0]] if one.parts else source
+        kind, origin = _kind(table, name, one, labels), of[one.parts[0]] if one.parts else source
         values[name] = cast.cast(found[name], kind, origin, one, answers=name.startswith((OUTCOME, COVARIATE)))
         if name in whole:
             values[name] = cast.whole(values[name], origin.decimal)
-        if kind != "string":
+        if kind != "string" or one.kind == "ordered" or one.levels:
             hidden |= {THERE + name: cast.there(found[name]), TEXT + name: cast.as_text(found[name], origin.decimal)}
     values |= {name: ibis.null(declared.columns[name].type) for name in table_map.absent}
     for name in table_map.numbers:
@@ -78,8 +78,10 @@ def canonical(
     return shapes.turned(result) if shapes.is_declared(table, table_map) else result
 
 
-def _kind(table: str, name: str, labels: frozenset[str]) -> str:
+def _kind(table: str, name: str, mapped: Mapped, labels: frozenset[str]) -> str:
     """The type that a canonical column is read as; a covariate is a number unless it is among the labels."""
+    if mapped.kind:
+        return KINDS[mapped.kind]
     column = TABLES[table].column(name)
     assert column is not None
     number = name == "amount" or (name.startswith(COVARIATE) and name not in labels)
@@ -323,7 +325,8 @@ def report(
 
     `notes` are sentences on what a reader should know, such as rows that found no partner in a joined file.
     """
-    times = [name for name, kind in rows.schema().items() if kind.is_timestamp()]
+    # a day that is declared of customers, such as that of their birth, is none of the data's
+    times = [name for name, kind in rows.schema().items() if kind.is_timestamp() and name in TABLES[table].columns]
     ends = [found.of_kept(f"{end}_{name}") for name in times[:1] for end in ("first", "last")]
     left = steps[-1]["rows_left"]
     if count != left:

@@ -18,15 +18,37 @@ PLAIN = Mapped(None)
 
 
 def cast(value: ir.Value, kind: str, source: Source, how: Mapped = PLAIN, *, answers: bool = False) -> ir.Value:
-    """What stands in a column as ``string``, ``float64`` or ``timestamp(6)``; NULL where it cannot be read.
+    """What stands in a column as ``string``, ``float64``, ``boolean`` or ``timestamp(6)``; NULL where it is none.
 
     `answers`: words for yes and no count as 1 and 0.
     """
     if kind == "string":
-        return as_text(value, source.decimal)
+        return _level(value, source, how) if how.kind else as_text(value, source.decimal)
+    if kind == "boolean":
+        return _answer(as_text(value, source.decimal), source, how)
     if kind.startswith("timestamp"):
         return times.read(value, as_text(value, source.decimal), how, source).cast(kind)
     return numbers.read(value, as_text(value, source.decimal), source, answers=answers)
+
+
+def _level(value: ir.Value, source: Source, how: Mapped) -> ir.StringValue:
+    """A declared attribute as one of its levels; an ordered one without levels as a number, 3 for 3.0."""
+    text = as_text(value, source.decimal)
+    if how.levels:
+        return ibis.cases((text.isin(how.levels), text))
+    if how.kind != "ordered":
+        return text
+    point = re.escape(source.decimal)
+    plain = text.replace(source.decimal, ".") if source.decimal != "." else text
+    return ibis.cases((text.re_search(rf"^-?\d+({point}\d+)?$"), plain.re_replace(r"\.0+$", "")))
+
+
+def _answer(text: ir.StringValue, source: Source, how: Mapped) -> ir.BooleanValue:
+    """Words for yes and no, the attribute's own or the usual ones, and 1 and 0."""
+    if how.levels:
+        return ibis.cases((text == how.levels[0], False), (text == how.levels[1], True))
+    no, yes = ([*words, f"{n}", f"{n}{source.decimal}0"] for n, words in enumerate((numbers.NO, numbers.YES)))
+    return ibis.cases((text.lower().isin(no), False), (text.lower().isin(yes), True))
 
 
 def held(value: ir.Value, name: str, kind: str, how: Mapped, source: Source) -> ir.Value:

@@ -49,7 +49,9 @@ def _not_a_return(table: "ir.Table", settings: dict[str, Any]) -> "ir.BooleanVal
 
 RULES: dict[str, Rule] = {
     "customer_missing": Rule(
-        "no customer", lambda t, _: t.customer_id.isnull(), tables=("transactions", "ratings", "customer_summary")
+        "no customer",
+        lambda t, _: t.customer_id.isnull(),
+        tables=("transactions", "ratings", "customer_summary", "customers"),
     ),
     "product_missing": Rule(
         "no product", lambda t, _: t.product_id.isnull(), tables=("transactions", "ratings", "products")

@@ -1,22 +1,23 @@
 """The tables of a catalogue's entry: where each canonical column comes from, and what cleaning removes."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from customerlab.data import fields, trials, values
+from customerlab.data.attributes import attributes_of
 from customerlab.data.joins import Join, joins_of
 from customerlab.data.rules import Rules, rules_of
 from customerlab.data.sources import Source
-from customerlab.data.tables import OF_UNITS, TABLES, is_id
+from customerlab.data.tables import ATTRIBUTES, KINDS, OF_UNITS, TABLES, Attribute, is_id
 from customerlab.data.yaml_files import only_keys, suggest
 from customerlab.errors import DataError, shown
 
-ORIGINS = ("column", "columns", "value", "row_number")  # a column map has one of these
 ADDED, OF_ORDER = ("plus", "minus"), ("plus_of_order", "minus_of_order")
 NUMBERS = ("times", *ADDED, *OF_ORDER)  # keys that name other columns of numbers
+COLUMN_KEYS = (*values.ORIGINS, "with", "scale", *NUMBERS, *values.KEYS)
 LARGEST_SCALE, SCALE_DECIMALS = 10**7, 11  # what `money.FACTOR` holds
 
 
@@ -44,6 +45,8 @@ class Mapped:
     to_zone: str | None = None
     case: str | None = None  # lower, upper
     empty: tuple[str, ...] | None = None  # texts that mean nothing; none at all where it is empty
+    kind: str | None = None  # of `KINDS`, where it is a declared attribute
+    levels: tuple[str, ...] = ()  # of one: all texts that there can be
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -82,6 +85,7 @@ class TableMap:
     currency: tuple[str, str] | None = None  # a source column, and the only currency that may stand in it
     events: trials.Events | None = None  # how units are made of rows, where these are events
     absent: tuple[str, ...] = ()  # columns that are empty in every row
+    attributes: tuple[Attribute, ...] = ()  # what is declared of customers beside the columns that all may have
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -123,7 +127,7 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, c
     """A table of an entry as its keys say; a DataError where they cannot be meant. `currency` is the entry's."""
     declared = TABLES[table].columns
     money = "amount" in declared
-    extra = trials.KEYS if table == "experiment" else ("currency",) if money else ()
+    extra = trials.KEYS if table == "experiment" else ("currency",) if money else (ATTRIBUTES,) * (table == "customers")
     only_keys(raw, ("file", "join", "columns", "clean", *extra), where=where, required=("columns",))
     source = _source(raw, sources, where)
     columns: dict[str, Mapped] = {}
@@ -141,6 +145,13 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, c
     if table == "experiment":
         measured, events = trials.shape_of(raw, where)
         columns |= {name: Mapped(column) for name, column in measured.items()}
+    attributes: list[Attribute] = []
+    if raw.get(ATTRIBUTES) is not None:
+        for one, own in attributes_of(raw[ATTRIBUTES], COLUMN_KEYS, where):
+            kind = "string" if one.kind == "yes_no" else KINDS[one.kind]  # which is made of words
+            mapped = _mapped(own, one.name, kind, f"{where}, attributes, {one.name}")
+            columns[one.name] = replace(mapped, kind=one.kind, levels=one.levels)
+            attributes.append(one)
     instead = {"unit_id"} if OF_UNITS in columns else {"unit_price"} if "amount" in columns else set()
     lacking = [n for n, c in declared.items() if not (c.optional or c.derived or n in columns or n in instead)]
     if lacking:
@@ -152,6 +163,7 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, c
     return TableMap(
         source, columns, rules_of(raw, table, where), joins_of(raw, source, sources, where),
         _currency(raw, currency, where) if raw.get("currency") is not None else None, events,
+        attributes=tuple(attributes),
     )  # fmt: skip
 
 
@@ -179,8 +191,8 @@ def _mapped(raw: Any, name: str, kind: str, where: str) -> Mapped:
         raise fields.unfit(raw, where, f"one column, or several as one: `{name}: {{columns: [A, B]}}`")
     if not isinstance(raw, dict):
         return Mapped(fields.text({name: raw}, name, where.rpartition(", ")[0]))
-    only_keys(raw, (*ORIGINS, "with", "scale", *NUMBERS, *values.KEYS), where=where)
-    origins = [key for key in ORIGINS if raw.get(key) is not None]
+    only_keys(raw, COLUMN_KEYS, where=where)
+    origins = [key for key in values.ORIGINS if raw.get(key) is not None]
     time, number = kind.startswith("timestamp"), not (kind == "string" or kind.startswith("timestamp"))
     alone = name == "amount" and not origins  # adjusts quantity × unit price
     if not alone and len(origins) != 1:

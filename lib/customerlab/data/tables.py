@@ -16,6 +16,39 @@ EVENT = "event_"  # prefix of what events are chosen by, in a log that is not ye
 EARLIEST, LATEST = "1900-01-01", "2100-01-01"
 
 
+KINDS = {
+    "number": "float64", "ordered": "string", "category": "string", "yes_no": "boolean", "date": "timestamp(6)",
+    "region": "string",
+}  # fmt: skip
+"""The kinds of declared attributes of customers, and the Ibis type of each."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """What the catalogue says of an attribute of customers, a column of their table.
+
+    Attributes
+    ----------
+    kind : str
+        Of `KINDS`. A region is a code, which is no number: zeros in front count.
+    unit, meaning, missing : str
+        Of numbers; in words; what an empty value means. Empty where nothing is said.
+    levels : tuple of str
+        All there can be, of an ordered attribute the lowest first; none where any may be. An ordered attribute without
+        levels has numbers. Of yes and no: the words for them in the file.
+    sensitive : bool
+        Whether no group is formed by it unless that is asked for.
+    """
+
+    name: str
+    kind: str
+    unit: str = ""
+    meaning: str = ""
+    levels: tuple[str, ...] = ()
+    sensitive: bool = False
+    missing: str = ""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a canonical table: its Ibis type and what may be missing."""
@@ -132,7 +165,8 @@ SPOKEN = {
     "ratings": "ratings", "experiment": "test with arms", "customer_summary": "summary of customers",
 }  # fmt: skip
 """What each table holds, as sentences for a shop's owner call it."""
-UNNAMED = {("transactions", "product_id"): "name no products"}
+ATTRIBUTES = "attributes"  # what notebooks need of customers where they need any that is declared
+UNNAMED = {("transactions", "product_id"): "name no products", ("customers", ATTRIBUTES): "declares no attributes"}
 """What sentences say of a table without one of its optional columns, where they have words for it."""
 RARE = frozenset({"contract_ended_at"})
 """Columns that few shops have: that one is not there is not told."""

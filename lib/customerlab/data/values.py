@@ -7,6 +7,7 @@ from typing import Any
 from customerlab.data import fields
 from customerlab.errors import DataError, shown
 
+ORIGINS = ("column", "columns", "value", "row_number")  # a column map has one of these
 KEYS = ("format", "from_zone", "to_zone", "case", "empty")
 # What programs write where there is nothing; letter case counts.
 EMPTY = (r"\N", "NULL", "null", "nan", "NaN", "None", "<NA>", "NaT", "#N/A", "N/A", "n/a")
@@ -87,7 +88,7 @@ def nothing(name: str, kind: str, listed: tuple[str, ...] | None, of_file: tuple
     """
     if listed == ():
         return ()
-    of_file = tuple(word for word in of_file if kind != "float64" or word != "0")
+    of_file = tuple(word for word in of_file if kind not in ("float64", "boolean") or word != "0")
     found = (*EMPTY, *of_file, *(listed or ()))
     if kind.startswith("timestamp"):  # a day that comes as a time
         found += tuple(f"{word} 00:00:00" for word in found if re.fullmatch(r"\d{4}-\d\d-\d\d", word))

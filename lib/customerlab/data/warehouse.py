@@ -23,7 +23,7 @@ from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.project import read_sealed, text_digest, write_sealed
 from customerlab.data.secrets import masked
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, TABLES
+from customerlab.data.tables import COVARIATE, KINDS, TABLES, Column
 from customerlab.errors import DataError
 
 SUM = "decimal(38, 4)"
@@ -98,7 +98,7 @@ def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:
     labels, loose = set(), False
     where = f"data/catalog.yml, {data_set.name}, {table}"
     for name, mapped in table_map.columns.items():
-        declared = TABLES[table].column(name)
+        declared = Column(KINDS[mapped.kind]) if mapped.kind else TABLES[table].column(name)
         assert declared is not None
         if name.startswith(COVARIATE) and not (mapped.column and raw[mapped.column].type().is_numeric()):
             labels.add(name)
@@ -176,7 +176,9 @@ def _check_type(engine: str, raw: ir.Table, name: str, mapped: Mapped, kind: str
             )  # fmt: skip
         time = found.is_timestamp() or found.is_date() or (mapped.columns and found.is_time())
         number = found.is_numeric() or found.is_boolean()
-        fits = {"string": True, "float64": number}.get(kind, time or (number and mapped.format is not None))
+        fits = {"string": True, "boolean": True, "float64": number}.get(
+            kind, time or (number and mapped.format is not None)
+        )
         if not (fits or found.is_string()):
             raise DataError(
                 f"{column} is a {found}, and {name} is wanted as {kind.partition('(')[0]}", where=where,

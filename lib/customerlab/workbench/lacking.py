@@ -5,7 +5,7 @@ from pathlib import Path
 
 from customerlab.data import fetch
 from customerlab.data.catalog import DataSet
-from customerlab.data.tables import TABLES, lacks
+from customerlab.data.tables import ATTRIBUTES, TABLES, lacks
 
 
 def unmapped(data_set: DataSet, table: str, needs: Collection[str] = ()) -> str:
@@ -13,7 +13,10 @@ def unmapped(data_set: DataSet, table: str, needs: Collection[str] = ()) -> str:
 
     What is made from another table is lacking because that one is.
     """
-    columns = {name: table_map.columns for name, table_map in data_set.tables.items()}
+    columns = {
+        name: [*table_map.columns, *[ATTRIBUTES] * bool(table_map.attributes)]
+        for name, table_map in data_set.tables.items()
+    }
     origin = TABLES[table].made_from or table
     return lacks(data_set.name, columns, table if origin in columns else origin, needs)
 

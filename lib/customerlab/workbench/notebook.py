@@ -8,6 +8,7 @@ recorded when it runs.
 import ast
 import json
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -37,7 +38,19 @@ OPENS = (
     "save",
 )  # methods of a Run whose first argument names what they open
 CELLS = 2_000  # that are remembered as they were read: whoever asks a Run for anything reads all notebooks again
+NEEDS = "needs-"  # a cell tagged `needs-transactions` is not executed where that table is not there
 HIDES = ("eval", "exec", "globals", "locals", "vars")
+
+
+def is_left_out(tags: Collection[str], lacking: Collection[str]) -> bool:
+    """Whether a cell with some tags is left out where tables are lacking.
+
+    Examples
+    --------
+    >>> is_left_out(["needs-transactions"], {"transactions"}), is_left_out([], {"transactions"})
+    (True, False)
+    """
+    return any(tag.removeprefix(NEEDS) in lacking for tag in tags if tag.startswith(NEEDS))
 
 
 @lru_cache(CELLS)
@@ -203,14 +216,15 @@ class Notebook:
         return found
 
     @cached_property
-    def stand_ins(self) -> dict[str, str]:
-        """The tables that it opens in place of another one, by `lab.table("…", instead_of="…")`, and that one."""
-        return {
-            name: word.value.value
+    def stand_ins(self) -> dict[str, tuple[str, ...]]:
+        """The tables that it opens in place of others, by `lab.table("…", instead_of="…")`, and these."""
+        named = {
+            name: tuple(n.value for n in ast.walk(word.value) if isinstance(n, ast.Constant) and n.value in self.tables)
             for call, name in self._names("table")
             for word in call.keywords
-            if word.arg == "instead_of" and isinstance(word.value, ast.Constant) and word.value.value in self.tables
+            if word.arg == "instead_of"
         }
+        return {name: others for name, others in named.items() if others}
 
     @cached_property
     def loads(self) -> dict[str, bool]:
@@ -221,6 +235,12 @@ class Notebook:
     def saves(self) -> list[str]:
         """The artefacts it writes, by `lab.save("…", …)`."""
         return sorted({name for _, name in self._names("save")})
+
+    def unsaved(self, lacking: Collection[str]) -> set[str]:
+        """The artefacts of cells that are left out where tables are lacking."""
+        out = [cell for cell in self.cells if is_left_out(cell["metadata"].get("tags", []), lacking)]
+        calls = {id(node) for cell in out for node in _nodes_of(self._python(self.source(cell)))}
+        return {name for call, name in self._names("save") if id(call) in calls}
 
     @cached_property
     def objects(self) -> set[str]:

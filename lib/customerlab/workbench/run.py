@@ -19,10 +19,12 @@ from customerlab.data.catalog import find_data_set, load_catalog
 from customerlab.data.engine import DEFAULT, connect, open_table
 from customerlab.data.prepare import Prepared, prepare
 from customerlab.data.project import file_digest, find_root, private_folder, read_json, write_json, written_aside
+from customerlab.data.tables import Attribute
 from customerlab.data.yaml_files import load_yaml
 from customerlab.errors import RunError
 from customerlab.workbench.display import keep_drawings, tell_progress
 from customerlab.workbench.lacking import unmapped, why_lacking
+from customerlab.workbench.left_out import leave_out
 from customerlab.workbench.notebook import Notebook, load_notebooks
 from customerlab.workbench.plan import check_run_name, make_plan, source_of, whose
 from customerlab.workbench.publish import OPENED, STEP, assemble, digests_of, finish, note_saved
@@ -90,6 +92,7 @@ class Run:
         self._sources: dict[str, Any] = {"data": data, **sources}
         self._engine = engine
         self._connection: Any = None
+        self.lacking: set[str] = set()  # tables that were asked for and are not there, or another in their place
         staged = os.environ.get(STAGING)
         self._step: dict[str, Any] | None = read_json(Path(staged) / STEP) if staged else None  # None in plain Jupyter
         if self._step and (name, notebook) != (self._step["run"], self._step["notebook"]):
@@ -101,6 +104,7 @@ class Run:
         self.folder = self.root / (self._step["folder"] if self._step else f"outputs/{name}")
         self._check_parameters()
         finish(self.folder)
+        leave_out(self.root / "notebooks" / f"{notebook}.ipynb", self.lacking)
         if staged and get_ipython() is not None:
             tell_progress()
             keep_drawings(Path(staged) / "figures", notebook)
@@ -166,7 +170,7 @@ class Run:
             write_json(path, opened)
 
     def table(
-        self, name: str, *, optional: bool = False, needs: Sequence[str] = (), instead_of: str = ""
+        self, name: str, *, optional: bool = False, needs: Sequence[str] = (), instead_of: str | Sequence[str] = ()
     ) -> ir.Table | None:
         """Open a canonical table as a lazy Ibis table, prepared first where that is due.
 
@@ -180,16 +184,19 @@ class Run:
         needs : sequence of str
             Optional columns without which the table is of no use here, such as ``["product_id"]``: without them it
             counts as lacking.
-        instead_of : str
-            Another table, which this one stands in for: return None where the data set has that one.
+        instead_of : str or sequence of str
+            Other tables, which this one stands in for: return None where the data set has one of these.
         """
         data_set = find_data_set(self.root, self._source(name))
-        if instead_of in data_set.tables:
-            if why_lacking(self.root, data_set, instead_of):
-                self._prepare(instead_of)  # which says what to do
-            return None
+        for first in [instead_of] if isinstance(instead_of, str) else instead_of:
+            if first in data_set.tables:
+                if why_lacking(self.root, data_set, first):
+                    self._prepare(first)  # which says what to do
+                self.lacking.add(name)
+                return None
         lacking = why_lacking(self.root, data_set, name, needs)
         if optional and lacking:
+            self.lacking.add(name)
             return None
         if unmapped(data_set, name, needs) and name in data_set.tables:
             raise RunError(lacking, where=f"{self.notebook}, lab.table({name!r}, …)", do="map them in data/catalog.yml")
@@ -207,6 +214,15 @@ class Run:
     def currency(self) -> str:
         """The currency of the orders, such as "EUR"; "units of the shop's currency" where none is on record."""
         return find_data_set(self.root, self._source("transactions")).currency or "units of the shop's currency"
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What the catalogue declares of customers: each with `name`, `kind`, `unit`, `meaning`, `levels`, `sensitive`.
+
+        `profile.typed` gives the table ``customers`` the types that they say.
+        """
+        tables = find_data_set(self.root, self._source("customers")).tables
+        return tables["customers"].attributes if "customers" in tables else ()
 
     def whose(self, table: str) -> str:
         """Say whose data a table, ``experiment`` or ``ratings``, holds where they are not those of the run's own shop.

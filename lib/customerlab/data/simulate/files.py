@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from customerlab.data.simulate import experiments
+from customerlab.data.simulate.people import DECLARED
 from customerlab.data.simulate.shop import Part, assortment, average_effects, part_sizes, simulate_part
 from customerlab.errors import DataError
 
@@ -41,7 +42,7 @@ ENTRY = """\
     customers:
       file: people
       columns: {{customer_id: customer_id, signed_up_at: signed_up_at, country: country}}
-    ratings:
+{attributes}    ratings:
       file: stars
       columns: {{customer_id: customer_id, product_id: product_id, rating: rating, rated_at: rated_at, text: text}}
     experiment:
@@ -106,7 +107,10 @@ def write_shop(
         overall["effect"] /= overall["units"]
         overall.to_csv(target / "truth" / "effects.csv", index=False, lineterminator="\n")
         target.rename(folder)
-    return ENTRY.format(name=folder.name, customers=customers, seed=seed, clean=CLEAN_SPOILED if spoiled else CLEAN)
+    return ENTRY.format(
+        name=folder.name, customers=customers, seed=seed, attributes=DECLARED,
+        clean=CLEAN_SPOILED if spoiled else CLEAN,
+    )  # fmt: skip
 
 
 def _parts(target: Path, seed: int, sizes: list[int], spoiled: bool) -> Iterator[tuple[int, pd.DataFrame]]:

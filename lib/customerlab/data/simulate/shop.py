@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customerlab.data.simulate import choice, experiments, faults, products, purchasing, returns
+from customerlab.data.simulate import choice, experiments, faults, people as knowledge, products, purchasing, returns
 from customerlab.data.simulate.products import Assortment
 
 PART = 25_000  # customers a part; parts are drawn apart, so that any number of processes makes the same shop
@@ -50,7 +50,8 @@ def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, as_of: pd.T
     lines, annulled = returns.annul(rng, orders, lines, people)
     _settle(tests, orders, lines)
     names = _texts("C", part * PART + rng.permutation(size) + 1, 8)
-    country = pa.DictionaryArray.from_arrays(purchasing.countries(rng, people), list(purchasing.COUNTRIES))
+    places = purchasing.countries(rng, people)
+    country = pa.DictionaryArray.from_arrays(places, list(purchasing.COUNTRIES))
     placed = EPOCH + orders.moment.astype("timedelta64[s]")
     numbers = _texts("", part * NUMBERS + np.arange(len(orders)) + 500_001, 9)
     ids = pa.array(goods.table["product_id"])
@@ -66,17 +67,17 @@ def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, as_of: pd.T
     log = _by_time(log, "ordered_at")
     stars = choice.simulate_ratings(rng, orders, lines, tastes, goods)
     signed_up = purchasing.START + pd.to_timedelta(people.signed_up, unit="D")
+    asked, attitude = knowledge.simulate_people(np.random.default_rng([seed, 2, part]), people, abroad=places > 0)
+    since = pa.array(signed_up.astype("datetime64[s]"))
     tables = {
         "transactions": log,
-        "customers": pa.table(
-            {"customer_id": names, "signed_up_at": pa.array(signed_up.astype("datetime64[s]")), "country": country}
-        ),
+        "customers": pa.table({"customer_id": names, "signed_up_at": since, "country": country, **asked}),
         "ratings": _ratings(stars, orders, lines, names, placed, ids),
         **{name: _named(table, names) for name, table in tests.items()},
     }
     tables["customers"] = tables["customers"].sort_by("customer_id")
     truth = {
-        "customers": _truth(people, natural, names, units, members),
+        "customers": _truth(people, natural, names, units, members, attitude),
         "staples": _staples(tastes, names, ids),
         "annulled": pa.table({"order_id": numbers.filter(pa.array(annulled))}),
         "faults": spoilt,
@@ -167,7 +168,7 @@ def _named(table: pd.DataFrame, names: pa.Array) -> pa.Table:
 
 def _truth(
     people: purchasing.Customers, natural: purchasing.Orders, names: pa.Array, units: experiments.Units,
-    members: np.ndarray,
+    members: np.ndarray, attitude: np.ndarray,
 ) -> pa.Table:  # fmt: skip
     frame = pd.DataFrame(
         {
@@ -177,6 +178,7 @@ def _truth(
             "drop": people.drop,
             "mean_order_value": people.usual,
             "state": np.array(purchasing.STATES)[natural.before(purchasing.DAYS, len(people))[2]],
+            "attitude": attitude,
         }
     )
     control = experiments.expected(units, "control")
@@ -236,6 +238,8 @@ def simulate_shop(
     parts = [simulate_part(seed, n, size, spoiled=spoiled, as_of=as_of) for n, size in enumerate(part_sizes(customers))]
     tables = {name: _plain(pa.concat_tables([p.tables[name] for p in parts])).to_pandas() for name in parts[0].tables}
     tables["products"] = goods.table
+    whole = ["age", *knowledge.LOADINGS]  # with gaps, which would make 34.0 of 34
+    tables["customers"] = tables["customers"].astype(dict.fromkeys(whole, "Int64"))
     truth = {name: pa.concat_tables([p.truth[name] for p in parts]).to_pandas() for name in parts[0].truth}
     truth |= {
         "products": goods.traits,
