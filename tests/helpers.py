@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from customerlab.workbench.notebook import OWN, Notebook
+from customerlab.workbench.notebook import OWN, Notebook, is_left_out
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -101,6 +101,9 @@ def run_cells(project: Path, notebook: str, monkeypatch: object, **parameters: o
     space: dict = {}
     for cell in json.loads((project / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
+            tags, lab = cell["metadata"].get("tags", []), space.get("lab")
+            if lab is not None and is_left_out(tags, lab.lacking):
+                continue
             exec("".join(cell["source"]), space)
             if "parameters" in cell["metadata"].get("tags", []):
                 space.update(parameters)

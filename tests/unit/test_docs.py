@@ -83,7 +83,9 @@ def test_what_no_notebook_uses_is_used_by_none():
     said = re.search(r"No notebook uses (.*?)\. Where", (ROOT / "data" / "README.md").read_text(), re.DOTALL)[1]
     assert re.findall(r"`(.*?)`", said) == ["signed_up_at", "country", "text"]
     notebooks = own_notebooks()
-    assert {needs for notebook in notebooks for needs in notebook.needs.get("customers", ())} == {"contract_ended_at"}
+    assert {needs for notebook in notebooks for needs in notebook.needs.get("customers", ())} == {
+        "contract_ended_at", "attributes",
+    }  # fmt: skip
     assert [n.name for n in notebooks if re.search(r"""["']text["']""", n.normal_code)] == []
     library = [path.read_text() for path in (ROOT / "lib" / "customerlab" / "analysis").rglob("*.py")]
     assert [found for text in library for found in re.findall(r"""["']text["']""", text)] == []

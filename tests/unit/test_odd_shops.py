@@ -5,6 +5,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from sklearn.datasets import load_iris, load_wine
 
 from customerlab.errors import DataError
 from helpers import add_shop, as_written, run_cells
@@ -194,3 +196,121 @@ def test_a_number_is_the_same_in_figure_table_and_finding(project, said, monkeyp
     )
     shares = re.search(r"revenue +past spend +20% +all +([\d.]+)% +([\d.]+)%", text).groups()
     assert [f"{float(share):.0f}" for share in shares] == [by["segment"], by["past spend"]]
+
+
+# -- customers alone, with attributes --------------------------------------------------------------------
+
+
+def people(**columns):
+    """A table of customers with an id of its own."""
+    table = pd.DataFrame(columns)
+    return table.assign(id=[f"c{n}" for n in range(len(table))])
+
+
+def published(load):
+    """A table that scikit-learn comes with, without ids."""
+    data = load(as_frame=True)
+    return data.frame.assign(target=data.target_names[data.target])
+
+
+def mall(seed=2, size=200):
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, 5, size)
+    spot = np.array([[25, 25, 80], [25, 80, 20], [45, 55, 50], [85, 33, 82], [88, 40, 15]])[group] + rng.normal(
+        0, 4, (size, 3)
+    )
+    table = pd.DataFrame(spot.round().astype(int), columns=["Annual Income (k$)", "Age", "Spending Score (1-100)"])
+    return table.assign(id=range(1, size + 1), Gender=rng.choice(["Female", "Male"], size))
+
+
+def wholesale(seed=3, size=120):
+    rng = np.random.default_rng(seed)
+    channel = rng.integers(1, 3, size)
+    goods = {
+        name: (rng.lognormal(7, 1, size) * (1 + channel * k)).round().astype(int)
+        for k, name in enumerate(["Fresh", "Milk", "Frozen"])
+    }
+    return pd.DataFrame({"Channel": channel, "Region": rng.integers(1, 4, size), **goods})
+
+
+def marketing(seed=4, size=150):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "ID": rng.permutation(size) * 7, "Year_Birth": rng.integers(1940, 2000, size),
+            "Education": rng.choice(["Basic", "Graduation", "PhD"], size), "Income": pd.Series(rng.lognormal(10, 0.5, size)).round(),
+            "Dt_Customer": pd.Timestamp("2013-01-01") + pd.to_timedelta(rng.integers(0, 500, size), unit="D"),
+            "Response": rng.integers(0, 2, size), "Z_Revenue": 11,
+        }
+    ).assign(Income=lambda t: t["Income"].mask(rng.random(size) < 0.02)).rename(columns={"ID": "id"})  # fmt: skip
+
+
+NO_ID = {"row_number": True}
+TEN_LINES = {
+    "iris": (lambda: published(load_iris), {"sepal length (cm)": "number", "sepal width (cm)": "number", "petal length (cm)": "number",
+              "petal width (cm)": "number"}, NO_ID),
+    "wine": (lambda: published(load_wine), {"alcohol": "number", "proline": "number", "hue": "number",
+             "cultivar": {"column": "target", "kind": "category"}}, NO_ID),
+    "mall": (mall, {"Gender": {"kind": "category", "sensitive": True}, "Age": "number", "Annual Income (k$)": "number",
+             "Spending Score (1-100)": {"kind": "number", "unit": "points"}}, "id"),
+    "wholesale": (wholesale, {"Channel": "category", "Region": "region", "Fresh": "number", "Milk": "number", "Frozen": "number"}, NO_ID),
+    "marketing": (marketing, {"Year_Birth": "number", "Education": {"kind": "ordered", "levels": ["Basic", "Graduation", "PhD"]},
+                  "Income": "number", "Dt_Customer": "date", "Response": "yes_no", "Z_Revenue": "number"}, "id"),
+}  # fmt: skip
+RNG = np.random.default_rng(6)
+ODD_ATTRIBUTES = {
+    "all missing": (lambda: people(x=[None] * 60, age=range(60)), {"x": "category", "age": "number"}, "id"),
+    "one category": (lambda: people(x=["a"] * 60, age=range(60)), {"x": "category", "age": "number"}, "id"),
+    "500 categories": (lambda: people(x=[f"k{n % 500}" for n in range(700)], age=RNG.normal(size=700)),
+                       {"x": "category", "age": "number"}, "id"),
+    "a constant": (lambda: people(x=[3] * 60, home=["a", "b", "b"] * 20), {"x": "number", "home": "category"}, "id"),
+    "duplicates": (lambda: people(x=[1, 2] * 30, home=["a", "b"] * 30), {"x": "number", "home": "category"}, "id"),
+    "two customers": (lambda: people(x=[1, 2], home=["a", "b"]), {"x": "number", "home": "category"}, "id"),
+}  # fmt: skip
+
+
+def add_people(project, kind):
+    make, attributes, key = (TEN_LINES | ODD_ATTRIBUTES)[kind]
+    (project / "data" / "raw").mkdir(exist_ok=True)
+    # a mark at the beginning and semicolons, as spreadsheets write them
+    make().to_csv(project / "data" / "raw" / "people.csv", index=False, sep=";", encoding="utf-8-sig")
+    tables = {"customers": {"columns": {"customer_id": key}, "attributes": attributes}}
+    entry = {"title": kind, "files": {"people": {"path": "people.csv", "delimiter": ";"}}, "tables": tables}
+    with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
+        handle.write(yaml.safe_dump({"my_shop": entry}, sort_keys=False))
+    (project / "params" / "my_shop.yml").write_text("run: my_shop\n", encoding="utf-8")
+
+
+def check_said(said):
+    assert any(text.startswith("- ") for text in said), "findings"
+    for text in said:
+        assert not re.search(r"\b(nan|NaN|inf|None(?! of)|NaT)\b", text), text
+        assert not re.search(r"RFM|revenue|orders? placed", text), text
+
+
+@pytest.mark.parametrize("kind", [*TEN_LINES, *ODD_ATTRIBUTES])
+def test_01_describes_customers_of_whom_attributes_alone_are_known(project, said, monkeypatch, kind):
+    add_people(project, kind)
+    space = run_cells(project, "01_eda", monkeypatch, run="my_shop")
+    check_said(said)
+    assert "months" not in space and len(space["attributes"]) == len((TEN_LINES | ODD_ATTRIBUTES)[kind][1])
+    notes = {"all missing": "x: all missing", "one category": "x: constant", "a constant": "x: constant",
+             "marketing": "Z_Revenue: constant", "500 categories": "x: 500 categories: the 20 most common, and others"}  # fmt: skip
+    assert notes.get(kind, "") in "\n".join(said)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", [*TEN_LINES, *ODD_ATTRIBUTES])
+def test_03_compares_groupings_by_attributes(project, said, monkeypatch, kind):
+    add_people(project, kind)
+    space = run_cells(project, "03_clustering", monkeypatch, run="my_shop", max_clusters=5, resamples=5)
+    check_said(said)
+    text = "\n".join(said)
+    assert "Prediction was not tested: only attributes of customers are known, and not what they did." in text
+    assert space["judged"].useful is None and space["restored"].assign(space["everyone"])["cluster"].notna().all()
+    recommended = space["judged"].recommended
+    assert "Gender (sensitive)" in text or kind != "mall"
+    if kind == "mall":  # five groups are planted
+        assert space["judged"].table.loc[recommended, "clusters"] == 5
+    if kind in ("wholesale", "marketing", "500 categories", "two customers"):
+        assert recommended == "" and "Keep customers as one group" in text

@@ -306,6 +306,10 @@ STARS = {"customer_id": "who", "product_id": "what", "rating": "stars", "rated_a
 SHAPES = {
     "totals": ({"transactions": {"columns": SOLD}}, ["01", "02", "03", "07", "08"]),
     "summary": ({"customer_summary": {"columns": SUMMED | {"recency": "days"}}}, ["02", "03"]),
+    "people": (
+        {"customers": {"columns": {"customer_id": "who"}, "attributes": {"total": "number"}}},
+        ["01", "03"],
+    ),
     "ratings": ({"ratings": {"columns": STARS}}, ["06"]),
     "test": ({"experiment": {"columns": {"unit_id": "who", "variant": "arm"}, "outcomes": ["spend"]}}, ["05"]),
 }
@@ -333,6 +337,11 @@ def test_each_shape_runs_what_applies_and_says_once_what_is_lacking(project, sha
         )
         assert "run without returns and on the summary of customers" in said[0]
         assert plan.tables == {"customer_summary": "my_shop"}
+    elif shape == "people":
+        assert plan.tables == {"customers": "my_shop"}
+        assert plan.step("02").left_out == "the data set my_shop has no orders (table transactions)"
+        assert said[0].startswith(no_orders) and "on the list of customers" in said[0]
+        assert "02_rfm, 04_recommenders, 07_customer_value and 08_segments_over_time are left out" in said[0]
     elif shape == "ratings":
         assert (
             said[0]
@@ -362,9 +371,8 @@ def test_what_a_notebook_needs_and_what_stands_in_is_read_from_its_code(project,
         'people = lab.table("customer_summary", instead_of="transactions")',
     )  # fmt: skip
     notebook = Notebook(path)
-    assert notebook.needs["transactions"] == ("product_id",) and notebook.stand_ins == {
-        "customer_summary": "transactions"
-    }
+    assert notebook.needs["transactions"] == ("product_id",)
+    assert notebook.stand_ins == {"customer_summary": ("transactions",)}
     assert make_plan(project, "my_shop").step("50").left_out == "the orders of the data set my_shop name no products"
     assert not make_plan(project, "demo").step("50").left_out
     monkeypatch.chdir(project)

@@ -136,6 +136,7 @@ class Snapshot:
     returns: ir.Table | None = None
     products: ir.Table | None = None
     summarised = False  # the orders of each customer are known by date
+    untested = ""  # why prediction cannot be tested
     money = "gross"  # what revenue is that is not net of returns
     unknown = ()  # features that need what a shop does not have: a log has what is needed
 
@@ -246,6 +247,7 @@ class Summary:
     table: ir.Table
     as_of: pd.Timestamp | str | None = None
     summarised = True
+    untested = "customers come already summarised, so what they did later is not known"
     money = "recorded"  # maybe net of returns, maybe gross
     returns = None
     products = None

@@ -76,12 +76,29 @@ def arranged(notebook: nbformat.NotebookNode, tables: dict[str, dict[str, Any]])
     lead = [whose_data(tables)] if tables else []
     if results:
         lead += ["## Key results", _listed(results), f"All of them are under [{FINDINGS}](#{FINDINGS})."]
+    body = _telling(body)
     page = nbformat.from_dict(dict(notebook))
     last = _cells([f"## {LAST}", *uses], "last")
     title, about = _titled(told)
     first = [*title, *_cells(lead, "lead"), *_lifted([*shown, *body])]
     page.cells = [*first, *about, *shown, *body, *last, *setup]
     return page
+
+
+def _telling(cells: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """The cells of a page without the numbered sections that show nothing because their data are lacking."""
+    sections: list[list[nbformat.NotebookNode]] = [[]]
+    for cell in cells:
+        if _heading(cell):
+            sections.append([])
+        sections[-1].append(cell)
+    return [cell for section in sections if not _silent(section) for cell in section]
+
+
+def _silent(section: list[nbformat.NotebookNode]) -> bool:
+    code = [cell for cell in section if cell.cell_type == "code"]
+    shows = any(re.search(r"\b(show|findings)\(", cell.source) for cell in code)
+    return shows and not any(cell.outputs for cell in code) and bool(re.match(r"\d", _heading(section[0]) or ""))
 
 
 def _titled(told: list[nbformat.NotebookNode]) -> tuple[list[nbformat.NotebookNode], list[nbformat.NotebookNode]]:

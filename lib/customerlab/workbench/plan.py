@@ -327,18 +327,19 @@ def _step(
     left_out = ""
     without: dict[str, str] = {}
     stand_ins = notebook.stand_ins
-    for table, optional in sorted(notebook.tables.items(), key=lambda pair: pair[0] in stand_ins):
+    for table, optional in sorted(notebook.tables.items(), key=lambda pair: len(stand_ins.get(pair[0], ()))):
         if table not in TABLES:
             raise CustomerlabError(
                 f"unknown table {shown(table)}", where=notebook.path.name, expected=suggest(table, TABLES)
             )
         name = _meant(notebook, table, run, parameters, values, catalog)
         data_set, needs, spoken = catalog[name], notebook.needs.get(table, ()), SPOKEN[table]
-        lacking, first = why_lacking(root, data_set, table, needs), stand_ins.get(table)
-        if first:
-            why = without.pop(f"without {SPOKEN[first]}", "")
-            if first in data_set.tables:  # maybe not on this machine, which its preparation says
-                sources[first] = name
+        lacking, firsts = why_lacking(root, data_set, table, needs), stand_ins.get(table, ())
+        if firsts:
+            why = max(without.pop(f"without {SPOKEN[first]}", "") for first in firsts)
+            there = [first for first in firsts if first in data_set.tables]
+            if there:  # maybe not on this machine, which its preparation says
+                sources[there[0]] = name
                 continue
             lacking = lacking and why
             without |= {} if lacking else {f"on the {spoken}": why}
@@ -358,7 +359,7 @@ def _step(
         left_out = f"no earlier notebook of this run makes {', '.join(needed)}"
     loads = tuple(name for name in notebook.loads if name not in unmade)
     record = record_of(root / "outputs" / run, notebook.name) if notebook.opaque else None
-    saves = {*notebook.saves, *(record or {"writes": {}})["writes"]}
+    saves = {*notebook.saves, *(record or {"writes": {}})["writes"]} - notebook.unsaved({*notebook.tables} - {*sources})
     return Step(notebook, parameters, sources, loads, tuple(sorted(saves)), left_out, tuple(without.items()))
 
 

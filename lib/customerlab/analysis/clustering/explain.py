@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
+from customerlab.analysis import inference
 from customerlab.analysis.clustering.labelled import checked, checked_labels, noise_last
 from customerlab.analysis.clustering.models import NOISE
 
@@ -29,6 +30,7 @@ PHRASES = {
     "weekend_share": ("on weekdays", "at weekends"),
     "evening_share": ("in the daytime", "in the evening"),
 }
+LEVEL = ": "  # in the name of a column that says whether a customer has a level of an attribute
 STANDS_OUT = 0.14  # from 0.5: a difference of medium size (Vargha and Delaney 2000)
 WORDS = 3  # phrases in a name, at most
 
@@ -36,7 +38,8 @@ WORDS = 3  # phrases in a name, at most
 def profile(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     """The clusters in the features' own units, noise last as -1.
 
-    Medians, because a few large customers move the mean of a whole cluster. Labels have to be numbered from 1, one for
+    Medians, because a few large customers move the mean of a whole cluster; of columns of levels, such as
+    ``home: flat``, the share of customers who have it. Labels have to be numbered from 1, one for
     each customer, and features known for all of them; else a ValueError says what is wrong.
 
     Returns
@@ -56,12 +59,37 @@ def profile(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -
     grouped = pd.DataFrame(values, columns=list(names)).groupby(labels)
     sizes = grouped.size()
     table = grouped.median()
+    for name in names:
+        if LEVEL in name:
+            table[name] = grouped[name].mean()
     table.insert(0, "customers", sizes)
     table.insert(1, "share", sizes / len(labels))
     if "monetary" in customers:
         money = customers["monetary"].groupby(labels).sum()
         table.insert(2, "share_of_revenue", money / money.sum() if money.sum() > 0 else np.nan)
     return noise_last(table)
+
+
+def worth(customers: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
+    """What clusters are numbered by: the revenue of each customer, or where money is not known, the cluster's size.
+
+    Examples
+    --------
+    >>> worth(pd.DataFrame({"customer_id": ["a", "b", "c"]}), np.array([0, 1, 1])).tolist()
+    [1.0, 2.0, 2.0]
+    """
+    if "monetary" in customers:
+        return customers["monetary"].to_numpy(dtype=float)
+    return pd.Series(labels).map(pd.Series(labels).value_counts()).to_numpy(dtype=float)
+
+
+def largest_share(customers: pd.DataFrame, labels: np.ndarray) -> pd.Series:
+    """The share of one customer in the revenue of each cluster (`inference.largest_share`); empty without revenue."""
+    if "monetary" not in customers:
+        return pd.Series(dtype=float)
+    found = inference.largest_share(customers["monetary"], pd.Series(labels))
+    assert isinstance(found, pd.Series)  # one for each cluster
+    return found
 
 
 def contrast(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
@@ -141,6 +169,8 @@ def _possible_names(row: pd.Series) -> list[str]:
 def _phrase(feature: str, *, high: bool) -> str:
     if feature in PHRASES:
         return PHRASES[feature][high]
+    if LEVEL in feature:
+        return f"{'' if high else 'not '}{feature.replace(LEVEL, ' ').replace('_', ' ')}"
     if feature.startswith("share of "):
         return f"{'much' if high else 'little'} {feature.removeprefix('share of ')}"
     return f"{'high' if high else 'low'} {feature.replace('_', ' ')}"

@@ -7,6 +7,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from customerlab.analysis.described import Described
 from customerlab.analysis.orders import Shop, Snapshot, Summary, fetched
 
 FEATURES: dict[str, str] = {
@@ -31,15 +32,16 @@ MOST_CATEGORIES = 8
 EVENING = 18  # the hour from which it is evening
 
 
-def customer_features(shop: Shop, *, names: Iterable[str], net: bool = False) -> pd.DataFrame:
+def customer_features(shop: Shop | Described, *, names: Iterable[str], net: bool = False) -> pd.DataFrame:
     """The requested features of every customer, as of a day.
 
     Parameters
     ----------
-    shop : Snapshot or Summary
-        On that day. `categories` and `category_shares` need its products with their `category`; products without one
-        count in no category, but in the customer's revenue. `returned_share` and `net` need its returns. Orders without
-        products, and a summary, do with fewer features.
+    shop : Snapshot, Summary or Described
+        On that day. Of customers that are described by attributes alone, the features are what is made of these,
+        whatever names are requested. `categories` and `category_shares` need its products with their `category`;
+        products without one count in no category, but in the customer's revenue. `returned_share` and `net` need its
+        returns. Orders without products, and a summary, do with fewer features.
     names : iterable of str
         Of `FEATURES`. A column of `category_shares` can be requested by its own name, such as ``share of Kitchen``: the
         largest categories may differ on another day, and new customers need the columns that a clustering was fitted
@@ -73,6 +75,8 @@ def customer_features(shop: Shop, *, names: Iterable[str], net: bool = False) ->
     >>> customer_features(shop, names=["basket_value", "breadth", "weekend_share"]).values.tolist()
     [['ann', 6.0, 2, 0.5], ['bob', 9.0, 1, 0.0]]
     """
+    if isinstance(shop, Described):
+        return shop.values.copy()
     wanted, products = list(dict.fromkeys(names)), shop.products
     _check_orders(wanted, shop)
     asked = _by_category(wanted, products) if _of_categories(wanted) else []

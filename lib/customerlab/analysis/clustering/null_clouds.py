@@ -10,6 +10,7 @@ from sklearn.preprocessing import PowerTransformer
 from customerlab.analysis.clustering.space import Space
 
 SHAPES = ("normal", "uniform")
+INDEPENDENT = "independent"  # a third, where columns are made of attributes
 REPEATED = 5  # a feature whose values occur so often on average has steps, in simulations, too
 FEW = 10  # customers at an edge that are too few to draw others like them
 ORDERED = (
@@ -63,21 +64,25 @@ def ceilings(space: Space, customers: pd.DataFrame) -> tuple[Ceiling, ...]:
 
 
 def clouds(
-    points: np.ndarray, shape: str, number: int, rng: np.random.Generator, ceilings: Sequence[Ceiling] = ()
-) -> Iterator[np.ndarray]:
+    points: np.ndarray, shape: str, number: int, rng: np.random.Generator, ceilings: Sequence[Ceiling] = (),
+    blocks: Sequence[Sequence[int]] = (),
+) -> Iterator[np.ndarray]:  # fmt: skip
     """Simulate points without clusters of the same extent, correlations, skew, steps and edges as those given.
 
     Parameters
     ----------
     points : array of shape (customers, features)
-    shape : {"normal", "uniform"}
+    shape : {"normal", "uniform", "independent"}
         Normal: the most likely Gaussian after each feature was made symmetric (Yeo and Johnson 2000), and back.
-        Uniform: an even box along the principal axes, with the points' variances.
+        Uniform: an even box along the principal axes, with the points' variances. Independent: the values that there
+        are, each block of columns in another order: groups that one attribute makes alone are no clusters.
     number : int
         Of simulations.
     ceilings : sequence of Ceiling
         Customers on an edge, such as all with one order, are drawn separately, as many as there are, and stay on it;
         none is drawn beyond it.
+    blocks : sequence of sequences of int
+        The columns of each attribute, for ``independent``.
 
     Yields
     ------
@@ -85,6 +90,13 @@ def clouds(
         As many points. A feature with few different values, such as a number of orders, takes no others: steps are no
         clusters.
     """
+    if shape == INDEPENDENT:
+        for _ in range(number):
+            mixed = points.copy()
+            for block in blocks:
+                mixed[:, block] = points[rng.permutation(len(points))][:, block]
+            yield mixed
+        return
     free = points.copy()
     for ceiling in ceilings:  # how far below, which is zero on the edge
         free[:, ceiling.low] = np.maximum(ceiling.at(points) - points[:, ceiling.low], 0)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from customerlab.analysis.clustering.features import customer_features
 from customerlab.analysis.clustering.space import Space, sample
+from customerlab.analysis.described import Described
 from customerlab.analysis.inference import enough
 from customerlab.analysis.orders import Shop, Summary, first_order, later
 from customerlab.analysis.rfm.scheme import Scheme
@@ -50,21 +51,28 @@ class Past:
 
 
 def look_back(
-    shop: Shop, days: int, space: Space, scheme: Scheme, *, net: bool = False, most: int = 100_000, seed: int = 0
+    shop: Shop | Described,
+    days: int,
+    space: Space,
+    scheme: Scheme | None,
+    *,
+    net: bool = False,
+    most: int = 100_000,
+    seed: int = 0,
 ) -> list[Past]:
     """The customers of one, two and more periods before a day, and what they did in the period that followed.
 
     Parameters
     ----------
-    shop : Snapshot or Summary
-        On that day; of a summary no earlier day is known. Revenue of the outcomes is net of returns, if there are
-        any.
+    shop : Snapshot, Summary or Described
+        On that day; of a summary, and of attributes, no earlier day is known. Revenue of the outcomes is net of
+        returns, if there are any.
     days : int
         Length of a period.
     space : Space
         The space of the candidates, into which a saved segmentation would put earlier customers.
-    scheme : Scheme
-        How the shop forms its RFM segments.
+    scheme : Scheme or None
+        How the shop forms its RFM segments; None where it has no orders.
     net : bool
         As in `customer_features`.
     most : int
@@ -76,7 +84,7 @@ def look_back(
         The latest first, at most four, with periods that do not overlap. Left out are days with less than one period of
         log before them, and days after which too few customers came back, or too few did not (`inference.enough`).
     """
-    if isinstance(shop, Summary):
+    if isinstance(shop, Summary | Described) or scheme is None:
         return []
     period = pd.Timedelta(days=days)
     begun, found = first_order(shop.transactions), []

@@ -7,13 +7,14 @@ import pandas as pd
 from customerlab.analysis import sales
 from customerlab.analysis.clustering.labelled import noise_last
 from customerlab.analysis.clustering.models import NOISE
+from customerlab.analysis.described import Described
 from customerlab.analysis.disclosure import hidden_cells
 from customerlab.analysis.explore.products import described
 from customerlab.analysis.orders import Shop, Summary, before, fetched
 
 
 def purchases(
-    shop: Shop, clusters: pd.DataFrame, *, pattern: str = "", most: int = 4, smallest: int = 1
+    shop: Shop | Described, clusters: pd.DataFrame, *, pattern: str = "", most: int = 4, smallest: int = 1
 ) -> pd.DataFrame:
     """Share of each cluster's revenue by product category, or by product where no product has a category.
 
@@ -21,7 +22,7 @@ def purchases(
 
     Parameters
     ----------
-    shop : Snapshot or Summary
+    shop : Snapshot, Summary or Described
         Its products are optional; without them products are named by their ids.
     clusters : DataFrame
         `customer_id` and `cluster`, as `Segmentation.assign` returns them; other customers do not count.
@@ -40,7 +41,7 @@ def purchases(
         `largest customer`: the highest share of one customer in the revenue behind any of these shares of clusters.
         Empty where the orders name no products.
     """
-    if isinstance(shop, Summary) or "product_id" not in shop.transactions.columns:
+    if isinstance(shop, Summary | Described) or "product_id" not in shop.transactions.columns:
         return pd.DataFrame()
     lines = sales.kept(shop.known, None if shop.returns is None else before(shop.returns, shop.day))
     lines = lines.filter(lines.product_id.re_search(pattern)) if pattern else lines

@@ -135,8 +135,11 @@ def _compared(row: pd.Series, level: float) -> str:
     return f"{100 * row['more']:+.1f}{mark}"
 
 
-def decision(judged: Judged) -> str:
-    """The verdict as one decision with its main reason: ``Use …`` or ``Keep the RFM segments …``."""
+def decision(judged: Judged, *, segments: bool = True) -> str:
+    """The verdict as one decision with its main reason: ``Use …`` or ``Keep the RFM segments …``.
+
+    `segments` says whether there are RFM segments, which need orders; without them customers are kept as one group.
+    """
     tried, best = len(judged.table), judged.recommended
     if best and judged.useful is not None:
         rows = judged.useful[judged.useful["grouping"] == best].sort_values("p_holm", kind="stable")
@@ -151,8 +154,10 @@ def decision(judged: Judged) -> str:
         return Led(
             f"Use {best}",
             " to describe customers: its clusters are large enough, stable and well separated. These data cannot tell whether it "
-            "predicts better than the RFM segments.",
+            f"predicts {'better than the RFM segments' if segments else 'what customers do'}.",
         )
+    if not segments:
+        return Led("Keep customers as one group", f": none of {tried} candidates passes every gate.")
     return Led(
         f"Keep the {SEGMENTS}",
         f" as the grouping: none of {tried} candidates passes every gate. To rank customers by expected revenue, see 02_rfm.",
@@ -189,8 +194,11 @@ def _points(row: Mapping[Hashable, Any], *, adjusted: bool) -> str:
     return f"{points(row['more'])} ({kind}{ends})"
 
 
-def saved_finding(judged: Judged, wanted: str = "") -> list[str]:
-    """What is saved where it is not the recommended candidate: one group, or the candidate `wanted`."""
+def saved_finding(judged: Judged, wanted: str = "", *, segments: bool = True) -> list[str]:
+    """What is saved where it is not the recommended candidate: one group, or the candidate `wanted`.
+
+    `segments` says whether there are RFM segments, as in `decision`.
+    """
     if wanted and wanted != judged.recommended:
         return [
             f"The parameter segmentation selects {wanted}, which is shown and saved although it is not recommended."
@@ -198,7 +206,8 @@ def saved_finding(judged: Judged, wanted: str = "") -> list[str]:
     if judged.recommended:
         return []
     return [
-        "The artefact clusters has one group, all customers, because no candidate is recommended. The groups to use are in rfm_segments."
+        "The artefact clusters has one group, all customers, because no candidate is recommended."
+        + " The groups to use are in rfm_segments." * segments
     ]
 
 
@@ -245,13 +254,13 @@ def without(features: Sequence[str], unknown: Sequence[str]) -> list[str]:
     return [said] if lacking else []
 
 
-def periods(judged: Judged, days: int, *, summarised: bool = False) -> str:
+def periods(judged: Judged, days: int, *, untested: str = "") -> str:
     """The periods of so many days that candidates were evaluated on, and the one that selects among those that pass.
 
-    There is none where customers come already `summarised`.
+    There is none where the shop has a reason why nothing can be tested, the clause `untested`.
     """
-    if summarised:
-        return "Prediction was not tested: customers come already summarised, so what they did later is not known."
+    if untested:
+        return f"Prediction was not tested: {untested}."
     if judged.useful is None:
         return (
             f"Prediction was not tested: too few to tell. No period of {days} days has as long a log before it, {LEAST} customers "
@@ -311,18 +320,23 @@ def separation_finding(judged: Judged, gates: Gates = DEFAULT) -> str:
 def cluster_findings(clusters: pd.DataFrame, name: str, largest: pd.Series, *, adopted: bool) -> list[str]:
     """The most valuable cluster of a candidate, and the clusters of which one customer makes much of the revenue.
 
+    Where revenue is not known, the largest cluster.
+
     `clusters` is what `profile` returns, with the `name` of each; `largest` is what `inference.largest_share` returns;
     a candidate that is not `adopted` is shown for inspection only.
     """
     rows = clusters[clusters["cluster"] != NOISE].sort_values("cluster").to_dict("records")
-    lead = "Most valuable" if adopted else "For inspection only (not recommended): most valuable"
+    worth = "share_of_revenue" in clusters
+    first = "most valuable" if worth else "largest"
+    lead = first.capitalize() if adopted else f"For inspection only (not recommended): {first}"
     found = [
-        f"{lead} cluster of {name}: {row['share']:.1%} of customers make {row['share_of_revenue']:.1%} of revenue "
-        f"({row['name'].lower()})."
+        f"{lead} cluster of {name}: {row['share']:.1%} of customers"
+        + (f" make {row['share_of_revenue']:.1%} of revenue" if worth else "")
+        + f" ({row['name'].lower()})."
         for row in rows[:1]
-        if pd.notna(row["share_of_revenue"])
+        if not worth or pd.notna(row["share_of_revenue"])
     ]
-    for cluster, share in ((row["cluster"], largest[row["cluster"]]) for row in rows):
+    for cluster, share in ((row["cluster"], largest.get(row["cluster"], 0.0)) for row in rows):
         if share >= INFLUENTIAL:
             found.append(f"One customer makes {share:.0%} of the revenue of cluster {cluster} of {name}.")
     return found

@@ -12,6 +12,7 @@ import pandas as pd
 from customerlab.analysis.clustering.features import customer_features
 from customerlab.analysis.clustering.models import NOISE, Model
 from customerlab.analysis.clustering.space import Space
+from customerlab.analysis.described import Described
 from customerlab.analysis.orders import Shop
 
 NO_CLUSTER = "noise"
@@ -153,7 +154,7 @@ def segmentation(
     return Segmentation(method, space, model, order, names, centres, distances, ranges, net)
 
 
-def clusters_on(segmentation: Segmentation, shop: Shop) -> pd.DataFrame:
+def clusters_on(segmentation: Segmentation, shop: Shop | Described) -> pd.DataFrame:
     """The clusters of all customers as of a day, by the segmentation of this or another day.
 
     Its features have to be those of `customer_features`, which says what is raised. One row per customer who had

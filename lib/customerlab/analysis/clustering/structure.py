@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from customerlab.analysis.clustering.methods import METHODS, Method, fit_all, parts
 from customerlab.analysis.clustering.models import Model
-from customerlab.analysis.clustering.null_clouds import SHAPES, Ceiling, clouds
+from customerlab.analysis.clustering.null_clouds import INDEPENDENT, SHAPES, Ceiling, clouds
 from customerlab.analysis.clustering.silhouette import mean_silhouettes
 from customerlab.analysis.inference import holm
 
@@ -29,12 +29,13 @@ def excess(
     *,
     number: int = 20,
     ceilings: Sequence[Ceiling] = (),
+    blocks: Sequence[Sequence[int]] = (),
     methods: Mapping[str, Method] = METHODS,
 ) -> pd.DataFrame:
     """Test whether candidates are better separated than the clusters that the same methods make of the null model.
 
     The silhouette (Rousseeuw 1987) of a candidate, fitted to at most 1,500 of the points, is compared with its
-    silhouettes on simulated data of both shapes, as one more draw from the same normal distribution; the larger p-value
+    silhouettes on simulated data of each shape, as one more draw from the same normal distribution; the larger p-value
     counts. P-values are Holm-adjusted (1979) over the candidates. A candidate that is no better than half of the first
     five simulations of a shape is not simulated further; it cannot become significant in this way.
 
@@ -47,6 +48,9 @@ def excess(
         Of simulations of each shape.
     ceilings : sequence of Ceiling
         Features that never exceed others, as in `clouds`.
+    blocks : sequence of sequences of int
+        The columns of each attribute, where points are made of attributes: a third shape is simulated then, in which
+        these are independent.
 
     Returns
     -------
@@ -61,9 +65,9 @@ def excess(
     tables: dict[str, pd.DataFrame] = {}
     with threadpool_limits(1):  # sums over several threads differ in their last digits
         own, left = _silhouettes(points, candidates, seed, methods), list(candidates)
-        for shape in SHAPES:
+        for shape in (*SHAPES, *[INDEPENDENT] * bool(blocks)):
             rows: list[pd.Series] = []
-            for drawn in clouds(points, shape, number if left else 0, rng, ceilings):
+            for drawn in clouds(points, shape, number if left else 0, rng, ceilings, blocks):
                 rows.append(_silhouettes(drawn, left, seed, methods))
                 if len(rows) == LOOK:  # those no better than half of the simulations will not pass
                     so_far = _upper_tail(own, pd.DataFrame(rows, columns=list(candidates), dtype=float))

@@ -129,6 +129,7 @@ def judge(
     gates: Gates = DEFAULT,
     resamples: int = 10,
     ceilings: Sequence[Ceiling] = (),
+    blocks: Sequence[Sequence[int]] = (),
     methods: Mapping[str, Method] = METHODS,
 ) -> Judged:
     """Fit every candidate and test its size, stability, separation and predictive value.
@@ -145,6 +146,8 @@ def judge(
         Bootstrap samples for the stability.
     ceilings : sequence of Ceiling
         Features that never exceed others, which makes edges that are no clusters.
+    blocks : sequence of sequences of int
+        The columns of each attribute, where points are made of attributes (`excess`).
 
     Examples
     --------
@@ -167,7 +170,7 @@ def judge(
     table["seconds"] = pd.Series(seconds)
     reasons = _reasons(table, gates)
     left = [name for name, found in reasons.items() if not found]
-    table = table.join(excess(points, left, seed, methods=methods))
+    table = table.join(excess(points, left, seed, blocks=blocks, methods=methods))
     for name in left:
         p = table["p_structure"][name]
         if p > gates.level:
