@@ -26,6 +26,7 @@ HOMES = {
     "value": "customerlab.analysis.value",
     "monitoring": "customerlab.analysis.monitoring",
     "profile": "customerlab.analysis.profile",
+    "language": "customerlab.analysis.language",
     "explore_figures": "customerlab.figures.explore",
     "rfm_figures": "customerlab.figures.rfm",
     "clustering_figures": "customerlab.figures.clustering",

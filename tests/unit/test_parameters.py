@@ -174,7 +174,7 @@ def test_a_run_without_an_entry_is_told_how_to_name_one(project):
 @pytest.mark.slow
 def test_edges_are_read_from_the_code():
     plan = make_plan(ROOT, "demo")
-    assert plan.step("03").notebook.loads == {"rfm_segments": False, "rfm_scheme": False}
+    assert plan.step("03").notebook.loads == {"rfm_segments": True, "rfm_scheme": True}
     assert {"rfm_segments", "rfm_scheme"} <= set(plan.step("02").notebook.saves)
     assert set(plan.step("04").sources) == {"transactions", "returns", "products"}
     assert set(plan.step("06").sources) == {"ratings"}
@@ -450,7 +450,7 @@ def test_a_wrong_parameter_fails_before_anything_heavy_is_imported():
     [
         (["run", "--run", "nope"], "there is no run called 'nope'"),
         (["run", "--run", "../demo"], "cannot name a run"),
-        (["run", "09"], "no notebook is called '09'"),
+        (["run", "19"], "no notebook is called '19'"),
         (["run", "-p", "rfm_bins"], "sets nothing"),
         (["run", "-p", "rfm_bin=4"], "did you mean rfm_bins?"),
         (["run", "-p", "winsorised_at=0.9"], "has been renamed"),

@@ -308,7 +308,7 @@ SHAPES = {
     "summary": ({"customer_summary": {"columns": SUMMED | {"recency": "days"}}}, ["02", "03"]),
     "people": (
         {"customers": {"columns": {"customer_id": "who"}, "attributes": {"total": "number"}}},
-        ["01", "03"],
+        ["01", "03", "09"],
     ),
     "ratings": ({"ratings": {"columns": STARS}}, ["06"]),
     "test": ({"experiment": {"columns": {"unit_id": "who", "variant": "arm"}, "outcomes": ["spend"]}}, ["05"]),

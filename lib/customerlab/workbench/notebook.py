@@ -27,6 +27,7 @@ OWN = (
     "06_ratings",
     "07_customer_value",
     "08_segments_over_time",
+    "09_profiles",
 )
 """The project's own notebooks. Any other is a guest: a fault of it, and a clash with one of these, concern it alone."""
 

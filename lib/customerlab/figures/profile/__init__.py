@@ -1,0 +1,12 @@
+"""Figures of who customers are."""
+
+from customerlab.figures.profile.attributes import attributes
+from customerlab.figures.profile.latent import classes
+from customerlab.figures.profile.regions import choropleth, shapes, tiles
+from customerlab.figures.profile.segments import card, confusion, importance, information
+from customerlab.figures.profile_maps import mixed_plane, unit_map
+
+__all__ = [
+    "attributes", "card", "choropleth", "classes", "confusion", "importance", "information", "mixed_plane", "shapes", "tiles",
+    "unit_map",
+]  # fmt: skip
