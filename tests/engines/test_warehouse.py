@@ -29,7 +29,7 @@ def add_entry(project: Path, prefix: str) -> None:
     demo = yaml.safe_load((ROOT / "data" / "catalog.yml").read_text(encoding="utf-8"))["demo"]
     demo["files"] = {name: {"table": f"{prefix}{name}"} for name in demo["files"]}
     with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
-        handle.write(yaml.safe_dump({"hoard": demo}))
+        handle.write(yaml.safe_dump({"hoard": demo}, sort_keys=False))
 
 
 def demo_files() -> dict[str, str]:

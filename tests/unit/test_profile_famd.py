@@ -6,7 +6,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from customerlab.analysis.profile.famd import fit_famd
-from customerlab.figures.profile_maps import mixed_plane
+from customerlab.figures.profile.maps import mixed_plane
 
 SOILS = {"R": "Reference", "1": "Env1", "2": "Env2", "4": "Env4"}
 LABELS = {"S": "Saumur", "B": "Bourgueuil", "C": "Chinon"}

@@ -6,7 +6,7 @@ from sklearn.cluster import KMeans
 
 from customerlab.analysis.profile import maps
 from customerlab.analysis.profile.maps import OrganisedMap, fit_map
-from customerlab.figures.profile_maps import unit_map
+from customerlab.figures.profile.maps import unit_map
 
 
 def cloud(seed=1, number=300):

@@ -2,9 +2,9 @@
 
 from customerlab.figures.profile.attributes import attributes
 from customerlab.figures.profile.latent import classes
+from customerlab.figures.profile.maps import mixed_plane, unit_map
 from customerlab.figures.profile.regions import choropleth, shapes, tiles
 from customerlab.figures.profile.segments import card, confusion, importance, information
-from customerlab.figures.profile_maps import mixed_plane, unit_map
 
 __all__ = [
     "attributes", "card", "choropleth", "classes", "confusion", "importance", "information", "mixed_plane", "shapes", "tiles",
