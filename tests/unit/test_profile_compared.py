@@ -116,7 +116,7 @@ def test_planted_groups_are_recommended_and_independent_attributes_are_not():
 @pytest.mark.thorough
 def test_independent_attributes_are_separated_as_rarely_as_promised():
     """Of tables of independent attributes at most one in twenty has a grouping that is significantly separated."""
-    number = 60
+    number = 30
     alarms = 0
     for seed in range(number):
         shop = described(people(seed, 200), KINDS)

@@ -240,10 +240,10 @@ def test_samples_have_the_model_s_distribution_and_the_customers_missing_answers
 @pytest.mark.thorough
 def test_the_bootstrap_has_no_more_false_alarms_than_promised():
     rejected = []
-    for seed in range(100):
+    for seed in range(40):
         yes = pd.DataFrame(np.random.default_rng(seed).random((80, 4)) < [0.5, 0.4, 0.6, 0.3], columns=list("abcd"))
         rejected.append(compare_classes(yes, classes=1, seed=seed, replicates=19, starts=4).p <= 0.05)
-    assert np.mean(rejected) <= by_chance(0.05, 100)[1]
+    assert np.mean(rejected) <= by_chance(0.05, 40)[1]
 
 
 def test_the_figure_shows_classes_and_says_them():

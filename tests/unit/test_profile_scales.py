@@ -170,14 +170,14 @@ def test_random_eigenvalues_are_those_of_random_data():
 def test_rates_of_the_interval_and_of_parallel_analysis():
     true = 5 * 0.36 / (1 + 4 * 0.36)
     covered, factors = [], []
-    for seed in range(400):
+    for seed in range(150):
         found = reliability(answers(50, seed, (0.6,) * 5), ITEMS)
         covered.append(found.low <= true <= found.high)
         unrelated = pd.DataFrame(np.random.default_rng(seed).normal(size=(60, 5)), columns=ITEMS)
         factors.append(parallel_analysis(unrelated, ITEMS, seed=seed)["kept"].any())
-    low, high = by_chance(0.95, 400)
+    low, high = by_chance(0.95, 150)
     assert low <= np.mean(covered) <= high
-    assert np.mean(factors) <= by_chance(0.05, 400)[1]
+    assert np.mean(factors) <= by_chance(0.05, 150)[1]
 
 
 def test_the_interval_is_feldt_s():

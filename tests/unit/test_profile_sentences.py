@@ -13,6 +13,7 @@ from customerlab.analysis.profile.personas import Persona
 from customerlab.analysis.profile.reference import compare
 from customerlab.analysis.profile.regions import Moran, shrunken
 from customerlab.analysis.profile.scales import reliability
+from customerlab.formats import percent
 
 
 @pytest.mark.parametrize(
@@ -55,9 +56,12 @@ def test_latent_classes():
         log_likelihood=-9.0, customers=1_200, converged=True, reached=1.0, levels={},
     )  # fmt: skip
     said = "Latent classes: BIC chooses 2 classes of 1,200 customers (60%, 40%), with entropy R² 0.81."
-    assert sentences.by_classes(Choice(pd.DataFrame(), model, "")) == said
+    compared = pd.DataFrame({"classes": [1, 2, 3]})
+    assert sentences.by_classes(Choice(compared, model, "")) == said
     loose = "The fit with 3 classes did not converge."
-    assert sentences.by_classes(Choice(pd.DataFrame(), model, loose)) == f"{said} {loose}"
+    assert sentences.by_classes(Choice(compared, model, loose)) == f"{said} {loose}"
+    most = said.replace("2 classes", "2 classes, the most that were compared,")
+    assert sentences.by_classes(Choice(compared.head(2), model, "")) == most
 
 
 def test_one_latent_class_and_too_few_customers():
@@ -161,7 +165,7 @@ def test_too_few_regions_and_outcomes():
 
 
 def test_regions_of_few_customers_count_and_are_not_named():
-    small = sentences.by_regions(shrunken(REGIONS, smallest=250), None, "share")[0]
+    small = sentences.by_regions(shrunken(REGIONS, smallest=20), None, "share")[0]
     assert "between 4 regions" in small and "Highest of 2 shown is region S with 27%" in small
     hidden = sentences.by_regions(shrunken(REGIONS, smallest=1_000), None, "share")
     assert hidden == ["The share is 27%; its standard deviation between 4 regions is 8%."]
@@ -208,7 +212,7 @@ def test_information_of_attributes():
     home = found.set_index("attribute").loc["home"]
     assert sentences.by_information(found, "the segment") == (
         "1 of 2 attributes say something significant of the segment (Holm-adjusted). Most is said by home: "
-        f"{home['bits']:.3f} bits, {home['share']:.0%} of what there is to know."
+        f"{home['bits']:.3f} bits, {percent(home['share'])} of what there is to know."
     )
     nothing = sentences.by_information(information(table[["coin"]], segments, seed=1), "the segment")
     assert nothing == "No attribute says anything significant of the segment (of 1, Holm-adjusted)."
