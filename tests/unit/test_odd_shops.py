@@ -269,6 +269,9 @@ ODD_ATTRIBUTES = {
 }  # fmt: skip
 
 
+FEWER = ["iris", "mall", "wholesale", "marketing", "500 categories", "two customers"]  # for the longer notebooks
+
+
 def add_people(project, kind):
     make, attributes, key = (TEN_LINES | ODD_ATTRIBUTES)[kind]
     (project / "data" / "raw").mkdir(exist_ok=True)
@@ -300,7 +303,7 @@ def test_01_describes_customers_of_whom_attributes_alone_are_known(project, said
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", [*TEN_LINES, *ODD_ATTRIBUTES])
+@pytest.mark.parametrize("kind", FEWER)
 def test_03_compares_groupings_by_attributes(project, said, monkeypatch, kind):
     add_people(project, kind)
     space = run_cells(project, "03_clustering", monkeypatch, run="my_shop", max_clusters=5, resamples=5)
@@ -314,3 +317,20 @@ def test_03_compares_groupings_by_attributes(project, said, monkeypatch, kind):
         assert space["judged"].table.loc[recommended, "clusters"] == 5
     if kind in ("wholesale", "marketing", "500 categories", "two customers"):
         assert recommended == "" and "Keep customers as one group" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind", [name if name in ("iris", "all missing") else pytest.param(name, marks=pytest.mark.thorough)
+             for name in (*FEWER, "all missing", "one category")]
+)  # fmt: skip
+def test_09_describes_customers_without_orders(project, said, monkeypatch, kind):
+    add_people(project, kind)
+    space = run_cells(project, "09_profiles", monkeypatch, run="my_shop", max_segments=4, max_classes=3)
+    check_said(said)
+    assert len(space["customers"]) == len((TEN_LINES | ODD_ATTRIBUTES)[kind][0]()), "nobody is lost"
+    assert space["shop"] is None and space["rates"] is None and space["groups"] is None
+    if kind == "iris":  # two of the three species are one group at Gower's distance
+        assert space["judged"].recommended in ("k-prototypes 2", "PAM 2")
+    if kind in ("all missing", "one category", "500 categories", "two customers", "wholesale"):
+        assert space["judged"].recommended == ""
