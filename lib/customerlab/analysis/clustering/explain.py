@@ -60,7 +60,7 @@ def profile(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -
     sizes = grouped.size()
     table = grouped.median()
     for name in names:
-        if LEVEL in name:
+        if is_level(name):
             table[name] = grouped[name].mean()
     table.insert(0, "customers", sizes)
     table.insert(1, "share", sizes / len(labels))
@@ -68,6 +68,17 @@ def profile(customers: pd.DataFrame, labels: np.ndarray, names: Sequence[str]) -
         money = customers["monetary"].groupby(labels).sum()
         table.insert(2, "share_of_revenue", money / money.sum() if money.sum() > 0 else np.nan)
     return noise_last(table)
+
+
+def is_level(feature: str) -> bool:
+    """Whether a column says whether a customer has a level of an attribute.
+
+    Examples
+    --------
+    >>> is_level("home: flat"), is_level("age"), is_level("share of Home: Candles")
+    (True, False, False)
+    """
+    return LEVEL in feature and not feature.startswith("share of ")
 
 
 def worth(customers: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
@@ -169,7 +180,7 @@ def _possible_names(row: pd.Series) -> list[str]:
 def _phrase(feature: str, *, high: bool) -> str:
     if feature in PHRASES:
         return PHRASES[feature][high]
-    if LEVEL in feature:
+    if is_level(feature):
         return f"{'' if high else 'not '}{feature.replace(LEVEL, ' ').replace('_', ' ')}"
     if feature.startswith("share of "):
         return f"{'much' if high else 'little'} {feature.removeprefix('share of ')}"

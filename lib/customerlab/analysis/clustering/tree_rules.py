@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import binomtest
 from sklearn.tree import DecisionTreeClassifier
 
-from customerlab.analysis.clustering.explain import LEVEL
+from customerlab.analysis.clustering.explain import LEVEL, is_level
 from customerlab.analysis.clustering.labelled import checked, feature_values
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.inference import LEAST
@@ -264,7 +264,7 @@ def _words(at_least: np.ndarray, below: np.ndarray, names: Sequence[str], whole:
     parts = []
     for name, low, high, counted in zip(names, at_least, below, whole, strict=True):
         feature = name.replace("_", " ")
-        if LEVEL in name and counted:  # of a level of an attribute, which is there or not
+        if is_level(name) and counted:  # of a level of an attribute, which is there or not
             if np.isfinite(low) or np.isfinite(high):
                 parts.append(feature.replace(LEVEL, " is " if np.isfinite(low) else " is not "))
         elif np.isfinite(low) and np.isfinite(high):

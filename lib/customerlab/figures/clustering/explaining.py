@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from customerlab.analysis.clustering.explain import LEVEL
+from customerlab.analysis.clustering.explain import is_level
 from customerlab.analysis.clustering.models import NOISE
 from customerlab.analysis.clustering.views import Views
 from customerlab.analysis.disclosure import hidden, hidden_cells
@@ -254,7 +254,7 @@ def _spoken(feature: str) -> str:
 
 def _unit(feature: str, value: float) -> str:
     """A median as it is read: shares in percent."""
-    share = feature.endswith("_share") or feature.startswith("share of ") or LEVEL in feature
+    share = feature.endswith("_share") or feature.startswith("share of ") or is_level(feature)
     return percent(value) if share else short(value)
 
 
