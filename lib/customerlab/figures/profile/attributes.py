@@ -19,7 +19,7 @@ def attributes(table: pd.DataFrame, smallest: int = 1) -> Picture:
     """A small bar chart of each attribute: numbers and days in even bars, others by level, the most common first.
 
     `table` is what `profile.typed` returns. Ordered attributes keep their order. Bars of fewer than `smallest`
-    customers are not drawn. Missing values are grey, at the right.
+    customers are not drawn. Grey: all other levels.
     """
     rows = -(-table.shape[1] // COLUMNS)
     figure, axes = canvas(9.0, 0.3 + 1.75 * rows, rows, min(COLUMNS, table.shape[1]), squeeze=False)
@@ -46,14 +46,12 @@ def _numbers(axis: Axes, values: pd.Series, smallest: int) -> str:
     if known.empty:
         return _nothing(axis)
     numbers = (known.dt.year + (known.dt.day_of_year - 1) / 366 if day else known).to_numpy(dtype=float)
-    different = np.unique(numbers)
-    edges: Any = BARS
-    if len(different) <= BARS:  # one bar a value
-        half = np.diff(different).min() / 2 if len(different) > 1 else 0.5
-        edges = np.unique(np.r_[different - half, different[-1] + half])
-    counts, edges = np.histogram(numbers, edges)
-    shown = np.where(counts >= smallest, counts, 0) / len(values)
-    axis.bar(edges[:-1], shown, np.diff(edges), align="edge", color=BLUE, linewidth=0)
+    places, counts = np.unique(numbers, return_counts=True)
+    width = float(np.diff(places).min()) if len(places) > 1 else 1.0
+    if len(places) > BARS:
+        counts, edges = np.histogram(numbers, BARS)
+        places, width = (edges[1:] + edges[:-1]) / 2, float(edges[1] - edges[0])
+    axis.bar(places, np.where(counts >= smallest, counts, 0) / len(values), width, color=BLUE, linewidth=0)
     axis.xaxis.set_major_locator(MaxNLocator(4, integer=day))
     if not day:
         axis.xaxis.set_major_formatter(SHORT)
