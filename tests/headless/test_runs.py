@@ -230,7 +230,7 @@ def test_online_retail(project):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(found[1][0].resolve())
     done = call(project, "customerlab", "run", "--run", "online_retail")
-    assert started(done.stdout) == NAMES
+    assert started(done.stdout) == [name for name in NAMES if name != "09_profiles"], "nothing is known of customers"
     out = project / "outputs" / "online_retail"
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["01_eda"] == {
