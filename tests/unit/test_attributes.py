@@ -96,6 +96,7 @@ def test_other_tables_have_no_attributes(project):
         find_data_set(project, "people")
 
 
+@pytest.mark.slow
 def test_values_have_the_types_of_their_kinds(project):
     table = pd.read_parquet(made(add(project)).path).set_index("customer_id")
     assert table.index.tolist() == ["007", "7", "9"] and list(table) == list(ALL)
@@ -111,6 +112,7 @@ def test_values_have_the_types_of_their_kinds(project):
     assert empty[empty > 0].to_dict() == {"age": 1, "Annual Income (k$)": 1, "home": 1, "pet": 1, "joined": 1, "plz": 1}
 
 
+@pytest.mark.slow
 def test_all_values_that_cannot_be_read_are_told_at_once_with_what_to_write(project):
     bad = "8,old,lowest,1,x,flat,perhaps,si,2023-12-31,1"
     add(project, rows=[*ROWS, bad])
@@ -136,6 +138,7 @@ def test_a_word_for_nothing_and_a_row_number_are_declared(project):
     assert table["age"].isna().tolist() == [True, False, False]
 
 
+@pytest.mark.slow
 def test_a_customer_in_two_rows_is_refused_and_a_repeat_has_a_rule(project):
     rows = ["1,flat", "1,flat", ",house"]
     add(project, {"home": "category"}, rows, "id,home", clean=["customer_missing"])
