@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from customerlab.analysis.inference import LEAST, LEVEL, holm, too_few, wilson
+from customerlab.analysis.profile.attributes import kind_of as kind_by_type
 from customerlab.analysis.profile.gower import Coding, Values, fit_coding
 
 NUMBER, ORDERED, CATEGORY, YES_NO, DATE = "number", "ordered", "category", "yes/no", "date"
@@ -86,14 +87,8 @@ def aligned(attributes: pd.DataFrame, segments: pd.Series) -> tuple[pd.DataFrame
 
 
 def kind_of(column: pd.Series) -> str:
-    """The kind of an attribute by its dtype."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return ORDERED if column.dtype.ordered else CATEGORY
-    if pd.api.types.is_bool_dtype(column):
-        return YES_NO
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return DATE
-    return NUMBER if pd.api.types.is_numeric_dtype(column) else CATEGORY
+    """The kind of an attribute by its dtype, as tables write it."""
+    return kind_by_type(column).replace("_", "/")
 
 
 def _blocks(values: Values, coding: Coding, place: int, code: Codes, k: int) -> Iterator[tuple[str, pd.DataFrame]]:
