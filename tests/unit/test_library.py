@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import inspect
 import pkgutil
 from pathlib import Path
 
@@ -46,3 +47,15 @@ def test_public_names_are_lazy_and_right():
         )
     with pytest.raises(AttributeError, match="nothing"):
         _ = customerlab.nothing
+
+
+@pytest.mark.parametrize("home", [home for home in customerlab.HOMES.values() if ":" not in home])
+def test_what_a_package_offers_is_what_it_imports(home):
+    """A module takes the place of another one's function of its name, once anything imports it."""
+    package = importlib.import_module(home)
+    for node in ast.parse(Path(package.__file__).read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module.startswith(f"{home}."):
+            source = importlib.import_module(node.module)
+            for name, called in ((alias.name, alias.asname or alias.name) for alias in node.names):
+                offered, meant = getattr(package, called), getattr(source, name)
+                assert inspect.unwrap(offered) is inspect.unwrap(meant), called

@@ -1,12 +1,16 @@
 """Typed parameters, runs and plans: what is wrong is refused before anything heavy is imported."""
 
+import gc
 import json
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from customerlab.data.fingerprint import tree
 from customerlab.errors import CustomerlabError, ParameterError
 from customerlab.workbench.notebook import OWN, Notebook, load_notebooks
 from customerlab.workbench.parameters import parse_parameters
@@ -474,3 +478,26 @@ def test_outside_a_project(tmp_path):
 def test_every_shipped_notebook_is_valid():
     for notebook in own_notebooks():
         nbformat.validate(json.loads(notebook.path.read_text()))
+
+
+def test_notebooks_are_parsed_by_several_threads_at_once():
+    """CPython 3.11 gives a SystemError here where threads parse at once and garbage is collected half-way."""
+    sources = [
+        "a = " + "(" * 20 + "1" + ")" * 20 + "\n" + "x = [[[[[[1, 2, 3], [1, 2, 3]]]]]]\n" * 3,
+        "x = 1\n" * 200,
+    ] * 200
+    switched = sys.getswitchinterval()
+
+    def collected(phase, info):
+        """Time for another thread to go on."""
+        sum(range(2_000))
+
+    try:
+        sys.setswitchinterval(1e-5)
+        gc.callbacks.append(collected)
+        with ThreadPoolExecutor(4) as pool:
+            made = list(pool.map(tree, sources * 4))
+    finally:
+        gc.callbacks.remove(collected)
+        sys.setswitchinterval(switched)
+    assert {len(one.body) for one in made} == {4, 200}

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from customerlab.analysis.inference import holm
-from customerlab.analysis.profile.described import differences
+from customerlab.analysis.profile.differences import differences
 from customerlab.analysis.profile.personas import lifts, personas, statements
 from customerlab.figures.profile import segments as profile_segments
 

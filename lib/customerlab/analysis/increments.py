@@ -93,7 +93,8 @@ def added(state: State, transactions: ir.Table, returns: ir.Table | None = None,
     asked = transactions.select(PAIR).distinct()
     # few ids among many: first by one of them, which is faster than by both
     alike = state.orders.semi_join(asked.select("order_id").distinct(), "order_id")
-    new = ibis.memtable(asked.anti_join(alike, PAIR).to_pyarrow(), schema=asked.schema())
+    # one chunk: Ibis hands a table to Spark through pandas, and Spark takes no column of several
+    new = ibis.memtable(asked.anti_join(alike, PAIR).to_pyarrow().combine_chunks(), schema=asked.schema())
     day = max([state.day, *(end.normalize() + pd.Timedelta(days=1) for end in ends)])
     return State(_rows(transactions, new, returns), new, day)
 

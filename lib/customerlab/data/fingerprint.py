@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from customerlab.data.catalog import DataSet
@@ -21,6 +22,17 @@ PACKAGE = "customerlab"
 MEMORY = Path(__file__).parent / "__pycache__" / f"normal_forms.{sys.implementation.cache_tag}.json"
 MOST = 2_000  # sources that are remembered
 _new: list[str] = []  # those that are not in the file yet
+_parsing = Lock()
+
+
+def tree(source: str) -> ast.Module:
+    """The tree of Python source, made by one thread at a time.
+
+    CPython 3.11 keeps the depth of the tree that it makes for all threads together, and where garbage is collected
+    half-way another one may go on: a SystemError of a "recursion depth mismatch" (python/cpython#106905).
+    """
+    with _parsing:
+        return ast.parse(source)
 
 
 @lru_cache(MOST)
@@ -32,13 +44,13 @@ def normal_form(source: str) -> str:
     >>> normal_form("x = 1  # one") == normal_form("x   =   1")
     True
     """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
+    parsed = tree(source)
+    for node in ast.walk(parsed):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
             node
         ):
             node.body = node.body[1:]
-    return ast.dump(tree)
+    return ast.dump(parsed)
 
 
 @cache
@@ -70,7 +82,7 @@ def _memory() -> dict[str, Any]:
 def imports(source: str) -> list[tuple[str, tuple[str, ...]]]:
     """The modules of this package that a source imports, each with the names taken from it."""
     found: list[tuple[str, tuple[str, ...]]] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree(source)):
         if isinstance(node, ast.Import):
             found += [(alias.name, ()) for alias in node.names if alias.name.split(".")[0] == PACKAGE]
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from customerlab.data.fingerprint import PACKAGE, imports, normal_form
+from customerlab.data.fingerprint import PACKAGE, imports, normal_form, tree
 from customerlab.errors import CustomerlabError, ParameterError, in_brief, shown
 from customerlab.workbench.parameters import NOT_PYTHON, Parameter, parse_parameters
 
@@ -57,7 +57,7 @@ def is_left_out(tags: Collection[str], lacking: Collection[str]) -> bool:
 @lru_cache(CELLS)
 def _nodes_of(text: str) -> tuple[ast.AST, ...]:
     """The nodes of a cell's Python, which nothing may change."""
-    return tuple(ast.walk(ast.parse(text)))
+    return tuple(ast.walk(tree(text)))
 
 
 class Notebook:
@@ -111,7 +111,7 @@ class Notebook:
 
         try:
             python = TransformerManager().transform_cell(text)
-            ast.parse(python)
+            tree(python)
             return python
         except NOT_PYTHON as error:
             line = str(getattr(error, "text", None) or next(iter(text.split("\n")))).strip()

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from customerlab.data.address import check_address
+from customerlab.data.fingerprint import tree
 from customerlab.data.secrets import masked
 from customerlab.data.tables import EARLIEST, LATEST
 from customerlab.data.yaml_files import odd_sign
@@ -156,7 +157,7 @@ def parse_parameters(source: str, where: str) -> dict[str, Parameter]:
             for token in tokenize.generate_tokens(io.StringIO(source).readline)
             if token.type == tokenize.COMMENT
         }
-        body = ast.parse(source).body
+        body = tree(source).body
     except NOT_PYTHON as error:
         raise ParameterError(f"the cell is not Python: {in_brief(error)}", where=where, do="fix the cell") from None
     found: dict[str, Parameter] = {}

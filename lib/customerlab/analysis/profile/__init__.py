@@ -4,9 +4,9 @@
 to `clustering`. `gower` has the distance of mixed attributes, `prototypes` and `medoids` the methods, `gates` judges
 them, `famd` and `maps` draw them. `latent` (its algorithm in `latent_em`) has latent classes, `scales` survey scales.
 `reference` compares groups with a population, `regions` shrinks rates, `groups` adjusts outcomes for behaviour.
-`described` and `information` compare segments, `personas` puts them into words. `segment_prediction` learns the segment
-of a new customer from candidates (`segment_candidates`), judged by `segment_judging`; `segment_model` can be saved.
-`orders_of` has what described customers ordered, `sentences` what is said.
+`differences` and `information` compare segments, `personas` puts them into words. `segment_prediction` learns the
+segment of a new customer from candidates (`segment_candidates`), judged by `segment_judging`; `segment_model` can be
+saved. `orders_of` has what described customers ordered, `sentences` what is said.
 """
 
 from customerlab.analysis.profile.attributes import alerts, missing_patterns, of_attributes, overview, typed

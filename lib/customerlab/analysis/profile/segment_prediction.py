@@ -8,7 +8,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from customerlab.analysis.inference import LEAST, too_few
-from customerlab.analysis.profile.described import aligned
+from customerlab.analysis.profile.differences import aligned
 from customerlab.analysis.profile.segment_candidates import choose, fitted
 from customerlab.analysis.profile.segment_judging import PRIOR, by_group, calibration, importance, scores
 from customerlab.analysis.profile.segment_model import SAVED, SegmentModel, fit_design

@@ -47,7 +47,7 @@ def _named(row: dict) -> str:
 
 @styled
 def information(table: pd.DataFrame) -> Picture:
-    """Bits that each attribute says of the segment; `table` as `described.information` returns it."""
+    """Bits that each attribute says of the segment; `table` as `information` returns it."""
     known = table.dropna(subset="bits")
     figure, axis = canvas(height=1 + 0.26 * len(known))
     colours = np.where(known["pvalue_holm"] < ALPHA, BLUE, GREY)

@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.metrics import mutual_info_score
 
 from customerlab.analysis.inference import holm
-from customerlab.analysis.profile.described import NO_VARIANCE, differences
+from customerlab.analysis.profile.differences import NO_VARIANCE, differences
 from customerlab.analysis.profile.information import information
 from helpers import by_chance
 
