@@ -1,6 +1,7 @@
 """Values as shops write them, in tables of both engines: the same times and numbers as from files, and as Python's."""
 
 import itertools
+import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -156,6 +157,16 @@ def test_blanks_words_and_letter_case(engine, column):
         "bare": ["A", None, None, None, None, "Äb"], "exact": ["\u200b A\xa0", None, None, None, None, "Äb"],
         "alike": ["A", "NULL", "", "n/a", "", "Äb"], "lower": ["a", None, None, None, None, None],
     }  # fmt: skip
+
+
+def test_signs_that_nobody_sees_are_found_as_by_the_patterns(engine, column):
+    inner = ["", "a", "12", "1.0", "1,0", "a.0", "1.0a", "a b", "a~!", "Ä", "a\tb", "a\x7fb", "a\xa0b", "%_*?[", "\u200b"]
+    texts = [before + text + after for text in inner for before in ("", " ", "\t", "\xa0") for after in ("", " ", "\n", "\ufeff")]
+    table = column(texts)
+    asked = table.select("n", odd=blanks.odd_id(table.x), padded=blanks.padded(table.x)).order_by("n")
+    found = engine.execute(asked)
+    assert found["odd"].tolist() == [bool(re.search(blanks.ODD_ID, text, re.DOTALL)) for text in texts]
+    assert found["padded"].tolist() == [bool(re.search(blanks.ENDS, text)) for text in texts]
 
 
 def test_two_currencies_are_seen(engine, column):

@@ -14,10 +14,26 @@ ENDS = f"^{ODD}|{ODD}$|^$"
 ODD_ID = r"^ | $|[^ -~]|\d[.,]0$"
 
 
+@ibis.udf.scalar.builtin(name="~~~", signature=(("string", "string"), "boolean"))
+def _glob(text, pattern):  # type: ignore[no-untyped-def]
+    """DuckDB's GLOB as a function, ten times as fast as a regular expression; it compares bytes."""
+
+
+def odd_id(text: ir.StringValue) -> ir.BooleanValue:
+    """Whether an id is as `ODD_ID` says; in DuckDB regular expressions are asked of the few that end in a zero."""
+    if text.get_backend().name != "duckdb":
+        return text.re_search(ODD_ID)
+    tenth = (text.endswith(".0") | text.endswith(",0")) & text.re_search(r"\d..$")
+    return _glob(text, "*[! -~]*") | text.startswith(" ") | text.endswith(" ") | tenth
+
+
 def padded(text: ir.StringValue) -> ir.BooleanValue:
     """Whether a text has blanks or unseen signs around it, or is empty: asking is quick where both ends are ASCII."""
-    first, last = text.ascii_str(), text.right(1).ascii_str()
-    return (~first.between(33, 126) | ~last.between(33, 126)) & text.re_search(ENDS)
+    if text.get_backend().name == "duckdb":
+        beyond = (text == "") | _glob(text, "[!!-~]*") | _glob(text, "*[!!-~]")
+    else:
+        beyond = ~text.ascii_str().between(33, 126) | ~text.right(1).ascii_str().between(33, 126)
+    return beyond & text.re_search(ENDS)
 
 
 def in_ascii(text: ir.StringValue) -> ir.BooleanValue:

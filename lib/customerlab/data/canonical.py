@@ -185,7 +185,7 @@ def survey(marked: ir.Table) -> Survey:
         if THERE + name in marked.columns:
             asked[f"there_{name}"] = marked.count(where=marked[THERE + name])
         if is_id(name):
-            asked[f"odd_{name}"] = marked.count(where=column.re_search(blanks.ODD_ID))
+            asked[f"odd_{name}"] = marked.count(where=blanks.odd_id(column))
         if name == "customer_id" or column.type().is_timestamp():
             asked |= {f"first_{name}": column.min(), f"last_{name}": column.max()}
     for name in marked.columns:
