@@ -29,7 +29,7 @@ def without(*names: str, **others) -> dict:
 def entry(columns: dict, files: dict | None = None, euros: bool = False, **table) -> dict:
     """An entry with a table of transactions."""
     transactions = {"columns": columns} | table
-    whole = {"title": "A shop", "files": files or {"log": "log.csv"}, "tables": {"transactions": transactions}}
+    whole = {"title": "A shop", "files": dict(files or {"log": "log.csv"}), "tables": {"transactions": transactions}}
     return whole | ({"currency": "EUR"} if euros else {})
 
 
