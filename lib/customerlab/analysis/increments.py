@@ -84,7 +84,7 @@ def added(state: State, transactions: ir.Table, returns: ir.Table | None = None,
     ValueError
         If a row is from before the state's day and `late` is false.
     """
-    ends = [end for table in (transactions, returns) if table is not None for end in _ends(table)]
+    ends = _ends(transactions, returns)
     if ends and min(ends) < state.day and not late:
         raise ValueError(
             f"new rows begin on {min(ends):%Y-%m-%d}, and the state has the days before {state.day:%Y-%m-%d}: leave out "
@@ -125,9 +125,10 @@ def features(state: State, day: pd.Timestamp | str, among: State | None = None) 
     return found
 
 
-def _ends(table: ir.Table) -> list[pd.Timestamp]:
-    """The first and the last time in a table; nothing where it is empty."""
-    row = fetched(table.aggregate(first=table.ordered_at.min(), last=table.ordered_at.max())).iloc[0]
+def _ends(*tables: ir.Table | None) -> list[pd.Timestamp]:
+    """The first and the last time in some tables; nothing where they are empty."""
+    times = ibis.union(*(table.select("ordered_at") for table in tables if table is not None))
+    row = fetched(times.aggregate(first=times.ordered_at.min(), last=times.ordered_at.max())).iloc[0]
     return [pd.Timestamp(end) for end in row.dropna()]
 
 
