@@ -160,8 +160,29 @@ def test_blanks_words_and_letter_case(engine, column):
 
 
 def test_signs_that_nobody_sees_are_found_as_by_the_patterns(engine, column):
-    inner = ["", "a", "12", "1.0", "1,0", "a.0", "1.0a", "a b", "a~!", "Ä", "a\tb", "a\x7fb", "a\xa0b", "%_*?[", "\u200b"]
-    texts = [before + text + after for text in inner for before in ("", " ", "\t", "\xa0") for after in ("", " ", "\n", "\ufeff")]
+    inner = [
+        "",
+        "a",
+        "12",
+        "1.0",
+        "1,0",
+        "a.0",
+        "1.0a",
+        "a b",
+        "a~!",
+        "Ä",
+        "a\tb",
+        "a\x7fb",
+        "a\xa0b",
+        "%_*?[",
+        "\u200b",
+    ]
+    texts = [
+        before + text + after
+        for text in inner
+        for before in ("", " ", "\t", "\xa0")
+        for after in ("", " ", "\n", "\ufeff")
+    ]
     table = column(texts)
     asked = table.select("n", odd=blanks.odd_id(table.x), padded=blanks.padded(table.x)).order_by("n")
     found = engine.execute(asked)

@@ -87,5 +87,8 @@ def test_odd_maps():
 
 def test_the_figure_has_a_cell_per_unit():
     points = cloud()
-    picture = unit_map(fit_map(points, 4, 6).table(points))
-    assert len(picture.figure.axes[0].texts) == 24 and "24 units with 300 customers" in picture.alt
+    table = fit_map(points, 4, 6).table(points)
+    picture = unit_map(table, 9)
+    assert "24 units with 300 customers" in picture.alt
+    told = [text.get_text() for text in picture.figure.axes[0].texts]
+    assert told == ["<9" if 0 < number < 9 else str(number) for number in table["customers"]] and "<9" in told

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.integrate import quad
 
 from customerlab.analysis.disclosure import hidden
-from customerlab.analysis.profile.regions import adjacent, by_region, moran, nearest, shrunken
+from customerlab.analysis.profile.regions import by_region, moran, shrunken
 from customerlab.figures.profile.regions import EUROPE, choropleth, shapes, tiles
 
 # Respiratory symptoms in 71 school catchment areas of Huddersfield: cases and questionnaires (Martuzzi, Elliott 1996)
@@ -232,7 +232,8 @@ def test_p_agrees_with_the_standard_deviates_of_cliff_and_ord():
 def test_a_checkerboard_is_minus_one_and_halves_are_as_counted():
     board = pd.DataFrame([(f"{row}{column}", row, column) for row in range(6) for column in range(6)])
     board.columns = ["region", "row", "column"]
-    pairs = adjacent(board)
+    pairs = [(f"{row}{at}", f"{row}{at + 1}") for row in range(6) for at in range(5)]
+    pairs += [(f"{at}{column}", f"{at + 1}{column}") for column in range(6) for at in range(5)]
     colours = pd.Series(((board["row"] + board["column"]) % 2).to_numpy(), board["region"])
     found = moran(colours, pairs, seed=1)
     assert found.i == pytest.approx(-1, abs=1e-12) and found.p == 0.001 and found.pairs == 60
@@ -268,22 +269,6 @@ def test_equal_values_have_no_autocorrelation_and_no_pairs_are_refused():
         moran(pd.Series([1.0, 2.0], ["DE", "AT"]), [("Germany", "Austria")], seed=1)
     with pytest.raises(ValueError, match="two values"):
         moran(pd.Series([1.0, 2.0], ["DE", "DE"]), [("DE", "AT")], seed=1)
-
-
-def test_the_nearest_are_those_of_the_haversine_distance():
-    rng = np.random.default_rng(5)
-    points = pd.DataFrame({
-        "region": [f"r{place:02d}" for place in range(20)], "latitude": rng.uniform(-80, 80, 20), "longitude": rng.uniform(-180, 180, 20),
-    })  # fmt: skip
-    angle = np.radians(points[["latitude", "longitude"]].to_numpy())
-    from sklearn.metrics.pairwise import haversine_distances
-
-    near = np.argsort(haversine_distances(angle), axis=1)[:, 1:4]
-    expected = {tuple(sorted((f"r{one:02d}", f"r{other:02d}"))) for one, others in enumerate(near) for other in others}
-    found = nearest(points.sample(frac=1, random_state=1), 3)
-    assert set(found.itertuples(index=False, name=None)) == expected and len(found) == len(expected)
-    with pytest.raises(ValueError, match="20 nearest of 20 regions; expected from 1 to 19"):
-        nearest(points, 20)
 
 
 @pytest.mark.thorough

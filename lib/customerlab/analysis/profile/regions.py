@@ -187,52 +187,6 @@ def _ends(middle: np.ndarray, variance: np.ndarray, kind: str) -> np.ndarray:
     return stats.beta.ppf(at, middle * size, (1 - middle) * size)
 
 
-def adjacent(tiles: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of regions that share an edge on a grid (rook); `tiles` has `region`, `row` and `column`.
-
-    Examples
-    --------
-    >>> adjacent(pd.DataFrame({"region": ["A", "B", "C"], "row": [0, 0, 1], "column": [0, 1, 1]})).values.tolist()
-    [['A', 'B'], ['B', 'C']]
-    """
-    tiles = tiles.sort_values("region")
-    places = tiles[["row", "column"]].to_numpy()
-    apart = np.abs(places[:, None] - places).sum(axis=2)
-    return _pairs(tiles["region"].to_numpy(), apart == 1)
-
-
-def nearest(points: pd.DataFrame, k: int = 4) -> pd.DataFrame:
-    """Pairs of regions of which one is among the `k` nearest of the other, by great-circle distance.
-
-    `points` has `region`, `latitude` and `longitude` in degrees. Of regions equally far, the first by name is nearer.
-
-    Examples
-    --------
-    >>> towns = pd.DataFrame({"region": ["A", "B", "C"], "latitude": [50, 51, 53], "longitude": [7, 7, 7]})
-    >>> nearest(towns, 1).values.tolist()
-    [['A', 'B'], ['B', 'C']]
-    """
-    if not 1 <= k < len(points):
-        raise ValueError(f"{k} nearest of {len(points)} regions; expected from 1 to {len(points) - 1}.")
-    points = points.sort_values("region")
-    latitude, longitude = np.radians(points[["latitude", "longitude"]].to_numpy(dtype=float)).T
-    place = np.column_stack(
-        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
-    )
-    close = np.round(place @ place.T, 12)  # the cosine of the angle between them
-    np.fill_diagonal(close, -2)
-    near = np.argsort(-close, axis=1, kind="stable")[:, :k]
-    chosen = np.zeros_like(close, dtype=bool)
-    np.put_along_axis(chosen, near, True, axis=1)
-    return _pairs(points["region"].to_numpy(), chosen | chosen.T)
-
-
-def _pairs(names: np.ndarray, linked: np.ndarray) -> pd.DataFrame:
-    """The pairs above the diagonal of a symmetric matrix."""
-    one, other = np.nonzero(np.triu(linked, 1))
-    return pd.DataFrame({"region": names[one], "neighbour": names[other]})
-
-
 def moran(values: pd.Series, pairs: pd.DataFrame | Iterable[tuple], *, seed: int, permutations: int = 999) -> Moran:
     """Whether neighbouring regions have similar values: Moran's I (1950, Biometrika 37), tested by permutation.
 
@@ -244,7 +198,7 @@ def moran(values: pd.Series, pairs: pd.DataFrame | Iterable[tuple], *, seed: int
     values : Series
         One value per region, indexed by region.
     pairs : DataFrame of two columns, or tuples
-        Neighbours, as `adjacent` and `nearest` return them; a pair that is there twice, or both ways, counts once.
+        Neighbours; a pair that is there twice, or both ways, counts once.
     seed : int
     permutations : int
         Of the values over the regions. p is (1 + those at least as far from the expected value) / (1 + permutations).

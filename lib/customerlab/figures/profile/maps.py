@@ -66,12 +66,15 @@ def _name_levels(axis: Axes, named: pd.DataFrame) -> None:
 
 
 @styled
-def unit_map(table: pd.DataFrame) -> Picture:
-    """The grid of `maps.OrganisedMap.table`: colour is the distance to neighbours, the number that of customers."""
+def unit_map(table: pd.DataFrame, smallest: int = 1) -> Picture:
+    """The grid of `maps.OrganisedMap.table`: colour is the distance to neighbours, the number that of customers.
+
+    Numbers of some customers, but fewer than `smallest`, are not told.
+    """
     across, down = table["x"].to_numpy(), table["y"].to_numpy()
     width = 7.6
     reach = np.ptp(across) + 2, np.ptp(down) + 2
-    figure, axis = canvas(width=width, height=float(np.clip(5.6 * reach[1] / reach[0], 1.6, 6)))
+    figure, axis = canvas(width=width, height=float(np.clip(6.4 * reach[1] / reach[0], 1.6, 6)))
     hexagons = [RegularPolygon((x, y), 6, radius=1 / np.sqrt(3)) for x, y in zip(across, down, strict=True)]
     drawn = PatchCollection(hexagons, cmap=SEQUENTIAL, edgecolor="white", linewidth=0.8)
     distance = table["distance"].to_numpy()
@@ -80,7 +83,8 @@ def unit_map(table: pd.DataFrame) -> Picture:
     axis.add_collection(drawn)
     light = distance > 0.5 * (distance.max() or 1)
     for x, y, number, on_light in zip(across, down, table["customers"], light, strict=True):
-        axis.text(x, y, short(number), ha="center", va="center", fontsize=8, color="black" if on_light else "white")
+        told = f"<{smallest}" if 0 < number < smallest else short(number)
+        axis.text(x, y, told, ha="center", va="center", fontsize=8, color="black" if on_light else "white")
     axis.set_xlim(across.min() - 0.7, across.max() + 0.7)
     axis.set_ylim(down.max() + 0.7, down.min() - 0.7)
     axis.set_aspect("equal")
