@@ -48,7 +48,7 @@ def table():
 
 
 def test_types_say_the_kind_of_each_attribute(table):
-    assert [kind_of(table[one.name]) for one in DECLARED] == [one.kind for one in DECLARED]
+    assert [kind_of(table[one.name]) for one in DECLARED] == [one.kind.replace("_", "/") for one in DECLARED]
     assert table.index.name == "customer_id" and table.index.is_monotonic_increasing
     assert list(table["income"].cat.categories) == ["low", "middle", "high"]
     assert list(table["answer"].cat.categories) == ["1", "2", "10"], "by size, where no level is declared"

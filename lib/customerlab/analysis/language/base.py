@@ -74,7 +74,9 @@ class CustomerBase:
     @cached_property
     def kinds(self) -> dict[str, str]:
         """The kind of each attribute."""
-        return {} if self.attributes is None else {str(name): _kind(self.attributes[name]) for name in self.attributes}
+        return (
+            {} if self.attributes is None else {str(name): kind_of(self.attributes[name]) for name in self.attributes}
+        )
 
     def levels(self, name: str) -> list[str]:
         """The values of a category, in their order where they have one."""
@@ -119,16 +121,15 @@ class CustomerBase:
         return set(fetched(products.select("category").distinct())["category"].dropna())
 
 
-def _kind(values: pd.Series) -> str:
-    """The kind of an attribute, by its dtype."""
-    kind = values.dtype
-    if isinstance(kind, pd.CategoricalDtype):
-        return ORDERED if kind.ordered else CATEGORY
-    if pd.api.types.is_bool_dtype(kind):  # before numbers, which they are for pandas
+def kind_of(values: pd.Series) -> str:
+    """The kind of an attribute by its dtype: ``number``, ``ordered``, ``category``, ``yes/no`` or ``date``."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return ORDERED if values.dtype.ordered else CATEGORY
+    if pd.api.types.is_bool_dtype(values.dtype):  # before numbers, which they are for pandas
         return YES_NO
-    if pd.api.types.is_numeric_dtype(kind):
-        return NUMBER
-    return DATE if pd.api.types.is_datetime64_any_dtype(kind) else CATEGORY
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return DATE
+    return NUMBER if pd.api.types.is_numeric_dtype(values.dtype) else CATEGORY
 
 
 def check(segment: Segment, base: CustomerBase) -> None:

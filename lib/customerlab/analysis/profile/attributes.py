@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from customerlab.analysis.language.base import kind_of
 from customerlab.analysis.orders import fetched
 from customerlab.data.tables import Attribute
 from customerlab.formats import percent, short
@@ -72,17 +73,6 @@ def _typed(values: pd.Series, one: Attribute) -> pd.Series:
     return texts.astype(pd.CategoricalDtype(list(levels), ordered=one.kind == "ordered"))
 
 
-def kind_of(values: pd.Series) -> str:
-    """The kind of a typed column: ``number``, ``ordered``, ``category``, ``yes_no`` or ``date``."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        return "ordered" if values.dtype.ordered else "category"
-    if pd.api.types.is_bool_dtype(values.dtype):
-        return "yes_no"
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        return "date"
-    return "number" if pd.api.types.is_numeric_dtype(values.dtype) else "category"
-
-
 def overview(table: pd.DataFrame, attributes: Sequence[Attribute], *, smallest: int = 1) -> pd.DataFrame:
     """What there is of each attribute.
 
@@ -134,7 +124,7 @@ def _in_words(known: pd.Series, smallest: int) -> str:
         return f"median {middle}; half from {quarter} to {upper}; 90% from {low} to {high}"
     counts = _counted(known)
     counts = counts[counts >= smallest].head(NAMED)
-    words = {True: "yes", False: "no"} if kind_of(known) == "yes_no" else {}
+    words = {True: "yes", False: "no"} if kind_of(known) == "yes/no" else {}
     shares = zip(counts.index.tolist(), (counts / len(known)).tolist(), strict=True)
     return ", ".join(f"{words.get(name, name)} {percent(share)}" for name, share in shares) or "–"
 

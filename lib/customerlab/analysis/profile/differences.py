@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from customerlab.analysis.inference import LEAST, LEVEL, holm, too_few, wilson
-from customerlab.analysis.profile.attributes import kind_of as kind_by_type
+from customerlab.analysis.language.base import kind_of
 from customerlab.analysis.profile.gower import Coding, Values, fit_coding
 
-NUMBER, ORDERED, CATEGORY, YES_NO, DATE = "number", "ordered", "category", "yes/no", "date"
 MISSING = "(missing)"
 MOST = 20  # levels of an attribute, the most common ones
 NO_VARIANCE = "no variance within the two groups"
@@ -84,11 +83,6 @@ def aligned(attributes: pd.DataFrame, segments: pd.Series) -> tuple[pd.DataFrame
     ids = known.index.intersection(attributes.index).sort_values()
     held = pd.Categorical(known.loc[ids]).remove_unused_categories()
     return attributes.loc[ids], held.codes.astype(np.intp), [str(name) for name in held.categories]
-
-
-def kind_of(column: pd.Series) -> str:
-    """The kind of an attribute by its dtype, as tables write it."""
-    return kind_by_type(column).replace("_", "/")
 
 
 def _blocks(values: Values, coding: Coding, place: int, code: Codes, k: int) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -11,7 +11,8 @@ import pandas as pd
 from scipy import stats
 
 from customerlab.analysis.clustering.space import Space, fit_space
-from customerlab.analysis.profile.attributes import MISSING, MOST_LEVELS, RARE, kind_of
+from customerlab.analysis.language.base import kind_of
+from customerlab.analysis.profile.attributes import MISSING, MOST_LEVELS, RARE
 from customerlab.data.tables import Attribute
 
 INDICATED = 0.05  # share of customers beyond which a number that is missing has a column of its own
@@ -171,18 +172,18 @@ def _columns(values: pd.Series, name: str, day: str) -> list[Column]:
     texts = _texts(values)
     counts = texts.value_counts(sort=False).sort_index().sort_values(ascending=False, kind="stable")
     common = counts[counts >= RARE * len(values)].index[:MOST_LEVELS].tolist()
-    if kind == "yes_no" and not gaps:
+    if kind == "yes/no" and not gaps:
         common = ["yes"]
     quoted = {one: f"'{one}'" for one in (MISSING, OTHERS)}  # a level that is called so
     made = [Column(f"{name}: {quoted.get(level, level)}", name, "level", (level,)) for level in common]
-    if kind != "yes_no" and len(common) < len(counts):
+    if kind != "yes/no" and len(common) < len(counts):
         made.append(Column(f"{name}: {OTHERS}", name, OTHERS, tuple(common)))
     return [*made, *[missing] * bool(gaps)]
 
 
 def _texts(values: pd.Series) -> pd.Series:
     """A column of levels as texts."""
-    if kind_of(values) == "yes_no":
+    if kind_of(values) == "yes/no":
         return values.map({True: "yes", False: "no"}).astype("str")
     return values.astype("str")
 

@@ -9,6 +9,8 @@ from numpy.typing import DTypeLike, NDArray
 from pandas.api import types
 from scipy.spatial.distance import squareform
 
+from customerlab.analysis.language.base import CATEGORY, YES_NO, kind_of
+
 Values = NDArray[np.float64]
 DAY = pd.Timedelta(days=1)
 CELLS = 2**17  # pairs that are compared at a time: they stay in the processor's cache
@@ -95,15 +97,9 @@ def fit_coding(table: pd.DataFrame) -> Coding:
 
 def _is_category(column: pd.Series) -> bool:
     """Whether an attribute is a category; raises ValueError for a dtype that is not an attribute's."""
-    if types.is_bool_dtype(column):
-        return True
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return not column.dtype.ordered
-    if types.is_numeric_dtype(column) or types.is_datetime64_any_dtype(column):
-        return False
-    if types.is_string_dtype(column) or types.is_object_dtype(column):
-        return True
-    raise ValueError(f"The attribute {column.name!r} is of dtype {column.dtype}; expected numbers, texts or dates.")
+    if types.is_timedelta64_dtype(column) or types.is_complex_dtype(column):
+        raise ValueError(f"The attribute {column.name!r} is of dtype {column.dtype}; expected numbers, texts or dates.")
+    return kind_of(column) in (CATEGORY, YES_NO)
 
 
 def _levels(column: pd.Series) -> tuple[Hashable, ...]:

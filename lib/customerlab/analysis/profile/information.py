@@ -5,7 +5,8 @@ import pandas as pd
 from scipy import stats
 
 from customerlab.analysis.inference import enough, holm, too_few
-from customerlab.analysis.profile.differences import Codes, aligned, common, kind_of
+from customerlab.analysis.language.base import kind_of
+from customerlab.analysis.profile.differences import Codes, aligned, common
 from customerlab.analysis.profile.gower import Coding, Values, fit_coding
 
 BINS = 10  # of a number, at most

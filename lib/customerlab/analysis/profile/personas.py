@@ -9,7 +9,8 @@ import pandas as pd
 from scipy import stats
 
 from customerlab.analysis.inference import LEAST, LEVEL, enough, holm, too_few
-from customerlab.analysis.profile.differences import DATE, MISSING, aligned, differences
+from customerlab.analysis.language.base import DATE
+from customerlab.analysis.profile.differences import MISSING, aligned, differences
 from customerlab.formats import interval, p_value, percent, points, short, shortened
 
 ALPHA = 0.05

@@ -8,7 +8,8 @@ import pandas as pd
 
 from customerlab.analysis.disclosure import suppressed
 from customerlab.analysis.inference import percentile_interval, resampled, wilson
-from customerlab.analysis.profile.differences import MISSING, NUMBER, kind_of
+from customerlab.analysis.language.base import NUMBER, kind_of
+from customerlab.analysis.profile.differences import MISSING
 from customerlab.analysis.profile.gower import Values
 from customerlab.analysis.profile.segment_candidates import Chances, log_losses
 from customerlab.analysis.profile.segment_model import SegmentModel

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from customerlab.analysis.profile.attributes import kind_of
+from customerlab.analysis.language.base import kind_of
 from customerlab.figures.style import BLUE, GREY, PERCENT, SHORT, Picture, canvas, styled
 from customerlab.formats import percent, shortened
 
@@ -61,7 +61,7 @@ def _numbers(axis: Axes, values: pd.Series, smallest: int) -> str:
 
 def _levels(axis: Axes, values: pd.Series, smallest: int) -> str:
     """A bar for each level, and one for all others; what they show, in words."""
-    words = {True: "yes", False: "no"} if kind_of(values) == "yes_no" else {}
+    words = {True: "yes", False: "no"} if kind_of(values) == "yes/no" else {}
     counts = values.dropna().value_counts(sort=False).sort_index()
     if kind_of(values) != "ordered":
         counts = counts.sort_values(ascending=False, kind="stable")
