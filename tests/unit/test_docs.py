@@ -135,13 +135,15 @@ def test_the_plan_of_a_test_runs_and_its_table_is_one_for_notebook_05(project, m
 
 
 @pytest.mark.thorough
-def test_every_recipe_runs(project, monkeypatch):
-    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "least"), [("recipes.md", 40), ("language.md", 10)])
+def test_every_example_of_a_page_runs(project, monkeypatch, name, least):
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
     monkeypatch.chdir(project / "notebooks")
     examples = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
-    page = doctest.DocTestParser().get_doctest(examples, {}, "docs/recipes.md", None, 0)
-    assert len(page.examples) > 25 and doctest.DocTestRunner().run(page).failed == 0
-    assert (project / "notebooks" / "grid.svg").read_bytes().startswith(b"<?xml")
+    page = doctest.DocTestParser().get_doctest(examples, {}, f"docs/{name}", None, 0)
+    assert len(page.examples) >= least and doctest.DocTestRunner().run(page).failed == 0
+    if name == "recipes.md":
+        assert (project / "notebooks" / "grid.svg").read_bytes().startswith(b"<?xml")
 
 
 def test_one_version_is_told_everywhere():
