@@ -1,5 +1,7 @@
 """The segment model: scikit-learn's and LightGBM's own predictions, planted truth, and what new rows may hold."""
 
+import dataclasses
+
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from customerlab.analysis.profile.segment_prediction import predict_segments, ve
 from customerlab.analysis.value.classify import SETTINGS
 from customerlab.codec import from_json, to_json
 from customerlab.figures.profile import segments as profile_segments
+from customerlab.formats import percent
 
 ABC = ("A", "B", "C")
 
@@ -150,6 +153,14 @@ def test_a_planted_relation_is_found_and_named(found):
     assert row["balanced_accuracy_low"] > 1 / 3 and row["gain_low"] > 0
     first, second, third, *_ = verdict(found)
     assert first.startswith(f"Use {found.model.kind} to predict") and "better than the shares" in second
+    largest = found.counts["test"].max() / found.counts["test"].sum()
+    told = f"right for {percent(row['accuracy'])} of these customers, the largest segment for {percent(largest)}."
+    assert told in second and row["accuracy"] > largest
+    worse = found.scores.assign(accuracy=found.scores["accuracy"].where(found.scores["model"] != found.model.kind, 0.1))
+    first, second, *_ = verdict(dataclasses.replace(found, scores=worse))
+    assert (
+        first.startswith(f"Use {found.model.kind} to rank new customers by the probability") and "for 10% of" in second
+    )
     assert third.startswith("age matters most")
     best = found.choice[found.choice["model"].isin(SAVED)].sort_values("log_loss", kind="stable")["model"].iloc[0]
     assert found.model.kind == best and len(found.scores) == 7

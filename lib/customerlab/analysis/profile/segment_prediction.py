@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from customerlab.analysis.inference import LEAST, too_few
 from customerlab.analysis.profile.differences import aligned
 from customerlab.analysis.profile.segment_candidates import choose, fitted
-from customerlab.analysis.profile.segment_judging import PRIOR, by_group, calibration, importance, scores
+from customerlab.analysis.profile.segment_judging import MAJORITY, PRIOR, by_group, calibration, importance, scores
 from customerlab.analysis.profile.segment_model import SAVED, SegmentModel, fit_design
 from customerlab.formats import interval, percent
 from customerlab.wording import Led
@@ -202,15 +202,22 @@ def verdict(found: Prediction) -> list[str]:
     chance = percent(1 / len(found.model.segments))
     level = f"balanced accuracy {percent(row['balanced_accuracy'])} ({ends}), majority class {chance}"
     size = f"{int(row['customers']):,} customers"
+    table = found.scores.set_index("model")
+    largest, prior = table["accuracy"][MAJORITY], table["log_loss"][PRIOR]
     if row["balanced_accuracy_low"] > 1 / len(found.model.segments):
-        first = Led(f"Use {found.model.kind} to predict the segment of new customers", f": {level}, of {size}.")
+        ranks = row["accuracy"] < largest
+        use = "rank new customers by the probability of a segment" if ranks else "predict the segment of new customers"
+        first = Led(f"Use {found.model.kind} to {use}", f": {level}, of {size}.")
     else:
         first = Led("The segment of new customers is not predictable here", f": {level}, of {size}; the best candidate "
                     f"that can be saved is {found.model.kind}.")  # fmt: skip
     gain = interval(row["gain_low"], row["gain_high"], "{:+.3f}")
     word = "better than" if row["gain_low"] > 0 else "worse than" if row["gain_high"] < 0 else "no better than"
-    prior = found.scores.set_index("model")["log_loss"][PRIOR]
-    second = f"Its probabilities are {word} the shares of segments: log loss {row['log_loss']:.3f} against {prior:.3f} (difference {gain})."
+    second = (
+        f"Its probabilities are {word} the shares of segments: log loss {row['log_loss']:.3f} against {prior:.3f} (difference "
+        f"{gain}). The most probable segment is right for {percent(row['accuracy'])} of these customers, the largest segment for "
+        f"{percent(largest)}."
+    )
     top = found.importance.to_dict("records")[0]
     third = [
         f"{top['attribute']} matters most: permuted, it costs {100 * top['loss']:.1f} percentage points of balanced accuracy "
