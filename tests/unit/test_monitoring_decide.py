@@ -81,7 +81,7 @@ def test_a_bias_that_was_there_a_year_before_is_the_seasons():
         (trial(gain=0.5), {}, REFIT),
         (trial(gain=0.5, outcomes=19), {}, KEEP),
         (trial(gain=-0.5), {"value model": ["orders"]}, WATCH),
-        (trial(bias=0.4), {"value model": ["orders"]}, RECALIBRATE),
+        (trial(bias=0.4), {"value model": ["orders"]}, WATCH),
         (trial(bias=0.02, n=90_000), {}, KEEP),
         (trial(), {"value model": ["orders"]}, WATCH),
         (trial(), {"churn model": ["orders"]}, KEEP),
@@ -95,10 +95,45 @@ def test_each_rule(made, drifted, decision):
     assert table["reason"].iloc[0].endswith(".") and "nan" not in table["reason"].iloc[0]
 
 
+def test_totals_are_recalibrated_only_where_the_same_season_is_known():
+    alone, known = (decide([compared(trial(bias=0.4), *past)], {}).iloc[0] for past in ((), (trial(seed=2),)))
+    assert (alone["decision"], known["decision"]) == (WATCH, RECALIBRATE)
+    assert "so it may be the season" in alone["reason"] and "season" not in known["reason"]
+
+
 def test_a_gain_that_is_significant_and_too_small_refits_nothing():
     made = trial(n=90_000, gain=0.02)
     table = decide([compared(made)], {})
     assert table["p_holm"].iloc[0] < 0.001 and table["decision"].tolist() == [KEEP]
+    assert table["reason"].iloc[0].startswith("A refit predicts significantly better, but by less than 2%: ")
+    assert (
+        decide([compared(trial(gain=-0.5))], {})["reason"].iloc[0].startswith("A refit predicts significantly worse: ")
+    )
+    assert (
+        decide([compared(trial())], {})["reason"].iloc[0].startswith("A refit does not predict significantly better: ")
+    )
+
+
+def test_what_failed_is_said():
+    table = pd.DataFrame({"metric": ["precision", "roc_auc"], "estimated": [0.68, 0.745], "low": [0.6, 0.71], "high": [0.76, 0.78],
+                          "realised": [0.56, 0.751]})  # fmt: skip
+    first, failed, ahead = sentences.by_performance(table, table.assign(estimated=0.8))
+    assert first.endswith("(95% CI 0.710 to 0.780), and came to 0.751.") and ahead.endswith(
+        "Do not rely on it: the last estimate failed."
+    )
+    assert failed == (
+        "The estimate failed for 1 of 2 metrics: precision was estimated at 0.680 (95% CI 0.600 to 0.760) and came to 0.560."
+    )
+    held = sentences.by_performance(table.assign(realised=0.75).iloc[1:], None)
+    assert len(held) == 1
+    sizes = pd.DataFrame({"actual": [9.0] * 28 + [30] * 7, "low": 1.0, "high": 20.0, "expected": 10.0, "today": 9.0})
+    narrow = sentences.by_forecast(sizes)
+    p = stats.binom.cdf(28, 35, 0.95)
+    assert (
+        narrow.endswith(f"The intervals are too narrow: that is significantly less than 95% (p = {p:.3f}).")
+        or p < 0.001
+    )
+    assert "too narrow" in narrow and "too narrow" not in sentences.by_forecast(sizes.assign(high=40.0))
 
 
 def test_p_values_of_all_models_are_adjusted_together():

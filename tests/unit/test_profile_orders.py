@@ -136,7 +136,7 @@ def test_the_table_of_personas_has_all_that_is_said_the_largest_first():
     table = persona_table([persona("b", 20), persona("c", 60, ("Old.", "Rich."), ("Tea.",)), persona("a", 20)])
     assert list(table) == ["segment", "about", "statement"]
     assert table.values.tolist() == [
-        ["c", "tells apart", "Old."], ["c", "tells apart", "Rich."], ["c", "buys more often", "Tea."],
+        ["c", "tells apart", "Old."], ["c", "tells apart", "Rich."], ["c", "more have bought", "Tea."],
         ["c", "how sure", "c is sure."], ["a", "how sure", "a is sure."], ["b", "how sure", "b is sure."],
     ]  # fmt: skip
     assert persona_table([]).empty and list(persona_table([])) == list(table)

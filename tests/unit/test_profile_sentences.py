@@ -184,10 +184,13 @@ def test_groups_adjusted_for_behaviour(spenders):
     row = found.query("group == '-40' and basis == 'adjusted'").iloc[0]
     assert row["difference"] == pytest.approx(3)
     assert sentences.by_groups(found, "age", "Net revenue") == [
-        "Net revenue differs between groups of age, adjusted for earlier behaviour: -40 +3.00 against the others "
-        f"(95% CI {row['difference_low']:+.2f} to {row['difference_high']:+.2f}, simultaneous). This is an association, "
+        "Net revenue differs between groups of age, adjusted for earlier behaviour, against the others: -40 +3.00 "
+        f"(95% CI {row['difference_low']:+.2f} to {row['difference_high']:+.2f}); 40+ -3.00 "
+        f"(95% CI {-row['difference_high']:+.2f} to {-row['difference_low']:+.2f}). Intervals are simultaneous. This is an association, "
         "not an effect."
     ]
+    whale = sentences.by_groups(found.assign(largest_customer=0.31), "age", "Net revenue")[0]
+    assert whale.count("; one customer has 31% of its sum)") == 2
     assert sentences.by_groups(by_group(spenders, "even", "age", ["orders"]), "age", "It") == [
         "It does not differ significantly between 2 groups of age, adjusted for earlier behaviour."
     ]
@@ -214,6 +217,10 @@ def test_information_of_attributes():
         "1 of 2 attributes say something significant of the segment (Holm-adjusted). Most is said by home: "
         f"{home['bits']:.3f} bits, {percent(home['share'])} of what there is to know."
     )
+    formed = sentences.by_information(information(table, segments, seed=1), "the segment", formed=True)
+    assert formed.startswith("Most of the segment is said by home: ") and formed.endswith(
+        "describes them and tests nothing."
+    )
     nothing = sentences.by_information(information(table[["coin"]], segments, seed=1), "the segment")
     assert nothing == "No attribute says anything significant of the segment (of 1, Holm-adjusted)."
     few = sentences.by_information(information(table.head(9), segments, seed=1), "the segment")
@@ -234,7 +241,9 @@ def test_personas():
     )
     said = sentences.by_personas([plain, *some])
     assert said == [
-        "c (30%): age: c.", "a (20%): age: a.", "1 of 3 segments differ from the others in no attribute significantly."
+        "c (30%): age: c.", "a (20%): age: a.",
+        "1 of 3 segments differ from the others in no attribute significantly, over all comparisons. They have 50 to 50 customers: only "
+        "large differences of so few would show.",
     ]  # fmt: skip
     assert said[0].lead == "c"
     many = sentences.by_personas([*some, persona("b", 200, "age: b"), persona("d", 100, "age: d")])

@@ -20,7 +20,7 @@ RULES = pd.DataFrame(
     [
         (REFIT, f"the challenger's loss on the same customers is lower by {LEAST_GAIN:.0%} or more, significantly (Holm-adjusted)"),
         (RECALIBRATE, f"totals are biased by {LEAST_BIAS:.0%} or more, significantly (Holm-adjusted), and more than a year before"),
-        (WATCH, "what the model sees has changed significantly (Holm-adjusted), and its loss has not"),
+        (WATCH, "its inputs have changed significantly (Holm-adjusted), and its loss has not; or totals are biased and no year before is known"),
         (KEEP, "none of these, or too few outcomes to tell"),
     ],
     columns=["decision", "rule"],
@@ -67,25 +67,27 @@ def _decided(row: Mapping, drifted: Sequence[str]) -> tuple[str, str]:
             REFIT,
             f"The challenger predicts significantly better: {losses} ({more}; {row['customers']:,} customers).",
         )
+    refit = f"A refit {_compared(row)}"
     if row["p_bias_holm"] < LEVEL and abs(row["bias"]) >= LEAST_BIAS:
         side = "above" if row["bias"] > 0 else "below"
         ends = interval(100 * row["bias_low"], 100 * row["bias_high"], "{:+.0f}%")
-        return RECALIBRATE, (
-            f"Expected totals are {percent(abs(row['bias']))} {side} those that came ({ends}, Holm-adjusted "
-            f"{p_value(row['p_bias_holm'])}), and a refit does not predict significantly better."
-            f"{'' if row['season'] else ' The log has no such period a year before, so it may be the season.'}"
-        )
-    better = (
-        ""
-        if np.isnan(row["p_holm"]) or row["p_holm"] >= LEVEL
-        else " The champion is significantly better than the challenger."
-    )
+        p = p_value(row["p_bias_holm"])
+        reason = f"Expected totals are {percent(abs(row['bias']))} {side} those that came ({ends}, Holm-adjusted {p}). {refit}."
+        if row["season"]:
+            return RECALIBRATE, reason
+        return WATCH, f"{reason} The log has no such period a year before, so it may be the season."
     if drifted:
-        return (
-            WATCH,
-            f"Changed significantly: {', '.join(drifted)}. A refit does not predict significantly better ({losses}; {more}).{better}",
-        )
-    return KEEP, f"A refit does not predict significantly better: {losses} ({more}).{better}"
+        return WATCH, f"Changed significantly: {', '.join(drifted)}. {refit} ({losses}; {more})."
+    return KEEP, f"{refit}: {losses} ({more})."
+
+
+def _compared(row: Mapping) -> str:
+    """How a refit does beside the champion."""
+    if np.isnan(row["p_holm"]) or row["p_holm"] >= LEVEL:
+        return "does not predict significantly better"
+    if row["less"] < 0:
+        return "predicts significantly worse"
+    return f"predicts significantly better, but by less than {LEAST_GAIN:.0%}"
 
 
 @dataclass(frozen=True, eq=False)

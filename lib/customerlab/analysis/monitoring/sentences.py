@@ -1,10 +1,12 @@
 """What is said of segments over time, as sentences: decisions first, each with what it rests on."""
 
 import pandas as pd
+from scipy.stats import binomtest
 
 from customerlab.analysis.inference import too_few
 from customerlab.analysis.monitoring.changes import SEASON
 from customerlab.analysis.monitoring.decisions import KEEP, LEVEL, RECALIBRATE, REFIT, WATCH
+from customerlab.analysis.monitoring.estimated import METRICS
 from customerlab.analysis.monitoring.evolution import SURVIVES
 from customerlab.analysis.monitoring.evolving import Evolving
 from customerlab.analysis.monitoring.hidden import Choice, Hidden
@@ -53,7 +55,7 @@ def by_lifecycle(sizes: pd.DataFrame, growth: pd.DataFrame, currency: str) -> li
         parts = ", ".join(f"{name} {row[name]:+,.0f}" for name in GROWTH if row[name])
         said.append(
             f"Net revenue of {row['month']:%Y-%m} is {short(row['revenue'])} {currency}, {short(row['before'])} the month before. "
-            f"By what customers did: {parts}."
+            f"By what customers did against the month before (won back ordered in this one only, lapsed in that one only): {parts}."
         )
     return said
 
@@ -91,9 +93,11 @@ def by_forecast(backtest: pd.DataFrame) -> str:
     inside = backtest["actual"].between(backtest["low"], backtest["high"]).mean()
     away = [float((backtest["actual"] - backtest[name]).abs().mean()) for name in ("expected", "today")]
     better = "less" if away[0] < away[1] else "not less"
+    p = binomtest(round(inside * len(backtest)), len(backtest), 0.95, "less").pvalue
+    narrow = f" The intervals are too narrow: that is significantly less than 95% ({p_value(p)})." if p < LEVEL else ""
     return (
         f"Forecasts of segment sizes a month ahead are off by {away[0]:,.1f} customers on average, {better} than the forecast that "
-        f"nothing changes ({away[1]:,.1f}); {percent(inside)} of the {len(backtest)} sizes lie in their 95% interval."
+        f"nothing changes ({away[1]:,.1f}); {percent(inside)} of the {len(backtest)} sizes lie in their 95% interval.{narrow}"
     )
 
 
@@ -141,6 +145,8 @@ def by_drift(rows: pd.DataFrame, named: pd.DataFrame, joint: Discrepancy, told: 
     if not tested:
         few = min(rows["reference"].min(), rows["current"].min())
         return [f"Drift: {too_few(few, 'customers of a period')}."]
+    if names and "season_p" not in rows:
+        season += " The log has no such period a year before, so it may be the season."
     changed = f"{len(names)} of {tested} distributions changed significantly (Holm-adjusted): {', '.join(names)}."
     found = [changed if names else f"No distribution of {tested} changed significantly (Holm-adjusted)."]
     found[0] += f" What customers did differently: {changes}." if changes else ""
@@ -164,7 +170,17 @@ def by_performance(table: pd.DataFrame | None, upcoming: pd.DataFrame | None) ->
         f"The churn model's ROC AUC was estimated at {row['estimated']:.3f} before outcomes were known ({few}), and came to "
         f"{row['realised']:.3f}."
     ]
+    rates = table[table["metric"].isin(METRICS[4:])]  # the others are the numbers that these are made of
+    missed = rates[(rates["realised"] < rates["low"]) | (rates["realised"] > rates["high"])].to_dict("records")
+    if missed:
+        each = "; ".join(
+            f"{str(one['metric']).replace('_', ' ').replace('roc auc', 'ROC AUC')} was estimated at {one['estimated']:.3f} "
+            f"({interval(one['low'], one['high'], '{:.3f}')}) and came to {one['realised']:.3f}"
+            for one in missed
+        )
+        said.append(f"The estimate failed for {len(missed)} of {len(rates)} metrics: {each}.")
     if upcoming is not None:
         (ahead,) = upcoming.loc[upcoming["metric"] == "roc_auc", "estimated"].tolist()
-        said.append(f"For customers at risk today it is estimated at {ahead:.3f}.")
+        doubt = " Do not rely on it: the last estimate failed." if missed else ""
+        said.append(f"For customers at risk today the ROC AUC is estimated at {ahead:.3f}.{doubt}")
     return said

@@ -117,7 +117,7 @@ def _in_words(known: pd.Series, smallest: int) -> str:
     if known.empty:
         return "–"
     if kind_of(known) in ("number", "date"):
-        found = known.quantile(list(QUANTILES), interpolation="nearest").tolist()
+        found = known.quantile(list(QUANTILES)).tolist()
         low, quarter, middle, upper, high = (
             f"{value:%Y-%m-%d}" if isinstance(value, pd.Timestamp) else short(value) for value in found
         )

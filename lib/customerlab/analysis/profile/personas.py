@@ -33,7 +33,7 @@ class Persona:
     statements : tuple of str
         At most three: what tells the segment apart.
     offers : tuple of str
-        Which categories its customers buy more often than others.
+        From which categories more of its customers have bought: who orders more often has bought from more of them.
     certainty : str
         Of how many customers, and how many comparisons are statistically significant.
     who, when, worth : DataFrame
@@ -61,6 +61,7 @@ def personas(
     when: pd.DataFrame | None = None,
     worth: pd.DataFrame | None = None,
     bought: pd.DataFrame | None = None,
+    formed: bool = False,
 ) -> tuple[Persona, ...]:
     """Describe each segment: who its customers are, when they order, what they are worth, and what to offer.
 
@@ -75,6 +76,8 @@ def personas(
         Columns that segments were formed of tell them apart by construction: leave them out.
     bought : DataFrame, optional
         As for `lifts`.
+    formed : bool
+        Whether the segments were formed of the attributes: then these differ by construction, and no test is quoted.
 
     Returns
     -------
@@ -109,12 +112,19 @@ def personas(
     lifted = lifts(bought, segments) if bought is not None else pd.DataFrame(columns=BOUGHT)
     sizes = np.bincount(code, minlength=len(listed))
     return tuple(
-        _persona(name, int(n), n / sizes.sum(), whole, lifted, parts) for name, n in zip(listed, sizes, strict=True)
+        _persona(name, int(n), n / sizes.sum(), whole, lifted, parts, formed)
+        for name, n in zip(listed, sizes, strict=True)
     )
 
 
 def _persona(
-    name: str, customers: int, share: float, whole: pd.DataFrame, lifted: pd.DataFrame, parts: list[pd.DataFrame]
+    name: str,
+    customers: int,
+    share: float,
+    whole: pd.DataFrame,
+    lifted: pd.DataFrame,
+    parts: list[pd.DataFrame],
+    formed: bool,
 ) -> Persona:
     """One segment's part of what was compared, and what there is to say of it."""
     own = whole[whole["segment"] == name]
@@ -123,13 +133,13 @@ def _persona(
     offer = offer.sort_values(["by", "category"], kind="stable", ignore_index=True).drop(columns="by")
     offers = offer[(offer["pvalue_holm"] < ALPHA) & (offer["lift"] > 1)].head(OFFERED)
     return Persona(
-        name, customers, float(share), statements(own), tuple(map(_offer, offers.to_dict("records"))),
-        _certainty(customers, share, own, len(whole)), who, when, worth, offer,
+        name, customers, float(share), statements(own, formed=formed), tuple(map(_offer, offers.to_dict("records"))),
+        _certainty(customers, share, own, len(whole), formed), who, when, worth, offer,
     )  # fmt: skip
 
 
-def statements(table: pd.DataFrame) -> tuple[str, ...]:
-    """The sentences of one segment's rows of `differences`: at most three, of different attributes.
+def statements(table: pd.DataFrame, *, formed: bool = False) -> tuple[str, ...]:
+    """The sentences of one segment's rows of `differences`: at most three, of different attributes, as for `personas`.
 
     Empty where no difference is statistically significant.
     """
@@ -138,37 +148,42 @@ def statements(table: pd.DataFrame) -> tuple[str, ...]:
     least = np.where(sign > 0, some["effect_low"], -some["effect_high"]).round(6)
     some = some.assign(least=-least, fewer=sign < 0)  # of two levels the one that is more common
     some = some.sort_values(["least", "fewer", "attribute", "level"], kind="stable").drop_duplicates("attribute")
-    return tuple(map(_statement, some.head(STATEMENTS).to_dict("records")))
+    return tuple(_statement(row, formed) for row in some.head(STATEMENTS).to_dict("records"))
 
 
-def _statement(row: dict[Any, Any]) -> str:
+def _statement(row: dict[Any, Any], formed: bool) -> str:
     """A difference in plain words, with its numbers."""
     what, p = shortened(row["attribute"].replace("_", " ")), f"Holm-adjusted {p_value(row['pvalue_holm'])}"
     if row["level"]:
         ends = interval(100 * row["low"], 100 * row["high"], "{:+.1f}")
         shares = f"{percent(row['mean'])} against {percent(row['others_mean'])} of the other customers"
-        return f"{what} = {shortened(row['level'])}: {shares} ({points(row['difference'])}, {ends}, {p})"
+        tested = "" if formed else f", {ends}, {p}"
+        return f"{what} = {shortened(row['level'])}: {shares} ({points(row['difference'])}{tested})"
     write = (lambda days: f"{pd.Timestamp(days, unit='D'):%Y-%m-%d}") if row["kind"] == DATE else short
     ends = interval(row["effect_low"], row["effect_high"], "{:+.2f}")
     means = f"mean {write(row['mean'])} against {write(row['others_mean'])} of the other customers"
-    return f"{what}: {means} ({row['effect']:+.2f} standard deviations, {ends}, {p})"
+    tested = "" if formed else f", {ends}, {p}"
+    return f"{what}: {means} ({row['effect']:+.2f} standard deviations{tested})"
 
 
 def _offer(row: dict[Any, Any]) -> str:
-    """A category that is bought more often, in plain words."""
+    """A category that more customers have bought from, in plain words."""
     ends = "no interval, for no other customer bought it"
     if np.isfinite(row["high"]):
         ends = f"lift {row['lift']:.2f}, {interval(row['low'], row['high'], '{:.2f}')}"
     return (
-        f"{shortened(row['category'])}: {percent(row['share'])} bought it, against {percent(row['others_share'])} of the other "
+        f"{shortened(row['category'])}: {percent(row['share'])} have bought from it, against {percent(row['others_share'])} of the other "
         f"customers ({ends}, Holm-adjusted {p_value(row['pvalue_holm'])})"
     )
 
 
-def _certainty(customers: int, share: float, own: pd.DataFrame, number: int) -> str:
+def _certainty(customers: int, share: float, own: pd.DataFrame, number: int, formed: bool) -> str:
     """Of how many customers, and how many of their comparisons are significant."""
     if not enough(customers):
         return f"{too_few(customers, 'customers')[0].upper()}{too_few(customers, 'customers')[1:]}."
+    if formed:
+        why = "The segment was formed of these attributes, so its differences are by construction."
+        return f"{customers:,} customers ({percent(share)}). {why}"
     told, found = int(own["pvalue"].notna().sum()), int((own["pvalue_holm"] < ALPHA).sum())
     return (
         f"{customers:,} customers ({percent(share)}). {found} of {told} comparisons are statistically significant (Holm-adjusted "
@@ -177,7 +192,9 @@ def _certainty(customers: int, share: float, own: pd.DataFrame, number: int) -> 
 
 
 def lifts(bought: pd.DataFrame, segments: pd.Series) -> pd.DataFrame:
-    """How many times as often a segment's customers buy from a category as all others.
+    """How many times as many of a segment's customers have ever bought from a category, as of all others.
+
+    Who orders more often has bought from more categories: a lift does not say what a segment prefers.
 
     Parameters
     ----------
@@ -256,7 +273,7 @@ def persona_table(found: Sequence[Persona]) -> pd.DataFrame:
         (one.name, about, said)
         for one in sorted(found, key=lambda one: (-one.customers, one.name))
         for about, all_said in (
-            ("tells apart", one.statements), ("buys more often", one.offers), ("how sure", (one.certainty,)),
+            ("tells apart", one.statements), ("more have bought", one.offers), ("how sure", (one.certainty,)),
         )
         for said in all_said
     ]  # fmt: skip

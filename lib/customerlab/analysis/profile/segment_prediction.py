@@ -1,7 +1,8 @@
 """The segment of new customers, predicted: trained on earlier customers, tested on later ones, and a verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from customerlab.analysis.profile.segment_model import SAVED, SegmentModel, fit_
 from customerlab.formats import interval, percent
 from customerlab.wording import Led
 
+UNKNOWN = 0.2  # of the tested customers, who are in segments that are left out: more, and the model is not usable
+OFF = 0.5  # of the groups of a segment, whose probabilities lie outside the interval of what came
 TEST, HELD = 0.3, 0.25  # the share of customers to test on; of the others, to choose settings by
 MOST = 50_000  # customers, of more a random sample
 
@@ -125,9 +128,9 @@ def predict_segments(
     design = fit_design(table.loc[~late, used.columns]) if kept.sum() > 1 else None
     if design is None or not len(design.attribute):
         fewest = int(np.sort(np.min(parts, axis=0))[-2]) if len(names) > 1 else 0
-        why = (
-            "no attribute has a common value" if design else too_few(fewest, "customers in the second largest segment")
-        )
+        why = too_few(fewest, "customers in a part of the data are the most of a second segment")
+        if design or len(names) < 2:
+            why = "no attribute has a common value" if design else "there are no two segments of these customers"
         none = pd.DataFrame()
         return Prediction(None, split, counts, none, none, none, none, none, none, why)
     some = kept[code]
@@ -204,13 +207,12 @@ def verdict(found: Prediction) -> list[str]:
     size = f"{int(row['customers']):,} customers"
     table = found.scores.set_index("model")
     largest, prior = table["accuracy"][MAJORITY], table["log_loss"][PRIOR]
-    if row["balanced_accuracy_low"] > 1 / len(found.model.segments):
-        ranks = row["accuracy"] < largest
-        use = "rank new customers by the probability of a segment" if ranks else "predict the segment of new customers"
-        first = Led(f"Use {found.model.kind} to {use}", f": {level}, of {size}.")
+    against = _against(found, row, largest)
+    if not against:
+        first = Led(f"Use {found.model.kind} to predict the segment of new customers", f": {level}, of {size}.")
     else:
-        first = Led("The segment of new customers is not predictable here", f": {level}, of {size}; the best candidate "
-                    f"that can be saved is {found.model.kind}.")  # fmt: skip
+        first = Led("The segment of new customers is not predictable here", f": {'; '.join(against)}. Best candidate that can be saved: "
+                    f"{found.model.kind}, {level}, of {size}.")  # fmt: skip
     gain = interval(row["gain_low"], row["gain_high"], "{:+.3f}")
     word = "better than" if row["gain_low"] > 0 else "worse than" if row["gain_high"] < 0 else "no better than"
     second = (
@@ -223,4 +225,48 @@ def verdict(found: Prediction) -> list[str]:
         f"{top['attribute']} matters most: permuted, it costs {100 * top['loss']:.1f} percentage points of balanced accuracy "
         f"({interval(100 * top['low'], 100 * top['high'], '{:.1f}')})."
     ] if top["low"] > 0 else []  # fmt: skip
-    return [first, second, *third, found.split, *some]
+    return [first, second, *_calibrated(found), *third, *_by_sensitive(found), found.split, *some]
+
+
+def _against(found: Prediction, row: Mapping[Hashable, Any], largest: float) -> list[str]:
+    """What speaks against the use of the model."""
+    assert found.model is not None
+    said, tested = [], found.counts["test"].sum()
+    if row["balanced_accuracy_low"] <= 1 / len(found.model.segments):
+        said.append("balanced accuracy is not significantly above chance")
+    if row["gain_low"] <= 0:
+        said.append("its probabilities are no better than the shares of segments")
+    if row["accuracy"] <= largest:
+        said.append("the largest segment alone is right as often as the most probable one")
+    unknown = 1 - found.counts.loc[found.counts["used"], "test"].sum() / tested
+    if unknown > UNKNOWN:
+        said.append(
+            f"{percent(unknown)} of the {tested:,} tested customers are in segments that too few of the others are in"
+        )
+    return said
+
+
+def _calibrated(found: Prediction) -> list[str]:
+    """In how many segments the probabilities miss what came, by the intervals of the groups with most customers."""
+    table = found.calibration
+    off = (table["predicted"] < table["low"]) | (table["predicted"] > table["high"])
+    share = off.groupby(table["segment"]).mean()
+    wrong = [str(name) for name in share.index[share > OFF]]
+    if not wrong:
+        return []
+    return [
+        f"The probabilities of {', '.join(wrong)} are not calibrated: in most groups they lie outside the 95% interval of the observed "
+        "share."
+    ]
+
+
+def _by_sensitive(found: Prediction) -> list[str]:
+    """Groups of sensitive attributes for whom the model is not shown to beat chance, while it is for others."""
+    if found.groups.empty or found.model is None:
+        return []
+    known = found.groups.dropna(subset=["low"])
+    above = known["low"] > 1 / len(found.model.segments)
+    if above.all() or not above.any():
+        return []
+    names = ", ".join(f"{row['attribute']} {row['group']}" for row in known[~above].to_dict("records"))
+    return [f"It is not shown to be better than chance for {names}, as it is for other groups."]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.clustering.verdict import Judged
-from customerlab.analysis.inference import LEAST, enough, too_few
+from customerlab.analysis.inference import INFLUENTIAL, LEAST, enough, too_few
 from customerlab.analysis.profile.latent import Choice
 from customerlab.analysis.profile.personas import Persona
 from customerlab.analysis.profile.reference import Representation
@@ -53,6 +53,11 @@ def by_classes(choice: Choice | None) -> str:
         return f"Latent classes: {choice.note}."
     k, model, note = len(choice.model.sizes), choice.model, f" {choice.note}" if choice.note else ""
     if k == 1:
+        if choice.table["classes"].max() == 1:
+            n = len(model.levels)
+            return (
+                f"Latent classes: {n} categorical attributes of {model.customers:,} customers cannot carry two.{note}"
+            )
         return (
             f"Latent classes: BIC chooses one class of {model.customers:,} customers, so answers are not related by "
             f"classes.{note}"
@@ -134,16 +139,23 @@ def by_groups(table: pd.DataFrame | None, attribute: str, what: str) -> list[str
         return [
             f"{what} does not differ significantly between {len(adjusted)} groups of {attribute}, adjusted for earlier behaviour."
         ]
-    row = told.iloc[told["difference"].abs().to_numpy().argmax()]
-    ends = interval(row["difference_low"], row["difference_high"], "{:+,.2f}")
+    each = [
+        f"{row['group']} {row['difference']:+,.2f} ({interval(row['difference_low'], row['difference_high'], '{:+,.2f}')}"
+        + (
+            f"; one customer has {percent(row['largest_customer'])} of its sum)"
+            if row["largest_customer"] >= INFLUENTIAL
+            else ")"
+        )
+        for row in told.sort_values("difference", ascending=False, kind="stable").to_dict("records")
+    ]
     return [
-        f"{what} differs between groups of {attribute}, adjusted for earlier behaviour: {row['group']} {row['difference']:+,.2f} "
-        f"against the others ({ends}, simultaneous). This is an association, not an effect."
+        f"{what} differs between groups of {attribute}, adjusted for earlier behaviour, against the others: {'; '.join(each)}. Intervals "
+        "are simultaneous. This is an association, not an effect."
     ]
 
 
-def by_information(table: pd.DataFrame, of: str) -> str:
-    """Which attributes say most of the segment."""
+def by_information(table: pd.DataFrame, of: str, *, formed: bool = False) -> str:
+    """Which attributes say most of the segment; of segments that were `formed` of them, no test is quoted."""
     most = int(table["customers"].max()) if len(table) else 0
     table = table.dropna(subset=["pvalue_holm"])
     if table.empty:
@@ -152,6 +164,11 @@ def by_information(table: pd.DataFrame, of: str) -> str:
     if told.empty:
         return f"No attribute says anything significant of {of} (of {len(table)}, Holm-adjusted)."
     first = told.iloc[0]
+    if formed:
+        return (
+            f"Most of {of} is said by {first['attribute']}: {first['bits']:.3f} bits, {percent(first['share'])} of what there is to know. "
+            "They were formed of these attributes, so this describes them and tests nothing."
+        )
     return (
         f"{len(told)} of {len(table)} attributes say something significant of {of} (Holm-adjusted). Most is said by "
         f"{first['attribute']}: {first['bits']:.3f} bits, {percent(first['share'])} of what there is to know."
@@ -169,5 +186,9 @@ def by_personas(found: Sequence[Persona]) -> list[str]:
     said: list[str] = [Led(one.name, f" ({percent(one.share)}): {one.statements[0]}.") for one in told[:3]]
     plain = len(found) - len(told)
     if plain:
-        said.append(f"{plain} of {len(found)} segments differ from the others in no attribute significantly.")
+        few = [one.customers for one in found if not one.statements]
+        said.append(
+            f"{plain} of {len(found)} segments differ from the others in no attribute significantly, over all comparisons. They have "
+            f"{min(few):,} to {max(few):,} customers: only large differences of so few would show."
+        )
     return said

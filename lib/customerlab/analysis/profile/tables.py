@@ -18,21 +18,14 @@ from customerlab.analysis.profile.segment_prediction import Prediction
 Shown = list[tuple[pd.DataFrame, str, dict[str, str]]]
 LABELS = {
     "log_likelihood": "log-likelihood", "bic": "BIC", "entropy_r2": "entropy R²", "reached": "best reached",
-    "p_adjusted": "Holm p", "pvalue_holm": "Holm p", "balanced_accuracy": "balanced accuracy", "log_loss": "log loss",
+    "largest_customer": "largest customer", "p_adjusted": "Holm p", "pvalue_holm": "Holm p",
+    "balanced_accuracy": "balanced accuracy", "log_loss": "log loss",
     "balanced_accuracy_low": "low", "balanced_accuracy_high": "high", "difference_low": "from", "difference_high": "to",
 }  # fmt: skip
 SHARES = [
-    "share",
-    "low",
-    "high",
-    "reference",
-    "rate",
-    "shrunken",
-    "accuracy",
-    "balanced accuracy",
-    "predicted",
-    "observed",
-]
+    "share", "low", "high", "reference", "rate", "shrunken", "largest customer", "accuracy", "balanced accuracy",
+    "predicted", "observed",
+]  # fmt: skip
 FORMATS = {
     "customers": "{:,}", "missing": "{:,}", "log-likelihood": "{:,.1f}", "BIC": "{:,.1f}", "entropy R²": "{:.2f}",
     "best reached": "{:.0%}", "index": "{:.0f}", "Holm p": "{:.3f}", "weight": "{:.2f}", "mean": "{:,.2f}",
@@ -107,11 +100,11 @@ def region_table(found: Rates, what: str) -> Shown:
 
 def group_table(groups: pd.DataFrame, outcome: str, attribute: str) -> Shown:
     """An outcome by group, as observed and adjusted; `groups` as `by_group` returns it."""
-    shown = groups.drop(columns=["low", "high", "p", "largest_customer"])
+    shown = groups.drop(columns=["low", "high", "p"])
     return _shown(
         shown, list(shown),
-        f"{outcome} by {attribute}, as observed and adjusted for recency, frequency and tenure before: mean, and difference from the "
-        "others with its simultaneous 95% confidence interval. –: too few to tell",
+        f"{outcome} by {attribute}, as observed and adjusted for recency, frequency, tenure and net revenue before: mean, difference from "
+        "the others with its simultaneous 95% confidence interval, and share of the largest customer. –: too few to tell",
     )  # fmt: skip
 
 

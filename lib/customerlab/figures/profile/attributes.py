@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from customerlab.analysis.language.base import kind_of
 from customerlab.figures.style import BLUE, GREY, PERCENT, SHORT, Picture, canvas, styled
-from customerlab.formats import percent, shortened
+from customerlab.formats import percent, short, shortened
 
 COLUMNS, BARS, LEVELS = 4, 20, 8  # panels beside each other; bars of numbers; levels that have one
 
@@ -55,8 +55,8 @@ def _numbers(axis: Axes, values: pd.Series, smallest: int) -> str:
     axis.xaxis.set_major_locator(MaxNLocator(4, integer=day))
     if not day:
         axis.xaxis.set_major_formatter(SHORT)
-    middle = known.quantile(0.5, interpolation="nearest")
-    return f"median {middle:%Y-%m-%d}" if day else f"median {middle:,.4g}"
+    middle = known.median()
+    return f"median {middle:%Y-%m-%d}" if day else f"median {short(middle)}"
 
 
 def _levels(axis: Axes, values: pd.Series, smallest: int) -> str:
