@@ -296,6 +296,22 @@ def test_churn_of_a_shop_where_nobody_leaves_is_that_of_its_rates(found):
     assert 40 < found.stay_value < 120 and found.largest < 0.05
 
 
+def test_who_is_won_back_is_taken_to_spend_as_those_who_stay_with_as_many_orders():
+    """Customers of one order spend 10 if they stay, those of four 100; of those who left, nine in ten had one order."""
+    rows = []
+    for n in range(400):
+        many, leaves = n % 2 == 0, n % 20 < (2 if n % 2 == 0 else 18)
+        rows += [(f"c{n:03d}", 30 + k * 5 + n % 5, 10) for k in range(4 if many else 1)]
+        rows += [] if leaves else [(f"c{n:03d}", 65 + n % 20, 100 if many else 10)]
+    shop = Snapshot(orders(rows), BEGUN + pd.Timedelta(days=120))
+    window = windows(shop, 30)[-3]  # the last one to train on
+    left = window[window["churned"]]
+    stayed = window[~window["churned"]]
+    assert len(left) and len(stayed) and {1, 4} <= set(window["frequency"])
+    expected = (left["frequency"] >= 3).mean() * 100 + (left["frequency"] == 1).mean() * 10
+    assert predict_churn(shop, 30, seed=1).stay_value == pytest.approx(expected)
+
+
 @pytest.mark.thorough
 def test_the_order_of_rows_changes_nothing(shop, found):
     mixed = shop.transactions.to_pandas().sample(frac=1, random_state=1).reset_index(drop=True)

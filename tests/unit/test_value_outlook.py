@@ -1,6 +1,7 @@
 """Predictions of value: against closed forms and simulations; shops of few customers, of one day, without money."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import ibis
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.special import betaln, digamma
 from customerlab.analysis.orders import Snapshot
 from customerlab.analysis.value import expected
 from customerlab.analysis.value.cohorts import by_cohort, compared, first_days, said, share_active
+from customerlab.analysis.value.conclusions import by_total
 from customerlab.analysis.value.fitting import MODELS, Fit, _effects, _loss, collapse, fit, log_likelihood_of
 from customerlab.analysis.value.likelihood import PARAMETERS, _each, bg_bb, bg_nbd, mbg_nbd, nbd, pareto_nbd
 from customerlab.analysis.value.model import ValueModel, fit_value
@@ -406,3 +408,21 @@ def test_the_matrix_of_active_customers_is_that_of_single_ones_and_has_no_rows_w
         assert matrix.loc[t_x, x] == pytest.approx(one[0])
     assert activity(nbd, {"r": 0.5, "alpha": 9.0}, history).empty
     assert activity(bg_nbd, parameters | {"a": 1e-9}, history).empty
+
+
+def test_a_total_says_how_many_earlier_ones_were_off_by_more_than_its_interval_holds():
+    row = {
+        "by": "all",
+        "group": "all",
+        "customers": 50,
+        "orders": 9.0,
+        "revenue": 100.0,
+        "revenue_low": 90.0,
+        "revenue_high": 112.0,
+    }
+    ahead = SimpleNamespace(totals=pd.DataFrame([row]), customers=pd.DataFrame({"revenue": [1.0] * 100}))
+    # with 100 expected there came 80 (bias .25), 95, 110 and 125
+    tested = SimpleNamespace(windows=pd.DataFrame({"bias_revenue": [100 / came - 1 for came in (80, 95, 110, 125)]}))
+    (said,) = by_total(ahead, "13 weeks", "EUR", tested)
+    assert said.endswith("totals of earlier windows were off by -20% to +25%, 2 of 4 by more than this interval holds.")
+    assert by_total(ahead, "13 weeks", "EUR")[0].endswith("changes of demand are not in it.")

@@ -560,6 +560,10 @@ def test_decisions_follow_the_comparisons():
     assert naive.lead == "BG/NBD does not predict orders significantly better than the naive rate"
     worse = first(**all_better | {BOOSTED: (-1.0, 0.01)})
     assert worse.lead == "Use LightGBM rather than BG/NBD to predict orders"
+    everywhere = found.comparisons.assign(advantage=-1.0, pvalue_holm=0.5, windows=3, agree=3)
+    assert decision(replace(found, comparisons=everywhere))[0].endswith("simpler choice. BG/NBD is worse in every window.")
+    once = everywhere.assign(agree=2)
+    assert decision(replace(found, comparisons=once))[0].endswith("the simpler choice.")
     # in one of two windows alone
     table = found.comparisons.assign(pvalue_holm=0.001, advantage=1.0, windows=2, agree=1)
     assert decision(replace(found, comparisons=table))[0].lead == (

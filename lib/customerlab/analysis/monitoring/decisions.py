@@ -20,7 +20,7 @@ RULES = pd.DataFrame(
     [
         (REFIT, f"the challenger's loss on the same customers is lower by {LEAST_GAIN:.0%} or more, significantly (Holm-adjusted)"),
         (RECALIBRATE, f"totals are biased by {LEAST_BIAS:.0%} or more, significantly (Holm-adjusted), and more than a year before"),
-        (WATCH, "its inputs have changed significantly (Holm-adjusted), and its loss has not; or totals are biased and no year before is known"),
+        (WATCH, "inputs have changed significantly (Holm-adjusted) and the loss has not; or totals are biased and no year before is known"),
         (KEEP, "none of these, or too few outcomes to tell"),
     ],
     columns=["decision", "rule"],

@@ -18,6 +18,7 @@ WEEK = 7
 SHARE = 0.9  # of the orders that another one follows, for which the horizon is long enough
 PARTS = 3  # of the log, of which the horizon is at most one: what was before, a window to train on, a window to test on
 WINDOWS = 12  # at most, the latest
+MANY = 3  # orders from which customers are alike in what they are taken to spend
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class Churn:
         The customers at risk on the day of the shop, with the `probability` by the best model trained on all windows;
         without rows where there is no test.
     stay_value : float
-        Mean net revenue in the last training window of customers who did not churn in it, and
+        Mean net revenue in the last training window of customers who did not churn in it, weighted to the numbers of
+        earlier orders (1, 2, 3 or more) of those who did, and
     largest : float
         the share of one customer in it.
     """
@@ -228,11 +230,16 @@ def windows(shop: Shop, days: int, *, ended: pd.Series | None = None) -> list[pd
 
 
 def _staying(shop: Snapshot, window: pd.DataFrame) -> tuple[float, float]:
-    """Mean net revenue of the customers of a window who did not churn, and the share of the largest."""
+    """Mean net revenue of the customers of a window who did not churn, with as many orders as those who did, and the
+    share of the largest of them: who churns has mostly ordered less, and would spend less.
+    """
     stayed = window.loc[~window["churned"], "customer_id"]
     after = later(shop.transactions, stayed, window["begin"].iloc[0], window["until"].iloc[0], returns=shop.returns)
     largest: Any = largest_share(after["money"])
-    return float(after["money"].mean()), largest
+    orders = window.set_index("customer_id")["frequency"].clip(upper=MANY)
+    means = after.groupby(after["customer_id"].map(orders))["money"].mean()
+    lost = orders[window["churned"].to_numpy()] if window["churned"].any() else orders
+    return float(lost.map(means).fillna(after["money"].mean()).mean()), largest
 
 
 def _window(part: pd.DataFrame) -> dict[str, object]:

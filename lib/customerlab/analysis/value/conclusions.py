@@ -23,7 +23,7 @@ def by_total(ahead: Outlook, span: str, currency: str, tested: Validation | None
         Led(
             f"Expected {what} of the next {span}: {short(row[what])}{unit}",
             f" (95% prediction interval {short(row[f'{what}_low'])} to {short(row[f'{what}_high'])}) from the {row['customers']:,.0f} "
-            f"customers known today. New customers and seasons are not in it{_off(tested, what)}.",
+            f"customers known today. New customers, seasons and changes of demand are not in it{_off(tested, what, row)}.",
         )
     ]
     share = float(np.max([largest_share(ahead.customers[what])]))
@@ -32,13 +32,17 @@ def by_total(ahead: Outlook, span: str, currency: str, tested: Validation | None
     return said
 
 
-def _off(tested: Validation | None, what: str) -> str:
-    """How far the totals of earlier windows were off, which is more than the interval has where demand changes."""
+def _off(tested: Validation | None, what: str, row: pd.Series) -> str:
+    """How far totals of earlier windows were off, and how many of them by more than the interval of this one holds."""
     if tested is None:
         return ""
     off = tested.windows[f"bias_{what}"].dropna().tolist()
     ends = " to ".join(f"{end:+.0%}" for end in sorted({min(off), max(off)})) if off else ""
-    return f"; totals of earlier windows were off by {ends}" if ends else ""
+    if not ends:
+        return ""
+    came = 1 / (1 + np.array(off))  # in units of what was expected
+    wide = int(((came < row[f"{what}_low"] / row[what]) | (came > row[f"{what}_high"] / row[what])).sum())
+    return f"; totals of earlier windows were off by {ends}, {wide} of {len(off)} by more than this interval holds"
 
 
 def by_segment(groups: pd.DataFrame, span: str, currency: str) -> list[str]:

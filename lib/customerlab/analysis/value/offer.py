@@ -144,7 +144,8 @@ def offer_sentences(found: Offer, currency: str, *, largest: float = 0.0) -> lis
     terms = (
         f"A contact costs {_money(found.cost)} {currency} and the margin is {percent(found.margin)}. Of those about to churn, "
         f"{percent(found.success)} are assumed to stay thanks to the offer, and to spend {_money(found.value)} {currency} "
-        f"each{f' ({own[0]})' if own else ''}, as customers who stay."
+        f"each{f' ({own[0]})' if own else ''}, as customers with as many orders who "
+        "stay. At half the rate or half the spend it takes twice the probability to pay."
     )
     caution = (
         "The profit is arithmetic on this rate of success, taken as the same for all who are about to churn, with the cost paid for "

@@ -71,6 +71,8 @@ def _choice(validation: Validation, outcome: str) -> str:
         row = tied[tied["rule"] == NAIVE].iloc[0]
         lead = f"{model} does not predict {outcome} significantly better than the naive rate"
         more = f"{tried} As long as no difference is significant, the naive rate is the simpler choice."
+        if row["advantage"] < 0 and row["agree"] == row["windows"] > 1:
+            more += f" {model} is worse in every window."
     elif len(tied):
         row = tied.sort_values("by_rule").iloc[0]
         names = _listed([_rule(rule, validation) for rule in tied["rule"]])
@@ -147,7 +149,7 @@ def _totals(validation: Validation) -> str:
     for row in rows.to_dict("records"):
         within = validation.windows[f"bias_{row['outcome']}"].dropna()
         ends = (
-            interval(100 * row["bias_low"], 100 * row["bias_high"], "{:+.1f}%")
+            f"{interval(100 * row['bias_low'], 100 * row['bias_high'], '{:+.1f}%')} over customers alone"
             if row["bias_low"] == row["bias_low"]
             else ""
         )
