@@ -51,6 +51,21 @@ def test_the_page_begins_with_whose_data_and_at_most_five_results():
     assert "- result 4\n\n" in second.source and "result 5" not in second.source
 
 
+def test_a_text_that_needs_a_table_stands_only_where_the_table_was_opened():
+    ends = [
+        new_markdown_cell("## Limitations\n\n- of all"),
+        new_markdown_cell("- of orders", metadata={"tags": ["needs-transactions"]}),
+    ]
+    notebook = new_notebook(cells=[new_markdown_cell("# T"), listed("x"), *ends])
+    for tables, told in (
+        ({"transactions": TABLES["transactions"]}, True),
+        ({"ratings": TABLES["ratings"]}, False),
+        ({}, True),
+    ):
+        texts = [cell.source for cell in layout.arranged(notebook, tables).cells]
+        assert ("- of orders" in texts) == told and "## Limitations\n\n- of all" in texts
+
+
 def test_the_same_notebook_gives_the_same_page():
     executed = a_notebook("one")
     assert layout.arranged(executed, TABLES) == layout.arranged(executed, TABLES)

@@ -122,7 +122,7 @@ def test_what_failed_is_said():
         "Do not rely on it: the last estimate failed."
     )
     assert failed == (
-        "The estimate failed for 1 of 2 metrics: precision was estimated at 0.680 (95% CI 0.600 to 0.760) and came to 0.560."
+        "The estimate failed for 1 of 2 metrics: precision was estimated at 68% (95% CI 60% to 76%) and came to 56%."
     )
     held = sentences.by_performance(table.assign(realised=0.75).iloc[1:], None)
     assert len(held) == 1

@@ -162,7 +162,7 @@ def test_a_planted_relation_is_found_and_named(found):
     start = "The segment of new customers is not predictable here: the largest segment alone is right as often"
     assert first.startswith(start) and f"saved: {found.model.kind}, balanced" in first and "for 10% of" in second
     counts = found.counts.assign(used=found.counts["test"] < found.counts["test"].max())
-    share = f"{percent(largest)} of the {counts['test'].sum():,} tested customers are in segments that too few"
+    share = f"{percent(largest)} of the tested customers are in segments that too few"
     assert share in verdict(dataclasses.replace(found, counts=counts))[0]
     off = found.calibration.assign(predicted=found.calibration["high"] + 0.01)
     said = verdict(dataclasses.replace(found, calibration=off))

@@ -11,7 +11,9 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from customerlab.data.tables import TABLES
 from customerlab.wording import text
+from customerlab.workbench.notebook import is_left_out
 
 MOST = 5  # key results
 ABOUT, FINDINGS, LAST = "About this page", "Findings", "Reproducibility"
@@ -57,7 +59,7 @@ def whose_data(tables: dict[str, dict[str, Any]]) -> str:
 
 
 def arranged(notebook: nbformat.NotebookNode, tables: dict[str, dict[str, Any]]) -> nbformat.NotebookNode:
-    """An executed notebook in the order of a page.
+    """An executed notebook in the order of a page, without the texts that need a table that it did not open.
 
     Parameters
     ----------
@@ -66,6 +68,13 @@ def arranged(notebook: nbformat.NotebookNode, tables: dict[str, dict[str, Any]])
     tables : dict
         What is on record of the tables that it opened.
     """
+    lacking = set(TABLES) - set(tables) if tables else set()
+    kept = [c for c in notebook.cells if c.cell_type == "code" or not is_left_out(c.metadata.get("tags", []), lacking)]
+    return _ordered(nbformat.from_dict(dict(notebook) | {"cells": kept}), tables)
+
+
+def _ordered(notebook: nbformat.NotebookNode, tables: dict[str, dict[str, Any]]) -> nbformat.NotebookNode:
+    """The cells of a page in its order."""
     cells = notebook.cells
     begin = next((place for place, cell in enumerate(cells) if _heading(cell)), len(cells))
     opening, body = cells[:begin], cells[begin:]

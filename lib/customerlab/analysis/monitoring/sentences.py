@@ -173,10 +173,11 @@ def by_performance(table: pd.DataFrame | None, upcoming: pd.DataFrame | None) ->
     rates = table[table["metric"].isin(METRICS[4:])]  # the others are the numbers that these are made of
     missed = rates[(rates["realised"] < rates["low"]) | (rates["realised"] > rates["high"])].to_dict("records")
     if missed:
+        write = {"roc_auc": "{:.3f}".format, "brier": "{:.3f}".format}
         each = "; ".join(
-            f"{str(one['metric']).replace('_', ' ').replace('roc auc', 'ROC AUC')} was estimated at {one['estimated']:.3f} "
-            f"({interval(one['low'], one['high'], '{:.3f}')}) and came to {one['realised']:.3f}"
-            for one in missed
+            f"{str(one['metric']).replace('_', ' ').replace('roc auc', 'ROC AUC')} was estimated at {form(one['estimated'])} "
+            f"({interval(one['low'], one['high'], form)}) and came to {form(one['realised'])}"
+            for one, form in ((one, write.get(str(one["metric"]), percent)) for one in missed)
         )
         said.append(f"The estimate failed for {len(missed)} of {len(rates)} metrics: {each}.")
     if upcoming is not None:

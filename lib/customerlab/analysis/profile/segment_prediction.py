@@ -231,18 +231,16 @@ def verdict(found: Prediction) -> list[str]:
 def _against(found: Prediction, row: Mapping[Hashable, Any], largest: float) -> list[str]:
     """What speaks against the use of the model."""
     assert found.model is not None
-    said, tested = [], found.counts["test"].sum()
+    said = []
     if row["balanced_accuracy_low"] <= 1 / len(found.model.segments):
         said.append("balanced accuracy is not significantly above chance")
     if row["gain_low"] <= 0:
         said.append("its probabilities are no better than the shares of segments")
     if row["accuracy"] <= largest:
         said.append("the largest segment alone is right as often as the most probable one")
-    unknown = 1 - found.counts.loc[found.counts["used"], "test"].sum() / tested
+    unknown = 1 - found.counts.loc[found.counts["used"], "test"].sum() / found.counts["test"].sum()
     if unknown > UNKNOWN:
-        said.append(
-            f"{percent(unknown)} of the {tested:,} tested customers are in segments that too few of the others are in"
-        )
+        said.append(f"{percent(unknown)} of the tested customers are in segments that too few of the others are in")
     return said
 
 

@@ -113,9 +113,9 @@ def profit(found: Offer, currency: str) -> Picture:
     figure.legend(loc="outside upper left", ncols=3, fontsize=8)
     return Picture(
         figure,
-        f"Curve of profit by the share of customers contacted. Contacting {percent(best['share'])} ({reach}) brings "
+        f"Curve of profit by the share of customers contacted. Contacting {best['customers']:,} ({percent(best['share'])}; {reach}) brings "
         f"{short(best['profit'])} {currency}, 95% CI {short(best['low'])} to {short(best['high'])}; contacting everybody "
-        f"{short(everybody['profit'])} {currency}.",
+        f"{short(everybody['profit'])} {currency}, which is {short(found.more[0])} less.",
     )
 
 
