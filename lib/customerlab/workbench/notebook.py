@@ -239,7 +239,8 @@ class Notebook:
 
     def unsaved(self, lacking: Collection[str]) -> set[str]:
         """The artefacts of cells that are left out where tables are lacking."""
-        out = [cell for cell in self.cells if is_left_out(cell["metadata"].get("tags", []), lacking)]
+        code = [cell for cell in self.cells if cell["cell_type"] == "code"]
+        out = [cell for cell in code if is_left_out(cell["metadata"].get("tags", []), lacking)]
         calls = {id(node) for cell in out for node in _nodes_of(self._python(self.source(cell)))}
         return {name for call, name in self._names("save") if id(call) in calls}
 
