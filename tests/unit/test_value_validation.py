@@ -561,7 +561,9 @@ def test_decisions_follow_the_comparisons():
     worse = first(**all_better | {BOOSTED: (-1.0, 0.01)})
     assert worse.lead == "Use LightGBM rather than BG/NBD to predict orders"
     everywhere = found.comparisons.assign(advantage=-1.0, pvalue_holm=0.5, windows=3, agree=3)
-    assert decision(replace(found, comparisons=everywhere))[0].endswith("simpler choice. BG/NBD is worse in every window.")
+    assert decision(replace(found, comparisons=everywhere))[0].endswith(
+        "simpler choice. BG/NBD is worse in every window."
+    )
     once = everywhere.assign(agree=2)
     assert decision(replace(found, comparisons=once))[0].endswith("the simpler choice.")
     # in one of two windows alone

@@ -92,7 +92,7 @@ def allocate(
     1980, Operations Research 28). With caps, Lagrange multipliers take the place of the order (Fisher 1981, Management
     Science 27). The customers whose decision is closest are then decided exactly (HiGHS; a core as in Pisinger 1995,
     European Journal of Operational Research 83). Of up to 100 customers the plan is the optimum to 1e-7 of its profit,
-    unless HiGHS needs more than 300 nodes; of more, `gap` says how close it is at least.
+    unless HiGHS needs more than 100 nodes; of more, `gap` says how close it is at least.
 
     Examples
     --------

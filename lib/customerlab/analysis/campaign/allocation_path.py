@@ -15,7 +15,7 @@ CUTS = 200  # rounds of cutting planes at most
 LARGE = 1e4  # what linear programs have their numbers scaled to, whose tolerance is 1e-7
 MORE = 1e-6  # of all costs, by which the budget is raised to find what more of it would bring
 CORE = 100  # kinds of customers that are decided together and exactly
-NODES = 300  # of branch and bound at most: a limit of time would make results depend on the machine
+NODES = 100  # of branch and bound at most: a limit of time would make results depend on the machine
 CLOSE = 1e-7  # of the bound, by which an exact plan may still fall short
 ROUNDING = 1e-9  # of a limit, by which sums of floats may exceed it
 

@@ -108,7 +108,7 @@ def predict_segments(
     --------
     >>> table = pd.DataFrame({"age": [20, 40, 30]}, index=["ann", "bob", "cem"])
     >>> predict_segments(table, pd.Series(["young", "old", "old"], table.index), seed=1).reason
-    'too few to tell (0 customers in the second largest segment)'
+    'too few to tell (0 customers of a second segment in a part of the data)'
     """
     lacking = [name for name in sensitive if name not in attributes]
     if lacking:
@@ -128,7 +128,7 @@ def predict_segments(
     design = fit_design(table.loc[~late, used.columns]) if kept.sum() > 1 else None
     if design is None or not len(design.attribute):
         fewest = int(np.sort(np.min(parts, axis=0))[-2]) if len(names) > 1 else 0
-        why = too_few(fewest, "customers in a part of the data are the most of a second segment")
+        why = too_few(fewest, "customers of a second segment in a part of the data")
         if design or len(names) < 2:
             why = "no attribute has a common value" if design else "there are no two segments of these customers"
         none = pd.DataFrame()
