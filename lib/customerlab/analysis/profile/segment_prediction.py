@@ -245,7 +245,7 @@ def _against(found: Prediction, row: Mapping[Hashable, Any], largest: float) -> 
 
 
 def _calibrated(found: Prediction) -> list[str]:
-    """In how many segments the probabilities miss what came, by the intervals of the groups with most customers."""
+    """Segments whose probabilities lie outside the interval of what came in most groups of customers."""
     table = found.calibration
     off = (table["predicted"] < table["low"]) | (table["predicted"] > table["high"])
     share = off.groupby(table["segment"]).mean()
