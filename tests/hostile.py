@@ -27,6 +27,7 @@ NAMES = [
     "two\nlines\n\n# three",
 ]
 PLAIN = ["plain"]
+NEWS = "<b>news</b>"  # an attribute; its name has at most 60 signs
 
 
 def named(number: int, kind: str, names: list[str] = NAMES) -> str:
@@ -65,6 +66,13 @@ def write(project: Path, name: str = "hostile", *, names: list[str] = NAMES, cus
     rated.drop_duplicates(["customer", "product"]).to_parquet(folder / "ratings.parquet")
     test = _test(rng, names)
     test.to_parquet(folder / "test.parquet")
+    news = np.where(np.arange(len(who)) % 3 < 2, "yes", "no")
+    pd.DataFrame({"customer": who, "news": news}).to_parquet(folder / "people.parquet")
+    _messages(np.random.default_rng(6), who, names).to_parquet(folder / "messages.parquet")
+    campaigns = {"id": [named(n, "m", names) for n in range(6)], "about": [named(n, "title", names) for n in range(6)]}
+    pd.DataFrame(campaigns | {"offer": [named(n % 2, "offer", names) for n in range(6)]}).to_parquet(
+        folder / "sent.parquet"
+    )
     entry = _entry(name, names, [column for column in test if column not in ("unit", "arm", "at")])
     with (project / "data" / "catalog.yml").open("a", encoding="utf-8") as handle:
         handle.write("\n" + yaml.safe_dump({name: entry}, sort_keys=False))
@@ -81,6 +89,9 @@ def write(project: Path, name: str = "hostile", *, names: list[str] = NAMES, cus
         "guardrails": [f"{named(2, 'outcome', names)}: 0.1"],
         "arm_costs": [f"{named(1, 'arm', names)}: 0.1"],
         "less_is_better": [named(2, "outcome", names)],
+        "consent": [f"{_short(named(n, 'by', names))}: {NEWS}" for n in range(2)],
+        "contact_costs": [f"{_short(named(n, 'by', names))}: 0.1" for n in range(2)],
+        "campaign_name": named(0, "campaign", names), "quiet_days": 0,
         "simulations": 100, "resamples": 5, "trials": 1, "max_clusters": 3, "folds": 2, "holdout_days": 60,
     }  # fmt: skip
     (project / "params" / f"{name}.yml").write_text(yaml.safe_dump(params), encoding="utf-8")
@@ -121,11 +132,27 @@ def _test(rng: np.random.Generator, names: list[str]) -> pd.DataFrame:
     return test
 
 
+def _messages(rng: np.random.Generator, who: list[str], names: list[str]) -> pd.DataFrame:
+    number = 6 * len(who)
+    rows = pd.DataFrame(
+        {"customer": np.tile(who, 6), "campaign": [named(n // len(who), "m", names) for n in range(number)]}
+    )
+    rows["by"] = [named(n, "by", names) for n in rng.integers(0, 2, number)]
+    rows["at"] = pd.Timestamp("2024-03-05 09:00") + pd.to_timedelta(np.arange(number) // len(who) * 40, unit="D")
+    rows["away"] = (rng.random(number) < 0.3).astype(float)
+    hit = (rng.random(number) < 0.3) & (rows["away"] == 0)
+    rows["seen"] = (rows["at"] + pd.to_timedelta(rng.integers(60, 40_000, number), unit="s")).where(hit)
+    return rows
+
+
 def _entry(name: str, names: list[str], columns: list[str]) -> dict:
     def texts(*kinds: str) -> dict:
         return {kind: named(n, kind, names) for n, kind in enumerate(kinds)}
 
-    files = {one: {"path": f"{name}/{one}.parquet"} for one in ("lines", "products", "ratings", "test")}
+    files = {
+        one: {"path": f"{name}/{one}.parquet"}
+        for one in ("lines", "products", "ratings", "test", "people", "messages", "sent")
+    }
     log = {"customer_id": "customer", "order_id": "order", "ordered_at": "at", "product_id": "product"}
     log |= {"quantity": "pieces", "unit_price": "price", "country": "country", "channel": "channel"}
     return {
@@ -140,6 +167,18 @@ def _entry(name: str, names: list[str], columns: list[str]) -> dict:
                 "file": "ratings",
                 "columns": {"customer_id": "customer", "product_id": "product", "rating": "stars", "rated_at": "at"},
             },
+            "customers": {
+                "file": "people", "columns": {"customer_id": "customer"},
+                "attributes": {NEWS: {"column": "news", "kind": "yes_no"}},
+            },
+            "messages": {
+                "file": "messages",
+                "columns": {
+                    "customer_id": "customer", "campaign_id": "campaign", "channel": "by", "sent_at": "at", "held_out": "away",
+                    "clicked_at": "seen",
+                },
+            },
+            "campaigns": {"file": "sent", "columns": {"campaign_id": "id", "name": "about", "offer": "offer"}},
             "experiment": {
                 "file": "test", "columns": {"unit_id": "unit", "variant": "arm", "exposed_at": "at"},
                 "outcomes": [one for one in columns if "outcome" in one.split()[-1]],

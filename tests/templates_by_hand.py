@@ -19,6 +19,19 @@ class Shop:
     times: dict[str, str] = field(default_factory=dict)  # of some orders, on the shop's clock
 
 
+Sent = tuple[str, str]  # a customer and a campaign
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """A sample of messages by hand, on the shop's clock: when each was sent, and what is known of some of them."""
+
+    sent: dict[Sent, str]
+    responses: dict[str, dict[Sent, str | float]]  # by column; empty or 0 in all other rows
+    held_out: frozenset[Sent] | None = None  # None where the tool does not say
+    campaigns: dict[str, str] = field(default_factory=dict)
+
+
 BY_HAND = {
     # Left out: #1005 voided, #1006 refunded in full, #1007 paid at the till by nobody known, #1009 a test order, #1010
     # not paid yet, #1011 in Swedish crowns.
@@ -225,3 +238,63 @@ BY_HAND = {
         times={"fc84f4fbbcb20b037975baabf538c9e3": "2017-12-09 23:59:59"},
     ),
 }
+
+SPRING, AT_NINE = "42694e9e57", "2025-03-04 09:00:00"
+FIRST, VOUCHER = "6f1c2d3e-0000-4000-8000-00000000000a", "6f1c2d3e-0000-4000-8000-00000000000b"
+MESSAGES_BY_HAND = {
+    # Left out: dan and fay, whose messages came back.
+    "mailchimp": Mailing(
+        {(f"{who}@example.org", SPRING): AT_NINE for who in ("ada", "bob", "cleo", "eve", "gil", "hal")},
+        {
+            "opened": {
+                ("ada@example.org", SPRING): 2, ("cleo@example.org", SPRING): 1, ("eve@example.org", SPRING): 5,
+                ("hal@example.org", SPRING): 1,
+            },
+            "unsubscribed_at": {
+                ("eve@example.org", SPRING): "2025-03-30 02:15:00",  # 01:15 in UTC, when clocks had just gone forward
+                ("hal@example.org", SPRING): "2025-03-05 21:31:20",
+            },
+        },
+        campaigns={SPRING: "Spring range", "77f3c1d208": "Easter voucher"},
+    ),
+    # Left out: leo's, which came back, a draft for mia, and a triggered message to ned.
+    "customer_io": Mailing(
+        {
+            ("ina@example.org", "10"): "2025-03-04 09:00:00", ("jan@example.org", "10"): "2025-03-04 09:00:00",
+            ("kay@example.org", "10"): "2025-03-04 09:00:00", ("ina@example.org", "11"): "2025-03-31 10:00:00",
+            ("kay@example.org", "11"): "2025-03-31 10:00:00", ("ova@example.org", "11"): "2025-03-31 10:00:00",
+        },
+        {
+            "opened_at": {
+                ("ina@example.org", "10"): "2025-03-04 10:30:00", ("kay@example.org", "10"): "2025-03-04 09:00:03",
+                ("ova@example.org", "11"): "2025-04-01 10:00:00",
+            },
+            "clicked_at": {
+                ("ina@example.org", "10"): "2025-03-04 10:30:30", ("ina@example.org", "11"): "2025-03-31 10:02:00",
+                ("ova@example.org", "11"): "2025-04-01 10:01:00",
+            },
+            "unsubscribed_at": {("kay@example.org", "11"): "2025-03-31 10:05:00"},
+            "converted_at": {("ina@example.org", "10"): "2025-03-05 10:00:00"},
+        },
+        campaigns={"10": "Spring range", "11": "Voucher for a week"},
+    ),
+    # Left out: a message to somebody without an id.
+    "braze": Mailing(
+        {
+            ("u-1001", FIRST): "2025-03-04 03:00:00", ("u-1002", FIRST): "2025-03-04 03:00:01",
+            ("u-1003", FIRST): "2025-03-04 03:00:01", ("u-1004", FIRST): "2025-03-04 03:00:02",
+            ("u-1005", FIRST): "2025-03-04 03:00:02", ("u-1006", FIRST): "2025-03-04 03:00:03",
+            ("u-1001", VOUCHER): "2025-03-31 04:00:00", ("u-1002", VOUCHER): "2025-03-31 04:00:00",
+            ("u-1004", VOUCHER): "2025-03-31 04:00:01", ("u-1006", VOUCHER): "2025-03-31 04:00:01",
+        },
+        {
+            "opened_at": {
+                ("u-1001", FIRST): "2025-03-04 03:01:05", ("u-1002", FIRST): "2025-03-04 03:00:03",
+                ("u-1005", FIRST): "2025-03-04 05:00:00", ("u-1004", VOUCHER): "2025-03-31 17:53:20",
+            },
+            "clicked_at": {("u-1001", FIRST): "2025-03-04 03:01:30", ("u-1004", VOUCHER): "2025-03-31 17:53:30"},
+            "unsubscribed_at": {("u-1005", FIRST): "2025-03-04 05:01:00"},
+        },
+        held_out=frozenset({("u-1004", FIRST), ("u-1006", FIRST), ("u-1002", VOUCHER)}),
+    ),
+}  # fmt: skip

@@ -26,6 +26,7 @@ HOMES = {
     "value": "customerlab.analysis.value",
     "monitoring": "customerlab.analysis.monitoring",
     "profile": "customerlab.analysis.profile",
+    "campaign": "customerlab.analysis.campaign",
     "language": "customerlab.analysis.language",
     "explore_figures": "customerlab.figures.explore",
     "rfm_figures": "customerlab.figures.rfm",
@@ -36,6 +37,7 @@ HOMES = {
     "value_figures": "customerlab.figures.value",
     "monitoring_figures": "customerlab.figures.monitoring",
     "profile_figures": "customerlab.figures.profile",
+    "campaign_figures": "customerlab.figures.campaign",
 }
 """The public names and where they live, `module` or `module:attribute`."""
 

@@ -58,12 +58,14 @@ def test_no_result_is_typed_into_prose(path):
 
 # What only a sentence says, by notebook, as a regular expression of the sentence.
 SAID_ONLY = {
-    "01_eda": r"Largest single shares",
+    "01_eda": r"Largest single shares|one customer makes",
+    "02_rfm": r"One customer accounts for",
     "03_clustering": r"deciles of past spend|highest silhouette",
     "04_recommenders": r"today|ordered a product twice|a difference of|models compared with|had no history",
     "06_ratings": r"a difference of",
     "08_segments_over_time": r"are at risk and|nothing changes|most probable state is",
-    "07_customer_value": r"highest expected profit|by acquisition|expected to bring|base rate|Churned means|Not at risk|A contact costs",
+    "07_customer_value": r"highest expected profit|by acquisition|expected to bring|base rate|Churned means|Not at risk|A contact costs|One customer",
+    "10_campaigns": r"opens are on record|bought together more often|usual order from",
 }
 
 

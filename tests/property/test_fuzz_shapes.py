@@ -48,6 +48,10 @@ COUNTS = "arm,day,users,conv,rev,rev2\n" + "".join(
     f"{'ab'[n % 2]},2024-01-0{n // 2 + 1},{100 + n},{9 + n},{50 + n},{900 + n}\n" for n in range(8)
 )
 SUMMARY = "id,days,n,total\n" + "".join(f"c{n},{n * 3},{n + 1},{n * 10 + 5}\n" for n in range(9))
+MAIL = "who,mailing,sent,arm,opens,click,money\n" + "".join(
+    f"c{n},M{n % 3},2024-03-0{n}T09:00:00Z,{('mailed', 'control')[n % 4 == 0]},{n % 2},{1709888400 + n if n % 2 else ''},$1.5{n}\n"
+    for n in range(1, 9)
+)
 
 
 def _book() -> bytes:
@@ -176,6 +180,17 @@ SHAPES: dict[str, tuple[str, dict[str, bytes], str]] = {  # an entry, its files,
         tables:
           customer_summary: {columns: {customer_id: id, recency: days, orders: n, revenue: total}}
         """, {"f.csv": SUMMARY.encode()}, "customer_summary"),
+    "messages": ("""
+        title: T
+        files: {f: f.csv, list: list.csv}
+        tables:
+          messages:
+            file: f
+            join: {list: {mailing: id}}
+            columns: {customer_id: who, campaign_id: mailing, channel: {value: email}, sent_at: {column: sent, to_zone: Europe/Berlin},
+              held_out: {column: arm, levels: [mailed, control]}, opened: opens, clicked_at: {column: click, format: epoch}, revenue: money}
+            clean: [customer_missing, {drop_where: {column: title, in: [draft]}}, exact_repeat]
+        """, {"f.csv": MAIL.encode(), "list.csv": b"id,title\nM1,Spring\nM2,draft\n"}, "messages"),
 }  # fmt: skip
 
 

@@ -270,3 +270,44 @@ def test_a_file_of_customers_alone_is_drafted_with_their_attributes(project, nam
     path.write_text(path.read_text(encoding="utf-8") + "\n" + drafted, encoding="utf-8")
     key = name.partition(".")[0]
     assert prepare(project, project / "outputs" / key, "customers", key).report["rows"] == text.count("\n") - 1
+
+
+MAIL = """Email,Campaign ID,Campaign name,Sent at,Group,Opens,First click,Unsubscribed,Revenue
+ann@example.org,M1,Spring,2024-03-05 09:00:00,mailed,2,2024-03-05 09:30:00,no,12.50
+bob@example.org,M1,Spring,2024-03-05 09:00:00,mailed,0,,yes,
+ann@example.org,M2,Easter,2024-04-02 09:00:00,mailed,1,2024-04-02 11:00:00,no,0
+"""
+
+
+def test_a_file_of_messages_is_seen_as_one_and_its_draft_is_read(tmp_path):
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    text = draft(put(tmp_path, {"mail.csv": MAIL}), tmp_path)
+    assert standing(text)[6:] == [
+        "messages:", "columns:", "customer_id: Email", 'campaign_id: Campaign ID', "sent_at: Sent at", "opened: Opens",
+        "clicked_at: First click", "unsubscribed: Unsubscribed", "revenue: Revenue", "clean:", "- customer_missing",
+    ]  # fmt: skip
+    waiting = standing(text, waiting=True)
+    assert "campaign_id: Campaign name" in waiting and "held_out: …" in waiting and "ann@" not in text
+    (tmp_path / "data" / "catalog.yml").write_text(text, encoding="utf-8")
+    table = pd.read_parquet(prepare(tmp_path, tmp_path / "outputs" / "mail", "messages", "mail", progress=False).path)
+    assert (
+        table.sort_values("sent_at")["campaign_id"].tolist() == ["M1", "M1", "M2"] and table["unsubscribed"].sum() == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stands", "waits"),
+    [
+        ("Group", "Control group", [], ["held_out: {column: Control group, levels: [<for no>, <for yes>]}"]),
+        ("Campaign ID,Campaign name", "a,b", [], ["campaign_id: {value: …}"]),
+        ("Campaign ID", "x", ["campaign_id: Campaign name"], []),
+    ],
+)
+def test_what_a_file_of_messages_does_not_say_waits_for_a_choice(old, new, stands, waits, tmp_path):
+    text = draft(put(tmp_path, {"data.csv": MAIL.replace(old, new)}), tmp_path)
+    assert set(stands) <= set(standing(text)) and set(waits) <= set(standing(text, waiting=True)), text
+
+
+def test_orders_with_a_day_of_delivery_are_no_messages(tmp_path):
+    lines = "customer,order,date,delivered,sku,qty,price,open amount\nA,1,2024-01-01,2024-01-03,x,1,2.5,0\n"
+    assert "transactions:" in standing(draft(put(tmp_path, {"a.csv": lines}), tmp_path))

@@ -189,7 +189,7 @@ def test_edges_are_read_from_the_code():
 def test_what_a_shop_lacks_is_left_out_with_the_reason(project):
     add_shop(project, as_written(stranger_lines()))
     plan = make_plan(project, "my_shop")
-    assert [step.name[:2] for step in plan.included] == ["01", "02", "03", "04", "07", "08"]
+    assert [step.name[:2] for step in plan.included] == ["01", "02", "03", "04", "07", "08", "10"]
     assert plan.step("05").left_out == "the data set my_shop has no test with arms (table experiment)"
     assert plan.step("06").left_out == "the data set my_shop has no ratings"
     names = "the data set my_shop has no names of products (table products)"
@@ -212,7 +212,7 @@ def test_a_notebook_of_another_shop_s_file_that_cannot_be_had_is_left_out(projec
     (project / "params" / "my_shop.yml").write_text("run: my_shop\nratings: lost_stars\n")
     plan = make_plan(project, "my_shop")
     said = "the file stars.csv of the data set lost_stars is not on this machine, and has no address"
-    assert plan.step("06").left_out == said and plan.step("06") not in plan.included and len(plan.included) == 6
+    assert plan.step("06").left_out == said and plan.step("06") not in plan.included and len(plan.included) == 7
     catalog = project / "data" / "catalog.yml"
     catalog.write_text(
         catalog.read_text().replace("stars: stars.csv", "stars: {path: stars.csv, url: 'https://x.test/s'}")

@@ -304,7 +304,7 @@ def test_a_first_order_after_the_last_and_a_single_customer_are_refused(project)
 
 STARS = {"customer_id": "who", "product_id": "what", "rating": "stars", "rated_at": "at"}
 SHAPES = {
-    "totals": ({"transactions": {"columns": SOLD}}, ["01", "02", "03", "07", "08"]),
+    "totals": ({"transactions": {"columns": SOLD}}, ["01", "02", "03", "07", "08", "10"]),
     "summary": ({"customer_summary": {"columns": SUMMED | {"recency": "days"}}}, ["02", "03"]),
     "people": (
         {"customers": {"columns": {"customer_id": "who"}, "attributes": {"total": "number"}}},
@@ -328,12 +328,12 @@ def test_each_shape_runs_what_applies_and_says_once_what_is_lacking(project, sha
     if shape == "totals":
         assert "The orders of the data set my_shop name no products: 04_recommenders is left out." in said
         assert (
-            "The data set my_shop has no returns: 01_eda, 02_rfm, 03_clustering, 07_customer_value and "
-            "08_segments_over_time run without returns." in said
+            "The data set my_shop has no returns: 01_eda, 02_rfm, 03_clustering, 07_customer_value, "
+            "08_segments_over_time and 10_campaigns run without returns." in said
         )
     elif shape == "summary":
         assert said[0].startswith(
-            f"{no_orders}01_eda, 04_recommenders, 07_customer_value and 08_segments_over_time are left out; 02_rfm"
+            f"{no_orders}01_eda, 04_recommenders, 07_customer_value, 08_segments_over_time and 10_campaigns are left out; 02_rfm"
         )
         assert "run without returns and on the summary of customers" in said[0]
         assert plan.tables == {"customer_summary": "my_shop"}
@@ -341,11 +341,14 @@ def test_each_shape_runs_what_applies_and_says_once_what_is_lacking(project, sha
         assert plan.tables == {"customers": "my_shop"}
         assert plan.step("02").left_out == "the data set my_shop has no orders (table transactions)"
         assert said[0].startswith(no_orders) and "on the list of customers" in said[0]
-        assert "02_rfm, 04_recommenders, 07_customer_value and 08_segments_over_time are left out" in said[0]
+        assert (
+            "02_rfm, 04_recommenders, 07_customer_value, 08_segments_over_time and 10_campaigns are left out" in said[0]
+        )
     elif shape == "ratings":
         assert (
             said[0]
-            == f"{no_orders}01_eda, 02_rfm, 03_clustering, 04_recommenders, 07_customer_value and 08_segments_over_time are left out."
+            == f"{no_orders}01_eda, 02_rfm, 03_clustering, 04_recommenders, 07_customer_value, 08_segments_over_time and 10_campaigns "
+            "are left out."
         )
     else:
         assert "; 05_ab_analysis runs without orders, returns, rfm_scheme and segmentation." in said[0]

@@ -177,6 +177,7 @@ def test_what_failed_and_what_waits_for_it_are_behind(plan):
         "07_customer_value",
         "08_segments_over_time",
         "09_profiles",
+        "10_campaigns",
     ]
     failure = plan.folder / "failed" / "02_rfm.txt"
     failure.parent.mkdir()

@@ -53,6 +53,8 @@ def unreadable(
         if marked[name].type().is_timestamp()
         else _of_levels
         if mapped.kind and not (marked[name].type().is_floating())
+        else _of_answers
+        if mapped.answers and not name.startswith((OUTCOME, COVARIATE))
         else _of_numbers
     )
     expected, do = about(value, marked, texts, name, mapped, source)
@@ -127,6 +129,19 @@ def _of_levels(value: str, marked: ir.Table, texts: str, name: str, mapped: Mapp
             f"name the levels, the lowest first: `levels: [low, high]`; or {fix}",
         )
     return f"one of the levels: {', '.join(mapped.levels[:20])}", f"add it to `levels`; or {fix}"
+
+
+def _of_answers(value: str, marked: ir.Table, texts: str, name: str, mapped: Mapped, source: Source) -> tuple[str, str]:
+    """What is expected of a column of messages that says whether, or how often."""
+    fix = f"fix the row, or take the text for nothing, {_as_empty(value, name, mapped)}"
+    if mapped.levels:
+        return f"{mapped.levels[1]} or {mapped.levels[0]}", fix
+    _, do = _of_numbers(value, marked, texts, name, mapped, source)
+    own = line(name, mapped, levels=("<the word for no>", "<the word for yes>"))
+    return (
+        "true, yes or 1; or false, no or 0; or how often",
+        do or f"where the file has words of its own, name them: {own}; else {fix}",
+    )
 
 
 def _signs(form: Source) -> str:

@@ -40,7 +40,7 @@ def attributes_of(raw: Any, column_keys: Iterable[str], where: str) -> Iterator[
         own = {key: one for key, one in given.items() if key not in OWN}
         if not any(own.get(key) is not None for key in values.ORIGINS):
             own["column"] = name
-        levels, sensitive = _levels(given, kind, at), given.get("sensitive", False)
+        levels, sensitive = levels_of(given, kind, at), given.get("sensitive", False)
         yield Attribute(name, kind, levels=levels, sensitive=sensitive, **texts), own
 
 
@@ -60,7 +60,7 @@ def _check_name(name: str, before: set[str], where: str) -> None:
         )  # fmt: skip
 
 
-def _levels(raw: dict[str, Any], kind: str, where: str) -> tuple[str, ...]:
+def levels_of(raw: dict[str, Any], kind: str, where: str) -> tuple[str, ...]:
     """The levels, the lowest first; of yes and no the words for no and for yes."""
     given = fields.listed(raw, "levels", where, "texts")
     found = tuple(fields.text({str(n): one}, str(n), f"{where}, levels, item") for n, one in enumerate(given, 1))

@@ -17,7 +17,7 @@ from customerlab.data.hidden import FOREIGN, NUMBER, PARTNER, SEVERAL, TEXT, THE
 from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.read import FILE, ROW
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, KINDS, OUTCOME, TABLES, is_id
+from customerlab.data.tables import COVARIATE, KINDS, TABLES, is_id
 from customerlab.errors import DataError, shown
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def canonical(
     hidden: dict[str, ir.Value] = {}
     for name, one in mapped.items():
         kind, origin = _kind(table, name, one, labels), of[one.parts[0]] if one.parts else source
-        values[name] = cast.cast(found[name], kind, origin, one, answers=name.startswith((OUTCOME, COVARIATE)))
+        values[name] = cast.cast(found[name], kind, origin, one)
         if name in whole:
             values[name] = cast.whole(values[name], origin.decimal)
         if kind != "string" or one.kind == "ordered" or one.levels:

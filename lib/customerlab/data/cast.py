@@ -17,18 +17,17 @@ from customerlab.data.values import EMPTY, nothing
 PLAIN = Mapped(None)
 
 
-def cast(value: ir.Value, kind: str, source: Source, how: Mapped = PLAIN, *, answers: bool = False) -> ir.Value:
-    """What stands in a column as ``string``, ``float64``, ``boolean`` or ``timestamp(6)``; NULL where it is none.
-
-    `answers`: words for yes and no count as 1 and 0.
-    """
+def cast(value: ir.Value, kind: str, source: Source, how: Mapped = PLAIN) -> ir.Value:
+    """What stands in a column as ``string``, ``float64``, ``boolean`` or ``timestamp(6)``; NULL where it is none."""
     if kind == "string":
         return _level(value, source, how) if how.kind else as_text(value, source.decimal)
     if kind == "boolean":
         return _answer(as_text(value, source.decimal), source, how)
     if kind.startswith("timestamp"):
         return times.read(value, as_text(value, source.decimal), how, source).cast(kind)
-    return numbers.read(value, as_text(value, source.decimal), source, answers=answers)
+    if how.answers and how.levels:
+        return _answer(as_text(value, source.decimal), source, how).cast("int64").cast(kind)
+    return numbers.read(value, as_text(value, source.decimal), source, answers=how.answers)
 
 
 def _level(value: ir.Value, source: Source, how: Mapped) -> ir.StringValue:

@@ -10,7 +10,7 @@ from customerlab.data.canonical import Place, Survey, values_of
 from customerlab.data.hidden import NUMBER, TEXT
 from customerlab.data.mapping import ADDED, OF_ORDER, TableMap
 from customerlab.data.sources import Source
-from customerlab.data.tables import OUTCOME
+from customerlab.data.tables import COVARIATE
 from customerlab.errors import DataError, shown
 
 
@@ -46,7 +46,7 @@ def floats(marked: ir.Table, found: Survey, decimal: str) -> frozenset[str]:
 def check_numbers(
     marked: ir.Table, table_map: TableMap, source: Source, joined: dict[str, Source], place: Place
 ) -> None:
-    """Raise where the money of a loose source has several currencies, or an outcome has both numbers and words."""
+    """Raise where the money of a loose source has several currencies, or answers are both numbers and words."""
     added = [NUMBER + column for column, key in table_map.numbers.items() if key in (*ADDED, *OF_ORDER)]
     asked_of = [
         n for n in (*values_of(marked), *added)
@@ -56,13 +56,16 @@ def check_numbers(
         return
     parts = {n: table_map.columns[n].parts if n in table_map.columns else (n.removeprefix(NUMBER),) for n in asked_of}
     sources = {n: joined.get(parts[n][0], source) if parts[n] else source for n in asked_of}
+    answers = [
+        n for n in asked_of if n in table_map.columns and table_map.columns[n].answers and not n.startswith(COVARIATE)
+    ]
     # rows that a condition leaves out may be in another currency: it is what the message advises
     rows = marked.filter(~marked.removed_by.re_search("^(drop|keep)_where"))
     asked: dict[str, ir.Value] = {}
     for name in asked_of:
         sign = numbers.currency(rows[TEXT + name], sources[name])
         asked |= {f"least_{name}": sign.min(), f"most_{name}": sign.max()}
-        if name.startswith(OUTCOME):
+        if name in answers:
             asked[f"words_{name}"] = rows.count(where=numbers.is_word(rows[TEXT + name]))
             asked[f"others_{name}"] = rows.count(where=~rows[name].isin([0.0, 1.0]))
     row = rows.aggregate(**asked).to_pandas().iloc[0]
@@ -80,7 +83,7 @@ def check_numbers(
                 "`clean: [{keep_where: {column: Currency, in: [EUR]}}]`",
             )  # fmt: skip
     for name in asked_of:
-        if name.startswith(OUTCOME) and row[f"words_{name}"] and row[f"others_{name}"]:
+        if name in answers and row[f"words_{name}"] and row[f"others_{name}"]:
             raise DataError(
                 f"{name} has both words for yes and no and numbers beside 0 and 1",
                 where=place(rows.filter(numbers.is_word(rows[TEXT + name])), table_map.columns[name].named),

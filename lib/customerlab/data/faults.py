@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, shapes
+from customerlab.data import canonical, clean, contacts, shapes
 from customerlab.data.hidden import NUMBER
 from customerlab.data.mapping import TableMap
 from customerlab.data.tables import TABLES
@@ -24,6 +24,7 @@ def accounted(
     faults = [*faults, *check_filled(marked, found, table, table_map, place)]
     faults += canonical.check_currency(marked, found, table_map, place)
     faults += shapes.check(marked, table, table_map, place)
+    faults += contacts.check(marked, table_map, place) if table == "messages" else ()
     # where values cannot be read, rules may remove what they would keep
     steps = [] if faults else canonical.row_accounting(found, table, table_map, where)
     rows = canonical.kept(marked, table, table_map.events)
@@ -71,6 +72,8 @@ def check_filled(
             do = "leave `quantity` out of the column map, which makes each line one piece"
         rule = MISSING.get(name)
         hint = f"add the rule `{rule}` to `clean`, or " if rule and table in clean.RULES[rule].tables else ""
+        if table == "messages" and not hint and mapped.column:  # drafts and messages that failed have no time
+            hint = f"add `{{drop_where: {{column: {mapped.column}, empty: true}}}}` to `clean`, or "
         yield DataError(
             what,
             where=place(empty, mapped.named) + (", the first" if count > 1 else ""),

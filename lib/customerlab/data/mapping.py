@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from customerlab.data import fields, trials, values
-from customerlab.data.attributes import attributes_of
+from customerlab.data.attributes import attributes_of, levels_of
 from customerlab.data.joins import Join, joins_of
 from customerlab.data.rules import Rules, rules_of
 from customerlab.data.sources import Source
-from customerlab.data.tables import ATTRIBUTES, KINDS, OF_UNITS, TABLES, Attribute, is_id
+from customerlab.data.tables import ATTRIBUTES, KINDS, OF_UNITS, TABLES, Attribute, Column, is_id
 from customerlab.data.yaml_files import only_keys, suggest
 from customerlab.errors import DataError, shown
 
@@ -46,7 +46,8 @@ class Mapped:
     case: str | None = None  # lower, upper
     empty: tuple[str, ...] | None = None  # texts that mean nothing; none at all where it is empty
     kind: str | None = None  # of `KINDS`, where it is a declared attribute
-    levels: tuple[str, ...] = ()  # of one: all texts that there can be
+    levels: tuple[str, ...] = ()  # of one: all texts that there can be; of answers: the words for no and for yes
+    answers: bool = False  # words for yes and no count as 1 and 0
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -138,13 +139,13 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, c
             raise DataError(
                 f"the table has no column {shown(name)}", where=f"{where}, columns", expected=suggest(name, known)
             )
-        columns[name] = _mapped(value, name, column.type, f"{where}, columns, {name}")
+        columns[name] = _column(value, name, column, f"{where}, columns, {name}")
     if money:
         _add_amount(columns, f"{where}, columns")
     events = None
     if table == "experiment":
         measured, events = trials.shape_of(raw, where)
-        columns |= {name: Mapped(column) for name, column in measured.items()}
+        columns |= {name: Mapped(column, answers=TABLES[table].answers(name)) for name, column in measured.items()}
     attributes: list[Attribute] = []
     if raw.get(ATTRIBUTES) is not None:
         for one, own in attributes_of(raw[ATTRIBUTES], COLUMN_KEYS, where):
@@ -181,6 +182,15 @@ def _source(raw: dict[str, Any], sources: dict[str, Source], where: str) -> str:
             expected=suggest(source, sources) if source else f"`file: …`, one of: {', '.join(sources)}",
         )  # fmt: skip
     return source
+
+
+def _column(raw: Any, name: str, column: Column, where: str) -> Mapped:
+    """The map of one of the table's own columns; of answers with the file's own words for no and for yes."""
+    levels: tuple[str, ...] = ()
+    if column.answers and isinstance(raw, dict):
+        levels = levels_of(raw, "yes_no", where)
+        raw = {key: value for key, value in raw.items() if key != "levels"}
+    return replace(_mapped(raw, name, column.type, where), levels=levels, answers=column.answers)
 
 
 def _mapped(raw: Any, name: str, kind: str, where: str) -> Mapped:
@@ -266,7 +276,7 @@ def _some(raw: dict[str, Any], key: str, where: str) -> list[str]:
 
 def _constant(value: Any, name: str, *, time: bool, number: bool, where: str) -> str | float:
     """A value that stands for a column in every row."""
-    if is_id(name) and name != "product_id":
+    if is_id(name) and name not in ("product_id", "campaign_id"):
         raise DataError(
             f"{name} cannot be the same in every row", where=where,
             expected=f"`{name}: <column of the file>`, or `{{row_number: true}}` where each row is one of its own",

@@ -20,6 +20,7 @@ from customerlab.data import (
     clean,
     columns,
     conditions,
+    contacts,
     faults,
     fetch,
     money,
@@ -138,6 +139,8 @@ def _build(
             found.suspicions.extend(
                 suspicions.ask(written, marked, table_map, steps, place, several=len(paths) > 1 or source.sheets)
             )
+        elif table == "messages":
+            found.suspicions.extend(contacts.ask(marked, table_map, place))
         count = int(pq.read_metadata(target).num_rows)
         return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
@@ -259,7 +262,7 @@ def _surveyed(
 def _are_numbers(marked: ir.Table, name: str, source: Source) -> bool:
     """Whether all that stands in a column can be read as numbers."""
     text, loose = marked[TEXT + name], dataclasses.replace(source, loose=True)
-    return bool((text.count() == cast.cast(text, "float64", loose, answers=True).count()).execute())
+    return bool((text.count() == cast.cast(text, "float64", loose, Mapped(answers=True)).count()).execute())
 
 
 @ibis.udf.scalar.builtin(name="hash", signature=((None,), "uint64"))

@@ -88,6 +88,21 @@ TEXTS: dict[str, tuple[str, str]] = {
         "All hours are from 1 to 12: morning and evening may have become one.",
         "ordered_at: {{column: {ordered_at}, format: '%Y-%m-%d %I:%M %p'}}, where the column has AM or PM",
     ),
+    "one message in several rows": (
+        "{count} of {total} rows have the customer, campaign, channel and time of another one: each counts as a message.",
+        "one row for each message: clean: [exact_repeat] where rows are alike; a log of events is to be summed by message first",
+    ),
+    "responses before sending": (
+        "Customers responded before the message was sent in {count} of {total} rows: the times may be of two zones.",
+        "{name}: {{column: {column}, from_zone: <its zone>, to_zone: <the shop's zone>}}, and the same zone for sent_at",
+    ),
+    "held out and contacted": (
+        "Customers who were held out opened, clicked or unsubscribed in {count} of {total} rows: they may have been sent the message.",
+        "held_out: <the column of those to whom nothing was sent>, in place of {held_out}",
+    ),
+    "nobody was held out": (
+        "No row says that a customer was held out at random: what messages caused cannot be estimated, only what followed them.", ""
+    ),
     "days without times": ("{share} of lines are at 0:00: the log has dates without times.", ""),
     "weekdays without orders": ("No order on {days} in {weeks} weeks.", ""),
 }  # fmt: skip

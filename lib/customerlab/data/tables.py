@@ -12,6 +12,8 @@ COVARIATE = "covariate_"  # prefix of its covariate columns, known before the ex
 OF_UNITS = "units"  # its column of how many units a row is the total of, where rows are totals
 SQUARES = "squares_"  # prefix of its columns of sums of squares, where rows are totals
 EVENT = "event_"  # prefix of what events are chosen by, in a log that is not yet one row per unit
+# What customers do with a message: each is a column of messages, and behind `_at` the column of its time.
+RESPONSES = ("opened", "clicked", "unsubscribed", "converted")
 # A year of two digits that is read as one of four, or 9999 for "never", is no day that a shop had.
 EARLIEST, LATEST = "1900-01-01", "2100-01-01"
 
@@ -57,6 +59,7 @@ class Column:
     optional: bool = False
     nullable: bool = False
     derived: bool = False
+    answers: bool = False  # words for yes and no count as 1 and 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,11 @@ class Table:
         if name in self.columns:
             return self.columns[name]
         return next((column for prefix, column in self.prefixes.items() if name.startswith(prefix)), None)
+
+    def answers(self, name: str) -> bool:
+        """Whether words for yes and no count as 1 and 0 in a column."""
+        column = self.column(name)
+        return column is not None and column.answers
 
 
 TABLES: dict[str, Table] = {
@@ -134,12 +142,34 @@ TABLES: dict[str, Table] = {
         },
         # no key: a unit in two rows is a fault of the test, which its own checks report
         prefixes={
-            OUTCOME: Column("float64", nullable=True),
+            OUTCOME: Column("float64", nullable=True, answers=True),
             # kept as read: a covariate may be a number or a label
-            COVARIATE: Column("string", nullable=True),
+            COVARIATE: Column("string", nullable=True, answers=True),
             SQUARES: Column("float64", nullable=True),
             EVENT: Column("string", nullable=True),
         },
+    ),
+    "campaigns": Table(
+        {
+            "campaign_id": Column("string"),
+            "name": Column("string", optional=True, nullable=True),
+            "offer": Column("string", optional=True, nullable=True),
+        },
+        key=("campaign_id",),
+    ),
+    "messages": Table(
+        {
+            "customer_id": Column("string"),
+            "campaign_id": Column("string"),
+            "channel": Column("string", optional=True, nullable=True),
+            "sent_at": Column("timestamp(6)"),  # of a row that is held out: when it would have been sent
+            **dict.fromkeys(("held_out", *RESPONSES), Column("float64", optional=True, nullable=True, answers=True)),
+            **dict.fromkeys(
+                (f"{response}_at" for response in RESPONSES), Column("timestamp(6)", optional=True, nullable=True)
+            ),
+            "revenue": Column("float64", optional=True, nullable=True),  # that the mail tool attributes to the message
+        }
+        # no key: a campaign may send to a customer twice
     ),
 }
 
@@ -163,10 +193,15 @@ TABLES["returns"] = Table(TABLES["transactions"].columns, made_from="transaction
 SPOKEN = {
     "transactions": "orders", "returns": "returns", "products": "names of products", "customers": "list of customers",
     "ratings": "ratings", "experiment": "test with arms", "customer_summary": "summary of customers",
+    "campaigns": "list of campaigns", "messages": "log of messages",
 }  # fmt: skip
 """What each table holds, as sentences for a shop's owner call it."""
 ATTRIBUTES = "attributes"  # what notebooks need of customers where they need any that is declared
-UNNAMED = {("transactions", "product_id"): "name no products", ("customers", ATTRIBUTES): "declares no attributes"}
+UNNAMED = {
+    ("transactions", "product_id"): "name no products", ("customers", ATTRIBUTES): "declares no attributes",
+    ("messages", "held_out"): "does not say who was held out", ("messages", "channel"): "names no channels",
+    ("campaigns", "offer"): "names no offers",
+}  # fmt: skip
 """What sentences say of a table without one of its optional columns, where they have words for it."""
 RARE = frozenset({"contract_ended_at"})
 """Columns that few shops have: that one is not there is not told."""
@@ -191,7 +226,8 @@ def lacks(data_set: str, tables: Mapping[str, Collection[str]], table: str, need
     absent = [name for name in needs if name not in tables[table] and not (name in declared and declared[name].derived)]
     if not absent:
         return ""
-    why = UNNAMED.get((table, absent[0]), f"have no {' and no '.join(absent)}")
+    verb = "have" if spoken.partition(" ")[0].endswith("s") else "has"
+    why = UNNAMED.get((table, absent[0]), f"{verb} no {' and no '.join(absent)}")
     return f"the {spoken} of the data set {data_set} {why}"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, columns, conditions, faults, items, relate, suspicions, trials
+from customerlab.data import canonical, clean, columns, conditions, contacts, faults, items, relate, suspicions, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -66,6 +66,8 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     steps, rows = faults.accounted(marked, found, table, table_map, where, place, wrong)
     if table == "transactions":
         found.suspicions.extend(suspicions.ask(rows, marked, table_map, steps, place))
+    elif table == "messages":
+        found.suspicions.extend(contacts.ask(marked, table_map, place))
     count = int(rows.count().to_pandas())
     listed = [{"file": name} for name in named.values()]
     listed[0] |= content

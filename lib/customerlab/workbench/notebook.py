@@ -28,6 +28,7 @@ OWN = (
     "07_customer_value",
     "08_segments_over_time",
     "09_profiles",
+    "10_campaigns",
 )
 """The project's own notebooks. Any other is a guest: a fault of it, and a clash with one of these, concern it alone."""
 

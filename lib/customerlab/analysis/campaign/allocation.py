@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from customerlab.analysis.campaign.allocation_path import NOTHING, Choices, Path, Values, improved, kept, path, prices
 from customerlab.analysis.inference import percentile_interval
@@ -121,14 +120,14 @@ def profit_by_budget(
     held_out: Iterable[object] = (),
     excluded: Iterable[object] = (),
     draws: "Values | None" = None,
-    errors: "Values | pd.Series | None" = None,
+    cells: "NDArray | pd.Series | None" = None,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
     """The profit of the plan of each budget, and an interval of it if the uncertainty of the effects is given.
 
-    The interval is of the plan that is best by the expected effects. It assumes that these are what the draws or errors
-    are about, such as means of a posterior: the plan chooses large effects, and with estimates that are not shrunk its
-    profit is too high, and so is the interval (Smith and Winkler 2006, Management Science 52).
+    The interval is of the plan that is best by the expected effects. It assumes that the draws are about these, as
+    those of a posterior are: the plan chooses large effects, and with estimates that are not shrunk its profit is too
+    high, and so is the interval (Smith and Winkler 2006, Management Science 52).
 
     Parameters
     ----------
@@ -136,11 +135,10 @@ def profit_by_budget(
         As for `allocate`.
     budgets : sequence of float
         In the shop's currency.
-    draws : array of shape (draws, rows), optional
-        Effects of the rows of `options`, in their order, drawn jointly (bootstrap or posterior); percentile intervals.
-    errors : array of shape (rows,), optional
-        A standard error per row instead. Errors of effects are taken as normal and as perfectly correlated, as if the
-        model were too high for all customers or for none: no other correlation makes the interval wider.
+    draws : array of shape (draws, cells), optional
+        Effects drawn jointly (bootstrap or posterior); intervals are percentiles.
+    cells : array of shape (rows,), optional
+        The column of the draws that belongs to each row of `options`; the row's own place without.
     confidence : float
         Of the interval.
 
@@ -148,22 +146,22 @@ def profit_by_budget(
     -------
     DataFrame
         One row per budget, in their order: `budget`, `profit`, `cost`, `customers`, `shadow_price`, `bound`, and `low`
-        and `high`, missing without draws and errors.
+        and `high`, missing without draws.
 
     Raises
     ------
     ValueError
-        As `allocate`; if draws and errors are both given, of another shape or not finite, or an error is negative.
+        As `allocate`; if draws are of another shape or not finite.
 
     Examples
     --------
     >>> options = pd.DataFrame({"customer_id": ["ann", "bob"], "offer": "voucher", "channel": "mail"})
     >>> options = options.assign(effect=[5.0, 3.0], cost=2.0)
-    >>> found = profit_by_budget(options, [0, 2, 9], errors=np.array([1.0, 1.0]))
+    >>> found = profit_by_budget(options, [0, 2, 9], draws=np.array([[4.0, 3.0], [6.0, 3.0]]))
     >>> found[["profit", "customers", "shadow_price", "low", "high"]].round(2).values.tolist()
-    [[0.0, 0.0, 1.5, 0.0, 0.0], [3.0, 1.0, 0.5, 1.04, 4.96], [4.0, 2.0, 0.0, 0.08, 7.92]]
+    [[0.0, 0.0, 1.5, 0.0, 0.0], [3.0, 1.0, 0.5, 2.05, 3.95], [4.0, 2.0, 0.0, 3.05, 4.95]]
     """
-    drawn = _uncertainty(len(options), draws, errors)
+    drawn, cell = _uncertainty(len(options), draws, cells)
     options, choices, row = _arrays(options, caps, held_out, excluded)
     choices = _paying(choices)
     increments = path(choices)
@@ -173,11 +171,10 @@ def profit_by_budget(
         rows = _rows(row, choice)
         profit, cost = _contacts(options, rows)[["profit", "cost"]].sum()
         low, high = np.nan, np.nan
-        if errors is not None:
-            away = stats.norm.ppf((1 + confidence) / 2) * drawn[0, rows].sum()
-            low, high = profit - away, profit + away
-        elif draws is not None:
-            low, high = percentile_interval(np.array([draw[rows].sum() for draw in drawn]) - cost, confidence)
+        if draws is not None:
+            low, high = percentile_interval(
+                drawn @ np.bincount(cell[rows], minlength=drawn.shape[1]) - cost, confidence
+            )
         found.append((budget, profit, cost, len(rows), price, bound, low, high))
     columns = ["budget", "profit", "cost", "customers", "shadow_price", "bound", "low", "high"]
     return pd.DataFrame(found, columns=columns).astype(dict.fromkeys(columns, float) | {"customers": int})
@@ -335,14 +332,14 @@ def _counted(options: pd.DataFrame, pair: NDArray, number: int, caps: Caps) -> t
     return counted, np.array([most for _, most in sorted(caps.items())], dtype=float)
 
 
-def _uncertainty(rows: int, draws: "Values | None", errors: "Values | pd.Series | None") -> Values:
-    """Draws of effects, or their errors as the only row; nothing of both is no row."""
-    if draws is not None and errors is not None:
-        raise ValueError("Both draws and errors are given; expected one of them.")
-    given = np.empty((0, rows)) if errors is None else np.asarray(errors, dtype=float)[None]
-    given = given if draws is None else np.asarray(draws, dtype=float)
-    if given.shape[1:] != (rows,) or not np.isfinite(given).all():
-        raise ValueError(f"Draws or errors are not finite numbers, one for each of the {rows} rows of the options.")
-    if errors is not None and (given < 0).any():
-        raise ValueError("A standard error is negative; expected at least 0.")
-    return given
+def _uncertainty(rows: int, draws: "Values | None", cells: "NDArray | pd.Series | None") -> tuple[Values, NDArray]:
+    """Draws of effects by cell, and the cell of each row."""
+    given = np.empty((0, rows)) if draws is None else np.asarray(draws, dtype=float)
+    cell = np.arange(rows) if cells is None else np.asarray(cells)
+    if given.ndim != 2 or cell.shape != (rows,) or not np.isfinite(given).all():
+        raise ValueError(
+            f"Draws are not finite numbers of shape (draws, cells), with a cell for each of {rows} options."
+        )
+    if rows and not 0 <= cell.min() <= cell.max() < given.shape[1]:
+        raise ValueError(f"Cells of options are from {cell.min()} to {cell.max()}; draws have {given.shape[1]} cells.")
+    return given, cell

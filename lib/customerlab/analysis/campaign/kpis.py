@@ -1,8 +1,9 @@
-"""Campaign KPIs: rates and revenue with intervals, opens by machines, and caused beside attributed revenue.
+"""Campaign KPIs: rates and revenue with intervals, and opens by machines.
 
 Messages have one row each: `customer_id`, `campaign`, `channel`, `sent`, what became of them in `opened`, `clicked`,
-`unsubscribed` and `converted` (bool, missing where it is not known; or the time, missing where it did not happen), and
-`revenue` (in the shop's currency, missing counts as none). A column that is lacking is not known.
+`unsubscribed` and `converted` (bool, missing where it is not known; or the time, missing where it did not happen, and
+not known of a channel without any), and `revenue` (in the shop's currency, missing counts as none). A column that is
+lacking is not known.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from customerlab.analysis.disclosure import suppressed
-from customerlab.analysis.inference import INFLUENTIAL, LEVEL, enough, too_few, wilson
+from customerlab.analysis.inference import INFLUENTIAL, LEVEL, enough, wilson
 from customerlab.formats import percent
 
 CUSTOMER = "customer_id"
@@ -96,7 +97,8 @@ def _outcomes(messages: pd.DataFrame) -> pd.DataFrame:
     rows = pd.DataFrame({"one": 1.0}, messages.index)
     for name in FLAGS:
         values = messages.get(name, pd.Series(np.nan, messages.index))
-        values = values.notna() if pd.api.types.is_datetime64_any_dtype(values) else values
+        if pd.api.types.is_datetime64_any_dtype(values):  # of a channel without any, nothing is known
+            values = values.notna().astype(float).where(_reported(values, messages))
         rows[name] = values.astype("Float64").to_numpy(float, na_value=np.nan)
     rows["machine"] = np.nan
     if "opened" in messages and pd.api.types.is_datetime64_any_dtype(messages["opened"]):
@@ -104,6 +106,13 @@ def _outcomes(messages: pd.DataFrame) -> pd.DataFrame:
         rows["machine"] = within.astype(float)
     rows["revenue"] = messages["revenue"].astype(float).fillna(0.0) if "revenue" in messages else np.nan
     return rows
+
+
+def _reported(times: pd.Series, messages: pd.DataFrame) -> pd.Series:
+    """Whether the channel of each message reports times of this kind at all."""
+    if "channel" not in messages:
+        return pd.Series(True, messages.index)
+    return times.notna().groupby(messages["channel"], dropna=False, observed=True).transform("any")
 
 
 def _ratio(above: pd.Series, below: pd.Series, names: list[str]) -> pd.DataFrame:
@@ -164,140 +173,3 @@ def machine_opens(messages: pd.DataFrame) -> MachineOpens:
     share = float(machine / opens) if opens else float("nan")
     note = f"{percent(share)} were within {MACHINE_SECONDS} seconds of sending" if opens else "no message was opened"
     return MachineOpens(opens, share, f"{UNRELIABLE}: {note}" if share >= INFLUENTIAL else note)
-
-
-def last_touch(messages: pd.DataFrame, orders: pd.DataFrame, window_days: float) -> pd.DataFrame:
-    """Attribute each order to the customer's last message before it, within a window.
-
-    This is bookkeeping, not an effect: orders that would have been placed anyway are attributed too.
-
-    Parameters
-    ----------
-    messages : DataFrame
-        `customer_id`, `campaign`, `channel`, `sent`. Of messages sent at once the last by campaign and channel counts.
-    orders : DataFrame
-        `customer_id`, `ordered_at`, `revenue`.
-    window_days : float
-        An order just this long after the message still counts, one at the very time of sending does not.
-
-    Returns
-    -------
-    DataFrame
-        The orders, sorted by customer, time and revenue, with `campaign`, `channel` and `sent` of the message (missing
-        without one) and `attributed` (the order's revenue, 0 without a message).
-
-    Raises
-    ------
-    ValueError
-        If the window is not above zero.
-
-    Examples
-    --------
-    >>> messages = pd.DataFrame({
-    ...     "customer_id": ["a"], "campaign": ["May"], "channel": ["mail"], "sent": pd.to_datetime(["2024-05-06"]),
-    ... })
-    >>> days = pd.to_datetime(["2024-05-05", "2024-05-08", "2024-05-20"])
-    >>> orders = pd.DataFrame({"customer_id": "a", "ordered_at": days, "revenue": [5.0, 7.0, 9.0]})
-    >>> last_touch(messages, orders, 7)["attributed"].tolist()
-    [0.0, 7.0, 0.0]
-    """
-    if not window_days > 0:
-        raise ValueError(f"The window is {window_days:g} days; expected more than 0.")
-    sent = messages[[CUSTOMER, "campaign", "channel", "sent"]].sort_values(["sent", CUSTOMER, "campaign", "channel"])
-    placed = orders.sort_values(["ordered_at", CUSTOMER, "revenue"], ignore_index=True)
-    found = pd.merge_asof(
-        placed.astype({"ordered_at": "datetime64[ns]"}), sent.astype({"sent": "datetime64[ns]"}),
-        left_on="ordered_at", right_on="sent", by=CUSTOMER,
-        tolerance=pd.Timedelta(days=window_days), allow_exact_matches=False,
-    )  # fmt: skip
-    found["attributed"] = found["revenue"].astype(float).where(found["sent"].notna(), 0.0)
-    return found.sort_values([CUSTOMER, "ordered_at", "revenue"], ignore_index=True)
-
-
-@dataclass(frozen=True)
-class Caused:
-    """What a campaign caused, by the hold-out, beside what was attributed to it.
-
-    Attributes
-    ----------
-    table : DataFrame
-        Rows `caused`, `attributed` and `gap` (attributed less caused): `per_customer` (of the campaign) with `low` and
-        `high`, and `total`, `total_low`, `total_high` for all of them. What is attributed is counted, not estimated.
-    customers, held_out : int
-        Customers of the campaign, and of the hold-out.
-    contacted : int
-        Customers of the hold-out who were sent messages: they bring the estimate nearer to zero.
-    note : str
-        Why there are no intervals, or empty.
-    """
-
-    table: pd.DataFrame
-    customers: int
-    held_out: int
-    contacted: int
-    note: str
-
-
-def caused(messages: pd.DataFrame, held_out: pd.Series, outcomes: pd.DataFrame) -> Caused:
-    """Compare revenue of customers assigned to a campaign with that of a randomly held-out group.
-
-    Customers count as they were assigned, whether a message reached them or not (intention to treat). The effect is a
-    difference of means with Welch's interval (1947, Biometrika 34); the gap is one, too: of attributed less actual
-    revenue in the campaign, and less actual revenue in the hold-out.
-
-    Parameters
-    ----------
-    messages : DataFrame
-        `customer_id` of each message.
-    held_out : Series
-        Customers who were assigned to the hold-out.
-    outcomes : DataFrame
-        One row per assigned customer: `customer_id`, `revenue` in the time that the campaign is judged on (0 without
-        orders) and `attributed` revenue, such as that of `last_touch`.
-
-    Returns
-    -------
-    Caused
-        No intervals unless `enough` customers bought in each group.
-
-    Raises
-    ------
-    ValueError
-        For a customer with several rows, missing numbers, or where a group is empty.
-
-    Examples
-    --------
-    >>> outcomes = pd.DataFrame({"customer_id": list("abcd"), "revenue": [9, 7, 4, 6], "attributed": [9, 7, 0, 0]})
-    >>> found = caused(pd.DataFrame({"customer_id": ["a", "b"]}), pd.Series(["c", "d"]), outcomes)
-    >>> found.table.set_index("measure")["total"].to_dict(), found.note
-    ({'caused': 6.0, 'attributed': 16.0, 'gap': 10.0}, 'too few to tell (2 customers who bought)')
-    """
-    table = outcomes.sort_values(CUSTOMER)
-    numbers = table[["revenue", "attributed"]].to_numpy(float)
-    away = table[CUSTOMER].isin(held_out).to_numpy()
-    if table[CUSTOMER].duplicated().any() or np.isnan(numbers).any() or not 0 < away.sum() < len(away):
-        raise ValueError("Outcomes need one row per customer without missing numbers, and customers in both groups.")
-    (revenue, attributed), base = numbers[~away].T, numbers[away, 0]
-    buyers = min((revenue != 0).sum(), (base != 0).sum())
-    rows = [_welch(revenue, base), (attributed.mean(), np.nan, np.nan), _welch(attributed - revenue, -base)]
-    found = pd.DataFrame(rows, columns=["per_customer", "low", "high"])
-    if not enough(buyers):
-        found[["low", "high"]] = np.nan
-    totals = (found * len(revenue)).set_axis(["total", "total_low", "total_high"], axis=1)
-    found = pd.concat([pd.Series(["caused", "attributed", "gap"], name="measure"), found, totals], axis=1)
-    contacted = int(table.loc[away, CUSTOMER].isin(messages[CUSTOMER]).sum())
-    note = "" if enough(buyers) else too_few(buyers, "customers who bought")
-    return Caused(found, len(revenue), len(base), contacted, note)
-
-
-def _welch(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
-    """The difference of two means and its interval by Welch; no interval where nothing varies."""
-    difference = float(one.mean() - other.mean())
-    if min(len(one), len(other)) < 2:
-        return difference, np.nan, np.nan
-    parts = np.array([values.var(ddof=1) / len(values) for values in (one, other)])
-    if not parts.sum() > 0:
-        return difference, np.nan, np.nan
-    df = parts.sum() ** 2 / (parts**2 / [len(one) - 1, len(other) - 1]).sum()
-    reach = float(np.sqrt(parts.sum()) * stats.t.ppf((1 + LEVEL) / 2, df))
-    return difference, difference - reach, difference + reach

@@ -7,15 +7,16 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from customerlab.analysis import pages
 from customerlab.analysis.disclosure import suppressed
 from customerlab.analysis.language.answers import Answer
+from customerlab.analysis.pages import Shown
 from customerlab.analysis.profile.latent import Choice
 from customerlab.analysis.profile.reference import Representation
 from customerlab.analysis.profile.regions import Rates
 from customerlab.analysis.profile.scales import Reliability
 from customerlab.analysis.profile.segment_prediction import Prediction
 
-Shown = list[tuple[pd.DataFrame, str, dict[str, str]]]
 LABELS = {
     "log_likelihood": "log-likelihood", "bic": "BIC", "entropy_r2": "entropy R²", "reached": "best reached",
     "largest_customer": "largest customer", "p_adjusted": "Holm p", "pvalue_holm": "Holm p",
@@ -38,11 +39,8 @@ FORMATS = {
 def _shown(
     table: pd.DataFrame, columns: Iterable[Hashable], caption: str, formats: Mapping[str, str] = FORMATS
 ) -> Shown:
-    """Some columns of a table, by the names that a page gives them; none of a table without rows."""
-    shown = table[list(columns)].rename(columns=LABELS)
-    return (
-        [(shown, caption, {name: formats[name] for name in map(str, shown) if name in formats})] if len(shown) else []
-    )
+    """Some columns of a table, by the names that a page gives them."""
+    return pages.shown(table, columns, caption, formats, LABELS)
 
 
 def class_table(choice: Choice | None) -> Shown:

@@ -24,7 +24,7 @@ def column_lines(log: Log) -> tuple[list[Line], dict[str, str]]:
             lines.append(Line(f"{role}: …", "no column looks like it", False))
         for name in [*best, *others][: max(OTHERS, len(best))]:
             if role == "ordered_at":
-                lines += _times(log, name, best == [name])
+                lines += time_lines(log, name, best == [name], role)
                 continue
             lines.append(Line(f"{role}: {scalar(name)}", seen(log, name), best == [name]))
             other = {"customer_id": _nobody_line, "order_id": _restarts}.get(role)
@@ -68,7 +68,7 @@ def _restarts(log: Log, name: str, chosen: dict[str, str]) -> Line | None:
     return Line(f"order_id: {{columns: [{scalar(name)}, …]}}", why, False)
 
 
-def _times(log: Log, name: str, taken: bool) -> list[Line]:
+def time_lines(log: Log, name: str, taken: bool, role: str) -> list[Line]:
     """The readings of a column of times, with an example of each; with a column of clock times, if there is one."""
     filled, found = log.filled(name), log.forms[name]
     lines = []
@@ -83,10 +83,10 @@ def _times(log: Log, name: str, taken: bool) -> list[Line]:
                 f"{{columns: [{scalar(name)}, {scalar(hour[0])}], format: {_format(f'{form or ISO_DAY} {hour[1]}')}}}"
             )
         sole = len(found) == 1 or (times == len(filled) and times > found[1][1])
-        lines.append(Line(f"ordered_at: {text}", why, taken and sole))
+        lines.append(Line(f"{role}: {text}", why, taken and sole))
     zone = re.search(r"\d(Z|UTC|[+-]\d\d:?\d\d)$", filled[0].replace(" ", "")) or "utc" in words(name).split()
     if taken and zone and not lines[0].text.endswith("}"):
-        text = f"ordered_at: {{column: {scalar(name)}, from_zone: UTC, to_zone: Europe/Berlin}}"
+        text = f"{role}: {{column: {scalar(name)}, from_zone: UTC, to_zone: Europe/Berlin}}"
         lines.append(
             Line(text, "or on the clocks of the shop's own zone, to be named here, where these are others", False)
         )

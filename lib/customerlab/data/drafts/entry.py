@@ -16,6 +16,7 @@ from customerlab.data.drafts.files import common, file_lines
 from customerlab.data.drafts.joined import bare, joined
 from customerlab.data.drafts.lines import Line, block, in_rows, scalar
 from customerlab.data.drafts.looks import words
+from customerlab.data.drafts.mail import is_mail, mail_lines
 from customerlab.data.drafts.people import is_people, people_lines
 from customerlab.data.drafts.roles import Log, seen
 from customerlab.data.drafts.rules import rule_lines
@@ -91,8 +92,11 @@ def _of_one_shape(samples: list[Sample]) -> list[Sample]:
 
 
 def _tables(samples: list[Sample], keys: list[str]) -> Iterator[str]:
-    """The tables of the entry: order lines with what is joined to them, and products; or customers without orders."""
+    """The tables of the entry: order lines with what is joined to them, and products; messages; or customers alone."""
     log, base, joins = joined(samples, keys)
+    if len(samples) == 1 and is_mail(log):
+        yield from mail_lines(log)
+        return
     if len(samples) == 1 and is_people(log):
         yield from people_lines(log)
         return

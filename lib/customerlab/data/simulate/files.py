@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from customerlab.data.simulate import experiments
+from customerlab.data.simulate.campaigns import COLUMNS, schedule
 from customerlab.data.simulate.people import DECLARED
 from customerlab.data.simulate.shop import Part, assortment, average_effects, part_sizes, simulate_part
 from customerlab.errors import DataError
@@ -29,6 +30,8 @@ ENTRY = """\
     people: {{path: "{name}/customers/*.parquet"}}
     stars: {{path: "{name}/ratings/*.parquet"}}
     email: {{path: "{name}/experiment/*.parquet"}}
+    campaigns: {name}/campaigns.csv
+    messages: {{path: "{name}/messages/*.parquet"}}
   tables:
     transactions:
       file: lines
@@ -50,6 +53,15 @@ ENTRY = """\
       columns: {{unit_id: unit_id, variant: variant, exposed_at: exposed_at}}
       outcomes: [visit, conversion, spend]
       covariates: [past_orders, past_spend]
+    campaigns:
+      file: campaigns
+      columns: {{campaign_id: campaign_id, name: name, offer: offer}}
+    messages:
+      file: messages
+      columns:
+        {{customer_id: customer_id, campaign_id: campaign_id, channel: channel, sent_at: sent_at, held_out: held_out,
+         opened_at: opened_at, clicked_at: clicked_at, unsubscribed_at: unsubscribed_at, converted_at: converted_at,
+         revenue: revenue}}
 """
 # the rules that undo the planted faults, one for each, and the returns, which a sound shop has too
 CLEAN = "[order_cancelled]"
@@ -98,6 +110,7 @@ def write_shop(
             if done == len(sizes) or done % 20 == 0:
                 say(f"{done:,} of {len(sizes):,} parts, {lines:,} order lines")
         goods.table.to_csv(target / "products.csv", index=False, lineterminator="\n")
+        schedule(seed)[COLUMNS].to_csv(target / "campaigns.csv", index=False, lineterminator="\n")
         goods.traits.to_csv(target / "truth" / "products.csv", index=False, lineterminator="\n")
         goods.complements.to_csv(target / "truth" / "complements.csv", index=False, lineterminator="\n")
         # the average of all parts together, weighted by their units
@@ -127,7 +140,7 @@ def _parts(target: Path, seed: int, sizes: list[int], spoiled: bool) -> Iterator
 
 
 def _write_part(target: Path, seed: int, number: int, size: int, spoiled: bool) -> tuple[int, pd.DataFrame]:
-    part: Part = simulate_part(seed, number, size, spoiled=spoiled)
+    part: Part = simulate_part(seed, number, size, spoiled=spoiled, campaigns=True)
     for folder, tables in ((target, part.tables), (target / "truth", part.truth)):
         for name, table in tables.items():
             (folder / name).mkdir(parents=True, exist_ok=True)

@@ -58,10 +58,8 @@ DECLARED = """\
 """How the catalogue declares them."""
 
 
-def simulate_people(
-    rng: np.random.Generator, customers: Customers, abroad: np.ndarray
-) -> tuple[dict[str, pa.Array], np.ndarray]:
-    """Draw the attributes of customers, those `abroad` without a region, and the attitude behind the answers."""
+def simulate_people(rng: np.random.Generator, customers: Customers) -> tuple[dict[str, pa.Array], np.ndarray]:
+    """Draw the attributes of customers, as if nobody lived abroad, and the attitude behind the answers."""
     size, of = len(customers), PLANTED.iloc[customers.segment]
     age = np.clip(np.round(rng.normal(of["age"], AGE_SPREAD)), YOUNGEST, OLDEST).astype("int64")
     no_age = rng.random(size) < of["unknown"].to_numpy()
@@ -91,7 +89,7 @@ def simulate_people(
         "garden": pa.array(yes[garden.astype(int)]),
         "newsletter": pa.array(yes[newsletter.astype(int)]),
         "first_channel": pa.array(np.array(CHANNELS)[channel]),
-        "region": pa.array(np.char.zfill(region.astype(str), 2), mask=abroad),
+        "region": pa.array(np.char.zfill(region.astype(str), 2)),
         "gender": pa.array(np.array(GENDERS)[gender], mask=unsaid),
     }
     return table | answers, attitude

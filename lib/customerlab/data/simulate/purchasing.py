@@ -118,7 +118,8 @@ class Orders:
     second: np.ndarray  # of int, of the day
     value: np.ndarray  # what the customer means to spend
     state: np.ndarray  # of int: place in `STATES`, what the customer is after the order, until the next
-    # of int: place of the randomised test to which it was the response, from 1; 0 for all other orders
+    # of int: place of the randomised test to which it was the response, from 1, and counted on from these, of the
+    # campaign; 0 for all other orders
     test: np.ndarray
 
     def __len__(self) -> int:

@@ -21,7 +21,7 @@ MISTYPED_MONEY, MISTYPED_SPREAD = 30_000.0, 0.7  # median and log-normal spread 
 
 
 def annul(rng: np.random.Generator, orders: Orders, lines: Lines, customers: Customers) -> tuple[Lines, np.ndarray]:
-    """Draw which orders are annulled, and mistype some of their lines. Responses to a test are never annulled."""
+    """Draw which orders are annulled, and mistype some of their lines. Responses are never annulled."""
     annulled = (rng.random(len(orders)) < customers.trait("annulled")[orders.customer]) & (orders.test == 0)
     mistyped = annulled & (rng.random(len(orders)) < MISTYPED)
     first = np.searchsorted(lines.order, np.flatnonzero(mistyped))

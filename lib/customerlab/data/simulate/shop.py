@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customerlab.data.simulate import choice, experiments, faults, people as knowledge, products, purchasing, returns
+from customerlab.data.simulate.campaigns import CHANNELS, COLUMNS, Programme, schedule
 from customerlab.data.simulate.products import Assortment
 
 PART = 25_000  # customers a part; parts are drawn apart, so that any number of processes makes the same shop
@@ -19,7 +20,8 @@ EPOCH = np.datetime64(purchasing.START, "s")
 class Part:
     """Some customers of a shop, with all that belongs to them."""
 
-    tables: dict[str, pa.Table]  # `transactions`, `customers`, `ratings`, `experiment`, `aa_test`, `broken_test`
+    # `transactions`, `customers`, `ratings`, `experiment`, `aa_test`, `broken_test`, and with campaigns `messages`
+    tables: dict[str, pa.Table]
     # `customers`: latent traits and the expected effect of each arm on each outcome; `faults`: what was spoiled
     truth: dict[str, pa.Table]
     affinities: pd.DataFrame | None  # the true chance that a choice falls on a product; only where it was asked for
@@ -30,21 +32,30 @@ def assortment(seed: int) -> Assortment:
     return products.simulate_products(np.random.default_rng([seed, 0]))
 
 
-def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, as_of: pd.Timestamp | None = None) -> Part:
+def simulate_part(
+    seed: int, part: int, size: int, *, spoiled: bool, campaigns: bool = False, as_of: pd.Timestamp | None = None
+) -> Part:
     """Simulate the `size` customers, at most `PART`, of the part with this number, from 0.
 
-    `spoiled` plants the faults of real logs. `as_of` asks for the affinities of a day, a number for every customer and
-    product.
+    `spoiled` plants the faults of real logs, `campaigns` sends campaigns. `as_of` asks for the affinities of a day, a
+    number for every customer and product.
     """
     rng, time, goods = np.random.default_rng([seed, 1, part]), purchasing.calendar(), assortment(seed)
     people = purchasing.simulate_customers(rng, size, time)
     natural = orders = purchasing.simulate_orders(rng, people, time)
+    asked, attitude = knowledge.simulate_people(np.random.default_rng([seed, 2, part]), people)
+    mails = Programme(
+        np.random.default_rng([seed, 3, part]), schedule(seed) if campaigns else schedule(seed)[:0], people,
+        asked["newsletter"].to_numpy(zero_copy_only=False) == "yes", time,
+    )  # fmt: skip
     tests = {}
     for place, (name, (sent, arms)) in enumerate(experiments.TESTS.items(), 1):
+        orders = mails.send(orders, natural, sent)
         units, members = experiments.participants(orders, natural, people, sent)
         table = experiments.simulate_test(rng, units, arms, sent).set_index(members)
         orders = experiments.placed(rng, orders, table, units, place, time)
         tests[name] = experiments.unlogged(rng, table) if name == "broken_test" else table
+    orders = mails.send(orders, natural, purchasing.END)
     tastes = choice.simulate_tastes(rng, people, goods)
     lines = choice.simulate_lines(rng, orders, people, tastes, goods, time)
     lines, annulled = returns.annul(rng, orders, lines, people)
@@ -67,7 +78,7 @@ def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, as_of: pd.T
     log = _by_time(log, "ordered_at")
     stars = choice.simulate_ratings(rng, orders, lines, tastes, goods)
     signed_up = purchasing.START + pd.to_timedelta(people.signed_up, unit="D")
-    asked, attitude = knowledge.simulate_people(np.random.default_rng([seed, 2, part]), people, abroad=places > 0)
+    asked["region"] = pc.if_else(pa.array(places == 0), asked["region"], pa.scalar(None, pa.string()))
     since = pa.array(signed_up.astype("datetime64[s]"))
     tables = {
         "transactions": log,
@@ -82,6 +93,13 @@ def simulate_part(seed: int, part: int, size: int, *, spoiled: bool, as_of: pd.T
         "annulled": pa.table({"order_id": numbers.filter(pa.array(annulled))}),
         "faults": spoilt,
     }
+    if campaigns:
+        sold = np.where(annulled, 0.0, lines.paid(orders))
+        tables["messages"] = _messages(mails.messages(orders, sold), mails.campaigns["campaign_id"], names)
+        truth |= {
+            "caused": _caused(orders, mails.campaigns["campaign_id"], numbers),
+            "campaigns": _responses(mails, names),
+        }
     if as_of is None:
         return Part(tables, truth, None)
     chance = choice.affinities(people, tastes, goods, (as_of - purchasing.START).days)
@@ -166,6 +184,37 @@ def _named(table: pd.DataFrame, names: pa.Array) -> pa.Table:
     return pa.Table.from_pandas(table, preserve_index=False).sort_by("unit_id")
 
 
+def _messages(rows: pd.DataFrame, ids: pd.Series, names: pa.Array) -> pa.Table:
+    def moments(name: str) -> pa.Array:
+        seconds = rows[name].to_numpy()
+        return pa.array(EPOCH + seconds.astype("timedelta64[s]"), mask=seconds < 0)
+
+    channel = pa.array(rows["channel"].astype("int32"), mask=(rows["channel"] < 0).to_numpy())
+    table = {
+        "customer_id": _coded(rows["customer"].to_numpy(), names),
+        "campaign_id": _coded(rows["row"].to_numpy(), pa.array(ids)),
+        "channel": pa.DictionaryArray.from_arrays(channel, list(CHANNELS)),
+        "sent_at": moments("sent"),
+        "held_out": pa.array(rows["held_out"]),
+        **{f"{name}_at": moments(name) for name in ("opened", "clicked", "unsubscribed", "converted")},
+        "revenue": pa.array(rows["revenue"], from_pandas=True),
+    }
+    return _by_time(pa.table(table).unify_dictionaries(), "sent_at")
+
+
+def _caused(orders: purchasing.Orders, ids: pd.Series, numbers: pa.Array) -> pa.Table:
+    row = orders.test - len(experiments.TESTS) - 1
+    theirs = row >= 0
+    return pa.table(
+        {"order_id": numbers.filter(pa.array(theirs)), "campaign_id": pa.array(ids.to_numpy()[row[theirs]])}
+    )
+
+
+def _responses(mails: Programme, names: pa.Array) -> pa.Table:
+    table = pa.Table.from_pandas(mails.truth(), preserve_index=False)
+    return table.add_column(0, "customer_id", names).sort_by("customer_id")
+
+
 def _truth(
     people: purchasing.Customers, natural: purchasing.Orders, names: pa.Array, units: experiments.Units,
     members: np.ndarray, attitude: np.ndarray,
@@ -201,7 +250,8 @@ class Shop:
     `tables` are what a shop would know: `transactions`, `products`, `customers`, `ratings`, and three tests,
     `experiment` (three arms, real effects), `aa_test` (no effect) and `broken_test` (units lost from one arm). The
     orders that the tests report are in the transactions, no fault spoils them, and no order of the same days stands
-    beside them.
+    beside them. With campaigns there are `campaigns` and `messages` too; the orders that these cause are in the
+    transactions, beside those that would have been placed without.
 
     `truth` is what it would not know, as `data/README.md` has it, and `affinities`, customers by products: the chance
     that a choice on the day that was asked for falls on the product; season, launches, complements and staples are left
@@ -213,8 +263,9 @@ class Shop:
 
 
 def simulate_shop(
-    customers: int = 2_000, seed: int = 7, *, spoiled: bool = True, as_of: pd.Timestamp = purchasing.END
-) -> Shop:
+    customers: int = 2_000, seed: int = 7, *, spoiled: bool = True, campaigns: bool = False,
+    as_of: pd.Timestamp = purchasing.END,
+) -> Shop:  # fmt: skip
     """Simulate eighteen months of a shop for home and garden goods, in memory.
 
     Parameters
@@ -225,6 +276,8 @@ def simulate_shop(
         The same seed gives the same shop.
     spoiled : bool
         Plant the faults of real logs: guest orders, samples, test orders, outliers, duplicates.
+    campaigns : bool
+        Send campaigns, whose messages cause orders. Without them all tables are as they are for shops without.
     as_of : Timestamp
         The day of the affinities, because tastes drift.
 
@@ -235,9 +288,14 @@ def simulate_shop(
     ['aa_test', 'broken_test', 'customers', 'experiment', 'products', 'ratings', 'transactions']
     """
     goods = assortment(seed)
-    parts = [simulate_part(seed, n, size, spoiled=spoiled, as_of=as_of) for n, size in enumerate(part_sizes(customers))]
+    parts = [
+        simulate_part(seed, n, size, spoiled=spoiled, campaigns=campaigns, as_of=as_of)
+        for n, size in enumerate(part_sizes(customers))
+    ]
     tables = {name: _plain(pa.concat_tables([p.tables[name] for p in parts])).to_pandas() for name in parts[0].tables}
     tables["products"] = goods.table
+    if campaigns:
+        tables["campaigns"] = schedule(seed)[COLUMNS]
     whole = ["age", *knowledge.LOADINGS]  # with gaps, which would make 34.0 of 34
     tables["customers"] = tables["customers"].astype(dict.fromkeys(whole, "Int64"))
     truth = {name: pa.concat_tables([p.truth[name] for p in parts]).to_pandas() for name in parts[0].truth}

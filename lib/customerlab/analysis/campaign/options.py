@@ -1,0 +1,146 @@
+"""What can be offered to whom by which channel, what that is expected to bring, and what it costs."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.campaign.plan import FREE, HoldOutSize, consents, hold_out_size
+from customerlab.analysis.campaign.responses import Responses
+from customerlab.analysis.campaign.send_time import PERSONAL, SEGMENT, Judged, best_slot, hours_of_day, slot_counts
+from customerlab.analysis.experiment.design import Baseline
+
+
+def options(
+    permitted: pd.DataFrame, segments: pd.Series, responses: Responses, costs: Mapping[str, float]
+) -> pd.DataFrame:
+    """One row per customer, offer and channel that is open, with the profit that it is expected to cause.
+
+    Parameters
+    ----------
+    permitted : DataFrame
+        `customer_id` and `channel`: by which channels each customer may be contacted.
+    segments : Series
+        Segment by customer.
+    responses : Responses
+        Effects on profit.
+    costs : mapping of str to float
+        Cost of a contact by channel.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by customer, offer and channel, as `allocate` takes it: `customer_id`, `offer`, `channel`, `effect`
+        (expected profit caused, before the cost), `cost`, and `cell`, the row of the effect in `responses.table`.
+        Customers without a segment, or in one whose effects are not known, have no row.
+
+    Raises
+    ------
+    ValueError
+        For a channel without a cost.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = pd.DataFrame({"segment": ["Loyal"], "offer": "voucher", "channel": "email", "shrunken": [5.0]})
+    >>> known = Responses(table, np.array([[5.0]]), 0.0)
+    >>> open_to = pd.DataFrame({"customer_id": ["ann", "bob"], "channel": "email"})
+    >>> options(open_to, pd.Series({"ann": "Loyal"}), known, {"email": 0.01}).values.tolist()
+    [['ann', 'voucher', 'email', 5.0, 0.01, 0]]
+    """
+    cells = responses.table.assign(cell=range(len(responses.table))).dropna(subset="shrunken")
+    rows = permitted.assign(segment=permitted["customer_id"].map(segments)).dropna(subset="segment")
+    rows = rows.merge(cells[["segment", "offer", "channel", "shrunken", "cell"]], on=["segment", "channel"])
+    lacking = sorted(set(rows["channel"]) - set(costs))
+    if lacking:
+        raise ValueError(f"The channel {lacking[0]!r} has no cost; expected a cost of a contact for every channel.")
+    rows = rows.assign(effect=rows["shrunken"], cost=rows["channel"].map(costs).astype(float))
+    columns = ["customer_id", "offer", "channel", "effect", "cost", "cell"]
+    return rows[columns].sort_values(columns[:3], ignore_index=True)
+
+
+def budgets(budget: float, spent: float, number: int = 12) -> list[float]:
+    """Budgets from nothing to twice a budget; where a plan leaves some of it, to half more than what was spent.
+
+    Examples
+    --------
+    >>> budgets(100, 100, 4), budgets(100, 10, 3)
+    ([0.0, 50.0, 100.0, 150.0, 200.0], [0.0, 5.0, 10.0, 15.0])
+    """
+    most = 2 * budget if spent > 0.9 * budget else 1.5 * spent
+    return (most * np.arange(number + 1) / number).tolist() if most > 0 else [0.0]
+
+
+def named_caps(texts: Sequence[str]) -> dict[tuple[str, str], int]:
+    """Read the most customers of a channel or an offer from texts such as ``channel letter: 100``.
+
+    Examples
+    --------
+    >>> named_caps(["channel letter: 100", "offer free delivery: 50"])
+    {('channel', 'letter'): 100, ('offer', 'free delivery'): 50}
+    """
+    read = {}
+    for text in texts:
+        found = re.fullmatch(r"\s*(channel|offer)\s+(.*\S)\s*:\s*(\d+)\s*", text)
+        if not found:
+            raise ValueError(f"{text!r} is no cap; expected 'channel NAME: NUMBER' or 'offer NAME: NUMBER'.")
+        read[(found[1], found[2])] = int(found[3])
+    return read
+
+
+def size_of_hold_out(
+    log: pd.DataFrame, chosen: pd.DataFrame, segments: pd.Series, responses: Responses, least: float
+) -> HoldOutSize | None:
+    """How many of the chosen customers to hold out, so that the orders that they are expected to place more are found.
+
+    `responses` are of orders. Mean and deviation are those of customers held out before, of the same segments. None
+    where these do not vary, nothing is expected, or fewer than four customers are chosen.
+    """
+    keys = ["segment", "offer", "channel"]
+    rows = chosen.assign(segment=chosen["customer_id"].map(segments))
+    effect = rows.merge(responses.table[[*keys, "shrunken"]], on=keys)["shrunken"].mean()
+    before = log.loc[log["held_out"] & log["segment"].isin(rows["segment"]), "orders_after"].dropna()
+    if len(chosen) < 4 or len(before) < 2 or not before.std() > 0 or not effect > 0:
+        return None
+    return hold_out_size(len(chosen), Baseline(float(before.mean()), float(before.std())), float(effect), least=least)
+
+
+def permitted(attributes: pd.DataFrame | None, consent: Sequence[str], log: pd.DataFrame | None) -> pd.DataFrame:
+    """The channels open to each customer, as `consents` has them; none where no such attribute is declared."""
+    there = [] if attributes is None else [text for text in consent if _by(text) in (FREE, *attributes)]
+    return consents(pd.DataFrame() if attributes is None else attributes, there, log)
+
+
+def _by(text: str) -> str:
+    """The attribute by which a text of consent permits a channel."""
+    return text.partition(":")[2].strip()
+
+
+def lacking(
+    log: pd.DataFrame | None, effects: Responses | None, permitted: pd.DataFrame, segments: pd.Series
+) -> list[str]:
+    """Why no plan can be made, as clauses; empty where one can."""
+    why = []
+    if log is None:
+        why.append("this shop has no log of messages, so that their effects are not known")
+    elif effects is None:
+        why.append("no campaign held customers out at random, so that only responses are known, and no effects")
+    elif effects.table["shrunken"].isna().all():
+        why.append("too few customers ordered for effects to be known")
+    if not permitted["customer_id"].isin(segments.index).any():
+        why.append("no customer is known to consent to any channel (parameter consent)")
+    return why
+
+
+def send_slots(judged: Judged | None, responses: pd.DataFrame, segments: pd.Series, customers: pd.Series) -> pd.Series:
+    """The hours in which to send to each customer, by the rule that `judge_times` recommends.
+
+    The shop's hours with the most responses where no finer rule is recommended; "any" where nothing is known.
+    """
+    if judged is None:
+        return pd.Series("any", customers)
+    counts = slot_counts(responses, hours_of_day).reindex(sorted(customers), fill_value=0)
+    personal = judged.decision == PERSONAL
+    own = segments if judged.decision in (PERSONAL, SEGMENT) else pd.Series(dtype="str")
+    return best_slot(judged.times, counts if personal else counts * 0, own)["slot"].astype("str")

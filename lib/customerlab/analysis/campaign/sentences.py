@@ -1,0 +1,248 @@
+"""What is said of campaigns, as sentences: each with what it rests on, and how sure it is."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from customerlab.analysis.campaign.attribution import MEASURES
+from customerlab.analysis.campaign.bundles import Associations
+from customerlab.analysis.campaign.cadence import Cadence
+from customerlab.analysis.campaign.channels import ONE, SEGMENT as BY_SEGMENT, Balance, Judged as JudgedChannels
+from customerlab.analysis.campaign.content import Content
+from customerlab.analysis.campaign.kpis import MachineOpens
+from customerlab.analysis.campaign.plan import CONTACT, HoldOutSize
+from customerlab.analysis.campaign.responses import Responses
+from customerlab.analysis.campaign.rewards import RewardRule, Rewards
+from customerlab.analysis.campaign.send_time import PERSONAL, SEGMENT, SHOP, Judged as JudgedTimes
+from customerlab.analysis.campaign.tables import SAID
+from customerlab.formats import interval, p_value, percent, points
+from customerlab.wording import Led
+
+LEVEL = 0.05
+MONEY = "{:,.0f}"
+
+
+def by_plan(
+    plan: pd.DataFrame,
+    plans: pd.DataFrame,
+    expected: pd.Series,
+    shadow_price: float,
+    why: Sequence[str],
+    unknown: int,
+    currency: str,
+) -> list[str]:
+    """Whom the plan contacts, what it is expected to bring, and what simpler rules would.
+
+    `expected` is the row of `profit_by_budget` at the budget, `plans` that of `rivals`; `why` says what is lacking,
+    `unknown` how many customers with consent have no option with a known effect.
+    """
+    contact = plan[plan["group"] == CONTACT]
+    if contact.empty:
+        return [Led("No contact is planned", ": " + "; ".join(why or ["no contact is expected to pay"]) + ".")]
+    ends = interval(expected["low"], expected["high"], MONEY)
+    held = len(plan) - len(contact)
+    rest = plans.iloc[1:].to_dict("records")
+    others = " and ".join(f"{MONEY.format(one['profit'])} {currency} ({one['plan']})" for one in rest)
+    more = (
+        f" One more {currency} of budget is expected to bring {shadow_price:.2f} {currency}." if shadow_price >= 0.005 else
+        " The budget is not used up: no further contact is expected to pay."
+    )  # fmt: skip
+    lead = (
+        f"Contact {len(contact):,} customers"
+        if expected["low"] > 0
+        else f"Test the plan on {len(contact):,} customers first"
+    )
+    unsure = "" if expected["low"] > 0 else " The interval holds zero: that the campaign pays is not shown."
+    return [
+        Led(
+            lead,
+            f" at a cost of {MONEY.format(contact['cost'].sum())} {currency}, and hold out {held:,}. Without a hold-out, the plan is "
+            f"expected to cause a profit of {MONEY.format(expected['profit'])} {currency} after costs ({ends}).{unsure}",
+        ),
+        f"With the same budget, simpler rules are expected to bring {others}.{more}",
+        *(
+            [f"For {unknown:,} other customers with consent no effect is known; only a test can tell it."]
+            * (unknown > 0)
+        ),
+    ]
+
+
+def by_hold_out(size: HoldOutSize | None) -> list[str]:
+    """How many customers are held out, and whether that is enough."""
+    if size is None:
+        return []
+    share = f"{percent(size.share)} of the plan's customers ({size.customers:,}) are held out, which"
+    power = f"with a power of {percent(size.power)}"
+    if size.note:
+        return [
+            f"{share} finds the expected additional orders only {power}. Even half of the customers would be too few: "
+            "the effect will probably not be shown."
+        ]
+    return [f"{share} finds the expected additional orders {power}."]
+
+
+def by_caused(table: pd.DataFrame, currency: str, days: int) -> list[str]:
+    """What all messages caused, beside what is attributed to them; `table` as `caused` returns it."""
+    if table.empty:
+        return [
+            "What messages caused is not known: no campaign held customers out at random. Attributed revenue is no effect."
+        ]
+    one, credited, gap = (table[table["measure"] == name].to_dict("records")[0] for name in MEASURES)
+    if np.isnan(one["low"]):
+        return [f"What messages caused: too few to tell ({one['buyers']:,} customers with an order)."]
+    sure = "statistically significant" if one["low"] > 0 or one["high"] < 0 else "not statistically significant"
+    said = Led(
+        f"Messages caused {MONEY.format(one['total'])} {currency} of net revenue",
+        f" within {days} days ({interval(one['total_low'], one['total_high'], MONEY)}, {sure}): {one['per_message']:.2f} {currency} per "
+        f"message, of {one['messages']:,} messages and {one['held_out']:,} cases held out.",
+    )
+    ends = interval(gap["total_low"], gap["total_high"], MONEY)
+    shown = gap["low"] > 0 or gap["high"] < 0
+    way = "more" if gap["total"] > 0 else "less"
+    beyond = f"{MONEY.format(abs(gap['total']))} {currency} {way} than they caused (gap {ends})"
+    return [
+        said,
+        f"{MONEY.format(credited['total'])} {currency} are attributed to these messages: {beyond}"
+        + ("." if shown else ", a gap that is not statistically significant."),
+    ]
+
+
+def by_responses(found: Responses, currency: str) -> list[str]:
+    """Where effects are known, and where they are largest."""
+    known = found.table.dropna(subset="shrunken")
+    if known.empty:
+        return []
+    best = known.sort_values("shrunken", kind="stable").iloc[-1]
+    ends = interval(best["low"], best["high"], "{:,.2f}")
+    above = int((known["low"] > 0).sum())
+    return [
+        f"Effects are known for {len(known)} of {len(found.table)} combinations of segment, offer and channel; the intervals of "
+        f"{above} are above zero. Largest is {best['offer']} by {best['channel']} for {best['segment']}: "
+        f"{best['shrunken']:,.2f} {currency} per message ({ends}, shrunken).",
+    ]
+
+
+def by_opens(found: MachineOpens) -> list[str]:
+    """Whether opens can be relied on."""
+    return [f"{found.opens:,} opens are on record; {found.note}."] if found.opens else []
+
+
+def by_times(judged: JudgedTimes | None) -> list[str]:
+    """Which rule for the time of sending is recommended."""
+    if judged is None:
+        return []
+    if judged.decision not in (SHOP, SEGMENT, PERSONAL):
+        return [f"Sending time: {judged.decision}."]
+    rule = PERSONAL if judged.decision == SHOP else judged.decision
+    row = judged.gains[(judged.gains["rule"] == rule) & (judged.gains["over"] == SHOP)].iloc[0]
+    ends = (
+        interval(100 * row["low"], 100 * row["high"], "{:.1f}", 0.975)
+        if row["low"] == row["low"]
+        else "too few to tell"
+    )
+    gain = f"{points(row['gain'])} of {judged.events:,} later responses ({ends})"
+    if judged.decision == SHOP:
+        return [
+            Led(
+                "Sending time: one for all",
+                f". A time per customer would gain {gain}, which is not shown to be above zero.",
+            )
+        ]
+    return [Led(f"Sending time: {judged.decision}", f". It gains {gain} over one time for all.")]
+
+
+def by_channels(judged: JudgedChannels | None, balance: Balance | None, outcome: str) -> list[str]:
+    """Which rule for the channel is recommended, and whether it is an effect."""
+    if judged is None:
+        return []
+    drawn = ""
+    if balance is not None and balance.p < LEVEL:
+        drawn = f" Channels depend on segments ({p_value(balance.p)}): differences may be those of customers, not of channels."
+    if judged.decision not in (ONE, BY_SEGMENT):
+        return [f"Channel: {judged.decision}.{drawn}"]
+    row = judged.gains.iloc[0]
+    ends = interval(row["low"], row["high"], lambda value: f"{100 * value:.2f}")
+    gain = f"{100 * row['gain']:.2f} percentage points of messages {SAID[outcome]} ({ends})"
+    if judged.decision == BY_SEGMENT:
+        return [
+            Led(
+                "Channel: one per segment",
+                f". On later messages that gains {gain} over {judged.channel} for all.{drawn}",
+            )
+        ]
+    return [
+        Led(
+            f"Channel: {judged.channel} for all",
+            f". A channel per segment would gain {gain}, which is not shown to be above zero.{drawn}",
+        )
+    ]
+
+
+def by_cadence(found: Cadence | None, days: int) -> list[str]:
+    """How much messages tire, and whether fewer are recommended."""
+    if found is None:
+        return []
+    if np.isnan(found.factor):
+        return [f"Cadence: {found.decision}."]
+    ends = interval(found.low, found.high, "{:.2f}")
+    shown = "lowers" if found.high < 1 else "raises" if found.low > 1 else "is not shown to change"
+    note = f" This is {found.note}." if found.note else ""
+    return [
+        f"Cadence: {found.decision}. Each message in the {days} days before {shown} the response to the next: factor "
+        f"{found.factor:.2f} ({ends}).{note}"
+    ]
+
+
+def by_bundles(found: Associations | None, chosen: pd.DataFrame, names: pd.Series, taken: float) -> list[str]:
+    """How many pairs of products belong together, and which bundle pays."""
+    if found is None:
+        return []
+    n = len(found.significant)
+    said = (
+        f"{n:,} of {len(found.pairs):,} pairs of {found.products:,} products are bought together more often than expected in "
+        f"{found.orders:,} orders (Holm-adjusted, customers as units, within month and size of order)."
+    )
+    pays = chosen[chosen["pays"]]
+    if pays.empty:
+        return [said + (" No bundle of them is expected to pay." if n else "")]
+    one = pays.iloc[0]
+    pair = " with ".join(str(names.get(one[key], one[key])) for key in ("product_id", "other_id"))
+    return [
+        f"{said} {len(pays):,} bundles of them would pay if {percent(taken)} of orders with one product took the other; that share is "
+        f"assumed, not estimated. First is {pair}, which pays from {percent(one['break_even'])} on."
+    ]
+
+
+def by_content(found: Content | None) -> list[str]:
+    """For which segments categories of their own are shown."""
+    if found is None:
+        return []
+    own = found.judged[found.judged["decision"] == "the segment's categories"]
+    named = f": {', '.join(own['segment'])}" if len(own) else ""
+    return [
+        f"Content blocks: categories of their own are recommended for {len(own)} of {len(found.judged)} segments{named}; the shop's best "
+        "sellers serve the others."
+    ]
+
+
+def by_rewards(found: Rewards, rule: RewardRule, currency: str) -> list[str]:
+    """What a reward rule would have cost."""
+    one = found.totals
+    if not one["rewards"]:
+        return [f"The reward rule ({rule.threshold:,} points) would have given no reward on past orders."]
+    return [
+        f"The reward rule ({rule.threshold:,} points) would have cost {MONEY.format(one['cost'])} {currency}, "
+        f"{percent(one['cost_share'])} of revenue, for {percent(one['reached'])} of customers. All of it would have gone to orders that "
+        f"were placed without it; what it would cause is not known. {percent(one['breakage'])} of points would not have been redeemed."
+    ]
+
+
+def by_next_tier(table: pd.DataFrame, most_orders: float = 1.0) -> list[str]:
+    """For how many customers the next reward is near; `table` as `next_tier` returns it."""
+    near = int((table["orders_away"] <= most_orders).sum())
+    return (
+        [f"{near:,} of {len(table):,} customers are at most one usual order from the next reward."]
+        if len(table)
+        else []
+    )
