@@ -17,6 +17,7 @@ from customerlab.analysis.campaign.kpis import kpis, machine_opens
 from customerlab.analysis.campaign.message_log import first_reported, message_log, responded, split_day, with_segments
 from customerlab.analysis.campaign.options import (
     budgets,
+    first_test,
     lacking,
     named_caps,
     options,
@@ -26,7 +27,7 @@ from customerlab.analysis.campaign.options import (
 )
 from customerlab.analysis.campaign.plan import campaign_plan, for_tool, hold_out, nobody, rested
 from customerlab.analysis.campaign.purchases import category_lines, frequent_lines, placed, prices, product_names
-from customerlab.analysis.campaign.responses import effects, profits, valued
+from customerlab.analysis.campaign.responses import effects, profits, saved, valued
 from customerlab.analysis.campaign.rewards import RewardRule, next_tier, simulate_rewards
 from customerlab.analysis.campaign.send_time import hours_of_day, judge_times
 from customerlab.analysis.campaign.sentences import (
@@ -35,6 +36,7 @@ from customerlab.analysis.campaign.sentences import (
     by_caused,
     by_channels,
     by_content,
+    by_first_test,
     by_hold_out,
     by_next_tier,
     by_opens,
@@ -60,13 +62,13 @@ from customerlab.analysis.campaign.tables import (
 
 __all__ = [
     "RewardRule", "allocate", "associations", "budgets", "bundle_tables", "by_bundles", "by_cadence", "by_caused",
-    "by_channels", "by_content", "by_hold_out", "by_next_tier", "by_opens", "by_plan", "by_responses",
-    "by_rewards", "by_times", "cadence_table", "campaign_plan", "category_lines", "caused", "caused_table",
-    "channel_balance", "channel_tables", "choose_bundles", "content_blocks", "content_table", "credited",
-    "effects", "first_reported", "for_tool", "frequent_lines", "hold_out", "hours_of_day", "judge_cadence",
-    "judge_channels", "judge_times", "kpi_table", "kpis", "lacking", "machine_opens", "message_log", "named_caps",
-    "next_tier", "nobody", "options", "permitted", "placed", "plan_tables", "prices", "product_names",
-    "profit_by_budget", "profits", "responded", "response_table", "rested", "reward_table", "rivals",
-    "send_slots", "simulate_rewards", "size_of_hold_out", "split_day", "strategy", "strategy_table",
-    "time_tables", "valued", "with_segments",
+    "by_channels", "by_content", "by_first_test", "by_hold_out", "by_next_tier", "by_opens", "by_plan",
+    "by_responses", "by_rewards", "by_times", "cadence_table", "campaign_plan", "category_lines", "caused",
+    "caused_table", "channel_balance", "channel_tables", "choose_bundles", "content_blocks", "content_table",
+    "credited", "effects", "first_reported", "first_test", "for_tool", "frequent_lines", "hold_out",
+    "hours_of_day", "judge_cadence", "judge_channels", "judge_times", "kpi_table", "kpis", "lacking",
+    "machine_opens", "message_log", "named_caps", "next_tier", "nobody", "options", "permitted", "placed",
+    "plan_tables", "prices", "product_names", "profit_by_budget", "profits", "responded", "response_table",
+    "rested", "reward_table", "rivals", "saved", "send_slots", "simulate_rewards", "size_of_hold_out",
+    "split_day", "strategy", "strategy_table", "time_tables", "valued", "with_segments",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 from customerlab.analysis.campaign.plan import FREE, HoldOutSize, consents, hold_out_size
 from customerlab.analysis.campaign.responses import Responses
 from customerlab.analysis.campaign.send_time import PERSONAL, SEGMENT, Judged, best_slot, hours_of_day, slot_counts
-from customerlab.analysis.experiment.design import Baseline
+from customerlab.analysis.experiment.design import Baseline, detectable
 
 
 def options(
@@ -104,6 +104,37 @@ def size_of_hold_out(
     if len(chosen) < 4 or len(before) < 2 or not before.std() > 0 or not effect > 0:
         return None
     return hold_out_size(len(chosen), Baseline(float(before.mean()), float(before.std())), float(effect), least=least)
+
+
+def first_test(orders: pd.DataFrame, day: pd.Timestamp, window_days: int) -> tuple[int, float, float] | None:
+    """What a first campaign to all customers would show, half of them held out.
+
+    Parameters
+    ----------
+    orders : DataFrame
+        `customer_id` and `ordered_at`, as `purchases.placed` returns them.
+
+    Returns
+    -------
+    tuple or None
+        Customers; their mean number of orders in the `window_days` before the day; and the additional orders per
+        customer that are found with a power of 80%. None where nobody ordered in that time, or there are fewer than
+        four customers.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2024-01-01"] * 90 + ["2024-01-30"] * 10)
+    >>> orders = pd.DataFrame({"customer_id": [f"c{n}" for n in range(100)], "ordered_at": days})
+    >>> customers, base, found = first_test(orders, pd.Timestamp("2024-02-01"), 7)
+    >>> customers, base, round(found, 2)
+    (100, 0.1, 0.17)
+    """
+    late = orders["ordered_at"] >= day - pd.Timedelta(days=window_days)
+    number = late.groupby(orders["customer_id"]).sum()
+    if len(number) < 4 or not number.std() > 0:
+        return None
+    base = Baseline(float(number.mean()), float(number.std()))
+    return len(number), base.mean, detectable(base, len(number))
 
 
 def permitted(attributes: pd.DataFrame | None, consent: Sequence[str], log: pd.DataFrame | None) -> pd.DataFrame:

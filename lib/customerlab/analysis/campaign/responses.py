@@ -143,6 +143,24 @@ def _scaled(table: pd.DataFrame, factor: pd.Series) -> pd.DataFrame:
     return table.assign(**both, **{name: table[name] * factor.abs() for name in ("error", "deviation")})
 
 
+def saved(found: Responses | None) -> pd.DataFrame:
+    """The table of effects, empty where there are none."""
+    columns = [
+        *CELL,
+        "messages",
+        "held_out",
+        "buyers",
+        "effect",
+        "error",
+        "shrunken",
+        "low",
+        "high",
+        "deviation",
+        "base",
+    ]
+    return pd.DataFrame(columns=columns) if found is None else found.table[columns]
+
+
 def compared(rows: pd.DataFrame, outcome: str, by: str) -> pd.DataFrame:
     """Effects of messages by group: the mean difference to held-out rows within campaigns, as `effects` says.
 

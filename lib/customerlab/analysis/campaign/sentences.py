@@ -68,6 +68,20 @@ def by_plan(
     ]
 
 
+def by_first_test(found: tuple[int, float, float] | None, days: int) -> list[str]:
+    """What a first campaign would show; `found` as `first_test` returns it."""
+    if found is None:
+        return ["A first test cannot be planned: too few customers ordered of late."]
+    customers, base, effect = found
+    return [
+        Led(
+            "The first step is a test",
+            f". If half of {customers:,} customers are held out at random, a campaign is shown to work if it causes at least "
+            f"{100 * effect:.1f} additional orders per 100 customers in {days} days (power 80%). Without it {100 * base:.1f} are placed.",
+        )
+    ]
+
+
 def by_hold_out(size: HoldOutSize | None) -> list[str]:
     """How many customers are held out, and whether that is enough."""
     if size is None:

@@ -36,7 +36,7 @@ FORMATS = (
     | dict.fromkeys(["revenue", "per message", "from", "to", "price", "effect", "shrunken"], "{:,.2f}")
     | dict.fromkeys(["total", "total from", "total to", "cost", "profit", "expected margin"], "{:,.0f}")
     | dict.fromkeys(SHARES, "{:.1%}")
-    | {"lift": "{:.2f}", "index": "{:.0f}", "Holm p": "{:.3f}", "log-likelihood": "{:.3f}", "support": "{:.2%}"}
+    | {"lift": "{:.2f}", "index": "{:.0f}", "log-likelihood": "{:.3f}", "support": "{:.2%}"}
 )
 SIGNED = dict.fromkeys(["gain", "from", "to"], "{:+.1%}")
 FEW = "–: too few to show or to tell"
@@ -156,6 +156,7 @@ def bundle_tables(found: Associations, chosen: pd.DataFrame, names: pd.Series, c
     pairs = found.significant.assign(
         product_id=lambda t: t["product_id"].map(names).fillna(t["product_id"]),
         other_id=lambda t: t["other_id"].map(names).fillna(t["other_id"]),
+        p_adjusted=lambda t: t["p_adjusted"].map(lambda p: "<0.001" if p < 0.001 else f"{p:.3f}"),
     )
     worth = chosen.assign(
         product_id=chosen["product_id"].map(names).fillna(chosen["product_id"]),
