@@ -16,7 +16,7 @@ AUDIT := .venv/audit
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run check test test-all coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value bench-increments rates rates-segments rates-clustering rates-monitoring lab lint docs audit refresh site lock clean clean-venv
+.PHONY: help setup spark run check test test-all coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value bench-increments rates rates-segments rates-clustering rates-monitoring rates-campaigns lab lint docs audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -98,6 +98,9 @@ rates-clustering: $(READY) ## how often groups are recommended over the RFM segm
 
 rates-monitoring: $(READY) ## false alarms, power and delay of what is said of change, on 200 simulated shops
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/monitoring_rates.py
+
+rates-campaigns: $(READY) ## whether effects, hours, channels and fatigue of campaigns are found, on 50 simulated shops
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/benchmarks/campaign_rates.py
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" # no news of Jupyter's

@@ -178,7 +178,9 @@ def first_reported(log: pd.DataFrame, *, by_all: bool) -> str:
 
 
 def responded(log: pd.DataFrame) -> pd.DataFrame:
-    """When customers opened or clicked, as `judge_times` takes it; opens by machines are left out.
+    """When customers first opened or clicked each message, as `judge_times` takes it; opens by machines do not count.
+
+    One time per message: an open and the click that follows are one response, and would tell the same hour twice.
 
     Returns
     -------
@@ -186,7 +188,7 @@ def responded(log: pd.DataFrame) -> pd.DataFrame:
         `customer_id` and `at`, sorted; empty where the log has no times.
     """
     timed = [name for name in ("opened", "clicked") if pd.api.types.is_datetime64_any_dtype(log[name])]
-    found = [log.loc[log[name].notna(), ["customer_id", "sent", name]].rename(columns={name: "at"}) for name in timed]
-    events = pd.concat(found) if found else pd.DataFrame(columns=["customer_id", "sent", "at"], dtype="datetime64[us]")
-    events = events[events["at"] - events["sent"] > pd.Timedelta(seconds=MACHINE_SECONDS)]
-    return events[["customer_id", "at"]].sort_values(["customer_id", "at"], ignore_index=True)
+    within = log["sent"] + pd.Timedelta(seconds=MACHINE_SECONDS)
+    at = pd.concat([log[name].where(log[name] > within) for name in timed], axis=1).min(axis=1) if timed else pd.NaT
+    events = log[["customer_id"]].assign(at=pd.Series(at, log.index, dtype="datetime64[us]")).dropna()
+    return events.sort_values(["customer_id", "at"], ignore_index=True)
