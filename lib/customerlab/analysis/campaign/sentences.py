@@ -16,7 +16,7 @@ from customerlab.analysis.campaign.responses import Responses
 from customerlab.analysis.campaign.rewards import RewardRule, Rewards
 from customerlab.analysis.campaign.send_time import PERSONAL, SEGMENT, SHOP, Judged as JudgedTimes
 from customerlab.analysis.campaign.tables import SAID
-from customerlab.formats import interval, p_value, percent, points
+from customerlab.formats import interval, p_value, percent
 from customerlab.wording import Led
 
 LEVEL = 0.05
@@ -151,11 +151,11 @@ def by_times(judged: JudgedTimes | None) -> list[str]:
     rule = PERSONAL if judged.decision == SHOP else judged.decision
     row = judged.gains[(judged.gains["rule"] == rule) & (judged.gains["over"] == SHOP)].iloc[0]
     ends = (
-        interval(100 * row["low"], 100 * row["high"], "{:.1f}", 0.975)
+        interval(100 * row["low"], 100 * row["high"], "{:.2f}", 0.975)
         if row["low"] == row["low"]
         else "too few to tell"
     )
-    gain = f"{points(row['gain'])} of {judged.events:,} later responses ({ends})"
+    gain = f"{100 * row['gain']:.2f} percentage points of {judged.events:,} later responses ({ends})"
     if judged.decision == SHOP:
         return [
             Led(

@@ -38,6 +38,7 @@ FORMATS = (
     | dict.fromkeys(SHARES, "{:.1%}")
     | {"lift": "{:.2f}", "index": "{:.0f}", "log-likelihood": "{:.3f}", "support": "{:.2%}"}
 )
+POINTS = dict.fromkeys(["gain", "from", "to"], "{:+.2f}")
 SIGNED = dict.fromkeys(["gain", "from", "to"], "{:+.1%}")
 FEW = "–: too few to show or to tell"
 SAID = {"clicked": "that are clicked", "converted": "that lead to an order", "orders_after": "that an order follows"}
@@ -49,6 +50,11 @@ def _shown(
 ) -> Shown:
     """Some columns of a table, by the names that a page gives them."""
     return pages.shown(table, columns, caption, formats, LABELS)
+
+
+def _in_points(gains: pd.DataFrame) -> pd.DataFrame:
+    """Gains of rules in percentage points."""
+    return gains[["rule", "over"]].join(100 * gains[["gain", "low", "high"]])
 
 
 def kpi_table(table: pd.DataFrame, by: str, currency: str) -> Shown:
@@ -88,19 +94,19 @@ def response_table(found: Responses, smallest: int, currency: str, days: int) ->
 
 def time_tables(judged: JudgedTimes) -> Shown:
     """Rules of sending times on later responses."""
-    gains = judged.gains[["rule", "over", "gain", "low", "high"]]
+    gains = _in_points(judged.gains)
     return [
         *_shown(
             judged.rules, ["rule", "hits", "expected"],
             f"Share of {judged.events:,} later responses of {judged.customers:,} customers in the recommended hours, and as expected",
         ),
-        *_shown(gains, list(gains), "Gains of rules with 97.5% confidence intervals", FORMATS | SIGNED),
+        *_shown(gains, list(gains), "Gains of rules in percentage points, with 97.5% confidence intervals", FORMATS | POINTS),
     ]  # fmt: skip
 
 
 def channel_tables(judged: JudgedChannels, outcome: str) -> Shown:
     """Rules of channels on later messages, and rates by segment and channel."""
-    gains = judged.gains[["rule", "over", "gain", "low", "high"]]
+    gains = _in_points(judged.gains)
     of_rate = FORMATS | dict.fromkeys(["from", "to", "value", "expected", "rate", "shrunken", "gain"], "{:.2%}")
     best = judged.by.assign(best=judged.by["best"].map({True: "✓", False: ""}))
     what = f"Share of messages {SAID[outcome]}"
@@ -110,7 +116,9 @@ def channel_tables(judged: JudgedChannels, outcome: str) -> Shown:
             f"{what}, of {judged.messages:,} later ones to {judged.customers:,} customers, had each rule been followed, and "
             "as expected", of_rate,
         ),
-        *_shown(gains, list(gains), "Gain of a channel per segment with 95% confidence interval", of_rate),
+        *_shown(
+            gains, list(gains), "Gain of a channel per segment in percentage points, with 95% confidence interval", FORMATS | POINTS
+        ),
         *_shown(
             best, ["segment", "channel", "messages", "rate", "shrunken", "low", "high", "best"],
             f"{what}, by segment and channel before the split date: as observed, and shrunken with 95% interval", of_rate,
