@@ -27,6 +27,7 @@ from scipy.sparse import csr_matrix
 
 from customerlab import analysis
 from customerlab.analysis import (
+    campaign,
     clustering,
     experiment,
     explore,
@@ -60,6 +61,8 @@ from customerlab.data.engine import open_table
 from customerlab.data.fetch import locate
 from customerlab.data.prepare import prepare
 from helpers import ROOT
+
+ENDS = ("first_order", "last_order")
 
 
 def later_than(day: str, days: int = 60) -> pd.Timestamp:
@@ -133,6 +136,16 @@ def crossed(shop: SimpleNamespace) -> ir.Table:
     table = shop.experiment
     first = table.filter(table.unit_id.isin(table.order_by("unit_id").limit(9).to_pandas()["unit_id"].tolist()))
     return table.union(first.mutate(variant=ibis.literal(shop.control))).distinct()
+
+
+def log_of_messages(s: SimpleNamespace) -> pd.DataFrame:
+    """Each customer is sent a message with the first order and one with the last, in campaigns of the month."""
+    t = orders.by_customer(s.transactions)
+    sent = [t.select("customer_id", sent_at=t[name], held_out=(t.frequency == 1).cast("float64")) for name in ENDS]
+    sent = sent[0].union(sent[1])
+    named = sent.mutate(campaign_id=sent.sent_at.strftime("%Y-%m"), channel=sent.customer_id.right(1))
+    last = orders.day_after(s.transactions)
+    return campaign.message_log(named, None, s.transactions, day=last, window_days=30, returns=s.returns)
 
 
 # Each: tables of one engine in, what the method makes of them out.
@@ -269,6 +282,12 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ],
     "value.fit_value": lambda s: fit_value(snapshot(s, s.middle), horizon=8, draws=20),
     "value.edges_of": lambda s: edges_of(snapshot(s, later_than(s.middle)), 8, "week"),
+    "campaign.message_log": log_of_messages,
+    "campaign.placed": lambda s: campaign.placed(snapshot(s, later_than(s.middle))),
+    "campaign.frequent_lines": lambda s: campaign.frequent_lines(snapshot(s, later_than(s.middle))),
+    "campaign.category_lines": lambda s: campaign.category_lines(snapshot(s, later_than(s.middle))),
+    "campaign.prices": lambda s: campaign.prices(snapshot(s, later_than(s.middle)), 0.3),
+    "campaign.product_names": lambda s: campaign.product_names(snapshot(s, later_than(s.middle))),
     "profile.before_and_after": lambda s: profile.before_and_after(snapshot(s, later_than(s.middle)), 60),
     "profile.first_orders": lambda s: profile.first_orders(snapshot(s, later_than(s.middle))),
     "profile.last_orders": lambda s: profile.last_orders(snapshot(s, later_than(s.middle))),
