@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from promises import missed, rate, show
 
-from campaign_shop import judged
+from campaign_shop import judged, planned
 
 
 def main() -> None:
@@ -29,6 +29,13 @@ def main() -> None:
         rate("an hour per customer is recommended", found["personal"]),
         rate("the best channel is found in more segments than any one channel is best in", found["channel"] > found["fixed"]),
     ])  # fmt: skip
+    plans = pd.DataFrame([planned(seed, asked.customers // 2) for seed in range(asked.shops)])
+    show("plans", [
+        rate("the interval of a plan's profit holds what it brings", plans["truth"].between(plans["low"], plans["high"]), ">= 0.95"),
+    ])  # fmt: skip
+    print(
+        f"\nprofit of a plan: expected {plans['profit'].mean():,.0f}, by the planted truth {plans['truth'].mean():,.0f}"
+    )
     apart = found["gained"] - found["expected"]
     error = apart.std() / np.sqrt(len(apart))
     print(f"\ngain of an hour per customer: expected {found['expected'].mean():.3f}, found {found['gained'].mean():.3f} "

@@ -65,7 +65,7 @@ SAID_ONLY = {
     "06_ratings": r"a difference of",
     "08_segments_over_time": r"are at risk and|nothing changes|most probable state is",
     "07_customer_value": r"highest expected profit|by acquisition|expected to bring|base rate|Churned means|Not at risk|A contact costs|One customer",
-    "10_campaigns": r"opens are on record|bought together more often|usual order from",
+    "10_campaigns": r"opens are on record|bought together more often|usual order from|followed by another",
 }
 
 

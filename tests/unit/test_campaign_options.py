@@ -6,14 +6,19 @@ import pytest
 
 from customerlab.analysis.campaign.options import (
     budgets,
+    closed,
+    expected_profit,
+    first_test,
     lacking,
+    named,
     named_caps,
     options,
     permitted,
-    send_slots,
+    send_hours,
     size_of_hold_out,
+    unplanned,
 )
-from customerlab.analysis.campaign.responses import Responses, profits, valued
+from customerlab.analysis.campaign.responses import Responses, Worth, profits, valued
 from customerlab.analysis.campaign.send_time import PERSONAL, SHOP, Judged, fit_times, hours_of_day, slot_counts
 from customerlab.analysis.experiment.design import Baseline, power_of
 
@@ -30,16 +35,21 @@ LOG = pd.DataFrame({
 
 
 def test_effects_become_profit_with_discounts_on_orders_that_come_anyway():
-    money = valued(FOUND, LOG)
-    assert money.table["shrunken"].tolist()[:2] == pytest.approx([5, 10])  # 50 an order
-    assert money.draws[1].tolist() == pytest.approx([6, 9, 0])
+    money = valued(FOUND, LOG, Worth(40.0, 10.0, 50.0), seed=1)  # the mean order of the segment is worth 50, too
+    assert money.table["shrunken"].tolist()[:2] == pytest.approx([4, 8])
+    assert money.table.loc[0, "deviation"] == pytest.approx(
+        np.sqrt((0.1 * 10) ** 2 + (0.02 * 40) ** 2 + (0.02 * 10) ** 2)
+    )
+    ratio = money.draws / FOUND.draws.clip(1e-9)
+    assert ratio[:, 0] == pytest.approx(ratio[:, 1]) and (money.draws[:, 2] == 0).all()  # one value in each draw
     assert money.table["base"].iloc[0] == pytest.approx(50 * 8 / 15)  # of 15 held-out rows of loyal customers 8 ordered
     profit = profits(money, 0.3, {"voucher": 0.1, "gift": 0.2})
     lost = 0.1 * 50 * 8 / 15
-    assert profit.table["shrunken"].tolist()[:2] == pytest.approx([1.5, 2 - lost])
-    assert profit.table.loc[1, ["low", "high"]].tolist() == pytest.approx([1 - lost, 3 - lost])
-    assert profit.draws[1].tolist() == pytest.approx([1.8, 1.8 - lost, 0])
-    assert profit.table.loc[1, "deviation"] == pytest.approx(0.04 * 50 * 0.2)
+    assert profit.table["shrunken"].tolist()[:2] == pytest.approx([1.2, 1.6 - lost])
+    assert profit.draws[1].tolist() == pytest.approx((money.draws[1] * [0.3, 0.2, 0.3] - [0, lost, 0]).tolist())
+    # a cost of 5 per order is a tenth of the value of an order
+    per_order = profits(money, 0.3, {}, {"voucher": 5.0})
+    assert per_order.table["shrunken"].tolist()[:2] == pytest.approx([1.2, 1.6 - lost])
     above = profits(money, 0.3, {"voucher": 0.5}).table.loc[1]  # a discount above the margin: each order loses money
     assert above["low"] < above["shrunken"] < above["high"] < 0 < above["deviation"]
 
@@ -78,28 +88,82 @@ def test_the_hold_out_is_sized_for_the_expected_orders():
     before = LOG[LOG["held_out"] & (LOG["segment"] == "Loyal")]["orders_after"]
     base = Baseline(before.mean(), before.std())
     assert found.power >= 0.8 > power_of(base, 0.2, (found.customers - 1, 2_000 - found.customers + 1))
-    assert size_of_hold_out(LOG, chosen.head(3), segments, FOUND, 0.1) is None
-    assert size_of_hold_out(LOG.assign(orders_after=0.0), chosen, segments, FOUND, 0.1) is None
-    assert size_of_hold_out(LOG, chosen.assign(offer="gift"), segments, FOUND, 0.1) is None
+    for unknown in (
+        size_of_hold_out(LOG.assign(orders_after=0.0), chosen, segments, FOUND, 0.1),
+        size_of_hold_out(LOG, chosen.assign(offer="gift"), segments, FOUND, 0.1),
+    ):
+        assert (unknown.customers, unknown.campaigns) == (200, 0) and np.isnan(unknown.power)
+    assert [size_of_hold_out(LOG, chosen.head(n), segments, FOUND, 0.1).customers for n in (0, 1, 2, 3)] == [0, 0, 1, 1]
+
+
+def test_a_first_test_is_sized_by_past_orders():
+    days = pd.to_datetime(["2024-01-01"] * 900 + ["2024-01-30"] * 100)
+    placed = pd.DataFrame({"customer_id": [f"c{n}" for n in range(1_000)], "ordered_at": days})
+    customers, base, effect = first_test(placed, pd.Timestamp("2024-02-01"), 7)
+    assert (customers, base) == (1_000, 0.1)
+    number = (placed["ordered_at"] > "2024-01-20").to_numpy(float)
+    assert power_of(Baseline(0.1, number.std(ddof=1)), effect, (500, 500)) == pytest.approx(0.8, abs=1e-6)
+    assert first_test(placed.head(3), pd.Timestamp("2024-02-01"), 7) is None
+    assert first_test(placed, pd.Timestamp("2024-06-01"), 7) is None
+
+
+def test_why_nobody_is_contacted_is_told_apart():
+    offered = pd.DataFrame({"customer_id": ["a", "b"], "effect": [2.0, 0.1], "cost": [1.0, 1.0]})
+    assert "the budget of 0.5" in unplanned(offered, 0.5, set(), [])
+    assert "quiet days" in unplanned(offered, 5, {"a", "b"}, [])
+    assert "expected to pay" in unplanned(offered, 5, {"a"}, [])
+    assert "are excluded" in unplanned(offered.head(0), 5, set(), ["Loyal"])
+    assert "no customer has a channel" in unplanned(offered.head(0), 5, set(), [])
+
+
+def test_names_that_are_unknown_are_said():
+    named(["Loyal"], pd.Series(["Loyal", "New"]))
+    with pytest.raises(ValueError, match="no segment 'Loyl' to be excluded; there are Loyal, New"):
+        named(["Loyl"], pd.Series(["Loyal", "New"]))
+    people = pd.DataFrame({"newsletter": [True]}, ["a"])
+    assert closed(people, ["email: newsletter", "letter: -"]) == []
+    assert closed(people, ["text: texts"]) == [
+        "No customer can be contacted by text: there is no attribute 'texts' (parameter consent)."
+    ]
+    assert len(closed(None, ["email: newsletter"])) == 1
+
+
+def test_the_profit_of_those_contacted_is_that_of_their_cells():
+    offered = pd.DataFrame(
+        {
+            "customer_id": ["a", "b", "c"],
+            "offer": "news",
+            "channel": "email",
+            "effect": [2.0, 2.0, 5.0],
+            "cost": 1.0,
+            "cell": [0, 0, 1],
+        }
+    )
+    draws = np.array([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]])
+    found = expected_profit(offered.iloc[[0, 2]], offered, draws)
+    assert found["profit"] == 5.0
+    assert [found["low"], found["high"]] == pytest.approx(np.quantile([3, 5, 7], [0.025, 0.975]))
 
 
 def test_hours_follow_the_rule_that_is_recommended():
     at = pd.Timestamp("2024-05-06")
     rows = [("a", 9)] * 9 + [("b", 21)] * 12
-    events = pd.DataFrame(
-        [(who, at + pd.Timedelta(days=n, hours=hour)) for n, (who, hour) in enumerate(rows)],
-        columns=["customer_id", "at"],
+    sent = [
+        (who, at + pd.Timedelta(days=n), at + pd.Timedelta(days=n, hours=hour)) for n, (who, hour) in enumerate(rows)
+    ]
+    log = pd.DataFrame(sent, columns=["customer_id", "sent", "clicked"]).assign(
+        opened=pd.NaT, channel="email", held_out=False
     )
-    segments = pd.Series({"a": "Loyal", "b": "Loyal", "c": "Loyal"})
-    times = fit_times(slot_counts(events, hours_of_day), segments)
-    nothing = pd.DataFrame()
+    segments, nothing = pd.Series({"a": "Loyal", "b": "Loyal", "c": "Loyal", "d": "Loyal"}), pd.DataFrame()
+    times = fit_times(slot_counts(log.rename(columns={"clicked": "at"}), hours_of_day), segments)
+    chosen = pd.DataFrame({"customer_id": list("abcd"), "channel": ["email"] * 3 + ["letter"]})
     own, one = (
-        send_slots(Judged(rule, nothing, nothing, 2, 9, times), events, segments, pd.Series(["a", "b", "c"]))
+        send_hours(Judged(rule, nothing, nothing, 2, 9, times), log, segments, chosen).fillna(-1).to_dict()
         for rule in (PERSONAL, SHOP)
     )
-    assert own.to_dict() == {"a": "08–12", "b": "20–24", "c": "20–24"}  # who is new has the segment's
-    assert one.to_dict() == dict.fromkeys("abc", "20–24")
-    assert send_slots(None, events, segments, pd.Series(["a"])).to_dict() == {"a": "any"}
+    assert own == {"a": 8, "b": 20, "c": 20, "d": -1}  # who is new has the segment's; a letter has no hour
+    assert one == {"a": 20, "b": 20, "c": 20, "d": -1}
+    assert send_hours(None, log, segments, chosen).isna().all()
 
 
 def test_budgets_and_caps_are_read():

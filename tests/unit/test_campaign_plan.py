@@ -27,6 +27,7 @@ from customerlab.workbench.run import for_spreadsheets
 from helpers import by_chance
 
 IDS = [f"c{n:04d}" for n in range(3_000)]
+HOURS = pd.Series(8, IDS[::2])
 DAY = pd.Timestamp("2024-05-10")
 
 
@@ -115,32 +116,36 @@ def test_rested_are_those_with_a_message_within_the_days_at_both_ends():
         rested(messages, DAY, -1)
 
 
-def test_the_hold_out_is_the_hash_of_campaign_and_customer():
-    expected = [int(hashlib.md5(f"arm of May: {one}".encode()).hexdigest()[:12], 16) / 16**12 < 0.2 for one in IDS]
-    found = hold_out(IDS, "May", 0.2)
-    assert found.tolist() == expected and found.index.tolist() == IDS and found.dtype == bool
+def test_the_hold_out_are_the_smallest_hashes_of_campaign_and_customer():
+    digests = {one: hashlib.md5(f"arm of May: {one}".encode()).hexdigest()[:12] for one in IDS}
+    found = hold_out(IDS, "May", 600)
+    assert set(found[found].index) == set(sorted(IDS, key=digests.get)[:600])
+    assert found.sum() == 600 and found.index.tolist() == IDS and found.dtype == bool
+    pd.testing.assert_series_equal(hold_out(reversed(IDS + IDS[:9]), "May", 600), found)
 
 
-def test_the_hold_out_is_the_same_for_any_order_and_company():
-    found = hold_out(IDS, "May", 0.2)
-    pd.testing.assert_series_equal(hold_out(reversed(IDS + IDS[:9]), "May", 0.2), found)
-    pd.testing.assert_series_equal(hold_out(IDS[100:200], "May", 0.2), found[100:200])
-
-
-def test_a_larger_share_releases_nobody_and_other_campaigns_draw_anew():
-    small, large, other = hold_out(IDS, "May", 0.2), hold_out(IDS, "May", 0.3), hold_out(IDS, "June", 0.2)
-    assert large[small].all() and large.sum() > small.sum()
-    assert within(small.sum(), len(IDS), 0.2)
+def test_a_larger_hold_out_releases_nobody_and_other_campaigns_draw_anew():
+    small, large, other = hold_out(IDS, "May", 600), hold_out(IDS, "May", 900), hold_out(IDS, "June", 600)
+    assert large[small].all() and large.sum() == 900
     assert stats.fisher_exact(pd.crosstab(small, other)).pvalue > 0.001
 
 
-def test_hold_outs_of_nobody_and_shares_that_are_none():
-    assert not hold_out(IDS, "May", 0).any() and hold_out([], "May", 0.2).empty
-    for share in (-0.1, 1.0, np.nan):
-        with pytest.raises(ValueError, match="less than 1"):
-            hold_out(IDS, "May", share)
+def test_hold_outs_of_nobody_and_numbers_that_are_none():
+    assert not hold_out(IDS, "May", 0).any() and hold_out([], "May", 0).empty and hold_out(IDS, "May", len(IDS)).all()
+    for number in (-1, len(IDS) + 1):
+        with pytest.raises(ValueError, match="expected 0 to all"):
+            hold_out(IDS, "May", number)
     with pytest.raises(ValueError, match="no missing id"):
-        hold_out(["a", None], "May", 0.2)
+        hold_out(["a", None], "May", 1)
+
+
+def test_campaigns_judged_together_have_the_power_that_one_lacks():
+    base = Baseline(0.1, 0, proportion=True)
+    found = hold_out_size(1_000, base, 0.02)
+    sizes = (found.campaigns * 100, found.campaigns * 900)
+    assert found.note and power_of(base, 0.02, sizes) >= 0.8
+    assert power_of(base, 0.02, (sizes[0] - 100, sizes[1] - 900)) < 0.8
+    assert hold_out_size(100_000, base, 0.05).campaigns == 1
 
 
 def test_the_size_agrees_with_the_published_power_of_r():
@@ -211,16 +216,15 @@ def chosen():
 @pytest.fixture
 def plan(chosen):
     segments = pd.Series(["Loyal", "New"] * 1_400, IDS[:2_800])
-    slots = pd.Series("08–12", IDS[::2])
-    return campaign_plan(chosen, segments, hold_out(IDS, "May", 0.2), slots, "May")
+    return campaign_plan(chosen, segments, hold_out(IDS, "May", 600), HOURS, "May")
 
 
 def test_the_plan_splits_those_chosen_into_contact_and_hold_out(chosen, plan):
     assert list(plan) == COLUMNS and plan["customer_id"].tolist() == sorted(chosen["customer_id"])
-    away = plan["customer_id"].map(hold_out(IDS, "May", 0.2)).to_numpy(bool)
+    away = plan["customer_id"].map(hold_out(IDS, "May", 600)).to_numpy(bool)
     assert plan["group"].tolist() == np.where(away, HOLD_OUT, CONTACT).tolist() and within(away.sum(), len(away), 0.2)
     held, contact = plan[away], plan[~away].merge(chosen, on="customer_id")
-    assert held[["offer", "channel"]].isna().all(axis=None) and not held[["cost", "expected_effect"]].any(axis=None)
+    assert (held["offer"] == "voucher").all() and not held[["cost", "expected_effect"]].any(axis=None)
     assert (contact["offer_x"] == contact["offer_y"]).all() and (contact["cost_x"] == contact["cost_y"]).all()
     assert (contact["expected_effect"] == contact["effect"]).all() and contact["cost_x"].sum() <= 900
 
@@ -235,33 +239,24 @@ def test_the_hold_out_of_a_plan_differs_from_those_contacted_by_chance_alone(cho
 def test_the_plan_has_the_segment_and_the_slot_of_each_customer(plan):
     place = plan["customer_id"].str[1:].astype(int)
     assert plan["segment"].tolist() == ["no segment" if n >= 2_800 else ["Loyal", "New"][n % 2] for n in place]
-    assert (plan["send_slot"].isna() == (place % 2 == 1)).all() and set(plan["send_slot"].dropna()) == {"08–12"}
+    assert (plan["send_hour"].isna() == (place % 2 == 1)).all() and set(plan["send_hour"].dropna()) == {8}
 
 
 def test_the_plan_does_not_depend_on_the_order_of_rows(chosen, plan):
-    segments, slots = pd.Series(["Loyal", "New"] * 1_400, IDS[:2_800]), pd.Series("08–12", IDS[::2])
-    away = hold_out(IDS, "May", 0.2).iloc[::-1]
+    segments, slots = pd.Series(["Loyal", "New"] * 1_400, IDS[:2_800]), HOURS
+    away = hold_out(IDS, "May", 600).iloc[::-1]
     pd.testing.assert_frame_equal(campaign_plan(chosen.iloc[::-1], segments.iloc[::-1], away, slots, "May"), plan)
 
 
-def test_a_plan_that_was_made_without_the_hold_out_is_refused(chosen):
-    away = hold_out(IDS, "May", 0.2)
-    left = chosen[~chosen["customer_id"].map(away)]
-    with pytest.raises(ValueError, match="Choose among all customers"):
-        campaign_plan(left, pd.Series(dtype="str"), away, "08–12", "May")
-    few = campaign_plan(left.head(10), pd.Series(dtype="str"), away, "08–12", "May")  # .8^10 is no wonder
-    assert set(few["group"]) == {CONTACT} and set(few["segment"]) == {"no segment"}
-
-
 def test_a_plan_of_nobody_and_one_without_a_hold_out(chosen):
-    nobody = campaign_plan(chosen.iloc[:0], pd.Series(dtype="str"), hold_out([], "May", 0.2), "08–12", "May")
+    nobody = campaign_plan(chosen.iloc[:0], pd.Series(dtype="str"), hold_out([], "May", 0), HOURS, "May")
     assert nobody.empty and list(nobody) == COLUMNS and for_tool(nobody, "braze").empty
-    everybody = campaign_plan(chosen, pd.Series("all", IDS), hold_out(IDS, "May", 0), "08–12", "May")
+    everybody = campaign_plan(chosen, pd.Series("all", IDS), hold_out(IDS, "May", 0), HOURS, "May")
     assert (everybody["group"] == CONTACT).all() and everybody["cost"].sum() == chosen["cost"].sum()
 
 
 def test_customers_who_are_there_twice_or_whose_group_is_unknown_are_refused(chosen):
-    away, of = hold_out(IDS, "May", 0.2), pd.Series("all", IDS)
+    away, of = hold_out(IDS, "May", 600), pd.Series("all", IDS)
     double = [
         (pd.concat([chosen] * 2), of, away),
         (chosen, of, pd.concat([away] * 2)),
@@ -269,7 +264,7 @@ def test_customers_who_are_there_twice_or_whose_group_is_unknown_are_refused(cho
     ]
     for plan, segments, held in [*double, (chosen, of, away[:9])]:
         with pytest.raises(ValueError, match="there twice, or it is not known"):
-            campaign_plan(plan, segments, held, "08–12", "May")
+            campaign_plan(plan, segments, held, HOURS, "May")
 
 
 @pytest.mark.parametrize(
@@ -279,7 +274,7 @@ def test_customers_who_are_there_twice_or_whose_group_is_unknown_are_refused(cho
 def test_a_file_for_a_tool_has_its_columns_and_only_customers_to_be_contacted(plan, tool, key):
     found, contact = for_tool(plan, tool), plan[plan["group"] == CONTACT]
     assert found[key].tolist() == contact["customer_id"].tolist() and not found["campaign_offer"].isna().any()
-    assert set(found) == {key, *(f"campaign_{name}" for name in ("segment", "offer", "channel", "send_slot", "name"))}
+    assert set(found) == {key, *(f"campaign_{name}" for name in ("segment", "offer", "channel", "send_hour", "name"))}
     assert set(found["campaign_name"]) == {"May"} and set(LAYOUTS[tool].values()) <= set(COLUMNS)
 
 
@@ -294,7 +289,7 @@ def test_no_cell_of_a_file_is_a_formula(chosen):
     odd = ["=1+1", "+49", "-2", "@x", "007", "'=1"]
     names = pd.Series(odd, index=odd)
     plan = chosen.head(6).assign(customer_id=odd, offer="=cmd|'/c calc'!A1", channel="+email")
-    found = campaign_plan(plan, names, hold_out(odd, "=May", 0), "@8", "=May")
+    found = campaign_plan(plan, names, hold_out(odd, "=May", 0), pd.Series(8, odd), "=May")
     for tool in LAYOUTS:
         file = for_spreadsheets(for_tool(found, tool)).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
         cells = [cell for row in csv.reader(io.StringIO(file)) for cell in row]

@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 from scipy import integrate
 
-from customerlab.analysis.campaign.responses import Posterior, compared, effects
+from customerlab.analysis.campaign.responses import (
+    OTHERS,
+    Posterior,
+    compared,
+    effects,
+    pooled,
+    worth_of_an_order,
+)
 from helpers import by_chance
 
 # Rubin (1981), table 1: effects of coaching in eight schools, and their standard errors
@@ -56,7 +63,7 @@ def test_an_effect_is_least_squares_with_a_constant_for_each_campaign():
 
 
 def test_the_posterior_of_eight_schools_is_that_of_integration_and_as_published():
-    found = Posterior.of(EFFECTS, ERRORS, np.zeros(8, dtype=int))
+    found = Posterior.of(EFFECTS, ERRORS)
     mean, deviation = found.moments()
 
     def density(tau):  # of tau, with a flat prior: Gelman et al. (2013), 5.21
@@ -86,17 +93,37 @@ def test_the_posterior_of_eight_schools_is_that_of_integration_and_as_published(
 
 
 def test_draws_have_the_mean_and_the_deviation_that_are_stated():
-    group = np.array([0, 0, 0, 1, 1, 1, 1, 1])
-    found = Posterior.of(EFFECTS, ERRORS, group)
+    found = Posterior.of(EFFECTS, ERRORS)
     drawn = found.draws(np.random.default_rng(1), 100_000)
     mean, deviation = found.moments()
     assert np.abs(drawn.mean(axis=0) - mean).max() < 5 * deviation.max() / np.sqrt(100_000)
     assert drawn.std(axis=0) == pytest.approx(deviation, rel=0.02)
 
 
-def test_where_cells_say_nothing_of_their_differences_nothing_is_shrunk():
-    found = Posterior.of(EFFECTS[:2], ERRORS[:2], np.array([0, 1]))
-    assert found.moments()[0] == pytest.approx(EFFECTS[:2]) and found.moments()[1] == pytest.approx(ERRORS[:2])
+def test_where_effects_say_nothing_of_their_differences_nothing_is_shrunk():
+    found = Posterior.of(EFFECTS[:2], ERRORS[:2])
+    assert found.moments()[0] == pytest.approx(EFFECTS[:2], rel=1e-3)
+    assert found.moments()[1] == pytest.approx(ERRORS[:2], rel=1e-3)
+    assert Posterior.of(EFFECTS[:0], ERRORS[:0]).draws(np.random.default_rng(1), 3).shape == (3, 0)
+
+
+def test_segments_of_few_orders_are_pooled_by_how_many_ordered_alone():
+    rows = programme(np.random.default_rng(4), customers=900)
+    rows.loc[rows["segment"] == "c", "orders_after"] *= np.arange((rows["segment"] == "c").sum()) < 60
+    assert pooled(rows, "orders_after").to_dict() == {"a": "a", "b": "b", "c": OTHERS}
+    assert (pooled(rows[~rows["held_out"]], "orders_after") == OTHERS).all()
+
+
+def test_the_worth_of_an_additional_order_is_the_ratio_of_effects_drawn_to_the_mean_order():
+    rng = np.random.default_rng(5)
+    rows = programme(rng, customers=9_000)
+    base, caused = rows["orders_after"], (rng.random(len(rows)) < 0.1) & ~rows["held_out"]
+    rows = rows.assign(orders_after=base + caused, revenue_after=100.0 * base + 40.0 * caused)  # one more is worth 40
+    found = worth_of_an_order(rows)
+    assert abs(found.value - 40) < 4 * found.error < 40 and found.mean > 60
+    nothing = worth_of_an_order(rows.assign(orders_after=base, revenue_after=100.0 * base))
+    assert (nothing.value, nothing.error, nothing.mean) == pytest.approx((100, 50, 100))  # no effect: the prior alone
+    assert worth_of_an_order(rows[~rows["held_out"]]).value == pytest.approx(found.mean, rel=0.2)
 
 
 def test_rows_in_any_order_and_campaigns_without_hold_out():
@@ -127,7 +154,7 @@ def test_few_customers_with_an_order_are_too_few():
 def test_intervals_cover_planted_effects_and_shrunken_ones_are_nearer():
     inside, nearer = [], 0
     cells = pd.MultiIndex.from_product([list("abc"), ["news", "voucher"], ["email", "text"]])
-    for seed in range(120):
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         rows = programme(rng, customers=900)
         truth = pd.Series(rng.normal(0.1, 0.05, 12), cells).clip(lower=0)
@@ -137,7 +164,7 @@ def test_intervals_cover_planted_effects_and_shrunken_ones_are_nearer():
         true = truth.reindex(table.index)
         inside.append(((table["low"] <= true) & (true <= table["high"])).mean())
         nearer += int(((table["shrunken"] - true) ** 2).mean() < ((table["effect"] - true) ** 2).mean())
-    print(f"\n{np.mean(inside):.1%} of effects inside; shrunken nearer in {nearer} of 120 programmes")
+    print(f"\n{np.mean(inside):.1%} of effects inside; shrunken nearer in {nearer} of 60 programmes")
     # programmes are independent, their cells are not: these share the customers who were held out
-    assert abs(np.mean(inside) - 0.95) < 3.3 * np.std(inside, ddof=1) / np.sqrt(120)
-    assert nearer / 120 > by_chance(0.5, 120)[1]
+    assert abs(np.mean(inside) - 0.95) < 3.3 * np.std(inside, ddof=1) / np.sqrt(60)
+    assert nearer / 60 > by_chance(0.5, 60)[1]

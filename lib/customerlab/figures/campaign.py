@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from customerlab.figures.marks import cells, intervals, rows, scale, slanted, withheld
-from customerlab.figures.style import BLUE, GREY, ORANGE, PALETTE, PERCENT, RED, SHORT, Picture, canvas, styled
+from customerlab.figures.style import BLUE, GREY, PALETTE, PERCENT, RED, SHORT, Picture, canvas, styled
 from customerlab.formats import percent, short, shortened
 
 MARKS = ("s", "^", "D", "v")
@@ -23,7 +23,8 @@ def profit(curve: pd.DataFrame, plans: pd.DataFrame, currency: str) -> Picture:
         curve["budget"], curve["low"], curve["high"], color=BLUE, alpha=0.2, linewidth=0, label="95% interval"
     )
     axis.plot(curve["budget"], curve["profit"], color=BLUE, linewidth=2, label="best plan of each budget")
-    for place, plan in enumerate(plans.to_dict("records")):
+    apart = [one for one in plans.to_dict("records")[1:] if abs(one["profit"] - plans["profit"].iloc[0]) >= 0.5]
+    for place, plan in enumerate([plans.iloc[0].to_dict(), *apart]):
         colour, mark = (BLUE, "o") if not place else (PALETTE[place], MARKS[place - 1])
         label = shortened(plan["plan"] if place else "the plan", 30)
         axis.scatter(plan["cost"], plan["profit"], color=colour, marker=mark, s=46, label=label, zorder=3)
@@ -69,28 +70,20 @@ def responses(table: pd.DataFrame, currency: str) -> Picture:
 
 
 @styled
-def caused(table: pd.DataFrame, by: str, currency: str) -> Picture:
-    """Caused revenue per message with its interval beside attributed revenue; `table` is that of `caused`."""
-    wide = {name: part.set_index(by) for name, part in table.groupby("measure")}
-    names = list(wide["caused"].index)
-    figure, axis = canvas(height=1.2 + 0.42 * len(names))
-    one = wide["caused"]
-    intervals(
-        axis, one["per_message"].to_numpy(), one["low"].to_numpy(), one["high"].to_numpy(), BLUE, label="caused, 95% CI"
-    )
-    axis.scatter(
-        wide["attributed"]["per_message"], range(len(names)), color=ORANGE, marker="D", label="attributed", zorder=3
-    )
+def caused(table: pd.DataFrame) -> Picture:
+    """Additional orders per 100 messages by offer, with intervals; `table` is that of `caused_orders`."""
+    figure, axis = canvas(height=1.2 + 0.42 * len(table))
+    middle, low, high = (100 * table[name].to_numpy(float) for name in ("effect", "low", "high"))
+    intervals(axis, middle, low, high, BLUE)
     axis.axvline(0, color=GREY, linewidth=0.8)
-    rows(axis, (shortened(str(name), 28) for name in names))
-    axis.set_ylim(len(names) - 0.5, -0.5)
-    axis.set_xlabel(f"revenue per message, {shortened(currency, LONGEST)}")
-    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
+    rows(axis, (shortened(str(name), 28) for name in table["offer"]))
+    axis.set_ylim(len(table) - 0.5, -0.5)
+    axis.set_xlabel("additional orders per 100 messages")
     said = "; ".join(
-        f"{name} caused {one.loc[name, 'per_message']:.2f}, attributed {wide['attributed'].loc[name, 'per_message']:.2f}"
-        for name in names
+        f"{one['offer']} {100 * one['effect']:.2f} ({100 * one['low']:.2f} to {100 * one['high']:.2f})"
+        for one in table.to_dict("records")
     )
-    return Picture(figure, f"Dots of revenue per message by {by}. {said}.")
+    return Picture(figure, f"Dots of additional orders per 100 messages by offer, with 95% intervals. {said}.")
 
 
 @styled
@@ -120,7 +113,7 @@ def times(shares: pd.DataFrame) -> Picture:
 
     Segments that do not differ are one row.
     """
-    if np.ptp(shares.to_numpy(float), axis=0).max() < 1e-9:
+    if np.ptp(shares.to_numpy(float), axis=0).max() < 0.01:
         shares = shares.head(1).set_axis(["all segments"])
     figure, axis = canvas(height=1.3 + 0.32 * len(shares))
     image = cells(axis, shares.to_numpy(float), shares.map(lambda value: f"{value:.0%}").to_numpy())

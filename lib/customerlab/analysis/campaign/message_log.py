@@ -68,7 +68,7 @@ def message_log(
     held_out = table["held_out"] if "held_out" in table else pd.Series(0.0, table.index)
     table["held_out"] = held_out.fillna(0).astype(bool)
     for name in FLAGS:
-        table[name] = _outcome(table, name)
+        table[name] = _outcome(table, name, day)
     table["revenue"] = table["revenue"].astype(float) if "revenue" in table else float("nan")
     table[AFTER] = float("nan")
     if transactions is not None:
@@ -89,12 +89,14 @@ def _named(campaigns: ir.Table | None) -> pd.DataFrame:
     return table.set_index("campaign_id").astype("str")
 
 
-def _outcome(table: pd.DataFrame, name: str) -> pd.Series:
-    """When something happened, else whether it did; nothing of it is known of customers who were held out."""
+def _outcome(table: pd.DataFrame, name: str, day: pd.Timestamp) -> pd.Series:
+    """When something happened before the day, else whether it did; nothing is known of customers who were held out."""
     for column in (f"{name}_at", name):
         if column in table and table[column].notna().any():
-            found = pd.to_datetime(table[column]) if column == f"{name}_at" else table[column].clip(upper=1.0)
-            return found.astype("datetime64[us]" if column == f"{name}_at" else float)
+            if column == name:
+                return table[column].clip(upper=1.0).astype(float)
+            times = pd.to_datetime(table[column]).astype("datetime64[us]")
+            return times.where(times < day)
     return pd.Series(float("nan"), table.index)
 
 
@@ -192,3 +194,10 @@ def responded(log: pd.DataFrame) -> pd.DataFrame:
     at = pd.concat([log[name].where(log[name] > within) for name in timed], axis=1).min(axis=1) if timed else pd.NaT
     events = log[["customer_id"]].assign(at=pd.Series(at, log.index, dtype="datetime64[us]")).dropna()
     return events.sort_values(["customer_id", "at"], ignore_index=True)
+
+
+def overlapping(log: pd.DataFrame, window_days: int) -> float:
+    """The share of messages that are followed by another one to the same customer within the window."""
+    sent = log[~log["held_out"]].sort_values(["customer_id", "sent"])
+    wait = sent.groupby("customer_id")["sent"].shift(-1) - sent["sent"]
+    return float((wait < pd.Timedelta(days=window_days)).mean()) if len(sent) else 0.0

@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from customerlab.analysis.campaign.message_log import responded
 from customerlab.analysis.campaign.plan import FREE, HoldOutSize, consents, hold_out_size
 from customerlab.analysis.campaign.responses import Responses
 from customerlab.analysis.campaign.send_time import PERSONAL, SEGMENT, Judged, best_slot, hours_of_day, slot_counts
 from customerlab.analysis.experiment.design import Baseline, detectable
+from customerlab.analysis.inference import percentile_interval
 
 
 def options(
@@ -91,18 +94,19 @@ def named_caps(texts: Sequence[str]) -> dict[tuple[str, str], int]:
 
 def size_of_hold_out(
     log: pd.DataFrame, chosen: pd.DataFrame, segments: pd.Series, responses: Responses, least: float
-) -> HoldOutSize | None:
+) -> HoldOutSize:
     """How many of the chosen customers to hold out, so that the orders that they are expected to place more are found.
 
-    `responses` are of orders. Mean and deviation are those of customers held out before, of the same segments. None
-    where these do not vary, nothing is expected, or fewer than four customers are chosen.
+    `responses` are of orders. Mean and deviation are those of customers held out before, of the same segments. The
+    least share, of at most half of them, where these do not vary, nothing is expected, or there are fewer than four.
     """
     keys = ["segment", "offer", "channel"]
     rows = chosen.assign(segment=chosen["customer_id"].map(segments))
     effect = rows.merge(responses.table[[*keys, "shrunken"]], on=keys)["shrunken"].mean()
     before = log.loc[log["held_out"] & log["segment"].isin(rows["segment"]), "orders_after"].dropna()
     if len(chosen) < 4 or len(before) < 2 or not before.std() > 0 or not effect > 0:
-        return None
+        number = min(int(np.ceil(least * len(chosen) - 1e-9)), len(chosen) // 2)
+        return HoldOutSize(number / max(len(chosen), 1), number, float("nan"), "", 0)
     return hold_out_size(len(chosen), Baseline(float(before.mean()), float(before.std())), float(effect), least=least)
 
 
@@ -148,6 +152,16 @@ def _by(text: str) -> str:
     return text.partition(":")[2].strip()
 
 
+def closed(attributes: pd.DataFrame | None, consent: Sequence[str]) -> list[str]:
+    """Channels that are open to nobody because no such attribute is declared, as sentences."""
+    known = (FREE, *([] if attributes is None else attributes))
+    return [
+        f"No customer can be contacted by {text.partition(':')[0].strip()}: there is no attribute {_by(text)!r} (parameter consent)."
+        for text in consent
+        if _by(text) not in known
+    ]
+
+
 def lacking(
     log: pd.DataFrame | None, effects: Responses | None, permitted: pd.DataFrame, segments: pd.Series
 ) -> list[str]:
@@ -164,14 +178,56 @@ def lacking(
     return why
 
 
-def send_slots(judged: Judged | None, responses: pd.DataFrame, segments: pd.Series, customers: pd.Series) -> pd.Series:
-    """The hours in which to send to each customer, by the rule that `judge_times` recommends.
+def unplanned(offered: pd.DataFrame, budget: float, quiet: set[str], excluded: Sequence[str]) -> str:
+    """Why nobody is contacted though there are effects and consent, as a clause."""
+    rows = offered[~offered["customer_id"].isin(quiet)]
+    if offered.empty:
+        return (
+            "all segments with known effects are excluded"
+            if excluded
+            else "no customer has a channel with a known effect"
+        )
+    if rows.empty:
+        return "all customers were sent a message within the quiet days"
+    paying = rows[rows["effect"] > rows["cost"]]
+    if len(paying) and paying["cost"].min() > budget:
+        return f"the budget of {budget:g} is below the cost of a single contact"
+    return "no contact with a known effect is expected to pay"
 
-    The shop's hours with the most responses where no finer rule is recommended; "any" where nothing is known.
+
+def named(excluded: Sequence[str], segments: pd.Series) -> None:
+    """Raise ValueError unless these are segments of customers."""
+    unknown = sorted(set(excluded) - set(segments))
+    if unknown:
+        raise ValueError(
+            f"There is no segment {unknown[0]!r} to be excluded; there are {', '.join(sorted(set(segments)))}."
+        )
+
+
+def expected_profit(contact: pd.DataFrame, offered: pd.DataFrame, draws: NDArray) -> pd.Series:
+    """The expected profit of those contacted, after costs, with its interval: `profit`, `low`, `high`.
+
+    `contact` are rows of the plan, `draws` effects on profit by the `cell` of the options.
     """
+    rows = contact.merge(offered, on=["customer_id", "offer", "channel"], suffixes=("", "_offered"))
+    cost = rows["cost"].sum()
+    drawn = draws @ np.bincount(rows["cell"], minlength=draws.shape[1]) - cost
+    low, high = percentile_interval(drawn)
+    return pd.Series({"profit": rows["effect"].sum() - cost, "low": low, "high": high})
+
+
+def send_hours(judged: Judged | None, log: pd.DataFrame, segments: pd.Series, chosen: pd.DataFrame) -> pd.Series:
+    """The hour from which to send to each customer, by the rule that `judge_times` recommends.
+
+    That with the most responses of all where no finer rule is recommended. Missing where no times are known, and for
+    channels of which nothing is opened or clicked, such as letters.
+    """
+    hours = pd.Series(pd.NA, chosen["customer_id"], dtype="Int64")
     if judged is None:
-        return pd.Series("any", customers)
-    counts = slot_counts(responses, hours_of_day).reindex(sorted(customers), fill_value=0)
-    personal = judged.decision == PERSONAL
+        return hours
+    counts = slot_counts(responded(log), hours_of_day).reindex(sorted(chosen["customer_id"]), fill_value=0)
     own = segments if judged.decision in (PERSONAL, SEGMENT) else pd.Series(dtype="str")
-    return best_slot(judged.times, counts if personal else counts * 0, own)["slot"].astype("str")
+    found = best_slot(judged.times, counts if judged.decision == PERSONAL else counts * 0, own)["slot"]
+    timed = log.loc[log["opened"].notna() | log["clicked"].notna(), "channel"].unique()
+    by = chosen.set_index("customer_id")["channel"].isin(timed)
+    return hours.fillna(found.astype("str").str[:2].astype("Int64")).where(by)

@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 
 from customerlab.analysis.campaign.send_time import CUSTOMER, UNKNOWN
-from customerlab.analysis.experiment.assignment import assign
+from customerlab.analysis.experiment.assignment import hashed
 from customerlab.analysis.experiment.design import Baseline, power_of
 from customerlab.formats import percent
 
 CONSENT = re.compile(r"\s*([^:]*[^:\s])\s*:\s*(.*\S)\s*")
 FREE = "-"  # in the place of the attribute: the channel needs no consent
 CONTACT, HOLD_OUT = "contact", "hold-out"
-COLUMNS = [CUSTOMER, "segment", "campaign", "group", "offer", "channel", "send_slot", "cost", "expected_effect"]
-IMPOSSIBLE = 1e-6  # the probability below which a plan without hold-out is no chance
+COLUMNS = [CUSTOMER, "segment", "campaign", "group", "offer", "channel", "send_hour", "cost", "expected_effect"]
+MOST = 200  # campaigns that are judged together
 
 # Attributes of customers in a tool, with names that keep clear of the shop's own attributes there.
-ATTRIBUTES = {f"campaign_{name}": name for name in ("segment", "offer", "channel", "send_slot")}
+ATTRIBUTES = {f"campaign_{name}": name for name in ("segment", "offer", "channel", "send_hour")}
 ATTRIBUTES["campaign_name"] = "campaign"
 # By tool, the plan's column of each column of the file: the shop's own id of the customer, and attributes.
 LAYOUTS = {
@@ -118,36 +118,49 @@ def rested(messages: pd.DataFrame, day: pd.Timestamp, quiet_days: float) -> set[
     return set(messages.loc[recent, CUSTOMER])
 
 
-def hold_out(customers: Iterable[str], campaign: str, share: float) -> pd.Series:
-    """Whether each customer is held out (bool), by customer, sorted.
+def hold_out(customers: Iterable[str], campaign: str, number: int) -> pd.Series:
+    """Whether each customer is held out (bool), by customer, sorted: so many of them, no more and no fewer.
 
-    Drawn by a hash of the campaign's name and the id (`experiment.assignment.assign`): the same on every rerun, for any
-    order and whoever else is there, and independent of other campaigns. A larger share releases nobody. A share below
-    0, or of 1 and above, and a missing id are a ValueError.
+    Those with the smallest hashes of the campaign's name and the id (`experiment.assignment.hashed`): the same on every
+    rerun and for any order, and independent of other campaigns. A larger number releases nobody. A number below 0 or
+    beyond the customers, and a missing id are a ValueError.
 
     Examples
     --------
-    >>> hold_out(["ann", "bob", "cid", "dan"], "spring mail", 0.3).to_dict()
+    >>> hold_out(["ann", "bob", "cid", "dan"], "spring mail", 2).to_dict()
     {'ann': False, 'bob': False, 'cid': True, 'dan': True}
     """
     ids = pd.Index(list(customers), dtype="str", name=CUSTOMER).unique().sort_values()
-    if not 0 <= share < 1 or ids.hasnans:
-        raise ValueError(f"The share held out is {share:g}; expected at least 0 and less than 1, and no missing id.")
-    if not share or ids.empty:
-        return pd.Series(False, ids, name="held_out")
+    if not 0 <= number <= len(ids) or ids.hasnans:
+        raise ValueError(f"{number} of {len(ids)} customers are to be held out; expected 0 to all, and no missing id.")
+    if ids.empty:
+        return pd.Series(False, ids, name="held_out", dtype=bool)
     units = ibis.memtable(pd.DataFrame({CUSTOMER: ids}))
-    drawn = units.mutate(arm=assign(units[CUSTOMER], campaign, {HOLD_OUT: share, CONTACT: 1 - share})).to_pandas()
-    return (drawn.set_index(CUSTOMER)["arm"] == HOLD_OUT).reindex(ids).rename("held_out")
+    drawn = units.mutate(place=hashed(units[CUSTOMER], campaign)).to_pandas().sort_values(["place", CUSTOMER])
+    return pd.Series(ids.isin(drawn[CUSTOMER].head(number)), ids, name="held_out")
 
 
 @dataclass(frozen=True)
 class HoldOutSize:
-    """How many customers to hold out: `share` and number, the `power` of that, and a `note` where it is too low."""
+    """How many customers to hold out.
+
+    Attributes
+    ----------
+    share, customers : float, int
+        Share and number.
+    power : float
+        To find the effect; missing where it is not known.
+    note : str
+        Where the power is too low.
+    campaigns : int
+        How many such campaigns, judged together, have the wanted power; 0 where it is not known.
+    """
 
     share: float
     customers: int
     power: float
     note: str
+    campaigns: int = 1
 
 
 def hold_out_size(
@@ -197,11 +210,16 @@ def hold_out_size(
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if found(middle) >= power else (middle + 1, high)
-    return HoldOutSize(max(least, low / customers), low, found(low), note)
+    repeated = 1
+    while (
+        repeated < MOST and power_of(base, effect, (repeated * low, repeated * (customers - low)), alpha=alpha) < power
+    ):
+        repeated += 1
+    return HoldOutSize(max(least, low / customers), low, found(low), note, repeated)
 
 
 def campaign_plan(
-    chosen: pd.DataFrame, segments: pd.Series, held_out: pd.Series, slots: "pd.Series | str", campaign: str
+    chosen: pd.DataFrame, segments: pd.Series, held_out: pd.Series, hours: pd.Series, campaign: str
 ) -> pd.DataFrame:
     """The plan of a campaign: who is contacted with which offer, by which channel and when, and who is held out.
 
@@ -216,30 +234,30 @@ def campaign_plan(
         Segment by customer.
     held_out : Series of bool
         By customer, of at least all who were chosen, as `hold_out` returns it.
-    slots : Series or str
-        The slot for sending by customer, or one for all.
+    hours : Series
+        The hour from which to send by customer; missing for any.
     campaign : str
         Its name.
 
     Returns
     -------
     DataFrame
-        One row per customer chosen, sorted: `COLUMNS`. The `group` is "contact" or "hold-out"; in the latter `offer`
-        and `channel` are missing, `cost` and `expected_effect` (before the cost; both in the shop's currency) are 0.
+        One row per customer chosen, sorted: `COLUMNS`. The `group` is "contact" or "hold-out"; the latter have the
+        offer and the channel that they would have had, and a `cost` and an `expected_effect` (before the cost; both in
+        the shop's currency) of 0.
 
     Raises
     ------
     ValueError
-        For a customer twice or without a value in `held_out`, and where nobody is held out though by chance, one in a
-        million, somebody would be: then those held out were not among the customers to choose from.
+        For a customer twice or without a value in `held_out`.
 
     Examples
     --------
     >>> chosen = pd.DataFrame({"customer_id": ["ann", "bob"], "offer": "voucher", "channel": "email"})
     >>> chosen, away = chosen.assign(effect=[5.0, 3.0], cost=2.0), pd.Series([False, True], ["ann", "bob"])
-    >>> plan = campaign_plan(chosen, pd.Series("Loyal", away.index), away, "08–12", "May")
-    >>> plan[["segment", "group", "offer", "cost"]].fillna("").values.tolist()
-    [['Loyal', 'contact', 'voucher', 2.0], ['Loyal', 'hold-out', '', 0.0]]
+    >>> plan = campaign_plan(chosen, pd.Series("Loyal", away.index), away, pd.Series(8, away.index), "May")
+    >>> plan[["segment", "group", "offer", "send_hour", "cost"]].values.tolist()
+    [['Loyal', 'contact', 'voucher', 8, 2.0], ['Loyal', 'hold-out', 'voucher', 8, 0.0]]
     """
     table = chosen.sort_values(CUSTOMER, ignore_index=True)
     ids, known = table[CUSTOMER], held_out.dropna()
@@ -247,24 +265,18 @@ def campaign_plan(
     if twice or not ids.isin(known.index).all():
         raise ValueError("A customer is there twice, or it is not known whether the customer is held out.")
     away = ids.map(known).to_numpy(bool)
-    if len(ids) and not away.any() and (1 - known.mean()) ** len(ids) < IMPOSSIBLE:
-        raise ValueError(
-            f"None of the {len(ids):,} customers of the plan is held out. Choose among all customers, those held out "
-            "included: customers who would not have been chosen are no comparison for those who were."
-        )
     found = table.rename(columns={"effect": "expected_effect"}).astype({"cost": float, "expected_effect": float})
-    found.loc[away, ["offer", "channel"]] = None
     found.loc[away, ["cost", "expected_effect"]] = 0.0
     found["campaign"], found["group"] = campaign, np.where(away, HOLD_OUT, CONTACT)
     found["segment"] = ids.map(segments).astype("str").fillna(UNKNOWN)
-    found["send_slot"] = slots if isinstance(slots, str) else ids.map(slots).astype("str")
+    found["send_hour"] = ids.map(hours).astype("Int64")
     return found[COLUMNS]
 
 
 def nobody() -> pd.DataFrame:
     """A plan in which nobody is contacted."""
     nothing = pd.DataFrame(columns=[CUSTOMER, "offer", "channel", "effect", "cost"])
-    return campaign_plan(nothing, pd.Series(dtype="str"), pd.Series(dtype=bool), "", "")
+    return campaign_plan(nothing, pd.Series(dtype="str"), pd.Series(dtype=bool), pd.Series(dtype="Int64"), "")
 
 
 def for_tool(plan: pd.DataFrame, tool: str) -> pd.DataFrame:

@@ -11,11 +11,12 @@ from customerlab.analysis.campaign.cadence import Cadence
 from customerlab.analysis.campaign.channels import ONE, SEGMENT as BY_SEGMENT, Balance, Judged as JudgedChannels
 from customerlab.analysis.campaign.content import Content
 from customerlab.analysis.campaign.kpis import MachineOpens
-from customerlab.analysis.campaign.plan import CONTACT, HoldOutSize
-from customerlab.analysis.campaign.responses import Responses
+from customerlab.analysis.campaign.plan import CONTACT, MOST, HoldOutSize
+from customerlab.analysis.campaign.responses import OTHERS, Responses, Worth
 from customerlab.analysis.campaign.rewards import RewardRule, Rewards
 from customerlab.analysis.campaign.send_time import PERSONAL, SEGMENT, SHOP, Judged as JudgedTimes
 from customerlab.analysis.campaign.tables import SAID
+from customerlab.analysis.inference import INFLUENTIAL
 from customerlab.formats import interval, p_value, percent
 from customerlab.wording import Led
 
@@ -24,47 +25,42 @@ MONEY = "{:,.0f}"
 
 
 def by_plan(
-    plan: pd.DataFrame,
-    plans: pd.DataFrame,
-    expected: pd.Series,
-    shadow_price: float,
-    why: Sequence[str],
-    unknown: int,
-    currency: str,
+    plan: pd.DataFrame, plans: pd.DataFrame, expected: pd.Series, shadow_price: float, why: Sequence[str], currency: str
 ) -> list[str]:
-    """Whom the plan contacts, what it is expected to bring, and what simpler rules would.
+    """Whom the plan contacts with what, what it is expected to bring, and what simpler rules would.
 
-    `expected` is the row of `profit_by_budget` at the budget, `plans` that of `rivals`; `why` says what is lacking,
-    `unknown` how many customers with consent have no option with a known effect.
+    `expected` is that of `expected_profit` for those contacted, `plans` that of `rivals`; `why` says what is lacking.
     """
     contact = plan[plan["group"] == CONTACT]
     if contact.empty:
-        return [Led("No contact is planned", ": " + "; ".join(why or ["no contact is expected to pay"]) + ".")]
-    ends = interval(expected["low"], expected["high"], MONEY)
-    held = len(plan) - len(contact)
-    rest = plans.iloc[1:].to_dict("records")
-    others = " and ".join(f"{MONEY.format(one['profit'])} {currency} ({one['plan']})" for one in rest)
-    more = (
-        f" One more {currency} of budget is expected to bring {shadow_price:.2f} {currency}." if shadow_price >= 0.005 else
-        " The budget is not used up: no further contact is expected to pay."
-    )  # fmt: skip
-    lead = (
-        f"Contact {len(contact):,} customers"
-        if expected["low"] > 0
-        else f"Test the plan on {len(contact):,} customers first"
-    )
-    unsure = "" if expected["low"] > 0 else " The interval holds zero: that the campaign pays is not shown."
-    return [
+        return [Led("No contact is planned", ": " + "; ".join(why) + ".")]
+    parts = contact.groupby(["offer", "channel"]).size().sort_values(ascending=False, kind="stable")
+    each = parts.head(3).reset_index(name="n").to_dict("records")
+    what = ", ".join(f"{one['offer']} by {one['channel']}" + f" ({one['n']:,})" * (len(parts) > 1) for one in each)
+    what += f" and {len(parts) - 3} more" * (len(parts) > 3)
+    sure = expected["low"] > 0
+    lead = f"Contact {len(contact):,} customers" if sure else f"Test the plan on {len(contact):,} customers first"
+    unsure = "" if sure else " The interval holds zero: that the campaign pays is not shown."
+    said = [
         Led(
-            lead,
-            f" at a cost of {MONEY.format(contact['cost'].sum())} {currency}, and hold out {held:,}. Without a hold-out, the plan is "
-            f"expected to cause a profit of {MONEY.format(expected['profit'])} {currency} after costs ({ends}).{unsure}",
-        ),
-        f"With the same budget, simpler rules are expected to bring {others}.{more}",
-        *(
-            [f"For {unknown:,} other customers with consent no effect is known; only a test can tell it."]
-            * (unknown > 0)
-        ),
+            f"{lead}: {what}",
+            f". It costs {contact['cost'].sum():,.2f} {currency} and is expected to cause a profit of "
+            f"{MONEY.format(expected['profit'])} {currency} after costs ({interval(expected['low'], expected['high'], MONEY)}).{unsure}",
+        )
+    ]
+    best, *others = plans.to_dict("records")
+    if all(abs(one["profit"] - best["profit"]) < 0.5 for one in others) and not shadow_price:
+        return [*said, "Simpler rules choose the same contacts: the budget covers all customers with a known effect."]
+    named = " and ".join(f"{MONEY.format(one['profit'])} {currency} ({one['plan']})" for one in others)
+    more = (
+        f" One more {currency} of budget is expected to bring {shadow_price:.2f} {currency}."
+        if shadow_price >= 0.005
+        else ""
+    )
+    return [
+        *said,
+        f"If nobody were held out, the plan is expected to bring {MONEY.format(best['profit'])} {currency}, simpler rules with the "
+        f"same budget {named}.{more}",
     ]
 
 
@@ -82,18 +78,51 @@ def by_first_test(found: tuple[int, float, float] | None, days: int) -> list[str
     ]
 
 
-def by_hold_out(size: HoldOutSize | None) -> list[str]:
+def by_hold_out(size: HoldOutSize | None, plan: pd.DataFrame) -> list[str]:
     """How many customers are held out, and whether that is enough."""
-    if size is None:
+    if size is None or plan.empty:
         return []
-    share = f"{percent(size.share)} of the plan's customers ({size.customers:,}) are held out, which"
-    power = f"with a power of {percent(size.power)}"
+    held = f"{size.customers:,} of the plan's {len(plan):,} customers are held out"
+    if np.isnan(size.power):
+        return [f"{held}."]
     if size.note:
+        several = (
+            f"{size.campaigns} such campaigns, judged together, would"
+            if size.campaigns < MOST
+            else "More customers would"
+        )
         return [
-            f"{share} finds the expected additional orders only {power}. Even half of the customers would be too few: "
-            "the effect will probably not be shown."
+            f"This campaign alone will probably not show whether it worked: {held}, which finds the expected additional orders with a "
+            f"power of {percent(size.power)}. {several} be enough."
         ]
-    return [f"{share} finds the expected additional orders {power}."]
+    return [f"{held}, which finds the expected additional orders with a power of {percent(size.power)}."]
+
+
+def by_orders(table: pd.DataFrame, worth: Worth, currency: str, days: int) -> list[str]:
+    """How many orders messages caused, and what such an order is worth; `table` as `caused_orders` returns it."""
+    if table.empty or np.isnan(table["low"].iloc[0]):
+        return []
+    one = table.iloc[0]
+    sure = "statistically significant" if one["low"] > 0 or one["high"] < 0 else "not statistically significant"
+    per = (100 * one["effect"], interval(100 * one["low"], 100 * one["high"], "{:.2f}"))
+    return [
+        Led(
+            f"100 messages caused {per[0]:.2f} additional orders",
+            f" within {days} days ({per[1]}, {sure}), against customers of the same campaigns who were held out at random.",
+        ),
+        f"An additional order is taken to be worth {worth.value:,.0f} {currency} (standard error {worth.error:,.0f}), where the mean order "
+        f"is worth {worth.mean:,.0f} {currency}.",
+    ]
+
+
+def by_overlap(share: float, days: int) -> list[str]:
+    """Whether windows of messages overlap so much that effects cannot be told apart."""
+    if share <= INFLUENTIAL:
+        return []
+    return [
+        f"{percent(share)} of messages are followed by another to the same customer within {days} days: part of the orders in their "
+        "windows belong to the later message."
+    ]
 
 
 def by_caused(table: pd.DataFrame, currency: str, days: int) -> list[str]:
@@ -106,10 +135,10 @@ def by_caused(table: pd.DataFrame, currency: str, days: int) -> list[str]:
     if np.isnan(one["low"]):
         return [f"What messages caused: too few to tell ({one['buyers']:,} customers with an order)."]
     sure = "statistically significant" if one["low"] > 0 or one["high"] < 0 else "not statistically significant"
-    said = Led(
-        f"Messages caused {MONEY.format(one['total'])} {currency} of net revenue",
-        f" within {days} days ({interval(one['total_low'], one['total_high'], MONEY)}, {sure}): {one['per_message']:.2f} {currency} per "
-        f"message, of {one['messages']:,} messages and {one['held_out']:,} cases held out.",
+    total = f"{MONEY.format(one['total'])} {currency}"
+    said = (
+        f"Measured on revenue itself, {one['messages']:,} messages caused {total} within {days} days "
+        f"({interval(one['total_low'], one['total_high'], MONEY)}, {sure}), {one['per_message']:.2f} {currency} per message."
     )
     ends = interval(gap["total_low"], gap["total_high"], MONEY)
     shown = gap["low"] > 0 or gap["high"] < 0
@@ -122,18 +151,16 @@ def by_caused(table: pd.DataFrame, currency: str, days: int) -> list[str]:
     ]
 
 
-def by_responses(found: Responses, currency: str) -> list[str]:
-    """Where effects are known, and where they are largest."""
+def by_responses(found: Responses) -> list[str]:
+    """Where effects are known."""
     known = found.table.dropna(subset="shrunken")
     if known.empty:
         return []
-    best = known.sort_values("shrunken", kind="stable").iloc[-1]
-    ends = interval(best["low"], best["high"], "{:,.2f}")
     above = int((known["low"] > 0).sum())
+    few = " Segments of few orders are estimated together." if (known["segment"] == OTHERS).any() else ""
     return [
-        f"Effects are known for {len(known)} of {len(found.table)} combinations of segment, offer and channel; the intervals of "
-        f"{above} are above zero. Largest is {best['offer']} by {best['channel']} for {best['segment']}: "
-        f"{best['shrunken']:,.2f} {currency} per message ({ends}, shrunken).",
+        f"Effects are known for {len(known)} combinations of segment, offer and channel; the intervals of {above} of them are above zero "
+        f"(not adjusted).{few}"
     ]
 
 
@@ -148,22 +175,20 @@ def by_times(judged: JudgedTimes | None) -> list[str]:
         return []
     if judged.decision not in (SHOP, SEGMENT, PERSONAL):
         return [f"Sending time: {judged.decision}."]
+    hits = judged.rules.set_index("rule")["hits"]
     rule = PERSONAL if judged.decision == SHOP else judged.decision
     row = judged.gains[(judged.gains["rule"] == rule) & (judged.gains["over"] == SHOP)].iloc[0]
     ends = (
-        interval(100 * row["low"], 100 * row["high"], "{:.2f}", 0.975)
+        interval(100 * row["low"], 100 * row["high"], "{:.1f}", 0.975)
         if row["low"] == row["low"]
         else "too few to tell"
     )
-    gain = f"{100 * row['gain']:.2f} percentage points of {judged.events:,} later responses ({ends})"
-    if judged.decision == SHOP:
-        return [
-            Led(
-                "Sending time: one for all",
-                f". A time per customer would gain {gain}, which is not shown to be above zero.",
-            )
-        ]
-    return [Led(f"Sending time: {judged.decision}", f". It gains {gain} over one time for all.")]
+    right = (
+        f"{percent(hits[rule])} of {judged.events:,} later responses fell in the hours of the customer's rule, {percent(hits[SHOP])} "
+        f"in those of one time for all (difference in percentage points: {ends}). What sending in these hours causes is not measured."
+    )
+    lead = "one for all" if judged.decision == SHOP else judged.decision
+    return [Led(f"Sending time: {lead}", f". With {rule}, {right}")]
 
 
 def by_channels(judged: JudgedChannels | None, balance: Balance | None, outcome: str) -> list[str]:
@@ -219,7 +244,14 @@ def by_bundles(found: Associations | None, chosen: pd.DataFrame, names: pd.Serie
     )
     pays = chosen[chosen["pays"]]
     if pays.empty:
-        return [said + (" No bundle of them is expected to pay." if n else "")]
+        return [
+            said
+            + (
+                f" No bundle of them would pay if {percent(taken)} of orders with one product took the other."
+                if n
+                else ""
+            )
+        ]
     one = pays.iloc[0]
     pair = " with ".join(str(names.get(one[key], one[key])) for key in ("product_id", "other_id"))
     return [
@@ -235,8 +267,7 @@ def by_content(found: Content | None) -> list[str]:
     own = found.judged[found.judged["decision"] == "the segment's categories"]
     named = f": {', '.join(own['segment'])}" if len(own) else ""
     return [
-        f"Content blocks: categories of their own are recommended for {len(own)} of {len(found.judged)} segments{named}; the shop's best "
-        "sellers serve the others."
+        f"Content blocks: categories of their own gain over the shop's best sellers in {len(own)} of {len(found.judged)} segments{named}."
     ]
 
 
@@ -247,16 +278,14 @@ def by_rewards(found: Rewards, rule: RewardRule, currency: str) -> list[str]:
         return [f"The reward rule ({rule.threshold:,} points) would have given no reward on past orders."]
     return [
         f"The reward rule ({rule.threshold:,} points) would have cost {MONEY.format(one['cost'])} {currency}, "
-        f"{percent(one['cost_share'])} of revenue, for {percent(one['reached'])} of customers. All of it would have gone to orders that "
+        f"{one['cost_share']:.1%} of revenue, for {percent(one['reached'])} of customers. All of it would have gone to orders that "
         f"were placed without it; what it would cause is not known. {percent(one['breakage'])} of points would not have been redeemed."
     ]
 
 
 def by_next_tier(table: pd.DataFrame, most_orders: float = 1.0) -> list[str]:
-    """For how many customers the next reward is near; `table` as `next_tier` returns it."""
+    """For how many customers the next reward would be near; `table` as `next_tier` returns it."""
     near = int((table["orders_away"] <= most_orders).sum())
-    return (
-        [f"{near:,} of {len(table):,} customers are at most one usual order from the next reward."]
-        if len(table)
-        else []
-    )
+    return [
+        f"With that rule, {near:,} of {len(table):,} customers would have the points for a reward, or be at most one usual order from it."
+    ] * bool(len(table))

@@ -10,7 +10,7 @@ from customerlab.analysis.campaign.cadence import Cadence
 from customerlab.analysis.campaign.channels import Judged as JudgedChannels
 from customerlab.analysis.campaign.content import Content
 from customerlab.analysis.campaign.plan import CONTACT
-from customerlab.analysis.campaign.responses import Responses
+from customerlab.analysis.campaign.responses import Responses, Worth
 from customerlab.analysis.campaign.rewards import Rewards
 from customerlab.analysis.campaign.send_time import Judged as JudgedTimes
 from customerlab.analysis.disclosure import suppressed
@@ -24,17 +24,18 @@ LABELS = RATES | {
     "revenue_per_message": "revenue", "machine_opens": "machines", "held_out": "held out",
     "per_message": "per message", "total_low": "total from", "total_high": "total to", "log_likelihood": "log-likelihood",
     "product_id": "product", "other_id": "other product", "p_adjusted": "Holm p", "break_even": "break-even share",
-    "expected_margin": "expected margin", "best_sellers": "best sellers", "unsubscribe_rate": "unsubscribed",
+    "expected_margin": "expected margin", "best_sellers": "best sellers", "hits": "share in hours", "unsubscribe_rate": "unsubscribed",
     "kpi": "KPI", "expected_effect": "expected profit", "low": "from", "high": "to",
 }  # fmt: skip
 SHARES = [
-    "opened", "clicked", "unsubscribed", "converted", "machines", "hits", "expected", "gain", "rate",
+    "opened", "clicked", "unsubscribed", "converted", "machines", "share in hours", "expected", "gain", "rate",
     "break-even share", "best sellers", "own", "share", "value",
 ]  # fmt: skip
 FORMATS = (
     dict.fromkeys(["messages", "customers", "held out", "buyers", "lines", "both", "differing"], "{:,}")
     | dict.fromkeys(["revenue", "per message", "from", "to", "price", "effect", "shrunken"], "{:,.2f}")
-    | dict.fromkeys(["total", "total from", "total to", "cost", "profit", "expected margin"], "{:,.0f}")
+    | dict.fromkeys(["total", "total from", "total to", "profit", "expected margin"], "{:,.0f}")
+    | {"cost": "{:,.2f}"}
     | dict.fromkeys(SHARES, "{:.1%}")
     | {"lift": "{:.2f}", "index": "{:.0f}", "log-likelihood": "{:.3f}", "support": "{:.2%}"}
 )
@@ -76,7 +77,19 @@ def caused_table(every: pd.DataFrame, groups: pd.DataFrame, by: str, currency: s
     return _shown(
         both, columns,
         f"Net revenue in {days} days by {by}, in {currency}: caused (against customers held out), attributed, and the gap, per message "
-        f"and in total, with 95% confidence intervals (not adjusted); {sent:,} messages and {held_out:,} cases held out. {FEW}",
+        f"and in total, with 95% confidence intervals (not adjusted); {sent:,} messages, {held_out:,} times somebody was held out. {FEW}",
+    )  # fmt: skip
+
+
+def profit_table(worth: Responses, costs: Mapping[str, float], currency: str) -> Shown:
+    """Expected profit of a contact by segment, offer and channel; `worth` as `profits` returns it."""
+    table = worth.table.dropna(subset="shrunken")
+    table = table.assign(cost=table["channel"].map(dict(costs))).dropna(subset="cost")
+    table = table.assign(profit=table["shrunken"] - table["cost"]).sort_values("profit", ascending=False, kind="stable")
+    return _shown(
+        table, ["segment", "offer", "channel", "shrunken", "low", "high", "cost", "profit"],
+        f"Expected profit of a contact in {currency}, with discounts and costs of offers: before its own cost with 95% interval, that "
+        "cost, and after it", FORMATS | dict.fromkeys(["cost", "profit"], "{:,.2f}"),
     )  # fmt: skip
 
 
@@ -87,8 +100,8 @@ def response_table(found: Responses, smallest: int, currency: str, days: int) ->
     return _shown(
         table.sort_values("shrunken", ascending=False, kind="stable"),
         [*keys, "messages", "held_out", "effect", "shrunken", "low", "high"],
-        f"Net revenue that a message causes in {days} days, in {currency}: as observed, and shrunken towards the mean of its offer and "
-        f"channel with 95% interval. {FEW}",
+        f"Net revenue that a message causes in {days} days, in {currency}: additional orders times the value of an additional order, "
+        f"as observed, and shrunken towards the mean with 95% interval. {FEW}",
     )  # fmt: skip
 
 
@@ -98,7 +111,7 @@ def time_tables(judged: JudgedTimes) -> Shown:
     return [
         *_shown(
             judged.rules, ["rule", "hits", "expected"],
-            f"Share of {judged.events:,} later responses of {judged.customers:,} customers in the recommended hours, and as expected",
+            f"Share of {judged.events:,} later responses of {judged.customers:,} customers in the hours of each rule, and as expected",
         ),
         *_shown(gains, list(gains), "Gains of rules in percentage points, with 97.5% confidence intervals", FORMATS | POINTS),
     ]  # fmt: skip
@@ -135,11 +148,25 @@ def cadence_table(found: Cadence, days: int) -> Shown:
     )  # fmt: skip
 
 
-def plan_tables(plan: pd.DataFrame, plans: pd.DataFrame, unknown: int, smallest: int, currency: str) -> Shown:
+def orders_table(table: pd.DataFrame, worth: Worth, currency: str, days: int) -> Shown:
+    """Additional orders by offer; `table` as `caused_orders` returns it."""
+    hundred = {name: 100 * table[name] for name in ("effect", "low", "high")}
+    return _shown(
+        table.assign(**hundred), ["offer", "messages", "held_out", "effect", "low", "high"],
+        f"Additional orders per 100 messages in {days} days by offer, with 95% confidence intervals (not adjusted). One is taken as worth "
+        f"{worth.value:,.0f} {currency} (standard error {worth.error:,.0f}); the mean order is worth {worth.mean:,.0f} {currency}. {FEW}",
+    )  # fmt: skip
+
+
+def plan_tables(
+    plan: pd.DataFrame, plans: pd.DataFrame, expected: pd.Series, unknown: int, smallest: int, currency: str
+) -> Shown:
     """Rules for choosing customers at one budget, groups of customers, and the plan by segment, offer and channel."""
     contact = plan[plan["group"] == CONTACT]
     groups = plan.groupby("group", as_index=False).agg(customers=("customer_id", "size"), cost=("cost", "sum"))
-    groups.loc[len(groups)] = ["consent, but no known effect", unknown, 0.0]
+    groups = groups.join(pd.DataFrame([expected.to_dict()], groups.index[groups["group"] == CONTACT]))
+    others = {"group": "consent, but no known effect", "customers": unknown, "cost": 0.0}
+    groups = pd.concat([groups, pd.DataFrame([others])], ignore_index=True)
     keys = ["segment", "offer", "channel"]
     sums = contact.groupby(keys, as_index=False).agg(
         customers=("customer_id", "size"), cost=("cost", "sum"), expected_effect=("expected_effect", "sum")
@@ -148,12 +175,17 @@ def plan_tables(plan: pd.DataFrame, plans: pd.DataFrame, unknown: int, smallest:
     return [
         *_shown(
             plans, list(plans),
-            f"Expected profit caused, after costs, of rules at the same budget, before the hold-out; money in {currency}",
+            f"Expected profit caused, after costs, of rules at the same budget if nobody were held out, in {currency}. Everybody: all with "
+            "a known effect",
         ),
-        *_shown(groups, list(groups), f"Customers of the plan, and others who could be contacted; cost in {currency}"),
+        *_shown(
+            groups, list(groups),
+            f"Customers of the plan, and others who could be contacted: cost, and expected profit after it with 95% interval ({currency})",
+            FORMATS | dict.fromkeys(["from", "to"], "{:,.0f}"),
+        ),
         *_shown(
             sums, list(sums),
-            f"The plan: customers to be contacted, cost and expected profit before it in {currency}. {FEW}",
+            f"The plan: customers to be contacted, their cost, and expected profit before that cost, in {currency}. {FEW}",
             FORMATS | {"expected profit": "{:,.0f}"},
         ),
     ]  # fmt: skip

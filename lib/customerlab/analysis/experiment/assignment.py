@@ -46,6 +46,11 @@ class Layer:
                 raise ValueError(f"the slots of {one!r} and {other!r} overlap in the layer {self.name!r}")
 
 
+def hashed(unit: ir.StringColumn, test: str) -> ir.StringColumn:
+    """The place of every unit in a test: hexadecimal digits that sort like numbers drawn between 0 and 1."""
+    return (ibis.literal(f"arm of {test}: ") + unit).hexdigest("md5").substr(0, DIGITS)
+
+
 def assign(unit: ir.StringColumn, test: str, split: Mapping[str, float], layer: Layer | None = None) -> ir.StringColumn:
     """The arm of every unit; missing for units outside the test's slot.
 
@@ -69,7 +74,7 @@ def assign(unit: ir.StringColumn, test: str, split: Mapping[str, float], layer: 
     """
     if not split or min(split.values()) <= 0:
         raise ValueError(f"split = {dict(split)}; expected a weight above zero for every arm")
-    digest = (ibis.literal(f"arm of {test}: ") + unit).hexdigest("md5").substr(0, DIGITS)
+    digest = hashed(unit, test)
     whole, below, branches = sum(split.values()), 0.0, []
     for arm, weight in split.items():
         below += weight / whole
