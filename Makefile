@@ -16,7 +16,7 @@ AUDIT := .venv/audit
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run check test test-all coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value bench-increments rates rates-segments rates-clustering rates-monitoring rates-campaigns lab lint docs audit refresh site lock clean clean-venv
+.PHONY: help setup spark run check test test-all test-weekly coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value bench-increments rates rates-segments rates-clustering rates-monitoring rates-campaigns lab lint docs audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -45,16 +45,20 @@ run: $(READY) ## execute what has changed in a run, in parallel, and render its 
 	@$(BIN)/customerlab run --run "$$RUN" --jobs "$(JOBS)"
 
 check: lint ## make lint and the quick tests
-	@$(PYTEST) --hypothesis-profile=few -m "not slow and not thorough"
+	@$(PYTEST) --hypothesis-profile=few -m "not slow and not thorough and not weekly"
 
 test: $(READY) ## run the tests on DuckDB and the simulated shop
-	@$(PYTEST) -m "not thorough"
+	@$(PYTEST) -m "not thorough and not weekly"
 
-test-all: test $(SPARK) ## make test, then all other tests: Spark, Online Retail, rates, faults, killed runs
-	@$(PYTEST) -m thorough
+test-all: test $(SPARK) ## make test, then those marked thorough: Spark, real data, rates, faults, killed runs
+	@$(PYTEST) -m "thorough and not weekly"
+
+test-weekly: $(READY) ## the tests too long for every change: all notebooks on Online Retail (fetched where it is not here)
+	@$(BIN)/customerlab data get online_retail hillstrom_email
+	@$(PYTEST) -m weekly
 
 coverage: $(READY) ## which lines of the library make test executes; that takes half as long again
-	@$(PYTEST) --cov -m "not thorough"
+	@$(PYTEST) --cov -m "not thorough and not weekly"
 
 mutation: $(READY) ## change 60 tokens of the methods one at a time, and list the changes that no test finds
 	@$(BIN)/python tests/mutation.py

@@ -1,8 +1,8 @@
 """Tiers, and fixtures: the project, a copy of it to write into, one run of it, and the real data where it is found.
 
 `make check` runs the tests that have no mark; `make test` those marked `slow` as well; `make test-all` the `thorough`
-ones besides. `FOLDERS` says what a folder's tests are where they have no mark of their own; what takes Spark or Online
-Retail is `thorough` everywhere.
+ones besides, and `make test-weekly` the `weekly` ones, which no other command runs. `FOLDERS` says what a folder's
+tests are where they have no mark of their own; what takes Spark or Online Retail is `thorough` everywhere.
 """
 
 import atexit

@@ -80,11 +80,14 @@ def copy_project(folder: Path, *, outputs: bool = False) -> Path:
     return folder
 
 
-def call(project: Path, *words: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
+def call(
+    project: Path, *words: str, check: bool = True, timeout: float = 900, **options: object
+) -> subprocess.CompletedProcess[str]:
     """Call one of the environment's commands in a project; CUSTOMERLAB_DATA stays what it is."""
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     command = [str(BIN / words[0]), *words[1:]]
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=900, **options)
+    options |= {"capture_output": True, "text": True, "timeout": timeout}
+    done = subprocess.run(command, cwd=project, env=environment, **options)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(words)} ended {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done

@@ -64,7 +64,7 @@ def restored(project: Path, old: Path) -> Path:
 def test_killed_at_any_moment_a_run_leaves_the_old_results_or_the_new_and_can_be_repeated(finished):
     project, old, new, took = finished
     draw, ends = random.Random(17), []
-    for number in range(10):
+    for number in range(6):
         out = restored(project, old)
         # every other one near the end, where results are put in place
         moment = draw.uniform(0, took) if number % 2 else draw.uniform(0.75, 1) * took
@@ -82,7 +82,7 @@ def test_killed_at_any_moment_a_run_leaves_the_old_results_or_the_new_and_can_be
         if number % 4 == 0:
             call(project, "customerlab", "run", "--no-site")
             assert results(out) == new
-    print(f"{sum(ends)} of 10 killed runs had published")
+    print(f"{sum(ends)} of 6 killed runs had published")
 
 
 @pytest.mark.parametrize("moment", [0, 2, 5])
@@ -137,7 +137,7 @@ def test_asked_to_end_a_run_ends_and_leaves_nothing(project, end, words):
     ("cell", "limit", "said"),
     [
         ("print('x' * 100_000_000)", {}, "the outputs of the cell are larger than 20 MB"),
-        ("while True: print('x' * 99)", {}, "the outputs of the cell are larger than 20 MB"),
+        ("while True: print('x' * 99)", {"CELL_MEGABYTES": 2}, "the outputs of the cell are larger than 2 MB"),
         ("while True: print('x' * 99)", {"NOTEBOOK_MEGABYTES": 1}, "the outputs of the notebook are larger than 1 MB"),
         ("while True: pass", {"CELL_HOURS": 1 / 3600}, "a cell has not ended after"),
         ("while True: pass", {"NOTEBOOK_HOURS": 1 / 3600}, "the notebook has not ended after"),
@@ -152,12 +152,13 @@ def test_what_does_not_end_is_ended(project, monkeypatch, capfd, cell, limit, sa
     assert said in str(caught.value) and f"code cell 4: {cell}" in str(caught.value)
     assert time.monotonic() - begin < 300 and "Traceback" not in capfd.readouterr().err
     assert said in (plan.folder / "failed" / "02_toy.txt").read_text() and not (plan.folder / "artifacts").exists()
-    # 20 MB of output at most; a line of 100 signs takes 111 in the file, with its indent, quotes and comma
-    assert (plan.folder / "failed" / "02_toy.ipynb").stat().st_size < 22.3e6
+    # of output what the limit is at most; a line of 100 signs takes 111 in the file, with its indent, quotes and comma
+    most = min(limit.get("CELL_MEGABYTES", 20), limit.get("NOTEBOOK_MEGABYTES", 20))
+    assert (plan.folder / "failed" / "02_toy.ipynb").stat().st_size < 1.115e6 * most
 
 
 def test_many_lines_are_no_flood(project):
-    plan = make_plan(toy(project, "for n in range(300_000): print(n)"), "demo")
+    plan = make_plan(toy(project, "for n in range(100_000): print(n)"), "demo")
     execute.run_step(plan, plan.steps[0], lambda line: None)
     assert due(plan, plan.steps[0]) == ""
 
@@ -198,8 +199,8 @@ def test_what_there_is_no_room_for_changes_nothing_and_is_made_when_there_is(fin
         finish(out)
         kept = {name: what for name, what in results(out).items() if not name.startswith("failed/")}
         assert done.returncode and "Traceback" not in done.stderr and kept == results(old)
-        call(project, "customerlab", "run", "--no-site")
-        assert results(out) == new
+    call(project, "customerlab", "run", "--no-site")
+    assert results(out) == new
 
 
 def test_two_at_once_and_a_reader_beside_them_give_the_results_of_one(finished):

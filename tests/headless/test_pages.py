@@ -15,10 +15,10 @@ pytestmark = pytest.mark.thorough
 def pages(tmp_path_factory) -> list[Path]:
     project = copy_project(tmp_path_factory.mktemp("hostile") / "project")
     hostile.write(project)
-    # without 04 and 06, the longest; `test_hostile.py` executes them on this shop
-    call(project, "customerlab", "run", "--run", "hostile", "01", "02", "03", "05", "07", "08")
+    # with products and places, segments, clusters, arms; `test_hostile.py` looks at each output of all notebooks
+    call(project, "customerlab", "run", "--run", "hostile", "01", "02", "03", "05")
     found = sorted((project / "outputs" / "hostile" / "site").glob("*.html"))
-    assert [page.name[:2] for page in found] == ["01", "02", "03", "05", "07", "08", "gl", "in"]
+    assert [page.name[:2] for page in found] == ["01", "02", "03", "05", "gl", "in"]
     return found
 
 

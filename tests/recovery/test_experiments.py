@@ -113,7 +113,7 @@ def test_effects_of_segments_are_covered_and_the_harmed_one_is_named(say):
 
 def test_a_broken_test_is_refused_and_a_sound_one_decided(say):
     refused, alarms, chosen = [], 0, 0
-    for seed in range(15):
+    for seed in range(8):
         rng, units = people(seed, 6_000)
         sound = canonical(experiments.simulate_test(rng, units), units)
         checked = experiment.soundness(sound, "control", segments=["covariate_segment"])
@@ -128,5 +128,5 @@ def test_a_broken_test_is_refused_and_a_sound_one_decided(say):
         chosen += said[0].lead.endswith("is better than control")
         refused.append(experiment.soundness(canonical(experiments.simulate_broken_test(rng, units), units), "control"))
     caught = sum("sample ratio" in one.refusal() for one in refused)
-    say(f"{caught} of 15 broken tests are refused, {alarms} of 15 sound ones; of these {chosen} find a better arm")
-    assert caught == 15 and alarms <= 1 and chosen >= 11
+    say(f"{caught} of 8 broken tests are refused, {alarms} of 8 sound ones; of these {chosen} find a better arm")
+    assert caught == 8 and alarms <= 1 and chosen >= 6

@@ -60,8 +60,8 @@ def test_cleaning_removes_exactly_the_planted_faults(say, tmp_path):
         "price_not_positive": "sample", "quantity_too_large": "outlier",
     }  # fmt: skip
     assert set(rules) == {*causes, "order_cancelled"}
-    removed = 0
-    for seed in SEEDS:
+    removed, seeds = 0, SEEDS[:8]
+    for seed in seeds:
         project = tmp_path / str(seed)
         (project / "data" / "demo").mkdir(parents=True)
         shop = simulate_shop(customers=600, seed=seed)
@@ -84,7 +84,7 @@ def test_cleaning_removes_exactly_the_planted_faults(say, tmp_path):
         keys = ["order_id", "product_id", "customer_id", "quantity"]
         wanted = sound.loc[keep, keys].sort_values(keys, ignore_index=True).astype({"quantity": float})
         pd.testing.assert_frame_equal(kept[keys].sort_values(keys, ignore_index=True), wanted, check_dtype=False)
-    say(f"{len(SEEDS)} shops: {removed:,} planted faults, all removed and nothing else")
+    say(f"{len(seeds)} shops: {removed:,} planted faults, all removed and nothing else")
 
 
 def test_planted_complements_are_found(shops, say):
@@ -211,10 +211,10 @@ def canonical(table):
 
 def test_the_broken_split_is_caught_and_sound_ones_are_not(say):
     caught, alarms = [], []
-    for seed in range(200):
+    for seed in range(100):  # finds one false alarm in twenty with a power of 88%
         rng, people = units(seed, 1_600)
         alarms.append(not experiment.sample_ratio(canonical(experiments.simulate_test(rng, people)), "control").sound)
-        if seed < 40:
+        if seed < 20:
             broken = canonical(experiments.simulate_broken_test(rng, people))
             caught.append(not experiment.sample_ratio(broken, "control").sound)
     say(

@@ -61,7 +61,7 @@ LONG = ("all amounts equal", "gaps of months")
     [
         "02_rfm",
         "08_segments_over_time",
-        *[pytest.param(name, marks=pytest.mark.thorough) for name in ("01_eda", "03_clustering")],
+        *[pytest.param(name, marks=pytest.mark.thorough) for name in ("01_eda", "03_clustering", "10_campaigns")],
     ],
 )
 @pytest.mark.parametrize(

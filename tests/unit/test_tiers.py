@@ -1,8 +1,10 @@
 """Every test is run by a command of the Makefile, and by `make test` and the rest of `make test-all` not twice."""
 
 import re
+from itertools import product
 
 import pytest
+import yaml
 from _pytest.mark.expression import Expression
 
 from conftest import FOLDERS
@@ -14,15 +16,26 @@ def test_every_folder_has_a_tier(root):
 
 def test_every_tier_has_a_command(root):
     recipes = re.findall(
-        r"(?m)^([a-z-]+):.*\n\t@\$\(PYTEST\).* -m (?:\"(.*)\"|(\w+))$", (root / "Makefile").read_text()
+        r"(?m)^([a-z-]+):.*\n(?:\t.*\n)*?\t@\$\(PYTEST\).* -m (?:\"(.*)\"|(\w+))$", (root / "Makefile").read_text()
     )
     runs = {target: Expression.compile(long or short) for target, long, short in recipes}
-    assert runs.pop("coverage").evaluate(lambda name: name == "slow")
-    assert set(runs) == {"check", "test", "test-all"}
-    for marks in (set(), {"slow"}, {"thorough"}, {"slow", "thorough"}):
-        check, test, rest = (runs[target].evaluate(lambda name, own=marks: name in own) for target in runs)
-        assert test != rest and (test or not check) and check == (not marks)
+    assert list(runs) == ["check", "test", "test-all", "test-weekly", "coverage"]
+    for marks in map(set, product(("", "slow"), ("", "thorough"), ("", "weekly"))):
+        check, test, rest, weekly, coverage = (
+            expression.evaluate(lambda name, own=marks: name in own) for expression in runs.values()
+        )
+        assert test + rest + weekly == 1, "one command, and no other"
+        assert check == (not marks - {""}) and (test or not check) and coverage == test
+        assert weekly == ("weekly" in marks)
     assert re.search(r"(?m)^test-all: test ", (root / "Makefile").read_text())
+
+
+def test_every_tier_has_a_job(root):
+    """The public checks run on their schedule what is tested weekly, and the rest for every change."""
+    jobs = yaml.safe_load((root / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]
+    when = {step["run"]: job.get("if") for job in jobs.values() for step in job["steps"] if "run" in step}
+    assert when["make lint test-all"] == "github.event_name != 'schedule'"
+    assert when["make test-weekly"] == "github.event_name == 'schedule'"
 
 
 def test_tests_of_one_module_stay_with_one_worker(request):
