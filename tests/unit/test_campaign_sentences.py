@@ -10,6 +10,7 @@ from customerlab.analysis.campaign.responses import Responses, Worth
 from customerlab.analysis.campaign.sentences import (
     by_caused,
     by_hold_out,
+    by_name,
     by_orders,
     by_overlap,
     by_plan,
@@ -85,6 +86,11 @@ def test_additional_orders_and_their_worth():
     assert by_orders(table.assign(low=np.nan), Worth(40.0, 9.0, 60.0), "EUR", 7) == []
     assert figures.caused(table).alt.endswith("all 5.00 (1.00 to 9.00); news 2.00 (-1.00 to 5.00).")
     assert by_overlap(0.05, 7) == [] and by_overlap(0.5, 7)[0].startswith("50% of messages are followed by another")
+
+
+def test_a_name_that_was_used_is_said():
+    log = pd.DataFrame({"campaign": ["May"]})
+    assert by_name(log, "June") == [] == by_name(None, "May") and "May already" in by_name(log, "May")[0]
 
 
 def test_figures_show_what_is_there_and_nothing_where_it_is_not():

@@ -34,6 +34,7 @@ from customerlab.analysis.campaign.options import (
     permitted,
     send_hours,
     size_of_hold_out,
+    spelt,
     unplanned,
 )
 from customerlab.analysis.campaign.plan import campaign_plan, for_tool, hold_out, nobody, rested
@@ -49,6 +50,7 @@ from customerlab.analysis.campaign.sentences import (
     by_content,
     by_first_test,
     by_hold_out,
+    by_name,
     by_next_tier,
     by_opens,
     by_orders,
@@ -77,15 +79,15 @@ from customerlab.analysis.campaign.tables import (
 
 __all__ = [
     "RewardRule", "allocate", "associations", "budgets", "bundle_tables", "by_bundles", "by_cadence", "by_caused",
-    "by_channels", "by_content", "by_first_test", "by_hold_out", "by_next_tier", "by_opens", "by_orders",
-    "by_overlap", "by_plan", "by_responses", "by_rewards", "by_times", "cadence_table", "campaign_plan",
-    "category_lines", "caused", "caused_orders", "caused_table", "channel_balance", "channel_tables",
-    "choose_bundles", "closed", "content_blocks", "content_table", "credited", "effects", "expected_profit",
-    "first_reported", "first_test", "for_tool", "frequent_lines", "hold_out", "hours_of_day", "judge_cadence",
-    "judge_channels", "judge_times", "kpi_table", "kpis", "lacking", "machine_opens", "message_log", "named",
-    "named_caps", "next_tier", "nobody", "options", "orders_table", "overlapping", "permitted", "placed",
-    "plan_tables", "pooled", "prices", "product_names", "profit_by_budget", "profit_table", "profits",
-    "responded", "response_table", "rested", "reward_table", "rivals", "saved", "send_hours", "simulate_rewards",
-    "size_of_hold_out", "split_day", "strategy", "strategy_table", "time_tables", "unplanned", "valued",
-    "with_segments", "worth_of_an_order",
+    "by_channels", "by_content", "by_first_test", "by_hold_out", "by_name", "by_next_tier", "by_opens",
+    "by_orders", "by_overlap", "by_plan", "by_responses", "by_rewards", "by_times", "cadence_table",
+    "campaign_plan", "category_lines", "caused", "caused_orders", "caused_table", "channel_balance",
+    "channel_tables", "choose_bundles", "closed", "content_blocks", "content_table", "credited", "effects",
+    "expected_profit", "first_reported", "first_test", "for_tool", "frequent_lines", "hold_out", "hours_of_day",
+    "judge_cadence", "judge_channels", "judge_times", "kpi_table", "kpis", "lacking", "machine_opens",
+    "message_log", "named", "named_caps", "next_tier", "nobody", "options", "orders_table", "overlapping",
+    "permitted", "placed", "plan_tables", "pooled", "prices", "product_names", "profit_by_budget", "profit_table",
+    "profits", "responded", "response_table", "rested", "reward_table", "rivals", "saved", "send_hours",
+    "simulate_rewards", "size_of_hold_out", "spelt", "split_day", "strategy", "strategy_table", "time_tables",
+    "unplanned", "valued", "with_segments", "worth_of_an_order",
 ]  # fmt: skip

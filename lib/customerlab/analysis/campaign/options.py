@@ -1,7 +1,8 @@
 """What can be offered to whom by which channel, what that is expected to bring, and what it costs."""
 
+import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -202,6 +203,23 @@ def named(excluded: Sequence[str], segments: pd.Series) -> None:
         raise ValueError(
             f"There is no segment {unknown[0]!r} to be excluded; there are {', '.join(sorted(set(segments)))}."
         )
+
+
+def spelt(names: Iterable[str], offers: pd.Series, what: str) -> None:
+    """Raise ValueError where a parameter names an offer that no campaign has, but nearly so.
+
+    Examples
+    --------
+    >>> spelt(["vouchers"], pd.Series(["voucher"]), "discounts")
+    Traceback (most recent call last):
+    ...
+    ValueError: No campaign has the offer 'vouchers' (parameter discounts); did you mean 'voucher'?
+    """
+    known = sorted(set(offers))
+    for name in names:
+        near = difflib.get_close_matches(name, known, 1, cutoff=0.8)
+        if near and name not in known:
+            raise ValueError(f"No campaign has the offer {name!r} (parameter {what}); did you mean {near[0]!r}?")
 
 
 def expected_profit(contact: pd.DataFrame, offered: pd.DataFrame, draws: NDArray) -> pd.Series:

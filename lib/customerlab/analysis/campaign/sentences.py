@@ -78,6 +78,15 @@ def by_first_test(found: tuple[int, float, float] | None, days: int) -> list[str
     ]
 
 
+def by_name(log: pd.DataFrame | None, name: str) -> list[str]:
+    """Whether a campaign of this name was sent already, so that its hold-out would be drawn again."""
+    if log is None or name not in set(log["campaign"]):
+        return []
+    return [
+        f"The log has a campaign named {name} already, which would hold out the same customers: choose another name."
+    ]
+
+
 def by_hold_out(size: HoldOutSize | None, plan: pd.DataFrame) -> list[str]:
     """How many customers are held out, and whether that is enough."""
     if size is None or plan.empty:
