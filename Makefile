@@ -16,7 +16,7 @@ AUDIT := .venv/audit
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run check test test-all test-weekly coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value bench-increments rates rates-segments rates-clustering rates-monitoring rates-campaigns lab lint docs audit refresh site lock clean clean-venv
+.PHONY: help setup spark run check test test-all test-weekly coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value bench-increments bench-bandit rates rates-segments rates-clustering rates-monitoring rates-campaigns lab lint docs audit refresh site lock clean clean-venv
 
 help: ## list the targets
 	@echo "make TARGET [RUN=name]     RUN is a file of params/, $$RUN now"
@@ -89,6 +89,9 @@ bench-value: $(READY) ## what a million customers' models of orders cost, and th
 
 bench-increments: $(READY) ## what bringing customer features up to date by a day costs beside the full computation (LINES=1e7)
 	@$(BIN)/python tests/benchmarks/increments.py $(if $(filter command line environment,$(origin LINES)),--lines $(LINES))
+
+bench-bandit: $(READY) ## what a million decisions of linear Thompson sampling cost, beside a loop
+	@$(BIN)/python tests/benchmarks/bandit.py
 
 rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 500 to 2,000 simulated tests each
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/experiment_rates.py

@@ -1,0 +1,1 @@
+"""Bandits: policies, their simulation, off-policy evaluation, and tests that go on."""
