@@ -71,7 +71,7 @@ def test_an_odd_shop_gets_results_and_true_sentences(project, said, monkeypatch,
     add_shop(project, as_written(ODD[shop]))
     if notebook == "08_segments_over_time":  # without a segmentation
         (project / "notebooks" / "03_clustering.ipynb").unlink()
-    if notebook in ("03_clustering", "08_segments_over_time"):
+    if notebook in ("03_clustering", "08_segments_over_time", "10_campaigns"):
         run_cells(project, "02_rfm", monkeypatch, run="my_shop")
         said.clear()
     run_cells(project, notebook, monkeypatch, run="my_shop")
