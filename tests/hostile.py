@@ -69,6 +69,7 @@ def write(project: Path, name: str = "hostile", *, names: list[str] = NAMES, cus
     news = np.where(np.arange(len(who)) % 3 < 2, "yes", "no")
     pd.DataFrame({"customer": who, "news": news}).to_parquet(folder / "people.parquet")
     _messages(np.random.default_rng(6), who, names).to_parquet(folder / "messages.parquet")
+    _decisions(np.random.default_rng(8), who, names).to_parquet(folder / "decisions.parquet")
     campaigns = {"id": [named(n, "m", names) for n in range(6)], "about": [named(n, "title", names) for n in range(6)]}
     pd.DataFrame(campaigns | {"offer": [named(n % 2, "offer", names) for n in range(6)]}).to_parquet(
         folder / "sent.parquet"
@@ -145,13 +146,27 @@ def _messages(rng: np.random.Generator, who: list[str], names: list[str]) -> pd.
     return rows
 
 
+def _decisions(rng: np.random.Generator, who: list[str], names: list[str]) -> pd.DataFrame:
+    number = 3000
+    action = rng.integers(0, 3, number)
+    rows = pd.DataFrame({"customer": rng.choice(who, number), "action": [named(n, "act", names) for n in action]})
+    rows["at"] = pd.Timestamp("2024-06-01") + pd.to_timedelta(np.sort(rng.integers(0, 60 * 86400, number)), unit="s")
+    rows["place"] = [named(n, "place", names) for n in rng.integers(0, 2, number)]
+    rows["by"] = [named(n, "policy", names) for n in np.arange(number) // 1500]
+    rows[named(0, "context", names)] = [named(n, "x", names) for n in rng.integers(0, 3, number)]
+    rows[named(1, "context", names)] = rng.gamma(2, 9, number)
+    better = (action == 1) & (rows[named(1, "context", names)] > 15)
+    rows["click"] = (rng.random(number) < 0.1 + 0.2 * better).astype(float)
+    return rows.assign(p=1 / 3)
+
+
 def _entry(name: str, names: list[str], columns: list[str]) -> dict:
     def texts(*kinds: str) -> dict:
         return {kind: named(n, kind, names) for n, kind in enumerate(kinds)}
 
     files = {
         one: {"path": f"{name}/{one}.parquet"}
-        for one in ("lines", "products", "ratings", "test", "people", "messages", "sent")
+        for one in ("lines", "products", "ratings", "test", "people", "messages", "sent", "decisions")
     }
     log = {"customer_id": "customer", "order_id": "order", "ordered_at": "at", "product_id": "product"}
     log |= {"quantity": "pieces", "unit_price": "price", "country": "country", "channel": "channel"}
@@ -177,6 +192,14 @@ def _entry(name: str, names: list[str], columns: list[str]) -> dict:
                     "customer_id": "customer", "campaign_id": "campaign", "channel": "by", "sent_at": "at", "held_out": "away",
                     "clicked_at": "seen",
                 },
+            },
+            "decisions": {
+                "file": "decisions",
+                "columns": {
+                    "decided_at": "at", "action": "action", "reward": "click", "propensity": "p", "policy": "by",
+                    "customer_id": "customer", "position": "place",
+                },
+                "contexts": [named(n, "context", names) for n in range(2)],
             },
             "campaigns": {"file": "sent", "columns": {"campaign_id": "id", "name": "about", "offer": "offer"}},
             "experiment": {

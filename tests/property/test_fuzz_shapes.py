@@ -48,6 +48,11 @@ COUNTS = "arm,day,users,conv,rev,rev2\n" + "".join(
     f"{'ab'[n % 2]},2024-01-0{n // 2 + 1},{100 + n},{9 + n},{50 + n},{900 + n}\n" for n in range(8)
 )
 SUMMARY = "id,days,n,total\n" + "".join(f"c{n},{n * 3},{n + 1},{n * 10 + 5}\n" for n in range(9))
+SHOWN = """at,banner,click,p,who,device,age
+2024-03-05 09:00:00Z,voucher,yes,50,A,mobile,31
+2024-03-05 10:00:00Z,reviews,no,12.5,B,,
+2024-03-06 10:00:00Z,reviews,,100,,desktop,7
+"""
 MAIL = "who,mailing,sent,arm,opens,click,money\n" + "".join(
     f"c{n},M{n % 3},2024-03-0{n}T09:00:00Z,{('mailed', 'control')[n % 4 == 0]},{n % 2},{1709888400 + n if n % 2 else ''},$1.5{n}\n"
     for n in range(1, 9)
@@ -191,6 +196,16 @@ SHAPES: dict[str, tuple[str, dict[str, bytes], str]] = {  # an entry, its files,
               held_out: {column: arm, levels: [mailed, control]}, opened: opens, clicked_at: {column: click, format: epoch}, revenue: money}
             clean: [customer_missing, {drop_where: {column: title, in: [draft]}}, exact_repeat]
         """, {"f.csv": MAIL.encode(), "list.csv": b"id,title\nM1,Spring\nM2,draft\n"}, "messages"),
+    "decisions": ("""
+        title: T
+        files: {f: f.csv}
+        tables:
+          decisions:
+            columns: {decided_at: {column: at, to_zone: Asia/Tokyo}, action: banner, reward: click, propensity: {column: p, scale: 0.01},
+              customer_id: who, position: {value: top}}
+            contexts: [device, age]
+            clean: [exact_repeat]
+        """, {"f.csv": SHOWN.encode()}, "decisions"),
 }  # fmt: skip
 
 

@@ -57,6 +57,8 @@ def test_shipped_entries(root):
         "online_retail",
         "hillstrom_email",
         "movielens_latest_small",
+        "open_bandit_random",
+        "open_bandit_bts",
     ]
 
 

@@ -48,7 +48,7 @@ def digests(folder):
 def written(shop, folder):
     """The demo's files: what people may want to read as csv, the log and the ratings as parquet."""
     for name, table in shop.tables.items():
-        if name in ("transactions", "ratings", "messages"):
+        if name in ("transactions", "ratings", "messages", "decisions"):
             path, times = folder / f"{name}.parquet", table.select_dtypes("datetime").columns
             table.astype(dict.fromkeys(times, "datetime64[s]")).to_parquet(path, index=False, compression="zstd")
         else:
@@ -540,3 +540,29 @@ def test_the_truth_of_campaigns_is_what_a_message_does_at_full_attention(sound):
     assert (best["nunique"] == 1).all() and set(best["first"]) == set(campaigns.CHANNELS)
     errors = shares.groupby(row).std() / np.sqrt(row.value_counts().sort_index().to_numpy())[:, None]
     assert ((shares.groupby(row).mean() - campaigns.PREFERRED).abs() < 4 * errors).all(axis=None)
+
+
+def test_banners_are_chosen_with_the_logged_propensities_and_clicked_with_the_planted_chances(shop):
+    log, truth = shop.tables["decisions"], shop.truth["decisions"]
+    assert len(log) == len(truth) and (log["decided_at"] == truth["decided_at"]).all()
+    of = np.array([name.replace("_", " ") for name in truth.columns[2:]])
+    chance = truth.iloc[:, 2:].to_numpy()
+    shown = log["banner"].to_numpy()[:, None] == of
+    # each banner: how often it was shown against the sum of what is expected, 1 / propensity in the mean of the rest
+    weight = (shown / log["propensity"].to_numpy()[:, None]).mean(axis=0)
+    error = np.sqrt((1 / log["propensity"].min()) / len(log))
+    assert (abs(weight - 1) < 4 * error).all(), weight
+    expected, clicks = chance[shown], log["clicked"].to_numpy()
+    assert abs(clicks.sum() - expected.sum()) < 4 * np.sqrt((expected * (1 - expected)).sum())
+    assert log.groupby("policy")["propensity"].min().round(6).to_dict() == {"epsilon-greedy": 0.06, "equal shares": 0.2}
+
+
+def test_what_is_known_at_a_visit_are_the_orders_before_it(sound):
+    shop, _ = sound
+    log, orders = shop.tables["decisions"], shop.tables["transactions"].query("quantity > 0")
+    orders = orders.groupby("order_id").agg({"customer_id": "first", "ordered_at": "first"})
+    pairs = log.head(2_000).reset_index().merge(orders, on="customer_id")
+    before = pairs[pairs["ordered_at"] < pairs["decided_at"]].groupby("index")["ordered_at"].agg(["size", "max"])
+    assert before["size"].tolist() == log["orders_before"].head(2_000).tolist()
+    days = (log["decided_at"].head(2_000) - before["max"]).dt.days
+    assert days.tolist() == log["days_since_order"].head(2_000).tolist()

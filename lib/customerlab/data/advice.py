@@ -13,7 +13,7 @@ from customerlab.data import cast, money, read, times
 from customerlab.data.hidden import NUMBER, TEXT
 from customerlab.data.mapping import Mapped
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, EARLIEST, LATEST, OUTCOME
+from customerlab.data.tables import AS_READ, EARLIEST, LATEST, OUTCOME
 from customerlab.data.values import NAMED
 from customerlab.errors import DataError, shown
 
@@ -54,7 +54,7 @@ def unreadable(
         else _of_levels
         if mapped.kind and not (marked[name].type().is_floating())
         else _of_answers
-        if mapped.answers and not name.startswith((OUTCOME, COVARIATE))
+        if mapped.answers and not name.startswith((OUTCOME, *AS_READ))
         else _of_numbers
     )
     expected, do = about(value, marked, texts, name, mapped, source)
@@ -87,7 +87,7 @@ def line(name: str, mapped: Mapped, **changed: object) -> str:
 def _as_empty(value: str, name: str, mapped: Mapped) -> str:
     """The line that takes a value for nothing; outcomes and covariates are no mappings, so that their file says it."""
     words = [*(mapped.empty or ()), value]
-    if name.startswith((OUTCOME, COVARIATE, NUMBER)):
+    if name.startswith((OUTCOME, *AS_READ, NUMBER)):
         return (
             f"`empty: {yaml.safe_dump(words, default_flow_style=True, allow_unicode=True).strip()}` to the file's entry"
         )

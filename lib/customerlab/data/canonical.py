@@ -17,7 +17,7 @@ from customerlab.data.hidden import FOREIGN, NUMBER, PARTNER, SEVERAL, TEXT, THE
 from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.read import FILE, ROW
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, KINDS, TABLES, is_id
+from customerlab.data.tables import AS_READ, KINDS, TABLES, is_id
 from customerlab.errors import DataError, shown
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _kind(table: str, name: str, mapped: Mapped, labels: frozenset[str]) -> str:
         return KINDS[mapped.kind]
     column = TABLES[table].column(name)
     assert column is not None
-    number = name == "amount" or (name.startswith(COVARIATE) and name not in labels)
+    number = name == "amount" or (name.startswith(AS_READ) and name not in labels)
     return "float64" if number else column.type
 
 

@@ -51,7 +51,7 @@ RULES: dict[str, Rule] = {
     "customer_missing": Rule(
         "no customer",
         lambda t, _: t.customer_id.isnull(),
-        tables=("transactions", "ratings", "customer_summary", "customers", "messages"),
+        tables=("transactions", "ratings", "customer_summary", "customers", "messages", "decisions"),
     ),
     "product_missing": Rule(
         "no product", lambda t, _: t.product_id.isnull(), tables=("transactions", "ratings", "products")

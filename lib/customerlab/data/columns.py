@@ -10,7 +10,7 @@ from customerlab.data.canonical import Place, Survey, values_of
 from customerlab.data.hidden import NUMBER, TEXT
 from customerlab.data.mapping import ADDED, OF_ORDER, TableMap
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE
+from customerlab.data.tables import AS_READ
 from customerlab.errors import DataError, shown
 
 
@@ -57,7 +57,7 @@ def check_numbers(
     parts = {n: table_map.columns[n].parts if n in table_map.columns else (n.removeprefix(NUMBER),) for n in asked_of}
     sources = {n: joined.get(parts[n][0], source) if parts[n] else source for n in asked_of}
     answers = [
-        n for n in asked_of if n in table_map.columns and table_map.columns[n].answers and not n.startswith(COVARIATE)
+        n for n in asked_of if n in table_map.columns and table_map.columns[n].answers and not n.startswith(AS_READ)
     ]
     # rows that a condition leaves out may be in another currency: it is what the message advises
     rows = marked.filter(~marked.removed_by.re_search("^(drop|keep)_where"))

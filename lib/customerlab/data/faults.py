@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, contacts, shapes
+from customerlab.data import canonical, clean, contacts, decisions, shapes
 from customerlab.data.hidden import NUMBER
 from customerlab.data.mapping import TableMap
 from customerlab.data.tables import TABLES
@@ -24,7 +24,7 @@ def accounted(
     faults = [*faults, *check_filled(marked, found, table, table_map, place)]
     faults += canonical.check_currency(marked, found, table_map, place)
     faults += shapes.check(marked, table, table_map, place)
-    faults += contacts.check(marked, table_map, place) if table == "messages" else ()
+    faults += LOGS[table].check(marked, table_map, place) if table in LOGS else ()
     # where values cannot be read, rules may remove what they would keep
     steps = [] if faults else canonical.row_accounting(found, table, table_map, where)
     rows = canonical.kept(marked, table, table_map.events)
@@ -32,6 +32,8 @@ def accounted(
     return steps, rows
 
 
+LOGS = {"messages": contacts, "decisions": decisions}
+"""Tables of which more is asked than that values can be read; each module has `check` and `ask`."""
 MISSING = {
     "customer_id": "customer_missing", "product_id": "product_missing", "ordered_at": "date_missing",
     "order_id": "order_missing", "quantity": "quantity_missing", "unit_price": "price_missing", "amount": "price_missing",
@@ -72,7 +74,7 @@ def check_filled(
             do = "leave `quantity` out of the column map, which makes each line one piece"
         rule = MISSING.get(name)
         hint = f"add the rule `{rule}` to `clean`, or " if rule and table in clean.RULES[rule].tables else ""
-        if table == "messages" and not hint and mapped.column:  # drafts and messages that failed have no time
+        if table in LOGS and not hint and mapped.column:  # drafts and messages that failed have no time
             hint = f"add `{{drop_where: {{column: {mapped.column}, empty: true}}}}` to `clean`, or "
         yield DataError(
             what,

@@ -11,13 +11,14 @@ from customerlab.data.attributes import attributes_of, levels_of
 from customerlab.data.joins import Join, joins_of
 from customerlab.data.rules import Rules, rules_of
 from customerlab.data.sources import Source
-from customerlab.data.tables import ATTRIBUTES, KINDS, OF_UNITS, TABLES, Attribute, Column, is_id
+from customerlab.data.tables import ATTRIBUTES, CONTEXT, KINDS, OF_UNITS, TABLES, Attribute, Column, is_id
 from customerlab.data.yaml_files import only_keys, suggest
 from customerlab.errors import DataError, shown
 
 ADDED, OF_ORDER = ("plus", "minus"), ("plus_of_order", "minus_of_order")
 NUMBERS = ("times", *ADDED, *OF_ORDER)  # keys that name other columns of numbers
 COLUMN_KEYS = (*values.ORIGINS, "with", "scale", *NUMBERS, *values.KEYS)
+CONTEXTS = "contexts"  # key of decisions
 LARGEST_SCALE, SCALE_DECIMALS = 10**7, 11  # what `money.FACTOR` holds
 
 
@@ -128,7 +129,8 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, c
     """A table of an entry as its keys say; a DataError where they cannot be meant. `currency` is the entry's."""
     declared = TABLES[table].columns
     money = "amount" in declared
-    extra = trials.KEYS if table == "experiment" else ("currency",) if money else (ATTRIBUTES,) * (table == "customers")
+    own = {"experiment": trials.KEYS, "customers": (ATTRIBUTES,), "decisions": (CONTEXTS,)}
+    extra = ("currency",) if money else own.get(table, ())
     only_keys(raw, ("file", "join", "columns", "clean", *extra), where=where, required=("columns",))
     source = _source(raw, sources, where)
     columns: dict[str, Mapped] = {}
@@ -146,6 +148,8 @@ def table_map_of(table: str, raw: Any, sources: dict[str, Source], where: str, c
     if table == "experiment":
         measured, events = trials.shape_of(raw, where)
         columns |= {name: Mapped(column, answers=TABLES[table].answers(name)) for name, column in measured.items()}
+    contexts = fields.names(raw, CONTEXTS, where) if table == "decisions" else []
+    columns |= {f"{CONTEXT}{name}": Mapped(name, answers=True) for name in contexts}
     attributes: list[Attribute] = []
     if raw.get(ATTRIBUTES) is not None:
         for one, own in attributes_of(raw[ATTRIBUTES], COLUMN_KEYS, where):

@@ -20,7 +20,6 @@ from customerlab.data import (
     clean,
     columns,
     conditions,
-    contacts,
     faults,
     fetch,
     money,
@@ -37,7 +36,7 @@ from customerlab.data.hidden import NUMBER, TEXT, THERE
 from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.project import file_digest, relative, write_sealed, written_aside
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE
+from customerlab.data.tables import AS_READ
 from customerlab.errors import DataError, in_brief, raise_all, shown
 
 MEMORY = "2GB"  # what does not fit is staged on disk; DuckDB's own limit is most of the machine
@@ -139,8 +138,8 @@ def _build(
             found.suspicions.extend(
                 suspicions.ask(written, marked, table_map, steps, place, several=len(paths) > 1 or source.sheets)
             )
-        elif table == "messages":
-            found.suspicions.extend(contacts.ask(marked, table_map, place))
+        elif table in faults.LOGS:
+            found.suspicions.extend(faults.LOGS[table].ask(marked, table_map, place))
         count = int(pq.read_metadata(target).num_rows)
         return steps, found, rows, count, notes + canonical.notes(found, table_map, named)
     except (duckdb.Error, OSError) as error:
@@ -247,7 +246,7 @@ def _surveyed(
         labels |= {
             n
             for n in unread
-            if n.startswith(COVARIATE)
+            if n.startswith(AS_READ)
             and (source.loose or not _are_numbers(marked, n, joined.get(table_map.columns[n].parts[0], source)))
         }
         if unread - labels:

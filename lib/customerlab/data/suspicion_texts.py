@@ -103,6 +103,20 @@ TEXTS: dict[str, tuple[str, str]] = {
     "nobody was held out": (
         "No row says that a customer was held out at random: what messages caused cannot be estimated, only what followed them.", ""
     ),
+    "one decision in several rows": (
+        "{count} of {total} rows are alike in customer, action, time and position: each counts as a decision.",
+        "clean: [exact_repeat] where rows are alike; one row for each decision",
+    ),
+    "propensities missing": (
+        "No row has a propensity, the probability with which the action was chosen: it has to be estimated from the log.",
+        "",
+    ),
+    "propensities of chance": (
+        "The mean of 1 / propensity is {mean}, and it should be the number of actions to choose from, of which {actions} are in the log: "
+        "propensities may be of something else than the action.",
+        "propensity: <the column of the probability with which the action was chosen>, in place of {propensity}",
+    ),
+    "rewards not known": ("The reward is empty in {count} of {total} rows: it is taken as not known yet.", ""),
     "days without times": ("{share} of lines are at 0:00: the log has dates without times.", ""),
     "weekdays without orders": ("No order on {days} in {weeks} weeks.", ""),
 }  # fmt: skip

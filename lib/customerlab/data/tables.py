@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 OUTCOME = "outcome_"  # prefix of the experiment table's outcome columns
 COVARIATE = "covariate_"  # prefix of its covariate columns, known before the experiment
+CONTEXT = "context_"  # prefix of what was known when a decision was made
+AS_READ = (COVARIATE, CONTEXT)  # prefixes of columns that are numbers where all of their values are, else texts
 OF_UNITS = "units"  # its column of how many units a row is the total of, where rows are totals
 SQUARES = "squares_"  # prefix of its columns of sums of squares, where rows are totals
 EVENT = "event_"  # prefix of what events are chosen by, in a log that is not yet one row per unit
@@ -143,7 +145,7 @@ TABLES: dict[str, Table] = {
         # no key: a unit in two rows is a fault of the test, which its own checks report
         prefixes={
             OUTCOME: Column("float64", nullable=True, answers=True),
-            # kept as read: a covariate may be a number or a label
+            # kept as read: see AS_READ
             COVARIATE: Column("string", nullable=True, answers=True),
             SQUARES: Column("float64", nullable=True),
             EVENT: Column("string", nullable=True),
@@ -171,6 +173,19 @@ TABLES: dict[str, Table] = {
         }
         # no key: a campaign may send to a customer twice
     ),
+    "decisions": Table(
+        {
+            "decided_at": Column("timestamp(6)"),
+            "action": Column("string"),
+            "reward": Column("float64", nullable=True, answers=True),  # empty while it is not known
+            "propensity": Column("float64", optional=True),
+            "policy": Column("string", optional=True, nullable=True),  # that made the decision
+            "customer_id": Column("string", optional=True, nullable=True),
+            "position": Column("string", optional=True, nullable=True),
+        },
+        # no key: a customer may be shown an action twice
+        prefixes={CONTEXT: Column("string", nullable=True, answers=True)},
+    ),
 }
 
 # Customers already summarised, in place of orders.
@@ -193,7 +208,7 @@ TABLES["returns"] = Table(TABLES["transactions"].columns, made_from="transaction
 SPOKEN = {
     "transactions": "orders", "returns": "returns", "products": "names of products", "customers": "list of customers",
     "ratings": "ratings", "experiment": "test with arms", "customer_summary": "summary of customers",
-    "campaigns": "list of campaigns", "messages": "log of messages",
+    "campaigns": "list of campaigns", "messages": "log of messages", "decisions": "log of decisions",
 }  # fmt: skip
 """What each table holds, as sentences for a shop's owner call it."""
 ATTRIBUTES = "attributes"  # what notebooks need of customers where they need any that is declared

@@ -14,7 +14,7 @@ from typing import Any
 
 import ibis.expr.types as ir
 
-from customerlab.data import canonical, clean, columns, conditions, contacts, faults, items, relate, suspicions, trials
+from customerlab.data import canonical, clean, columns, conditions, faults, items, relate, suspicions, trials
 from customerlab.data.catalog import DataSet
 from customerlab.data.engine import connect
 from customerlab.data.fingerprint import table_fingerprint
@@ -23,7 +23,7 @@ from customerlab.data.mapping import Mapped, TableMap
 from customerlab.data.project import read_sealed, text_digest, write_sealed
 from customerlab.data.secrets import masked
 from customerlab.data.sources import Source
-from customerlab.data.tables import COVARIATE, KINDS, TABLES, Column
+from customerlab.data.tables import AS_READ, KINDS, TABLES, Column
 from customerlab.errors import DataError
 
 SUM = "decimal(38, 4)"
@@ -66,8 +66,8 @@ def prepare(url: str, folder: Path, data_set: DataSet, table: str) -> tuple[Path
     steps, rows = faults.accounted(marked, found, table, table_map, where, place, wrong)
     if table == "transactions":
         found.suspicions.extend(suspicions.ask(rows, marked, table_map, steps, place))
-    elif table == "messages":
-        found.suspicions.extend(contacts.ask(marked, table_map, place))
+    elif table in faults.LOGS:
+        found.suspicions.extend(faults.LOGS[table].ask(marked, table_map, place))
     count = int(rows.count().to_pandas())
     listed = [{"file": name} for name in named.values()]
     listed[0] |= content
@@ -102,7 +102,7 @@ def _canonical(con: Any, data_set: DataSet, table: str) -> ir.Table:
     for name, mapped in table_map.columns.items():
         declared = Column(KINDS[mapped.kind]) if mapped.kind else TABLES[table].column(name)
         assert declared is not None
-        if name.startswith(COVARIATE) and not (mapped.column and raw[mapped.column].type().is_numeric()):
+        if name.startswith(AS_READ) and not (mapped.column and raw[mapped.column].type().is_numeric()):
             labels.add(name)
         kind = "float64" if name == "amount" else declared.type
         _check_type(con.name, raw, name, mapped, kind, where)

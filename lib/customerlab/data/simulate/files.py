@@ -32,6 +32,7 @@ ENTRY = """\
     email: {{path: "{name}/experiment/*.parquet"}}
     campaigns: {name}/campaigns.csv
     messages: {{path: "{name}/messages/*.parquet"}}
+    banners: {{path: "{name}/decisions/*.parquet"}}
   tables:
     transactions:
       file: lines
@@ -62,6 +63,12 @@ ENTRY = """\
         {{customer_id: customer_id, campaign_id: campaign_id, channel: channel, sent_at: sent_at, held_out: held_out,
          opened_at: opened_at, clicked_at: clicked_at, unsubscribed_at: unsubscribed_at, converted_at: converted_at,
          revenue: revenue}}
+    decisions:
+      file: banners
+      columns:
+        {{decided_at: decided_at, action: banner, reward: clicked, propensity: propensity, policy: policy,
+         customer_id: customer_id, position: position}}
+      contexts: [orders_before, days_since_order, mobile]
 """
 # the rules that undo the planted faults, one for each, and the returns, which a sound shop has too
 CLEAN = "[order_cancelled]"

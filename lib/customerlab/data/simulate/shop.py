@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from customerlab.data.simulate import choice, experiments, faults, people as knowledge, products, purchasing, returns
 from customerlab.data.simulate.campaigns import CHANNELS, COLUMNS, Programme, schedule
+from customerlab.data.simulate.decisions import simulate_decisions
 from customerlab.data.simulate.products import Assortment
 
 PART = 25_000  # customers a part; parts are drawn apart, so that any number of processes makes the same shop
@@ -20,7 +21,8 @@ EPOCH = np.datetime64(purchasing.START, "s")
 class Part:
     """Some customers of a shop, with all that belongs to them."""
 
-    # `transactions`, `customers`, `ratings`, `experiment`, `aa_test`, `broken_test`, and with campaigns `messages`
+    # `transactions`, `customers`, `ratings`, `experiment`, `aa_test`, `broken_test`; with campaigns `messages` and
+    # `decisions`
     tables: dict[str, pa.Table]
     # `customers`: latent traits and the expected effect of each arm on each outcome; `faults`: what was spoiled
     truth: dict[str, pa.Table]
@@ -37,8 +39,8 @@ def simulate_part(
 ) -> Part:
     """Simulate the `size` customers, at most `PART`, of the part with this number, from 0.
 
-    `spoiled` plants the faults of real logs, `campaigns` sends campaigns. `as_of` asks for the affinities of a day, a
-    number for every customer and product.
+    `spoiled` plants the faults of real logs, `campaigns` sends campaigns and shows banners. `as_of` asks for the
+    affinities of a day, a number for every customer and product.
     """
     rng, time, goods = np.random.default_rng([seed, 1, part]), purchasing.calendar(), assortment(seed)
     people = purchasing.simulate_customers(rng, size, time)
@@ -96,7 +98,9 @@ def simulate_part(
     if campaigns:
         sold = np.where(annulled, 0.0, lines.paid(orders))
         tables["messages"] = _messages(mails.messages(orders, sold), mails.campaigns["campaign_id"], names)
+        tables["decisions"], shown = simulate_decisions(np.random.default_rng([seed, 5, part]), orders, names, time)
         truth |= {
+            "decisions": shown,
             "caused": _caused(orders, mails.campaigns["campaign_id"], numbers),
             "campaigns": _responses(mails, names),
         }
@@ -251,7 +255,7 @@ class Shop:
     `experiment` (three arms, real effects), `aa_test` (no effect) and `broken_test` (units lost from one arm). The
     orders that the tests report are in the transactions, no fault spoils them, and no order of the same days stands
     beside them. With campaigns there are `campaigns` and `messages` too; the orders that these cause are in the
-    transactions, beside those that would have been placed without.
+    transactions, beside those that would have been placed without. And there are `decisions` on banners to show.
 
     `truth` is what it would not know, as `data/README.md` has it, and `affinities`, customers by products: the chance
     that a choice on the day that was asked for falls on the product; season, launches, complements and staples are left
@@ -277,7 +281,8 @@ def simulate_shop(
     spoiled : bool
         Plant the faults of real logs: guest orders, samples, test orders, outliers, duplicates.
     campaigns : bool
-        Send campaigns, whose messages cause orders. Without them all tables are as they are for shops without.
+        Send campaigns, whose messages cause orders, and show banners, which cause clicks alone. Without them all tables
+        are as they are for shops without.
     as_of : Timestamp
         The day of the affinities, because tastes drift.
 
