@@ -554,7 +554,7 @@ def test_banners_are_chosen_with_the_logged_propensities_and_clicked_with_the_pl
     assert (abs(weight - 1) < 4 * error).all(), weight
     expected, clicks = chance[shown], log["clicked"].to_numpy()
     assert abs(clicks.sum() - expected.sum()) < 4 * np.sqrt((expected * (1 - expected)).sum())
-    assert log.groupby("policy")["propensity"].min().round(6).to_dict() == {"epsilon-greedy": 0.06, "equal shares": 0.2}
+    assert log.groupby("policy")["propensity"].min().round(6).to_dict() == {"epsilon-greedy": 0.1, "equal shares": 0.2}
 
 
 def test_what_is_known_at_a_visit_are_the_orders_before_it(sound):

@@ -1,7 +1,7 @@
 """Decisions of the simulated shop: which of five banners the home page shows to a customer who visits it.
 
 The chance of a click is that of the banner and of what is known at the visit (`CLICKED`), lower where the banner is in
-the middle of the page. So the value of any policy is known, as is the best one. For four weeks the banner is drawn with
+the middle of the page. So the value of any policy is known, as is the best one. For a month the banner is drawn with
 equal chances, then by an epsilon-greedy policy that learns every night; the log has the chance of each choice.
 """
 
@@ -12,9 +12,9 @@ from customerlab.data.simulate.purchasing import START, Calendar, Orders, second
 
 DAY = 86400
 ACTIONS = ("bestsellers", "garden ideas", "new range", "reviews", "voucher")
-FIRST, UNIFORM, LAST = 430, 28, 514  # days of the calendar: from 2023-07-01; how long equal chances last
+FIRST, UNIFORM, LAST = 428, 30, 519  # 2024-09-01 to 2024-12-01 in days of the calendar; how long equal chances last
 VISITS = 12.0  # mean number of visits of a customer who has ordered before; Gamma, of shape 1
-EXPLORED = 0.3  # share of the decisions of the learning policy that are drawn with equal chances
+EXPLORED = 0.5  # share of the decisions of the learning policy that are drawn with equal chances
 POLICIES = ("equal shares", "epsilon-greedy")
 POSITIONS, PLACED, LOWER = ("top", "middle"), (0.7, 0.3), 0.6  # shares of the places, and what the second multiplies
 FREQUENT = 4  # orders before the visit
