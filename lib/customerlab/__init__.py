@@ -27,6 +27,7 @@ HOMES = {
     "monitoring": "customerlab.analysis.monitoring",
     "profile": "customerlab.analysis.profile",
     "campaign": "customerlab.analysis.campaign",
+    "bandit": "customerlab.analysis.bandit",
     "language": "customerlab.analysis.language",
     "explore_figures": "customerlab.figures.explore",
     "rfm_figures": "customerlab.figures.rfm",
@@ -38,6 +39,7 @@ HOMES = {
     "monitoring_figures": "customerlab.figures.monitoring",
     "profile_figures": "customerlab.figures.profile",
     "campaign_figures": "customerlab.figures.campaign",
+    "bandit_figures": "customerlab.figures.bandit",
 }
 """The public names and where they live, `module` or `module:attribute`."""
 

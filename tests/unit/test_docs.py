@@ -135,7 +135,7 @@ def test_the_plan_of_a_test_runs_and_its_table_is_one_for_notebook_05(project, m
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("name", "least"), [("recipes.md", 40), ("language.md", 10)])
+@pytest.mark.parametrize(("name", "least"), [("recipes.md", 40), ("language.md", 10), ("bandits.md", 20)])
 def test_every_example_of_a_page_runs(project, monkeypatch, name, least):
     text = (ROOT / "docs" / name).read_text(encoding="utf-8")
     monkeypatch.chdir(project / "notebooks")

@@ -22,6 +22,7 @@ NOTEBOOKS = [
     "08_segments_over_time",
     "09_profiles",
     "10_campaigns",
+    "11_bandits",
 ]
 OURS = {"a", "ul", "li", "strong", "em", "p", "table", "caption", "thead", "tbody", "tr", "th", "td"}
 
@@ -52,6 +53,9 @@ def test_every_text_of_a_hostile_shop_is_shown_as_text(project, monkeypatch):
         r"d\d",
         r"offer1",
         r"by\d",
+        r"act\d",
+        r"policy1",
+        r"place\d",
         r"s1",
         r"title0",
         r"citation2",

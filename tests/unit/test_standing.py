@@ -178,6 +178,7 @@ def test_what_failed_and_what_waits_for_it_are_behind(plan):
         "08_segments_over_time",
         "09_profiles",
         "10_campaigns",
+        "11_bandits",
     ]
     failure = plan.folder / "failed" / "02_rfm.txt"
     failure.parent.mkdir()

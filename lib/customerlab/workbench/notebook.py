@@ -29,6 +29,7 @@ OWN = (
     "08_segments_over_time",
     "09_profiles",
     "10_campaigns",
+    "11_bandits",
 )
 """The project's own notebooks. Any other is a guest: a fault of it, and a clash with one of these, concern it alone."""
 

@@ -69,6 +69,29 @@ class World:
         return np.clip(rates, 0, 1)
 
 
+def worlds(rates: np.ndarray, horizon: int) -> dict[str, World]:
+    """Three worlds of one's own rates.
+
+    Constant; changing with a season of half the horizon, in the middle of which the best and the worst rate, the second
+    best and the second worst, and so on have changed places; and with a novelty, where all actions but the best one
+    start half as high again and lose that with a half-life of a twentieth of the horizon.
+
+    Examples
+    --------
+    >>> found = worlds(np.array([0.1, 0.2]), 1_000)
+    >>> list(found), found["seasonal"].at([250]).round(2).tolist(), found["with a novelty"].at([0]).round(2).tolist()
+    (['constant', 'seasonal', 'with a novelty'], [[0.2, 0.1]], [[0.15, 0.2]])
+    """
+    start = np.asarray(rates, dtype=float)
+    swapped = np.sort(start)[::-1][start.argsort(kind="stable").argsort()]
+    added = np.where(start == start.max(), 0.0, np.minimum(0.5 * start, 1 - start))
+    return {
+        "constant": World(start.tolist()),
+        "seasonal": World(start.tolist(), season=swapped.tolist(), period=horizon / 2),
+        "with a novelty": World(start.tolist(), novelty=added.tolist(), half_life=horizon / 20),
+    }
+
+
 @dataclass(frozen=True)
 class Plan:
     """The A/B test: how it is planned and decided.
@@ -278,7 +301,20 @@ def compared(found: Mapping[str, Simulation]) -> pd.DataFrame:
             of = {"world": world, "policy": name, "decisions": one.horizon, "planned": one.planned}
             of["decided"] = one.decided
             rows.append(of | means | {"saved": saved, "low": low, "high": high, "better": better})
-    return pd.DataFrame(rows)
+    columns = [
+        "world",
+        "policy",
+        "decisions",
+        "planned",
+        "decided",
+        "regret",
+        "test_regret",
+        "saved",
+        "low",
+        "high",
+        "better",
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def in_words(table: pd.DataFrame) -> list[str]:
