@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import ibis
 import ibis.expr.types as ir
+from ibis.expr.operations import DatabaseTable
 
 from customerlab.data import (
     advice,
@@ -239,6 +240,7 @@ def _surveyed(
         if "exact_repeat" in dict(table_map.clean):
             every = with_repeats(con, every)
         marked = trials.mark(clean.mark(canonical.spread(every, table_map), table_map.clean), table_map.events)
+        marked = _viewed(con, marked)
         found = canonical.survey(marked)
         known = labels, whole, source
         unread = {name for name in found.unread() if name != "amount" or table_map.totals}
@@ -256,6 +258,13 @@ def _surveyed(
             if source.loose:
                 columns.check_numbers(marked, table_map, source, joined, _placing(source))
             return marked, found, source, joined
+
+
+def _viewed(con: Any, table: ir.Table) -> ir.Table:
+    """The same table as a view: many questions are asked of it, and Ibis would write all of it out for each of them."""
+    name = ibis.util.gen_name("marked")
+    con.create_view(name, table)
+    return DatabaseTable(name, schema=table.schema(), source=con).to_expr()
 
 
 def _are_numbers(marked: ir.Table, name: str, source: Source) -> bool:
