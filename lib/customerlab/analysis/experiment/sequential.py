@@ -7,6 +7,7 @@ over looks up to a planned end, and are narrower there.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -109,7 +110,7 @@ def bounds(
     total = spent(share, alpha, spending)
     used = np.maximum(np.diff(total, prepend=0.0), LEAST)
     found = [float(stats.norm.isf(used[0] / 2))]
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = _rule()
     # the path so far, as a Brownian motion at the shares, where it has not left the bounds
     reach = found[0] * np.sqrt(share[0])
     at, density = nodes * reach, stats.norm.pdf(nodes * reach, scale=np.sqrt(share[0])) * weights * reach
@@ -122,6 +123,12 @@ def bounds(
         at, density = new, (moved @ density) * weights * found[-1] * scale
     table = pd.DataFrame({"look": np.arange(1, len(share) + 1), "share": share, "bound": found, "spent": total})
     return table.assign(level=2 * stats.norm.sf(found))
+
+
+@cache
+def _rule() -> tuple[np.ndarray, np.ndarray]:
+    """Where Gauss and Legendre's rule looks and with what weights, which takes longer to work out than bounds do."""
+    return np.polynomial.legendre.leggauss(NODES)
 
 
 def _left(bound: float, at: np.ndarray, density: np.ndarray, step: float, scale: float, wanted: float) -> float:
