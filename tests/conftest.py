@@ -20,7 +20,7 @@ from hypothesis import settings
 from customerlab.data.catalog import find_data_set
 from customerlab.data.fetch import locate
 from customerlab.data.prepare import Prepared, prepare
-from helpers import ROOT, as_read, call, copy_project
+from helpers import ROOT, call, copy_project, listen
 
 FOLDERS = {
     "unit": None, "property": None, "notebooks": None, "golden": "slow", "engines": "slow", "headless": "slow",
@@ -125,12 +125,4 @@ def real_table(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """All that a notebook shows, as text."""
-    from customerlab.workbench import display
-
-    shown: list[str] = []
-
-    def keep(item, **_):
-        shown.append(item["text/plain"] if isinstance(item, dict) else as_read(item.data))
-
-    monkeypatch.setattr(display, "display", keep)
-    return shown
+    return listen(monkeypatch)

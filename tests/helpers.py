@@ -19,8 +19,10 @@ import ibis.expr.types as ir
 import nbformat
 import numpy as np
 import pandas as pd
+import pytest
 from scipy.stats import binom
 
+from customerlab.workbench import display
 from customerlab.workbench.notebook import OWN, Notebook, is_left_out
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,6 +98,17 @@ def call(
 def started(output: str) -> list[str]:
     """The notebooks that a run has begun to execute."""
     return sorted(set(re.findall(r"\[(\d\d_\w+)\] starts", output)))
+
+
+def listen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """All that notebooks show from now on, as text, as long as the patch holds."""
+    shown: list[str] = []
+
+    def keep(item, **_):
+        shown.append(item["text/plain"] if isinstance(item, dict) else as_read(item.data))
+
+    monkeypatch.setattr(display, "display", keep)
+    return shown
 
 
 def run_cells(project: Path, notebook: str, monkeypatch: object, **parameters: object) -> dict:
