@@ -1,6 +1,7 @@
 """What is up to date in a run's folder, and what is not: by content, whatever the times of files say."""
 
 import os
+import shutil
 from functools import partialmethod
 
 import pandas as pd
@@ -15,7 +16,7 @@ from customerlab.workbench.publish import OPENED, assemble, publish
 from customerlab.workbench.run import STAGING, Run
 from customerlab.workbench.site import render
 from customerlab.workbench.standing import Standing, due, needs, rendered, standings, table_due
-from helpers import write_notebook
+from helpers import copy_project, write_notebook
 
 pytestmark = pytest.mark.slow  # each begins with a run
 
@@ -42,15 +43,32 @@ def execute(plan, name, monkeypatch):
     publish(plan.folder, step.name, staging)
 
 
-@pytest.fixture
-def plan(project, monkeypatch):
-    """A plan whose notebooks 02 and 03 have results; what opens tables is cut off from them."""
-    monkeypatch.chdir(project)
+def planned(project):
+    """The plan of a project; what opens tables is cut off from them."""
     plan = make_plan(project, "demo")
     for step in plan.steps:
         step.sources.clear()
-    for name in ("02", "03"):
-        execute(plan, name, monkeypatch)
+    return plan
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    """The results of 02 and 03, which each test is given a copy of."""
+    project = copy_project(tmp_path_factory.mktemp("made") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        plan = planned(project)
+        for name in ("02", "03"):
+            execute(plan, name, patch)
+    return project / "outputs"
+
+
+@pytest.fixture
+def plan(project, outputs, monkeypatch):
+    """A plan whose notebooks 02 and 03 have results."""
+    monkeypatch.chdir(project)
+    shutil.copytree(outputs, project / "outputs")
+    plan = planned(project)
     assert [due(plan, plan.step(name)) for name in ("02", "03")] == ["", ""]
     return plan
 
@@ -77,9 +95,7 @@ def test_other_results_by_hand_make_the_notebook_and_its_reader_due(plan):
 def test_an_optional_artefact_is_read_and_waited_for_where_it_is_made(project, monkeypatch):
     monkeypatch.chdir(project)
     write_notebook(project, "57_more", "lab.load('rfm_segments', optional=True)")
-    plan = make_plan(project, "demo")
-    for step in plan.steps:
-        step.sources.clear()
+    plan = planned(project)
     for name in ("02", "57"):
         execute(plan, name, monkeypatch)
     assert due(plan, plan.step("57")) == "" and "57_more" not in standings(plan)
