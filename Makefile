@@ -50,8 +50,8 @@ check: lint ## make lint and the quick tests
 test: $(READY) ## run the tests on DuckDB and the simulated shop
 	@$(PYTEST) -m "not thorough and not weekly"
 
-test-all: test $(SPARK) ## make test, then those marked thorough: Spark, real data, rates, faults, killed runs
-	@$(PYTEST) -m "thorough and not weekly"
+test-all: $(READY) $(SPARK) ## those of make test and those marked thorough: Spark, real data, rates, faults, killed runs
+	@$(PYTEST) -m "not weekly"
 
 test-weekly: $(READY) ## the tests too long for every change: all notebooks on Online Retail (fetched where it is not here)
 	@$(BIN)/customerlab data get online_retail hillstrom_email
