@@ -81,7 +81,7 @@ def show(
     """
     if isinstance(item, pd.DataFrame):
         shown = written(item, formats or {})
-        plain = f"{line(caption)}\n{shown.rename(columns=line).to_string(index=False)}"
+        plain = f"{line(caption)}\n{shown.set_axis([*map(line, shown)], axis=1).to_string(index=False)}"
         folded = {"text/html": {"fold": fold}} if 0 < fold < len(item) else {}
         display({"text/html": as_html(shown, item, caption), "text/plain": plain}, metadata=folded, raw=True)
         return
