@@ -1,6 +1,7 @@
 """Simulated policies: closed forms, a bound by Auer et al., tests of scipy, and plain loops written apart."""
 
 import random
+from functools import lru_cache
 from math import inf, log, sqrt
 
 import numpy as np
@@ -217,6 +218,7 @@ def divergence(p, q):
     return (p * log(p / q) if p else 0) + ((1 - p) * log((1 - p) / (1 - q)) if p < 1 else 0)
 
 
+@lru_cache(100_000)
 def kl_bound(p, n, level):
     """The index of KL-UCB by bisection."""
     low, high = p, 1 - 1e-12
