@@ -32,6 +32,11 @@ def shop():
 
 
 @pytest.fixture(scope="module")
+def large():
+    return simulate_shop(customers=20_000, seed=6, spoiled=False)
+
+
+@pytest.fixture(scope="module")
 def sound():
     """A shop without faults, and its orders without those that were annulled: whose, when and for how much."""
     shop = simulate_shop(customers=3_000, seed=6, spoiled=False, campaigns=True)
@@ -240,9 +245,9 @@ def test_nothing_is_left_when_it_fails(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_rates_on_record_are_the_planted_ones():
+def test_the_rates_on_record_are_the_planted_ones(large):
     """Own rates are Gamma draws around the rate of a segment: their mean ratio to it is 1, within three errors."""
-    truth = simulate_shop(customers=20_000, seed=6, spoiled=False).truth["customers"]
+    truth = large.truth["customers"]
     planted = SEGMENTS.set_index("segment").loc[truth["segment"]]
     ratio = truth["rate_a_month"].to_numpy() / planted["rate"].to_numpy()
     shape = planted["rate_shape"].to_numpy()
@@ -275,10 +280,9 @@ def test_attributes_are_there_with_their_gaps(shop):
 
 
 @pytest.mark.slow
-def test_the_attributes_are_related_to_segments_and_spend_as_planted():
+def test_the_attributes_are_related_to_segments_and_spend_as_planted(large):
     """Means and shares by segment are the planted ones within four standard errors; the region is independent."""
-    shop = simulate_shop(customers=20_000, seed=6, spoiled=False)
-    people, truth = shop.tables["customers"], shop.truth["customers"]
+    people, truth = large.tables["customers"], large.truth["customers"]
     of = PLANTED.set_index("segment")
     for segment, rows in people.groupby(truth["segment"]):
         planted, n = of.loc[segment], len(rows)
@@ -304,11 +308,10 @@ def test_the_attributes_are_related_to_segments_and_spend_as_planted():
 
 
 @pytest.mark.slow
-def test_income_is_correlated_with_the_worth_of_orders_as_planted():
+def test_income_is_correlated_with_the_worth_of_orders_as_planted(large):
     """The score behind it has the mean of the segment and variance 1, and half of it is the standardised log worth."""
     assert pytest.approx((digamma(SPEND_Q), np.sqrt(polygamma(1, SPEND_Q))), abs=1e-5) == (LOG_MEAN, LOG_SPREAD)
-    shop = simulate_shop(customers=20_000, seed=6, spoiled=False)
-    people, truth = shop.tables["customers"], shop.truth["customers"]
+    people, truth = large.tables["customers"], large.truth["customers"]
     own = truth["segment"] == "occasional"
     worth = np.log(truth.loc[own, "mean_order_value"])
     worth = (worth - worth.mean()) / worth.std()
