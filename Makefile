@@ -13,7 +13,8 @@ SPARK := .venv/.spark
 AUDIT := .venv/audit
 # In the order of the folders, because whole runs come early there and are long. Compiled modules are kept even where the
 # environment says otherwise: some three hundred commands and kernels would compile the library anew, a second each.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+# nbval takes seconds to load in each process, and the tests that use it call it by themselves.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p no:nbval -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup spark run check test test-all test-weekly coverage mutation fuzz bench bench-preparation bench-clustering bench-metrics bench-recommend bench-experiment bench-value bench-increments bench-bandit rates rates-segments rates-clustering rates-monitoring rates-campaigns lab lint docs audit refresh site lock clean clean-venv
