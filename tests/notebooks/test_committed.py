@@ -67,6 +67,7 @@ SAID_ONLY = {
     "07_customer_value": r"highest expected profit|by acquisition|expected to bring|base rate|Churned means|Not at risk|A contact costs"
     r"|One customer",
     "10_campaigns": r"opens are on record|bought together more often|usual order from|followed by another",
+    "11_bandits": r"hold out|next test has the level|by \d+ estimators",
 }
 
 

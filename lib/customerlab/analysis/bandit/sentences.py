@@ -46,8 +46,8 @@ def by_recommended(found: Compared, decisions: int) -> list[str]:
     best = rows[found.recommended]
     ends = _ends(best["gain_low"], best["gain_high"])
     said = (
-        f". It would have earned {_per(best['gain'])} rewards more per {PER:,} decisions than as logged ({ends}), on "
-        f"{decisions:,} later decisions: {_per(best['value'])}. {base}"
+        f". On {decisions:,} later decisions it would have earned {_per(best['value'])} rewards per {PER:,} decisions, "
+        f"{_per(best['gain'])} more than what was logged ({ends})."
     )
     if best["over"] != LOGGED:
         ends = _together(best["from"], best["to"])

@@ -6,8 +6,10 @@ import pandas as pd
 
 from customerlab.analysis import pages
 from customerlab.analysis.bandit.compare import Compared
+from customerlab.analysis.bandit.decision_log import DecisionLog
 from customerlab.analysis.bandit.evaluate import Evaluation
 from customerlab.analysis.bandit.gate import Gate
+from customerlab.analysis.bandit.learn import Learned
 from customerlab.analysis.inference import LEVEL
 from customerlab.analysis.pages import Shown
 from customerlab.formats import p_value, short
@@ -44,7 +46,8 @@ def policy_table(table: pd.DataFrame) -> Shown:
     return _shown(
         table.assign(**counts),
         ["policy", "first", "last", "decisions", "actions", *known, "value", "low", "high"],
-        f"Decisions by policy: rewards per {PER:,} decisions with 95% confidence intervals over customers. {FEW}",
+        f"{table['decisions'].sum():,} decisions by policy: rewards per {PER:,} decisions with 95% confidence intervals over customers. "
+        f"{FEW}",
     )  # fmt: skip
 
 
@@ -57,15 +60,24 @@ def action_table(table: pd.DataFrame) -> Shown:
     )  # fmt: skip
 
 
-def comparison_tables(found: Compared) -> Shown:
-    """Policies beside what was logged, and each beside the one recommended before it."""
+def rule_table(learned: Learned, log: DecisionLog, decisions: int) -> Shown:
+    """The shallow tree, rule by rule; `decisions` are those it was learned from."""
+    rules = [rule.rstrip(".").rpartition(": ") for rule in learned.tree.sentences(log.actions, log.labels)]
+    table = pd.DataFrame(
+        {"context": [context for context, _, _ in rules], "action": [action for _, _, action in rules]}
+    )
+    return [(table, f"The shallow tree, learned from {decisions:,} earlier decisions", {})]
+
+
+def comparison_tables(found: Compared, decisions: int) -> Shown:
+    """Policies beside what was logged, and each beside the one before it; `decisions` are those judged on."""
     table = found.table
     told = table[table["policy"].isin(found.gates)] if len(found.gates) else table[:0]
     return [
         *_shown(
             table,
             ["policy", "treated", "value", "low", "high", "gain", "gain_low", "gain_high"],
-            f"Rewards per {PER:,} later decisions, less costs, with 95% intervals. –: the log cannot tell",
+            f"Rewards per {PER:,} decisions, less costs, on {decisions:,} later decisions, with 95% intervals. –: the log cannot tell",
         ),
         *_shown(
             told,
@@ -150,8 +162,8 @@ def world_table(table: pd.DataFrame) -> Shown:
     whole = table.assign(**{name: table[name].round() + 0.0 for name in numbers})  # no minus before zero
     return pages.shown(
         whole.rename(columns={"low": "saved from", "high": "saved to"}), columns,
-        "Rewards lost against the best action at each time, and what a bandit saves against the A/B test, with simultaneous 95% "
-        "intervals over runs", formats, LABELS,
+        f"Rewards lost in {table['decisions'].max() if len(table) else 0:,} decisions against the best action at each time, and what a "
+        "bandit saves against the A/B test, with simultaneous 95% intervals over runs", formats, LABELS,
     )  # fmt: skip
 
 
