@@ -92,7 +92,7 @@ bench-increments: $(READY) ## what bringing customer features up to date by a da
 	@$(BIN)/python tests/benchmarks/increments.py $(if $(filter command line environment,$(origin LINES)),--lines $(LINES))
 
 bench-bandit: $(READY) ## what a million decisions of linear Thompson sampling cost, beside a loop
-	@$(BIN)/python tests/benchmarks/bandit.py
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bandit.py
 
 rates: $(READY) ## how often intervals, tests and checks of experiments are right, on 500 to 2,000 simulated tests each
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/experiment_rates.py

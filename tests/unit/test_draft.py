@@ -272,6 +272,27 @@ def test_a_file_of_customers_alone_is_drafted_with_their_attributes(project, nam
     assert prepare(project, project / "outputs" / key, "customers", key).report["rows"] == text.count("\n") - 1
 
 
+SHOWN = """,Shown at,Banner,Chance,Propensity score,Clicked,Customer,Position,Device,Orders so far
+0,2024-03-05 09:00:00,voucher,x,0.5,yes,C1,top,phone,3
+1,2024-03-05 10:00:00,reviews,y,0.25,no,C2,side,desk,1
+2,2024-03-06 11:30:00,voucher,x,0.5,no,C1,top,phone,4
+"""
+
+
+def test_a_file_of_decisions_is_seen_as_one_and_its_draft_is_read(tmp_path):
+    (tmp_path / "data" / "raw").mkdir(parents=True)
+    text = draft(put(tmp_path, {"shown.csv": SHOWN}), tmp_path)
+    assert standing(text)[6:] == [
+        "decisions:", "columns:", "decided_at: Shown at", "action: Banner", "reward: Clicked", "propensity: Propensity score",
+        "position: Position", "customer_id: Customer", "contexts: [Chance, Device, Orders so far]",
+    ]  # fmt: skip
+    (tmp_path / "data" / "catalog.yml").write_text(text, encoding="utf-8")
+    made = prepare(tmp_path, tmp_path / "outputs" / "shown", "decisions", "shown", progress=False)
+    table = pd.read_parquet(made.path).sort_values("decided_at")
+    assert table["reward"].tolist() == [1, 0, 0] and table["propensity"].tolist() == [0.5, 0.25, 0.5]
+    assert "decisions:" not in draft(put(tmp_path, {"mail.csv": SHOWN.replace("Propensity score", "Cost")}), tmp_path)
+
+
 MAIL = """Email,Campaign ID,Campaign name,Sent at,Group,Opens,First click,Unsubscribed,Revenue
 ann@example.org,M1,Spring,2024-03-05 09:00:00,mailed,2,2024-03-05 09:30:00,no,12.50
 bob@example.org,M1,Spring,2024-03-05 09:00:00,mailed,0,,yes,

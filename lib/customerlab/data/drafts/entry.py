@@ -11,6 +11,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from customerlab.data.catalog import load_catalog
+from customerlab.data.drafts.choices import choice_lines, is_choices
 from customerlab.data.drafts.columns import column_lines
 from customerlab.data.drafts.files import common, file_lines
 from customerlab.data.drafts.joined import bare, joined
@@ -92,8 +93,11 @@ def _of_one_shape(samples: list[Sample]) -> list[Sample]:
 
 
 def _tables(samples: list[Sample], keys: list[str]) -> Iterator[str]:
-    """The tables of the entry: order lines with what is joined to them, and products; messages; or customers alone."""
+    """The entry's tables: order lines with what is joined to them, and products; decisions; messages; or customers."""
     log, base, joins = joined(samples, keys)
+    if len(samples) == 1 and is_choices(log):
+        yield from choice_lines(log)
+        return
     if len(samples) == 1 and is_mail(log):
         yield from mail_lines(log)
         return
