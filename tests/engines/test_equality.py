@@ -27,6 +27,7 @@ from scipy.sparse import csr_matrix
 
 from customerlab import analysis
 from customerlab.analysis import (
+    bandit,
     campaign,
     clustering,
     experiment,
@@ -152,6 +153,17 @@ def log_of_messages(s: SimpleNamespace) -> pd.DataFrame:
 def known_before(s):
     """The covariates of the test."""
     return experiment.Measured(s.experiment).columns("covariate_")
+
+
+def log_of_decisions(s: SimpleNamespace) -> pd.DataFrame:
+    """Each line of an order is a decision, with a label and a number as contexts."""
+    t = s.transactions
+    shown = t.select(
+        "customer_id", decided_at=t.ordered_at, action=t.customer_id.right(1), reward=t.quantity,
+        context_pieces=t.quantity, context_label=t.order_id.right(1), position=t.order_id.right(1),
+    )  # fmt: skip
+    log = bandit.decision_log(shown)
+    return log.rows.join(log.contexts.add_prefix("context: "))
 
 
 METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
@@ -282,6 +294,7 @@ METHODS: dict[str, Callable[[SimpleNamespace], Any]] = {
     ],
     "value.fit_value": lambda s: fit_value(snapshot(s, s.middle), horizon=8, draws=20),
     "value.edges_of": lambda s: edges_of(snapshot(s, later_than(s.middle)), 8, "week"),
+    "bandit.decision_log": log_of_decisions,
     "campaign.message_log": log_of_messages,
     "campaign.placed": lambda s: campaign.placed(snapshot(s, later_than(s.middle))),
     "campaign.frequent_lines": lambda s: campaign.frequent_lines(snapshot(s, later_than(s.middle))),
