@@ -84,6 +84,20 @@ def test_equal_rewards_have_no_interval_and_recommend_nothing(rewards):
     assert "too few rewards" in bandit.by_recommended(found, 3_000)[1]
 
 
+def test_a_policy_whose_actions_have_hardly_any_reward_has_no_interval():
+    """The rest of the log has rewards enough, but says nothing of an action without any."""
+    log, _ = world(10)
+    rows = log.rows.assign(reward=log.rows["reward"].where(log.rows["action"] != "c", 0.0))
+    log = DecisionLog(rows, log.contexts, ACTIONS, {}, 0)
+    found = compare({"always c": always(2, 3_000), "always b": always(1, 3_000)}, log, seed=1)
+    table = found.table.set_index("policy")
+    assert found.gates["always c"].passed and table.loc["always c", ["low", "gain_low", "from"]].isna().all()
+    assert table.loc["always b", ["low", "gain_low", "from"]].notna().all()
+    alone = compare({"always c": always(2, 3_000)}, log, seed=1)
+    said = bandit.by_recommended(alone, 3_000)[1]
+    assert said.startswith("No gain of always c over what was logged is shown") and "too few rewards for an interval" in said
+
+
 def test_an_empty_log_and_a_log_of_one_action_have_answers():
     log, _ = world(7, 3_000)
     none = log.part(np.zeros(3_000, dtype=bool))

@@ -35,8 +35,8 @@ class Compared:
         First `as logged`, then one row per policy: `policy`, `treated` (share of decisions with another action than the
         control), `value` (mean reward less costs) with `low` and `high`, `gain` over what was logged with `gain_low`
         and `gain_high` (95%), and `over`, the policy recommended before it, with `difference`, `from` and `to`, whose
-        intervals hold for all policies together (Bonferroni). Missing where a gate failed, or where there is too little
-        for an interval.
+        intervals hold for all policies together (Bonferroni). Missing where a gate failed; without ends where too
+        few decisions of the policy's actions have a reward.
     gates : dict of Gate
         By policy.
     recommended : str
@@ -81,19 +81,22 @@ def compare(
     cost = np.zeros(len(log.actions)) if costs is None else np.asarray(costs, dtype=float)
     found, source, each, model = _scored(log, seed, cost)
     paid = found.reward - cost[found.chosen]
-    values, gates = {LOGGED: paid}, {}
+    values, gates, told = {LOGGED: paid}, {}, {LOGGED: rewarded(pd.Series(found.reward))}
     for name, target in targets.items():
         target = target[found.place]
-        gates[name] = judged(replace(found, target=target))
+        of = replace(found, target=target)
+        gates[name] = judged(of)
+        told[name] = rewarded(pd.Series(found.reward[of.weight > 0]))  # of the decisions that tell of the policy
         values[name] = (target * each).sum(axis=1) if gates[name].passed else np.full(len(each), np.nan)
     level, best, rows = 1 - (1 - LEVEL) / max(len(targets), 1), LOGGED, []
     for name, one in values.items():
         treated = (found.chosen > 0) * 1.0 if name == LOGGED else 1 - targets[name][:, 0]
         row: dict[str, Any] = {"policy": name, "treated": treated.mean() if len(treated) else np.nan}
-        row |= _interval(found, model, one, LEVEL, ("value", "low", "high"))
+        row |= _interval(found, model, one, LEVEL * told[name], ("value", "low", "high"))
         if name != LOGGED:
-            row |= _interval(found, model, one - paid, LEVEL, ("gain", "gain_low", "gain_high"))
-            row |= {"over": best} | _interval(found, model, one - values[best], level, ("difference", "from", "to"))
+            row |= _interval(found, model, one - paid, LEVEL * told[name], ("gain", "gain_low", "gain_high"))
+            apart = _interval(found, model, one - values[best], level * told[name], ("difference", "from", "to"))
+            row |= {"over": best} | apart
             best = name if row["from"] > 0 else best
         rows.append(row)
     return Compared(pd.DataFrame(rows), gates, best, source)
@@ -143,10 +146,10 @@ def _scored(log: DecisionLog, seed: int, cost: Values) -> tuple[Decisions, str, 
 def _interval(
     found: Decisions, model: Values | None, values: Values, level: float, names: tuple[str, str, str]
 ) -> dict[str, float]:
-    """The mean of values of decisions with the ends of its interval, by these names."""
+    """The mean of values of decisions with the ends of its interval, by these names; none at a level of zero."""
     mean = float(values.mean()) if len(values) else np.nan
     if not np.isfinite(mean):
         return dict.fromkeys(names, np.nan)
     error = standard_error(found, corrected(found, model, (values - mean)[:, None]))[0]
-    reach = stats.norm.ppf((1 + level) / 2) * error if rewarded(pd.Series(found.reward)) and error > 0 else np.nan
+    reach = stats.norm.ppf((1 + level) / 2) * error if level and error > 0 else np.nan
     return dict(zip(names, (mean, mean - reach, mean + reach), strict=True))

@@ -60,13 +60,14 @@ def _no_gain(found: Compared) -> list[str]:
     some = [one for one in found.table.to_dict("records") if one.get("over") == found.recommended]
     said = []
     for one in [one for one in some if np.isfinite(one["difference"])]:
+        over = "what was logged" if one["over"] == LOGGED else one["over"]
         ends = (
             f" ({_together(one['from'], one['to'])})"
             if np.isfinite(one["from"])
             else ", too few rewards for an interval"
         )
         said.append(
-            f"No gain of {one['policy']} over {one['over']} is shown: difference {_per(one['difference'])} rewards per {PER:,} "
+            f"No gain of {one['policy']} over {over} is shown: difference {_per(one['difference'])} rewards per {PER:,} "
             f"decisions{ends}."
         )
     return said
