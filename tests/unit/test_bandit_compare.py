@@ -95,7 +95,33 @@ def test_a_policy_whose_actions_have_hardly_any_reward_has_no_interval():
     assert table.loc["always b", ["low", "gain_low", "from"]].notna().all()
     alone = compare({"always c": always(2, 3_000)}, log, seed=1)
     said = bandit.by_recommended(alone, 3_000)[1]
-    assert said.startswith("No gain of always c over what was logged is shown") and "too few rewards for an interval" in said
+    assert (
+        said.startswith("No gain of always c over what was logged is shown")
+        and "too few rewards for an interval" in said
+    )
+
+
+def test_with_estimated_propensities_the_mean_of_what_was_logged_has_its_own_error():
+    """Estimating propensities makes estimates of policies more exact, and not the mean of rewards that were logged."""
+    rng = np.random.default_rng(11)
+    action = rng.integers(0, 2, 2_000)
+    rows = pd.DataFrame({"action": np.array(["a", "b"])[action], "policy": "equal"})
+    rows["decided_at"] = pd.Timestamp("2024-05-06")
+    rows["reward"] = (rng.random(2_000) < np.array([0.8, 0.1])[action]) * 1.0
+    log = DecisionLog(rows, pd.DataFrame(index=rows.index), ["a", "b"], {}, 0)
+    found = compare({"always a": np.tile([1.0, 0.0], (2_000, 1))}, log, seed=1)
+    logged, always_a = found.table.to_dict("records")
+    mean = rows["reward"].mean()
+    assert logged["high"] - mean == pytest.approx(1.96 * rows["reward"].std() / np.sqrt(2_000), rel=0.01)
+    own, shown = rows["reward"][action == 0], (action == 0).mean()
+    assert always_a["high"] - always_a["value"] == pytest.approx(1.96 * own.std() / np.sqrt(len(own)), rel=0.03)
+    # mean of a less mean of both = share of b times the difference of two means, whose share varies, too
+    other = rows["reward"][action == 1]
+    gap = own.mean() - other.mean()
+    variance = (1 - shown) ** 2 * (own.var() / len(own) + other.var() / len(other)) + gap**2 * shown * (
+        1 - shown
+    ) / 2_000
+    assert always_a["gain_high"] - always_a["gain"] == pytest.approx(1.96 * np.sqrt(variance), rel=0.03)
 
 
 def test_an_empty_log_and_a_log_of_one_action_have_answers():

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from customerlab.analysis.bandit import LOGGED, DecisionLog, compare
-from customerlab.analysis.bandit.learn import BOOSTED, SINGLE, TREE, Tree, learn
+from customerlab.analysis.bandit.learn import BOOSTED, CAUTION, SINGLE, TREE, Tree, learn
 from customerlab.analysis.bandit.logged import decisions, scores
 from helpers import by_chance
 
@@ -67,6 +67,15 @@ def test_a_tree_chooses_and_says_the_same():
     ]
 
 
+def tree_leaves(tree, points):
+    """The leaf of each row, from 0 to 3."""
+    upper = [
+        points[name].to_numpy() > at if name else np.zeros(len(points), dtype=bool)
+        for name, at in zip(tree.features, tree.thresholds, strict=True)
+    ]
+    return 2 * upper[0] + np.where(upper[0], upper[2], upper[1])
+
+
 @pytest.mark.parametrize("seed", [2, 3])
 def test_the_tree_is_the_best_of_all_that_loops_find(seed):
     rng = np.random.default_rng(seed)
@@ -79,13 +88,27 @@ def test_the_tree_is_the_best_of_all_that_loops_find(seed):
         cuts = sorted(set(np.sort(points[name])[[int(np.floor(0.1 * i * 299)) for i in range(1, 10)]]))
         sides += [(points[name] > cut).to_numpy() for cut in cuts if cut < points[name].max()]
 
+    single = each.mean(axis=0).argmax()
+    over = [0.0 if a in (0, single) else 1.0 for a in range(3)]
+
+    def of_leaf(rows):
+        gaps = each[rows] - each[rows][:, [single]]
+        return max(each[rows][:, a].sum() - over[a] * CAUTION * np.sqrt((gaps[:, a] ** 2).sum()) for a in range(3))
+
     def best(rows):
-        leaves = [each[rows & (upper == side)].sum(axis=0).max() for upper in sides for side in (False, True)]
+        leaves = [of_leaf(rows & (upper == side)) for upper in sides for side in (False, True)]
         return max(leaves[i] + leaves[i + 1] for i in range(0, len(leaves), 2))
 
     highest = max(best(~upper) + best(upper) for upper in sides)
     tree = learn(log, [0, 1, 2], contexts, seed=1).tree
-    assert each[np.arange(300), tree.choose(points)].sum() == pytest.approx(highest, abs=1e-9)
+    place, chosen = tree_leaves(tree, points), tree.choose(points)
+    reached = 0.0
+    for leaf in range(4):
+        rows, action = place == leaf, tree.leaves[leaf]
+        assert (chosen[rows] == action).all()
+        gaps = each[rows, action] - each[rows, single]
+        reached += each[rows, action].sum() - over[action] * CAUTION * np.sqrt((gaps**2).sum())
+    assert reached == pytest.approx(highest, abs=1e-9)
 
 
 def test_a_planted_rule_is_found_and_can_be_read(learned):

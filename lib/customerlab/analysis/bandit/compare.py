@@ -88,15 +88,20 @@ def compare(
         gates[name] = judged(of)
         told[name] = rewarded(pd.Series(found.reward[of.weight > 0]))  # of the decisions that tell of the policy
         values[name] = (target * each).sum(axis=1) if gates[name].passed else np.full(len(each), np.nan)
-    level, best, rows = 1 - (1 - LEVEL) / max(len(targets), 1), LOGGED, []
+    pairs = len(values) * len(targets) // 2  # of which a policy and the one before it are one
+    level, best, rows = 1 - (1 - LEVEL) / max(pairs, 1), LOGGED, []
+    own = {name: _influence(found, None if name == LOGGED else model, one) for name, one in values.items()}
     for name, one in values.items():
         treated = (found.chosen > 0) * 1.0 if name == LOGGED else 1 - targets[name][:, 0]
         row: dict[str, Any] = {"policy": name, "treated": treated.mean() if len(treated) else np.nan}
-        row |= _interval(found, model, one, LEVEL * told[name], ("value", "low", "high"))
+        row |= _interval(found, one, own[name], LEVEL * told[name], ("value", "low", "high"))
         if name != LOGGED:
-            row |= _interval(found, model, one - paid, LEVEL * told[name], ("gain", "gain_low", "gain_high"))
-            apart = _interval(found, model, one - values[best], level * told[name], ("difference", "from", "to"))
-            row |= {"over": best} | apart
+            gain, apart = one - paid, one - values[best]
+            row |= _interval(
+                found, gain, own[name] - own[LOGGED], LEVEL * told[name], ("gain", "gain_low", "gain_high")
+            )
+            ends = _interval(found, apart, own[name] - own[best], level * told[name], ("difference", "from", "to"))
+            row |= {"over": best} | ends
             best = name if row["from"] > 0 else best
         rows.append(row)
     return Compared(pd.DataFrame(rows), gates, best, source)
@@ -126,7 +131,7 @@ def action_values(log: DecisionLog, *, seed: int) -> pd.DataFrame:
         chosen = found.chosen == a
         hits = int((found.reward[chosen] != 0).sum())
         row = {"action": name, "decisions": int(chosen.sum()), "rewards": hits}
-        row |= _interval(found, model, each[:, a], level, ("value", "low", "high"))
+        row |= _interval(found, each[:, a], _influence(found, model, each[:, a]), level, ("value", "low", "high"))
         if not enough(hits):
             row |= dict.fromkeys(("value", "low", "high"), np.nan)
         rows.append(row)
@@ -143,13 +148,22 @@ def _scored(log: DecisionLog, seed: int, cost: Values) -> tuple[Decisions, str, 
     return found, source, each, model
 
 
+def _influence(found: Decisions, model: Values | None, values: Values) -> Values:
+    """How far each decision moves a mean; of scores with estimated propensities less what estimating them takes off."""
+    return (
+        corrected(found, model, (values - values.mean())[:, None])[:, 0]
+        if np.isfinite(values).all() and len(values)
+        else values
+    )
+
+
 def _interval(
-    found: Decisions, model: Values | None, values: Values, level: float, names: tuple[str, str, str]
+    found: Decisions, values: Values, influence: Values, level: float, names: tuple[str, str, str]
 ) -> dict[str, float]:
     """The mean of values of decisions with the ends of its interval, by these names; none at a level of zero."""
     mean = float(values.mean()) if len(values) else np.nan
     if not np.isfinite(mean):
         return dict.fromkeys(names, np.nan)
-    error = standard_error(found, corrected(found, model, (values - mean)[:, None]))[0]
+    error = standard_error(found, influence[:, None])[0]
     reach = stats.norm.ppf((1 + level) / 2) * error if level and error > 0 else np.nan
     return dict(zip(names, (mean, mean - reach, mean + reach), strict=True))

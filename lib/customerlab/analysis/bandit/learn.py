@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from customerlab.analysis.bandit.logged import MOST, Decisions, Values, booster, decisions, scores, with_propensities
 
 DECILES = np.arange(1, 10) / 10
+CAUTION = 2  # standard errors that a leaf's own action has to gain
 STEPS = 30  # halvings of the price at which a tree keeps to the budget
 BOOSTED, TREE, SINGLE = "boosted trees", "shallow tree", "best single action"
 
@@ -197,7 +198,12 @@ def _price(gains: Values, budget: float) -> float:
 
 
 def _tree(points: Values, scores: Values, names: list[str], budget: float, seed: int) -> Tree:
-    """The tree with the largest sum of scores among all of depth two, at the least price that keeps to the budget."""
+    """The tree with the largest sum of scores among all of depth two, at the least price that keeps to the budget.
+
+    A leaf has another action than the control and the best single one for what that gains there over the latter, less
+    two standard errors: without it, leaves would be chosen for their chance (Swaminathan and Joachims 2015).
+    """
+    single = int(scores.mean(axis=0).argmax())
     if len(points) > MOST:
         kept = np.sort(np.random.default_rng(seed).choice(len(points), MOST, replace=False))
         points, scores = points[kept], scores[kept]
@@ -207,6 +213,8 @@ def _tree(points: Values, scores: Values, names: list[str], budget: float, seed:
         splits += [(name, float(cut)) for cut in cuts if cut < column.max()]
     upper = np.column_stack([np.zeros(len(points)), *(points[:, names.index(name)] > cut for name, cut in splits[1:])])
     sums = np.stack([_leaf_sums(upper, column) for column in [*scores.T, np.ones(len(points))]], axis=-1)
+    for a in set(range(scores.shape[1])) - {0, single}:
+        sums[..., a] -= CAUTION * np.sqrt(_leaf_sums(upper, (scores[:, a] - scores[:, single]) ** 2).clip(0))
     least = 1e-9 * np.abs(scores).sum() * (np.arange(len(splits)) > 0)  # a split has to gain more than rounding
     low, high = 0.0, float(np.ptp(scores, axis=1).max()) + 1
     found, treated = _searched(sums, least, low)
