@@ -150,7 +150,7 @@ def test_a_hold_out_is_of_the_customers_judged_on():
     size, gain = long_term(found, log)
     customers = log.rows["customer_id"].nunique()
     assert size["holdout"] + size["launched"] == customers
-    assert gain * customers == pytest.approx(found.table["gain"][1] * 20_000)
+    assert gain * customers == pytest.approx(found.table["gain_low"][1] * 20_000)
     named = log.rows.drop(columns="customer_id")
     assert long_term(found, DecisionLog(named, log.contexts, ACTIONS, {}, 0))[0] is None
 

@@ -15,7 +15,16 @@ from customerlab.analysis.bandit.gate import gate
 from customerlab.analysis.bandit.interleaving import credit, draws, interleave, preference, sensitivity
 from customerlab.analysis.bandit.learn import TREE, learn
 from customerlab.analysis.bandit.linear_policies import LinearPolicy
-from customerlab.analysis.bandit.options import at_positions, costs, learning, long_term, looked_at, own_target, silent
+from customerlab.analysis.bandit.options import (
+    at_positions,
+    costs,
+    exploring,
+    learning,
+    long_term,
+    looked_at,
+    own_target,
+    silent,
+)
 from customerlab.analysis.bandit.policies import Policy
 from customerlab.analysis.bandit.rollout import against_holdout, holdout_size, ramp
 from customerlab.analysis.bandit.sentences import (
@@ -50,7 +59,7 @@ __all__ = [
     "action_values", "against_holdout", "at_positions", "by_actions", "by_estimators", "by_gates", "by_hold_out",
     "by_log", "by_policy", "by_position", "by_positions", "by_recommended", "by_rules", "by_stream", "by_worlds",
     "compare", "compared", "comparison_tables", "costs", "credit", "decide", "decision_log", "draws",
-    "estimate_tables", "evaluate", "gate", "gate_table", "holdout_size", "interleave", "learn", "learning",
+    "estimate_tables", "evaluate", "exploring", "gate", "gate_table", "holdout_size", "interleave", "learn", "learning",
     "long_term", "looked_at", "monthly_tests", "own_target", "policy_table", "position_table", "preference", "ramp",
     "rates", "rule_table", "sensitivity", "silent", "simulate", "test_table", "world_table", "worlds",
 ]  # fmt: skip

@@ -176,7 +176,7 @@ def rates(log: DecisionLog) -> pd.Series:
     """The share of decisions with a reward for each action, shrunken towards their mean by their errors.
 
     Decisions are weighed by one over their propensity, where there is one. The estimates vary more than the shares
-    themselves: of their variance, the mean squared error is taken off (DerSimonian and Laird 1986).
+    themselves: of their variance, the mean squared error is taken off (Hedges 1983).
     """
     hit = (log.rows["reward"] > 0).astype(float)
     weight = 1 / log.rows["propensity"] if "propensity" in log.rows else pd.Series(1.0, log.rows.index)
@@ -202,6 +202,9 @@ def monthly_tests(log: DecisionLog) -> pd.DataFrame:
         only tests with enough decisions with and without a reward in both groups.
     """
     columns = ["test", "decided_at", "action", "effect", "p"]
+    if len(log.rows):  # a month that is not over is not read yet
+        last = log.rows["decided_at"].iloc[-1].normalize() + pd.Timedelta(days=1)
+        log = log.part((log.rows["decided_at"] < last.to_period("M").start_time).to_numpy())
     month = log.rows["decided_at"].dt.to_period("M")
     weight = 1 / log.rows["propensity"] if "propensity" in log.rows else pd.Series(1.0, log.rows.index)
     rows = pd.DataFrame({"month": month, "action": log.rows["action"], "w": weight, "hit": log.rows["reward"] != 0})

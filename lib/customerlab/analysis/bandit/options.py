@@ -1,6 +1,6 @@
 """What a notebook's parameters ask for, as arrays and policies, and what is looked at further."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,17 @@ def _spelt(named: dict[str, float], actions: Sequence[str], what: str) -> None:
         raise ParameterError(f"the action {unknown[0]!r} of {what} is not in the log", expected=f"actions among: {few}")
 
 
+def exploring(targets: Mapping[str, Values], share: float) -> dict[str, Values]:
+    """Policies that go on drawing from all actions with equal chances in a share of decisions.
+
+    Examples
+    --------
+    >>> exploring({"always": np.array([[1.0, 0.0]])}, 0.1)["always"].round(2).tolist()
+    [[0.95, 0.05]]
+    """
+    return {name: (1 - share) * target + share / target.shape[1] for name, target in targets.items()}
+
+
 def learning(actions: int) -> dict[str, Policy]:
     """The policies that are compared with an A/B test.
 
@@ -88,15 +99,16 @@ def at_positions(log: DecisionLog, target: Values, *, seed: int) -> dict[object,
 
 
 def long_term(found: Compared, log: DecisionLog) -> tuple[pd.Series | None, float]:
-    """The hold-out that finds the gain of the recommended policy, and that gain per customer; None if there is none.
+    """The hold-out that finds the least gain that is likely, and that gain per customer; None if there is none.
 
-    Baseline and gain are those of customers in the decisions judged on.
+    The gain is the lower end of the recommended policy's interval. Baseline and customers are those of the decisions
+    judged on, and of their time.
     """
     if found.recommended == LOGGED or "customer_id" not in log.rows:
         return None, float("nan")
     earned = log.rows.groupby("customer_id")["reward"].sum()
-    (mean,) = found.table.loc[found.table["policy"] == found.recommended, "gain"]
-    gain = float(mean) * len(log.rows) / len(earned)
+    (least,) = found.table.loc[found.table["policy"] == found.recommended, "gain_low"]
+    gain = float(least) * len(log.rows) / len(earned)
     try:
         return holdout_size(Baseline(float(earned.mean()), float(earned.std())), gain, len(earned)), gain
     except ValueError:  # not even half of the customers would show it

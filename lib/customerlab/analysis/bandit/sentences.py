@@ -52,6 +52,7 @@ def by_recommended(found: Compared, decisions: int) -> list[str]:
     if best["over"] != LOGGED:
         ends = _together(best["from"], best["to"])
         said += f" It is shown to earn more than {best['over']}, by {_per(best['difference'])} ({ends})."
+        said += f" {_per(rows[best['over']]['gain'])} of the gain are those of {best['over']} as well."
     return [Led(f"Recommended policy: {found.recommended}", said), *_no_gain(found)]
 
 
@@ -88,7 +89,7 @@ def by_rules(learned: Learned, log: DecisionLog, decisions: int) -> list[str]:
     share = "" if learned.budget == 1 else f", for {percent(learned.budget)} of decisions at random"
     return [
         f"By {decisions:,} earlier decisions the best single action is {log.actions[learned.single]}{share}.",
-        f"The shallow tree: {rules}",
+        f"The shallow tree: {rules} It is judged as a whole; no single rule is shown to be right.",
     ]
 
 
@@ -117,8 +118,10 @@ def by_actions(values: pd.DataFrame) -> list[str]:
     if len(known) < 2:
         return [f"Single actions: too few to tell.{left}"]
     best, second = known.iloc[0], known.iloc[1]
-    apart = "Its interval is above those of all others" if best["low"] > known["high"].iloc[1:].max() else (
-        "Its interval overlaps with those of others, so that it is not shown to be the best"
+    near = known["action"].iloc[1:][(known["high"].iloc[1:] >= best["low"]).to_numpy()].tolist()
+    named = ", ".join(near[:3]) + " and others" * (len(near) > 3)
+    apart = f"Its interval overlaps with that of {named}, so that it is not shown to be the best" if near else (
+        "Its interval is above those of all others"
     )  # fmt: skip
     ends = _together(best["low"], best["high"])
     return [
@@ -136,7 +139,7 @@ def by_estimators(found: Evaluation, name: str) -> list[str]:
     inside = values.between(row["normal_low"], row["normal_high"])
     if np.isnan(row["normal_low"]):
         return [f"Estimates of {name}: too few rewards for an interval."]
-    odd = f" {int((~inside).sum())} of {len(values)} lie outside it." if not inside.all() else " All lie in it."
+    odd = f" {int((~inside).sum())} of {len(values)} lie outside it." if not inside.all() else ""
     return [
         f"Estimates of {name} by {len(values)} estimators are from {_per(values.min())} to {_per(values.max())} rewards per {PER:,} "
         f"decisions; the doubly robust one has the interval {_per(row['normal_low'])} to {_per(row['normal_high'])}.{odd}"
@@ -167,10 +170,12 @@ def by_worlds(table: pd.DataFrame) -> list[str]:
             said.append(f"Rates {world}: no bandit is shown to lose less than the A/B test {size}.{late}")
             continue
         best = paid.sort_values("saved", ascending=False, kind="stable").iloc[0]
+        who = "all bandits" if len(paid) == len(part) else ", ".join(paid["policy"])
         ends = interval(best["low"], best["high"], "{:,.0f}")
         said.append(
-            f"Rates {world}: bandits lose less than the A/B test {size}, most so {best['policy']}: {best['regret']:,.0f} rewards against "
-            f"{best['test_regret']:,.0f} (difference {best['saved']:,.0f}, simultaneous {ends}).{late}"
+            f"Rates {world}: {who} lose{'s' * (len(paid) == 1 < len(part))} less than the A/B test {size}, which is planned for "
+            f"{part['planned'].iloc[0]:,}. The largest difference is that of {best['policy']}: {best['regret']:,.0f} rewards lost against "
+            f"{best['test_regret']:,.0f} ({best['saved']:,.0f} fewer; {ends}, of the simulation alone).{late}"
         )
     return said
 
@@ -180,14 +185,21 @@ def by_stream(table: pd.DataFrame, stream: Stream) -> list[str]:
     if table.empty:
         return ["Tests month by month: too few rewards for any."]
     alone = int((table["p"] <= stream.alpha).sum())
-    return [f"{summary(stream)} Each by itself at {percent(stream.alpha)}, {alone} would be."]
+    found, way = table["significant"], ""
+    if "effect" in table and found.any():
+        below = int((found & (table["effect"] < 0)).sum())
+        way = f" Of the significant ones {below:,} are below the control, and {int(found.sum()) - below:,} above."
+    return [f"{summary(stream)}{way} Each by itself at {percent(stream.alpha)}, {alone} would be."]
 
 
-def by_hold_out(size: pd.Series | None, gain: float) -> list[str]:
-    """How many customers a long-term hold-out needs."""
+def by_hold_out(size: pd.Series | None, gain: float, log: DecisionLog) -> list[str]:
+    """How many customers a long-term hold-out needs; `log` are the decisions that it was sized by."""
     if size is None:
         return []
+    days = (log.rows["decided_at"].iloc[-1].normalize() - log.rows["decided_at"].iloc[0].normalize()).days + 1
     return [
-        f"To see whether the gain lasts, hold out {size['holdout']:,.0f} of {size['holdout'] + size['launched']:,.0f} customers "
-        f"({percent(size['share'])}): that finds {short(gain)} rewards more per customer in as long a time as logged (power 80%)."
+        "The next step is a test: give the policy to a part of customers, with orders as the outcome. To see later whether the gain is "
+        f"there, hold out {size['holdout']:,.0f} of {size['holdout'] + size['launched']:,.0f} customers ({percent(size['share'])}): in "
+        f"{days} days that finds {short(gain)} rewards more per customer, the lower end of the interval (power 80%). A smaller gain would "
+        "not be found."
     ]

@@ -20,10 +20,10 @@ LABELS = {
     "first": "from day", "last": "to day", "least": "least propensity", "value": "rewards", "low": "from", "high": "to",
     "gain": "more than logged", "gain_low": "gain from", "gain_high": "gain to", "treated": "not the control", "over": "compared with",
     "from": "difference from", "to": "difference to", "rewards": "with a reward", "test_regret": "A/B test regret",
-    "better": "verdict", "significant": "decision",
+    "better": "verdict", "planned": "A/B test planned for", "significant": "decision",
 }  # fmt: skip
 FORMATS = (
-    dict.fromkeys(["decisions", "customers", "actions", "with a reward"], "{:,}")
+    dict.fromkeys(["decisions", "customers", "actions", "with a reward", "A/B test planned for"], "{:,}")
     | dict.fromkeys([LABELS.get(name, name) for name in REWARDS], "{:,.1f}")
     | dict.fromkeys(["regret", "A/B test regret", "saved"], "{:,.0f}")
     | {"least propensity": "{:.3g}", "not the control": "{:.0%}", "level": "{:.4f}", "limit": "{:.3g}"}
@@ -47,7 +47,7 @@ def policy_table(table: pd.DataFrame) -> Shown:
         table.assign(**counts),
         ["policy", "first", "last", "decisions", "actions", *known, "value", "low", "high"],
         f"{table['decisions'].sum():,} decisions by policy: rewards per {PER:,} decisions with 95% confidence intervals over customers. "
-        f"{FEW}",
+        f"Policies decided at different times: their difference is not their effect. {FEW}",
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def rule_table(learned: Learned, log: DecisionLog, decisions: int) -> Shown:
     table = pd.DataFrame(
         {"context": [context for context, _, _ in rules], "action": [action for _, _, action in rules]}
     )
-    return [(table, f"The shallow tree, learned from {decisions:,} earlier decisions", {})]
+    return [(table, f"The shallow tree, learned from {decisions:,} earlier decisions and judged as a whole", {})]
 
 
 def comparison_tables(found: Compared, decisions: int) -> Shown:
@@ -77,7 +77,8 @@ def comparison_tables(found: Compared, decisions: int) -> Shown:
         *_shown(
             table,
             ["policy", "treated", "value", "low", "high", "gain", "gain_low", "gain_high"],
-            f"Rewards per {PER:,} decisions, less costs, on {decisions:,} later decisions, with 95% intervals. –: the log cannot tell",
+            f"Rewards per {PER:,} decisions, less costs, on {decisions:,} later decisions, with 95% intervals. –: does not apply, or the "
+            "log cannot tell",
         ),
         *_shown(
             told,
@@ -122,7 +123,7 @@ def estimate_tables(found: Evaluation, name: str) -> Shown:
         *_shown(
             pd.DataFrame(others, columns=columns).sort_values("estimator", kind="stable"), columns,
             f"Other {LEVEL:.0%} intervals of the rewards per {PER:,} decisions of {name}: those of bounded rewards hold for any number of "
-            "decisions, and the last kind may be read at any time",
+            "independent decisions if no propensity or reward lies beyond those logged; the last kind may be read at any time",
         ),
     ]  # fmt: skip
 
@@ -150,32 +151,32 @@ def position_table(found: Mapping[object, Evaluation], name: str) -> Shown:
     table = pd.DataFrame(rows)
     return _shown(
         table, list(table),
-        f"Rewards per {PER:,} decisions of {name} by position (doubly robust), with 95% intervals. –: the log cannot tell",
+        f"Rewards per {PER:,} decisions of {name} by position (doubly robust), with 95% intervals; what stands beside it is not counted. "
+        "–: the log cannot tell",
     )  # fmt: skip
 
 
 def world_table(table: pd.DataFrame) -> Shown:
     """Policies against the A/B test in each world; `table` as `compared` returns it."""
     formats = FORMATS | dict.fromkeys(["saved", "saved from", "saved to"], "{:,.0f}")
-    columns = ["world", "policy", "regret", "test_regret", "saved", "saved from", "saved to", "better"]
+    columns = ["world", "policy", "planned", "regret", "test_regret", "saved", "saved from", "saved to", "better"]
     numbers = ["saved", "low", "high"]
     whole = table.assign(**{name: table[name].round() + 0.0 for name in numbers})  # no minus before zero
     return pages.shown(
         whole.rename(columns={"low": "saved from", "high": "saved to"}), columns,
         f"Rewards lost in {table['decisions'].max() if len(table) else 0:,} decisions against the best action at each time, and what a "
-        "bandit saves against the A/B test, with simultaneous 95% intervals over runs", formats, LABELS,
+        "bandit saves against the A/B test; intervals are of the simulation alone", formats, LABELS,
     )  # fmt: skip
 
 
 def test_table(table: pd.DataFrame) -> Shown:
     """Tests in the order of time with their levels; `table` as `decide` returns it."""
-    read = {
-        "decided_at": table["decided_at"].dt.strftime("%Y-%m-%d"),
-        "p": table["p"].map(lambda p: p_value(p)[2:].strip("= ")),
-    }
+    read: dict[str, pd.Series] = {"effect": PER * table["effect"]} if "effect" in table else {}
+    read["decided_at"] = table["decided_at"].dt.strftime("%Y-%m-%d")
+    read["p"] = table["p"].map(lambda p: p_value(p)[2:].strip("= "))
     return pages.shown(
         table.assign(**read).rename(columns={"decided_at": "read on"}),
-        ["test", "read on", "p", "level", "decision"],
-        "Tests by time: a test is significant if its p-value is at most its level, which depends on the tests before it",
-        FORMATS, LABELS,
+        ["test", "read on", *(["effect"] if "effect" in table else []), "p", "level", "decision"],
+        f"Tests by time, with effects in rewards per {PER:,} decisions: a test is significant if its p-value is at most its level, which "
+        "depends on the tests before it", FORMATS, LABELS,
     )  # fmt: skip
