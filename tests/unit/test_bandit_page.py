@@ -96,7 +96,7 @@ def test_a_stream_is_told_beside_each_test_by_itself():
     assert said.startswith("1 of 2 tests are significant (SAFFRON") and said.endswith(
         "Each by itself at 5%, 2 would be."
     )
-    ((shown, _, _),) = bandit.test_table(table)
+    ((shown, _, _),) = bandit.stream_table(table)
     assert shown["p"].tolist() == ["< 0.001", "0.040"] and shown["read on"].tolist() == ["2026-01-01", "2026-02-01"]
     assert "too few" in bandit.by_stream(table[:0], stream)[0]
 

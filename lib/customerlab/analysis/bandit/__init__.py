@@ -49,7 +49,7 @@ from customerlab.analysis.bandit.tables import (
     policy_table,
     position_table,
     rule_table,
-    test_table,
+    stream_table,
     world_table,
 )
 from customerlab.analysis.experiment.design import Baseline
@@ -61,5 +61,5 @@ __all__ = [
     "compare", "compared", "comparison_tables", "costs", "credit", "decide", "decision_log", "draws",
     "estimate_tables", "evaluate", "exploring", "gate", "gate_table", "holdout_size", "interleave", "learn", "learning",
     "long_term", "looked_at", "monthly_tests", "own_target", "policy_table", "position_table", "preference", "ramp",
-    "rates", "rule_table", "sensitivity", "silent", "simulate", "test_table", "world_table", "worlds",
+    "rates", "rule_table", "sensitivity", "silent", "simulate", "stream_table", "world_table", "worlds",
 ]  # fmt: skip

@@ -73,7 +73,8 @@ def compare(
     --------
     >>> rng = np.random.default_rng(1)
     >>> rows = pd.DataFrame({"action": rng.choice(["a", "b"], 2_000), "propensity": 0.5, "policy": "equal"})
-    >>> rows["decided_at"], rows["reward"] = pd.Timestamp("2024-05-06"), (rows["action"] == "a") * 1.0
+    >>> rows["decided_at"] = pd.Timestamp("2024-05-06")
+    >>> rows["reward"] = (rng.random(2_000) < np.where(rows["action"] == "a", 0.8, 0.2)) * 1.0
     >>> log = DecisionLog(rows, pd.DataFrame(index=range(2_000)), ["a", "b"], {}, 0)
     >>> compare({"always a": np.tile([1.0, 0.0], (2_000, 1))}, log, seed=1).recommended
     'always a'
@@ -119,11 +120,11 @@ def action_values(log: DecisionLog, *, seed: int) -> pd.DataFrame:
 
     Examples
     --------
-    >>> rows = pd.DataFrame({"action": ["a", "a", "b", "b"] * 100, "reward": [1.0, 0.0, 0.0, 0.0] * 100})
+    >>> rows = pd.DataFrame({"action": ["a", "b", "a", "b"] * 100, "reward": [1.0, 1.0, 0.0, 1.0] * 100})
     >>> rows = rows.assign(decided_at=pd.Timestamp("2024-05-06"), propensity=0.5, policy="equal")
     >>> log = DecisionLog(rows, pd.DataFrame(index=range(400)), ["a", "b"], {}, 0)
     >>> action_values(log, seed=1)[["action", "decisions", "value"]].round(2).values.tolist()
-    [['a', 200, 0.5], ['b', 200, 0.0]]
+    [['a', 200, 0.5], ['b', 200, 1.0]]
     """
     found, _, each, model = _scored(log, seed, np.zeros(len(log.actions)))
     level, rows = 1 - (1 - LEVEL) / max(len(log.actions), 1), []

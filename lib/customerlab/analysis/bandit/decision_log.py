@@ -70,6 +70,7 @@ def decision_log(decisions: ir.Table, control: str = "") -> DecisionLog:
 
     Examples
     --------
+    >>> import ibis
     >>> table = ibis.memtable({
     ...     "decided_at": pd.to_datetime(["2024-05-07", "2024-05-06", "2024-05-08"]),
     ...     "action": ["mail", "none", "mail"],

@@ -169,7 +169,7 @@ def world_table(table: pd.DataFrame) -> Shown:
     )  # fmt: skip
 
 
-def test_table(table: pd.DataFrame) -> Shown:
+def stream_table(table: pd.DataFrame) -> Shown:
     """Tests in the order of time with their levels; `table` as `decide` returns it."""
     read: dict[str, pd.Series] = {"effect": PER * table["effect"]} if "effect" in table else {}
     read["decided_at"] = table["decided_at"].dt.strftime("%Y-%m-%d")
