@@ -167,7 +167,7 @@ def test_monthly_tests_keep_their_level():
         p = rng.choice([0.2, 0.6], 1_500)
         a = np.where(rng.random(1_500) < p, "a", np.where(rng.random(1_500) < 0.5, "b", "c"))
         rows = pd.DataFrame({"action": a, "propensity": np.where(a == "a", p, (1 - p) / 2)})
-        rows["decided_at"], rows["reward"] = pd.Timestamp("2024-03-04"), (rng.random(1_500) < 0.2) * 1.0
+        rows["decided_at"], rows["reward"] = pd.Timestamp("2024-03-31"), (rng.random(1_500) < 0.2) * 1.0
         log = DecisionLog(rows, pd.DataFrame(index=rows.index), ["a", "b", "c"], {}, 0)
         found += monthly_tests(log)["p"].tolist()
     rate = np.mean(np.array(found) < 0.05)
